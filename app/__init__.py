@@ -1,0 +1,1 @@
+"""Tessera: tiled visual anomaly detection over HTTP."""

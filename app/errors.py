@@ -1,0 +1,158 @@
+"""Every error that Tessera raises on purpose.
+
+    TesseraError
+    ├── InvalidTiling            a tile size, stride, border or halo that cannot work
+    ├── InvalidImage             bytes that no decoder can turn into pixels
+    │   ├── UnsupportedImage     not a picture, or of a format that is not taken
+    │   └── DamagedImage         a picture that is truncated or corrupt
+    ├── LimitExceeded
+    │   ├── TooManyBytes         the upload is larger than the limit
+    │   └── TooManyPixels        the picture's header announces more pixels than the limit
+    ├── Overloaded               the queue is full
+    ├── NotServed
+    │   ├── ModelNotFound        no model of this name
+    │   └── VersionNotFound      the model has no such version, or it was refused
+    ├── InvalidArtifact          files of a model that must not be served
+    │   ├── MissingFile          a file that the manifest names is absent
+    │   ├── DigestMismatch       a file is not the one that was written
+    │   ├── UnsupportedSchema    written by a newer Tessera
+    │   └── GoldenMismatch       the model does not reproduce its recorded output on this machine
+    ├── InvalidWeights           backbone weights that do not fit, or cannot be had
+    ├── InvalidDataset           a folder of pictures that cannot be trained on
+    ├── InsufficientMemory       work that would not fit into memory, refused before it starts
+    └── EngineStopped            the device owner is shutting down
+
+A message says what was wrong, which limit was met, and what would work. `code` is stable: programs may compare it.
+"""
+
+from typing import ClassVar
+
+
+class TesseraError(Exception):
+    """Anything that Tessera refuses; `code` names the reason for programs, the message for people."""
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidTiling(TesseraError):
+    """A tile size, stride, border or halo cannot work; the message names the nearest values that do."""
+
+    code = "invalid_tiling"
+
+
+class InvalidImage(TesseraError):
+    """The bytes cannot be turned into pixels."""
+
+    code = "invalid_image"
+
+
+class UnsupportedImage(InvalidImage):
+    """The bytes are not a picture of a format that is taken."""
+
+    code = "unsupported_image"
+
+
+class DamagedImage(InvalidImage):
+    """The picture is truncated or corrupt."""
+
+    code = "damaged_image"
+
+
+class LimitExceeded(TesseraError):
+    """Something is larger than a limit of this server."""
+
+    code = "limit_exceeded"
+
+
+class TooManyBytes(LimitExceeded):
+    """The upload has more bytes than the limit."""
+
+    code = "too_many_bytes"
+
+
+class TooManyPixels(LimitExceeded):
+    """The picture has more pixels than the limit, by its header."""
+
+    code = "too_many_pixels"
+
+
+class Overloaded(TesseraError):
+    """The queue is full; `retry_after_s` is when it is expected to have room."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NotServed(TesseraError):
+    """What was asked for is not served here."""
+
+    code = "not_served"
+
+
+class ModelNotFound(NotServed):
+    """No model has this name."""
+
+    code = "model_not_found"
+
+
+class VersionNotFound(NotServed):
+    """The model has no such version, or none that could be loaded."""
+
+    code = "version_not_found"
+
+
+class InvalidArtifact(TesseraError):
+    """The files of a model must not be served."""
+
+    code = "invalid_artifact"
+
+
+class MissingFile(InvalidArtifact):
+    """A file that belongs to the artifact is absent."""
+
+    code = "missing_file"
+
+
+class DigestMismatch(InvalidArtifact):
+    """A file's SHA-256 is not the one that the manifest records."""
+
+    code = "digest_mismatch"
+
+
+class UnsupportedSchema(InvalidArtifact):
+    """The manifest follows a schema that this version does not know."""
+
+    code = "unsupported_schema"
+
+
+class GoldenMismatch(InvalidArtifact):
+    """The model does not reproduce its golden output on this machine."""
+
+    code = "golden_mismatch"
+
+
+class InvalidWeights(TesseraError):
+    """Backbone weights do not fit the backbone, or cannot be had."""
+
+    code = "invalid_weights"
+
+
+class InvalidDataset(TesseraError):
+    """A dataset cannot be trained on."""
+
+    code = "invalid_dataset"
+
+
+class InsufficientMemory(TesseraError):
+    """The work would need more memory than there is; raised before it starts."""
+
+    code = "insufficient_memory"
+
+
+class EngineStopped(TesseraError):
+    """The device owner no longer takes work."""
+
+    code = "engine_stopped"
