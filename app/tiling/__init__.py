@@ -1,0 +1,21 @@
+"""The geometry of tiling: plan, cut, stitch."""
+
+from app.tiling.config import Size, Tiling, as_size
+from app.tiling.ops import tile, untile, zero_padding
+from app.tiling.plan import Axis, TilePlan, plan
+from app.tiling.stitch import Stitcher
+from app.tiling.tiler import Tiler
+
+__all__ = [
+    "Axis",
+    "Size",
+    "Stitcher",
+    "TilePlan",
+    "Tiler",
+    "Tiling",
+    "as_size",
+    "plan",
+    "tile",
+    "untile",
+    "zero_padding",
+]

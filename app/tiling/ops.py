@@ -1,0 +1,139 @@
+"""Cutting pictures into tiles and stitching what became of them: one copy each way, any dtype and device."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from app.errors import InvalidTiling
+from app.tiling.plan import Axis, TilePlan
+
+
+def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, out: Tensor | None = None) -> Tensor:
+    """The tiles of pictures: [N,C,H,W] or [C,H,W] -> [N * tiles,C,h,w], ordered by picture, row, column.
+
+    `indices` takes some tiles of each picture only. `out` receives the tiles, in its own dtype and on its own device;
+    it may have more channels than pictures with one have. Whatever lies outside the picture is 0.
+    Raises InvalidTiling if the pictures are not of the plan's size.
+    """
+    batch = images if images.dim() == 4 else images.unsqueeze(0)
+    if tuple(batch.shape[-2:]) != plan.image_size:
+        raise InvalidTiling(f"the plan is for {plan.image_size} pixels, the picture has {tuple(batch.shape[-2:])}")
+    chosen = range(plan.count) if indices is None else indices
+    if out is None:
+        out = batch.new_empty(len(batch) * len(chosen), batch.shape[1], *plan.input_size)
+    stretch = _nearest(plan.y, batch.device), _nearest(plan.x, batch.device)
+    for position, index in enumerate(chosen):
+        row, column = divmod(index, plan.columns)
+        (top, bottom), (left, right) = plan.y.window(row), plan.x.window(column)
+        rows, columns = _inside(top, bottom, plan.y), _inside(left, right, plan.x)
+        crop = _crop(batch, rows, columns, stretch)
+        target = out[position :: len(chosen)]
+        if crop.shape[-2:] != target.shape[-2:]:
+            target.zero_()
+        target[..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = crop
+    return out
+
+
+def zero_padding(tiles: Tensor, plan: TilePlan, indices: Sequence[int]) -> Tensor:
+    """Sets what lies outside the picture to 0, in place, in the tiles [n,C,h,w] with these indices."""
+    for index, each in zip(indices, tiles, strict=True):
+        row, column = divmod(index, plan.columns)
+        (top, bottom), (left, right) = plan.y.window(row), plan.x.window(column)
+        rows, columns = _inside(top, bottom, plan.y), _inside(left, right, plan.x)
+        each[..., : rows.start - top, :] = 0
+        each[..., rows.stop - top :, :] = 0
+        each[..., : columns.start - left] = 0
+        each[..., columns.stop - left :] = 0
+    return tiles
+
+
+def untile(tiles: Tensor, plan: TilePlan) -> Tensor:
+    """The pictures, or feature maps, that tiles make up: [N * tiles,C,h,w] -> [N,C,H,W]; undoes `tile`.
+
+    Tiles may be smaller than the plan's by the stride of a feature grid. The result then has the cells that show the
+    picture; cells wholly in the padding are left out, and stretched pictures keep the cells of the canvas. Overlaps are
+    averaged. Raises InvalidTiling for a number or size of tiles that does not fit.
+    """
+    if len(tiles) % plan.count:
+        raise InvalidTiling(f"{len(tiles)} tiles do not make up pictures of {plan.count} tiles")
+    if not plan.enable:
+        return tiles
+    if not tiles.is_floating_point():
+        return untile(tiles.double(), plan).round().to(tiles.dtype)
+    stride = plan.feature_stride(*tiles.shape[-2:])
+    height, width = plan.y.cells(stride), plan.x.cells(stride)
+    out = tiles.new_zeros(len(tiles) // plan.count, tiles.shape[1], height, width)
+    for index in range(plan.count):
+        place(tiles[index :: plan.count], index, out, plan, stride)
+    return _unstretch(out, plan) if stride == 1 else out
+
+
+def place(tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int, top: int = 0) -> None:
+    """Adds the tile `index` of each picture, [N,C,h,w], to `canvas`, [N,C,H,W], whose first row is row `top`."""
+    row, column = divmod(index, plan.columns)
+    wy, wx = (
+        _weights(plan.y, stride, tiles.dtype, tiles.device)[row],
+        _weights(plan.x, stride, tiles.dtype, tiles.device)[column],
+    )
+    y, x = plan.y.starts[row] // stride - top, plan.x.starts[column] // stride
+    height, width = min(len(wy), canvas.shape[-2] - y), min(len(wx), canvas.shape[-1] - x)
+    trim_y, trim_x = plan.y.halo // stride, plan.x.halo // stride
+    source = tiles[..., trim_y : trim_y + height, trim_x : trim_x + width]
+    target = canvas[..., y : y + height, x : x + width]
+    if _alone(plan.y, stride) and _alone(plan.x, stride):
+        target.copy_(source)
+    else:
+        target.addcmul_(source, wy[:height, None] * wx[:width])
+
+
+def _alone(axis: Axis, stride: int) -> bool:
+    """Whether each cell has one tile only, so that stitching is copying."""
+    return all(later - earlier == axis.tile for earlier, later in pairwise(axis.starts))
+
+
+@lru_cache(maxsize=256)
+def _weights(axis: Axis, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # kept for training, too
+        return torch.tensor(axis.weights(stride), dtype=dtype, device=device)  # [tiles,h]
+
+
+def _inside(start: int, stop: int, axis: Axis) -> slice:
+    """The part of a window that shows the picture."""
+    return slice(max(start, 0), min(stop, axis.content))
+
+
+def _crop(batch: Tensor, rows: slice, columns: slice, stretch: tuple[Tensor | None, Tensor | None]) -> Tensor:
+    y, x = stretch
+    if y is None and x is None:
+        return batch[..., rows, columns]
+    batch = batch[..., rows, :] if y is None else batch.index_select(-2, y[rows])
+    return batch[..., columns] if x is None else batch.index_select(-1, x[columns])
+
+
+@lru_cache(maxsize=64)
+def _nearest(axis: Axis, device: torch.device) -> Tensor | None:
+    """For each pixel of a stretched canvas the pixel of the picture that it shows; None if nothing is stretched.
+
+    Made by stretching the pixels' numbers (exact in float64), so that it rounds as `torch` does on pictures.
+    """
+    if axis.content == axis.length:
+        return None
+    numbers = torch.arange(axis.length, dtype=torch.float64)[None, None]
+    return F.interpolate(numbers, size=axis.canvas, mode="nearest")[0, 0].long().to(device)
+
+
+def _unstretch(canvas: Tensor, plan: TilePlan) -> Tensor:
+    """The inverse of stretching: for each pixel the first one on the canvas that shows it.
+
+    Not `interpolate(mode="nearest")` again, which does not undo itself: 3 -> 5 -> 3 pixels gives 0, 0, 1 for 0, 1, 2.
+    """
+    for dim, axis in ((-2, plan.y), (-1, plan.x)):
+        source = _nearest(axis, canvas.device)
+        if source is not None:
+            first = torch.searchsorted(source, torch.arange(axis.length, device=canvas.device))
+            canvas = canvas.index_select(dim, first)
+    return canvas

@@ -1,0 +1,139 @@
+"""The tiles of one picture, as integers."""
+
+from dataclasses import dataclass
+from math import ceil, exp
+
+from app.errors import InvalidTiling
+from app.tiling.config import Blend, Mode, Size, Tiling
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The tiles along one edge of a picture, in pixels."""
+
+    length: int  # of the picture
+    canvas: int  # of the picture after it was enlarged to the grid
+    tile: int
+    starts: tuple[int, ...]
+    border: int
+    halo: int
+    mode: Mode
+    blend: Blend
+
+    @property
+    def content(self) -> int:
+        """How much of the canvas shows the picture: all of it where the picture was stretched."""
+        return self.length if self.mode == "padding" else self.canvas
+
+    def cells(self, stride: int) -> int:
+        """How many cells of a feature grid show the picture, not only padding."""
+        return ceil(self.content / stride)
+
+    def window(self, index: int) -> tuple[int, int]:
+        """Where tile `index` with its halo begins and ends on the canvas; may reach outside it."""
+        start = self.starts[index] - self.halo
+        return start, start + self.tile + 2 * self.halo
+
+    def weights(self, stride: int) -> list[list[float]]:
+        """The share that each tile has in each of its cells: [tiles][tile / stride], adding up to 1 for every cell.
+
+        Cells within `border` of a tile's edge have none, unless no tile shows them further inside: then nothing better
+        is known, and they keep their value. Blending is separable, and so the weight of a cell is the product of the
+        shares along its two edges.
+        """
+        size, border = self.tile // stride, ceil(self.border / stride)
+        firsts = [start // stride for start in self.starts]
+        inside = {first + cell for first in firsts for cell in range(border, size - border)}
+        window = _gaussian(size) if self.blend == "gaussian" else [1.0] * size
+        shares = [
+            [
+                window[cell] if border <= cell < size - border or first + cell not in inside else 0.0
+                for cell in range(size)
+            ]
+            for first in firsts
+        ]
+        totals = [0.0] * (self.canvas // stride)
+        for first, share in zip(firsts, shares, strict=True):
+            for cell, value in enumerate(share):
+                totals[first + cell] += value
+        return [
+            [value / totals[first + cell] for cell, value in enumerate(share)]
+            for first, share in zip(firsts, shares, strict=True)
+        ]
+
+
+def _gaussian(size: int) -> list[float]:
+    """Weights of a tile's cells, highest at the centre, with a standard deviation of an eighth of the tile."""
+    return [exp(-0.5 * ((cell - (size - 1) / 2) / (size / 8)) ** 2) for cell in range(size)]
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """The tiles of one picture: rows by columns, numbered row by row."""
+
+    y: Axis
+    x: Axis
+    enable: bool
+
+    @property
+    def image_size(self) -> Size:
+        """The picture's `(height, width)`."""
+        return self.y.length, self.x.length
+
+    @property
+    def canvas_size(self) -> Size:
+        """`(height, width)` after the picture was enlarged to the grid."""
+        return self.y.canvas, self.x.canvas
+
+    @property
+    def input_size(self) -> Size:
+        """`(height, width)` of a tile with its halo, as the backbone sees it."""
+        return self.y.tile + 2 * self.y.halo, self.x.tile + 2 * self.x.halo
+
+    @property
+    def rows(self) -> int:
+        """How many tiles stand one above the other."""
+        return len(self.y.starts)
+
+    @property
+    def columns(self) -> int:
+        """How many tiles stand side by side."""
+        return len(self.x.starts)
+
+    @property
+    def count(self) -> int:
+        """How many tiles there are."""
+        return self.rows * self.columns
+
+    def feature_stride(self, height: int, width: int) -> int:
+        """The stride of a feature grid with `height` by `width` cells a tile; raises InvalidTiling if there is none."""
+        tall, wide = self.input_size
+        stride = tall // height
+        if (height * stride, width * stride) != (tall, wide):
+            raise InvalidTiling(f"{height} x {width} cells do not lie on a grid over tiles of {tall} x {wide} pixels")
+        return stride
+
+
+def starts(length: int, tile: int, stride: int) -> tuple[int, ...]:
+    """Offsets of the tiles that cover `length` pixels; the last tile may reach past the end."""
+    return tuple(range(0, max(length - tile, 0) + stride, stride)) if length > tile else (0,)
+
+
+def plan(tiling: Tiling, height: int, width: int) -> TilePlan:
+    """The tiles of a picture of `height` by `width` pixels."""
+    if height < 1 or width < 1:
+        raise InvalidTiling(f"a picture of {height} x {width} pixels has nothing to tile")
+    if not tiling.enable:
+        return TilePlan(_whole(height), _whole(width), enable=False)
+    return TilePlan(_axis(tiling, height, 0), _axis(tiling, width, 1), enable=True)
+
+
+def _whole(length: int) -> Axis:
+    return Axis(length, length, length, (0,), border=0, halo=0, mode="padding", blend="mean")
+
+
+def _axis(tiling: Tiling, length: int, axis: int) -> Axis:
+    tile = tiling.tile_size[axis]
+    offsets = starts(length, tile, tiling.stride[axis])
+    canvas = offsets[-1] + tile
+    return Axis(length, canvas, tile, offsets, tiling.remove_border_count, tiling.halo, tiling.mode, tiling.blend)

@@ -1,0 +1,62 @@
+"""Stitching a picture while its tiles come in, in the memory of one row of tiles."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from app.errors import InvalidTiling
+from app.tiling.ops import place
+from app.tiling.plan import TilePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Complete rows of a stitched map, from row `top` on: [C,rows,W]. Valid until the next tile is added."""
+
+    rows: Tensor
+    top: int
+
+
+class Stitcher:
+    """Yields the rows of a stitched map as soon as no later tile can change them.
+
+    What it yields, put together, equals `untile` at the tiles' scale, except that stretched pictures always keep the
+    cells of their canvas. Holds the rows of one tile only, whatever the picture's height.
+    """
+
+    def __init__(self, plan: TilePlan) -> None:
+        self._plan = plan
+        self._next = 0
+        self._buffer: Tensor | None = None  # [1,C,h,W]: the rows that tiles of the current row of tiles show
+
+    def add(self, tiles: Tensor) -> Iterator[Band]:
+        """Adds the next tiles, [n,C,h,w] in the plan's order; yields the rows that they complete."""
+        plan = self._plan
+        if self._next + len(tiles) > plan.count:
+            raise InvalidTiling(f"{self._next + len(tiles)} tiles for a plan of {plan.count}")
+        if not plan.enable:
+            self._next = 1
+            yield Band(tiles[0], 0)
+            return
+        stride = plan.feature_stride(*tiles.shape[-2:])
+        if self._buffer is None:
+            self._buffer = tiles.new_zeros(1, tiles.shape[1], plan.y.tile // stride, plan.x.cells(stride))
+        for each in tiles:
+            row, column = divmod(self._next, plan.columns)
+            top = plan.y.starts[row] // stride
+            place(each.unsqueeze(0), self._next, self._buffer, plan, stride, top)
+            self._next += 1
+            if column == plan.columns - 1:
+                yield from self._complete(row, top, stride)
+
+    def _complete(self, row: int, top: int, stride: int) -> Iterator[Band]:
+        assert self._buffer is not None
+        last = row == self._plan.rows - 1
+        end = self._plan.y.cells(stride) if last else self._plan.y.starts[row + 1] // stride
+        done = min(end, self._plan.y.cells(stride)) - top
+        yield Band(self._buffer[0, :, :done], top)
+        if not last:
+            kept = self._buffer.shape[2] - done
+            self._buffer[:, :, :kept] = self._buffer[:, :, done:].clone()
+            self._buffer[:, :, kept:] = 0

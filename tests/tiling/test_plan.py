@@ -1,0 +1,58 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import InvalidTiling
+from app.tiling import Tiling, plan
+from app.tiling.plan import starts
+
+
+@pytest.mark.parametrize(
+    ("length", "tile", "stride", "expected"),
+    [
+        (256, 256, 256, (0,)),
+        (257, 256, 256, (0, 256)),
+        (512, 256, 256, (0, 256)),
+        (512, 256, 128, (0, 128, 256)),
+        (300, 256, 128, (0, 128)),
+        (1, 256, 128, (0,)),
+    ],
+)
+def test_tiles_start_at_multiples_of_the_stride(length: int, tile: int, stride: int, expected: tuple[int, ...]) -> None:
+    assert starts(length, tile, stride) == expected
+
+
+@given(st.integers(1, 5000), st.integers(1, 300), st.data())
+def test_the_tiles_cover_the_picture_and_the_last_one_shows_some_of_it(
+    length: int, tile: int, data: st.DataObject
+) -> None:
+    stride = data.draw(st.integers(1, tile))
+    offsets = starts(length, tile, stride)
+    assert offsets[-1] + tile >= length > offsets[-1]
+    assert all(later - earlier == stride for earlier, later in pairwise(offsets))
+
+
+def test_the_canvas_is_the_tiles_extent() -> None:
+    geometry = plan(Tiling(tile_size=[128, 64], stride=64), 300, 100)
+    assert geometry.canvas_size == (320, 128)
+    assert (geometry.rows, geometry.columns, geometry.count) == (4, 2, 8)
+
+
+def test_cells_wholly_in_the_padding_are_not_counted() -> None:
+    padded = plan(Tiling(tile_size=256), 300, 512)
+    assert [padded.y.cells(stride) for stride in (4, 8, 16)] == [75, 38, 19]
+    stretched = plan(Tiling(tile_size=256, mode="interpolation"), 300, 512)
+    assert stretched.y.cells(8) == 64
+
+
+def test_without_tiling_the_picture_is_one_tile() -> None:
+    geometry = plan(Tiling(enable=False), 300, 500)
+    assert geometry.input_size == geometry.canvas_size == (300, 500)
+    assert geometry.count == 1
+
+
+def test_a_picture_without_pixels_is_refused() -> None:
+    with pytest.raises(InvalidTiling, match="0 x 5"):
+        plan(Tiling(), 0, 5)
