@@ -1,0 +1,92 @@
+"""Backbone weights from a local file or, by name, from the Hugging Face hub. Nothing in a file is ever executed."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from app.backbones.resnet import ResNet
+from app.errors import InvalidWeights
+
+HUB_NAMES: dict[str, str] = {
+    "resnet18": "timm/resnet18.a1_in1k",
+    "resnet34": "timm/resnet34.a1_in1k",
+    "resnet50": "timm/resnet50.a1_in1k",
+    "wide_resnet50_2": "timm/wide_resnet50_2.racm_in1k",
+}
+"""timm's default weights of each architecture."""
+
+HUB_FILE = "model.safetensors"
+PREFIXES = ("module.", "backbone.", "model.", "feature_extractor.")
+
+
+def load_weights(backbone: ResNet, source: str | Path | None = None) -> str:
+    """Loads weights into `backbone` and returns where they came from.
+
+    `source` is a file (`.safetensors`, or `.pth` / `.pt` holding tensors only), or a repository of the Hugging Face hub
+    (`timm/resnet18.a1_in1k`); by default timm's for the architecture. Layers that the backbone does not have are
+    ignored. Raises InvalidWeights.
+    """
+    name = str(source) if source is not None else HUB_NAMES[backbone.architecture]
+    path = Path(name)
+    if not path.is_file():
+        if path.suffix or path.is_absolute() or name.count("/") != 1:
+            raise InvalidWeights(f"there is no file {name}")
+        path = _download(name)
+    load_state(backbone, _read(path), name)
+    return name
+
+
+def load_state(backbone: ResNet, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Copies those of `tensors` that the backbone has into it; raises InvalidWeights if one is missing or misshapen."""
+    given = {_bare(key): tensor for key, tensor in tensors.items()}
+    expected = backbone.state_dict()
+    missing = [key for key in expected if key not in given and not key.endswith("num_batches_tracked")]
+    if missing:
+        raise InvalidWeights(
+            f"{name} does not hold {backbone.architecture}: {len(missing)} tensors are missing, such as {missing[0]}"
+        )
+    for key, tensor in expected.items():
+        if key in given and given[key].shape != tensor.shape:
+            raise InvalidWeights(
+                f"{name} does not hold {backbone.architecture}: {key} has the shape {list(given[key].shape)}, "
+                f"not {list(tensor.shape)}"
+            )
+    backbone.load_state_dict({key: given.get(key, tensor) for key, tensor in expected.items()})
+
+
+def _bare(key: str) -> str:
+    """The name without what wrappers put before it."""
+    while prefix := next((prefix for prefix in PREFIXES if key.startswith(prefix)), None):
+        key = key.removeprefix(prefix)
+    return key
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise InvalidWeights(f"{path} cannot be read as weights: {error}") from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise InvalidWeights(f"{path} holds a {type(content).__name__}, not tensors by name")
+    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+
+
+def _download(repository: str) -> Path:
+    try:
+        return Path(hf_hub_download(repository, HUB_FILE))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise InvalidWeights(
+            f"the weights {repository} are neither a file nor to be had from the hub ({type(error).__name__}: {error}); "
+            "without a network, name a local file"
+        ) from error
