@@ -1,0 +1,42 @@
+"""Draws the two example pictures.
+
+    python -m scripts.demo.examples examples
+
+writes `examples/normal.png` and `examples/defect.png`; their seed is used for nothing else.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from scripts.demo.surface import Pixels, defective_surface, normal_surface
+
+SEED = 20_261_123
+SIZE = (1024, 1024)
+
+
+def write_examples(folder: Path) -> list[Path]:
+    """The paths of the normal and of the defective picture, written."""
+    normal = normal_surface(np.random.default_rng([SEED, 0]), SIZE)
+    defect, _ = defective_surface(np.random.default_rng([SEED, 1]), SIZE, ("scratch", "pit", "stain"))
+    return [_write(folder / "normal.png", normal), _write(folder / "defect.png", defect)]
+
+
+def _write(path: Path, pixels: Pixels) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, optimize=True)
+    return path
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.demo.examples", description="Draws the example pictures.")
+    parser.add_argument("folder", type=Path)
+    for path in write_examples(parser.parse_args().folder):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
