@@ -19,6 +19,7 @@
     │   └── GoldenMismatch       the model does not reproduce its recorded output on this machine
     ├── InvalidWeights           backbone weights that do not fit, or cannot be had
     ├── InvalidDataset           a folder of pictures that cannot be trained on
+    ├── InvalidDevice            a device that is not known, or not here
     ├── InsufficientMemory       work that would not fit into memory, refused before it starts
     └── EngineStopped            the device owner is shutting down
 
@@ -144,6 +145,12 @@ class InvalidDataset(TesseraError):
     """A dataset cannot be trained on."""
 
     code = "invalid_dataset"
+
+
+class InvalidDevice(TesseraError):
+    """A device is not known, or not in this machine."""
+
+    code = "invalid_device"
 
 
 class InsufficientMemory(TesseraError):

@@ -87,6 +87,6 @@ def _download(repository: str) -> Path:
         return Path(hf_hub_download(repository, HUB_FILE))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise InvalidWeights(
-            f"the weights {repository} are neither a file nor to be had from the hub ({type(error).__name__}: {error}); "
-            "without a network, name a local file"
+            f"the weights {repository} are neither a file nor to be had from the hub; without a network, name a local "
+            f"file ({type(error).__name__}: {error})"
         ) from error

@@ -60,7 +60,7 @@ def untile(tiles: Tensor, plan: TilePlan) -> Tensor:
     """
     if len(tiles) % plan.count:
         raise InvalidTiling(f"{len(tiles)} tiles do not make up pictures of {plan.count} tiles")
-    if not plan.enable:
+    if not plan.tiled:
         return tiles
     if not tiles.is_floating_point():
         return untile(tiles.double(), plan).round().to(tiles.dtype)

@@ -19,6 +19,7 @@ class Axis:
     halo: int
     mode: Mode
     blend: Blend
+    tiled: bool = True
 
     @property
     def content(self) -> int:
@@ -28,6 +29,13 @@ class Axis:
     def cells(self, stride: int) -> int:
         """How many cells of a feature grid show the picture, not only padding."""
         return ceil(self.content / stride)
+
+    def cells_per_pixel(self, cells: int, stride: int) -> float:
+        """How many cells of a feature grid a pixel of the picture measures, where `cells` of them show the picture.
+
+        Exactly 1 / stride, unless the picture was stretched, or was not tiled and its last cell is cut off.
+        """
+        return 1 / stride if self.tiled and self.mode == "padding" else cells / self.length
 
     def window(self, index: int) -> tuple[int, int]:
         """Where tile `index` with its halo begins and ends on the canvas; may reach outside it."""
@@ -73,7 +81,11 @@ class TilePlan:
 
     y: Axis
     x: Axis
-    enable: bool
+
+    @property
+    def tiled(self) -> bool:
+        """Whether the picture is cut at all."""
+        return self.y.tiled
 
     @property
     def image_size(self) -> Size:
@@ -124,12 +136,12 @@ def plan(tiling: Tiling, height: int, width: int) -> TilePlan:
     if height < 1 or width < 1:
         raise InvalidTiling(f"a picture of {height} x {width} pixels has nothing to tile")
     if not tiling.enable:
-        return TilePlan(_whole(height), _whole(width), enable=False)
-    return TilePlan(_axis(tiling, height, 0), _axis(tiling, width, 1), enable=True)
+        return TilePlan(_whole(height), _whole(width))
+    return TilePlan(_axis(tiling, height, 0), _axis(tiling, width, 1))
 
 
 def _whole(length: int) -> Axis:
-    return Axis(length, length, length, (0,), border=0, halo=0, mode="padding", blend="mean")
+    return Axis(length, length, length, (0,), border=0, halo=0, mode="padding", blend="mean", tiled=False)
 
 
 def _axis(tiling: Tiling, length: int, axis: int) -> Axis:

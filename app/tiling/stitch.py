@@ -35,7 +35,7 @@ class Stitcher:
         plan = self._plan
         if self._next + len(tiles) > plan.count:
             raise InvalidTiling(f"{self._next + len(tiles)} tiles for a plan of {plan.count}")
-        if not plan.enable:
+        if not plan.tiled:
             self._next = 1
             yield Band(tiles[0], 0)
             return

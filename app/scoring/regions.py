@@ -1,0 +1,53 @@
+"""Defect regions: the connected parts of a map over a threshold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Connected pixels (8 neighbours) over a threshold, in pixels of the map."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    area: int
+    peak_value: float
+    peak: tuple[int, int]  # row, column
+
+
+def find_regions(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> list[Region]:
+    """The regions of a map [H,W] whose values exceed `threshold`, of at least `min_area` pixels, highest peak first."""
+    over = anomaly_map > threshold
+    rows, columns = np.flatnonzero(over.any(1)), np.flatnonzero(over.any(0))
+    if not len(rows):
+        return []
+    top, left = int(rows[0]), int(columns[0])
+    window = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]  # labels take four bytes a pixel
+    values = anomaly_map[window]
+    labels, _ = ndimage.label(over[window], structure=np.ones((3, 3)))
+    regions = []
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        inside = labels[box] == number
+        area = int(inside.sum())
+        if area < min_area:
+            continue
+        shown = np.where(inside, values[box], -np.inf)
+        row, column = np.unravel_index(int(shown.argmax()), shown.shape)
+        first_row, first_column = top + box[0].start, left + box[1].start
+        regions.append(
+            Region(
+                first_row,
+                first_column,
+                shown.shape[0],
+                shown.shape[1],
+                area,
+                float(shown.max()),
+                (first_row + int(row), first_column + int(column)),
+            )
+        )
+    return sorted(regions, key=lambda region: region.peak_value, reverse=True)
