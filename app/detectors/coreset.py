@@ -1,0 +1,91 @@
+"""Greedy k-center selection: farthest-first traversal (Gonzalez 1985), as PatchCore thins its memory bank.
+
+Roth et al. 2022 (arXiv:2106.08265), algorithm 1.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+LEAF = 4096  # candidates among which centres are picked one by one: few enough to stay in the processor's cache
+FANOUT = 8  # how much smaller each set of candidates is than the one it was taken from
+SWEEP_ROWS = 4096
+SWEEP_CENTRES = 256
+
+
+def k_center_greedy(
+    points: Tensor, count: int, first: int = 0, progress: Callable[[int, int], None] | None = None
+) -> Tensor:
+    """Indices of `count` of the points [N,C], each the farthest from all before it: [count] int64, `first` in front.
+
+    Exact, and lazy. A distance to the nearest centre can only shrink as centres are added, so one that is out of date
+    is an upper bound. Centres are picked among the few points with the largest bounds for as long as the best of them
+    is farther than every bound outside; only then are the others brought up to date, with all new centres in one matrix
+    product. The same holds inside each set of candidates, hence sets within sets. `progress` receives done and total.
+    """
+    if not 1 <= count <= len(points):
+        raise ValueError(f"count is {count}; use 1 to {len(points)}, the number of points")
+    traversal = _Traversal(points, count, first, progress)
+    bounds = torch.full((len(points),), torch.inf, device=points.device)
+    traversal.extend(_Candidates(points, torch.arange(len(points), device=points.device), bounds, swept=0), floor=-1.0)
+    return torch.stack(traversal.chosen)
+
+
+class _Candidates:
+    """Points with upper bounds of their squared distance to the nearest centre."""
+
+    def __init__(self, points: Tensor, ids: Tensor, bounds: Tensor, swept: int) -> None:
+        self.points, self.ids, self.bounds = points, ids, bounds
+        self.swept = swept  # how many centres the bounds know
+        self.norms = torch.linalg.vector_norm(points, dim=1).square_()  # no copy of the points
+
+    def sweep(self, centres: Tensor) -> None:
+        """Brings the bounds up to date with all `centres`, [k,C]: then they are exact."""
+        for begin in range(self.swept, len(centres), SWEEP_CENTRES):
+            new = centres[begin : begin + SWEEP_CENTRES]
+            norms, factors = (new * new).sum(1), -2 * new.T
+            for start in range(0, len(self.points), SWEEP_ROWS):
+                rows = slice(start, start + SWEEP_ROWS)
+                nearest = torch.addmm(norms, self.points[rows], factors).amin(1)  # ||y||^2 - 2 x.y
+                torch.minimum(self.bounds[rows], nearest.add_(self.norms[rows]), out=self.bounds[rows])
+        self.swept = len(centres)
+
+    def top(self, count: int) -> tuple["_Candidates", float]:
+        """The `count` points with the largest bounds, and the largest bound among the others."""
+        bounds, places = self.bounds.topk(count + 1)
+        places = places[:-1]
+        chosen = _Candidates(self.points[places], self.ids[places], bounds[:-1].clone(), self.swept)
+        return chosen, float(bounds[-1])
+
+
+class _Traversal:
+    """The centres chosen so far."""
+
+    def __init__(self, points: Tensor, count: int, first: int, progress: Callable[[int, int], None] | None) -> None:
+        self.count, self._progress = count, progress
+        self.chosen: list[Tensor] = []
+        self.centres = points.new_empty(count, points.shape[1])
+        self.taken = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        self._add(points[first], torch.tensor(first, device=points.device))
+
+    def extend(self, candidates: _Candidates, floor: float) -> None:
+        """Adds centres from the candidates until there are enough, or the farthest candidate is nearer than `floor`."""
+        while len(self.chosen) < self.count:
+            candidates.sweep(self.centres[: len(self.chosen)])
+            candidates.bounds[self.taken[candidates.ids]] = -1.0  # rounding, or an equal point, must not bring it back
+            farthest = candidates.bounds.argmax()
+            if float(candidates.bounds[farthest]) < floor:
+                return
+            if len(candidates.points) > LEAF:
+                inner, outside = candidates.top(max(len(candidates.points) // FANOUT, LEAF))
+                self.extend(inner, max(floor, outside))
+            else:
+                self._add(candidates.points[farthest], candidates.ids[farthest])
+
+    def _add(self, point: Tensor, index: Tensor) -> None:
+        self.centres[len(self.chosen)] = point
+        self.chosen.append(index)
+        self.taken[index] = True
+        if self._progress is not None:
+            self._progress(len(self.chosen), self.count)

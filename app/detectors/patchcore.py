@@ -1,0 +1,147 @@
+"""PatchCore: distance to a memory bank of normal patches (Roth et al. 2022, arXiv:2106.08265)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from app.backbones import LAYER_STRIDES
+from app.detectors.base import Detector, Features, Fitter, Measurement, Progress
+from app.detectors.coreset import k_center_greedy
+from app.detectors.nearest import nearest
+from app.errors import InvalidDataset
+from app.scoring import MapRule
+
+
+class Patchcore(Detector):
+    """Distances are those to the nearest patch of the memory bank.
+
+    The bank holds `coreset_sampling_ratio` of all patches of the training pictures, chosen by k-center-greedy. While
+    fitting at most `max_store_mib` MiB of patches are kept: where there are more, each picture contributes its own
+    farthest-first selection, of equal size (composable coresets: Indyk et al. 2014, doi:10.1145/2594538.2594560), so
+    that rare patches survive. The picture's score weighs the largest distance by `num_neighbors` neighbours (eq. 7).
+    """
+
+    name = "patchcore"
+    map_rule = MapRule(upsampling="nearest", blur=True)
+    memory_bank: Tensor  # [M,C]
+
+    def __init__(
+        self,
+        backbone: str = "wide_resnet50_2",
+        layers: Sequence[str] = ("layer2", "layer3"),
+        coreset_sampling_ratio: float = 0.1,
+        num_neighbors: int = 9,
+        max_store_mib: int = 1024,
+        backbone_weights: str | None = None,
+    ) -> None:
+        super().__init__(backbone, layers, backbone_weights)
+        if not 0 < coreset_sampling_ratio <= 1:
+            raise InvalidDataset(f"coreset_sampling_ratio is {coreset_sampling_ratio}; use more than 0, at most 1")
+        if num_neighbors < 1:
+            raise InvalidDataset(f"num_neighbors is {num_neighbors}; use 1 or more")
+        self.coreset_sampling_ratio, self.num_neighbors = coreset_sampling_ratio, num_neighbors
+        self.max_store_mib = max_store_mib
+        self.embedding_size = sum(self.backbone.channels[layer] for layer in layers)
+        self.register_buffer("memory_bank", torch.empty(0, self.embedding_size))
+
+    @property
+    def parameters_of_model(self) -> dict[str, object]:
+        """Backbone, layers, the coreset's ratio and bound, and the neighbours of the score."""
+        return {
+            "backbone": self.backbone.architecture,
+            "layers": list(self.backbone.layers),
+            "coreset_sampling_ratio": self.coreset_sampling_ratio,
+            "num_neighbors": self.num_neighbors,
+            "max_store_mib": self.max_store_mib,
+        }
+
+    @property
+    def feature_strides(self) -> tuple[int, ...]:
+        """One embedding, on the first layer's grid."""
+        return (LAYER_STRIDES[self.backbone.layers[0]],)
+
+    def embed(self, tiles: Tensor) -> Features:
+        """[n,3,h,w] -> ([n,C,h/8,w/8],): 3x3 means of each layer, deeper ones enlarged (bilinear), joined."""
+        pooled = [F.avg_pool2d(feature, 3, 1, 1) for feature in self.backbone(tiles).values()]
+        size = pooled[0].shape[-2:]
+        enlarged = [
+            feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")
+            for feature in pooled
+        ]
+        return (torch.cat(enlarged, 1),)
+
+    def measure(self, features: Features, top: int) -> Measurement:
+        """[C,rows,w] -> [rows,w]; the witness is the farthest patch: its distance, itself, its neighbour."""
+        (embedding,) = features
+        patches = embedding.flatten(1).T.contiguous()
+        distances, neighbours = nearest(patches, self.memory_bank)
+        farthest = distances.argmax()
+        witness = distances[farthest], patches[farthest], neighbours[farthest]
+        return Measurement((distances.reshape(embedding.shape[1:]),), witness)
+
+    def image_score(self, anomaly_map: Tensor, witnesses: Sequence[Features]) -> Tensor:
+        """s* of eq. 6, weighted by eq. 7: less where the nearest normal patch is itself far from its neighbours."""
+        score: Tensor
+        score, patch, neighbour = max(witnesses, key=lambda witness: float(witness[0]))
+        if self.num_neighbors == 1:
+            return score
+        around = torch.linalg.vector_norm(self.memory_bank - self.memory_bank[neighbour], dim=1)
+        support = around.topk(min(self.num_neighbors, len(around)), largest=False).indices
+        distances = torch.linalg.vector_norm(patch - self.memory_bank[support], dim=1)
+        weight: Tensor = 1 - distances.softmax(0)[0]
+        return weight * score
+
+    def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
+        """A bounded store of patches, then the coreset."""
+        return _Store(self, pictures, grid)
+
+    def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
+        """The store, the largest subset of it that the coreset looks at, and the bank."""
+        patches = pictures * min(_quota(self, pictures), grid[0] * grid[1])
+        bank = min(patches, int(pictures * grid[0] * grid[1] * self.coreset_sampling_ratio))
+        return 4 * self.embedding_size * (patches + patches // 8 + 2 * bank)
+
+
+def _quota(detector: Patchcore, pictures: int) -> int:
+    """How many patches each picture may contribute."""
+    return max(1, detector.max_store_mib * 2**20 // (4 * detector.embedding_size * pictures))
+
+
+class _Store:
+    """The patches of all pictures, or each picture's selection of them."""
+
+    def __init__(self, detector: Patchcore, pictures: int, grid: tuple[int, int]) -> None:
+        self._detector, self._cells = detector, grid[0] * grid[1]
+        self._share = min(1.0, _quota(detector, pictures) / self._cells)
+        room = pictures * min(_quota(detector, pictures), self._cells)
+        self._patches = detector.memory_bank.new_empty(room, detector.embedding_size)
+        self._stored = self._seen = 0
+
+    def add(self, features: Features, top: int) -> None:
+        """See Fitter. The share of a band is rounded so that those of a picture add up to its quota."""
+        (embedding,) = features
+        patches = embedding.flatten(1).T
+        self._seen += len(patches)
+        room = min(int(self._seen * self._share + 1e-6), len(self._patches)) - self._stored
+        if room < len(patches):
+            if room <= 0:
+                return
+            patches = patches.contiguous()
+            patches = patches[k_center_greedy(patches, room)]
+        self._patches[self._stored : self._stored + len(patches)] = patches
+        self._stored += len(patches)
+
+    def finish(self, progress: Progress) -> None:
+        """Selects the memory bank, starting at a patch drawn from the global random generator."""
+        count = min(int(self._seen * self._detector.coreset_sampling_ratio), self._stored)
+        if count == 0:
+            raise InvalidDataset(
+                f"coreset_sampling_ratio {self._detector.coreset_sampling_ratio} leaves none of {self._seen} patches; "
+                f"use at least {1 / max(self._seen, 1):.2g}"
+            )
+        patches = self._patches[: self._stored]
+        first = int(torch.randint(self._stored, ()))
+        chosen = k_center_greedy(patches, count, first, lambda done, total: progress("coreset", done, total))
+        self._detector.memory_bank = patches[chosen]
