@@ -1,0 +1,75 @@
+"""The golden sample: a small picture and what the model said of it when it was written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from app.errors import GoldenMismatch, InvalidArtifact
+from app.pipeline import Outcome, TiledModel, predict
+
+BATCH_TILES = 4
+TOLERANCE = 1e-3
+"""Float32 differs by less than 1e-5 between processors; a wrong weight, resize or tile order by far more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A picture [3,h,w] uint8, its map [h,w] float32 and its raw score."""
+
+    picture: Tensor
+    anomaly_map: Tensor
+    raw_score: float
+
+
+def make_golden(model: TiledModel) -> Golden:
+    """A golden sample of two by two tiles, of a picture that is drawn here and shows nothing of the training data."""
+    height, width = (
+        (tile + stride for tile, stride in zip(model.tiling.tile_size, model.tiling.stride, strict=True))
+        if model.tiling.enable
+        else model.preprocessing.image_size or (256, 256)
+    )
+    generator = torch.Generator().manual_seed(0)
+    y, x = torch.meshgrid(torch.linspace(0, 9, height), torch.linspace(0, 7, width), indexing="ij")
+    waves = torch.stack([torch.sin(x + 2 * y), torch.cos(3 * x - y), torch.sin(x * y / 4)]) * 60 + 128
+    noise = torch.randn(3, height, width, generator=generator) * 12
+    picture = (waves + noise).clamp_(0, 255).to(torch.uint8)
+    outcome = predict(model, picture, BATCH_TILES)
+    return Golden(picture, outcome.anomaly_map.cpu(), outcome.raw_score)
+
+
+def save_golden(golden: Golden, path: Path) -> None:
+    """Writes the sample to a safetensors file."""
+    score = torch.tensor(golden.raw_score, dtype=torch.float64)
+    save_file({"picture": golden.picture, "anomaly_map": golden.anomaly_map.contiguous(), "raw_score": score}, path)
+
+
+def load_golden(path: Path) -> Golden:
+    """Reads the sample; raises InvalidArtifact."""
+    try:
+        tensors = load_file(path)
+        return Golden(tensors["picture"], tensors["anomaly_map"], float(tensors["raw_score"]))
+    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        raise InvalidArtifact(f"{path} does not hold a golden sample: {error}") from error
+
+
+def verify_golden(model: TiledModel, golden: Golden, tolerance: float) -> None:
+    """Raises GoldenMismatch unless the model says the same of the picture; it also warms the model up."""
+    outcome = predict(model, golden.picture, BATCH_TILES)
+    difference = _difference(outcome, golden)
+    if not difference <= tolerance:  # not "greater": NaN must not pass
+        raise GoldenMismatch(
+            f"the golden sample's map or score is off by {difference:.2g} of the map's largest value, and at most "
+            f"{tolerance:g} is allowed: the files or the computation differ from those that were trained"
+        )
+
+
+def _difference(outcome: Outcome, golden: Golden) -> float:
+    if outcome.anomaly_map.shape != golden.anomaly_map.shape:
+        return float("inf")
+    scale = max(float(golden.anomaly_map.abs().max()), 1e-12)
+    largest = float((outcome.anomaly_map.cpu() - golden.anomaly_map).abs().max())
+    return max(largest, abs(outcome.raw_score - golden.raw_score)) / scale

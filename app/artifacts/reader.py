@@ -1,0 +1,77 @@
+"""Reading artifacts: nothing is served that was not verified."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from app.artifacts.golden import load_golden, verify_golden
+from app.artifacts.manifest import GOLDEN, MANIFEST, WEIGHTS, Manifest, read_manifest
+from app.artifacts.repository import Entry
+from app.artifacts.writer import digest
+from app.detectors import DETECTORS, Detector
+from app.errors import DigestMismatch, InvalidArtifact, MissingFile, TesseraError, UnsupportedSchema
+from app.pipeline import TiledModel
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A verified model; `digest` is the SHA-256 of its manifest, which holds those of its files."""
+
+    name: str
+    version: int
+    digest: str
+    manifest: Manifest
+    model: TiledModel
+
+
+def load_artifact(entry: Entry, device: torch.device | str = "cpu") -> Artifact:
+    """The model of an entry, on a device: its digests compared and its golden sample reproduced.
+
+    Raises MissingFile, DigestMismatch, UnsupportedSchema, GoldenMismatch or InvalidArtifact.
+    """
+    manifest = read_manifest(entry.path)
+    if (manifest.name, manifest.version) != (entry.name, entry.version):
+        raise InvalidArtifact(
+            f"{entry.path} holds version {manifest.version} of {manifest.name!r}; move it to its own directory"
+        )
+    for file in (WEIGHTS, GOLDEN):
+        _verify(entry.path / file, manifest.files.get(file))
+    model = TiledModel(
+        _detector(manifest, entry.path / WEIGHTS),
+        manifest.preprocessing.build(),
+        manifest.tiling.build(),
+        manifest.calibration.build(),
+        device,
+    )
+    verify_golden(model, load_golden(entry.path / GOLDEN), manifest.golden.tolerance)
+    return Artifact(entry.name, entry.version, digest(entry.path / MANIFEST), manifest, model)
+
+
+def _verify(path: Path, expected: str | None) -> None:
+    if expected is None:
+        raise InvalidArtifact(f"the manifest beside {path} does not record the file's digest")
+    if not path.is_file():
+        raise MissingFile(f"{path} is missing")
+    found = digest(path)
+    if found != expected:
+        raise DigestMismatch(
+            f"{path} has the SHA-256 {found}, and the manifest records {expected}: the file was changed"
+        )
+
+
+def _detector(manifest: Manifest, weights: Path) -> Detector:
+    kind = DETECTORS.get(manifest.detector.name)
+    if kind is None:
+        raise UnsupportedSchema(
+            f"detector {manifest.detector.name!r} is not known to this Tessera; it knows {', '.join(DETECTORS)}"
+        )
+    try:
+        detector = kind(**manifest.detector.parameters)
+        # Copies: what load_file returns is the file itself, mapped, and would change or vanish with it.
+        detector.load_fitted_state({key: tensor.clone() for key, tensor in load_file(weights).items()})
+    except (TypeError, RuntimeError, SafetensorError, TesseraError) as error:
+        raise InvalidArtifact(f"{weights} does not hold the detector that its manifest describes: {error}") from error
+    return detector

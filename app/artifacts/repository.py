@@ -1,0 +1,63 @@
+"""A directory of models: `<root>/<name>/<version>/`, where a version is a positive integer."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import InvalidArtifact, ModelNotFound, VersionNotFound
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+VERSION = re.compile(r"[1-9][0-9]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a version of a model lies."""
+
+    name: str
+    version: int
+    path: Path
+
+
+class ModelRepository:
+    """The models under a directory. Reads it anew at each call; other directories and files in it are left alone."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def entries(self) -> list[Entry]:
+        """All versions of all models, sorted by name and version."""
+        found = [
+            Entry(model.name, int(version.name), version)
+            for model in _directories(self.root)
+            if NAME.fullmatch(model.name)
+            for version in _directories(model)
+            if VERSION.fullmatch(version.name)
+        ]
+        return sorted(found, key=lambda entry: (entry.name, entry.version))
+
+    def find(self, name: str, version: int | None = None) -> Entry:
+        """A version, by default the newest; raises ModelNotFound or VersionNotFound."""
+        entries = self.entries()
+        versions = {entry.version: entry for entry in entries if entry.name == name}
+        if not versions:
+            known = ", ".join(sorted({entry.name for entry in entries})) or "none"
+            raise ModelNotFound(f"there is no model {name!r} in {self.root}; there is: {known}")
+        chosen = max(versions) if version is None else version
+        if chosen not in versions:
+            known = ", ".join(str(number) for number in sorted(versions))
+            raise VersionNotFound(f"model {name!r} has no version {chosen}; there is: {known}")
+        return versions[chosen]
+
+    def next_version(self, name: str) -> int:
+        """One more than the newest version; raises InvalidArtifact for a name that cannot be used."""
+        if not NAME.fullmatch(name):
+            raise InvalidArtifact(
+                f"{name!r} cannot name a model; use lower-case letters, digits, '_' and '-', starting with one of the "
+                "first two"
+            )
+        return max((entry.version for entry in self.entries() if entry.name == name), default=0) + 1
+
+
+def _directories(parent: Path) -> list[Path]:
+    return [child for child in parent.iterdir() if child.is_dir()] if parent.is_dir() else []

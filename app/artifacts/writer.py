@@ -1,0 +1,131 @@
+"""Writing artifacts: all files into a directory beside the final place, which is then renamed into it."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from app.artifacts.golden import TOLERANCE, make_golden, save_golden
+from app.artifacts.manifest import (
+    GOLDEN,
+    MANIFEST,
+    SCHEMA_VERSION,
+    WEIGHTS,
+    CalibrationRecord,
+    DetectorRecord,
+    GoldenRecord,
+    Manifest,
+    PreprocessingRecord,
+    Provenance,
+    TilingRecord,
+)
+from app.artifacts.repository import Entry, ModelRepository
+from app.errors import InvalidArtifact
+from app.pipeline import TiledModel
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the manifest tells of a model besides what the model itself knows."""
+
+    protocol: str
+    calibration_pictures: int
+    false_positive_rate: float
+    dataset: str
+    pictures: int
+    backbone_weights: str
+    seed: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: Record) -> Entry:
+    """Writes a calibrated model as the next version of `name`, and returns it. Raises InvalidArtifact."""
+    if model.calibration is None:
+        raise InvalidArtifact("a model must be calibrated before it is written")
+    repository.next_version(name)  # refuses a bad name before anything is written
+    parent = repository.root / name
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
+    try:
+        _write_tensors(model, temporary)
+        while True:  # another process may have taken the number meanwhile
+            version = repository.next_version(name)
+            _write_manifest(model, name, version, record, temporary)
+            temporary.chmod(0o755)  # mkdtemp makes it private
+            target = parent / str(version)
+            try:
+                temporary.rename(target)
+            except OSError:
+                if target.exists():
+                    continue
+                raise
+            _flush(parent)
+            return Entry(name, version, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_tensors(model: TiledModel, directory: Path) -> None:
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.detector.state_dict().items()}
+    save_file(state, directory / WEIGHTS)
+    save_golden(make_golden(model), directory / GOLDEN)
+
+
+def _write_manifest(model: TiledModel, name: str, version: int, record: Record, directory: Path) -> None:
+    assert model.calibration is not None
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        version=version,
+        detector=DetectorRecord.model_validate(
+            {"name": model.detector.name, "parameters": model.detector.parameters_of_model}
+        ),
+        preprocessing=PreprocessingRecord.model_validate(asdict(model.preprocessing)),
+        tiling=TilingRecord.model_validate(asdict(model.tiling)),
+        calibration=CalibrationRecord.model_validate(
+            {
+                "protocol": record.protocol,
+                "pictures": record.calibration_pictures,
+                "false_positive_rate": record.false_positive_rate,
+                **asdict(model.calibration),
+            }
+        ),
+        metrics=record.metrics,
+        provenance=Provenance(
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            tessera_version=distribution_version("tessera"),
+            torch_version=torch.__version__,
+            dataset=record.dataset,
+            pictures=record.pictures,
+            backbone_weights=record.backbone_weights,
+            seed=record.seed,
+        ),
+        golden=GoldenRecord(tolerance=TOLERANCE),
+        files={file: digest(directory / file) for file in (WEIGHTS, GOLDEN)},
+    )
+    (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    for file in (WEIGHTS, GOLDEN, MANIFEST):
+        _flush(directory / file)
+    _flush(directory)
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Asks the system to write a file or directory to disk, so that a rename never outlives what it renamed."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

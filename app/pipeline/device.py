@@ -1,0 +1,23 @@
+"""Which device computes."""
+
+import torch
+
+from app.errors import InvalidDevice
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called `cpu`, `cuda`, `cuda:N` or `auto` (a GPU if there is one); raises InvalidDevice."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InvalidDevice(f"device {name!r} is not known; use auto, cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise InvalidDevice(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
+    available = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= available:
+        raise InvalidDevice(
+            f"device {name!r} is not here: this machine shows {available} CUDA devices; use auto or cpu"
+        )
+    return device

@@ -1,0 +1,140 @@
+"""A tiled model: what is served, trained and evaluated."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from app.detectors import Detector, Features
+from app.detectors.base import Measurement
+from app.pipeline.preprocessing import Preprocessing
+from app.scoring import Calibration, Grid, anomaly_map, resize_map
+from app.tiling import Size, Stitcher, TilePlan, Tiling, plan, tile, zero_padding
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture ready to be cut: its pixels on the device, [C,h,w], the value of white, and its tiles."""
+
+    pixels: Tensor
+    white: float
+    plan: TilePlan
+    image_size: Size  # before it was resized
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the detector says of a picture: a score and a map, [H,W] float32 of the picture's size, not normalised."""
+
+    raw_score: float
+    anomaly_map: Tensor
+
+
+class TiledModel:
+    """A detector with the preprocessing, tiling and calibration that belong to it, on a device.
+
+    `prepare` is done per picture, `run` per batch of tiles of any pictures, `finish` per picture.
+    Raises InvalidTiling if tiles do not lie on the detector's feature grid.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        preprocessing: Preprocessing,
+        tiling: Tiling,
+        calibration: Calibration | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        tiling.require_multiples(detector.stride)
+        self.device = torch.device(device)
+        self.detector = detector.to(self.device).eval()
+        self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration
+
+    def plan(self, height: int, width: int) -> TilePlan:
+        """The tiles of a picture of this size, before it is resized."""
+        return plan(self.tiling, *self.preprocessing.target_size(height, width))
+
+    @torch.inference_mode()
+    def prepare(self, image: Tensor) -> Prepared:
+        """[C,H,W] uint8 or uint16, C = 1 or 3 -> the picture on the device at the size at which it is tiled."""
+        white = float(torch.iinfo(image.dtype).max)
+        pixels = self.preprocessing.resize(image.to(self.device, non_blocking=True))
+        height, width = image.shape[-2:]
+        return Prepared(pixels, white, self.plan(height, width), (height, width))
+
+    @torch.inference_mode()
+    def cut(self, prepared: Prepared, indices: Sequence[int]) -> Tensor:
+        """Normalised tiles [n,3,h,w] with these indices; what lies outside the picture is 0."""
+        tiles = torch.empty(len(indices), 3, *prepared.plan.input_size, device=self.device)
+        tile(prepared.pixels, prepared.plan, indices, tiles)
+        self.preprocessing.normalise(tiles, prepared.white)
+        return zero_padding(tiles, prepared.plan, indices)
+
+    @torch.inference_mode()
+    def run(self, tiles: Tensor) -> Features:
+        """Normalised tiles of any pictures, [n,3,h,w] -> features [n,C,h/stride,w/stride], a tensor a feature."""
+        return self.detector.embed(tiles)
+
+    def outputs(self, prepared: Prepared, batch_tiles: int) -> Iterator[Features]:
+        """The features of all tiles of a picture, in order, at most `batch_tiles` at a time."""
+        for first in range(0, prepared.plan.count, batch_tiles):
+            yield self.run(self.cut(prepared, range(first, min(first + batch_tiles, prepared.plan.count))))
+
+    def finish(self, outputs: Iterable[Features], prepared: Prepared) -> Outcome:
+        """The picture's score and map, of its tiles' features in order. Consumes them as they come."""
+        assembly = Assembly(self, prepared)
+        for features in outputs:
+            assembly.add(features)
+        return assembly.finish()
+
+
+class FeatureStitcher:
+    """Stitches the features of a picture's tiles, and yields their complete rows with the number of the first one."""
+
+    def __init__(self, plan: TilePlan) -> None:
+        self._plan = plan
+        self._stitchers: list[Stitcher] = []
+
+    def add(self, features: Features) -> Iterator[tuple[Features, int]]:
+        """Takes the next tiles' features, [n,C,h,w] each; rows are valid until the next are asked for."""
+        if not self._stitchers:
+            self._stitchers = [Stitcher(self._plan) for _ in features]
+        streams = [stitcher.add(feature) for stitcher, feature in zip(self._stitchers, features, strict=True)]
+        for bands in zip(*streams, strict=True):
+            yield tuple(band.rows for band in bands), bands[0].top
+
+
+class Assembly:
+    """A picture on its way from features to score and map; holds one row of tiles."""
+
+    def __init__(self, model: TiledModel, prepared: Prepared) -> None:
+        self._model, self._prepared = model, prepared
+        self._stitcher = FeatureStitcher(prepared.plan)
+        self._measurements: list[Measurement] = []
+
+    @torch.inference_mode()
+    def add(self, features: Features) -> None:
+        """Takes the features of the next tiles, [n,C,h,w] each."""
+        for rows, top in self._stitcher.add(features):
+            self._measurements.append(self._model.detector.measure(rows, top))
+
+    @torch.inference_mode()
+    def finish(self) -> Outcome:
+        """The outcome, once all tiles were added."""
+        detector, plan = self._model.detector, self._prepared.plan
+        grids = []
+        for number, stride in enumerate(detector.feature_strides):
+            distances = torch.cat([measurement.distances[number] for measurement in self._measurements])
+            rows, columns = distances.shape
+            scale = plan.y.cells_per_pixel(rows, stride), plan.x.cells_per_pixel(columns, stride)
+            grids.append(Grid(distances, scale))
+        found = anomaly_map(grids, plan.image_size, detector.map_rule)
+        score = detector.image_score(found, [measurement.witness for measurement in self._measurements])
+        return Outcome(float(score), resize_map(found, self._prepared.image_size))
+
+
+def predict(model: TiledModel, image: Tensor, batch_tiles: int) -> Outcome:
+    """The outcome of a picture [C,H,W], in a straight line."""
+    prepared = model.prepare(image)
+    return model.finish(model.outputs(prepared, batch_tiles), prepared)

@@ -1,0 +1,43 @@
+"""What is done to pixels before the network sees them: one way, for training and serving alike."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from app.tiling import Size
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """Resizing to `image_size` (None: as the pictures are), bilinear, then (value - mean) / std of values in [0, 1]."""
+
+    image_size: Size | None = None
+    antialias: bool = True
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def target_size(self, height: int, width: int) -> Size:
+        """The size at which a picture of this size is tiled."""
+        return (height, width) if self.image_size is None else self.image_size
+
+    def resize(self, image: Tensor) -> Tensor:
+        """[C,H,W] of any dtype at the target size; float32 in the same range where resizing made new values."""
+        target = self.target_size(*image.shape[-2:])
+        if tuple(image.shape[-2:]) == target:
+            return image if image.dtype == torch.uint8 else image.float()  # torch can do little with uint16
+        resized = torch.empty(len(image), *target, device=image.device)
+        for source, out in zip(image, resized, strict=True):  # a channel at a time: float32 is four times the picture
+            enlarged = F.interpolate(source.float()[None, None], size=target, mode="bilinear", antialias=self.antialias)
+            out.copy_(enlarged[0, 0])
+        return resized
+
+    def normalise(self, tiles: Tensor, white: float) -> Tensor:
+        """Normalises [n,3,h,w] float32, in which white is `white`, in place."""
+        mean = torch.tensor(self.mean, device=tiles.device)[:, None, None] * white
+        std = torch.tensor(self.std, device=tiles.device)[:, None, None] * white
+        return tiles.sub_(mean).div_(std)

@@ -1,0 +1,42 @@
+"""How much memory there is, and how much training would take."""
+
+from pathlib import Path
+
+import psutil
+import torch
+
+from app.detectors import Detector
+from app.errors import InsufficientMemory
+from app.tiling import Size
+
+CGROUP = Path("/sys/fs/cgroup")
+CELLS_PER_PIXEL = 40  # activations of a ResNet, measured on all four: at most this many floats for a pixel of input
+
+
+def available_bytes(device: torch.device) -> int:
+    """How much the device can still hold; for the CPU within the container's limit, too."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    free = psutil.virtual_memory().available
+    try:
+        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # no control groups, or no limit ("max")
+        return free
+    return min(free, limit - used)
+
+
+def estimated_bytes(detector: Detector, pictures: int, grid: Size, input_size: Size, batch_tiles: int) -> int:
+    """What fitting takes at most: the detector's state, and the activations of a batch of tiles."""
+    height, width = input_size
+    return detector.fitting_memory(pictures, grid) + 4 * CELLS_PER_PIXEL * batch_tiles * height * width
+
+
+def require(needed: int, device: torch.device) -> None:
+    """Raises InsufficientMemory, with what would help, unless the device can hold this many bytes more."""
+    there = available_bytes(device)
+    if needed > there:
+        raise InsufficientMemory(
+            f"training would take about {needed / 2**30:.1f} GiB and {there / 2**30:.1f} GiB are free on {device}; use "
+            "smaller pictures (image_size), a smaller backbone, fewer channels (PaDiM: n_features), or a smaller "
+            "coreset or store (PatchCore: coreset_sampling_ratio, max_store_mib)"
+        )

@@ -1,0 +1,141 @@
+"""Training a detector: look at the data, refuse what cannot work, fit, calibrate on held-out pictures, write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from app.artifacts import Entry, ModelRepository, Record, write_artifact
+from app.backbones import load_weights
+from app.detectors import Detector, Progress
+from app.errors import InvalidDataset
+from app.pipeline import Preprocessing, TiledModel, predict
+from app.pipeline.model import FeatureStitcher
+from app.scoring import Calibration, calibrate_on_normal
+from app.tiling import Size, Tiling
+from app.training.data import DataModule, decoded, headers
+from app.training.memory import estimated_bytes, require
+
+BATCH_TILES = {"cpu": 4, "cuda": 32}
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOut:
+    """Calibration on a share of the normal pictures, which are not trained on, and a rate of false alarms to aim at."""
+
+    share: float = 0.2
+    false_positive_rate: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise InvalidDataset(f"calibration.share is {self.share}; use more than 0 and less than 1")
+        if not 0 < self.false_positive_rate < 1:
+            raise InvalidDataset(
+                f"calibration.false_positive_rate is {self.false_positive_rate}; use more than 0 and less than 1"
+            )
+
+    def split(self, paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+        """Pictures to fit to and pictures to calibrate on, the latter spread evenly; a single picture is both."""
+        if len(paths) == 1:
+            return list(paths), list(paths)
+        held = max(1, round(len(paths) * self.share))
+        chosen = {round((number + 0.5) * len(paths) / held - 0.5) for number in range(held)}
+        return (
+            [path for number, path in enumerate(paths) if number not in chosen],
+            [path for number, path in enumerate(paths) if number in chosen],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to train: a detector that is not fitted, on which pictures, tiled how."""
+
+    detector: Detector
+    data: DataModule
+    tiling: Tiling
+    hold_out: HoldOut = HoldOut()
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a recipe amounts to on this machine; made before any work is done."""
+
+    fit: list[Path]
+    calibrate: list[Path]
+    preprocessing: Preprocessing
+    grid: Size  # cells of the first feature in the largest picture
+    batch_tiles: int
+    needed_bytes: int
+
+
+def prepare(recipe: Recipe, device: torch.device) -> Job:
+    """Reads the headers of all pictures; raises InvalidDataset, InvalidTiling or InsufficientMemory."""
+    fit, calibrate = recipe.hold_out.split(recipe.data.train_pictures())
+    recipe.tiling.require_multiples(recipe.detector.stride)
+    sizes = {(header.height, header.width) for header in headers([*fit, *calibrate])}
+    preprocessing = Preprocessing(recipe.data.image_size)
+    if recipe.detector.image_size_is_fixed and preprocessing.image_size is None:
+        if len(sizes) > 1:
+            few = ", ".join(f"{height} x {width}" for height, width in sorted(sizes)[:3])
+            raise InvalidDataset(
+                f"{recipe.detector.name} needs pictures of one size, and these have {len(sizes)} ({few}, ...); "
+                "give an image_size"
+            )
+        preprocessing = Preprocessing(next(iter(sizes)))
+    batch_tiles = BATCH_TILES[device.type]
+    model = TiledModel(recipe.detector, preprocessing, recipe.tiling, device=device)
+    plans = [model.plan(*size) for size in sizes]
+    stride = recipe.detector.feature_strides[0]
+    grid = max(plan.y.cells(stride) for plan in plans), max(plan.x.cells(stride) for plan in plans)
+    largest = max((plan.input_size for plan in plans), key=lambda size: size[0] * size[1])
+    needed = estimated_bytes(recipe.detector, len(fit), grid, largest, batch_tiles)
+    require(needed, device)
+    return Job(fit, calibrate, preprocessing, grid, batch_tiles, needed)
+
+
+def train(
+    recipe: Recipe, job: Job, repository: ModelRepository, name: str, device: torch.device, progress: Progress
+) -> Entry:
+    """Fits, calibrates and writes the next version of `name`. Raises TesseraError of several kinds."""
+    repository.next_version(name)  # refuses a bad name before the work, not after it
+    source = load_weights(recipe.detector.backbone, recipe.detector.backbone_weights)
+    model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
+    fit(model, job, recipe.data.num_workers, progress)
+    model.calibration = calibrate(model, job, recipe, progress)
+    record = Record(
+        protocol="held-out-normal" if job.fit != job.calibrate else "training-normal",
+        calibration_pictures=len(job.calibrate),
+        false_positive_rate=recipe.hold_out.false_positive_rate,
+        dataset=recipe.data.description,
+        pictures=len(job.fit),
+        backbone_weights=Path(source).name if Path(source).is_file() else source,
+        seed=recipe.seed,
+    )
+    return write_artifact(model, repository, name, record)
+
+
+@torch.inference_mode()
+def fit(model: TiledModel, job: Job, workers: int, progress: Progress) -> None:
+    """Fits the model's detector to the job's pictures."""
+    fitter = model.detector.fitter(len(job.fit), job.grid)
+    for number, picture in enumerate(decoded(job.fit, workers), start=1):
+        prepared = model.prepare(picture)
+        stitcher = FeatureStitcher(prepared.plan)
+        for features in model.outputs(prepared, job.batch_tiles):
+            for rows, top in stitcher.add(features):
+                fitter.add(rows, top)
+        progress("pictures", number, len(job.fit))
+    fitter.finish(progress)
+
+
+def calibrate(model: TiledModel, job: Job, recipe: Recipe, progress: Progress) -> Calibration:
+    """Thresholds by the held-out pictures."""
+    scores, peaks = [], []
+    for number, picture in enumerate(decoded(job.calibrate, recipe.data.num_workers), start=1):
+        outcome = predict(model, picture, job.batch_tiles)
+        scores.append(outcome.raw_score)
+        peaks.append(float(outcome.anomaly_map.max()))
+        progress("calibration", number, len(job.calibrate))
+    return calibrate_on_normal(scores, peaks, recipe.hold_out.false_positive_rate)
