@@ -1,5 +1,19 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+
+from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
+from app.detectors import Detector, Padim, Patchcore
+from app.pipeline import Preprocessing, TiledModel, predict
+from app.pipeline.model import FeatureStitcher
+from app.scoring import calibrate_on_normal
+from app.tiling import Size, Tiling
+
+Picture = NDArray[np.uint8]
+LAYERS = ("layer1", "layer2")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -8,3 +22,66 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def draw_surface(seed: int, height: int = 96, width: int = 160) -> Picture:
+    """A grey surface with fine noise, [H,W,3]."""
+    noise = np.random.default_rng(seed).normal(128, 6, (height, width, 3))
+    return noise.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def normal_picture() -> Picture:
+    """A surface that no model was trained on."""
+    return draw_surface(1000)
+
+
+@pytest.fixture(scope="session")
+def defect_picture() -> Picture:
+    """The same with a stain of 16 x 24 pixels at (40, 100)."""
+    picture = draw_surface(1000)
+    picture[40:56, 100:124] = (255, 0, 0)
+    return picture
+
+
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with `patchcore` 1 and 2, which take pictures as they are, and `padim` 1, which resizes."""
+    repository = ModelRepository(tmp_path_factory.mktemp("models"))
+    torch.manual_seed(0)
+    record = Record("held-out-normal", 3, 0.05, "surface", 4, "random", metrics={"image_auroc": 0.98})
+    for _ in range(2):
+        patchcore = Patchcore("resnet18", LAYERS, coreset_sampling_ratio=0.02, num_neighbors=1)
+        write_artifact(_trained(patchcore, None), repository, "patchcore", record)
+    padim = Padim("resnet18", LAYERS, n_features=8)
+    write_artifact(_trained(padim, (64, 96)), repository, "padim", record)
+    return repository.root
+
+
+@pytest.fixture
+def tiny_model(models_dir: Path) -> TiledModel:
+    """A PatchCore of its own for each test: tiles of 64 pixels, 32 apart."""
+    return load_artifact(ModelRepository(models_dir).find("patchcore", 1)).model
+
+
+def _trained(detector: Detector, image_size: Size | None) -> TiledModel:
+    tiling = Tiling(tile_size=64, stride=32)
+    model = TiledModel(detector, Preprocessing(image_size), tiling)
+    pictures = [_tensor(draw_surface(seed)) for seed in range(4)]
+    plan = model.prepare(pictures[0]).plan
+    stride = detector.feature_strides[0]
+    fitter = detector.fitter(len(pictures), (plan.y.cells(stride), plan.x.cells(stride)))
+    for picture in pictures:
+        stitcher = FeatureStitcher(plan)
+        for features in model.outputs(model.prepare(picture), 8):
+            for rows, top in stitcher.add(features):
+                fitter.add(rows, top)
+    fitter.finish(lambda *_: None)
+    held_out = [predict(model, _tensor(draw_surface(seed)), 8) for seed in range(10, 13)]
+    peaks = [float(outcome.anomaly_map.max()) for outcome in held_out]
+    calibration = calibrate_on_normal([outcome.raw_score for outcome in held_out], peaks, 0.05)
+    return TiledModel(detector, Preprocessing(image_size), tiling, calibration)
+
+
+def _tensor(picture: Picture) -> torch.Tensor:
+    return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
