@@ -1,0 +1,39 @@
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+
+from app.decoding import decode, read_header
+from app.decoding.formats import FORMATS, identify
+from app.errors import UnsupportedImage
+
+
+def test_each_format_is_known_by_its_first_bytes(samples: dict[str, bytes]) -> None:
+    named = {"jpeg": "JPEG", "png": "PNG", "webp": "WebP", "bmp": "BMP", "tiff": "TIFF"}
+    for name, data in samples.items():
+        assert identify(data) == named[name.split()[0]], name
+
+
+@pytest.mark.parametrize("format", ["GIF", "ICO", "PDF", "EPS", "PPM", "TGA", "JPEG2000", "AVIF", "PCX"])
+def test_other_picture_formats_are_refused_and_the_five_are_named(
+    format: str, photo: Image.Image, save: Callable[..., bytes]
+) -> None:
+    data = save(photo, format)
+    for read in (decode, read_header):
+        with pytest.raises(UnsupportedImage) as refusal:
+            read(data, max_pixels=10_000)
+        assert all(name in str(refusal.value) for name in FORMATS)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"hello", b"\0" * 1000, b"RIFF\0\0\0\0WAVEfmt ", b"\xff\xd8", b"P"],
+)
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(UnsupportedImage, match="not a picture"):
+        decode(data, max_pixels=10_000)
+
+
+def test_an_empty_upload_is_refused_as_empty() -> None:
+    with pytest.raises(UnsupportedImage, match="empty"):
+        read_header(b"", max_pixels=10_000)

@@ -1,0 +1,87 @@
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+from app.decoding import decode, read_header
+from app.errors import TooManyPixels, UnsupportedImage
+
+REFUSE_AND_PRINT_GROWTH = """
+import resource, sys
+from app.decoding import decode, read_header
+from app.errors import TooManyPixels
+data = sys.stdin.buffer.read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for read in (read_header, decode):
+    try:
+        read(data, max_pixels=399_999_999)
+    except TooManyPixels:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def bomb(make_png: Callable[..., bytes], edge: int) -> bytes:
+    rows = zlib.compress(bytes(edge * (1 + (edge + 7) // 8)), 9)
+    return make_png(struct.pack(">IIBBBBB", edge, edge, 1, 0, 0, 0, 0), (b"IDAT", rows))
+
+
+def test_400_megapixels_in_48_kilobytes_cost_no_memory(make_png: Callable[..., bytes]) -> None:
+    data = bomb(make_png, 20_000)
+    assert len(data) < 50_000
+    command = [sys.executable, "-c", REFUSE_AND_PRINT_GROWTH]
+    run = subprocess.run(command, input=data, capture_output=True, check=True, timeout=120)
+    growth_kib = [int(line) for line in run.stdout.split()]
+    assert len(growth_kib) == 2 and max(growth_kib) < 8 * 1024
+
+
+def test_the_limit_itself_is_taken(samples: dict[str, bytes]) -> None:
+    for name, data in samples.items():
+        assert decode(data, max_pixels=37 * 53).numel() > 0, name
+        for read in (decode, read_header):
+            with pytest.raises(TooManyPixels, match=r"1,961 pixels, the limit is 1,960; scale it down"):
+                read(data, max_pixels=37 * 53 - 1)
+
+
+def test_a_picture_beyond_the_limit_of_pillow_is_taken(make_png: Callable[..., bytes]) -> None:
+    assert read_header(bomb(make_png, 20_000), max_pixels=400_000_000).width == 20_000
+
+
+def test_a_webp_header_is_refused_before_its_canvas_is_allocated(samples: dict[str, bytes]) -> None:
+    data = bytearray(samples["webp"])
+    assert data[12:16] == b"VP8X"
+    data[24:30] = b"\xff\x3f\0\xff\x3f\0"
+    with pytest.raises(TooManyPixels, match="16,384 x 16,384"):
+        read_header(bytes(data), max_pixels=100_000_000)
+
+
+def tiled_tiff(edge: int, tile: int) -> bytes:
+    """A white square in one deflated tile."""
+    pixels = zlib.compress(b"\xff" * tile**2)
+    tags = {256: edge, 257: edge, 258: 8, 259: 8, 262: 1, 277: 1, 322: tile, 323: tile, 324: 8, 325: len(pixels)}
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    start = b"II\x2a\0" + struct.pack("<I", 8 + len(pixels))
+    return start + pixels + struct.pack("<H", len(tags)) + directory + bytes(4)
+
+
+def test_a_tile_larger_than_the_limit_is_refused() -> None:
+    assert decode(tiled_tiff(edge=40, tile=64), max_pixels=4096).eq(255).all()
+    for read in (decode, read_header):
+        with pytest.raises(TooManyPixels, match="4,096 x 4,096"):
+            read(tiled_tiff(edge=40, tile=4096), max_pixels=1_000_000)
+
+
+def test_a_progressive_jpeg_of_very_many_scans_is_refused(samples: dict[str, bytes]) -> None:
+    data = samples["jpeg progressive"]
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    assert decode(data[:-2] + scan * 20 + data[-2:], max_pixels=10_000).shape == (3, 37, 53)
+    with pytest.raises(UnsupportedImage, match="more than 100 scans; save it as baseline"):
+        read_header(data[:-2] + scan * 100 + data[-2:], max_pixels=10_000)
+
+
+def test_run_length_bmp_is_taken_up_to_a_size(make_run_length_bmp: Callable[[int, int, bytes], bytes]) -> None:
+    assert read_header(make_run_length_bmp(4096, 4096, b""), max_pixels=10**9).width == 4096
+    with pytest.raises(UnsupportedImage, match="16,777,216 pixels, this has 16,781,312; save it uncompressed"):
+        read_header(make_run_length_bmp(4096, 4097, b""), max_pixels=10**9)

@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.decoding.pixels import to_tensor
+from app.errors import UnsupportedImage
+
+
+@pytest.mark.parametrize("value", [-1, 65536, 2**31 - 1])
+def test_integers_beyond_16_bits_are_refused_with_their_range(value: int) -> None:
+    image = Image.fromarray(np.array([[5, value]], np.int32))
+    with pytest.raises(UnsupportedImage, match=r"from 0 to 65535, these have .* scale them"):
+        to_tensor(image, 1)
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, 255.0, float("nan"), float("inf")])
+def test_floats_outside_0_to_1_are_refused_with_their_range(value: float) -> None:
+    image = Image.fromarray(np.array([[0.5, value]], np.float32))
+    with pytest.raises(UnsupportedImage, match=r"from 0 to 1, these have .* scale them"):
+        to_tensor(image, 1)
+
+
+def test_premultiplied_grey_is_composited_over_white() -> None:
+    image = Image.frombytes("La", (2, 1), bytes([50, 100, 0, 0]))
+    half, nothing = to_tensor(image, 1).flatten().tolist()
+    assert abs(half - (50 + 255 - 100)) <= 1
+    assert nothing == 255
