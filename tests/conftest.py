@@ -14,6 +14,7 @@ from app.tiling import Size, Tiling
 
 Picture = NDArray[np.uint8]
 LAYERS = ("layer1", "layer2")
+RECORD = Record("held-out-normal", 3, 0.05, "surface", 4, "random", metrics={"image_auroc": 0.98})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,12 +50,21 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with `patchcore` 1 and 2, which take pictures as they are, and `padim` 1, which resizes."""
     repository = ModelRepository(tmp_path_factory.mktemp("models"))
     torch.manual_seed(0)
-    record = Record("held-out-normal", 3, 0.05, "surface", 4, "random", metrics={"image_auroc": 0.98})
+    tiling = Tiling(tile_size=64, stride=32)
     for _ in range(2):
         patchcore = Patchcore("resnet18", LAYERS, coreset_sampling_ratio=0.02, num_neighbors=1)
-        write_artifact(_trained(patchcore, None), repository, "patchcore", record)
+        write_artifact(_trained(patchcore, None, tiling), repository, "patchcore", RECORD)
     padim = Padim("resnet18", LAYERS, n_features=8)
-    write_artifact(_trained(padim, (64, 96)), repository, "padim", record)
+    write_artifact(_trained(padim, (64, 96), tiling), repository, "padim", RECORD)
+    return repository.root
+
+
+@pytest.fixture(scope="session")
+def large_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with a `patchcore` for large pictures: tiles of 256 pixels side by side."""
+    repository = ModelRepository(tmp_path_factory.mktemp("large"))
+    patchcore = Patchcore("resnet18", ("layer2", "layer3"), coreset_sampling_ratio=0.05, num_neighbors=1)
+    write_artifact(_trained(patchcore, None, Tiling(tile_size=256)), repository, "patchcore", RECORD)
     return repository.root
 
 
@@ -64,8 +74,7 @@ def tiny_model(models_dir: Path) -> TiledModel:
     return load_artifact(ModelRepository(models_dir).find("patchcore", 1)).model
 
 
-def _trained(detector: Detector, image_size: Size | None) -> TiledModel:
-    tiling = Tiling(tile_size=64, stride=32)
+def _trained(detector: Detector, image_size: Size | None, tiling: Tiling) -> TiledModel:
     model = TiledModel(detector, Preprocessing(image_size), tiling)
     pictures = [_tensor(draw_surface(seed)) for seed in range(4)]
     plan = model.prepare(pictures[0]).plan

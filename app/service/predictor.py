@@ -1,0 +1,127 @@
+"""A picture's bytes -> what a model says of it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+from typing import Generic, Protocol, TypeVar
+
+from torch import Tensor
+
+from app.artifacts import Artifact
+from app.decoding import decode, read_header
+from app.errors import InvalidImage
+from app.pipeline import Prediction, interpret
+from app.scheduling import DeviceWorker, Done
+from app.service.catalogue import ModelCatalogue
+from app.tiling import TilePlan
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """A picture [C,H,W] as it was decoded, its tiles, and what the model says of it."""
+
+    artifact: Artifact
+    image: Tensor
+    plan: TilePlan
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long each stage took, in seconds; `total_s` also holds what was waited for between them."""
+
+    decode_s: float
+    queue_s: float
+    device_s: float
+    render_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """A prediction and what was made of it."""
+
+    predicted: Predicted
+    rendered: T
+    timings: Timings
+
+
+class StageObserver(Protocol):
+    """Is told about every answer."""
+
+    def answered(self, timings: Timings) -> None:
+        """A picture was answered."""
+
+
+class Predictor:
+    """Decodes and renders in `threads` threads, and has the device's owner do what lies between.
+
+    Pictures are admitted by their header, before a pixel is decoded. Lives on one event loop, until `close`.
+    """
+
+    def __init__(
+        self,
+        catalogue: ModelCatalogue,
+        worker: DeviceWorker,
+        *,
+        max_pixels: int,
+        threads: int,
+        clock: Callable[[], float] = monotonic,
+        observer: StageObserver | None = None,
+    ) -> None:
+        self._catalogue, self._worker = catalogue, worker
+        self._max_pixels, self._clock, self._observer = max_pixels, clock, observer
+        # Headers have a thread of their own: a full queue is told at once, also while all others decode.
+        self._headers = ThreadPoolExecutor(1, thread_name_prefix="tessera-header")
+        self._pictures = ThreadPoolExecutor(threads, thread_name_prefix="tessera-picture")
+
+    async def predict(self, name: str, version: int | None, data: bytes, render: Callable[[Predicted], T]) -> Answer[T]:
+        """What the model says of a picture, and what `render`, called in one of the threads, makes of it.
+
+        Raises NotServed, InvalidImage, LimitExceeded, Overloaded, EngineStopped or InsufficientMemory. If the awaiting
+        task is cancelled, the work is dropped as soon as no batch of it is running.
+        """
+        started = self._clock()
+        artifact = self._catalogue.get(name, version)
+        if not data:
+            raise InvalidImage("the picture is empty; send the bytes of one")
+        header, header_s = await self._timed(self._headers, partial(read_header, data, max_pixels=self._max_pixels))
+        plan = artifact.model.plan(header.height, header.width)
+        with self._worker.admit(plan.count) as ticket:
+            image, decode_s = await self._timed(self._pictures, partial(decode, data, max_pixels=self._max_pixels))
+            del data  # may be as large as the picture
+            done = await asyncio.wrap_future(self._worker.submit(ticket, artifact.model, image))
+        (predicted, rendered), render_s = await self._timed(
+            self._pictures, partial(_render, artifact, image, plan, done, render)
+        )
+        timings = Timings(header_s + decode_s, done.queue_s, done.device_s, render_s, self._clock() - started)
+        if self._observer is not None:
+            self._observer.answered(timings)
+        return Answer(predicted, rendered, timings)
+
+    def close(self) -> None:
+        """Ends the threads, once nobody awaits anything any more."""
+        for pool in (self._headers, self._pictures):
+            pool.shutdown(cancel_futures=True)
+
+    async def _timed(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> tuple[T, float]:
+        """What `work` returns in a thread of the pool, and how long it took there."""
+
+        def timed() -> tuple[T, float]:
+            started = self._clock()
+            return work(), self._clock() - started
+
+        return await asyncio.get_running_loop().run_in_executor(pool, timed)
+
+
+def _render(
+    artifact: Artifact, image: Tensor, plan: TilePlan, done: Done, render: Callable[[Predicted], T]
+) -> tuple[Predicted, T]:
+    prediction = interpret(done.outcome, artifact.manifest.calibration.build())
+    predicted = Predicted(artifact, image, plan, prediction)
+    return predicted, render(predicted)

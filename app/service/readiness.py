@@ -1,0 +1,16 @@
+"""Whether pictures can be answered."""
+
+from app.scheduling import DeviceWorker
+from app.service.catalogue import ModelCatalogue
+
+
+def unready_reasons(catalogue: ModelCatalogue, worker: DeviceWorker) -> list[str]:
+    """Why not; empty when they can."""
+    reasons = []
+    if catalogue.loading:
+        reasons.append("models are still being loaded")
+    elif not catalogue.count("ready"):
+        reasons.append("no model could be loaded; see /v1/models")
+    if not worker.healthy:
+        reasons.append("the device does not take work: it failed, or the server is shutting down")
+    return reasons
