@@ -1,0 +1,51 @@
+"""Requests whose client has gone are not worked on."""
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Disconnects:
+    """Cancels the handler of a request when its client leaves after the body was read.
+
+    Servers do not: they only tell those who ask for another message.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body_read, gone = asyncio.Event(), asyncio.Event()
+
+        async def receive_body() -> Message:
+            if body_read.is_set():
+                await gone.wait()
+                return {"type": "http.disconnect"}
+            message = await receive()
+            if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                body_read.set()
+            return message
+
+        async def watch() -> None:
+            await body_read.wait()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            gone.set()
+
+        handler = asyncio.ensure_future(self._app(scope, receive_body, send))
+        watcher = asyncio.ensure_future(watch())
+        try:
+            await asyncio.wait((handler, watcher), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watcher.cancel()
+            left = gone.is_set() and not handler.done()
+            handler.cancel()
+        try:
+            await handler
+        except asyncio.CancelledError:
+            if not left:
+                raise

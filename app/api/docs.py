@@ -1,0 +1,32 @@
+"""The interactive documentation, without a link to anywhere else: plants have no internet."""
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def root() -> RedirectResponse:
+    """There is no page yet."""
+    return RedirectResponse("docs")
+
+
+@router.get("/docs")
+async def docs() -> HTMLResponse:
+    """Swagger UI. Its links are relative, so that it also works behind a proxy's path."""
+    return get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title="Tessera",
+        swagger_js_url="docs/assets/swagger-ui-bundle.js",
+        swagger_css_url="docs/assets/swagger-ui.css",
+        swagger_favicon_url="docs/assets/favicon-32x32.png",
+    )
+
+
+def mount_docs(app: FastAPI) -> None:
+    """Serves the page and the files of Swagger UI, which a package ships."""
+    app.include_router(router)
+    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]), name="docs_assets")

@@ -1,0 +1,135 @@
+"""Errors as problem details (RFC 9457): the one table, and the one place where statuses are given to errors."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from math import ceil
+from typing import cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import errors
+from app.api.request_id import request_id
+from app.api.schemas.problem import InvalidFieldBody, ProblemBody
+from app.service import ModelLoading
+
+STATUS: dict[type[errors.TesseraError], int] = {
+    errors.InvalidTiling: 422,
+    errors.InvalidImage: 422,
+    errors.UnsupportedImage: 415,
+    errors.LimitExceeded: 413,
+    errors.Overloaded: 429,
+    errors.NotServed: 404,
+    ModelLoading: 503,
+    errors.InvalidArtifact: 500,
+    errors.InvalidWeights: 500,
+    errors.InvalidDataset: 500,
+    errors.InvalidDevice: 500,
+    errors.InsufficientMemory: 503,
+    errors.EngineStopped: 503,
+}
+MEDIA_TYPE = "application/problem+json"
+_LOADING_RETRY_AFTER_S = 5
+
+_log = logging.getLogger(__name__)
+
+
+def status_of(kind: type[errors.TesseraError]) -> int:
+    """The status of an error's class, or of the nearest base that has one; raises LookupError if none has."""
+    for base in kind.__mro__:
+        if base in STATUS:
+            return STATUS[base]
+    raise LookupError(f"{kind.__name__} has no status")
+
+
+def register_problems(app: FastAPI) -> None:
+    """Has every error that a route raises answered as a problem."""
+    app.add_exception_handler(errors.TesseraError, _on_tessera_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+class UnexpectedErrors:
+    """Answers whatever else is raised with a problem that tells nothing of the inside, and logs it with its traceback.
+
+    A middleware and not a handler, so that those outside of it see a response like any other.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        started = False
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_see)
+        except Exception:
+            if scope["type"] != "http" or started:
+                raise
+            _log.exception("request %s failed", request_id(scope))
+            detail = "something went wrong here; the server's log tells more under this request_id"
+            await _response(scope, 500, "internal_error", "Internal server error.", detail)(scope, receive, send)
+
+
+async def _on_tessera_error(request: Request, error: Exception) -> Response:
+    error = cast(errors.TesseraError, error)
+    status = status_of(type(error))
+    title = (type(error).__doc__ or type(error).__name__).split("\n")[0]
+    response = _response(request.scope, status, error.code, title, str(error))
+    if isinstance(error, errors.Overloaded):
+        response.headers["Retry-After"] = str(max(1, ceil(error.retry_after_s)))
+    elif isinstance(error, ModelLoading):
+        response.headers["Retry-After"] = str(_LOADING_RETRY_AFTER_S)
+    if status >= 500:
+        _log.error("request %s failed (%s): %s", request_id(request.scope), error.code, error)
+    return response
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    found = cast(RequestValidationError, error).errors()
+    fields = [InvalidFieldBody(field=_field(each["loc"]), message=str(each["msg"])) for each in found]
+    detail = "; ".join(f"{field.field}: {field.message}" if field.field else field.message for field in fields)
+    title = "The request does not have the form that this route takes."
+    return _response(request.scope, 422, "invalid_request", title, detail, fields)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    error = cast(HTTPException, error)
+    if isinstance(error.__cause__, errors.TesseraError):  # raised while FastAPI was reading the body
+        return await _on_tessera_error(request, error.__cause__)
+    status = HTTPStatus(error.status_code)
+    response = _response(request.scope, status, status.name.lower(), f"{status.phrase}.", str(error.detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """`query.version` of `("query", "version")`."""
+    return ".".join(str(part) for part in location)
+
+
+def _response(
+    scope: Scope, status: int, code: str, title: str, detail: str, invalid: list[InvalidFieldBody] | None = None
+) -> Response:
+    body = ProblemBody(
+        type=f"urn:tessera:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
+        instance=scope["path"],
+        request_id=request_id(scope),
+        errors=invalid,
+    )
+    return Response(body.model_dump_json(exclude_none=True), status, media_type=MEDIA_TYPE)

@@ -1,0 +1,57 @@
+"""What is remembered of each request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.request_id import request_id
+
+CLIENT_GONE = 499
+"""The status of requests that nobody waited for, as nginx writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A request that was answered; `route` is the path's template, empty where no route matched."""
+
+    method: str
+    path: str
+    route: str
+    model: str | None
+    status: int
+    seconds: float
+    request_id: str
+
+
+class Recording:
+    """Hands a record of each request to `record`, once its response was sent."""
+
+    def __init__(
+        self, app: ASGIApp, record: Callable[[RequestRecord], None], clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._app, self._record, self._clock = app, record, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = self._clock(), CLIENT_GONE
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_see)
+        finally:
+            self._record(self._described(scope, status, self._clock() - started))
+
+    def _described(self, scope: Scope, status: int, seconds: float) -> RequestRecord:
+        route = getattr(scope.get("route"), "path", "")
+        model = scope.get("path_params", {}).get("model")
+        return RequestRecord(scope["method"], scope["path"], route, model, status, seconds, request_id(scope))

@@ -1,0 +1,126 @@
+"""The server: builds everything of the settings, and runs it."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from threading import Thread
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.api import RequestRecord, Services, create_app
+from app.artifacts import ModelRepository
+from app.errors import InvalidDevice
+from app.metrics import Metrics
+from app.pipeline import resolve_device
+from app.scheduling import DeviceWorker
+from app.service import ModelCatalogue, Predictor
+from app.settings import Settings, unknown_variables
+
+STALLED_S = 2
+"""How much longer than the grace requests are borne whose client stopped sending or reading."""
+
+_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+_log = logging.getLogger("tessera")
+_request_log = logging.getLogger("tessera.request")
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The application, which starts and stops the device's thread and loads the models while it serves already."""
+    device = resolve_device(settings.device)
+    metrics = Metrics()
+    worker = DeviceWorker(device, queue_tiles=settings.queue_tiles, batch_tiles=settings.batch_tiles, observer=metrics)
+    catalogue = ModelCatalogue(ModelRepository(settings.models_dir), device, settings.default_model)
+    predictor = Predictor(
+        catalogue, worker, max_pixels=settings.max_pixels, threads=settings.decode_threads, observer=metrics
+    )
+    metrics.watch(catalogue, worker)
+
+    def record(request: RequestRecord) -> None:
+        metrics.request_done(request)
+        _log_request(request)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        worker.start()
+        loader = Thread(target=catalogue.load, name="tessera-loader")
+        loader.start()
+        try:
+            yield
+        finally:
+            catalogue.stop()
+            await asyncio.to_thread(worker.stop, finish_running=False)
+            await asyncio.to_thread(loader.join)
+            predictor.close()
+
+    services = Services(catalogue, predictor, worker, metrics.exposition)
+    return create_app(services, max_body_bytes=settings.max_image_bytes, record=record, lifespan=lifespan)
+
+
+class Server(uvicorn.Server):
+    """Lets requests in flight end when it is told to stop: after the grace, with 503 instead of an answer."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self._worker, self._grace_s = app.state.services.worker, settings.shutdown_grace_s
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=round(self._grace_s + STALLED_S),
+        )
+        super().__init__(config)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Admits nothing any more, waits, and shuts down."""
+        self._worker.drain()
+        loop = asyncio.get_running_loop()
+        abort = partial(loop.run_in_executor, None, partial(self._worker.stop, finish_running=False))
+        timer = loop.call_later(self._grace_s, abort)
+        await super().shutdown(sockets)
+        timer.cancel()
+
+
+def serve(settings: Settings) -> int:
+    """Serves until SIGTERM or SIGINT, and returns 0; raises SystemExit with a line that tells why if it cannot."""
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for name in unknown_variables():
+        _log.warning("the environment's %s is no setting of this server, and is ignored", name)
+    if not settings.models_dir.is_dir():
+        raise SystemExit(f"tessera: models_dir {settings.models_dir} is not a directory; make it, or name another")
+    try:
+        app = build_app(settings)
+    except InvalidDevice as error:
+        raise SystemExit(f"tessera: {error}") from error
+    with _listen(settings.host, settings.port) as listener:
+        port = listener.getsockname()[1]
+        _log.info("serving %s on http://%s:%d, described at /docs", settings.models_dir, settings.host, port)
+        Server(app, settings).run(sockets=[listener])
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise SystemExit(
+            f"tessera: cannot listen on {host} port {port} ({error.strerror}); set another port"
+        ) from error
+
+
+def _log_request(request: RequestRecord) -> None:
+    level = logging.DEBUG if request.route in _QUIET else logging.INFO
+    _request_log.log(
+        level,
+        "%s %r model=%r status=%d ms=%.1f id=%s",
+        request.method,
+        request.path,  # with its quotes: what a client sends cannot forge a line
+        request.model,
+        request.status,
+        1000 * request.seconds,
+        request.request_id,
+    )

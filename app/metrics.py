@@ -1,0 +1,70 @@
+"""What Prometheus is told."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from app.api import RequestRecord
+from app.scheduling import DeviceWorker
+from app.service import ModelCatalogue, Timings
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Metrics:
+    """A registry of its own, and the observers that fill it. May be told from any thread."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._requests = Counter(
+            "tessera_requests", "Requests by route and status", ("method", "route", "status"), registry=registry
+        )
+        self._latency = Histogram(
+            "tessera_request_seconds", "Duration of requests", ("route",), buckets=SECONDS, registry=registry
+        )
+        self._stages = Histogram(
+            "tessera_stage_seconds", "Duration of a picture's stages", ("stage",), buckets=SECONDS, registry=registry
+        )
+        self._tiles = Counter("tessera_tiles", "Tiles that the device ran", registry=registry)
+        self._batches = Counter("tessera_batches", "Batches that the device ran", registry=registry)
+        self._busy = Counter("tessera_device_busy_seconds", "Time in which batches ran", registry=registry)
+        self._queue = Gauge("tessera_queue_tiles", "Tiles that wait or run", registry=registry)
+        self._models = Gauge("tessera_models", "Versions of models by state", ("state",), registry=registry)
+        self._healthy = Gauge("tessera_device_healthy", "1 if the device takes work", registry=registry)
+
+    def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker) -> None:
+        """Has the gauges that nobody reports read at each scrape."""
+        self._models.labels(state="loading").set_function(lambda: catalogue.count("loading"))
+        self._models.labels(state="ready").set_function(lambda: catalogue.count("ready"))
+        self._models.labels(state="failed").set_function(lambda: catalogue.count("failed"))
+        self._healthy.set_function(lambda: worker.healthy)
+
+    def exposition(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def request_done(self, record: RequestRecord) -> None:
+        """A request was answered."""
+        route = record.route or "none"
+        self._requests.labels(record.method, route, str(record.status)).inc()
+        self._latency.labels(route).observe(record.seconds)
+
+    def queue_changed(self, tiles: int) -> None:
+        """See app.scheduling.Observer."""
+        self._queue.set(tiles)
+
+    def batch_done(self, tiles: int, seconds: float) -> None:
+        """See app.scheduling.Observer."""
+        self._batches.inc()
+        self._tiles.inc(tiles)
+        self._busy.inc(seconds)
+
+    def answered(self, timings: Timings) -> None:
+        """See app.service.StageObserver."""
+        stages = {
+            "decode": timings.decode_s,
+            "queue": timings.queue_s,
+            "device": timings.device_s,
+            "render": timings.render_s,
+        }
+        for stage, seconds in stages.items():
+            self._stages.labels(stage).observe(seconds)

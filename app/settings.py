@@ -1,0 +1,44 @@
+"""The server's settings: the environment's `TESSERA_<SETTING>`, or the command line's flags."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "TESSERA_"
+
+
+class Settings(BaseSettings):
+    """What a server is told before it starts; variables that are empty count as not set."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+
+    models_dir: Path = Field(default=Path("models"), description="The model repository: <name>/<version>/ in it.")
+    host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 for all of IPv4.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 for any that is free.")
+    device: str = Field(default="auto", description="What computes: auto, cpu, cuda or cuda:N.")
+    default_model: str | None = Field(default=None, description="The model that `default` means, if there are several.")
+    max_image_bytes: int = Field(
+        default=272 * 2**20, ge=1, description="The largest upload; 8192 x 8192 pixels of 4 bytes fit into the default."
+    )
+    max_pixels: int = Field(default=8192 * 8192, ge=1, description="The largest picture, in pixels.")
+    queue_tiles: int = Field(
+        default=4096, ge=1, description="How many tiles may wait or run; beyond, requests get 429."
+    )
+    batch_tiles: int = Field(
+        default=0, ge=0, description="How many tiles the device runs at once; 0: 4 on CPU, 32 on CUDA."
+    )
+    decode_threads: int = Field(default=2, ge=1, description="How many threads decode pictures and render answers.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What the log tells.")
+    shutdown_grace_s: float = Field(
+        default=6.0, ge=0, description="How long requests may still run once the server stops."
+    )
+
+
+def unknown_variables(names: Iterable[str] = os.environ) -> list[str]:
+    """Names that look like settings and are none: mistyped, perhaps."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in names if name.upper().startswith(PREFIX) and name.upper() not in known)

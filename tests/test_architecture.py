@@ -1,0 +1,77 @@
+"""Imports point downward: see the layout in the README's design section."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS: list[set[str]] = [  # from the top; those in a set never import each other
+    {"cli"},
+    {"main", "deploy"},
+    {"metrics"},
+    {"settings", "api", "web"},
+    {"service"},
+    {"scheduling", "training"},
+    {"artifacts"},
+    {"pipeline"},
+    {"detectors"},
+    {"tiling", "backbones", "scoring", "rendering", "decoding"},
+    {"errors"},
+]
+DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
+HTTP = {"fastapi", "starlette", "uvicorn"}
+BORDERS = {"pydantic": {"api", "web", "artifacts", "settings", "cli"}, "pydantic_settings": {"settings"}}
+SOURCES = sorted((ROOT / "app").rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever the import stands."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            if node.module == "app":
+                yield from (f"app.{alias.name}" for alias in node.names)
+            elif node.module:
+                yield node.module
+
+
+def layer(path: Path) -> str:
+    return path.relative_to(ROOT / "app").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_downward(path: Path) -> None:
+    own = layer(path)
+    if own == "__init__":
+        assert not any(name.startswith("app") for name in imports(path))
+        return
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "app" and parts[1] != own:
+            assert DEPTH[own] < DEPTH[parts[1]], f"{own} must not import {name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_borders_know_frameworks(path: Path) -> None:
+    own = layer(path)
+    for name in imports(path):
+        package = name.split(".")[0]
+        if package in HTTP:
+            assert own in {"api", "web", "main", "deploy"}, f"{own} imports {name}"
+        assert own in BORDERS.get(package, {own}), f"{own} imports {name}"
+        if package == "prometheus_client":
+            assert own in {"metrics", "api"}
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {layer(path) for path in SOURCES} - {"__init__"} <= DEPTH.keys()
+
+
+def test_upward_imports_are_found(tmp_path: Path) -> None:
+    source = tmp_path / "module.py"
+    source.write_text("from app import main\ndef f():\n    import app.api.problems\n    from app.cli import main\n")
+    assert list(imports(source)) == ["app.main", "app.api.problems", "app.cli"]

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings, unknown_variables
+
+
+def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TESSERA_PORT", "9000")
+    monkeypatch.setenv("TESSERA_MODELS_DIR", "/srv/models")
+    monkeypatch.setenv("TESSERA_DEFAULT_MODEL", "")
+    settings = Settings()
+    assert (settings.port, settings.models_dir, settings.default_model) == (9000, Path("/srv/models"), None)
+
+
+def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TESSERA_PORT", "9000")
+    assert Settings(port=9001).port == 9001
+
+
+@pytest.mark.parametrize(("name", "value"), [("port", 70000), ("queue_tiles", 0), ("log_level", "loud"), ("prot", 1)])
+def test_impossible_settings_are_refused(name: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings.model_validate({name: value})
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        Settings().port = 1
+
+
+def test_every_setting_is_described_in_one_line() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description and "\n" not in field.description, name
+
+
+def test_an_uncompressed_8192_picture_may_be_posted() -> None:
+    assert Settings().max_image_bytes > 8192 * 8192 * 4 + 2**20
+    assert Settings().max_pixels == 8192 * 8192
+
+
+def test_mistyped_variables_are_found() -> None:
+    assert unknown_variables(["TESSERA_PROT", "tessera_port", "TESSERA_DEVICE", "HOME"]) == ["TESSERA_PROT"]
