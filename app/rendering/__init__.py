@@ -1,0 +1,17 @@
+"""Anomaly maps and masks -> pictures and files. Pure functions, whose results are on the CPU."""
+
+from app.rendering.colormap import colorize
+from app.rendering.encode import MAP_MEDIA_TYPES, MapFormat, encode_map, encode_mask, encode_png
+from app.rendering.outline import outline
+from app.rendering.overlay import overlay
+
+__all__ = [
+    "MAP_MEDIA_TYPES",
+    "MapFormat",
+    "colorize",
+    "encode_map",
+    "encode_mask",
+    "encode_png",
+    "outline",
+    "overlay",
+]

@@ -1,0 +1,73 @@
+"""Pictures, masks and anomaly maps -> the bytes of a file."""
+
+import io
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from app.rendering.bands import row_bands
+from app.rendering.png import write_png
+
+MapFormat = Literal["npy", "png16", "tiff"]
+
+MAP_MEDIA_TYPES: dict[MapFormat, str] = {"npy": "application/x-npy", "png16": "image/png", "tiff": "image/tiff"}
+
+
+def encode_png(image: Tensor) -> bytes:
+    """[3,H,W] or [1,H,W] uint8 -> PNG, RGB or grey."""
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or image.dtype != torch.uint8:
+        raise ValueError(f"image must be [1,H,W] or [3,H,W] uint8, not {list(image.shape)} {image.dtype}")
+    return write_png(image.detach().cpu().numpy())
+
+
+def encode_mask(mask: Tensor) -> bytes:
+    """[H,W] bool -> 8-bit grey PNG, 255 where the mask is set, 0 elsewhere."""
+    if mask.ndim != 2 or mask.dtype != torch.bool:
+        raise ValueError(f"mask must be [H,W] bool, not {list(mask.shape)} {mask.dtype}")
+    return write_png(np.where(mask.cpu().numpy(), np.uint8(255), np.uint8(0))[None])
+
+
+def encode_map(anomaly_map: Tensor, format: MapFormat) -> bytes:
+    """[H,W] float32 -> a file of one channel with the map's size.
+
+    `npy` (NumPy's format 1.0) and `tiff` (32-bit float) hold every value exactly. `png16` holds round(65535 * value)
+    and takes values in [0, 1] only; `ValueError` for others, not-a-number included.
+    """
+    if anomaly_map.ndim != 2 or anomaly_map.dtype != torch.float32:
+        raise ValueError(f"map must be [H,W] float32, not {list(anomaly_map.shape)} {anomaly_map.dtype}")
+    values = anomaly_map.detach().cpu().contiguous().numpy()
+    match format:
+        case "npy":
+            return _npy(values)
+        case "png16":
+            return write_png(_as_16_bit(values)[None])
+        case "tiff":
+            return _tiff(values)
+    raise ValueError(f"format must be one of {', '.join(get_args(MapFormat))}, not {format!r}")
+
+
+def _npy(values: npt.NDArray[np.float32]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=False)
+    return file.getvalue()
+
+
+def _tiff(values: npt.NDArray[np.float32]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "TIFF")
+    return file.getvalue()
+
+
+def _as_16_bit(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    low, high = (values.min(), values.max()) if values.size else (0, 0)
+    if not (low >= 0 and high <= 1):  # not-a-number is neither
+        raise ValueError(f"png16 holds values in [0, 1], these are in [{low:g}, {high:g}]; npy and tiff hold any")
+    scaled = np.empty(values.shape, np.uint16)
+    for rows in row_bands(*values.shape):
+        # In float64: the product in float32 is off by up to 0.002, which rounding near a half would turn into 1.
+        np.rint(np.multiply(values[rows], 65535, dtype=np.float64), out=scaled[rows], casting="unsafe")
+    return scaled

@@ -1,0 +1,61 @@
+"""The heatmap laid over the picture that it belongs to."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from app.rendering.bands import row_bands
+from app.rendering.colormap import LEVELS, color_table, heat_level
+
+_ONE = 256  # weights are integers of 1/256
+# The hottest colour of an overlay, on the scale of `colorize`: orange. The pale yellow of 1 would vanish on white.
+_HOTTEST = 0.75
+
+
+def overlay(image: Tensor, heat: Tensor, opacity: float = 0.5) -> Tensor:
+    """The picture with its anomalies in colour: [C,H,W] uint8 or uint16 and [H,W] float in [0,1] -> [3,H,W] uint8.
+
+    C is 1 (grey) or 3. Each pixel is (1 - a) * image + a * colour with a = opacity * h^2 * (3 - 2 h) (smoothstep): at
+    the threshold of 0.5 the colour has half its weight, below it fades out quickly, so that what is normal stays as it
+    was. The colour is that of 0.75 * h in `colorize`, which ends in orange: it shows on any background.
+    Beside the result, memory for one band of rows is needed. `ValueError` for other shapes, dtypes or opacities.
+    """
+    _check(image, heat, opacity)
+    channels, height, width = image.shape
+    pixels: npt.NDArray[np.uint8 | np.uint16] = image.detach().cpu().numpy()
+    keep, tint = _weights(opacity)
+    picture = np.empty((3, height, width), np.uint8)
+    for rows in row_bands(height, width):
+        level = heat_level(heat[rows])
+        weight = np.take(keep, level, mode="clip")
+        for channel in range(3):
+            band = _as_8_bit(pixels[channel % channels, rows]) * weight
+            band += np.take(tint[channel], level, mode="clip")
+            np.right_shift(band, 8, out=picture[channel, rows], casting="unsafe")
+    return torch.from_numpy(picture)
+
+
+def _check(image: Tensor, heat: Tensor, opacity: float) -> None:
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or image.dtype not in (torch.uint8, torch.uint16):
+        raise ValueError(f"image must be [1,H,W] or [3,H,W] uint8 or uint16, not {list(image.shape)} {image.dtype}")
+    if image.shape[1:] != heat.shape:
+        raise ValueError(f"heat must have the size of the image, {list(image.shape[1:])}, not {list(heat.shape)}")
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"opacity must be in [0, 1], not {opacity}")
+
+
+def _weights(opacity: float) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
+    """Per level of heat, what the image is multiplied by, [256], and what is added, [3,256]; in units of 1/256.
+
+    The largest sum is 255 * 256 + 128, which fits into 16 bits.
+    """
+    heat = np.arange(LEVELS) / (LEVELS - 1)
+    paint = np.rint(_ONE * opacity * heat**2 * (3 - 2 * heat)).astype(np.uint16)
+    colors = color_table()[:, np.rint(_HOTTEST * np.arange(LEVELS)).astype(int)]
+    return _ONE - paint, colors * paint + np.uint16(_ONE // 2)
+
+
+def _as_8_bit(band: npt.NDArray[np.uint8 | np.uint16]) -> npt.NDArray[np.uint8]:
+    # The upper byte: of k * 257, which is how 16 bits write 8 bits' k, exactly k.
+    return (band >> 8 if band.dtype == np.uint16 else band).astype(np.uint8, copy=False)

@@ -1,0 +1,86 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from app.rendering import colorize, overlay
+
+
+def exact(image: Tensor, heat: Tensor, opacity: float) -> Tensor:
+    """The formula of the docstring in float64, [3,H,W] in 0..255."""
+    weight = opacity * heat.double() ** 2 * (3 - 2 * heat.double())
+    scale = 1 if image.dtype == torch.uint8 else 257
+    return (1 - weight) * image.to(torch.float64) / scale + weight * colorize(0.75 * heat).double()
+
+
+@pytest.mark.parametrize("opacity", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_picture_follows_the_formula(channels: int, dtype: torch.dtype, opacity: float) -> None:
+    rng = np.random.default_rng(0)
+    image = torch.from_numpy(rng.integers(0, torch.iinfo(dtype).max + 1, (channels, 600, 700))).to(dtype)
+    heat = torch.from_numpy(rng.random((600, 700), np.float32))
+    picture = overlay(image, heat, opacity)
+    assert picture.shape == (3, 600, 700) and picture.dtype == torch.uint8 and picture.is_contiguous()
+    assert (picture.double() - exact(image, heat, opacity)).abs().max() < 4  # 256 levels of heat
+
+
+def test_without_heat_the_image_stays_as_it_is() -> None:
+    image = torch.arange(256, dtype=torch.uint8).view(1, 16, 16)
+    assert overlay(image, torch.zeros(16, 16)).equal(image.expand(3, -1, -1))
+    assert overlay(image.repeat(3, 1, 1), torch.rand(16, 16), opacity=0).equal(image.expand(3, -1, -1))
+    deep = (image.int() * 257).to(torch.uint16)
+    assert overlay(deep, torch.zeros(16, 16)).equal(image.expand(3, -1, -1))
+
+
+def test_full_heat_at_full_opacity_is_the_colour_alone() -> None:
+    assert overlay(torch.full((3, 4, 5), 200, dtype=torch.uint8), torch.ones(4, 5), opacity=1).equal(
+        colorize(torch.full((4, 5), 0.75))
+    )
+
+
+@pytest.mark.parametrize("background", [0, 60, 128, 200, 255])
+def test_what_is_anomalous_stands_out_from_any_background(background: int) -> None:
+    image = torch.full((1, 1, 50), background, dtype=torch.uint8)
+    picture = overlay(image, torch.linspace(0.7, 1, 50)[None]).int()
+    assert ((picture - background).abs().sum(dim=0) > 60).all()
+
+
+def test_the_weight_of_the_colour_grows_with_the_heat() -> None:
+    black = torch.zeros(1, 1, 101, dtype=torch.uint8)
+    light = overlay(black, torch.linspace(0, 1, 101)[None]).int().sum(dim=0)[0]
+    assert (light.diff() >= 0).all()
+    assert light[20] < 0.05 * light[100]
+
+
+def test_memory_beside_the_result_does_not_grow_with_the_picture() -> None:
+    image, heat = torch.zeros(3, 4096, 2048, dtype=torch.uint8), torch.zeros(4096, 2048)
+    tracemalloc.start()  # NumPy reports its arrays
+    result = overlay(image, heat)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak - result.numel() < 8 * 2**20
+
+
+def test_arguments_are_left_as_they_were() -> None:
+    image, heat = torch.full((1, 2, 2), 9, dtype=torch.uint8), torch.ones(2, 2)
+    overlay(image, heat)[:] = 0
+    assert image.eq(9).all() and heat.eq(1).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "heat", "opacity"),
+    [
+        (torch.zeros(4, 2, 2, dtype=torch.uint8), torch.zeros(2, 2), 0.5),
+        (torch.zeros(2, 2, dtype=torch.uint8), torch.zeros(2, 2), 0.5),
+        (torch.zeros(3, 2, 2), torch.zeros(2, 2), 0.5),
+        (torch.zeros(3, 2, 2, dtype=torch.uint8), torch.zeros(2, 3), 0.5),
+        (torch.zeros(3, 2, 2, dtype=torch.uint8), torch.zeros(2, 2), 1.1),
+        (torch.zeros(3, 2, 2, dtype=torch.uint8), torch.zeros(2, 2), float("nan")),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(image: Tensor, heat: Tensor, opacity: float) -> None:
+    with pytest.raises(ValueError, match=r"must (be|have)"):
+        overlay(image, heat, opacity)
