@@ -95,14 +95,15 @@ def serve(settings: Settings) -> int:
         app = build_app(settings)
     except InvalidDevice as error:
         raise SystemExit(f"tessera: {error}") from error
-    with _listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         _log.info("serving %s on http://%s:%d, described at /docs", settings.models_dir, settings.host, port)
         Server(app, settings).run(sockets=[listener])
     return 0
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; raises SystemExit with a line that tells why if there cannot be one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)

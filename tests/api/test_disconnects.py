@@ -1,0 +1,68 @@
+"""A client that leaves takes its work with it."""
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import httpx2
+import pytest
+
+PATH = "/v1/models/patchcore/predict"
+WAIT_S = 30.0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def post_and_leave(url: str, picture: bytes, reached: Callable[[], bool]) -> None:
+    body = b'--B\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n' + picture + b"\r\n--B--\r\n"
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as connection:
+        connection.sendall(head.encode() + body)
+        wait_until(reached)
+
+
+def test_work_is_given_back_when_the_client_leaves(
+    live: Callable[..., Any], defect_png: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = live(batch_tiles=1)
+    services = server.services
+    reached, leave = Event(), Event()
+
+    def hold(*_: object) -> None:
+        reached.set()
+        assert leave.wait(WAIT_S)
+
+    backbone = services.catalogue.get("patchcore").model.detector.backbone
+    hook = backbone.register_forward_pre_hook(hold)
+    with caplog.at_level(logging.INFO, "tessera.request"):
+        post_and_leave(server.url, defect_png, reached.is_set)  # runs, and holds the device
+        post_and_leave(server.url, defect_png, lambda: services.worker.tiles == 16)  # waits
+        wait_until(lambda: caplog.text.count("status=499") == 2)
+        wait_until(lambda: services.worker.tiles == 8)  # the waiting one is gone, the running one ends with its batch
+        hook.remove()
+        leave.set()
+        wait_until(lambda: services.worker.tiles == 0)
+    assert "tessera_tiles_total 1.0" in httpx2.get(f"{server.url}/metrics").text
+    assert httpx2.post(server.url + PATH, files={"image": defect_png}).status_code == 200
+
+
+def test_leaving_while_sending_leaves_nothing_behind(live: Callable[..., Any], defect_png: bytes) -> None:
+    server = live()
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: 9999\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=10) as connection:
+        connection.sendall(head.encode() + b"\r\n--B\r\n")
+    assert httpx2.post(server.url + PATH, files={"image": defect_png}).status_code == 200
+    wait_until(lambda: len(server.server.server_state.tasks) == 0)

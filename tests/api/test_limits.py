@@ -1,0 +1,70 @@
+"""Against a real server: what is read when matters here."""
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+LIMIT = 100_000
+PATH = "/v1/models/patchcore/predict"
+HEADERS = {"Content-Type": "multipart/form-data; boundary=B"}
+HEAD = b'--B\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+
+
+def test_too_many_bytes_are_refused(live: Callable[..., Any], normal_png: bytes) -> None:
+    server = live(max_image_bytes=LIMIT)
+    assert len(normal_png) < LIMIT
+    assert httpx2.post(server.url + PATH, files={"image": normal_png}).status_code == 200
+    answer = httpx2.post(server.url + PATH, files={"image": bytes(50 * LIMIT)})
+    assert_refused(answer)
+    assert httpx2.post(server.url + PATH, files={"image": normal_png}).status_code == 200
+
+
+def test_chunked_uploads_are_refused_while_reading(live: Callable[..., Any]) -> None:
+    server = live(max_image_bytes=LIMIT)
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        yield HEAD
+        for _ in range(2000):
+            sent += 10_000
+            yield bytes(10_000)
+
+    answer = httpx2.post(server.url + PATH, content=endless(), headers=HEADERS)
+    assert_refused(answer)
+
+
+def test_announced_bytes_are_refused_before_they_are_sent(live: Callable[..., Any]) -> None:
+    server = live(max_image_bytes=LIMIT)
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(
+            f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {HEADERS['Content-Type']}\r\n"
+            f"Content-Length: {LIMIT + 1}\r\n\r\n".encode()
+        )
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_the_limit_itself_is_taken(live: Callable[..., Any]) -> None:
+    server = live(max_image_bytes=LIMIT)
+    tail = b"\r\n--B--\r\n"
+    body = HEAD + bytes(LIMIT - len(HEAD) - len(tail)) + tail
+    assert httpx2.post(server.url + PATH, content=body, headers=HEADERS).status_code == 415
+    assert httpx2.post(server.url + PATH, content=body + b"\n", headers=HEADERS).status_code == 413
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, 20 * LIMIT])
+def test_unread_uploads_to_elsewhere_do_not_matter(live: Callable[..., Any], size: int) -> None:
+    server = live(max_image_bytes=LIMIT)
+    assert httpx2.post(f"{server.url}/livez", content=bytes(size)).status_code == 405
+
+
+def assert_refused(answer: httpx2.Response) -> None:
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "too_many_bytes"
+    assert "100,000 bytes" in answer.json()["detail"]
+    assert answer.headers["X-Request-ID"]

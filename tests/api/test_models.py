@@ -1,0 +1,53 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from app.main import build_app
+from app.settings import Settings
+
+
+def test_models_are_listed_with_what_they_are(client: TestClient) -> None:
+    models = {model["name"]: model for model in client.get("/v1/models").json()["models"]}
+    assert {name: model["newest"] for name, model in models.items()} == {"padim": 1, "patchcore": 2}
+    version = models["padim"]["versions"][0]
+    assert (version["version"], version["state"], version["error"]) == (1, "ready", None)
+    details = version["details"]
+    assert details["detector"]["name"] == "padim"
+    assert details["detector"]["parameters"]["layers"] == ["layer1", "layer2"]
+    assert details["image_size"] == {"width": 96, "height": 64}
+    assert details["tiling"]["tile_size"] == {"width": 64, "height": 64}
+    assert details["tiling"]["stride"] == {"width": 32, "height": 32}
+    assert details["metrics"] == {"image_auroc": 0.98}
+    assert details["calibration"]["protocol"] == "held-out-normal"
+    assert len(details["digest"]) == 64
+
+
+def test_one_model_is_what_the_list_says_of_it(client: TestClient) -> None:
+    listed = client.get("/v1/models").json()["models"]
+    assert client.get("/v1/models/patchcore").json() == listed[1]
+
+
+def test_unknown_model_is_answered_with_what_there_is(client: TestClient) -> None:
+    answer = client.get("/v1/models/screw")
+    assert (answer.status_code, answer.json()["code"]) == (404, "model_not_found")
+    assert "there is: padim, patchcore" in answer.json()["detail"]
+
+
+def test_refused_version_is_listed_with_its_reason(
+    models_dir: Path, tmp_path: Path, normal_png: bytes, until_ready: Callable[[TestClient], None]
+) -> None:
+    root = Path(shutil.copytree(models_dir / "padim", tmp_path / "padim")).parent
+    (root / "padim" / "1" / "weights.safetensors").write_bytes(b"not weights")
+    shutil.copytree(models_dir / "patchcore", root / "patchcore")
+    settings = Settings(models_dir=root, device="cpu", default_model="patchcore")
+    with TestClient(build_app(settings)) as client:
+        until_ready(client)
+        refused = client.get("/v1/models/padim").json()
+        assert refused["newest"] is None
+        assert refused["versions"][0]["state"] == "failed"
+        assert refused["versions"][0]["error"]["code"] == "digest_mismatch"
+        assert client.post("/v1/models/default/predict", files={"image": normal_png}).status_code == 200
+        answer = client.post("/v1/models/padim/predict", files={"image": normal_png})
+        assert (answer.status_code, answer.json()["code"]) == (404, "version_not_found")

@@ -1,0 +1,47 @@
+import json
+import re
+
+from starlette.testclient import TestClient
+
+OPERATIONS = {"list_models", "get_model", "predict", "heatmap", "anomaly_map", "livez", "readyz", "metrics"}
+
+
+def test_operations_have_names_for_generated_clients(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {operation["operationId"] for path in paths.values() for operation in path.values()} == OPERATIONS
+
+
+def test_every_reference_leads_somewhere(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    components = schema["components"]["schemas"]
+    for name in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(schema)):
+        assert name in components, name
+    assert "HTTPValidationError" not in components
+
+
+def test_uploads_and_files_are_binary(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    for name in ("predict", "heatmap", "anomaly_map"):
+        image = schema["components"]["schemas"][f"Body_{name}"]["properties"]["image"]
+        assert (image["type"], image["format"]) == ("string", "binary")
+    answer = schema["paths"]["/v1/models/{model}/heatmap"]["post"]["responses"]["200"]
+    assert answer["content"] == {"image/png": {"schema": {"type": "string", "format": "binary"}}}
+
+
+def test_problems_are_described(client: TestClient) -> None:
+    responses = client.get("/openapi.json").json()["paths"]["/v1/models/{model}/predict"]["post"]["responses"]
+    assert responses.keys() == {"200", "400", "404", "413", "415", "422", "429", "500", "503"}
+    assert responses["413"]["content"].keys() == {"application/problem+json"}
+
+
+def test_docs_need_nothing_from_elsewhere(client: TestClient) -> None:
+    page = client.get("/docs").text
+    links = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(links) == 3
+    for link in links:
+        assert client.get(f"/{link}").status_code == 200
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_root_leads_to_the_docs(client: TestClient) -> None:
+    assert client.get("/").url.path == "/docs"

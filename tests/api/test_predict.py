@@ -1,0 +1,82 @@
+import base64
+import io
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+URL = "/v1/models/patchcore/predict"
+FIELDS = {"model", "image", "score", "raw_score", "label", "threshold", "regions", "tiles", "timing_ms"}
+
+
+def test_defect_is_found_where_it_is(client: TestClient, defect_png: bytes) -> None:
+    answer = client.post(URL, files={"image": defect_png})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body.keys() == FIELDS
+    assert body["label"] == "anomalous" and body["threshold"] == 0.5 < body["score"] <= 1
+    assert body["model"] == {"name": "patchcore", "version": 2, "detector": "patchcore"}
+    assert body["image"] == {"width": 160, "height": 96}
+    assert body["tiles"] == {"rows": 2, "columns": 4, "count": 8}
+    region = body["regions"][0]
+    assert 100 <= region["peak"]["x"] < 124 and 40 <= region["peak"]["y"] < 56
+    assert region["score"] > 0.5 and region["area"] <= region["box"]["width"] * region["box"]["height"]
+
+
+def test_normal_picture_has_no_region(client: TestClient, normal_png: bytes) -> None:
+    body = client.post(URL, files={"image": normal_png}).json()
+    assert body["label"] == "normal" and body["score"] <= 0.5
+    assert body["regions"] == []
+
+
+def test_timings_are_finite_and_add_up(client: TestClient, normal_png: bytes) -> None:
+    timing = client.post(URL, files={"image": normal_png}).json()["timing_ms"]
+    assert list(timing) == ["decode", "queue", "device", "render", "total"]
+    assert all(math.isfinite(each) and each >= 0 for each in timing.values())
+    total = timing.pop("total")
+    assert sum(timing.values()) <= total + 0.01
+
+
+def test_version_can_be_chosen(client: TestClient, normal_png: bytes) -> None:
+    body = client.post(f"{URL}?version=1", files={"image": normal_png}).json()
+    assert body["model"]["version"] == 1
+
+
+@pytest.mark.parametrize("query", ["include=heatmap,mask,tiles", "include=heatmap&include=mask&include=tiles"])
+def test_extras_are_included(client: TestClient, defect_png: bytes, query: str) -> None:
+    body = client.post(f"{URL}?{query}", files={"image": defect_png}).json()
+    assert body.keys() == FIELDS | {"heatmap", "mask"}
+    heatmap, mask = (Image.open(io.BytesIO(base64.b64decode(body[name]))) for name in ("heatmap", "mask"))
+    assert (heatmap.format, heatmap.mode, heatmap.size) == ("PNG", "RGB", (160, 96))
+    assert (mask.format, mask.mode, mask.size) == ("PNG", "L", (160, 96))
+    assert np.count_nonzero(np.asarray(mask)) == sum(region["area"] for region in body["regions"])
+    tiles = body["tiles"]["items"]
+    assert [(tile["row"], tile["column"]) for tile in tiles] == [
+        (row, column) for row in range(2) for column in range(4)
+    ]
+    assert tiles[-1]["box"] == {"x": 96, "y": 32, "width": 64, "height": 64}
+    assert max(tile["score"] for tile in tiles) == body["regions"][0]["score"]
+
+
+def test_nothing_is_included_that_was_not_asked_for(client: TestClient, normal_png: bytes) -> None:
+    body = client.post(f"{URL}?include=mask", files={"image": normal_png}).json()
+    assert body.keys() == FIELDS | {"mask"}
+
+
+def test_unknown_extra_is_refused_by_name(client: TestClient, normal_png: bytes) -> None:
+    answer = client.post(f"{URL}?include=mask,overlay", files={"image": normal_png})
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_request"
+    assert "'heatmap', 'mask' or 'tiles'" in answer.json()["detail"]
+
+
+def test_picture_of_another_size_is_resized_where_the_model_says_so(client: TestClient, defect_png: bytes) -> None:
+    body = client.post("/v1/models/padim/predict?include=mask,tiles", files={"image": defect_png}).json()
+    assert body["image"] == {"width": 160, "height": 96}
+    assert body["label"] == "anomalous"
+    mask = Image.open(io.BytesIO(base64.b64decode(body["mask"])))
+    assert mask.size == (160, 96)
+    last = body["tiles"]["items"][-1]["box"]
+    assert (last["x"] + last["width"], last["y"] + last["height"]) == (160, 96)

@@ -1,0 +1,76 @@
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from app.main import build_app
+from app.settings import Settings
+
+
+def test_alive_and_ready(client: TestClient) -> None:
+    assert client.get("/livez").json() == {"alive": True}
+    assert client.get("/readyz").json() == {"ready": True, "reasons": []}
+
+
+def test_not_ready_without_a_model(tmp_path: Path) -> None:
+    with TestClient(build_app(Settings(models_dir=tmp_path, device="cpu"))) as client:
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json() == {"ready": False, "reasons": ["no model could be loaded; see /v1/models"]}
+        assert client.get("/livez").status_code == 200
+
+
+def test_not_ready_before_it_starts_and_once_it_drains(
+    models_dir: Path, normal_png: bytes, until_ready: Callable[[TestClient], None]
+) -> None:
+    app = build_app(Settings(models_dir=models_dir, device="cpu"))
+    client = TestClient(app)
+    reasons = client.get("/readyz").json()["reasons"]
+    assert reasons[0] == "models are still being loaded" and len(reasons) == 2
+    answer = client.post("/v1/models/patchcore/predict", files={"image": normal_png})
+    assert (answer.status_code, answer.json()["code"]) == (503, "model_loading")
+    assert int(answer.headers["Retry-After"]) >= 1
+    with client:
+        until_ready(client)
+        app.state.services.worker.drain()
+        assert "shutting down" in client.get("/readyz").json()["reasons"][0]
+        answer = client.post("/v1/models/patchcore/predict", files={"image": normal_png})
+        assert (answer.status_code, answer.json()["code"]) == (503, "engine_stopped")
+
+
+def test_metrics_count_requests_tiles_and_stages(client: TestClient, normal_png: bytes) -> None:
+    before = samples(client)
+    client.post("/v1/models/patchcore/predict", files={"image": normal_png})
+    client.post("/v1/models/patchcore/predict", files={"image": b"no picture"})
+    after = samples(client)
+
+    def grown(name: str, **labels: str) -> float:
+        key = (name, tuple(sorted(labels.items())))
+        return after[key] - before.get(key, 0)
+
+    route = "/v1/models/{model}/predict"
+    assert grown("tessera_requests_total", method="POST", route=route, status="200") == 1
+    assert grown("tessera_requests_total", method="POST", route=route, status="415") == 1
+    assert grown("tessera_request_seconds_count", route=route) == 2
+    assert grown("tessera_tiles_total") == 8
+    for stage in ("decode", "queue", "device", "render"):
+        assert grown("tessera_stage_seconds_count", stage=stage) == 1
+    assert after["tessera_queue_tiles", ()] == 0
+    assert after["tessera_models", (("state", "ready"),)] == 3
+    assert after["tessera_device_healthy", ()] == 1
+
+
+def test_paths_that_do_not_exist_share_one_label(client: TestClient) -> None:
+    for number in range(3):
+        client.get(f"/nothing/{number}")
+    assert not any("nothing" in str(key) for key in samples(client))
+
+
+def samples(client: TestClient) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    text = client.get("/metrics").text
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }

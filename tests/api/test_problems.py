@@ -1,0 +1,168 @@
+import io
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from starlette.testclient import TestClient
+
+from app import errors
+from app.api.problems import STATUS, status_of
+from app.main import build_app
+from app.service import ModelLoading
+from app.settings import Settings
+
+Ready = Callable[[TestClient], None]
+URL = "/v1/models/patchcore/predict"
+
+
+def every_error(base: type[errors.TesseraError] = errors.TesseraError) -> Iterator[type[errors.TesseraError]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from every_error(kind)
+
+
+@pytest.mark.parametrize("kind", [*every_error(), ModelLoading])
+def test_every_error_has_a_status(kind: type[errors.TesseraError]) -> None:
+    assert 400 <= status_of(kind) < 600
+
+
+def test_an_error_that_nobody_mapped_is_found() -> None:
+    assert errors.TesseraError not in STATUS
+    with pytest.raises(LookupError):
+        status_of(errors.TesseraError)
+
+
+def test_codes_are_distinct() -> None:
+    codes = [kind.code for kind in every_error()]
+    assert len(set(codes)) == len(codes)
+
+
+def picture(format: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, "grey").save(file, format)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "code"),
+    [
+        ({"image": b"Lorem ipsum dolor sit amet"}, 415, "unsupported_image"),
+        ({"image": b"%PDF-1.7\n"}, 415, "unsupported_image"),
+        ({"image": b"GIF89a" + bytes(20)}, 415, "unsupported_image"),
+        ({"image": picture()[:-20]}, 422, "damaged_image"),
+        ({"image": picture("JPEG")[:200]}, 422, "damaged_image"),
+        ({"image": picture()[:50] + b"\0\0\0\0" + picture()[54:]}, 422, "damaged_image"),
+        ({"image": b""}, 422, "invalid_image"),
+        ({"picture": picture()}, 422, "invalid_request"),
+    ],
+    ids=["text", "pdf", "gif", "truncated-png", "truncated-jpeg", "corrupt-png", "empty", "wrong-field"],
+)
+def test_bad_uploads_are_refused(client: TestClient, files: dict[str, bytes], status: int, code: str) -> None:
+    answer = client.post(URL, files=files)
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert body["status"] == status and body["type"] == f"urn:tessera:problem:{code}"
+    assert body["instance"] == URL and body["request_id"] == answer.headers["X-Request-ID"]
+    assert body["title"].endswith(".") and len(body["detail"]) > 10
+
+
+def test_a_field_that_is_no_file_is_refused(client: TestClient) -> None:
+    answer = client.post(URL, data={"image": "text"}, files={"other": b"x"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert answer.json()["errors"][0]["field"] == "body.image"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "image/png", "application/x-www-form-urlencoded"])
+def test_bodies_that_are_no_form_are_refused(client: TestClient, content_type: str) -> None:
+    answer = client.post(URL, content=b"{}", headers={"Content-Type": content_type})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "body.image" in answer.json()["detail"]
+
+
+def test_a_form_without_a_boundary_is_refused(client: TestClient) -> None:
+    answer = client.post(URL, content=b"x", headers={"Content-Type": "multipart/form-data"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_unknown_models_versions_paths_and_methods(client: TestClient) -> None:
+    files = {"image": picture()}
+    for path, code in {
+        "/v1/models/screw/predict": "model_not_found",
+        f"{URL}?version=7": "version_not_found",
+        "/v1/models/default/predict": "model_not_found",
+        "/v2/anything": "not_found",
+    }.items():
+        answer = client.post(path, files=files)
+        assert (answer.status_code, answer.json()["code"]) == (404, code)
+    answer = client.get(URL)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == "POST"
+
+
+@pytest.fixture
+def small(models_dir: Path, until_ready: Ready) -> Iterator[TestClient]:
+    """Takes pictures of up to 10,000 pixels, and 8 tiles at a time."""
+    settings = Settings(models_dir=models_dir, device="cpu", max_pixels=10_000, queue_tiles=8)
+    with TestClient(build_app(settings)) as client:
+        until_ready(client)
+        yield client
+
+
+def test_too_many_pixels_are_refused_by_the_header(small: TestClient) -> None:
+    announcing = bytearray(picture())
+    announcing[16:24] = (60_000).to_bytes(4, "big") * 2
+    for data in (picture(size=(101, 100)), picture("JPEG", (500, 500)), picture("TIFF", (10_001, 1))):
+        answer = small.post(URL, files={"image": data})
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_many_pixels")
+        assert "10,000" in answer.json()["detail"]
+    assert small.post(URL, files={"image": bytes(announcing)}).status_code in (413, 422)
+    assert small.post(URL, files={"image": picture(size=(100, 100))}).status_code == 200
+
+
+def test_a_full_queue_is_refused_with_retry_after(small: TestClient) -> None:
+    worker = small.app.state.services.worker  # type: ignore[attr-defined]  # starlette types it as any ASGI application
+    with worker.admit(8):
+        answer = small.post(URL, files={"image": picture()})
+        assert (answer.status_code, answer.json()["code"]) == (429, "overloaded")
+        assert int(answer.headers["Retry-After"]) >= 1
+    assert small.post(URL, files={"image": picture()}).status_code == 200
+    assert worker.tiles == 0
+
+
+def test_unexpected_errors_tell_nothing_and_are_logged(
+    models_dir: Path, caplog: pytest.LogCaptureFixture, normal_png: bytes, until_ready: Ready
+) -> None:
+    app = build_app(Settings(models_dir=models_dir, device="cpu"))
+    with TestClient(app) as client, caplog.at_level(logging.ERROR):
+        until_ready(client)
+        model = app.state.services.catalogue.get("patchcore").model
+
+        def fail(*_: object) -> None:
+            hook.remove()
+            raise RuntimeError("secret /srv/path")
+
+        hook = model.detector.backbone.register_forward_pre_hook(fail)
+        answer = client.post(URL, files={"image": normal_png}, headers={"X-Request-ID": "line-4"})
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+        assert answer.headers["X-Request-ID"] == answer.json()["request_id"] == "line-4"
+        assert "secret" not in answer.text
+        assert "request line-4 failed" in caplog.text and "RuntimeError: secret /srv/path" in caplog.text
+        assert client.post(URL, files={"image": normal_png}).status_code == 200
+
+
+def test_lack_of_memory_is_told_with_what_helps(models_dir: Path, normal_png: bytes, until_ready: Ready) -> None:
+    app = build_app(Settings(models_dir=models_dir, device="cpu"))
+    with TestClient(app) as client:
+        until_ready(client)
+
+        def fail(*_: object) -> None:
+            raise torch.OutOfMemoryError("out of memory")
+
+        app.state.services.catalogue.get("patchcore").model.detector.backbone.register_forward_pre_hook(fail)
+        answer = client.post(URL, files={"image": normal_png})
+        assert (answer.status_code, answer.json()["code"]) == (503, "insufficient_memory")
+        assert client.get("/readyz").status_code == 200

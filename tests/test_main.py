@@ -1,0 +1,182 @@
+"""The server as a process: how it starts, what it logs, how it ends."""
+
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from PIL import Image
+
+WAIT_S = 60.0
+COMMAND = [
+    sys.executable,
+    "-W",
+    "error",
+    "-c",
+    "from app.main import serve; from app.settings import Settings; serve(Settings())",
+]
+
+
+@contextmanager
+def process(**settings: object) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A server with these settings, and the file that it logs to; killed at the end unless it ended by itself."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TESSERA_")}
+    values = {"device": "cpu", "port": 0} | settings
+    environment |= {f"TESSERA_{name.upper()}": str(value) for name, value in values.items()}
+    log = Path(str(settings["models_dir"])) / f".log-{time.monotonic_ns()}"
+    with log.open("w") as stream, subprocess.Popen(COMMAND, env=environment, stderr=stream, text=True) as server:
+        try:
+            yield server, log
+        finally:
+            server.kill()
+
+
+def address(server: subprocess.Popen[str], log: Path) -> str:
+    """Waits until the server is ready."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()
+        if found := re.search(r"on (http://127\.0\.0\.1:\d+)", log.read_text()):
+            try:
+                if httpx2.get(f"{found[1]}/readyz").status_code == 200:
+                    return found[1]
+            except httpx2.TransportError:
+                pass
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+def picture(width: int, height: int, color: object = "grey", format: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), color).save(file, format)  # type: ignore[arg-type]  # Pillow: float or tuple or str
+    return file.getvalue()
+
+
+def test_requests_in_flight_are_answered_when_the_server_is_told_to_stop(models_dir: Path) -> None:
+    with (
+        process(models_dir=models_dir, shutdown_grace_s=30, batch_tiles=1) as (server, log),
+        ThreadPoolExecutor() as pool,
+    ):
+        url = address(server, log) + "/v1/models/patchcore/predict"
+        waiting = [pool.submit(httpx2.post, url, files={"image": picture(300, 300)}, timeout=WAIT_S) for _ in range(2)]
+        wait_for(url, "tessera_queue_tiles", 162)
+        server.send_signal(signal.SIGTERM)
+        assert [each.result().status_code for each in waiting] == [200, 200]
+        assert server.wait(10) in (0, -signal.SIGTERM)
+    assert log.read_text().count("status=200") >= 2
+
+
+def test_after_the_grace_requests_are_answered_503_and_the_server_ends(models_dir: Path) -> None:
+    with (
+        process(models_dir=models_dir, shutdown_grace_s=1, batch_tiles=1) as (server, log),
+        ThreadPoolExecutor() as pool,
+    ):
+        url = address(server, log) + "/v1/models/patchcore/predict"
+        large = picture(6000, 6000)
+        waiting = [pool.submit(httpx2.post, url, files={"image": large}, timeout=WAIT_S) for _ in range(2)]
+        wait_for(url, "tessera_tiles_total", 1)
+        started = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        answers = [each.result() for each in waiting]
+        assert server.wait(10) in (0, -signal.SIGTERM)
+        assert time.monotonic() - started < 10
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} <= {
+        (503, "engine_stopped"),
+        (429, "overloaded"),
+    }
+    assert 503 in {answer.status_code for answer in answers}
+
+
+def test_a_stalled_upload_does_not_hold_the_server(models_dir: Path) -> None:
+    with process(models_dir=models_dir, shutdown_grace_s=1) as (server, log):
+        url = address(server, log)
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as stalled:
+            stalled.sendall(b"POST /v1/models/patchcore/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+            time.sleep(0.2)
+            started = time.monotonic()
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(20) in (0, -signal.SIGTERM)
+            assert time.monotonic() - started < 10
+
+
+def wait_for(url: str, metric: str, least: float) -> None:
+    deadline = time.monotonic() + WAIT_S
+    metrics = url.partition("/v1")[0] + "/metrics"
+    while time.monotonic() < deadline:
+        found = re.search(rf"^{metric} (\S+)", httpx2.get(metrics).text, re.MULTILINE)
+        if found and float(found[1]) >= least:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{metric} did not reach {least}")
+
+
+def test_each_request_is_one_line_of_the_log(models_dir: Path) -> None:
+    with process(models_dir=models_dir) as (server, log):
+        url = address(server, log)
+        httpx2.post(f"{url}/v1/models/padim/predict", files={"image": picture(9, 9)}, headers={"X-Request-ID": "a7"})
+        httpx2.get(f"{url}/v1/models/x%0Aforged")
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+    text = log.read_text()
+    assert re.search(r"POST '/v1/models/padim/predict' model='padim' status=200 ms=[\d.]+ id=a7\n", text)
+    assert r"model='x\nforged' status=404" in text
+    assert "/readyz" not in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"models_dir": "/nowhere"}, "models_dir /nowhere is not a directory"),
+        ({"device": "tpu"}, "device 'tpu' is not known"),
+        ({"host": "203.0.113.1"}, "cannot listen on 203.0.113.1 port 0"),
+    ],
+)
+def test_what_keeps_it_from_starting_is_told_in_a_line(tmp_path: Path, settings: dict[str, str], words: str) -> None:
+    environment = os.environ | {"TESSERA_MODELS_DIR": str(tmp_path), "TESSERA_PORT": "0"}
+    environment |= {f"TESSERA_{name.upper()}": value for name, value in settings.items()}
+    ended = subprocess.run(COMMAND, env=environment, stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("tessera: ") and words in ended.stderr and ended.stderr.count("\n") == 1
+
+
+def test_a_taken_port_is_told_in_a_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environment = os.environ | {"TESSERA_MODELS_DIR": str(tmp_path), "TESSERA_PORT": str(port)}
+        ended = subprocess.run(COMMAND, env=environment, stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"tessera: cannot listen on 127.0.0.1 port {port}: Address already in use")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_mistyped_variables_are_told(tmp_path: Path) -> None:
+    environment = os.environ | {"TESSERA_MODELS_DIR": "/nowhere", "TESSERA_PROT": "1"}
+    ended = subprocess.run(COMMAND, env=environment, stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
+    assert "the environment's TESSERA_PROT is no setting of this server" in ended.stderr
+
+
+@pytest.mark.slow
+def test_8192_by_8192_pixels_are_answered_in_bounded_memory(
+    large_models_dir: Path, record_property: Callable[[str, object], None]
+) -> None:
+    with process(models_dir=large_models_dir) as (server, log):
+        url = address(server, log)
+        data = picture(8192, 8192, (120, 130, 140), "BMP")
+        for path in ("predict?include=heatmap,mask,tiles", "heatmap", "anomaly-map?format=png16"):
+            answer = httpx2.post(f"{url}/v1/models/patchcore/{path}", files={"image": data}, timeout=600)
+            assert answer.status_code == 200
+        status = Path(f"/proc/{server.pid}/status").read_text()
+        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert peak is not None
+        record_property("peak_gib", int(peak[1]) / 2**20)
+        assert int(peak[1]) < 4 * 2**20
