@@ -1,0 +1,36 @@
+"""Comparisons with the reference library, anomalib; `make parity` installs it into an environment of its own."""
+
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+
+class WithoutReference(pytest.Module):
+    """A module of comparisons where there is nothing to compare with."""
+
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        pytest.skip("anomalib is not installed; `make parity` runs these tests", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Skips every module of this folder, before it imports anything, where anomalib is absent."""
+    if find_spec("anomalib") is None:
+        module: pytest.Module = WithoutReference.from_parent(parent, path=module_path)
+        return module
+    return None
+
+
+if find_spec("anomalib") is not None:
+    with warnings.catch_warnings():  # of the reference's own making
+        warnings.simplefilter("ignore")
+        try:
+            import torchvision
+        except RuntimeError:  # its wheel does not fit a CPU build of torch, and lacks its operators there
+            torch.library.define("torchvision::nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            torch.library.define("torchvision::qnms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            import torchvision  # noqa: F401
+        import anomalib.engine
+        import anomalib.models  # noqa: F401
