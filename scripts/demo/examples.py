@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from scripts.demo.defects import Masks
 from scripts.demo.surface import Pixels, defective_surface, normal_surface
 
 SEED = 20_261_123
@@ -19,9 +20,18 @@ SIZE = (1024, 1024)
 
 def write_examples(folder: Path) -> list[Path]:
     """The paths of the normal and of the defective picture, written."""
-    normal = normal_surface(np.random.default_rng([SEED, 0]), SIZE)
-    defect, _ = defective_surface(np.random.default_rng([SEED, 1]), SIZE, ("scratch", "pit", "stain"))
-    return [_write(folder / "normal.png", normal), _write(folder / "defect.png", defect)]
+    defect, _ = draw_defect()
+    return [_write(folder / "normal.png", draw_normal()), _write(folder / "defect.png", defect)]
+
+
+def draw_normal() -> Pixels:
+    """The normal picture."""
+    return normal_surface(np.random.default_rng([SEED, 0]), SIZE)
+
+
+def draw_defect() -> tuple[Pixels, Masks]:
+    """The defective picture, and where its three defects are."""
+    return defective_surface(np.random.default_rng([SEED, 1]), SIZE, ("scratch", "pit", "stain"))
 
 
 def _write(path: Path, pixels: Pixels) -> Path:
