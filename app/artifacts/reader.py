@@ -11,7 +11,7 @@ from app.artifacts.golden import load_golden, verify_golden
 from app.artifacts.manifest import GOLDEN, MANIFEST, WEIGHTS, Manifest, read_manifest
 from app.artifacts.repository import Entry
 from app.artifacts.writer import digest
-from app.detectors import DETECTORS, Detector
+from app.detectors import DETECTORS
 from app.errors import DigestMismatch, InvalidArtifact, MissingFile, TesseraError, UnsupportedSchema
 from app.pipeline import TiledModel
 
@@ -39,13 +39,7 @@ def load_artifact(entry: Entry, device: torch.device | str = "cpu") -> Artifact:
         )
     for file in (WEIGHTS, GOLDEN):
         _verify(entry.path / file, manifest.files.get(file))
-    model = TiledModel(
-        _detector(manifest, entry.path / WEIGHTS),
-        manifest.preprocessing.build(),
-        manifest.tiling.build(),
-        manifest.calibration.build(),
-        device,
-    )
+    model = _model(manifest, entry.path / WEIGHTS, device)
     verify_golden(model, load_golden(entry.path / GOLDEN), manifest.golden.tolerance)
     return Artifact(entry.name, entry.version, digest(entry.path / MANIFEST), manifest, model)
 
@@ -62,7 +56,7 @@ def _verify(path: Path, expected: str | None) -> None:
         )
 
 
-def _detector(manifest: Manifest, weights: Path) -> Detector:
+def _model(manifest: Manifest, weights: Path, device: torch.device | str) -> TiledModel:
     kind = DETECTORS.get(manifest.detector.name)
     if kind is None:
         raise UnsupportedSchema(
@@ -72,6 +66,9 @@ def _detector(manifest: Manifest, weights: Path) -> Detector:
         detector = kind(**manifest.detector.parameters)
         # Copies: what load_file returns is the file itself, mapped, and would change or vanish with it.
         detector.load_fitted_state({key: tensor.clone() for key, tensor in load_file(weights).items()})
+        preprocessing, tiling = manifest.preprocessing.build(), manifest.tiling.build()
+        return TiledModel(detector, preprocessing, tiling, manifest.calibration.build(), device)
     except (TypeError, RuntimeError, SafetensorError, TesseraError) as error:
-        raise InvalidArtifact(f"{weights} does not hold the detector that its manifest describes: {error}") from error
-    return detector
+        raise InvalidArtifact(
+            f"{weights.parent} does not hold the model that its manifest describes: {error}"
+        ) from error

@@ -27,6 +27,10 @@ Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
 
 
+def silent(stage: str, done: int, total: int) -> None:
+    """The progress of work that nobody watches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What a band of a picture looks like to a detector."""

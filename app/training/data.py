@@ -117,6 +117,13 @@ class MVTec(DataModule):
         return found
 
 
+def pictures_in(path: Path) -> list[tuple[Path, Path]]:
+    """The picture `path`, or those in the folder `path`, each with its name below that folder, without suffix."""
+    if path.is_dir():
+        return [(found, found.relative_to(path).with_suffix("")) for found in _pictures(path, path.rglob("*"))]
+    return [(path, Path(path.stem))]
+
+
 def _pictures(folder: Path, candidates: Iterable[Path]) -> list[Path]:
     if not folder.is_dir():
         raise InvalidDataset(f"there is no folder {folder}")

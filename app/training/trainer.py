@@ -1,14 +1,15 @@
 """Training a detector: look at the data, refuse what cannot work, fit, calibrate on held-out pictures, write."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from app.artifacts import Entry, ModelRepository, Record, write_artifact
 from app.backbones import load_weights
-from app.detectors import Detector, Progress
+from app.detectors import Detector, Progress, silent
 from app.errors import InvalidDataset
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.model import FeatureStitcher
@@ -70,7 +71,7 @@ class Job:
     needed_bytes: int
 
 
-def prepare(recipe: Recipe, device: torch.device) -> Job:
+def plan_training(recipe: Recipe, device: torch.device) -> Job:
     """Reads the headers of all pictures; raises InvalidDataset, InvalidTiling or InsufficientMemory."""
     fit, calibrate = recipe.hold_out.split(recipe.data.train_pictures())
     recipe.tiling.require_multiples(recipe.detector.stride)
@@ -102,12 +103,15 @@ def train(
     repository.next_version(name)  # refuses a bad name before the work, not after it
     source = load_weights(recipe.detector.backbone, recipe.detector.backbone_weights)
     model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
-    fit(model, job, recipe.data.num_workers, progress)
-    model.calibration = calibrate(model, job, recipe, progress)
+    workers = recipe.data.num_workers
+    fit(model, decoded(job.fit, workers), len(job.fit), job.grid, job.batch_tiles, progress)
+    held_out = decoded(job.calibrate, workers)
+    rate = recipe.hold_out.false_positive_rate
+    model.calibration = calibrate(model, held_out, len(job.calibrate), rate, job.batch_tiles, progress)
     record = Record(
         protocol="held-out-normal" if job.fit != job.calibrate else "training-normal",
         calibration_pictures=len(job.calibrate),
-        false_positive_rate=recipe.hold_out.false_positive_rate,
+        false_positive_rate=rate,
         dataset=recipe.data.description,
         pictures=len(job.fit),
         backbone_weights=Path(source).name if Path(source).is_file() else source,
@@ -117,25 +121,34 @@ def train(
 
 
 @torch.inference_mode()
-def fit(model: TiledModel, job: Job, workers: int, progress: Progress) -> None:
-    """Fits the model's detector to the job's pictures."""
-    fitter = model.detector.fitter(len(job.fit), job.grid)
-    for number, picture in enumerate(decoded(job.fit, workers), start=1):
+def fit(
+    model: TiledModel, pictures: Iterable[Tensor], count: int, grid: Size, batch_tiles: int, progress: Progress = silent
+) -> None:
+    """Fits the model's detector to `count` pictures [C,H,W] of at most `grid` cells of its first feature."""
+    fitter = model.detector.fitter(count, grid)
+    for number, picture in enumerate(pictures, start=1):
         prepared = model.prepare(picture)
         stitcher = FeatureStitcher(prepared.plan)
-        for features in model.outputs(prepared, job.batch_tiles):
+        for features in model.outputs(prepared, batch_tiles):
             for rows, top in stitcher.add(features):
                 fitter.add(rows, top)
-        progress("pictures", number, len(job.fit))
+        progress("pictures", number, count)
     fitter.finish(progress)
 
 
-def calibrate(model: TiledModel, job: Job, recipe: Recipe, progress: Progress) -> Calibration:
-    """Thresholds by the held-out pictures."""
+def calibrate(
+    model: TiledModel,
+    pictures: Iterable[Tensor],
+    count: int,
+    false_positive_rate: float,
+    batch_tiles: int,
+    progress: Progress = silent,
+) -> Calibration:
+    """Thresholds by `count` normal pictures [C,H,W] that the model was not fitted to."""
     scores, peaks = [], []
-    for number, picture in enumerate(decoded(job.calibrate, recipe.data.num_workers), start=1):
-        outcome = predict(model, picture, job.batch_tiles)
+    for number, picture in enumerate(pictures, start=1):
+        outcome = predict(model, picture, batch_tiles)
         scores.append(outcome.raw_score)
         peaks.append(float(outcome.anomaly_map.max()))
-        progress("calibration", number, len(job.calibrate))
-    return calibrate_on_normal(scores, peaks, recipe.hold_out.false_positive_rate)
+        progress("calibration", number, count)
+    return calibrate_on_normal(scores, peaks, false_positive_rate)

@@ -1,0 +1,181 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from app.artifacts import Entry, ModelRepository, Record, load_artifact, read_manifest, write_artifact
+from app.artifacts.writer import digest
+from app.errors import (
+    DigestMismatch,
+    GoldenMismatch,
+    InvalidArtifact,
+    MissingFile,
+    ModelNotFound,
+    UnsupportedSchema,
+    VersionNotFound,
+)
+from app.pipeline import TiledModel, predict
+
+RECORD = Record("held-out-normal", 3, 0.05, "surface", 4, "random")
+
+
+@pytest.fixture
+def entry(models_dir: Path, tmp_path: Path) -> Entry:
+    """A version of its own, to be damaged."""
+    shutil.copytree(models_dir / "padim" / "1", tmp_path / "padim" / "1")
+    return ModelRepository(tmp_path).find("padim")
+
+
+def edit(entry: Entry, change: Callable[[dict[str, object]], None]) -> None:
+    path = entry.path / "manifest.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("name", ["padim", "patchcore"])
+def test_what_is_loaded_says_what_was_written(models_dir: Path, tmp_path: Path, name: str) -> None:
+    artifact = load_artifact(ModelRepository(models_dir).find(name))
+    again = load_artifact(write_artifact(artifact.model, ModelRepository(tmp_path), "again", RECORD))
+    picture = torch.randint(0, 256, (3, 80, 120), dtype=torch.uint8)
+    first, second = predict(artifact.model, picture, 4), predict(again.model, picture, 4)
+    assert torch.equal(first.anomaly_map, second.anomaly_map)
+    assert first.raw_score == second.raw_score
+    assert again.model.tiling == artifact.model.tiling
+    assert again.model.preprocessing == artifact.model.preprocessing
+    assert again.model.calibration == artifact.model.calibration
+    assert (again.name, again.version) == ("again", 1)
+    assert again.digest == digest(tmp_path / "again" / "1" / "manifest.json")
+
+
+def test_versions_count_up(tiny_model: TiledModel, tmp_path: Path) -> None:
+    repository = ModelRepository(tmp_path)
+    assert [write_artifact(tiny_model, repository, "screw", RECORD).version for _ in range(3)] == [1, 2, 3]
+    assert repository.find("screw").version == 3
+    assert repository.find("screw", 2).path == tmp_path / "screw" / "2"
+
+
+def test_nothing_is_left_of_a_write_that_failed(
+    tiny_model: TiledModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.artifacts.golden.save_file", full)
+    with pytest.raises(OSError, match="No space"):
+        write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD)
+    assert list((tmp_path / "screw").iterdir()) == []
+
+
+def test_unfinished_and_foreign_directories_are_no_versions(tmp_path: Path) -> None:
+    for name in ("screw/.writing-x", "screw/01", "screw/latest", "Screw/1", ".git/1", "screw/2"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "notes.txt").touch()
+    assert [(entry.name, entry.version) for entry in ModelRepository(tmp_path).entries()] == [("screw", 2)]
+
+
+def test_a_model_that_is_not_calibrated_is_not_written(tiny_model: TiledModel, tmp_path: Path) -> None:
+    tiny_model.calibration = None
+    with pytest.raises(InvalidArtifact, match="calibrated"):
+        write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD)
+
+
+@pytest.mark.parametrize("name", ["", "Screw", "../up", "a/b", "-a", "a b"])
+def test_names_that_are_no_directory_names_are_refused(tiny_model: TiledModel, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidArtifact, match="lower-case letters"):
+        write_artifact(tiny_model, ModelRepository(tmp_path), name, RECORD)
+
+
+def test_unknown_models_and_versions_are_named_with_what_there_is(models_dir: Path) -> None:
+    repository = ModelRepository(models_dir)
+    with pytest.raises(ModelNotFound, match="there is: padim, patchcore"):
+        repository.find("screw")
+    with pytest.raises(VersionNotFound, match="there is: 1, 2"):
+        repository.find("patchcore", 7)
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "golden.safetensors"])
+def test_a_flipped_bit_is_found(entry: Entry, file: str) -> None:
+    path = entry.path / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DigestMismatch, match=file):
+        load_artifact(entry)
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "weights.safetensors", "golden.safetensors"])
+def test_a_missing_file_is_named(entry: Entry, file: str) -> None:
+    (entry.path / file).unlink()
+    with pytest.raises(MissingFile, match=file):
+        load_artifact(entry)
+
+
+def test_a_newer_schema_is_refused(entry: Entry) -> None:
+    edit(entry, lambda manifest: manifest.update(schema_version=99, unheard_of=True))
+    with pytest.raises(UnsupportedSchema, match="schema 99"):
+        load_artifact(entry)
+
+
+def test_an_unknown_detector_is_refused(entry: Entry) -> None:
+    edit(entry, lambda manifest: manifest.update(detector={"name": "dinomaly", "parameters": {}}))
+    with pytest.raises(UnsupportedSchema, match="'dinomaly' is not known"):
+        load_artifact(entry)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 1}', "\x00\xff"])
+def test_a_manifest_that_is_none_is_refused(entry: Entry, content: str) -> None:
+    (entry.path / "manifest.json").write_text(content)
+    with pytest.raises(InvalidArtifact, match=r"manifest\.json"):
+        load_artifact(entry)
+
+
+def test_a_version_in_the_wrong_place_is_refused(entry: Entry) -> None:
+    edit(entry, lambda manifest: manifest.update(version=5))
+    with pytest.raises(InvalidArtifact, match="holds version 5"):
+        load_artifact(entry)
+
+
+def test_tiling_that_cannot_work_is_refused(entry: Entry) -> None:
+    edit(entry, lambda manifest: manifest["tiling"].update(stride=[1000, 1000]))  # type: ignore[attr-defined]  # JSON
+    with pytest.raises(InvalidArtifact, match="would leave gaps"):
+        load_artifact(entry)
+
+
+def test_weights_that_compute_something_else_are_found_by_the_golden_sample(entry: Entry) -> None:
+    """Even where all digests agree: other software or hardware may be what differs."""
+    path = entry.path / "weights.safetensors"
+    state = {key: tensor.clone() for key, tensor in load_file(path).items()}
+    state["mean"] += 0.05 * state["mean"].abs().max()
+    save_file(state, path)
+    edit(entry, lambda manifest: manifest["files"].update({path.name: digest(path)}))  # type: ignore[attr-defined]  # so
+    with pytest.raises(GoldenMismatch, match=r"at most 0\.001"):
+        load_artifact(entry)
+
+
+def test_weights_of_another_shape_are_refused(entry: Entry) -> None:
+    edit(entry, lambda manifest: manifest["detector"]["parameters"].update(backbone="resnet34"))  # type: ignore[index]
+    with pytest.raises(InvalidArtifact, match="does not hold the model"):
+        load_artifact(entry)
+
+
+def test_what_is_served_does_not_change_with_its_file(entry: Entry) -> None:
+    model = load_artifact(entry).model
+    before = {key: tensor.clone() for key, tensor in model.detector.state_dict().items()}
+    path = entry.path / "weights.safetensors"
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.detector.state_dict().items())
+
+
+def test_the_manifest_tells_where_the_model_comes_from(models_dir: Path) -> None:
+    manifest = read_manifest(models_dir / "padim" / "1")
+    assert manifest.provenance.dataset == "surface"
+    assert manifest.provenance.pictures == 4
+    assert manifest.calibration.protocol == "held-out-normal"
+    assert manifest.metrics == {"image_auroc": 0.98}

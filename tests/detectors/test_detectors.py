@@ -1,0 +1,70 @@
+"""The contract of app/detectors/base.py, for every detector."""
+
+import pytest
+import torch
+
+from app.detectors import DETECTORS, Detector
+
+
+@pytest.fixture(params=sorted(DETECTORS))
+def detector(request: pytest.FixtureRequest) -> Detector:
+    torch.manual_seed(0)
+    return DETECTORS[request.param](backbone="resnet18")
+
+
+def fit(detector: Detector, pictures: int = 4) -> None:
+    detector.requires_grad_(False)
+    features = [detector.embed(torch.randn(1, 3, 64, 96)) for _ in range(pictures)]
+    fitter = detector.fitter(pictures, (features[0][0].shape[2], features[0][0].shape[3]))
+    for feature in features:
+        fitter.add(tuple(each[0] for each in feature), 0)
+    fitter.finish(lambda *_: None)
+
+
+def test_embeddings_lie_on_the_grid_that_is_promised(detector: Detector) -> None:
+    features = detector.embed(torch.randn(2, 3, 64, 96))
+    assert len(features) == len(detector.feature_strides)
+    for feature, stride in zip(features, detector.feature_strides, strict=True):
+        assert feature.shape[0] == 2
+        assert feature.shape[2:] == (64 // stride, 96 // stride)
+        assert detector.stride % stride == 0
+
+
+def test_each_feature_gets_its_distances(detector: Detector) -> None:
+    fit(detector)
+    features = detector.embed(torch.randn(1, 3, 64, 96))
+    measurement = detector.measure(tuple(feature[0] for feature in features), 0)
+    for distances, feature in zip(measurement.distances, features, strict=True):
+        assert distances.shape == feature.shape[2:]
+        assert (distances >= 0).all()
+        assert distances.isfinite().all()
+
+
+def test_what_was_trained_on_is_nearer_than_noise(detector: Detector) -> None:
+    fit(detector)
+    feature = tuple(each[0] for each in detector.embed(torch.randn(1, 3, 64, 96)))
+    strange = tuple(each + 5 for each in feature)
+    assert detector.measure(strange, 0).distances[0].mean() > detector.measure(feature, 0).distances[0].mean()
+
+
+def test_a_detector_is_restored_by_its_parameters_and_state(detector: Detector) -> None:
+    fit(detector)
+    restored = DETECTORS[detector.name](**detector.parameters_of_model)
+    restored.load_fitted_state(detector.state_dict())
+    tiles = torch.randn(1, 3, 64, 96)
+    for model in (detector, restored):
+        assert not model.backbone.training
+    first, second = (
+        model.measure(tuple(each[0] for each in model.embed(tiles)), 0).distances[0] for model in (detector, restored)
+    )
+    assert torch.equal(first, second)
+
+
+def test_a_state_of_another_detector_is_refused(detector: Detector) -> None:
+    with pytest.raises(RuntimeError, match="Missing key"):
+        detector.load_fitted_state({})
+
+
+def test_the_backbone_stays_in_evaluation_mode(detector: Detector) -> None:
+    detector.train()
+    assert not any(module.training for module in detector.backbone.modules())

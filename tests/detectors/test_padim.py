@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from app.detectors import Padim
+from app.detectors.padim import FIT_PICTURES, REGULARISATION
+from app.errors import InvalidDataset
+
+
+def fitted(embeddings: Tensor, rows_at_once: int) -> Padim:
+    """PaDiM fitted to embeddings [N,c,h,w], fed in bands."""
+    detector = Padim(n_features=embeddings.shape[1])
+    fitter = detector.fitter(len(embeddings), (embeddings.shape[2], embeddings.shape[3]))
+    for embedding in embeddings:
+        for top in range(0, embedding.shape[1], rows_at_once):
+            fitter.add((embedding[:, top : top + rows_at_once],), top)
+    fitter.finish(lambda *_: None)
+    return detector
+
+
+@pytest.mark.parametrize("pictures", [2, FIT_PICTURES, 2 * FIT_PICTURES + 3])
+@pytest.mark.parametrize("rows_at_once", [2, 5])
+def test_distances_are_mahalanobis_distances(pictures: int, rows_at_once: int) -> None:
+    embeddings = torch.randn(pictures, 6, 5, 3) * 3 + 100  # an offset that running sums would lose digits to
+    detector, query = fitted(embeddings, rows_at_once), torch.randn(6, 5, 3) + 100
+    (found,) = detector.measure((query[:, 2:],), top=2).distances
+    for y in range(3):
+        for x in range(3):
+            samples = embeddings[:, :, y + 2, x].double().numpy()
+            covariance = np.cov(samples, rowvar=False) + REGULARISATION * np.eye(6)
+            offset = query[:, y + 2, x].double().numpy() - samples.mean(0)
+            expected = np.sqrt(offset @ np.linalg.inv(covariance) @ offset)
+            assert float(found[y, x]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_embedding_holds_the_chosen_channels_in_their_order() -> None:
+    detector = Padim(n_features=30)
+    tiles = torch.randn(2, 3, 64, 32)
+    layers = list(detector.backbone(tiles).values())
+    everything = torch.cat([torch.nn.functional.interpolate(layer, size=layers[0].shape[-2:]) for layer in layers], 1)
+    (embedding,) = detector.embed(tiles)
+    assert torch.equal(embedding, everything[:, detector.idx])
+
+
+def test_one_picture_is_too_few() -> None:
+    with pytest.raises(InvalidDataset, match="at least 2 pictures"):
+        fitted(torch.randn(1, 4, 2, 2), 2)
+
+
+def test_backbones_without_a_default_need_a_number_of_channels() -> None:
+    with pytest.raises(InvalidDataset, match="use 1 to 1792"):
+        Padim("resnet50")
+    with pytest.raises(InvalidDataset, match="use 1 to 448"):
+        Padim(n_features=449)

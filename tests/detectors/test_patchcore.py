@@ -1,0 +1,89 @@
+import pytest
+import torch
+from torch import Tensor
+
+from app.detectors import Patchcore
+from app.errors import InvalidDataset
+
+
+def patchcore(**parameters: float) -> Patchcore:
+    return Patchcore("resnet18", ("layer1",), **parameters)  # type: ignore[arg-type]  # all of them are numbers
+
+
+def fit(detector: Patchcore, pictures: Tensor, rows_at_once: int = 2) -> None:
+    fitter = detector.fitter(len(pictures), (pictures.shape[2], pictures.shape[3]))
+    for picture in pictures:
+        for top in range(0, picture.shape[1], rows_at_once):
+            fitter.add((picture[:, top : top + rows_at_once],), top)
+    fitter.finish(lambda *_: None)
+
+
+def test_the_bank_is_the_ratio_of_all_patches() -> None:
+    detector = patchcore(coreset_sampling_ratio=0.25)
+    fit(detector, torch.randn(3, 64, 6, 4))
+    assert detector.memory_bank.shape == (18, 64)
+
+
+def test_distances_are_those_to_the_bank() -> None:
+    detector, query = patchcore(), torch.randn(64, 3, 5)
+    detector.memory_bank = torch.randn(40, 64)
+    (found,) = detector.measure((query,), 0).distances
+    expected = torch.cdist(query.flatten(1).T, detector.memory_bank).amin(1)
+    torch.testing.assert_close(found, expected.reshape(3, 5), rtol=1e-4, atol=0)
+
+
+def test_the_score_weighs_the_largest_distance_of_all_bands() -> None:
+    """Roth et al. 2022, equations 6 and 7, straight from the text."""
+    detector, query = patchcore(num_neighbors=4), torch.randn(64, 6, 5)
+    detector.memory_bank = torch.randn(40, 64)
+    bands = [detector.measure((query[:, top : top + 2],), top) for top in (0, 2, 4)]
+    score = detector.image_score(torch.zeros(1), [band.witness for band in bands])
+
+    distances = torch.cdist(query.flatten(1).T, detector.memory_bank)
+    farthest = int(distances.amin(1).argmax())
+    closest = detector.memory_bank[distances[farthest].argmin()]
+    around = torch.linalg.vector_norm(detector.memory_bank - closest, dim=1).argsort()[:4]
+    exponentials = distances[farthest, around].exp()
+    expected = (1 - exponentials[0] / exponentials.sum()) * distances[farthest].min()
+    torch.testing.assert_close(score, expected, rtol=1e-4, atol=0)
+
+
+def test_with_one_neighbour_the_score_is_the_largest_distance() -> None:
+    detector, query = patchcore(num_neighbors=1), torch.randn(64, 6, 5)
+    detector.memory_bank = torch.randn(40, 64)
+    measurement = detector.measure((query,), 0)
+    assert detector.image_score(torch.zeros(1), [measurement.witness]) == measurement.distances[0].max()
+
+
+def test_a_rare_normal_patch_survives_a_full_store() -> None:
+    """1 MiB holds 4,096 of the 25,600 patches; the only one that is far from all others must be among them."""
+    pictures = torch.randn(10, 64, 64, 40)
+    pictures[3, :, 20, 7] += 50
+    detector = patchcore(max_store_mib=1, coreset_sampling_ratio=0.01)
+    fit(detector, pictures, rows_at_once=8)
+    assert len(detector.memory_bank) == 256
+    nearest = torch.linalg.vector_norm(detector.memory_bank - pictures[3, :, 20, 7], dim=1).min()
+    assert nearest == 0
+
+
+def test_the_store_does_not_grow_with_the_number_of_pictures() -> None:
+    detector = patchcore(max_store_mib=1, coreset_sampling_ratio=1e-6)
+    assert detector.fitting_memory(1000, (64, 64)) <= 1.2 * detector.fitting_memory(100, (64, 64))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"coreset_sampling_ratio": 0.0}, "more than 0, at most 1"),
+        ({"coreset_sampling_ratio": 1.1}, "more than 0, at most 1"),
+        ({"num_neighbors": 0}, "1 or more"),
+    ],
+)
+def test_parameters_that_cannot_work_are_refused(parameters: dict[str, float], message: str) -> None:
+    with pytest.raises(InvalidDataset, match=message):
+        patchcore(**parameters)
+
+
+def test_a_ratio_that_leaves_no_patch_is_refused_with_one_that_does() -> None:
+    with pytest.raises(InvalidDataset, match=r"use at least 0\.042"):
+        fit(patchcore(coreset_sampling_ratio=0.01), torch.randn(1, 64, 6, 4))

@@ -1,0 +1,133 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from app.artifacts import ModelRepository, load_artifact, read_manifest
+from app.backbones import ResNet
+from app.detectors import Detector, Padim, Patchcore
+from app.errors import InsufficientMemory, InvalidArtifact, InvalidDataset, InvalidTiling, InvalidWeights
+from app.pipeline import predict
+from app.tiling import Tiling
+from app.training import Folder, HoldOut, Recipe, plan_training, train
+from app.training.memory import available_bytes, require
+from tests.conftest import draw_surface
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def surfaces(tmp_path: Path) -> Path:
+    folder = tmp_path / "surfaces"
+    folder.mkdir()
+    for number in range(6):
+        Image.fromarray(draw_surface(number)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> str:
+    torch.manual_seed(3)
+    save_file(ResNet("resnet18", ("layer1", "layer2")).state_dict(), tmp_path / "r18.safetensors")
+    return str(tmp_path / "r18.safetensors")
+
+
+def detector(kind: str, weights: str | None) -> Detector:
+    torch.manual_seed(0)
+    if kind == "padim":
+        return Padim("resnet18", ("layer1", "layer2"), n_features=8, backbone_weights=weights)
+    return Patchcore("resnet18", ("layer1", "layer2"), coreset_sampling_ratio=0.05, backbone_weights=weights)
+
+
+@pytest.mark.parametrize("kind", ["padim", "patchcore"])
+def test_a_trained_model_finds_what_was_not_in_its_pictures(
+    surfaces: Path, weights: str, tmp_path: Path, kind: str
+) -> None:
+    recipe = Recipe(detector(kind, weights), Folder(str(surfaces)), Tiling(tile_size=64, stride=32), seed=0)
+    job, repository, stages = plan_training(recipe, CPU), ModelRepository(tmp_path / "models"), set[str]()
+    entry = train(recipe, job, repository, "surface", CPU, lambda stage, done, total: stages.add(stage))
+    assert {"pictures", "calibration"} < stages
+
+    artifact = load_artifact(entry)
+    picture = draw_surface(77)
+    normal = predict(artifact.model, torch.from_numpy(picture).permute(2, 0, 1), 4)
+    picture[40:56, 100:124] = (255, 0, 0)
+    defect = predict(artifact.model, torch.from_numpy(picture).permute(2, 0, 1), 4)
+    assert defect.raw_score > artifact.manifest.calibration.image_threshold
+    assert defect.raw_score > normal.raw_score
+    y, x = divmod(int(defect.anomaly_map.argmax()), 160)
+    assert 32 <= y < 64
+    assert 92 <= x < 132
+
+    manifest = read_manifest(entry.path)
+    assert (manifest.provenance.pictures, manifest.calibration.pictures) == (5, 1)
+    assert manifest.provenance.backbone_weights == "r18.safetensors"
+    assert manifest.provenance.dataset == "folder surfaces"
+
+
+def test_the_same_seed_trains_the_same_model(surfaces: Path, weights: str, tmp_path: Path) -> None:
+    digests = []
+    for _ in range(2):
+        recipe = Recipe(detector("patchcore", weights), Folder(str(surfaces)), Tiling(tile_size=64), seed=0)
+        entry = train(recipe, plan_training(recipe, CPU), ModelRepository(tmp_path / "m"), "s", CPU, lambda *_: None)
+        digests.append(read_manifest(entry.path).files["weights.safetensors"])
+    assert digests[0] == digests[1]
+
+
+def test_pictures_are_held_out_evenly() -> None:
+    paths = [Path(str(number)) for number in range(10)]
+    fit, held_out = HoldOut(share=0.2).split(paths)
+    assert [int(path.name) for path in held_out] == [2, 7]
+    assert sorted([*fit, *held_out], key=lambda path: int(path.name)) == paths
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(1, 1), (2, 1), (3, 1), (7, 1), (8, 2), (100, 20)])
+def test_at_least_one_picture_is_held_out(count: int, held_out: int) -> None:
+    paths = [Path(str(number)) for number in range(count)]
+    fit, calibrate = HoldOut(share=0.2).split(paths)
+    assert len(calibrate) == held_out
+    assert fit
+
+
+@pytest.mark.parametrize("arguments", [{"share": 0.0}, {"share": 1.0}, {"false_positive_rate": 0.0}])
+def test_a_share_or_rate_that_cannot_be_is_refused(arguments: dict[str, float]) -> None:
+    with pytest.raises(InvalidDataset, match="more than 0 and less than 1"):
+        HoldOut(**arguments)
+
+
+def test_padim_takes_the_size_of_its_pictures_and_refuses_several(surfaces: Path) -> None:
+    recipe = Recipe(detector("padim", None), Folder(str(surfaces)), Tiling(tile_size=64))
+    assert plan_training(recipe, CPU).preprocessing.image_size == (96, 160)
+    Image.fromarray(np.zeros((50, 60), np.uint8)).save(surfaces / "other.png")
+    with pytest.raises(InvalidDataset, match=r"2 \(50 x 60, 96 x 160, \.\.\.\); give an image_size"):
+        plan_training(recipe, CPU)
+    resized = Recipe(recipe.detector, Folder(str(surfaces), image_size=[64, 96]), recipe.tiling)
+    assert plan_training(resized, CPU).preprocessing.image_size == (64, 96)
+
+
+def test_what_cannot_work_is_refused_before_any_work(surfaces: Path, tmp_path: Path) -> None:
+    data = Folder(str(surfaces))
+    with pytest.raises(InvalidTiling, match="use 96 or 104"):
+        plan_training(Recipe(detector("patchcore", None), data, Tiling(tile_size=100)), CPU)
+    recipe = Recipe(detector("patchcore", "nowhere.safetensors"), data, Tiling(tile_size=64))
+    job, repository = plan_training(recipe, CPU), ModelRepository(tmp_path / "models")
+    with pytest.raises(InvalidArtifact, match="cannot name a model"):
+        train(recipe, job, repository, "Surface", CPU, lambda *_: None)
+    with pytest.raises(InvalidWeights, match="there is no file nowhere"):
+        train(recipe, job, repository, "surface", CPU, lambda *_: None)
+    assert not (tmp_path / "models").exists()
+
+
+def test_more_memory_than_there_is_is_refused_with_what_helps() -> None:
+    with pytest.raises(InsufficientMemory, match="n_features"):
+        require(available_bytes(CPU) + 2**40, CPU)
+
+
+def test_gaussians_of_large_pictures_are_refused_before_they_are_made() -> None:
+    """A picture of 8192 x 8192 has four million positions, of 40 kB each."""
+    needed = Padim().fitting_memory(10, (2048, 2048))
+    with pytest.raises(InsufficientMemory, match="GiB"):
+        require(needed, CPU)
