@@ -1,0 +1,131 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import save_file
+
+from app.artifacts import read_manifest
+from app.backbones import ResNet
+from app.cli import main
+from tests.conftest import draw_surface
+
+
+@pytest.fixture
+def surfaces(tmp_path: Path) -> Path:
+    for number in range(5):
+        path = tmp_path / "data/steel/train/good" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_surface(number)).save(path)
+    torch.manual_seed(0)
+    save_file(ResNet("resnet18", ("layer1", "layer2", "layer3")).state_dict(), tmp_path / "r18.safetensors")
+    return tmp_path
+
+
+def flags(root: Path, *more: str) -> list[str]:
+    return [
+        "train",
+        *("--model", "Patchcore", "--model.backbone", "resnet18", "--model.coreset_sampling_ratio", "0.1"),
+        *("--model.backbone_weights", str(root / "r18.safetensors")),
+        *("--data", "MVTec", "--data.root", str(root / "data"), "--data.category", "steel"),
+        *("--tiling.tile_size", "[64, 32]", "--tiling.stride", "32"),
+        *("--name", "steel", "--models_dir", str(root / "models"), *more),
+    ]
+
+
+def test_flags_and_a_yaml_file_train_the_same(surfaces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(flags(surfaces, "--data.image_size", "[96, 160]")) == 0
+    assert "wrote version 1 of steel" in capsys.readouterr().err
+    settings = {
+        "model": {
+            "class_path": "Patchcore",
+            "init_args": {
+                "backbone": "resnet18",
+                "coreset_sampling_ratio": 0.1,
+                "backbone_weights": str(surfaces / "r18.safetensors"),
+            },
+        },
+        "data": {
+            "class_path": "MVTec",
+            "init_args": {"root": str(surfaces / "data"), "category": "steel", "image_size": [96, 160]},
+        },
+        "tiling": {"tile_size": [64, 32], "stride": 32},
+        "name": "steel",
+        "models_dir": str(surfaces / "models"),
+    }
+    (surfaces / "train.yaml").write_text(yaml.safe_dump(settings))
+    assert main(["train", "--config", str(surfaces / "train.yaml")]) == 0
+    first, second = (read_manifest(surfaces / "models/steel" / version) for version in ("1", "2"))
+    assert first.files == second.files
+    assert first.tiling.tile_size == (64, 32)
+    assert first.preprocessing.image_size == (96, 160)
+
+
+def test_pictures_and_folders_are_predicted_into_files(surfaces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(flags(surfaces)) == 0
+    pictures = surfaces / "pictures"
+    (pictures / "deep").mkdir(parents=True)
+    defect = draw_surface(8)
+    defect[40:56, 100:124] = (255, 0, 0)
+    Image.fromarray(defect).save(pictures / "deep/defect.png")
+    Image.fromarray(draw_surface(9)).save(surfaces / "single.png")
+    (pictures / "broken.jpg").write_bytes(b"no picture")
+    output = surfaces / "output"
+    arguments = ["--name", "steel", "--models_dir", str(surfaces / "models"), "--output", str(output)]
+    assert main(["predict", str(pictures), str(surfaces / "single.png"), *arguments]) == 1
+    assert "broken.jpg" in capsys.readouterr().err
+    body = json.loads((output / "deep/defect.json").read_text())
+    assert body["label"] == "anomalous"
+    assert body["image"] == {"width": 160, "height": 96}
+    assert body["model"] == {"name": "steel", "version": 1, "detector": "patchcore"}
+    mask = np.asarray(Image.open(output / "deep/defect.mask.png"))
+    assert mask.shape == (96, 160)
+    assert mask[48, 112] == 255
+    with Image.open(output / "single.overlay.png") as overlay:
+        assert overlay.size == (160, 96)
+    assert not (output / "broken.json").exists()
+
+
+def test_models_are_listed_and_verified(
+    surfaces: Path, models_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["models", "list", "--models_dir", str(models_dir)]) == 0
+    assert "patchcore" in capsys.readouterr().out
+    assert main(["models", "verify", "--models_dir", str(models_dir)]) == 0
+    assert capsys.readouterr().out.count("verified") == 3
+    (surfaces / "models/broken/1").mkdir(parents=True)
+    assert main(["models", "verify", "--models_dir", str(surfaces / "models")]) == 1
+    assert "missing_file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["predict", "x.png", "--name", "steel", "--output", "o", "--models_dir", "nowhere"],
+            "there is no model 'steel'",
+        ),
+        (
+            ["train", "--model", "Padim", "--data", "Folder", "--data.root", "nowhere", "--name", "x"],
+            "no folder nowhere",
+        ),
+        (["models", "list", "--device", "tpu"], "use auto, cpu, cuda"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_a_line_that_says_why(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_settings_of_the_server_are_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["serve", "--models_dir", "nowhere", "--port", "0"])
+    assert "nowhere is not a directory" in str(stopped.value)
