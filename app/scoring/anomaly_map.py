@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from app.scoring.blur import RADIUS, gaussian_blur, reflected
 
-BAND_PIXELS = 2**20
+BAND_PIXELS = 2**18  # what is at work stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)

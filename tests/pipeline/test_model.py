@@ -1,0 +1,130 @@
+import pytest
+import torch
+
+from app.detectors import DETECTORS
+from app.errors import InvalidTiling
+from app.pipeline import TiledModel, predict
+from app.pipeline.model import FeatureStitcher
+from app.pipeline.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from app.tiling import Size, Tiling, tile
+from app.tiling.config import Mode
+from tests.pipeline.conftest import Build
+
+SIZES = [(128, 128), (130, 161), (97, 140), (50, 70)]
+
+
+def picture_with_blob(size: Size, centre: Size) -> torch.Tensor:
+    picture = (torch.randn(3, *size, generator=torch.Generator().manual_seed(9)) * 4 + 128).to(torch.uint8)
+    y, x = centre
+    picture[:, max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4] = 255
+    return picture
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("mode", ["padding", "interpolation"])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_blob_is_reported_where_it_is(build: Build, name: str, mode: Mode, size: Size) -> None:
+    """Within one cell of the deepest layer, whether or not the picture's size is on the grid of tiles."""
+    model = build(name, Tiling(tile_size=64, stride=48, mode=mode), size)
+    for centre in ((size[0] - 9, size[1] - 12), (size[0] // 3, size[1] // 2)):
+        found = predict(model, picture_with_blob(size, centre), 4).anomaly_map
+        assert tuple(found.shape) == size
+        peak = divmod(int(found.argmax()), size[1])
+        assert max(abs(peak[0] - centre[0]), abs(peak[1] - centre[1])) <= model.detector.stride
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_the_number_of_tiles_in_a_batch_changes_nothing(build: Build, name: str) -> None:
+    model = build(name, Tiling(tile_size=64, stride=32), (160, 130))
+    picture = picture_with_blob((160, 130), (80, 60))
+    outcomes = [predict(model, picture, batch_tiles) for batch_tiles in (1, 3, 100)]
+    for outcome in outcomes[1:]:
+        torch.testing.assert_close(outcome.anomaly_map, outcomes[0].anomaly_map, rtol=1e-4, atol=1e-4)
+        assert outcome.raw_score == pytest.approx(outcomes[0].raw_score, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (160, 160)])
+def test_pictures_of_any_size_are_taken_and_answered_in_their_size(build: Build, name: str, size: Size) -> None:
+    model = build(name, Tiling(tile_size=64, stride=64))
+    outcome = predict(model, picture_with_blob(size, (0, 0)), 4)
+    assert tuple(outcome.anomaly_map.shape) == size
+    assert outcome.anomaly_map.isfinite().all()
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("size", [(160, 160), (150, 133)])
+def test_without_tiling_the_whole_picture_is_one_tile(build: Build, name: str, size: Size) -> None:
+    model = build(name, Tiling(enable=False), size)
+    found = predict(model, picture_with_blob(size, (40, 90)), 4).anomaly_map
+    peak = divmod(int(found.argmax()), size[1])
+    assert max(abs(peak[0] - 40), abs(peak[1] - 90)) <= model.detector.stride
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_a_halo_makes_tiles_agree_with_the_whole_picture(build: Build, name: str) -> None:
+    """Features beside a seam are off without context, and right with enough of it. (The picture's own edges aside.)"""
+    picture = picture_with_blob((192, 192), (96, 96))
+    differences = []
+    for halo in (0, 64):
+        model = build(name, Tiling(tile_size=64, halo=halo), (192, 192))
+        whole = TiledModel(model.detector, model.preprocessing, Tiling(enable=False))
+        tiled, untiled = (torch.cat([rows for (rows,), _ in _rows(each, picture)], 1) for each in (model, whole))
+        inner = slice(tiled.shape[1] // 4, 3 * tiled.shape[1] // 4)
+        offset = (tiled - untiled)[:, inner, inner].abs().mean()
+        differences.append(float(offset / untiled[:, inner, inner].abs().mean()))
+    assert differences[1] < 0.1 * differences[0]
+
+
+def _rows(model: TiledModel, picture: torch.Tensor) -> list[tuple[tuple[torch.Tensor, ...], int]]:
+    prepared = model.prepare(picture)
+    stitcher = FeatureStitcher(prepared.plan)
+    return [
+        (tuple(each.clone() for each in rows), top)
+        for features in model.outputs(prepared, 4)
+        for rows, top in stitcher.add(features)
+    ]
+
+
+def test_tiles_are_normalised_and_their_padding_is_zero(build: Build) -> None:
+    model = build("patchcore", Tiling(tile_size=64))
+    picture = torch.randint(0, 256, (3, 100, 70), dtype=torch.uint8)
+    prepared = model.prepare(picture)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
+    expected = tile((picture / 255 - mean) / std, prepared.plan)
+    torch.testing.assert_close(model.cut(prepared, range(prepared.plan.count)), expected)
+
+
+def test_grey_16_bit_and_colour_pictures_of_the_same_look_the_same(build: Build) -> None:
+    model = build("patchcore", Tiling(tile_size=64))
+    grey = torch.randint(0, 256, (1, 100, 70), dtype=torch.uint8)
+    deep = (grey.to(torch.int32) * 257).to(torch.uint16)
+    tiles = [model.cut(model.prepare(picture), [0, 1]) for picture in (grey, grey.expand(3, -1, -1), deep)]
+    torch.testing.assert_close(tiles[1], tiles[0])
+    torch.testing.assert_close(tiles[2], tiles[0])
+
+
+def test_pictures_are_resized_with_antialiasing_before_they_are_tiled(build: Build) -> None:
+    model = build("patchcore", Tiling(tile_size=64), image_size=(64, 128))
+    picture = torch.randint(0, 256, (3, 300, 500), dtype=torch.uint8)
+    prepared = model.prepare(picture)
+    expected = torch.nn.functional.interpolate(picture[None].float(), size=(64, 128), mode="bilinear", antialias=True)
+    torch.testing.assert_close(prepared.pixels, expected[0])
+    assert prepared.plan.image_size == (64, 128)
+    assert prepared.image_size == (300, 500)
+
+
+def test_tiles_off_the_feature_grid_are_refused(build: Build) -> None:
+    with pytest.raises(InvalidTiling, match="use 96 or 112"):
+        build("patchcore", Tiling(tile_size=100))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_the_gpu_says_what_the_cpu_says(build: Build, name: str) -> None:
+    model = build(name, Tiling(tile_size=64, stride=32))
+    picture = picture_with_blob((160, 160), (80, 60))
+    expected = predict(model, picture, 4)
+    on_gpu = TiledModel(model.detector, model.preprocessing, model.tiling, device="cuda")
+    outcome = predict(on_gpu, picture, 4)
+    torch.testing.assert_close(outcome.anomaly_map.cpu(), expected.anomaly_map, rtol=1e-2, atol=1e-2)
