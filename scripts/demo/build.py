@@ -41,7 +41,6 @@ def build(models_dir: Path, examples: Path, backbone: Path | None = None) -> Pat
 
 def train_detector(root: Path, backbone: Path, models_dir: Path) -> None:
     """Writes version 1 of the model to `models_dir`: `tessera train` of a tiled PatchCore on the category in `root`."""
-    height, width = PLAN.size
     options = {
         "--model": "Patchcore",
         "--model.backbone": "resnet18",
@@ -50,7 +49,6 @@ def train_detector(root: Path, backbone: Path, models_dir: Path) -> None:
         "--data": "MVTec",
         "--data.root": root,
         "--data.category": CATEGORY,
-        "--data.image_size": f"[{height}, {width}]",
         "--tiling.tile_size": 256,
         "--tiling.stride": 128,
         "--name": NAME,
