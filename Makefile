@@ -2,12 +2,23 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PARITY := .venv-parity
+PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check format clean
+.PHONY: help run test check format demo parity container clean
 
-$(VENV)/.installed: pyproject.toml
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install $(PIP_FLAGS) --editable '.[dev]'
+	touch $@
+
+$(PARITY)/.installed: pyproject.toml constraints.txt tests/parity/requirements.txt
+	$(PYTHON) -m venv $(PARITY)
+	$(PARITY)/bin/pip install $(PIP_FLAGS) --editable '.[dev]'
+	$(PARITY)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement tests/parity/requirements.txt
 	touch $@
 
 run: $(VENV)/.installed ## serve the demo model on http://127.0.0.1:8000
@@ -16,14 +27,23 @@ run: $(VENV)/.installed ## serve the demo model on http://127.0.0.1:8000
 test: $(VENV)/.installed ## run the tests
 	$(BIN)/pytest
 
-check: $(VENV)/.installed ## format, lint and types, changing nothing
+check: $(VENV)/.installed ## check format, lint and types, changing nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+parity: $(PARITY)/.installed ## compare with anomalib, in an environment of its own
+	$(PARITY)/bin/pytest tests/parity
 
 format: $(VENV)/.installed ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## remove what the targets above made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+demo: $(VENV)/.installed ## build the demo model and the example pictures anew
+	$(BIN)/python -m scripts.demo.build --models_dir models --examples examples
+
+container: ## build the image, run it, predict with it, stop it
+	scripts/check_container.sh
+
+clean: ## remove the environments and caches
+	rm -rf $(VENV) $(PARITY) .mypy_cache .ruff_cache .pytest_cache .hypothesis
