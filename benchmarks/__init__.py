@@ -1,0 +1,1 @@
+"""Side-by-side measurements: speed and memory never come from tests."""

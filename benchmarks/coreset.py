@@ -1,0 +1,111 @@
+"""The coreset of PatchCore: time against anomalib's, and how well it covers against plain greedy.
+
+    .venv-parity/bin/python -m benchmarks.coreset --root ../shared/data/kolektorsdd --weights ../shared/weights/FILE
+
+409,600 patches of 40 pictures (see kolektorsdd.py), of which 1 % are selected. In turn, three times: this project's
+selection, whole, and anomalib's for 30 and for 130 centres. Anomalib's passes over all patches are alike, one a centre,
+so that the difference gives the time of a pass, and the two together that of the whole; `--whole` runs it, too.
+The radius is the largest distance of a patch to the nearest centre, in float64; the reference for it is the definition
+of farthest-first traversal, a pass a centre over all patches as they are, from the same first patch.
+"""
+
+import argparse
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from app.backbones import load_weights
+from app.detectors import Patchcore
+from app.detectors.coreset import k_center_greedy
+from app.pipeline import Preprocessing, TiledModel
+from app.pipeline.model import FeatureStitcher
+from app.tiling import Tiling
+from app.training import MVTec
+from app.training.data import decoded
+from benchmarks.hardware import write
+from benchmarks.kolektorsdd import BATCH_TILES, PICTURES, SIZE
+
+FEW, MORE, ROUNDS = 30, 130, 3
+RATIO = 0.01
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--whole", action="store_true", help="also run anomalib's selection to its end")
+    given = parser.parse_args()
+    patches = _patches(given.root, given.weights)
+    count = int(len(patches) * RATIO)
+    ours, passes, fixed = [], [], []
+    for _ in range(ROUNDS):
+        started = perf_counter()
+        chosen = k_center_greedy(patches, count)
+        ours.append(perf_counter() - started)
+        few, more = _anomalib(patches, FEW)[0], _anomalib(patches, MORE)[0]
+        passes.append((more - few) / (MORE - FEW))
+        fixed.append(few - FEW * passes[-1])
+    projected = median(fixed) + count * median(passes)
+    result: dict[str, object] = {
+        "patches": list(patches.shape),
+        "centres": count,
+        "tessera_s": [round(seconds, 1) for seconds in ours],
+        "anomalib_s_per_centre": [round(seconds, 4) for seconds in passes],
+        "anomalib_projected_s": round(projected, 1),
+        "ratio_of_medians": round(projected / median(ours), 1),
+        **_coverage(patches, chosen),
+    }
+    if given.whole:
+        seconds, theirs = _anomalib(patches, count)
+        result |= {"anomalib_whole_s": round(seconds, 1), "anomalib_radius": _radius(patches, theirs)}
+    write("coreset", result)
+
+
+def _patches(root: Path, weights: Path) -> Tensor:
+    """The embeddings of all patches of the pictures, [N,384]."""
+    detector = Patchcore("resnet18")
+    load_weights(detector.backbone, weights)
+    model = TiledModel(detector, Preprocessing(SIZE), Tiling(tile_size=256, stride=256))
+    rows = []
+    for picture in decoded(MVTec(str(root), "surface").train_pictures()[: PICTURES["patchcore"]], 2):
+        prepared = model.prepare(picture)
+        stitcher = FeatureStitcher(prepared.plan)
+        for features in model.outputs(prepared, BATCH_TILES):
+            rows += [band[0].flatten(1).T.clone() for band, _ in stitcher.add(features)]
+    return torch.cat(rows)
+
+
+def _anomalib(patches: Tensor, count: int) -> tuple[float, Tensor]:
+    """Seconds and choice of anomalib's selection of `count` patches."""
+    from anomalib.models.components.sampling import KCenterGreedy
+
+    torch.manual_seed(0)
+    started = perf_counter()
+    chosen = KCenterGreedy(patches, sampling_ratio=(count + 0.5) / len(patches)).select_coreset_idxs()
+    return perf_counter() - started, torch.tensor(chosen)
+
+
+def _coverage(patches: Tensor, chosen: Tensor) -> dict[str, object]:
+    greedy, squares = [0], torch.full((len(patches),), torch.inf)
+    norms = torch.linalg.vector_norm(patches, dim=1).square_()
+    while len(greedy) < len(chosen):
+        centre = patches[greedy[-1]]
+        squares = torch.minimum(squares, torch.mv(patches, -2 * centre).add_(norms).add_(norms[greedy[-1]]))
+        greedy.append(int(squares.argmax()))
+    ours, plain = _radius(patches, chosen), _radius(patches, torch.tensor(greedy))
+    same = (chosen == torch.tensor(greedy)).float().mean()
+    return {"radius": ours, "plain_greedy_radius": plain, "same_centres_share": round(float(same), 4)}
+
+
+def _radius(patches: Tensor, chosen: Tensor) -> float:
+    centres = patches[chosen].double()
+    nearest = [torch.cdist(rows.double(), centres).amin(1).max() for rows in patches.split(4096)]  # type: ignore[no-untyped-call]  # torch leaves it so
+    return round(float(torch.stack(nearest).max()), 5)
+
+
+if __name__ == "__main__":
+    main()
