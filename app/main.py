@@ -108,9 +108,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise SystemExit(
-            f"tessera: cannot listen on {host} port {port} ({error.strerror}); set another port"
-        ) from error
+        raise SystemExit(f"tessera: cannot listen on {host} port {port}: {error.strerror}; set others") from error
 
 
 def _log_request(request: RequestRecord) -> None:

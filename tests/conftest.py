@@ -63,7 +63,7 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def large_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository with a `patchcore` for large pictures: tiles of 256 pixels side by side."""
     repository = ModelRepository(tmp_path_factory.mktemp("large"))
-    patchcore = Patchcore("resnet18", ("layer2", "layer3"), coreset_sampling_ratio=0.05, num_neighbors=1)
+    patchcore = Patchcore("resnet18", ("layer1",), coreset_sampling_ratio=0.05, num_neighbors=1)
     write_artifact(_trained(patchcore, None, Tiling(tile_size=256)), repository, "patchcore", RECORD)
     return repository.root
 

@@ -123,6 +123,10 @@ class TilePlan:
         stride = tall // height
         if (height * stride, width * stride) != (tall, wide):
             raise InvalidTiling(f"{height} x {width} cells do not lie on a grid over tiles of {tall} x {wide} pixels")
+        if any(place % stride for axis in (self.y, self.x) for place in (*axis.starts, axis.halo)):
+            raise InvalidTiling(
+                f"tiles do not begin on a grid of cells of {stride} pixels; use a stride of whole cells"
+            )
         return stride
 
 

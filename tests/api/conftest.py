@@ -18,7 +18,7 @@ from app.api import Services
 from app.main import Server, build_app, listen
 from app.settings import Settings
 
-WAIT_S = 60.0
+WAIT_S = 180.0  # machines can be busy
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

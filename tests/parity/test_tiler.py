@@ -239,7 +239,7 @@ def test_tilings_off_the_feature_grid_are_refused(tile_size: int, stride: int) -
     [
         (200, 100),
         (222, 111),
-        pytest.param(256, 100, marks=pytest.mark.xfail(strict=True, reason="until untile looks at the stride, too")),
+        (256, 100),
     ],
 )
 def test_tiles_off_the_feature_grid_are_not_stitched(tile_size: int, stride: int) -> None:

@@ -205,3 +205,9 @@ def test_tiles_that_do_not_make_up_a_picture_are_refused() -> None:
         untile(torch.zeros(3, 1, 4, 4), geometry)
     with pytest.raises(InvalidTiling, match="3 x 3 cells"):
         untile(torch.zeros(4, 1, 3, 3), geometry)
+
+
+def test_tiles_that_begin_between_cells_are_not_stitched() -> None:
+    geometry = plan(Tiling(tile_size=8, stride=6), 20, 20)
+    with pytest.raises(InvalidTiling, match="cells of 4 pixels"):
+        untile(torch.zeros(geometry.count, 1, 2, 2), geometry)
