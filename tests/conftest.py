@@ -1,3 +1,7 @@
+import os
+
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch: threads that spin while they wait starve a busy machine
+
 from pathlib import Path
 
 import numpy as np
