@@ -11,7 +11,8 @@
     ├── Overloaded               the queue is full
     ├── NotServed
     │   ├── ModelNotFound        no model of this name
-    │   └── VersionNotFound      the model has no such version, or it was refused
+    │   ├── VersionNotFound      the model has no such version, or it was refused
+    │   └── ModelLoading         the model is still being loaded
     ├── InvalidArtifact          files of a model that must not be served
     │   ├── MissingFile          a file that the manifest names is absent
     │   ├── DigestMismatch       a file is not the one that was written
@@ -20,7 +21,7 @@
     ├── InvalidWeights           backbone weights that do not fit, or cannot be had
     ├── InvalidDataset           a folder of pictures that cannot be trained on
     ├── InvalidDevice            a device that is not known, or not here
-    ├── InsufficientMemory       work that would not fit into memory, refused before it starts
+    ├── InsufficientMemory       work that does not fit into memory
     └── EngineStopped            the device owner is shutting down
 
 A message says what was wrong, which limit was met, and what would work. `code` is stable: programs may compare it.
@@ -105,6 +106,12 @@ class VersionNotFound(NotServed):
     code = "version_not_found"
 
 
+class ModelLoading(NotServed):
+    """The model is still being loaded."""
+
+    code = "model_loading"
+
+
 class InvalidArtifact(TesseraError):
     """The files of a model must not be served."""
 
@@ -154,7 +161,7 @@ class InvalidDevice(TesseraError):
 
 
 class InsufficientMemory(TesseraError):
-    """The work would need more memory than there is; raised before it starts."""
+    """The work needs more memory than there is."""
 
     code = "insufficient_memory"
 

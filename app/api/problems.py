@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import errors
 from app.api.request_id import request_id
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
-from app.service import ModelLoading
 
 STATUS: dict[type[errors.TesseraError], int] = {
     errors.InvalidTiling: 422,
@@ -25,7 +24,7 @@ STATUS: dict[type[errors.TesseraError], int] = {
     errors.LimitExceeded: 413,
     errors.Overloaded: 429,
     errors.NotServed: 404,
-    ModelLoading: 503,
+    errors.ModelLoading: 503,
     errors.InvalidArtifact: 500,
     errors.InvalidWeights: 500,
     errors.InvalidDataset: 500,
@@ -89,7 +88,7 @@ async def _on_tessera_error(request: Request, error: Exception) -> Response:
     response = _response(request.scope, status, error.code, title, str(error))
     if isinstance(error, errors.Overloaded):
         response.headers["Retry-After"] = str(max(1, ceil(error.retry_after_s)))
-    elif isinstance(error, ModelLoading):
+    elif isinstance(error, errors.ModelLoading):
         response.headers["Retry-After"] = str(_LOADING_RETRY_AFTER_S)
     if status >= 500:
         _log.error("request %s failed (%s): %s", request_id(request.scope), error.code, error)

@@ -49,7 +49,10 @@ def _verify(path: Path, expected: str | None) -> None:
         raise InvalidArtifact(f"the manifest beside {path} does not record the file's digest")
     if not path.is_file():
         raise MissingFile(f"{path} is missing")
-    found = digest(path)
+    try:
+        found = digest(path)
+    except OSError as error:
+        raise InvalidArtifact(f"{path} cannot be read: {error.strerror}") from error
     if found != expected:
         raise DigestMismatch(
             f"{path} has the SHA-256 {found}, and the manifest records {expected}: the file was changed"

@@ -58,7 +58,7 @@ def write_artifact(model: TiledModel, repository: ModelRepository, name: str, re
         while True:  # another process may have taken the number meanwhile
             version = repository.next_version(name)
             _write_manifest(model, name, version, record, temporary)
-            temporary.chmod(0o755)  # mkdtemp makes it private
+            _make_readable(temporary)
             target = parent / str(version)
             try:
                 temporary.rename(target)
@@ -114,6 +114,13 @@ def _write_manifest(model: TiledModel, name: str, version: int, record: Record, 
     for file in (WEIGHTS, GOLDEN, MANIFEST):
         _flush(directory / file)
     _flush(directory)
+
+
+def _make_readable(directory: Path) -> None:
+    """For servers that run as somebody else: mkdtemp and safetensors make what only the owner can read."""
+    directory.chmod(0o755)
+    for path in directory.iterdir():
+        path.chmod(0o644)
 
 
 def digest(path: Path) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from app.detectors import Detector, Features
 from app.detectors.base import Measurement
+from app.errors import InvalidDataset
 from app.pipeline.preprocessing import Preprocessing
 from app.scoring import Calibration, Grid, anomaly_map, resize_map
 from app.tiling import Size, Stitcher, TilePlan, Tiling, plan, tile, zero_padding
@@ -35,7 +36,8 @@ class TiledModel:
     """A detector with the preprocessing, tiling and calibration that belong to it, on a device.
 
     `prepare` is done per picture, `run` per batch of tiles of any pictures, `finish` per picture.
-    Raises InvalidTiling if tiles do not lie on the detector's feature grid.
+    Raises InvalidTiling if tiles do not lie on the detector's feature grid, and InvalidDataset if the detector needs
+    pictures of one size and the preprocessing does not give them.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class TiledModel:
         device: torch.device | str = "cpu",
     ) -> None:
         tiling.require_multiples(detector.stride)
+        if detector.image_size_is_fixed and preprocessing.image_size is None:
+            raise InvalidDataset(f"{detector.name} knows pictures of one size only; give an image_size")
         self.device = torch.device(device)
         self.detector = detector.to(self.device).eval()
         self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration

@@ -1,12 +1,11 @@
 """Use cases: which models are served, and what a picture is to them."""
 
-from app.service.catalogue import ModelCatalogue, ModelLoading, ServedModel, VersionStatus
+from app.service.catalogue import ModelCatalogue, ServedModel, VersionStatus
 from app.service.predictor import Answer, Predicted, Predictor, StageObserver, Timings
 
 __all__ = [
     "Answer",
     "ModelCatalogue",
-    "ModelLoading",
     "Predicted",
     "Predictor",
     "ServedModel",

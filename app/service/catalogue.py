@@ -8,18 +8,12 @@ from typing import Literal
 import torch
 
 from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
-from app.errors import InvalidArtifact, ModelNotFound, NotServed, TesseraError, VersionNotFound
+from app.errors import InvalidArtifact, ModelLoading, ModelNotFound, TesseraError, VersionNotFound
 
 DEFAULT = "default"
 State = Literal["loading", "ready", "failed"]
 
 _log = logging.getLogger(__name__)
-
-
-class ModelLoading(NotServed):
-    """The model is still being loaded."""
-
-    code = "model_loading"
 
 
 @dataclass(frozen=True, slots=True)

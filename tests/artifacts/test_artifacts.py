@@ -59,6 +59,16 @@ def test_versions_count_up(tiny_model: TiledModel, tmp_path: Path) -> None:
     assert repository.find("screw", 2).path == tmp_path / "screw" / "2"
 
 
+def test_servers_that_run_as_somebody_else_can_read_what_was_written(tiny_model: TiledModel, tmp_path: Path) -> None:
+    path = write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD).path
+    assert path.stat().st_mode & 0o777 == 0o755
+    assert {file.name: file.stat().st_mode & 0o777 for file in path.iterdir()} == {
+        "manifest.json": 0o644,
+        "weights.safetensors": 0o644,
+        "golden.safetensors": 0o644,
+    }
+
+
 def test_nothing_is_left_of_a_write_that_failed(
     tiny_model: TiledModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +122,15 @@ def test_a_flipped_bit_is_found(entry: Entry, file: str) -> None:
 def test_a_missing_file_is_named(entry: Entry, file: str) -> None:
     (entry.path / file).unlink()
     with pytest.raises(MissingFile, match=file):
+        load_artifact(entry)
+
+
+def test_a_file_that_cannot_be_read_is_named(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("app.artifacts.reader.digest", deny)  # root, who may run the tests, is denied nothing
+    with pytest.raises(InvalidArtifact, match=r"weights\.safetensors cannot be read: Permission denied"):
         load_artifact(entry)
 
 

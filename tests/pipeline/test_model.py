@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from app.detectors import DETECTORS
-from app.errors import InvalidTiling
-from app.pipeline import TiledModel, predict
+from app.errors import InvalidDataset, InvalidTiling
+from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.model import FeatureStitcher
 from app.pipeline.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from app.tiling import Size, Tiling, tile
@@ -128,3 +128,8 @@ def test_the_gpu_says_what_the_cpu_says(build: Build, name: str) -> None:
     on_gpu = TiledModel(model.detector, model.preprocessing, model.tiling, device="cuda")
     outcome = predict(on_gpu, picture, 4)
     torch.testing.assert_close(outcome.anomaly_map.cpu(), expected.anomaly_map, rtol=1e-2, atol=1e-2)
+
+
+def test_a_detector_of_one_size_needs_pictures_to_be_resized_to_it() -> None:
+    with pytest.raises(InvalidDataset, match="give an image_size"):
+        TiledModel(DETECTORS["padim"](backbone="resnet18"), Preprocessing(None), Tiling(tile_size=64))

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from app.artifacts import ModelRepository
-from app.errors import ModelNotFound, VersionNotFound
-from app.service import ModelCatalogue, ModelLoading
+from app.errors import ModelLoading, ModelNotFound, VersionNotFound
+from app.service import ModelCatalogue
 
 CPU = torch.device("cpu")
 
