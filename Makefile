@@ -41,6 +41,7 @@ format: $(VENV)/.installed ## format the code
 
 demo: $(VENV)/.installed ## build the demo model and the example pictures anew
 	$(BIN)/python -m scripts.demo.build --models_dir models --examples examples
+	$(BIN)/tessera predict examples/defect.png --name demo --output docs/demo
 
 container: ## build the image, run it, predict with it, stop it
 	scripts/check_container.sh

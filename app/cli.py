@@ -1,5 +1,6 @@
 """The command line: `tessera serve | train | predict | models`."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -183,7 +184,7 @@ def _models(options: Namespace) -> int:
         except TesseraError as error:
             failed += 1
             table.add_row(entry.name, str(entry.version), *[""] * 5, Text(f"{error.code}: {error}", style="red"))
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
     return 1 if failed else 0
 
 
