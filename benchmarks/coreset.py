@@ -27,6 +27,7 @@ from app.training import MVTec
 from app.training.data import decoded
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd import BATCH_TILES, PICTURES, SIZE
+from benchmarks.reference import import_anomalib
 
 FEW, MORE, ROUNDS = 30, 130, 3
 RATIO = 0.01
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--whole", action="store_true", help="also run anomalib's selection to its end")
     given = parser.parse_args()
+    import_anomalib()
     patches = _patches(given.root, given.weights)
     count = int(len(patches) * RATIO)
     ours, passes, fixed = [], [], []

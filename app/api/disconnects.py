@@ -6,9 +6,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Disconnects:
-    """Cancels the handler of a request when its client leaves after the body was read.
+    """Cancels the handler of a request when its client leaves after the body was read and before it was answered.
 
-    Servers do not: they only tell those who ask for another message.
+    Servers do not: they only tell those who ask for another message. Once all of the answer is sent, they call that a
+    disconnect, too, while the handler still closes its files.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -19,7 +20,7 @@ class Disconnects:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body_read, gone = asyncio.Event(), asyncio.Event()
+        body_read, gone, answered = asyncio.Event(), asyncio.Event(), False
 
         async def receive_body() -> Message:
             if body_read.is_set():
@@ -30,19 +31,26 @@ class Disconnects:
                 body_read.set()
             return message
 
+        async def send_and_see(message: Message) -> None:
+            nonlocal answered
+            answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
         async def watch() -> None:
             await body_read.wait()
             while (await receive())["type"] != "http.disconnect":
                 pass
             gone.set()
 
-        handler = asyncio.ensure_future(self._app(scope, receive_body, send))
+        handler = asyncio.ensure_future(self._app(scope, receive_body, send_and_see))
         watcher = asyncio.ensure_future(watch())
         try:
             await asyncio.wait((handler, watcher), return_when=asyncio.FIRST_COMPLETED)
+            if answered:
+                await asyncio.wait((handler,))
         finally:
             watcher.cancel()
-            left = gone.is_set() and not handler.done()
+            left = gone.is_set() and not answered and not handler.done()
             handler.cancel()
         try:
             await handler

@@ -1,11 +1,11 @@
 """Comparisons with the reference library, anomalib; `make parity` installs it into an environment of its own."""
 
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import torch
+
+from benchmarks.reference import import_anomalib
 
 
 class WithoutReference(pytest.Module):
@@ -24,13 +24,4 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 if find_spec("anomalib") is not None:
-    with warnings.catch_warnings():  # of the reference's own making
-        warnings.simplefilter("ignore")
-        try:
-            import torchvision
-        except RuntimeError:  # its wheel does not fit a CPU build of torch, and lacks its operators there
-            torch.library.define("torchvision::nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-            torch.library.define("torchvision::qnms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-            import torchvision  # noqa: F401
-        import anomalib.engine
-        import anomalib.models  # noqa: F401
+    import_anomalib()
