@@ -22,14 +22,13 @@ from app.detectors import Detector
 from app.detectors import Progress as Report
 from app.errors import InvalidDataset, TesseraError
 from app.main import serve
-from app.pipeline import interpret, predict, resolve_device
+from app.pipeline import BATCH_TILES, interpret, predict, resolve_device
 from app.service import Predicted, Timings
 from app.service.pictures import Extras, heatmap_png
 from app.settings import Settings
 from app.tiling import Tiling
 from app.training import DataModule, HoldOut, Recipe, plan_training, train
 from app.training.data import MAX_PIXELS, pictures_in
-from app.training.trainer import BATCH_TILES
 
 console = Console(stderr=True, highlight=False)  # results go to standard output, words about the work here
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from threading import Thread
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -73,6 +75,11 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=round(self._grace_s + STALLED_S),
         )
         super().__init__(config)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stops; asked a second time from the keyboard, at once. An end that was asked for is a success: status 0."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Admits nothing any more, waits, and shuts down."""

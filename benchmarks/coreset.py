@@ -20,13 +20,13 @@ from torch import Tensor
 from app.backbones import load_weights
 from app.detectors import Patchcore
 from app.detectors.coreset import k_center_greedy
-from app.pipeline import Preprocessing, TiledModel
+from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
 from app.pipeline.model import FeatureStitcher
 from app.tiling import Tiling
 from app.training import MVTec
 from app.training.data import decoded
 from benchmarks.hardware import write
-from benchmarks.kolektorsdd import BATCH_TILES, PICTURES, SIZE
+from benchmarks.kolektorsdd import PICTURES, SIZE
 from benchmarks.reference import import_anomalib
 
 FEW, MORE, ROUNDS = 30, 130, 3
@@ -76,7 +76,7 @@ def _patches(root: Path, weights: Path) -> Tensor:
     for picture in decoded(MVTec(str(root), "surface").train_pictures()[: PICTURES["patchcore"]], 2):
         prepared = model.prepare(picture)
         stitcher = FeatureStitcher(prepared.plan)
-        for features in model.outputs(prepared, BATCH_TILES):
+        for features in model.outputs(prepared, BATCH_TILES["cpu"]):
             rows += [band[0].flatten(1).T.clone() for band, _ in stitcher.add(features)]
     return torch.cat(rows)
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from app.backbones import load_weights
 from app.detectors import Detector, Padim, Patchcore
-from app.pipeline import Preprocessing, TiledModel, predict
+from app.pipeline import BATCH_TILES, Preprocessing, TiledModel, predict
 from app.scoring import auroc, resize_map
 from app.tiling import Tiling
 from app.training import MVTec
@@ -28,7 +28,6 @@ from benchmarks.hardware import write
 
 SIZE = (1280, 512)
 PICTURES = {"padim": 60, "patchcore": 40}
-BATCH_TILES = 4
 
 
 def main() -> None:
@@ -63,7 +62,7 @@ def _fit(model: TiledModel, data: MVTec, count: int) -> dict[str, object]:
 
     paths = data.train_pictures()[:count]
     grid = (SIZE[0] // stride, SIZE[1] // stride)
-    fit(model, decoded(paths, 2), count, grid, BATCH_TILES, progress)
+    fit(model, decoded(paths, 2), count, grid, BATCH_TILES["cpu"], progress)
     return {
         "training_pictures": count,
         "fit_s": round(perf_counter() - started, 1),
@@ -77,7 +76,7 @@ def _test(model: TiledModel, data: MVTec) -> dict[str, object]:
     scores, maps, masks = [], [], []
     started = perf_counter()
     for test, picture in zip(tests, decoded([test.path for test in tests], 2), strict=True):
-        outcome = predict(model, picture, BATCH_TILES)
+        outcome = predict(model, picture, BATCH_TILES["cpu"])
         scores.append(outcome.raw_score)
         maps.append(resize_map(outcome.anomaly_map, SIZE).numpy())
         masks.append(_mask(test.mask))

@@ -9,9 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from app.errors import GoldenMismatch, InvalidArtifact
-from app.pipeline import Outcome, TiledModel, predict
+from app.pipeline import BATCH_TILES, Outcome, TiledModel, predict
 
-BATCH_TILES = 4
 TOLERANCE = 1e-3
 """Float32 differs by less than 1e-5 between processors; a wrong weight, resize or tile order by far more."""
 
@@ -37,7 +36,7 @@ def make_golden(model: TiledModel) -> Golden:
     waves = torch.stack([torch.sin(x + 2 * y), torch.cos(3 * x - y), torch.sin(x * y / 4)]) * 60 + 128
     noise = torch.randn(3, height, width, generator=generator) * 12
     picture = (waves + noise).clamp_(0, 255).to(torch.uint8)
-    outcome = predict(model, picture, BATCH_TILES)
+    outcome = predict(model, picture, BATCH_TILES[model.device.type])
     return Golden(picture, outcome.anomaly_map.cpu(), outcome.raw_score)
 
 
@@ -58,7 +57,7 @@ def load_golden(path: Path) -> Golden:
 
 def verify_golden(model: TiledModel, golden: Golden, tolerance: float) -> None:
     """Raises GoldenMismatch unless the model says the same of the picture; it also warms the model up."""
-    outcome = predict(model, golden.picture, BATCH_TILES)
+    outcome = predict(model, golden.picture, BATCH_TILES[model.device.type])
     difference = _difference(outcome, golden)
     if not difference <= tolerance:  # not "greater": NaN must not pass
         raise GoldenMismatch(

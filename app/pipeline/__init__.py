@@ -1,11 +1,12 @@
 """The stages of a prediction: prepare, run, finish."""
 
-from app.pipeline.device import resolve_device
+from app.pipeline.device import BATCH_TILES, resolve_device
 from app.pipeline.model import Outcome, Prepared, TiledModel, predict
 from app.pipeline.prediction import DefectRegion, Label, Prediction, interpret
 from app.pipeline.preprocessing import Preprocessing
 
 __all__ = [
+    "BATCH_TILES",
     "DefectRegion",
     "Label",
     "Outcome",

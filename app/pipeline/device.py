@@ -4,6 +4,9 @@ import torch
 
 from app.errors import InvalidDevice
 
+BATCH_TILES = {"cpu": 4, "cuda": 32}
+"""How many tiles run at once by default, by the kind of device: two cores are faster with 4 than with 16."""
+
 
 def resolve_device(name: str) -> torch.device:
     """The device called `cpu`, `cuda`, `cuda:N` or `auto` (a GPU if there is one); raises InvalidDevice."""

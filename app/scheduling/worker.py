@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from app.errors import EngineStopped
-from app.pipeline import Outcome, TiledModel
+from app.pipeline import BATCH_TILES, Outcome, TiledModel
 from app.pipeline.model import Assembly
 from app.scheduling.admission import Admission, Ticket
 from app.scheduling.failure import explained, is_device_failure, is_out_of_memory
 from app.scheduling.observer import Observer, SilentObserver
 from app.scheduling.pace import Pace
 
-AUTO_BATCH_TILES = {"cpu": 4, "cuda": 32}
 STOPPED = "the server is shutting down; send the picture again, to another server or later"
 
 
@@ -67,7 +66,7 @@ class DeviceWorker:
         observer: Observer | None = None,
     ) -> None:
         self._device, self._clock, self._observer = device, clock, observer or SilentObserver()
-        self._batch_tiles = batch_tiles or AUTO_BATCH_TILES[device.type]
+        self._batch_tiles = batch_tiles or BATCH_TILES[device.type]
         self._pace = Pace()
         self._admission = Admission(queue_tiles, self._pace, self._observer.queue_changed)
         self._waiting: deque[_Work] = deque()

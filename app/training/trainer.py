@@ -11,14 +11,12 @@ from app.artifacts import Entry, ModelRepository, Record, write_artifact
 from app.backbones import load_weights
 from app.detectors import Detector, Progress, silent
 from app.errors import InvalidDataset
-from app.pipeline import Preprocessing, TiledModel, predict
+from app.pipeline import BATCH_TILES, Preprocessing, TiledModel, predict
 from app.pipeline.model import FeatureStitcher
 from app.scoring import Calibration, calibrate_on_normal
 from app.tiling import Size, Tiling
 from app.training.data import DataModule, decoded, headers
 from app.training.memory import estimated_bytes, require
-
-BATCH_TILES = {"cpu": 4, "cuda": 32}
 
 
 @dataclass(frozen=True, slots=True)
