@@ -18,13 +18,12 @@ import torch
 from torch import Tensor
 
 from app.backbones import load_weights
+from app.data import MVTec, decoded
 from app.detectors import Patchcore
 from app.detectors.coreset import k_center_greedy
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
 from app.pipeline.model import FeatureStitcher
 from app.tiling import Tiling
-from app.training import MVTec
-from app.training.data import decoded
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd import PICTURES, SIZE
 from benchmarks.reference import import_anomalib

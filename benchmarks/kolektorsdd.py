@@ -17,13 +17,12 @@ import torch
 from PIL import Image
 
 from app.backbones import load_weights
+from app.data import MVTec, decoded
 from app.detectors import Detector, Padim, Patchcore
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel, predict
 from app.scoring import auroc, resize_map
 from app.tiling import Tiling
-from app.training import MVTec
-from app.training.data import decoded
-from app.training.trainer import fit
+from app.training.fitting import fit
 from benchmarks.hardware import write
 
 SIZE = (1280, 512)

@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [  # from the top; those in a set never import each oth
     {"scheduling", "training"},
     {"artifacts"},
     {"pipeline"},
-    {"detectors"},
+    {"detectors", "data"},
     {"tiling", "backbones", "scoring", "rendering", "decoding"},
     {"errors"},
 ]

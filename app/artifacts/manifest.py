@@ -12,6 +12,13 @@ from app.scoring import Calibration
 from app.tiling import Size, Tiling
 
 SCHEMA_VERSION = 1
+Protocol = Literal["held-out-normal", "training-normal", "labelled", "reference", "imported"]
+"""How thresholds were found.
+
+On normal pictures that were not trained on, or that were; on pictures with labels, apart from the test; on the test
+pictures themselves, as the reference library does; or by the program that trained an imported model.
+"""
+
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 GOLDEN = "golden.safetensors"
@@ -62,9 +69,10 @@ class TilingRecord(_Record):
 class CalibrationRecord(_Record):
     """See app.scoring.Calibration; how the thresholds were found, and on how many pictures."""
 
-    protocol: Literal["held-out-normal", "training-normal"]
-    pictures: int
-    false_positive_rate: float
+    protocol: Protocol
+    pictures: int = Field(description="those with defects included")
+    anomalous_pictures: int = 0
+    false_positive_rate: float | None = Field(description="that was aimed at; null where defects set the thresholds")
     image_threshold: float
     image_min: float
     image_max: float

@@ -23,6 +23,7 @@ from app.artifacts.manifest import (
     GoldenRecord,
     Manifest,
     PreprocessingRecord,
+    Protocol,
     Provenance,
     TilingRecord,
 )
@@ -35,14 +36,15 @@ from app.pipeline import TiledModel
 class Record:
     """What the manifest tells of a model besides what the model itself knows."""
 
-    protocol: str
+    protocol: Protocol
     calibration_pictures: int
-    false_positive_rate: float
+    false_positive_rate: float | None
     dataset: str
     pictures: int
     backbone_weights: str
     seed: int | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    anomalous_pictures: int = 0
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: Record) -> Entry:
@@ -93,6 +95,7 @@ def _write_manifest(model: TiledModel, name: str, version: int, record: Record, 
             {
                 "protocol": record.protocol,
                 "pictures": record.calibration_pictures,
+                "anomalous_pictures": record.anomalous_pictures,
                 "false_positive_rate": record.false_positive_rate,
                 **asdict(model.calibration),
             }

@@ -53,7 +53,7 @@ class Detector(nn.Module, ABC):
     """A network and its fitted state."""
 
     name: ClassVar[str]
-    map_rule: ClassVar[MapRule]
+    map_rule: MapRule
 
     def __init__(self, backbone: str, layers: Sequence[str], backbone_weights: str | None) -> None:
         super().__init__()
@@ -74,6 +74,11 @@ class Detector(nn.Module, ABC):
     def stride(self) -> int:
         """The stride of the deepest layer: tiles must lie on its grid."""
         return self.backbone.stride
+
+    @property
+    def tile_multiple(self) -> int:
+        """What the edges of tiles, as the network sees them, must be multiples of."""
+        return self.stride
 
     @property
     def image_size_is_fixed(self) -> bool:

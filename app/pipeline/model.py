@@ -48,7 +48,7 @@ class TiledModel:
         calibration: Calibration | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        tiling.require_multiples(detector.stride)
+        tiling.require_multiples(detector.stride, detector.tile_multiple)
         if detector.image_size_is_fixed and preprocessing.image_size is None:
             raise InvalidDataset(f"{detector.name} knows pictures of one size only; give an image_size")
         self.device = torch.device(device)

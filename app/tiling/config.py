@@ -66,17 +66,21 @@ class Tiling:
                 f"remove_border_count is {self.remove_border_count}; use 0 to {most} with tiles of {self.tile_size}"
             )
 
-    def require_multiples(self, feature_stride: int) -> None:
-        """Raises InvalidTiling unless tiles lie on a feature grid of this stride; names the nearest values that do."""
+    def require_multiples(self, feature_stride: int, tile_multiple: int | None = None) -> None:
+        """Raises InvalidTiling unless tiles lie on a feature grid of this stride; names the nearest values that do.
+
+        `tile_multiple`, a multiple of the stride, is for networks that go deeper than their features, and back.
+        """
         if not self.enable:
             return
-        sizes = {"tile_size": self.tile_size, "stride": self.stride, "halo": (self.halo,)}
-        for name, values in sizes.items():
+        whole = tile_multiple or feature_stride
+        sizes = (("tile_size", self.tile_size, whole), ("stride", self.stride, feature_stride))
+        for name, values, step in (*sizes, ("halo", (self.halo,), -(-whole // 2 // feature_stride) * feature_stride)):
             for value in values:
-                if value % feature_stride:
+                if value % step:
                     raise InvalidTiling(
-                        f"{name} {value} is not a multiple of {feature_stride}, the stride of the deepest layer; "
-                        f"use {_nearest_multiples(value, feature_stride, smallest=0 if name == 'halo' else 1)}"
+                        f"{name} {value} is not a multiple of {step}, the stride of the deepest layer; "
+                        f"use {_nearest_multiples(value, step, smallest=0 if name == 'halo' else 1)}"
                     )
         cells = -(-self.remove_border_count // feature_stride)
         if 2 * cells * feature_stride >= min(self.tile_size):

@@ -1,6 +1,6 @@
 """Training: from folders of normal pictures to an artifact."""
 
-from app.training.data import DataModule, Folder, MVTec
-from app.training.trainer import HoldOut, Job, Recipe, plan_training, train
+from app.training.calibration import HoldOut
+from app.training.trainer import Job, Recipe, plan_training, train
 
-__all__ = ["DataModule", "Folder", "HoldOut", "Job", "MVTec", "Recipe", "plan_training", "train"]
+__all__ = ["HoldOut", "Job", "Recipe", "plan_training", "train"]

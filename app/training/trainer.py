@@ -1,49 +1,20 @@
 """Training a detector: look at the data, refuse what cannot work, fit, calibrate on held-out pictures, write."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from app.artifacts import Entry, ModelRepository, Record, write_artifact
 from app.backbones import load_weights
-from app.detectors import Detector, Progress, silent
+from app.data import DataModule, decoded, headers
+from app.detectors import Detector, Progress
 from app.errors import InvalidDataset
-from app.pipeline import BATCH_TILES, Preprocessing, TiledModel, predict
-from app.pipeline.model import FeatureStitcher
-from app.scoring import Calibration, calibrate_on_normal
+from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
 from app.tiling import Size, Tiling
-from app.training.data import DataModule, decoded, headers
+from app.training.calibration import HoldOut, calibrate
+from app.training.fitting import fit
 from app.training.memory import estimated_bytes, require
-
-
-@dataclass(frozen=True, slots=True)
-class HoldOut:
-    """Calibration on a share of the normal pictures, which are not trained on, and a rate of false alarms to aim at."""
-
-    share: float = 0.2
-    false_positive_rate: float = 0.05
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise InvalidDataset(f"calibration.share is {self.share}; use more than 0 and less than 1")
-        if not 0 < self.false_positive_rate < 1:
-            raise InvalidDataset(
-                f"calibration.false_positive_rate is {self.false_positive_rate}; use more than 0 and less than 1"
-            )
-
-    def split(self, paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-        """Pictures to fit to and pictures to calibrate on, the latter spread evenly; a single picture is both."""
-        if len(paths) == 1:
-            return list(paths), list(paths)
-        held = max(1, round(len(paths) * self.share))
-        chosen = {round((number + 0.5) * len(paths) / held - 0.5) for number in range(held)}
-        return (
-            [path for number, path in enumerate(paths) if number not in chosen],
-            [path for number, path in enumerate(paths) if number in chosen],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +24,7 @@ class Recipe:
     detector: Detector
     data: DataModule
     tiling: Tiling
-    hold_out: HoldOut = HoldOut()
+    hold_out: HoldOut = field(default_factory=HoldOut)
     seed: int | None = None
 
 
@@ -72,7 +43,7 @@ class Job:
 def plan_training(recipe: Recipe, device: torch.device) -> Job:
     """Reads the headers of all pictures; raises InvalidDataset, InvalidTiling or InsufficientMemory."""
     fit, calibrate = recipe.hold_out.split(recipe.data.train_pictures())
-    recipe.tiling.require_multiples(recipe.detector.stride)
+    recipe.tiling.require_multiples(recipe.detector.stride, recipe.detector.tile_multiple)
     sizes = {(header.height, header.width) for header in headers([*fit, *calibrate])}
     preprocessing = Preprocessing(recipe.data.image_size)
     if recipe.detector.image_size_is_fixed and preprocessing.image_size is None:
@@ -116,37 +87,3 @@ def train(
         seed=recipe.seed,
     )
     return write_artifact(model, repository, name, record)
-
-
-@torch.inference_mode()
-def fit(
-    model: TiledModel, pictures: Iterable[Tensor], count: int, grid: Size, batch_tiles: int, progress: Progress = silent
-) -> None:
-    """Fits the model's detector to `count` pictures [C,H,W] of at most `grid` cells of its first feature."""
-    fitter = model.detector.fitter(count, grid)
-    for number, picture in enumerate(pictures, start=1):
-        prepared = model.prepare(picture)
-        stitcher = FeatureStitcher(prepared.plan)
-        for features in model.outputs(prepared, batch_tiles):
-            for rows, top in stitcher.add(features):
-                fitter.add(rows, top)
-        progress("pictures", number, count)
-    fitter.finish(progress)
-
-
-def calibrate(
-    model: TiledModel,
-    pictures: Iterable[Tensor],
-    count: int,
-    false_positive_rate: float,
-    batch_tiles: int,
-    progress: Progress = silent,
-) -> Calibration:
-    """Thresholds by `count` normal pictures [C,H,W] that the model was not fitted to."""
-    scores, peaks = [], []
-    for number, picture in enumerate(pictures, start=1):
-        outcome = predict(model, picture, batch_tiles)
-        scores.append(outcome.raw_score)
-        peaks.append(float(outcome.anomaly_map.max()))
-        progress("calibration", number, count)
-    return calibrate_on_normal(scores, peaks, false_positive_rate)

@@ -8,11 +8,12 @@ from safetensors.torch import save_file
 
 from app.artifacts import ModelRepository, load_artifact, read_manifest
 from app.backbones import ResNet
+from app.data import Folder
 from app.detectors import Detector, Padim, Patchcore
 from app.errors import InsufficientMemory, InvalidArtifact, InvalidDataset, InvalidTiling, InvalidWeights
 from app.pipeline import predict
 from app.tiling import Tiling
-from app.training import Folder, HoldOut, Recipe, plan_training, train
+from app.training import HoldOut, Recipe, plan_training, train
 from app.training.memory import available_bytes, require
 from tests.conftest import draw_surface
 

@@ -71,7 +71,8 @@ class CalibrationBody(BaseModel):
 
     protocol: str
     pictures: int
-    false_positive_rate: FiniteFloat
+    anomalous_pictures: int = Field(description="How many of them show defects.")
+    false_positive_rate: FiniteFloat | None = Field(description="That was aimed at; null where defects set thresholds.")
     image_threshold: FiniteFloat = Field(description="Of raw scores.")
     pixel_threshold: FiniteFloat = Field(description="Of the raw map's values.")
 
@@ -82,6 +83,7 @@ class CalibrationBody(BaseModel):
         return cls(
             protocol=record.protocol,
             pictures=record.pictures,
+            anomalous_pictures=record.anomalous_pictures,
             false_positive_rate=record.false_positive_rate,
             image_threshold=record.image_threshold,
             pixel_threshold=record.pixel_threshold,

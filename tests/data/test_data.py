@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.data import Folder, MVTec, decoded, headers, pictures_in
 from app.errors import InvalidDataset
-from app.training import Folder, MVTec
-from app.training.data import decoded, headers, pictures_in
 
 
 def draw(path: Path, value: int = 0) -> Path:

@@ -1,0 +1,48 @@
+"""The command line: `tessera serve | train | predict | models`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jsonargparse import ArgumentParser, Namespace
+
+from app.cli import models, predict, serve, train
+from app.cli.terminal import complain
+from app.errors import TesseraError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its arguments, what it does with them (0: all that it was asked), and a line of help."""
+
+    parser: Callable[[], ArgumentParser]
+    run: Callable[[Namespace], int]
+    help: str
+
+
+COMMANDS = {
+    "serve": Command(serve.parser, serve.run, "serve the models of a repository over HTTP"),
+    "train": Command(train.parser, train.run, "train a model on normal pictures"),
+    "predict": Command(predict.parser, predict.run, "predict pictures or folders of them"),
+    "models": Command(models.parser, models.run, "list or verify the models of a repository"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command: 0 when it did all that it was asked, 1 with a line that says why not."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.command].run(options[options.command])
+    except (TesseraError, OSError) as error:
+        complain(str(error))
+    except KeyboardInterrupt:
+        complain("stopped")
+    return 1
+
+
+def build_parser() -> ArgumentParser:
+    """The parser of all commands; each also reads `--config FILE` and writes it with `--print_config`."""
+    parser = ArgumentParser(prog="tessera", description="Tiled visual anomaly detection.")
+    commands = parser.add_subcommands(dest="command")
+    for name, command in COMMANDS.items():
+        commands.add_subcommand(name, command.parser(), help=command.help)
+    return parser

@@ -1,0 +1,52 @@
+"""`tessera models`."""
+
+import sys
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.artifacts import Entry, Manifest, ModelRepository, load_artifact, read_manifest
+from app.cli.repository import add_repository
+from app.errors import TesseraError
+from app.pipeline import resolve_device
+
+
+def parser() -> ArgumentParser:
+    """The command's arguments."""
+    parser = ArgumentParser(description="List the models of a repository, or verify them as a server would.")
+    parser.add_argument("action", choices=("list", "verify"), help="read the manifests, or load every version")
+    add_repository(parser)
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Lists or verifies; 1 if a version is refused."""
+    repository, device = ModelRepository(options.models_dir), resolve_device(options.device)
+    table = Table("model", "version", "detector", "tile", "stride", "image size", "trained on", "state")
+    failed = 0
+    for entry in repository.entries():
+        try:
+            manifest = (
+                load_artifact(entry, device).manifest if options.action == "verify" else read_manifest(entry.path)
+            )
+            table.add_row(*_summary(entry, manifest), "verified" if options.action == "verify" else "")
+        except TesseraError as error:
+            failed += 1
+            table.add_row(entry.name, str(entry.version), *[""] * 5, Text(f"{error.code}: {error}", style="red"))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+    return 1 if failed else 0
+
+
+def _summary(entry: Entry, manifest: Manifest) -> list[str]:
+    tiling, size = manifest.tiling, manifest.preprocessing.image_size
+    return [
+        entry.name,
+        str(entry.version),
+        manifest.detector.name,
+        "{} x {}".format(*tiling.tile_size) if tiling.enable else "whole picture",
+        "{} x {}".format(*tiling.stride) if tiling.enable else "",
+        "{} x {}".format(*size) if size else "any",
+        f"{manifest.provenance.dataset}, {manifest.provenance.pictures} pictures",
+    ]

@@ -1,0 +1,71 @@
+"""`tessera predict`."""
+
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic
+
+from jsonargparse import ArgumentParser, Namespace
+
+from app.api.schemas.prediction import PredictionBody
+from app.artifacts import Artifact, ModelRepository, load_artifact
+from app.cli.repository import add_repository
+from app.cli.terminal import complain, console, progress_bars
+from app.data import MAX_PIXELS, pictures_in
+from app.decoding import decode
+from app.errors import InvalidDataset, TesseraError
+from app.pipeline import BATCH_TILES, interpret, predict, resolve_device
+from app.service import Predicted, Timings
+from app.service.pictures import Extras, heatmap_png
+
+
+def parser() -> ArgumentParser:
+    """The command's arguments."""
+    parser = ArgumentParser(description="Predict pictures: a JSON file, an overlay and a mask for each.")
+    parser.add_argument("pictures", type=Path, nargs="+", help="picture files, or folders of them")
+    parser.add_argument("--name", type=str, required=True, help="the model")
+    parser.add_argument("--version", type=int, default=None, help="the newest by default")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
+    add_repository(parser)
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Predicts pictures into files; 1 if some could not be read."""
+    device = resolve_device(options.device)
+    artifact = load_artifact(ModelRepository(options.models_dir).find(options.name, options.version), device)
+    files = dict(found for path in options.pictures for found in pictures_in(path))
+    if len(set(files.values())) < len(files):
+        raise InvalidDataset("several of these pictures have the same name below their folder; predict them separately")
+    failed = 0
+    with progress_bars() as report:
+        for number, (path, stem) in enumerate(files.items(), start=1):
+            try:
+                body = _predict_file(artifact, path, options.output / stem)
+                console.print(
+                    f"{body.label:9}  {body.score:.3f}  {len(body.regions):3} regions  {path}", soft_wrap=True
+                )
+            except (TesseraError, OSError) as error:
+                failed += 1
+                complain(f"{path}: {error}")
+            report("pictures", number, len(files))
+    return 1 if failed else 0
+
+
+def _predict_file(artifact: Artifact, path: Path, target: Path) -> PredictionBody:
+    """Writes `target`.json, .overlay.png and .mask.png."""
+    times = [monotonic()]
+    image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
+    times.append(monotonic())
+    outcome = predict(artifact.model, image, BATCH_TILES[artifact.model.device.type])
+    times.append(monotonic())
+    prediction = interpret(outcome, artifact.manifest.calibration.build())
+    predicted = Predicted(artifact, image, artifact.model.plan(*image.shape[-2:]), prediction)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for style in ("overlay", "mask"):
+        target.with_name(f"{target.name}.{style}.png").write_bytes(heatmap_png(predicted, style))
+    times.append(monotonic())
+    decode_s, device_s, render_s = (later - earlier for earlier, later in pairwise(times))
+    timings = Timings(decode_s, 0.0, device_s, render_s, times[-1] - times[0])
+    body = PredictionBody.of(predicted, timings, Extras(None, None, None))
+    target.with_name(f"{target.name}.json").write_text(body.model_dump_json(indent=2, exclude_none=True) + "\n")
+    return body

@@ -1,0 +1,34 @@
+"""What the command line tells people: words and progress on standard error; results go to standard output."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBars
+from rich.progress import TimeRemainingColumn as TimeLeftColumn
+from rich.text import Text
+
+from app.detectors import Progress
+
+console = Console(stderr=True, highlight=False)
+
+
+def complain(message: str) -> None:
+    """Says on the terminal what went wrong."""
+    console.print("[bold red]error:[/]", Text(message), soft_wrap=True)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Bars on the terminal, one for each stage of the work."""
+    columns = TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn()
+    with ProgressBars(*columns, TimeElapsedColumn(), TimeLeftColumn(), console=console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield report

@@ -1,0 +1,46 @@
+"""`tessera train`."""
+
+import torch
+from jsonargparse import ArgumentParser, Namespace
+
+from app.artifacts import ModelRepository
+from app.cli.repository import add_repository
+from app.cli.terminal import console, progress_bars
+from app.data import DataModule
+from app.detectors import Detector
+from app.pipeline import resolve_device
+from app.tiling import Tiling
+from app.training import HoldOut, Recipe, plan_training, train
+
+
+def parser() -> ArgumentParser:
+    """The command's arguments."""
+    parser = ArgumentParser(
+        description="Train a model on normal pictures, and write it as the next version of its name."
+    )
+    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser.add_subclass_arguments(Detector, "model", required=True, help="Padim or Patchcore, with its parameters")
+    parser.add_subclass_arguments(DataModule, "data", required=True, help="MVTec or Folder, with its parameters")
+    parser.add_class_arguments(Tiling, "tiling")
+    parser.add_class_arguments(HoldOut, "calibration")
+    parser.add_argument("--name", type=str, required=True, help="what the model is called")
+    add_repository(parser)
+    parser.add_argument("--seed_everything", type=int, default=0, help="of the random choices that detectors make")
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Trains and writes a model."""
+    torch.manual_seed(options.seed_everything)  # before the detector draws its channels
+    values = parser().instantiate(options)
+    device = resolve_device(options.device)
+    recipe = Recipe(values.model, values.data, values.tiling, values.calibration, options.seed_everything)
+    job = plan_training(recipe, device)
+    console.print(
+        f"{values.model.name} on {len(job.fit)} pictures, calibrated on {len(job.calibrate)} others; "
+        f"about {job.needed_bytes / 2**30:.1f} GiB of memory on {device}"
+    )
+    with progress_bars() as report:
+        entry = train(recipe, job, ModelRepository(options.models_dir), options.name, device, report)
+    console.print(f"wrote version {entry.version} of {entry.name} to {entry.path}")
+    return 0

@@ -1,0 +1,27 @@
+"""Fitting detectors that see every picture once."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from app.detectors import Progress, silent
+from app.pipeline import TiledModel
+from app.pipeline.model import FeatureStitcher
+from app.tiling import Size
+
+
+@torch.inference_mode()
+def fit(
+    model: TiledModel, pictures: Iterable[Tensor], count: int, grid: Size, batch_tiles: int, progress: Progress = silent
+) -> None:
+    """Fits the model's detector to `count` pictures [C,H,W] of at most `grid` cells of its first feature."""
+    fitter = model.detector.fitter(count, grid)
+    for number, picture in enumerate(pictures, start=1):
+        prepared = model.prepare(picture)
+        stitcher = FeatureStitcher(prepared.plan)
+        for features in model.outputs(prepared, batch_tiles):
+            for rows, top in stitcher.add(features):
+                fitter.add(rows, top)
+        progress("pictures", number, count)
+    fitter.finish(progress)
