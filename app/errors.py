@@ -20,6 +20,7 @@
     │   └── GoldenMismatch       the model does not reproduce its recorded output on this machine
     ├── InvalidWeights           backbone weights that do not fit, or cannot be had
     ├── InvalidDataset           a folder of pictures that cannot be trained on
+    ├── InvalidTraining          settings of a training that cannot work
     ├── InvalidDevice            a device that is not known, or not here
     ├── InsufficientMemory       work that does not fit into memory
     └── EngineStopped            the device owner is shutting down
@@ -152,6 +153,12 @@ class InvalidDataset(TesseraError):
     """A dataset cannot be trained on."""
 
     code = "invalid_dataset"
+
+
+class InvalidTraining(TesseraError):
+    """Settings of a training cannot work, or not together."""
+
+    code = "invalid_training"
 
 
 class InvalidDevice(TesseraError):

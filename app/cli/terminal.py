@@ -23,12 +23,13 @@ def complain(message: str) -> None:
 def progress_bars() -> Iterator[Progress]:
     """Bars on the terminal, one for each stage of the work."""
     columns = TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn()
-    with ProgressBars(*columns, TimeElapsedColumn(), TimeLeftColumn(), console=console) as bars:
+    times = TimeElapsedColumn(), TimeLeftColumn()
+    with ProgressBars(*columns, *times, TextColumn("{task.fields[note]}"), console=console) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def report(stage: str, done: int, total: int) -> None:
+        def report(stage: str, done: int, total: int, note: str = "") -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
+                tasks[stage] = bars.add_task(stage, total=total, note=note)
+            bars.update(tasks[stage], completed=done, note=note)
 
         yield report

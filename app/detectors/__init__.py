@@ -2,10 +2,33 @@
 
 from collections.abc import Callable
 
-from app.detectors.base import Detector, Features, Fitter, Measurement, Progress, silent
+from app.detectors.base import Detector, Features, Measurement, Progress, silent
+from app.detectors.gradient import GradientDetector
+from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.padim import Padim
 from app.detectors.patchcore import Patchcore
+from app.detectors.reverse_distillation import ReverseDistillation
+from app.detectors.stfpm import Stfpm
 
-DETECTORS: dict[str, Callable[..., Detector]] = {"padim": Padim, "patchcore": Patchcore}
+DETECTORS: dict[str, Callable[..., Detector]] = {
+    "padim": Padim,
+    "patchcore": Patchcore,
+    "stfpm": Stfpm,
+    "reverse_distillation": ReverseDistillation,
+}
 
-__all__ = ["DETECTORS", "Detector", "Features", "Fitter", "Measurement", "Padim", "Patchcore", "Progress", "silent"]
+__all__ = [
+    "DETECTORS",
+    "Detector",
+    "Features",
+    "Fitter",
+    "GradientDetector",
+    "Measurement",
+    "OnePassDetector",
+    "Padim",
+    "Patchcore",
+    "Progress",
+    "ReverseDistillation",
+    "Stfpm",
+    "silent",
+]

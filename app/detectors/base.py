@@ -8,26 +8,32 @@ With tiles of 256 x 256 pixels and a ResNet-18:
     ... all bands               -> anomaly map [height,width]           by the detector's `map_rule`
     image_score(map, witnesses) -> one number, higher when more anomalous
 
-A detector is fitted by a `Fitter`, which receives the same stitched rows, and is restored from `fitted_state`.
+A detector is fitted in one pass (`one_pass.py`) or by gradient descent (`gradient.py`), and restored from its tensors.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from app.backbones import ResNet
+from app.backbones import ResNet, initialise, load_weights
+from app.errors import InvalidWeights
 from app.scoring import MapRule
 
 Features = tuple[Tensor, ...]
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
 
 
-def silent(stage: str, done: int, total: int) -> None:
+class Progress(Protocol):
+    """Who watches long work."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Told what is being done, how much of it is done, how much there is, and what else is known of it."""
+
+
+def silent(stage: str, done: int, total: int, note: str = "") -> None:
     """The progress of work that nobody watches."""
 
 
@@ -39,26 +45,29 @@ class Measurement:
     witness: Features = ()  # what the image score needs to know of the band besides its map
 
 
-class Fitter(Protocol):
-    """Learns the normal state from pictures, one after the other, each from its top band to its last."""
-
-    def add(self, features: Features, top: int) -> None:
-        """Takes rows `top` and following of a stitched picture, [C,rows,W] each; row 0 begins the next picture."""
-
-    def finish(self, progress: Progress) -> None:
-        """Fits the detector to all that was added."""
-
-
 class Detector(nn.Module, ABC):
     """A network and its fitted state."""
 
     name: ClassVar[str]
     map_rule: MapRule
 
-    def __init__(self, backbone: str, layers: Sequence[str], backbone_weights: str | None) -> None:
+    def __init__(
+        self, backbone: str, layers: Sequence[str], pre_trained: bool = True, backbone_weights: str | None = None
+    ) -> None:
         super().__init__()
+        if backbone_weights is not None and not pre_trained:
+            raise InvalidWeights("pre_trained is false, and backbone_weights name some; leave one of them out")
         self.backbone = ResNet(backbone, layers).requires_grad_(False).eval()
-        self.backbone_weights = backbone_weights  # loaded for training only: a fitted detector brings its own
+        if not pre_trained:
+            initialise(self.backbone, zero_last=True)
+        self.pre_trained, self.backbone_weights = pre_trained, backbone_weights
+
+    def load_backbone(self) -> str:
+        """Loads the backbone's weights to train with, and returns where they came from; raises InvalidWeights.
+
+        A fitted detector brings its own.
+        """
+        return load_weights(self.backbone, self.backbone_weights) if self.pre_trained else "random"
 
     @property
     @abstractmethod
@@ -96,14 +105,6 @@ class Detector(nn.Module, ABC):
     def image_score(self, anomaly_map: Tensor, witnesses: Sequence[Features]) -> Tensor:
         """The picture's score, a scalar, of its map [H,W] and the witnesses of its bands: the map's largest value."""
         return anomaly_map.amax()
-
-    @abstractmethod
-    def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
-        """A fitter for this many pictures of `(rows, columns)` cells of the first feature."""
-
-    @abstractmethod
-    def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
-        """How many bytes fitting holds at most, apart from the network and one batch of tiles."""
 
     def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
         """Takes over the tensors of a `state_dict`, without copying; raises RuntimeError if the names differ."""

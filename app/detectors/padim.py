@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.backbones import LAYER_STRIDES
-from app.detectors.base import Detector, Features, Fitter, Measurement, Progress
+from app.detectors.base import Features, Measurement, Progress
+from app.detectors.one_pass import Fitter, OnePassDetector
 from app.errors import InvalidDataset
 from app.scoring import MapRule
 
@@ -17,7 +18,7 @@ FIT_PICTURES = 8  # their embeddings are added to the covariances in one product
 FIT_POSITIONS = 2048
 
 
-class Padim(Detector):
+class Padim(OnePassDetector):
     """Distances are Mahalanobis distances to the Gaussian of the embedding's position.
 
     Positions are cells of the first layer's grid, so a fitted detector takes pictures of one size. `n_features` of the
@@ -35,10 +36,11 @@ class Padim(Detector):
         self,
         backbone: str = "resnet18",
         layers: Sequence[str] = ("layer1", "layer2", "layer3"),
+        pre_trained: bool = True,
         n_features: int | None = None,
         backbone_weights: str | None = None,
     ) -> None:
-        super().__init__(backbone, layers, backbone_weights)
+        super().__init__(backbone, layers, pre_trained, backbone_weights)
         available = sum(self.backbone.channels[layer] for layer in layers)
         chosen = DEFAULT_FEATURES.get(backbone) if n_features is None else n_features
         if chosen is None or not 0 < chosen <= available:

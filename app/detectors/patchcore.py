@@ -1,26 +1,29 @@
 """PatchCore: distance to a memory bank of normal patches (Roth et al. 2022, arXiv:2106.08265)."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from app.backbones import LAYER_STRIDES
-from app.detectors.base import Detector, Features, Fitter, Measurement, Progress
+from app.detectors.base import Features, Measurement, Progress
 from app.detectors.coreset import k_center_greedy
 from app.detectors.nearest import nearest
+from app.detectors.one_pass import Fitter, OnePassDetector
 from app.errors import InvalidDataset
 from app.scoring import MapRule
 
 
-class Patchcore(Detector):
+class Patchcore(OnePassDetector):
     """Distances are those to the nearest patch of the memory bank.
 
     The bank holds `coreset_sampling_ratio` of all patches of the training pictures, chosen by k-center-greedy. While
     fitting at most `max_store_mib` MiB of patches are kept: where there are more, each picture contributes its own
     farthest-first selection, of equal size (composable coresets: Indyk et al. 2014, doi:10.1145/2594538.2594560), so
     that rare patches survive. The picture's score weighs the largest distance by `num_neighbors` neighbours (eq. 7).
+    `precision` is that in which the bank is kept; distances are computed in float32.
     """
 
     name = "patchcore"
@@ -31,17 +34,22 @@ class Patchcore(Detector):
         self,
         backbone: str = "wide_resnet50_2",
         layers: Sequence[str] = ("layer2", "layer3"),
+        pre_trained: bool = True,
         coreset_sampling_ratio: float = 0.1,
         num_neighbors: int = 9,
+        precision: Literal["float32", "float16"] = "float32",
         max_store_mib: int = 1024,
         backbone_weights: str | None = None,
     ) -> None:
-        super().__init__(backbone, layers, backbone_weights)
+        super().__init__(backbone, layers, pre_trained, backbone_weights)
         if not 0 < coreset_sampling_ratio <= 1:
             raise InvalidDataset(f"coreset_sampling_ratio is {coreset_sampling_ratio}; use more than 0, at most 1")
         if num_neighbors < 1:
             raise InvalidDataset(f"num_neighbors is {num_neighbors}; use 1 or more")
+        if precision not in ("float32", "float16"):
+            raise InvalidDataset(f"precision is {precision!r}; use 'float32' or 'float16'")
         self.coreset_sampling_ratio, self.num_neighbors = coreset_sampling_ratio, num_neighbors
+        self.precision = precision
         self.max_store_mib = max_store_mib
         self.embedding_size = sum(self.backbone.channels[layer] for layer in layers)
         self.register_buffer("memory_bank", torch.empty(0, self.embedding_size))
@@ -54,6 +62,7 @@ class Patchcore(Detector):
             "layers": list(self.backbone.layers),
             "coreset_sampling_ratio": self.coreset_sampling_ratio,
             "num_neighbors": self.num_neighbors,
+            "precision": self.precision,
             "max_store_mib": self.max_store_mib,
         }
 
@@ -76,7 +85,7 @@ class Patchcore(Detector):
         """[C,rows,w] -> [rows,w]; the witness is the farthest patch: its distance, itself, its neighbour."""
         (embedding,) = features
         patches = embedding.flatten(1).T.contiguous()
-        distances, neighbours = nearest(patches, self.memory_bank)
+        distances, neighbours = nearest(patches, self.memory_bank.float())
         farthest = distances.argmax()
         witness = distances[farthest], patches[farthest], neighbours[farthest]
         return Measurement((distances.reshape(embedding.shape[1:]),), witness)
@@ -87,9 +96,10 @@ class Patchcore(Detector):
         score, patch, neighbour = max(witnesses, key=lambda witness: float(witness[0]))
         if self.num_neighbors == 1:
             return score
-        around = torch.linalg.vector_norm(self.memory_bank - self.memory_bank[neighbour], dim=1)
+        bank = self.memory_bank.float()
+        around = torch.linalg.vector_norm(bank - bank[neighbour], dim=1)
         support = around.topk(min(self.num_neighbors, len(around)), largest=False).indices
-        distances = torch.linalg.vector_norm(patch - self.memory_bank[support], dim=1)
+        distances = torch.linalg.vector_norm(patch - bank[support], dim=1)
         weight: Tensor = 1 - distances.softmax(0)[0]
         return weight * score
 
@@ -144,4 +154,4 @@ class _Store:
         patches = self._patches[: self._stored]
         first = int(torch.randint(self._stored, ()))
         chosen = k_center_greedy(patches, count, first, lambda done, total: progress("coreset", done, total))
-        self._detector.memory_bank = patches[chosen]
+        self._detector.memory_bank = patches[chosen].to(getattr(torch, self._detector.precision))

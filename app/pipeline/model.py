@@ -59,7 +59,7 @@ class TiledModel:
         """The tiles of a picture of this size, before it is resized."""
         return plan(self.tiling, *self.preprocessing.target_size(height, width))
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference_mode, for training takes pictures and tiles from here, too
     def prepare(self, image: Tensor) -> Prepared:
         """[C,H,W] uint8 or uint16, C = 1 or 3 -> the picture on the device at the size at which it is tiled."""
         white = float(torch.iinfo(image.dtype).max)
@@ -67,7 +67,7 @@ class TiledModel:
         height, width = image.shape[-2:]
         return Prepared(pixels, white, self.plan(height, width), (height, width))
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def cut(self, prepared: Prepared, indices: Sequence[int]) -> Tensor:
         """Normalised tiles [n,3,h,w] with these indices; what lies outside the picture is 0."""
         tiles = torch.empty(len(indices), 3, *prepared.plan.input_size, device=self.device)

@@ -1,7 +1,7 @@
 """The geometry of tiling: plan, cut, stitch."""
 
 from app.tiling.config import Size, Tiling, as_size
-from app.tiling.ops import tile, untile, zero_padding
+from app.tiling.ops import tile, untile, untile_features, zero_padding
 from app.tiling.plan import Axis, TilePlan, plan
 from app.tiling.stitch import Stitcher
 from app.tiling.tiler import Tiler
@@ -17,5 +17,6 @@ __all__ = [
     "plan",
     "tile",
     "untile",
+    "untile_features",
     "zero_padding",
 ]

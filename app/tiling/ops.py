@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from app.errors import InvalidTiling
@@ -74,6 +76,17 @@ def untile(tiles: Tensor, plan: TilePlan) -> Tensor:
 
 def place(tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int, top: int = 0) -> None:
     """Adds the tile `index` of each picture, [N,C,h,w], to `canvas`, [N,C,H,W], whose first row is row `top`."""
+    source, target, weights = _shown(tiles, index, canvas, plan, stride, top)
+    if weights is None:
+        target.copy_(source)
+    else:
+        target.addcmul_(source, weights)
+
+
+def _shown(
+    tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int, top: int = 0
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The part of a tile that a canvas shows, its place there, and the share that it has; None for all of it."""
     row, column = divmod(index, plan.columns)
     wy, wx = (
         _weights(plan.y, stride, tiles.dtype, tiles.device)[row],
@@ -84,10 +97,33 @@ def place(tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int
     trim_y, trim_x = plan.y.halo // stride, plan.x.halo // stride
     source = tiles[..., trim_y : trim_y + height, trim_x : trim_x + width]
     target = canvas[..., y : y + height, x : x + width]
-    if _alone(plan.y, stride) and _alone(plan.x, stride):
-        target.copy_(source)
-    else:
-        target.addcmul_(source, wy[:height, None] * wx[:width])
+    alone = _alone(plan.y, stride) and _alone(plan.x, stride)
+    return source, target, None if alone else wy[:height, None] * wx[:width]
+
+
+class _Untile(torch.autograd.Function):
+    """`untile` of feature maps with its adjoint: autograd's own would copy the whole canvas for each tile."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, tiles: Tensor, plan: TilePlan) -> Tensor:
+        ctx.plan, ctx.shape = plan, tiles.shape  # type: ignore[attr-defined]  # torch keeps what a context is given
+        return untile(tiles, plan)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        plan: TilePlan = ctx.plan
+        tiles = gradient.new_zeros(ctx.shape)
+        stride = plan.feature_stride(*ctx.shape[-2:])
+        for index in range(plan.count):
+            source, target, weights = _shown(tiles[index :: plan.count], index, gradient, plan, stride)
+            source.copy_(target if weights is None else target * weights)
+        return tiles, None
+
+
+def untile_features(tiles: Tensor, plan: TilePlan) -> Tensor:
+    """`untile`, differentiable, of feature maps: [N * tiles,C,h,w] -> [N,C,H,W] floating point, on a grid of cells."""
+    stitched: Tensor = _Untile.apply(tiles, plan) if plan.tiled else tiles  # type: ignore[no-untyped-call]  # torch's
+    return stitched
 
 
 def _alone(axis: Axis, stride: int) -> bool:

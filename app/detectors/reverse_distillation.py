@@ -1,0 +1,93 @@
+"""Reverse Distillation from one-class embedding (Deng & Li 2022, arXiv:2201.10703)."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Adam, Optimizer
+
+from app.backbones import LAYER_STRIDES, OneClassBottleneck, ResNetDecoder, initialise
+from app.detectors.base import Features
+from app.detectors.gradient import GradientDetector
+from app.errors import InvalidWeights
+from app.scoring import MapRule
+
+LAYERS = ("layer1", "layer2", "layer3")
+
+
+class ReverseDistillation(GradientDetector):
+    """A decoder learns to rebuild the backbone's features from one compact embedding of them.
+
+    The map is the sum of the layers' distances, or with `anomaly_map_mode` "multiply" their product. The bottleneck
+    joins just three layers, and so `layers` can only be layer1 to layer3.
+    """
+
+    name = "reverse_distillation"
+    reduction = "mean"
+    default_max_epochs = 200
+
+    def __init__(
+        self,
+        backbone: str = "wide_resnet50_2",
+        layers: Sequence[str] = LAYERS,
+        anomaly_map_mode: Literal["add", "multiply"] = "add",
+        pre_trained: bool = True,
+        backbone_weights: str | None = None,
+    ) -> None:
+        if tuple(layers) != LAYERS:
+            raise InvalidWeights(f"layers are {list(layers)}; Reverse Distillation takes {', '.join(LAYERS)}")
+        if anomaly_map_mode not in ("add", "multiply"):
+            raise InvalidWeights(f"anomaly_map_mode is {anomaly_map_mode!r}; use 'add' or 'multiply'")
+        super().__init__(backbone, layers, pre_trained, backbone_weights)
+        self.anomaly_map_mode = anomaly_map_mode
+        combine: Literal["sum", "product"] = "sum" if anomaly_map_mode == "add" else "product"
+        self.map_rule = MapRule(upsampling="aligned", combine=combine, blur=True)
+        self.bottleneck = initialise(OneClassBottleneck(backbone))
+        self.decoder = initialise(ResNetDecoder(backbone))
+
+    @property
+    def parameters_of_model(self) -> dict[str, object]:
+        """Backbone, layers and how their maps are combined."""
+        return {
+            "backbone": self.backbone.architecture,
+            "layers": list(self.backbone.layers),
+            "anomaly_map_mode": self.anomaly_map_mode,
+        }
+
+    @property
+    def tile_multiple(self) -> int:
+        """The embedding's stride: the decoder doubles what the bottleneck halved."""
+        return LAYER_STRIDES["layer4"]
+
+    def predictions(self, tiles: Tensor, targets: Features) -> Features:
+        """The targets as the decoder rebuilds them; of an untiled picture whose last cells are cut off, as many."""
+        rebuilt = self.decoder(self.bottleneck(targets))
+        pairs = zip(rebuilt, targets, strict=True)
+        return tuple(guess[..., : target.shape[-2], : target.shape[-1]] for guess, target in pairs)
+
+    def loss(self, targets: Features, predictions: Features) -> Tensor:
+        """For each layer 1 - the cosine between the whole of its targets and the whole of its predictions, summed up.
+
+        Over all cells and channels at once, as the authors' program has it, where eq. 2 has the mean over cells.
+        """
+        layers = zip(targets, predictions, strict=True)
+        return torch.stack(
+            [1 - F.cosine_similarity(target.flatten(), guess.flatten(), dim=0) for target, guess in layers]
+        ).sum()
+
+    def cell_distances(self, targets: Tensor, predictions: Tensor) -> Tensor:
+        """Eq. 1: 1 - the cosine of the angle between the two, in [0, 2]."""
+        return 1 - F.cosine_similarity(targets, predictions, dim=0)
+
+    @property
+    def learners(self) -> Sequence[nn.Module]:
+        """The bottleneck and the decoder."""
+        return self.bottleneck, self.decoder
+
+    def optimizer(self) -> Optimizer:
+        """Section 4.1: Adam with rate 0.005, betas 0.5 and 0.99 (the paper has 0.999; the authors' program has not)."""
+        parameters = chain.from_iterable(network.parameters() for network in self.learners)
+        return Adam(list(parameters), lr=0.005, betas=(0.5, 0.99))

@@ -1,0 +1,63 @@
+"""Student-teacher feature pyramid matching (Wang et al. 2021, arXiv:2103.04257)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import SGD, Optimizer
+
+from app.backbones import ResNet, initialise
+from app.detectors.base import Features
+from app.detectors.gradient import GradientDetector
+from app.scoring import MapRule
+
+
+class Stfpm(GradientDetector):
+    """A student of the backbone's architecture learns its features; distances are those between the two, by direction.
+
+    The map is the product of the layers' distances: what every layer finds is anomalous.
+    """
+
+    name = "stfpm"
+    map_rule = MapRule(upsampling="bilinear", combine="product")
+    reduction = "sum"
+    default_max_epochs = 100
+
+    def __init__(
+        self,
+        backbone: str = "resnet18",
+        layers: Sequence[str] = ("layer1", "layer2", "layer3"),
+        pre_trained: bool = True,
+        backbone_weights: str | None = None,
+    ) -> None:
+        super().__init__(backbone, layers, pre_trained, backbone_weights)
+        self.student = initialise(ResNet(backbone, layers), zero_last=True)
+
+    @property
+    def parameters_of_model(self) -> dict[str, object]:
+        """Backbone and layers."""
+        return {"backbone": self.backbone.architecture, "layers": list(self.backbone.layers)}
+
+    def predictions(self, tiles: Tensor, targets: Features) -> Features:
+        """The student's features."""
+        return tuple(self.student(tiles).values())
+
+    def loss(self, targets: Features, predictions: Features) -> Tensor:
+        """Eqs. 1 to 3: half the squared distance of unit vectors, its mean over a layer's cells, the layers' sum."""
+        layers = zip(targets, predictions, strict=True)
+        return torch.stack([self.cell_distances(target, guess).mean() for target, guess in layers]).sum()
+
+    def cell_distances(self, targets: Tensor, predictions: Tensor) -> Tensor:
+        """Half the squared distance of the unit vectors, in [0, 2]: 1 - the cosine of their angle."""
+        difference = F.normalize(targets, dim=0) - F.normalize(predictions, dim=0)
+        return difference.square().sum(0).mul(0.5)
+
+    @property
+    def learners(self) -> Sequence[nn.Module]:
+        """The student."""
+        return (self.student,)
+
+    def optimizer(self) -> Optimizer:
+        """Section 4: stochastic gradient descent, rate 0.4, momentum 0.9; weight decay 0.001, as anomalib has it."""
+        return SGD(self.student.parameters(), lr=0.4, momentum=0.9, weight_decay=1e-3)
