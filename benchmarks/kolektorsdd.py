@@ -22,7 +22,7 @@ from app.detectors import Detector, Padim, Patchcore
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel, predict
 from app.scoring import auroc, resize_map
 from app.tiling import Tiling
-from app.training.fitting import fit
+from app.training.one_pass import fit
 from benchmarks.hardware import write
 
 SIZE = (1280, 512)
@@ -55,7 +55,7 @@ def _fit(model: TiledModel, data: MVTec, count: int) -> dict[str, object]:
     stages: dict[str, float] = {}
     started = perf_counter()
 
-    def progress(stage: str, done: int, total: int) -> None:
+    def progress(stage: str, done: int, total: int, note: str = "") -> None:
         if done == total:
             stages[stage] = round(perf_counter() - started, 1)
 

@@ -110,6 +110,16 @@ class Provenance(_Record):
     seed: int | None
 
 
+class TrainingRecord(_Record):
+    """How training by gradient descent went."""
+
+    max_epochs: int
+    precision: Literal["auto", "32", "bf16", "16"]
+    losses: list[float] = Field(description="of each epoch, the mean over its steps")
+    validations: dict[int, dict[str, float]] = Field(description="by the epoch, from 1, after which they were measured")
+    best_epoch: int | None = Field(description="whose networks these are; null: the last one's")
+
+
 class Manifest(_Record):
     """The whole file."""
 
@@ -122,6 +132,7 @@ class Manifest(_Record):
     calibration: CalibrationRecord
     metrics: dict[str, float]
     provenance: Provenance
+    training: TrainingRecord | None = None
     golden: GoldenRecord
     files: dict[str, str] = Field(description="SHA-256 of each file, in hexadecimal")
 

@@ -26,6 +26,7 @@ from app.artifacts.manifest import (
     Protocol,
     Provenance,
     TilingRecord,
+    TrainingRecord,
 )
 from app.artifacts.repository import Entry, ModelRepository
 from app.errors import InvalidArtifact
@@ -45,6 +46,7 @@ class Record:
     seed: int | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     anomalous_pictures: int = 0
+    training: TrainingRecord | None = None
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: Record) -> Entry:
@@ -110,6 +112,7 @@ def _write_manifest(model: TiledModel, name: str, version: int, record: Record, 
             backbone_weights=record.backbone_weights,
             seed=record.seed,
         ),
+        training=record.training,
         golden=GoldenRecord(tolerance=TOLERANCE),
         files={file: digest(directory / file) for file in (WEIGHTS, GOLDEN)},
     )

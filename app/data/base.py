@@ -28,7 +28,8 @@ class DataModule(ABC):
     `num_workers` pictures are decoded at the same time, 0 meaning one.
     """
 
-    def __init__(self, image_size: int | Sequence[int] | None, num_workers: int) -> None:
+    def __init__(self, image_size: int | Sequence[int] | None, num_workers: int, train_batch_size: int = 32) -> None:
+        self.train_batch_size = train_batch_size
         self.image_size: Size | None = None if image_size is None else as_size("image_size", image_size)
         self.num_workers = max(1, num_workers)
 

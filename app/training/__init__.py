@@ -1,6 +1,20 @@
 """Training: from folders of normal pictures to an artifact."""
 
 from app.training.calibration import HoldOut
-from app.training.trainer import Job, Recipe, plan_training, train
+from app.training.callbacks import Callback, TilerConfigurationCallback
+from app.training.early_stopping import EarlyStopping
+from app.training.options import TrainerOptions
+from app.training.plan import Job, Recipe, plan_training
+from app.training.trainer import train
 
-__all__ = ["HoldOut", "Job", "Recipe", "plan_training", "train"]
+__all__ = [
+    "Callback",
+    "EarlyStopping",
+    "HoldOut",
+    "Job",
+    "Recipe",
+    "TilerConfigurationCallback",
+    "TrainerOptions",
+    "plan_training",
+    "train",
+]

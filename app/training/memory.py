@@ -5,12 +5,15 @@ from pathlib import Path
 import psutil
 import torch
 
-from app.detectors import Detector
+from app.backbones import ARCHITECTURES
+from app.detectors import Detector, GradientDetector, OnePassDetector
 from app.errors import InsufficientMemory
 from app.tiling import Size
 
 CGROUP = Path("/sys/fs/cgroup")
 CELLS_PER_PIXEL = 40  # activations of a ResNet, measured on all four: at most this many floats for a pixel of input
+GRAPH_CELLS_PER_PIXEL = {False: 180, True: 1400}  # what gradients need besides, without and with bottleneck blocks
+OPTIMIZER_COPIES = 4  # weights, gradients, and two moments
 
 
 def available_bytes(device: torch.device) -> int:
@@ -28,7 +31,13 @@ def available_bytes(device: torch.device) -> int:
 def estimated_bytes(detector: Detector, pictures: int, grid: Size, input_size: Size, batch_tiles: int) -> int:
     """What fitting takes at most: the detector's state, and the activations of a batch of tiles."""
     height, width = input_size
-    return detector.fitting_memory(pictures, grid) + 4 * CELLS_PER_PIXEL * batch_tiles * height * width
+    floats = batch_tiles * height * width
+    if isinstance(detector, GradientDetector):
+        parameters = sum(each.numel() for network in detector.learners for each in network.parameters())
+        cells = GRAPH_CELLS_PER_PIXEL[ARCHITECTURES[detector.backbone.architecture].bottleneck]
+        return 4 * (OPTIMIZER_COPIES * parameters + cells * floats)
+    assert isinstance(detector, OnePassDetector)
+    return detector.fitting_memory(pictures, grid) + 4 * CELLS_PER_PIXEL * floats
 
 
 def require(needed: int, device: torch.device) -> None:
@@ -37,6 +46,7 @@ def require(needed: int, device: torch.device) -> None:
     if needed > there:
         raise InsufficientMemory(
             f"training would take about {needed / 2**30:.1f} GiB and {there / 2**30:.1f} GiB are free on {device}; use "
-            "smaller pictures (image_size), a smaller backbone, fewer channels (PaDiM: n_features), or a smaller "
-            "coreset or store (PatchCore: coreset_sampling_ratio, max_store_mib)"
+            "smaller pictures (image_size), a smaller backbone, fewer channels (PaDiM: n_features), a smaller coreset "
+            "or store (PatchCore: coreset_sampling_ratio, max_store_mib), or fewer tiles at once (STFPM and Reverse "
+            "Distillation: trainer.batch_tiles)"
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from app.detectors import Progress, silent
+from app.detectors import OnePassDetector, Progress, silent
 from app.pipeline import TiledModel
 from app.pipeline.model import FeatureStitcher
 from app.tiling import Size
@@ -16,6 +16,7 @@ def fit(
     model: TiledModel, pictures: Iterable[Tensor], count: int, grid: Size, batch_tiles: int, progress: Progress = silent
 ) -> None:
     """Fits the model's detector to `count` pictures [C,H,W] of at most `grid` cells of its first feature."""
+    assert isinstance(model.detector, OnePassDetector)
     fitter = model.detector.fitter(count, grid)
     for number, picture in enumerate(pictures, start=1):
         prepared = model.prepare(picture)

@@ -1,68 +1,24 @@
-"""Training a detector: look at the data, refuse what cannot work, fit, calibrate on held-out pictures, write."""
+"""Training a detector: fit, calibrate on held-out pictures, write."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from app.artifacts import Entry, ModelRepository, Record, write_artifact
-from app.backbones import load_weights
-from app.data import DataModule, decoded, headers
-from app.detectors import Detector, Progress
-from app.errors import InvalidDataset
-from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
-from app.tiling import Size, Tiling
-from app.training.calibration import HoldOut, calibrate
-from app.training.fitting import fit
-from app.training.memory import estimated_bytes, require
+from app.artifacts import Entry, ModelRepository, Record, TrainingRecord, write_artifact
+from app.data import decoded
+from app.detectors import GradientDetector, Progress
+from app.pipeline import TiledModel
+from app.training.calibration import calibrate
+from app.training.checkpoint import Checkpoint
+from app.training.fingerprint import fingerprint
+from app.training.gradient import Schedule, fit_by_gradient
+from app.training.one_pass import fit
+from app.training.plan import Job, Recipe
+from app.training.precision import resolve_precision
+from app.training.validation import Validation
 
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What to train: a detector that is not fitted, on which pictures, tiled how."""
-
-    detector: Detector
-    data: DataModule
-    tiling: Tiling
-    hold_out: HoldOut = field(default_factory=HoldOut)
-    seed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a recipe amounts to on this machine; made before any work is done."""
-
-    fit: list[Path]
-    calibrate: list[Path]
-    preprocessing: Preprocessing
-    grid: Size  # cells of the first feature in the largest picture
-    batch_tiles: int
-    needed_bytes: int
-
-
-def plan_training(recipe: Recipe, device: torch.device) -> Job:
-    """Reads the headers of all pictures; raises InvalidDataset, InvalidTiling or InsufficientMemory."""
-    fit, calibrate = recipe.hold_out.split(recipe.data.train_pictures())
-    recipe.tiling.require_multiples(recipe.detector.stride, recipe.detector.tile_multiple)
-    sizes = {(header.height, header.width) for header in headers([*fit, *calibrate])}
-    preprocessing = Preprocessing(recipe.data.image_size)
-    if recipe.detector.image_size_is_fixed and preprocessing.image_size is None:
-        if len(sizes) > 1:
-            few = ", ".join(f"{height} x {width}" for height, width in sorted(sizes)[:3])
-            raise InvalidDataset(
-                f"{recipe.detector.name} needs pictures of one size, and these have {len(sizes)} ({few}, ...); "
-                "give an image_size"
-            )
-        preprocessing = Preprocessing(next(iter(sizes)))
-    batch_tiles = BATCH_TILES[device.type]
-    model = TiledModel(recipe.detector, preprocessing, recipe.tiling, device=device)
-    plans = [model.plan(*size) for size in sizes]
-    stride = recipe.detector.feature_strides[0]
-    grid = max(plan.y.cells(stride) for plan in plans), max(plan.x.cells(stride) for plan in plans)
-    largest = max((plan.input_size for plan in plans), key=lambda size: size[0] * size[1])
-    needed = estimated_bytes(recipe.detector, len(fit), grid, largest, batch_tiles)
-    require(needed, device)
-    return Job(fit, calibrate, preprocessing, grid, batch_tiles, needed)
+CHECKPOINT = ".training.pt"
+"""Beside a model's versions, while the next one is trained by gradient descent."""
 
 
 def train(
@@ -70,11 +26,11 @@ def train(
 ) -> Entry:
     """Fits, calibrates and writes the next version of `name`. Raises TesseraError of several kinds."""
     repository.next_version(name)  # refuses a bad name before the work, not after it
-    source = load_weights(recipe.detector.backbone, recipe.detector.backbone_weights)
+    source = recipe.detector.load_backbone()
     model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
-    workers = recipe.data.num_workers
-    fit(model, decoded(job.fit, workers), len(job.fit), job.grid, job.batch_tiles, progress)
-    held_out = decoded(job.calibrate, workers)
+    checkpoint = Checkpoint(repository.root / name / CHECKPOINT, fingerprint(recipe, job, source))
+    training = _fit(model, recipe, job, checkpoint, progress)
+    held_out = decoded(job.calibrate, recipe.data.num_workers)
     rate = recipe.hold_out.false_positive_rate
     model.calibration = calibrate(model, held_out, len(job.calibrate), rate, job.batch_tiles, progress)
     record = Record(
@@ -85,5 +41,47 @@ def train(
         pictures=len(job.fit),
         backbone_weights=Path(source).name if Path(source).is_file() else source,
         seed=recipe.seed,
+        training=training,
     )
-    return write_artifact(model, repository, name, record)
+    entry = write_artifact(model, repository, name, record)
+    checkpoint.remove()
+    return entry
+
+
+def _fit(
+    model: TiledModel, recipe: Recipe, job: Job, checkpoint: Checkpoint, progress: Progress
+) -> TrainingRecord | None:
+    """Fits the detector in the way that it learns; tells how that went if it took epochs."""
+    workers = recipe.data.num_workers
+    if not isinstance(model.detector, GradientDetector):
+        fit(model, decoded(job.fit, workers), len(job.fit), job.grid, job.batch_tiles, progress)
+        return None
+    if not recipe.resume:
+        checkpoint.remove()
+    precision = resolve_precision(recipe.trainer.precision, model.device)
+    schedule = Schedule(
+        recipe.trainer.max_epochs or model.detector.default_max_epochs,
+        recipe.data.train_batch_size,
+        job.batch_tiles,
+        precision,
+        recipe.seed or 0,
+        recipe.trainer.check_val_every_n_epoch,
+        recipe.trainer.early_stopping,
+    )
+    validation = Validation(model, job.calibrate, workers)
+    history = fit_by_gradient(
+        model,
+        lambda order: decoded((job.fit[number] for number in order), workers),
+        len(job.fit),
+        schedule,
+        validation,
+        checkpoint,
+        progress,
+    )
+    return TrainingRecord(
+        max_epochs=schedule.max_epochs,
+        precision=precision,
+        losses=history.losses,
+        validations=history.validations,
+        best_epoch=history.best_epoch,
+    )

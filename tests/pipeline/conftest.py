@@ -6,7 +6,7 @@ import torch
 from app.detectors import DETECTORS
 from app.pipeline import Preprocessing, TiledModel
 from app.tiling import Size, Tiling
-from app.training.fitting import fit
+from app.training.one_pass import fit
 
 Build = Callable[..., TiledModel]
 SMALL: dict[str, dict[str, object]] = {"padim": {"n_features": 12}, "patchcore": {"coreset_sampling_ratio": 0.05}}

@@ -49,7 +49,7 @@ def test_a_trained_model_finds_what_was_not_in_its_pictures(
 ) -> None:
     recipe = Recipe(detector(kind, weights), Folder(str(surfaces)), Tiling(tile_size=64, stride=32), seed=0)
     job, repository, stages = plan_training(recipe, CPU), ModelRepository(tmp_path / "models"), set[str]()
-    entry = train(recipe, job, repository, "surface", CPU, lambda stage, done, total: stages.add(stage))
+    entry = train(recipe, job, repository, "surface", CPU, lambda stage, *_: stages.add(stage))
     assert {"pictures", "calibration"} < stages
 
     artifact = load_artifact(entry)

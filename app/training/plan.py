@@ -1,0 +1,77 @@
+"""What a training amounts to on this machine, found out before any work is done."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from app.data import DataModule, headers
+from app.detectors import Detector, GradientDetector
+from app.errors import InvalidDataset
+from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
+from app.tiling import Size, TilePlan, Tiling
+from app.training.calibration import HoldOut
+from app.training.memory import estimated_bytes, require
+from app.training.options import TrainerOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to train: a detector that is not fitted, on which pictures, tiled how; goes on from a checkpoint or not."""
+
+    detector: Detector
+    data: DataModule
+    tiling: Tiling
+    hold_out: HoldOut = field(default_factory=HoldOut)
+    seed: int | None = None
+    trainer: TrainerOptions = field(default_factory=TrainerOptions)
+    resume: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The pictures to fit to and to calibrate on, how they are resized, and what that needs."""
+
+    fit: list[Path]
+    calibrate: list[Path]
+    preprocessing: Preprocessing
+    grid: Size  # cells of the first feature in the largest picture
+    batch_tiles: int
+    needed_bytes: int
+
+
+def plan_training(recipe: Recipe, device: torch.device) -> Job:
+    """Reads the headers of all pictures; raises InvalidDataset, InvalidTiling or InsufficientMemory."""
+    fit, calibrate = recipe.hold_out.split(recipe.data.train_pictures())
+    recipe.tiling.require_multiples(recipe.detector.stride, recipe.detector.tile_multiple)
+    sizes = {(header.height, header.width) for header in headers([*fit, *calibrate])}
+    preprocessing = _preprocessing(recipe, sizes)
+    model = TiledModel(recipe.detector, preprocessing, recipe.tiling, device=device)
+    plans = [model.plan(*size) for size in sizes]
+    stride = recipe.detector.feature_strides[0]
+    grid = max(plan.y.cells(stride) for plan in plans), max(plan.x.cells(stride) for plan in plans)
+    largest = max((plan.input_size for plan in plans), key=lambda size: size[0] * size[1])
+    batch_tiles = _batch_tiles(recipe, plans, device)
+    needed = estimated_bytes(recipe.detector, len(fit), grid, largest, batch_tiles)
+    require(needed, device)
+    return Job(fit, calibrate, preprocessing, grid, batch_tiles, needed)
+
+
+def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:
+    preprocessing = Preprocessing(recipe.data.image_size)
+    if not recipe.detector.image_size_is_fixed or preprocessing.image_size is not None:
+        return preprocessing
+    if len(sizes) > 1:
+        few = ", ".join(f"{height} x {width}" for height, width in sorted(sizes)[:3])
+        raise InvalidDataset(
+            f"{recipe.detector.name} needs pictures of one size, and these have {len(sizes)} ({few}, ...); "
+            "give an image_size"
+        )
+    return Preprocessing(next(iter(sizes)))
+
+
+def _batch_tiles(recipe: Recipe, plans: list[TilePlan], device: torch.device) -> int:
+    """How many tiles run at once; gradients are computed for no more than a step has."""
+    if not isinstance(recipe.detector, GradientDetector):
+        return BATCH_TILES[device.type]
+    return min(recipe.trainer.batch_tiles, recipe.data.train_batch_size * max(plan.count for plan in plans))
