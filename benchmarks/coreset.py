@@ -25,7 +25,7 @@ from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
 from app.pipeline.model import FeatureStitcher
 from app.tiling import Tiling
 from benchmarks.hardware import write
-from benchmarks.kolektorsdd import PICTURES, SIZE
+from benchmarks.kolektorsdd.setting import SETTINGS
 from benchmarks.reference import import_anomalib
 
 FEW, MORE, ROUNDS = 30, 130, 3
@@ -70,9 +70,9 @@ def _patches(root: Path, weights: Path) -> Tensor:
     """The embeddings of all patches of the pictures, [N,384]."""
     detector = Patchcore("resnet18")
     load_weights(detector.backbone, weights)
-    model = TiledModel(detector, Preprocessing(SIZE), Tiling(tile_size=256, stride=256))
+    model = TiledModel(detector, Preprocessing(SETTINGS["patchcore"].size), Tiling(tile_size=256, stride=256))
     rows = []
-    for picture in decoded(MVTec(str(root), "surface").train_pictures()[: PICTURES["patchcore"]], 2):
+    for picture in decoded(MVTec(str(root), "surface").train_pictures()[: SETTINGS["patchcore"].pictures], 2):
         prepared = model.prepare(picture)
         stitcher = FeatureStitcher(prepared.plan)
         for features in model.outputs(prepared, BATCH_TILES["cpu"]):

@@ -1,0 +1,1 @@
+"""Quality, time and memory of training on KolektorSDD, beside anomalib."""

@@ -1,0 +1,46 @@
+"""Trains a detector with this program and with anomalib, one after the other, and compares what came of it.
+
+    .venv-parity/bin/python -m benchmarks.kolektorsdd padim --root ../shared/data/kolektorsdd --weights WEIGHTS
+
+The same pictures, tiles, backbone weights (a ResNet-18), random channels and initial weights, each program in a process
+of its own with one thread, so that processor time can be compared on a machine that does other things, too. AUROC is
+exact, over all test pictures and all pixels of their maps.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.hardware import write
+from benchmarks.kolektorsdd.setting import SEED, SETTINGS
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("detector", choices=tuple(SETTINGS))
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    given = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        arguments = [given.detector, str(given.root), str(given.weights), str(Path(folder) / "start.safetensors")]
+        found = {program: _run(program, arguments) for program in ("anomalib", "tessera")}
+    setting = {"seed": SEED, "threads": 1, **asdict(SETTINGS[given.detector])}
+    write(f"kolektorsdd-{given.detector}", {"detector": given.detector, "setting": setting, **found})
+
+
+def _run(program: str, arguments: list[str]) -> dict[str, object]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", f"benchmarks.kolektorsdd.{program}", *arguments]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+if __name__ == "__main__":
+    main()

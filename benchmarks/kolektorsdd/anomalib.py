@@ -1,0 +1,114 @@
+"""anomalib's side: trains with its engine, tests with its model, and prints its figures as JSON."""
+
+import json
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from benchmarks.kolektorsdd.measuring import Stopwatch, aurocs
+from benchmarks.kolektorsdd.setting import CORESET_RATIO, SEED, SETTINGS, testing_pictures, training_pictures
+from benchmarks.reference import import_anomalib
+
+BACKBONES = ("feature_extractor.feature_extractor.", "teacher_model.feature_extractor.", "encoder.feature_extractor.")
+
+
+def main(name: str, root: Path, weights: Path, start: Path) -> dict[str, object]:
+    """The figures; writes the tensors that are drawn at random to `start`, under this program's names."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    import_anomalib()
+    from anomalib.data.utils.image import read_image
+
+    torch.manual_seed(SEED)
+    model = _model(name, load_file(weights))
+    save_file(_start(name, model.model), start)
+    watch = Stopwatch()
+    _fit(name, model, training_pictures(root, name))
+    figures: dict[str, object] = {**watch.read("fit")}
+    watch, tests, scores, maps = Stopwatch(), testing_pictures(root), [], []
+    model.eval()
+    for test in tests:
+        with torch.no_grad():
+            found = model.model(model.pre_processor.transform(read_image(test.path, as_tensor=True))[None])
+        scores.append(float(found.pred_score.flatten()[0]))
+        maps.append(found.anomaly_map[0, 0].numpy())
+    return {**figures, **watch.read("test"), **aurocs(tests, scores, maps, SETTINGS[name].size)}
+
+
+def _model(name: str, weights: dict[str, torch.Tensor]) -> Any:
+    """The Lightning module, with the backbone's weights from the file: no hub is asked."""
+    import timm
+    from anomalib import models
+    from anomalib.pre_processing import PreProcessor
+    from torchvision.transforms.v2 import Compose, Normalize, Resize
+
+    create = timm.create_model
+    timm.create_model = lambda *args, **options: create(*args, **{**options, "pretrained": False})
+    normalise = Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+    common = {"backbone": "resnet18", "evaluator": False, "visualizer": False}
+    common["pre_processor"] = PreProcessor(Compose([Resize(SETTINGS[name].size, antialias=True), normalise]))
+    model = {
+        "padim": lambda: models.Padim(**common),
+        "patchcore": lambda: models.Patchcore(**common, coreset_sampling_ratio=CORESET_RATIO, num_neighbors=9),
+        "stfpm": lambda: models.Stfpm(**common),
+        "reverse_distillation": lambda: models.ReverseDistillation(**common),
+    }[name]()
+    prefix = next(each for each in BACKBONES if any(key.startswith(each) for key in model.model.state_dict()))
+    known = {f"{prefix}{key}": tensor for key, tensor in weights.items()}
+    missing = model.model.load_state_dict(known, strict=False).missing_keys
+    assert not [key for key in missing if key.startswith(prefix) and not key.endswith("num_batches_tracked")]
+    return model
+
+
+def _start(name: str, model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What the detector drew at random, under this program's names."""
+    state = model.state_dict()
+    if name == "padim":
+        return {"idx": state["idx"]}
+    renamed = {key.replace("student_model.feature_extractor.", "student."): tensor for key, tensor in state.items()}
+    own = ("student.", "bottleneck.", "decoder.")
+    unused = ("bottleneck.conv4", "bottleneck.bn4")
+    return {
+        key: tensor.clone() for key, tensor in renamed.items() if key.startswith(own) and not key.startswith(unused)
+    }
+
+
+def _fit(name: str, model: Any, paths: list[Path]) -> None:
+    from anomalib.callbacks import TilerConfigurationCallback
+    from anomalib.data import Folder
+    from anomalib.engine import Engine
+
+    setting = SETTINGS[name]
+    batch = setting.batch_pictures if setting.epochs > 1 else 1
+    with TemporaryDirectory() as folder:
+        normal = Path(folder) / "normal"
+        normal.mkdir()
+        for path in paths:
+            (normal / path.name).symlink_to(path.resolve())
+        data = Folder("surface", normal, train_batch_size=batch, num_workers=0, val_split_mode="none")
+        tiler = TilerConfigurationCallback(enable=True, tile_size=setting.tile, stride=setting.tile)
+        engine = Engine(
+            callbacks=[tiler],
+            max_epochs=setting.epochs,
+            accelerator="cpu",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            limit_val_batches=0,
+            default_root_dir=folder,
+        )
+        with Path(os.devnull).open("w") as quiet:
+            stdout, sys.stdout = sys.stdout, quiet
+            engine.fit(model=model, datamodule=data)
+            sys.stdout = stdout
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], *map(Path, sys.argv[2:5]))))

@@ -1,0 +1,50 @@
+"""What both programs are given."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.data import LabelledPicture, MVTec
+from app.detectors import Detector, Padim, Patchcore, ReverseDistillation, Stfpm
+from app.tiling import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Picture size, tiles side by side, how many of the training pictures, and for gradient descent the epochs."""
+
+    size: Size
+    tile: int
+    pictures: int
+    epochs: int = 1
+    batch_pictures: int = 3
+
+
+SETTINGS = {
+    "padim": Setting((1280, 512), 256, 60),
+    "patchcore": Setting((1280, 512), 256, 40),
+    "stfpm": Setting((640, 256), 128, 60, epochs=20),
+    "reverse_distillation": Setting((640, 256), 128, 60, epochs=20),
+}
+CORESET_RATIO = 0.01
+SEED = 0
+
+
+def build(name: str) -> Detector:
+    """The detector, with random weights."""
+    detectors: dict[str, Detector] = {
+        "padim": Padim("resnet18"),
+        "patchcore": Patchcore("resnet18", coreset_sampling_ratio=CORESET_RATIO, num_neighbors=9),
+        "stfpm": Stfpm("resnet18"),
+        "reverse_distillation": ReverseDistillation("resnet18"),
+    }
+    return detectors[name]
+
+
+def training_pictures(root: Path, name: str) -> list[Path]:
+    """The first pictures of the training set, as many as the setting says."""
+    return MVTec(str(root), "surface").train_pictures()[: SETTINGS[name].pictures]
+
+
+def testing_pictures(root: Path) -> list[LabelledPicture]:
+    """All pictures of the test set."""
+    return MVTec(str(root), "surface").test_pictures()

@@ -1,0 +1,64 @@
+"""This program's side: trains, tests and prints its figures as JSON."""
+
+import json
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from safetensors.torch import load_file
+
+from app.backbones import load_weights
+from app.data import decoded
+from app.detectors import GradientDetector
+from app.pipeline import BATCH_TILES, Preprocessing, TiledModel, predict
+from app.scoring import resize_map
+from app.tiling import Tiling
+from app.training.checkpoint import Checkpoint
+from app.training.gradient import Schedule, fit_by_gradient
+from app.training.one_pass import fit
+from benchmarks.kolektorsdd.measuring import Stopwatch, aurocs
+from benchmarks.kolektorsdd.setting import SEED, SETTINGS, build, testing_pictures, training_pictures
+
+
+def main(name: str, root: Path, weights: Path, start: Path) -> dict[str, object]:
+    """The figures; `start` holds the tensors that the other program started from."""
+    torch.manual_seed(SEED)
+    setting = SETTINGS[name]
+    model = TiledModel(build(name), Preprocessing(setting.size), Tiling(tile_size=setting.tile))
+    load_weights(model.detector.backbone, weights)
+    if start.is_file():
+        model.detector.load_state_dict(load_file(start), strict=False)
+    watch = Stopwatch()
+    _fit(name, model, training_pictures(root, name))
+    figures: dict[str, object] = {**watch.read("fit")}
+    watch, tests, scores, maps = Stopwatch(), testing_pictures(root), [], []
+    for picture in decoded([test.path for test in tests], 1):
+        outcome = predict(model, picture, BATCH_TILES["cpu"])
+        scores.append(outcome.raw_score)
+        maps.append(resize_map(outcome.anomaly_map, setting.size).numpy())
+    return {**figures, **watch.read("test"), **aurocs(tests, scores, maps, setting.size)}
+
+
+def _fit(name: str, model: TiledModel, paths: list[Path]) -> None:
+    setting = SETTINGS[name]
+    if not isinstance(model.detector, GradientDetector):
+        stride = model.detector.feature_strides[0]
+        grid = (setting.size[0] // stride, setting.size[1] // stride)
+        fit(model, decoded(paths, 1), len(paths), grid, BATCH_TILES["cpu"])
+        return
+    schedule = Schedule(setting.epochs, setting.batch_pictures, 32, "32", SEED, validate_every=setting.epochs)
+    with TemporaryDirectory() as folder:
+        checkpoint = Checkpoint(Path(folder) / "state", "")
+        fit_by_gradient(
+            model,
+            lambda order: decoded([paths[number] for number in order], 1),
+            len(paths),
+            schedule,
+            lambda _: {},
+            checkpoint,
+        )
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], *map(Path, sys.argv[2:5]))))
