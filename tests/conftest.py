@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
-from app.detectors import Detector, Padim, Patchcore
+from app.detectors import OnePassDetector, Padim, Patchcore
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.model import FeatureStitcher
 from app.scoring import calibrate_on_normal
@@ -78,7 +78,7 @@ def tiny_model(models_dir: Path) -> TiledModel:
     return load_artifact(ModelRepository(models_dir).find("patchcore", 1)).model
 
 
-def _trained(detector: Detector, image_size: Size | None, tiling: Tiling) -> TiledModel:
+def _trained(detector: OnePassDetector, image_size: Size | None, tiling: Tiling) -> TiledModel:
     model = TiledModel(detector, Preprocessing(image_size), tiling)
     pictures = [_tensor(draw_surface(seed)) for seed in range(4)]
     plan = model.prepare(pictures[0]).plan

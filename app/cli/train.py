@@ -8,9 +8,10 @@ from app.cli.repository import add_repository
 from app.cli.terminal import console, progress_bars
 from app.data import DataModule
 from app.detectors import Detector
+from app.errors import InvalidTiling
 from app.pipeline import resolve_device
 from app.tiling import Tiling
-from app.training import HoldOut, Recipe, plan_training, train
+from app.training import HoldOut, Recipe, TrainerOptions, plan_training, train
 
 
 def parser() -> ArgumentParser:
@@ -19,22 +20,36 @@ def parser() -> ArgumentParser:
         description="Train a model on normal pictures, and write it as the next version of its name."
     )
     parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_subclass_arguments(Detector, "model", required=True, help="Padim or Patchcore, with its parameters")
-    parser.add_subclass_arguments(DataModule, "data", required=True, help="MVTec or Folder, with its parameters")
+    parser.add_subclass_arguments(
+        Detector, "model", required=True, help="Padim, Patchcore, Stfpm or ReverseDistillation, with its parameters"
+    )
+    parser.add_subclass_arguments(DataModule, "data", required=True, help="where the pictures are, with its parameters")
     parser.add_class_arguments(Tiling, "tiling")
+    parser.add_class_arguments(TrainerOptions, "trainer")
     parser.add_class_arguments(HoldOut, "calibration")
     parser.add_argument("--name", type=str, required=True, help="what the model is called")
     add_repository(parser)
-    parser.add_argument("--seed_everything", type=int, default=0, help="of the random choices that detectors make")
+    parser.add_argument("--seed_everything", type=int, default=0, help="of all random choices")
+    parser.add_argument(
+        "--resume", type=bool, default=True, help="whether to go on where the same training was interrupted"
+    )
     return parser
 
 
 def run(options: Namespace) -> int:
     """Trains and writes a model."""
-    torch.manual_seed(options.seed_everything)  # before the detector draws its channels
+    torch.manual_seed(options.seed_everything)  # before the detector draws its channels or weights
     values = parser().instantiate(options)
     device = resolve_device(options.device)
-    recipe = Recipe(values.model, values.data, values.tiling, values.calibration, options.seed_everything)
+    recipe = Recipe(
+        values.model,
+        values.data,
+        _tiling(values),
+        values.calibration,
+        options.seed_everything,
+        values.trainer,
+        options.resume,
+    )
     job = plan_training(recipe, device)
     console.print(
         f"{values.model.name} on {len(job.fit)} pictures, calibrated on {len(job.calibrate)} others; "
@@ -44,3 +59,14 @@ def run(options: Namespace) -> int:
         entry = train(recipe, job, ModelRepository(options.models_dir), options.name, device, report)
     console.print(f"wrote version {entry.version} of {entry.name} to {entry.path}")
     return 0
+
+
+def _tiling(values: Namespace) -> Tiling:
+    """By `--tiling`, or by the tutorial's callback."""
+    tiling: Tiling = values.tiling
+    by_callback: Tiling | None = values.trainer.tiling
+    if by_callback is None:
+        return tiling
+    if tiling != Tiling():
+        raise InvalidTiling("tiling is given by --tiling and by TilerConfigurationCallback; use one of the two")
+    return by_callback
