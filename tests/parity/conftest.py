@@ -1,11 +1,26 @@
 """Comparisons with the reference library, anomalib; `make parity` installs it into an environment of its own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from benchmarks.reference import import_anomalib
+
+
+@contextmanager
+def without_downloads() -> Iterator[None]:
+    """Lets timm make networks with random weights where anomalib asks for pretrained ones."""
+    import timm
+
+    create = timm.create_model
+    timm.create_model = lambda *args, **options: create(*args, **{**options, "pretrained": False})
+    try:
+        yield
+    finally:
+        timm.create_model = create
 
 
 class WithoutReference(pytest.Module):
