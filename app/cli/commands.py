@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from jsonargparse import ArgumentParser, Namespace
 
 from app.cli import models, predict, serve, train
-from app.cli.terminal import complain
 from app.errors import TesseraError
+from app.terminal import complain
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from jsonargparse import ArgumentParser, Namespace
 from app.api.schemas.prediction import PredictionBody
 from app.artifacts import Artifact, ModelRepository, load_artifact
 from app.cli.repository import add_repository
-from app.cli.terminal import complain, console, progress_bars
 from app.data import MAX_PIXELS, pictures_in
 from app.decoding import decode
 from app.errors import InvalidDataset, TesseraError
 from app.pipeline import BATCH_TILES, interpret, predict, resolve_device
 from app.service import Predicted, Timings
 from app.service.pictures import Extras, heatmap_png
+from app.terminal import complain, console, progress_bars
 
 
 def parser() -> ArgumentParser:

@@ -5,11 +5,11 @@ from jsonargparse import ArgumentParser, Namespace
 
 from app.artifacts import ModelRepository
 from app.cli.repository import add_repository
-from app.cli.terminal import console, progress_bars
 from app.data import DataModule
 from app.detectors import Detector
 from app.errors import InvalidTiling
 from app.pipeline import resolve_device
+from app.terminal import console, progress_bars
 from app.tiling import Tiling
 from app.training import HoldOut, Recipe, TrainerOptions, plan_training, train
 

@@ -16,8 +16,9 @@ class MVTec(DataModule):
         category: str = "bottle",
         image_size: int | Sequence[int] | None = None,
         num_workers: int = 2,
+        train_batch_size: int = 32,
     ) -> None:
-        super().__init__(image_size, num_workers)
+        super().__init__(image_size, num_workers, train_batch_size)
         self.root, self.category = Path(root), category
 
     @property

@@ -26,6 +26,8 @@ def train(
 ) -> Entry:
     """Fits, calibrates and writes the next version of `name`. Raises TesseraError of several kinds."""
     repository.next_version(name)  # refuses a bad name before the work, not after it
+    if recipe.seed is not None:
+        torch.manual_seed(recipe.seed)
     source = recipe.detector.load_backbone()
     model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
     checkpoint = Checkpoint(repository.root / name / CHECKPOINT, fingerprint(recipe, job, source))
