@@ -10,8 +10,14 @@ from app.data.files import find_pictures
 class Folder(DataModule):
     """A folder of normal pictures, with those of its subfolders."""
 
-    def __init__(self, root: str, image_size: int | Sequence[int] | None = None, num_workers: int = 2) -> None:
-        super().__init__(image_size, num_workers)
+    def __init__(
+        self,
+        root: str,
+        image_size: int | Sequence[int] | None = None,
+        num_workers: int = 2,
+        train_batch_size: int = 32,
+    ) -> None:
+        super().__init__(image_size, num_workers, train_batch_size)
         self.root = Path(root)
 
     @property

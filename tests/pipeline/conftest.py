@@ -1,29 +1,59 @@
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 import torch
+from torch import Tensor
 
-from app.detectors import DETECTORS
+from app.detectors import DETECTORS, Detector, GradientDetector
 from app.pipeline import Preprocessing, TiledModel
 from app.tiling import Size, Tiling
+from app.training.checkpoint import Checkpoint
+from app.training.gradient import Schedule, fit_by_gradient
 from app.training.one_pass import fit
 
 Build = Callable[..., TiledModel]
 SMALL: dict[str, dict[str, object]] = {"padim": {"n_features": 12}, "patchcore": {"coreset_sampling_ratio": 0.05}}
 
 
+def noise(count: int, size: Size) -> list[Tensor]:
+    """Faint noise, the normal pictures."""
+    return [(torch.randn(3, *size) * 4 + 128).to(torch.uint8) for _ in range(count)]
+
+
+@pytest.fixture(scope="session")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Detector]:
+    """Detectors that learn by gradient descent, with a random backbone: trained once, for all sizes and tilings."""
+    found: dict[str, Detector] = {}
+    for name in DETECTORS:
+        torch.manual_seed(0)
+        detector = DETECTORS[name](backbone="resnet18")
+        if isinstance(detector, GradientDetector):
+            learn(detector, Checkpoint(tmp_path_factory.mktemp(name) / "state.pt", name))
+            found[name] = detector
+    return found
+
+
+def learn(detector: Detector, checkpoint: Checkpoint) -> None:
+    model = TiledModel(detector, Preprocessing(None), Tiling(tile_size=64, stride=48))
+    pictures = noise(4, (112, 112))
+    schedule = Schedule(15, 2, 64, "32", seed=0, validate_every=15)
+    fit_by_gradient(model, lambda order: (pictures[number] for number in order), 4, schedule, lambda _: {}, checkpoint)
+
+
 @pytest.fixture
-def build() -> Build:
-    """Makes a model with random weights, fitted to faint noise: what it says is arbitrary but depends on all pixels."""
+def build(learned: dict[str, Detector]) -> Build:
+    """Makes a model with a random backbone, fitted to faint noise: what it says depends on all pixels."""
 
     def make(name: str, tiling: Tiling, size: Size = (160, 160), image_size: Size | None = None) -> TiledModel:
+        if name in learned:
+            return TiledModel(deepcopy(learned[name]), Preprocessing(image_size), tiling)
         torch.manual_seed(0)
         detector = DETECTORS[name](backbone="resnet18", **SMALL[name])
         fixed = image_size or (size if detector.image_size_is_fixed else None)
         model = TiledModel(detector, Preprocessing(fixed), tiling)
         plan, stride = model.plan(*size), detector.feature_strides[0]
-        noise = [(torch.randn(3, *size) * 4 + 128).to(torch.uint8) for _ in range(3)]
-        fit(model, noise, len(noise), (plan.y.cells(stride), plan.x.cells(stride)), batch_tiles=4)
+        fit(model, noise(3, size), 3, (plan.y.cells(stride), plan.x.cells(stride)), batch_tiles=4)
         return model
 
     return make

@@ -10,7 +10,13 @@ from app.tiling import Size, Tiling, tile
 from app.tiling.config import Mode
 from tests.pipeline.conftest import Build
 
-SIZES = [(128, 128), (130, 161), (97, 140), (50, 70)]
+SIZES = [(64, 64), (112, 112), (160, 160), (112, 160), (160, 64), (64, 208), (256, 112)]  # on the grid of tiles
+SIZES += [(128, 128), (130, 161), (97, 140), (50, 70), (65, 64), (64, 65), (111, 113), (159, 61)]
+SIZES += [(63, 200), (199, 67), (145, 145), (177, 130), (48, 48), (300, 90)]
+
+
+REMAINDERS = {"reverse_distillation": 0.5}
+"""How much of the difference may remain with a halo of 64: its decoder's cells see further than that."""
 
 
 def picture_with_blob(size: Size, centre: Size) -> torch.Tensor:
@@ -69,21 +75,19 @@ def test_a_halo_makes_tiles_agree_with_the_whole_picture(build: Build, name: str
     for halo in (0, 64):
         model = build(name, Tiling(tile_size=64, halo=halo), (192, 192))
         whole = TiledModel(model.detector, model.preprocessing, Tiling(enable=False))
-        tiled, untiled = (torch.cat([rows for (rows,), _ in _rows(each, picture)], 1) for each in (model, whole))
+        tiled, untiled = (_stitched(each, picture) for each in (model, whole))
         inner = slice(tiled.shape[1] // 4, 3 * tiled.shape[1] // 4)
         offset = (tiled - untiled)[:, inner, inner].abs().mean()
         differences.append(float(offset / untiled[:, inner, inner].abs().mean()))
-    assert differences[1] < 0.1 * differences[0]
+    assert differences[1] < REMAINDERS.get(name, 0.1) * differences[0]
 
 
-def _rows(model: TiledModel, picture: torch.Tensor) -> list[tuple[tuple[torch.Tensor, ...], int]]:
+def _stitched(model: TiledModel, picture: torch.Tensor) -> torch.Tensor:
+    """The first feature of a whole picture."""
     prepared = model.prepare(picture)
     stitcher = FeatureStitcher(prepared.plan)
-    return [
-        (tuple(each.clone() for each in rows), top)
-        for features in model.outputs(prepared, 4)
-        for rows, top in stitcher.add(features)
-    ]
+    bands = [rows[0].clone() for features in model.outputs(prepared, 4) for rows, _ in stitcher.add(features)]
+    return torch.cat(bands, 1)
 
 
 def test_tiles_are_normalised_and_their_padding_is_zero(build: Build) -> None:

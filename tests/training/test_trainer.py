@@ -9,12 +9,13 @@ from safetensors.torch import save_file
 from app.artifacts import ModelRepository, load_artifact, read_manifest
 from app.backbones import ResNet
 from app.data import Folder
-from app.detectors import Detector, Padim, Patchcore
+from app.detectors import DETECTORS, Detector, GradientDetector, Padim, Patchcore, ReverseDistillation, Stfpm
 from app.errors import InsufficientMemory, InvalidArtifact, InvalidDataset, InvalidTiling, InvalidWeights
 from app.pipeline import predict
 from app.tiling import Tiling
-from app.training import HoldOut, Recipe, plan_training, train
+from app.training import HoldOut, Recipe, TrainerOptions, plan_training, train
 from app.training.memory import available_bytes, require
+from app.training.trainer import CHECKPOINT
 from tests.conftest import draw_surface
 
 CPU = torch.device("cpu")
@@ -32,7 +33,7 @@ def surfaces(tmp_path: Path) -> Path:
 @pytest.fixture
 def weights(tmp_path: Path) -> str:
     torch.manual_seed(3)
-    save_file(ResNet("resnet18", ("layer1", "layer2")).state_dict(), tmp_path / "r18.safetensors")
+    save_file(ResNet("resnet18", ("layer1", "layer2", "layer3")).state_dict(), tmp_path / "r18.safetensors")
     return str(tmp_path / "r18.safetensors")
 
 
@@ -40,17 +41,23 @@ def detector(kind: str, weights: str | None) -> Detector:
     torch.manual_seed(0)
     if kind == "padim":
         return Padim("resnet18", ("layer1", "layer2"), n_features=8, backbone_weights=weights)
+    if kind == "stfpm":
+        return Stfpm("resnet18", ("layer1", "layer2"), backbone_weights=weights)
+    if kind == "reverse_distillation":
+        return ReverseDistillation("resnet18", backbone_weights=weights)
     return Patchcore("resnet18", ("layer1", "layer2"), coreset_sampling_ratio=0.05, backbone_weights=weights)
 
 
-@pytest.mark.parametrize("kind", ["padim", "patchcore"])
+@pytest.mark.parametrize("kind", sorted(DETECTORS))
 def test_a_trained_model_finds_what_was_not_in_its_pictures(
     surfaces: Path, weights: str, tmp_path: Path, kind: str
 ) -> None:
-    recipe = Recipe(detector(kind, weights), Folder(str(surfaces)), Tiling(tile_size=64, stride=32), seed=0)
+    options = TrainerOptions(max_epochs=20)
+    data = Folder(str(surfaces), train_batch_size=3)
+    recipe = Recipe(detector(kind, weights), data, Tiling(tile_size=64, stride=32), seed=0, trainer=options)
     job, repository, stages = plan_training(recipe, CPU), ModelRepository(tmp_path / "models"), set[str]()
     entry = train(recipe, job, repository, "surface", CPU, lambda stage, *_: stages.add(stage))
-    assert {"pictures", "calibration"} < stages
+    assert {"training" if isinstance(recipe.detector, GradientDetector) else "pictures", "calibration"} <= stages
 
     artifact = load_artifact(entry)
     picture = draw_surface(77)
@@ -76,6 +83,50 @@ def test_the_same_seed_trains_the_same_model(surfaces: Path, weights: str, tmp_p
         entry = train(recipe, plan_training(recipe, CPU), ModelRepository(tmp_path / "m"), "s", CPU, lambda *_: None)
         digests.append(read_manifest(entry.path).files["weights.safetensors"])
     assert digests[0] == digests[1]
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def train_stfpm(
+    surfaces: Path, weights: str, root: Path, killed_after: int | None = None, resume: bool = True
+) -> list[int]:
+    """Trains one with its checkpoints in `root`; returns the steps done at each report."""
+    data, options = Folder(str(surfaces), train_batch_size=3), TrainerOptions(max_epochs=4)
+    recipe = Recipe(detector("stfpm", weights), data, Tiling(tile_size=64), seed=0, trainer=options, resume=resume)
+    steps = []
+
+    def progress(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "training":
+            steps.append(done)
+            if len(steps) == killed_after:
+                raise Killed
+
+    train(recipe, plan_training(recipe, CPU), ModelRepository(root), "s", CPU, progress)
+    return steps
+
+
+def test_a_killed_training_goes_on_unless_it_is_told_not_to(
+    surfaces: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.training.checkpoint.INTERVAL_S", 0.0)
+    monkeypatch.setattr("app.training.checkpoint.SHARE", 0)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert train_stfpm(surfaces, weights, whole)[0] == 1
+    with pytest.raises(Killed):
+        train_stfpm(surfaces, weights, killed, killed_after=5)
+    assert (killed / "s" / CHECKPOINT).is_file()
+    assert ModelRepository(killed).entries() == []
+    resumed = train_stfpm(surfaces, weights, killed)
+    assert resumed[0] == 5
+    assert not (killed / "s" / CHECKPOINT).exists()
+    first, second = (read_manifest(root / "s/1") for root in (whole, killed))
+    assert first.files["weights.safetensors"] == second.files["weights.safetensors"]
+    assert first.training == second.training
+    with pytest.raises(Killed):
+        train_stfpm(surfaces, weights, killed, killed_after=5)
+    assert train_stfpm(surfaces, weights, killed, resume=False)[0] == 1
 
 
 def test_pictures_are_held_out_evenly() -> None:
