@@ -152,6 +152,8 @@ class _Store:
                 f"use at least {1 / max(self._seen, 1):.2g}"
             )
         patches = self._patches[: self._stored]
-        first = int(torch.randint(self._stored, ()))
-        chosen = k_center_greedy(patches, count, first, lambda done, total: progress("coreset", done, total))
-        self._detector.memory_bank = patches[chosen].to(getattr(torch, self._detector.precision))
+        if count < self._stored:
+            first = int(torch.randint(self._stored, ()))
+            chosen = k_center_greedy(patches, count, first, lambda done, total: progress("coreset", done, total))
+            patches = patches[chosen]
+        self._detector.memory_bank = patches.to(getattr(torch, self._detector.precision))
