@@ -65,6 +65,12 @@ def fit_by_gradient(
     return training.history
 
 
+def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
+    """A random order of `count` pictures that depends on nothing but the seed and the epoch, from 0."""
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(count, generator=generator).tolist()
+
+
 class _Training:
     """Networks, optimizer and history on their way through the epochs."""
 
@@ -92,7 +98,7 @@ class _Training:
 
     def epoch(self, load: Load, checkpoint: Checkpoint, progress: Progress) -> None:
         """The rest of the current epoch, and its validation."""
-        order = self._order()
+        order = epoch_order(self._count, self._schedule.seed, self.history.epochs)
         size, total = self._schedule.batch_pictures, self._steps * self._schedule.max_epochs
         pictures = load(order[self._steps_done * size :])
         while batch := list(islice(pictures, size)):
@@ -105,11 +111,6 @@ class _Training:
         checkpoint.save_if_due(self.state)
         if self.finished:
             progress("training", total, total, self.history.note(self._schedule.max_epochs))
-
-    def _order(self) -> list[int]:
-        """A new order of the pictures for each epoch, which depends on nothing but the seed and the epoch."""
-        generator = torch.Generator().manual_seed(self._schedule.seed * 1_000_003 + self.history.epochs)
-        return torch.randperm(self._count, generator=generator).tolist()
 
     def _step(self, pictures: Sequence[Tensor]) -> None:
         self._optimizer.zero_grad(set_to_none=True)

@@ -2,9 +2,9 @@
 
     .venv-parity/bin/python -m benchmarks.kolektorsdd padim --root ../shared/data/kolektorsdd --weights WEIGHTS
 
-The same pictures, tiles, backbone weights (a ResNet-18), random channels and initial weights, each program in a process
-of its own with one thread, so that processor time can be compared on a machine that does other things, too. AUROC is
-exact, over all test pictures and all pixels of their maps.
+The same pictures in the same order, tiles, backbone weights (a ResNet-18), random channels and initial weights, each
+program in a process of its own with one thread, so that processor time can be compared on a machine that does other
+things, too. AUROC is exact, over all test pictures and all pixels of their maps.
 """
 
 import argparse

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from app.training.gradient import epoch_order
 from benchmarks.kolektorsdd.measuring import Stopwatch, aurocs
 from benchmarks.kolektorsdd.setting import CORESET_RATIO, SEED, SETTINGS, testing_pictures, training_pictures
 from benchmarks.reference import import_anomalib
@@ -80,10 +82,25 @@ def _start(name: str, model: torch.nn.Module) -> dict[str, torch.Tensor]:
     }
 
 
+class _Orders:
+    """The order in which this program takes pictures, epoch after epoch."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._epoch = count, 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        self._epoch += 1
+        return iter(epoch_order(self._count, SEED, self._epoch - 1))
+
+
 def _fit(name: str, model: Any, paths: list[Path]) -> None:
     from anomalib.callbacks import TilerConfigurationCallback
     from anomalib.data import Folder
     from anomalib.engine import Engine
+    from torch.utils.data import DataLoader
 
     setting = SETTINGS[name]
     batch = setting.batch_pictures if setting.epochs > 1 else 1
@@ -93,6 +110,9 @@ def _fit(name: str, model: Any, paths: list[Path]) -> None:
         for path in paths:
             (normal / path.name).symlink_to(path.resolve())
         data = Folder("surface", normal, train_batch_size=batch, num_workers=0, val_split_mode="none")
+        data.train_dataloader = lambda: DataLoader(
+            data.train_data, batch, sampler=_Orders(len(paths)), collate_fn=data.train_data.collate_fn
+        )
         tiler = TilerConfigurationCallback(enable=True, tile_size=setting.tile, stride=setting.tile)
         engine = Engine(
             callbacks=[tiler],
