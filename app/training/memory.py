@@ -12,7 +12,10 @@ from app.tiling import Size
 
 CGROUP = Path("/sys/fs/cgroup")
 CELLS_PER_PIXEL = 40  # activations of a ResNet, measured on all four: at most this many floats for a pixel of input
-GRAPH_CELLS_PER_PIXEL = {False: 180, True: 1400}  # what gradients need besides, without and with bottleneck blocks
+GRAPH_CELLS_PER_PIXEL = {
+    False: 300,
+    True: 1000,
+}  # what gradients need, without and with bottleneck blocks: measured too
 OPTIMIZER_COPIES = 4  # weights, gradients, and two moments
 
 
