@@ -15,6 +15,7 @@ LAYERS: list[set[str]] = [  # from the top; those in a set never import each oth
     {"settings", "api", "web"},
     {"service"},
     {"scheduling", "training"},
+    {"evaluation"},
     {"artifacts"},
     {"pipeline"},
     {"detectors", "data"},

@@ -1,20 +1,38 @@
-"""From distances to maps, scores, labels and regions."""
+"""From distances to maps, scores, labels and regions; and how well those agree with the truth."""
 
 from app.scoring.anomaly_map import Grid, MapRule, anomaly_map, resize_map
 from app.scoring.blur import gaussian_blur
 from app.scoring.calibration import Calibration, calibrate_on_normal
+from app.scoring.confusion import Confusion
+from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
+from app.scoring.order_keys import to_keys, to_values
+from app.scoring.ranking import AUPRO_LIMITS, BestF1, Ranking, rank
 from app.scoring.regions import Region, find_regions
+from app.scoring.steps import Steps, Totals, steps_of, totals_of
 
 __all__ = [
+    "AUPRO_LIMITS",
+    "BestF1",
     "Calibration",
+    "Confusion",
     "Grid",
     "MapRule",
+    "Ranking",
     "Region",
+    "Runs",
+    "Steps",
+    "Totals",
     "anomaly_map",
     "auroc",
     "calibrate_on_normal",
     "find_regions",
     "gaussian_blur",
+    "merge",
+    "rank",
     "resize_map",
+    "steps_of",
+    "to_keys",
+    "to_values",
+    "totals_of",
 ]

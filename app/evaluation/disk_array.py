@@ -1,0 +1,41 @@
+"""Arrays that grow on disk."""
+
+import mmap
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Generic, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T", bound=np.generic)
+
+
+class DiskArray(Generic[T]):
+    """A growing array of one dimension in a file without a name, which vanishes with it; `directory` is where.
+
+    What is read of it is mapped: the system takes it from memory again when it needs the room.
+    """
+
+    def __init__(self, dtype: type[T], directory: Path | None = None) -> None:
+        self._dtype, self._length = dtype, 0
+        self._file = TemporaryFile(dir=directory)  # noqa: SIM115 - closed with the array
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, values: NDArray[T]) -> slice:
+        """Where the values, [n], lie from now on."""
+        start, self._length = self._length, self._length + len(values)
+        self._file.write(np.ascontiguousarray(values).data)
+        return slice(start, self._length)
+
+    def read(self) -> NDArray[T]:
+        """All that was appended, [n], read-only."""
+        if not self._length:
+            return np.empty(0, self._dtype)
+        self._file.flush()
+        return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), self._dtype)

@@ -1,0 +1,87 @@
+"""The pixels of many labelled maps, sorted picture by picture and kept on disk."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from app.evaluation.disk_array import DiskArray
+from app.scoring import Confusion, Runs, Steps, Totals, merge, to_keys
+
+BLOCK = 1 << 19
+"""At about 250 bytes for each: 130 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPixels:
+    """Where a picture's pixels lie in the arrays of normal and of anomalous ones, and how many regions it has."""
+
+    normal: slice
+    anomalous: slice
+    regions: int
+
+
+class PixelStore:
+    """Owns temporary files in `directory` (None: the system's place for them): 4 bytes a normal pixel, 12 a defect's.
+
+    Memory holds the picture that is being added, at about 40 bytes a pixel, and what `app.scoring.merging` says of
+    `block`; never the pixels of all pictures. What the files' mappings occupy, the system takes back when it needs it.
+    """
+
+    def __init__(self, directory: Path | None = None, block: int = BLOCK) -> None:
+        self._block = block
+        with ExitStack() as files:
+            self._normal = files.enter_context(DiskArray(np.uint32, directory))
+            self._anomalous = files.enter_context(DiskArray(np.uint32, directory))
+            self._overlap = files.enter_context(DiskArray(np.float64, directory))
+            self._files = files.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    def add(self, anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_]) -> StoredPixels:
+        """Takes a map and the mask of what is anomalous in it, [H,W]; regions are 8-connected. ValueError for NaN."""
+        keys, inside = to_keys(anomaly_map.ravel()), mask.ravel()
+        normal = self._normal.append(np.sort(keys[~inside]))
+        if not inside.any():
+            return StoredPixels(normal, slice(0, 0), 0)
+        labels, regions = ndimage.label(mask, structure=np.ones((3, 3)))
+        region = labels.ravel()[inside]
+        order = np.argsort(keys[inside])
+        self._overlap.append(1 / np.bincount(region)[region[order]])
+        return StoredPixels(normal, self._anomalous.append(keys[inside][order]), regions)
+
+    def totals(self, chosen: Sequence[StoredPixels]) -> Totals:
+        """How many pixels and regions the chosen pictures have."""
+        normal = sum(stored.normal.stop - stored.normal.start for stored in chosen)
+        anomalous = sum(stored.anomalous.stop - stored.anomalous.start for stored in chosen)
+        return Totals(normal, anomalous, sum(stored.regions for stored in chosen))
+
+    def confusion(self, chosen: Sequence[StoredPixels], threshold: float) -> Confusion:
+        """What the threshold, compared as float32, makes of the chosen pictures' pixels."""
+        key, runs, totals = to_keys(np.array([threshold], np.float32))[0], self._runs(chosen), self.totals(chosen)
+        normal, missed = (
+            sum(int(run.searchsorted(key, "right")) for run in part) for part in (runs.normal, runs.anomalous)
+        )
+        return Confusion(totals.anomalous - missed, totals.normal - normal, normal, missed)
+
+    def steps(self, chosen: Sequence[StoredPixels]) -> Iterator[Steps]:
+        """The ranking of the chosen pictures' pixels, from the highest, in blocks of at most `block` steps."""
+        return merge(self._runs(chosen), self._block)
+
+    def _runs(self, chosen: Sequence[StoredPixels]) -> Runs:
+        normal, anomalous, overlap = self._normal.read(), self._anomalous.read(), self._overlap.read()
+        places = [stored.anomalous for stored in chosen if stored.regions]
+        return Runs(
+            [normal[stored.normal] for stored in chosen],
+            [anomalous[place] for place in places],
+            [overlap[place] for place in places],
+        )
