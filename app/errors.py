@@ -19,7 +19,7 @@
     │   ├── UnsupportedSchema    written by a newer Tessera
     │   └── GoldenMismatch       the model does not reproduce its recorded output on this machine
     ├── InvalidWeights           backbone weights that do not fit, or cannot be had
-    ├── InvalidDataset           a folder of pictures that cannot be trained on
+    ├── InvalidDataset           pictures that cannot be trained or evaluated on
     ├── InvalidTraining          settings of a training that cannot work
     ├── InvalidDevice            a device that is not known, or not here
     ├── InsufficientMemory       work that does not fit into memory
@@ -150,7 +150,7 @@ class InvalidWeights(TesseraError):
 
 
 class InvalidDataset(TesseraError):
-    """A dataset cannot be trained on."""
+    """A dataset cannot be trained or evaluated on."""
 
     code = "invalid_dataset"
 
