@@ -1,7 +1,7 @@
 """Anomaly maps and masks -> pictures and files. Pure functions, whose results are on the CPU."""
 
 from app.rendering.colormap import colorize
-from app.rendering.encode import MAP_MEDIA_TYPES, MapFormat, encode_map, encode_mask, encode_png
+from app.rendering.encode import MAP_MEDIA_TYPES, MapFormat, encode_jpeg, encode_map, encode_mask, encode_png
 from app.rendering.outline import outline
 from app.rendering.overlay import overlay
 
@@ -9,6 +9,7 @@ __all__ = [
     "MAP_MEDIA_TYPES",
     "MapFormat",
     "colorize",
+    "encode_jpeg",
     "encode_map",
     "encode_mask",
     "encode_png",

@@ -26,6 +26,15 @@ def encode_png(image: Tensor) -> bytes:
     return _png(image.detach().cpu().numpy())
 
 
+def encode_jpeg(image: Tensor, quality: int = 85) -> bytes:
+    """[3,H,W] or [1,H,W] uint8 -> JPEG, RGB or grey: lossy, for people."""
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or image.dtype != torch.uint8:
+        raise ValueError(f"image must be [1,H,W] or [3,H,W] uint8, not {list(image.shape)} {image.dtype}")
+    file = io.BytesIO()
+    _as_picture(image.detach().cpu().numpy()).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
 def encode_mask(mask: Tensor) -> bytes:
     """[H,W] bool -> 8-bit grey PNG, 255 where the mask is set, 0 elsewhere."""
     if mask.ndim != 2 or mask.dtype != torch.bool:
@@ -55,9 +64,12 @@ def encode_map(anomaly_map: Tensor, format: MapFormat) -> bytes:
 def _png(pixels: npt.NDArray[np.uint8 | np.uint16]) -> bytes:
     """[1,H,W] or [3,H,W] -> PNG of that many channels and bits."""
     file = io.BytesIO()
-    interleaved = pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
-    Image.fromarray(interleaved).save(file, "PNG", compress_level=PNG_LEVEL)
+    _as_picture(pixels).save(file, "PNG", compress_level=PNG_LEVEL)
     return file.getvalue()
+
+
+def _as_picture(pixels: npt.NDArray[np.uint8 | np.uint16]) -> Image.Image:
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
 def _npy(values: npt.NDArray[np.float32]) -> bytes:

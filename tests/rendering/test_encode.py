@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from app.rendering import MAP_MEDIA_TYPES, MapFormat, encode_map, encode_mask, encode_png
+from app.rendering import MAP_MEDIA_TYPES, MapFormat, encode_jpeg, encode_map, encode_mask, encode_png
 
 FORMATS: tuple[MapFormat, ...] = get_args(MapFormat)
 
@@ -70,6 +70,14 @@ def test_a_map_of_any_memory_order_is_encoded(format: MapFormat, anomaly_map: Te
     assert encode_map(anomaly_map.t(), format) == encode_map(anomaly_map.t().contiguous(), format)
 
 
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_a_jpeg_shows_the_picture(channels: int, mode: str) -> None:
+    image = torch.full((channels, 30, 40), 90, dtype=torch.uint8)
+    picture = read(encode_jpeg(image))
+    assert (picture.format, picture.mode, picture.size) == ("JPEG", mode, (40, 30))
+    assert np.abs(np.asarray(picture).astype(int) - 90).max() <= 2
+
+
 def test_every_format_has_a_media_type() -> None:
     assert set(MAP_MEDIA_TYPES) == set(FORMATS)
 
@@ -77,6 +85,8 @@ def test_every_format_has_a_media_type() -> None:
 def test_other_shapes_and_dtypes_are_refused() -> None:
     with pytest.raises(ValueError, match="uint8"):
         encode_png(torch.zeros(3, 2, 2))
+    with pytest.raises(ValueError, match="uint8"):
+        encode_jpeg(torch.zeros(3, 2, 2))
     with pytest.raises(ValueError, match="uint8"):
         encode_png(torch.zeros(2, 2, dtype=torch.uint8))
     with pytest.raises(ValueError, match="bool"):

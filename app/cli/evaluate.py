@@ -1,0 +1,100 @@
+"""`tessera evaluate`."""
+
+import sys
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console
+from rich.table import Table
+
+from app.artifacts import Artifact, ModelRepository, load_artifact
+from app.cli.repository import add_repository
+from app.data import DataModule
+from app.errors import InvalidDataset
+from app.evaluation import Evaluation, Level, OnUnreadable, Procedure, evaluate
+from app.evaluation.report import METRICS, PAGE, Gallery, make_record, write_report
+from app.pipeline import resolve_device
+from app.scoring import AUPRO_LIMITS
+from app.terminal import console, progress_bars
+
+
+def parser() -> ArgumentParser:
+    """The command's arguments."""
+    parser = ArgumentParser(description="Measure a model on labelled pictures, and write figures and a page of them.")
+    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser.add_argument("--name", type=str, required=True, help="the model")
+    parser.add_argument("--version", type=int, default=None, help="the newest by default")
+    parser.add_subclass_arguments(DataModule, "data", required=True, help="MVTec or Folder, with its parameters")
+    parser.add_argument("--output", type=Path, required=True, help=f"the folder to write {METRICS} and {PAGE} to")
+    parser.add_argument(
+        "--on_unreadable", type=OnUnreadable, default="stop", help="whether a picture that cannot be read is left out"
+    )
+    add_repository(parser)
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Evaluates and writes the report."""
+    device = resolve_device(options.device)
+    data: DataModule = parser().instantiate(options).data
+    entry = ModelRepository(options.models_dir).find(options.name, options.version)
+    pictures = data.test_pictures()
+    if not pictures:
+        raise InvalidDataset(f"{data.description} has no pictures to evaluate on")
+    options.output.mkdir(parents=True, exist_ok=True)  # refuses a bad folder before the work, not after it
+    artifact = load_artifact(entry, device)
+    _tell_of_size(artifact, data)
+    calibration = artifact.manifest.calibration.build()
+    gallery = Gallery(calibration)
+    procedure = Procedure(data.num_workers, on_unreadable=options.on_unreadable, scratch=options.output)
+    with progress_bars() as report:
+        evaluation = evaluate(artifact.model, pictures, calibration, procedure, report, gallery.add)
+    record = make_record(evaluation, artifact, data.description)
+    write_report(options.output, record, gallery)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(_table(evaluation, artifact))
+    for note in (record["warning"], *evaluation.notes, *_left_out(evaluation)):
+        if note:
+            console.print(f"note: {note}", markup=False, soft_wrap=True)
+    console.print(f"wrote {options.output / METRICS} and {options.output / PAGE}", soft_wrap=True)
+    return 0
+
+
+def _tell_of_size(artifact: Artifact, data: DataModule) -> None:
+    size = artifact.model.preprocessing.image_size
+    if data.image_size is not None and data.image_size != size:
+        what = "takes pictures as they are" if size is None else "resizes pictures to {} x {}".format(*size)
+        console.print(f"note: data.image_size is not used; the model {what}, as it was trained", soft_wrap=True)
+
+
+def _left_out(evaluation: Evaluation) -> list[str]:
+    return [f"left out: {each.reason}" for each in evaluation.unreadable]
+
+
+def _table(evaluation: Evaluation, artifact: Artifact) -> Table:
+    image, pixel = evaluation.image, evaluation.pixel
+    title = f"{artifact.name} {artifact.version} on {image.normal} normal and {image.anomalous} anomalous pictures"
+    table = Table("", "pictures", "pixels", title=title)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    rows = zip(_figures(image), _figures(pixel), strict=True)
+    for (name, of_pictures), (_, of_pixels) in rows:
+        table.add_row(name, _shown(of_pictures), _shown(of_pixels))
+    return table
+
+
+def _figures(level: Level | None) -> list[tuple[str, float | None]]:
+    ranking, found = (level.ranking, level.at_threshold) if level else (None, None)
+    return [
+        ("AUROC", ranking.auroc if ranking else None),
+        ("average precision", ranking.average_precision if ranking else None),
+        *((f"AUPRO, limit {limit}", ranking.aupro.get(limit) if ranking else None) for limit in AUPRO_LIMITS),
+        ("best F1", ranking.best_f1.f1 if ranking else None),
+        ("F1 at the threshold", found.f1 if found else None),
+        ("precision at the threshold", found.precision if found else None),
+        ("recall at the threshold", found.recall if found else None),
+        ("false-positive rate at the threshold", found.false_positive_rate if found else None),
+    ]
+
+
+def _shown(figure: float | None) -> str:
+    return "" if figure is None else f"{figure:.4f}"

@@ -1,0 +1,69 @@
+"""The page for people: one HTML file that needs nothing besides itself.
+
+Jinja escapes every text that comes from files and models unless told not to, and the page reads as the page that it
+makes; torch depends on it already.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from app.evaluation.report import plots
+from app.evaluation.report.gallery import Gallery
+from app.evaluation.report.record import Json, Record
+
+TEMPLATE = "report.html.jinja"
+ABSENT = Markup('<span class="absent">n/a</span>')
+
+
+def render_page(record: Record, gallery: Gallery) -> str:
+    """The page of an evaluation; every number in it is looked up in the record."""
+    environment = Environment(
+        loader=PackageLoader("app.evaluation.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def number(path: str, form: str = ".4f") -> Markup:
+        value = look_up(record, path)
+        if value is None:
+            return ABSENT
+        assert isinstance(value, int | float), path
+        text = format(value, "," if isinstance(value, int) else form)
+        return Markup('<data value="{}" data-key="{}">{}</data>').format(repr(value), path, text)
+
+    return environment.get_template(TEMPLATE).render(
+        record=record, number=number, has=lambda path: look_up(record, path) is not None, gallery=gallery, plots=plots,
+        data_uri=_data_uri, histogram=_histogram(record),
+    )  # fmt: skip
+
+
+def look_up(record: Json, path: str) -> Json:
+    """The value at a path of keys and numbers with slashes between; None if it ends before."""
+    value = record
+    for key in path.split("/"):
+        if isinstance(value, Mapping):
+            value = value.get(key)
+        elif isinstance(value, list):
+            value = value[int(key)]
+        else:
+            return None
+    return value
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + b64encode(jpeg).decode("ascii")
+
+
+def _histogram(record: Record) -> plots.Histogram:
+    scores: dict[bool, list[float]] = {False: [], True: []}
+    pictures, threshold = record["pictures"], look_up(record, "calibration/image_threshold")
+    assert isinstance(pictures, list)
+    assert isinstance(threshold, float)
+    for picture in pictures:
+        scores[picture["anomalous"]].append(picture["raw_score"])
+    return plots.histogram(scores[False], scores[True], threshold)

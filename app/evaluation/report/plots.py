@@ -1,0 +1,112 @@
+"""Geometry of the page's plots: from values to coordinates and paths of SVG."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, log10
+
+import numpy as np
+
+SIDE = 240
+"""Width and height of the area of a curve, in units of its SVG."""
+
+WIDTH, HALF = 480, 90
+"""Width of the histogram's area, and height of each of its halves."""
+
+BINS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark of an axis: where, and what it says."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of a histogram; `y` is its upper end."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Scores of normal pictures as bars upwards, of anomalous ones as bars downwards, on a common scale."""
+
+    normal: tuple[Bar, ...]
+    anomalous: tuple[Bar, ...]
+    threshold: float
+    anchor: str  # on which side of the threshold its name has room
+    ticks: tuple[Tick, ...]
+
+
+def unit_ticks() -> list[Tick]:
+    """The ticks of an axis from 0 to 1."""
+    return [Tick(SIDE * share, f"{share:g}") for share in (0, 0.25, 0.5, 0.75, 1)]
+
+
+def line_path(points: Sequence[Sequence[float]]) -> str:
+    """A line through points in [0,1] x [0,1]."""
+    return "M" + "L".join(f"{_x(x):g} {_y(y):g}" for x, y in points) if points else ""
+
+
+def step_path(points: Sequence[Sequence[float]]) -> str:
+    """The steps whose area is the average precision: each precision holds from the recall before to its own."""
+    if not points:
+        return ""
+    return f"M0 {_y(points[0][1]):g}" + "".join(f"V{_y(y):g}H{_x(x):g}" for x, y in points)
+
+
+def dot(x: float | None, y: float | None) -> tuple[float, float] | None:
+    """Where a point in [0,1] x [0,1] is drawn; None if one of its coordinates is not known."""
+    return None if x is None or y is None else (_x(x), _y(y))
+
+
+def histogram(normal: Sequence[float], anomalous: Sequence[float], threshold: float) -> Histogram:
+    """The histogram of raw scores, at least one; the threshold is part of its range."""
+    values = [*normal, *anomalous, threshold]
+    low, high = min(values), max(values)
+    margin = (high - low) * 0.02 or 0.5
+    low, high = low - margin, high + margin
+    counts = [np.histogram(scores, BINS, (low, high))[0] for scores in (normal, anomalous)]
+    highest = max(1, *(int(each.max()) for each in counts))
+    scale, width = WIDTH / (high - low), WIDTH / BINS
+    bars: list[tuple[Bar, ...]] = []
+    for each, upwards in zip(counts, (True, False), strict=True):
+        heights = [(number, HALF * int(count) / highest) for number, count in enumerate(each) if count]
+        bars.append(
+            tuple(
+                Bar(
+                    round(number * width + 1, 2),
+                    round(HALF - height if upwards else HALF, 2),
+                    width - 2,
+                    round(height, 2),
+                )
+                for number, height in heights
+            )
+        )
+    ticks = tuple(Tick(round((value - low) * scale, 2), f"{value:g}") for value in _round_values(low, high))
+    at = round((threshold - low) * scale, 2)
+    anchor = "start" if at < WIDTH / 8 else "end" if at > WIDTH * 7 / 8 else "middle"
+    return Histogram(bars[0], bars[1], at, anchor, ticks)
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Three to eight multiples of 1, 2 or 5 times a power of ten between the two."""
+    rough = (high - low) / 4
+    power = 10.0 ** floor(log10(rough))
+    step = max(factor * power for factor in (1, 2, 5) if factor * power <= rough)
+    first = -floor(-low / step)
+    return [float(f"{number * step:.6g}") for number in range(first, floor(high / step) + 1)]
+
+
+def _x(share: float) -> float:
+    return round(SIDE * share, 2)
+
+
+def _y(share: float) -> float:
+    return round(SIDE * (1 - share), 2)

@@ -1,0 +1,137 @@
+"""`metrics.json`: an evaluation as plain values."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version as distribution_version
+from os.path import commonpath
+from pathlib import Path
+
+from app.artifacts import Artifact
+from app.evaluation.result import Evaluation, KindResult, Level, PictureResult
+from app.scoring import Confusion
+
+Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
+Record = dict[str, Json]
+
+SCHEMA_VERSION = 1
+WARNINGS = {
+    "reference": "The thresholds were fitted to test pictures, as the reference library does by default. If to these, "
+    "then precision, recall, F1 and detection rates at them are better than they will be on new pictures.",
+    "training-normal": "The thresholds were set on pictures that the model was fitted to. Expect more false alarms on "
+    "new pictures than the calibration aimed at.",
+    "imported": "The thresholds were found by the program that trained the model. Whether that was on these pictures "
+    "is not known; if it was, figures at the thresholds are better than they will be on new pictures.",
+}
+"""What must be known of figures at the thresholds, by the protocol that found these."""
+
+
+def make_record(evaluation: Evaluation, artifact: Artifact, dataset: str) -> Record:
+    """Everything that `metrics.json` tells, and the only numbers that the page shows."""
+    manifest, image, pixel = artifact.manifest, evaluation.image, evaluation.pixel
+    calibration = manifest.calibration
+    metrics = evaluation.metrics
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "image_auroc": metrics.get("image_auroc"),
+        "pixel_auroc": metrics.get("pixel_auroc"),
+        "warning": WARNINGS.get(calibration.protocol),
+        "notes": list(evaluation.notes),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tessera_version": distribution_version("tessera"),
+        "model": {
+            "name": artifact.name,
+            "version": artifact.version,
+            "digest": artifact.digest,
+            "detector": manifest.detector.name,
+            "dataset": manifest.provenance.dataset,
+            "pictures": manifest.provenance.pictures,
+        },
+        "dataset": {
+            "description": dataset,
+            "listed": len(evaluation.pictures) + len(evaluation.unreadable),
+            "pictures": len(evaluation.pictures),
+            "normal": image.normal,
+            "anomalous": image.anomalous,
+            "with_mask": sum(result.mask_size is not None for result in evaluation.pictures),
+            "regions": evaluation.regions,
+            "unreadable": len(evaluation.unreadable),
+        },
+        "calibration": calibration.model_dump(),
+        "image": _level(image, calibration.image_threshold),
+        "pixel": None if pixel is None else _level(pixel, calibration.pixel_threshold),
+        "kinds": [_kind(kind) for kind in evaluation.kinds],
+        **_pictures(evaluation),
+    }
+
+
+def _level(level: Level, threshold: float) -> Json:
+    ranking = level.ranking
+    best = None if ranking is None else ranking.best_f1
+    return {
+        "normal": level.normal,
+        "anomalous": level.anomalous,
+        "auroc": ranking and ranking.auroc,
+        "average_precision": ranking and ranking.average_precision,
+        "aupro": {} if ranking is None else {str(limit): area for limit, area in ranking.aupro.items()},
+        "best_f1": best
+        and {"f1": best.f1, "threshold": best.threshold, "precision": best.precision, "recall": best.recall},
+        "at_threshold": level.at_threshold and _confusion(level.at_threshold, threshold),
+        "roc": [] if ranking is None else ranking.roc.round(6).tolist(),
+        "precision_recall": [] if ranking is None else ranking.precision_recall.round(6).tolist(),
+    }
+
+
+def _confusion(found: Confusion, threshold: float) -> Json:
+    return {
+        "threshold": threshold,
+        "f1": found.f1,
+        "precision": found.precision,
+        "recall": found.recall,
+        "false_positive_rate": found.false_positive_rate,
+        "true_positives": found.true_positives,
+        "false_positives": found.false_positives,
+        "true_negatives": found.true_negatives,
+        "false_negatives": found.false_negatives,
+    }
+
+
+def _kind(found: KindResult) -> Json:
+    return {
+        "kind": found.kind,
+        "pictures": found.pictures,
+        "detected": found.detected,
+        "detection_rate": found.detection_rate,
+        "image_auroc": found.image_auroc,
+        "pixel_auroc": found.pixel_auroc,
+        "aupro": {str(limit): area for limit, area in found.aupro.items()},
+    }
+
+
+def _pictures(evaluation: Evaluation) -> Record:
+    paths = [result.path for result in evaluation.pictures] + [left_out.path for left_out in evaluation.unreadable]
+    root = Path(commonpath([path.absolute().parent for path in paths]))
+    unreadable: list[Json] = []
+    for left_out in evaluation.unreadable:
+        name = _name(left_out.path, root)
+        unreadable.append({"file": name, "reason": left_out.reason.replace(str(left_out.path), name)})
+    return {"pictures": [_picture(result, root) for result in evaluation.pictures], "unreadable": unreadable}
+
+
+def _name(path: Path, root: Path) -> str:
+    """The file's name below the folder that all have in common, which says nothing of the machine."""
+    return path.absolute().relative_to(root).as_posix()
+
+
+def _picture(result: PictureResult, root: Path) -> Json:
+    return {
+        "file": _name(result.path, root),
+        "kind": result.kind,
+        "anomalous": result.anomalous,
+        "mask": result.mask_size is not None,
+        "height": result.size[0],
+        "width": result.size[1],
+        "score": result.score,
+        "raw_score": result.raw_score,
+        "peak": result.peak,
+        "exceeds": result.exceeds,
+    }
