@@ -21,6 +21,7 @@
     ├── InvalidWeights           backbone weights that do not fit, or cannot be had
     ├── InvalidDataset           pictures that cannot be trained or evaluated on
     ├── InvalidTraining          settings of a training that cannot work
+    ├── UnsupportedImport        a file of another program that cannot be taken over as it is
     ├── InvalidDevice            a device that is not known, or not here
     ├── InsufficientMemory       work that does not fit into memory
     └── EngineStopped            the device owner is shutting down
@@ -159,6 +160,12 @@ class InvalidTraining(TesseraError):
     """Settings of a training cannot work, or not together."""
 
     code = "invalid_training"
+
+
+class UnsupportedImport(TesseraError):
+    """A file of another program cannot be taken over, or not so that it would say the same here."""
+
+    code = "unsupported_import"
 
 
 class InvalidDevice(TesseraError):

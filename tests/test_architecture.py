@@ -14,7 +14,7 @@ LAYERS: list[set[str]] = [  # from the top; those in a set never import each oth
     {"metrics", "terminal"},
     {"settings", "api", "web"},
     {"service"},
-    {"scheduling", "training"},
+    {"scheduling", "training", "importing"},
     {"evaluation"},
     {"artifacts"},
     {"pipeline"},

@@ -29,6 +29,7 @@ STATUS: dict[type[errors.TesseraError], int] = {
     errors.InvalidWeights: 500,
     errors.InvalidDataset: 500,
     errors.InvalidTraining: 500,
+    errors.UnsupportedImport: 500,
     errors.InvalidDevice: 500,
     errors.InsufficientMemory: 503,
     errors.EngineStopped: 503,

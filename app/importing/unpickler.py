@@ -1,0 +1,225 @@
+"""An interpreter of pickles that makes no objects but plain values and records of what the rest would have been.
+
+It knows the opcodes that `torch.save` writes (protocol 2) and has no way to import or call anything: a name in the file
+stays a name. Two functions of torch are understood by their names, since their arguments describe tensors.
+"""
+
+import pickletools
+from collections.abc import Callable, Mapping
+
+from app.errors import UnsupportedImport
+from app.importing.records import Name, Record
+from app.importing.tensors import Storage, StoredTensor, storage, stored_tensor
+
+PROTOCOL = 2
+VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"}
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+REBUILD_PARAMETER = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"}
+
+
+def unpickle(data: bytes, sizes: Mapping[str, int]) -> object:
+    """What a pickle describes: dicts, lists, tuples, numbers, strings, names, records and stored tensors.
+
+    `sizes` are the bytes that the file holds for each storage. Raises UnsupportedImport if the pickle is damaged, was
+    not written by `torch.save`, or has a storage of another size.
+    """
+    machine = _Machine(sizes)
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name == "STOP":
+                return machine.pop()
+            machine.step(opcode.name, argument)
+    except (ValueError, IndexError, LookupError) as error:
+        raise UnsupportedImport(f"the file is damaged: its pickle cannot be read ({error})") from error
+    raise UnsupportedImport("the file is damaged: its pickle has no end")
+
+
+class _Machine:
+    """The stack, the stacks below the marks, and the memo."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self._sizes = sizes
+        self._stack: list[object] = []
+        self._below: list[list[object]] = []
+        self._memo: dict[int, object] = {}
+
+    def step(self, opcode: str, argument: object) -> None:
+        """Carries out an opcode."""
+        if opcode in VALUES:
+            self._stack.append(argument)
+        elif opcode in CONSTANTS:
+            self._stack.append(CONSTANTS[opcode])
+        elif opcode in STEPS:
+            STEPS[opcode](self, argument)
+        else:
+            raise UnsupportedImport(
+                f"the file's pickle uses {opcode}, which torch.save does not write by default; save it again with torch"
+            )
+
+    def pop(self) -> object:
+        """The value on top."""
+        return self._stack.pop()
+
+    def protocol(self, argument: object) -> None:
+        """Refuses what torch.save does not write."""
+        if argument != PROTOCOL:
+            raise UnsupportedImport(f"the file's pickle has protocol {argument}, and torch.save writes {PROTOCOL}")
+
+    def mark(self, _: object) -> None:
+        """Begins a new stack."""
+        self._below.append(self._stack)
+        self._stack = []
+
+    def _since_mark(self) -> list[object]:
+        values = self._stack
+        self._stack = self._below.pop()
+        return values
+
+    def drop(self, _: object) -> None:
+        """Forgets the value on top."""
+        self.pop()
+
+    def drop_to_mark(self, _: object) -> None:
+        """Forgets everything since the mark."""
+        self._since_mark()
+
+    def put(self, argument: object) -> None:
+        """Remembers the value on top."""
+        self._memo[_index(argument)] = self._stack[-1]
+
+    def get(self, argument: object) -> None:
+        """Brings back a remembered value."""
+        self._stack.append(self._memo[_index(argument)])
+
+    def new_dict(self, _: object) -> None:
+        """An empty dict."""
+        self._stack.append({})
+
+    def new_list(self, _: object) -> None:
+        """An empty list."""
+        self._stack.append([])
+
+    def tuple_of(self, count: int) -> None:
+        """A tuple of the values on top."""
+        values = [self.pop() for _ in range(count)]
+        self._stack.append(tuple(reversed(values)))
+
+    def tuple_to_mark(self, _: object) -> None:
+        """A tuple of everything since the mark."""
+        values = tuple(self._since_mark())
+        self._stack.append(values)
+
+    def name(self, argument: object) -> None:
+        """A name, which stays one."""
+        self._stack.append(Name(str(argument).replace(" ", ".")))
+
+    def persistent(self, _: object) -> None:
+        """A storage."""
+        found = storage(self.pop())
+        if self._sizes.get(found.key) != found.size:
+            raise UnsupportedImport(
+                f"the file should hold {found.size} bytes for its storage {found.key}, and holds "
+                f"{self._sizes.get(found.key, 'none')}; it is damaged"
+            )
+        self._stack.append(found)
+
+    def reduce(self, _: object) -> None:
+        """What a call would have returned, or a record of it."""
+        arguments, function = self.pop(), self.pop()
+        if not isinstance(function, Name) or not isinstance(arguments, tuple):
+            raise ValueError("something that is no name is called")
+        self._stack.append(_result(function, arguments))
+
+    def build(self, _: object) -> None:
+        """Gives a record its state; attributes of dicts and tensors are of no use here."""
+        state, target = self.pop(), self._stack[-1]
+        if isinstance(target, Record):
+            target.state = state
+        elif not isinstance(target, (dict, StoredTensor)):
+            raise ValueError("something that is no object is given a state")
+
+    def extend(self, values: list[object]) -> None:
+        """Appends to the list, or record, on top."""
+        target = self._stack[-1]
+        if isinstance(target, Record):
+            target = target.items
+        if not isinstance(target, list):
+            raise ValueError("something that is no list is appended to")
+        target.extend(values)
+
+    def update(self, values: list[object]) -> None:
+        """Adds keys and values in turn to the dict, or record, on top."""
+        target = self._stack[-1]
+        if isinstance(target, Record):
+            target = target.entries
+        if not isinstance(target, dict) or len(values) % 2:
+            raise ValueError("something that is no dict is added to")
+        for key, value in zip(values[::2], values[1::2], strict=True):
+            target[_key(key)] = value
+
+    def append(self, _: object) -> None:
+        """Appends one value."""
+        self.extend([self.pop()])
+
+    def append_to_mark(self, _: object) -> None:
+        """Appends everything since the mark."""
+        self.extend(self._since_mark())
+
+    def set_item(self, _: object) -> None:
+        """Adds a key and its value."""
+        value, key = self.pop(), self.pop()
+        self.update([key, value])
+
+    def set_to_mark(self, _: object) -> None:
+        """Adds everything since the mark."""
+        self.update(self._since_mark())
+
+
+def _result(function: Name, arguments: tuple[object, ...]) -> object:
+    if function.path == "collections.OrderedDict" and not arguments:
+        return {}
+    if function.path == "torch._utils._rebuild_tensor_v2":
+        return stored_tensor(arguments)
+    if function.path in REBUILD_PARAMETER and arguments and isinstance(arguments[0], StoredTensor):
+        return arguments[0]
+    return Record(function, arguments)
+
+
+def _key(key: object) -> object:
+    """A key whose hash is that of a plain value: hashing nested tuples of any depth could overflow the stack."""
+    if key is None or isinstance(key, (str, int, float, Name)):
+        return key
+    raise ValueError("a dict has a key that is neither a string nor a number")
+
+
+def _index(argument: object) -> int:
+    if not isinstance(argument, int):
+        raise ValueError("the memo is indexed by something that is no number")
+    return argument
+
+
+STEPS: dict[str, Callable[[_Machine, object], None]] = {
+    "PROTO": _Machine.protocol,
+    "MARK": _Machine.mark,
+    "POP": _Machine.drop,
+    "POP_MARK": _Machine.drop_to_mark,
+    "BINPUT": _Machine.put,
+    "LONG_BINPUT": _Machine.put,
+    "BINGET": _Machine.get,
+    "LONG_BINGET": _Machine.get,
+    "EMPTY_DICT": _Machine.new_dict,
+    "EMPTY_LIST": _Machine.new_list,
+    "TUPLE1": lambda machine, _: machine.tuple_of(1),
+    "TUPLE2": lambda machine, _: machine.tuple_of(2),
+    "TUPLE3": lambda machine, _: machine.tuple_of(3),
+    "TUPLE": _Machine.tuple_to_mark,
+    "GLOBAL": _Machine.name,
+    "BINPERSID": _Machine.persistent,
+    "REDUCE": _Machine.reduce,
+    "NEWOBJ": _Machine.reduce,
+    "BUILD": _Machine.build,
+    "APPEND": _Machine.append,
+    "APPENDS": _Machine.append_to_mark,
+    "SETITEM": _Machine.set_item,
+    "SETITEMS": _Machine.set_to_mark,
+}
