@@ -1,11 +1,11 @@
-"""The command line: `tessera serve | train | evaluate | predict | models`."""
+"""The command line: `tessera serve | train | evaluate | predict | import | models`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jsonargparse import ArgumentParser, Namespace
 
-from app.cli import evaluate, models, predict, serve, train
+from app.cli import evaluate, import_, models, predict, serve, train
 from app.errors import TesseraError
 from app.terminal import complain
 
@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": Command(serve.parser, serve.run, "serve the models of a repository over HTTP"),
     "train": Command(train.parser, train.run, "train a model on normal pictures"),
     "evaluate": Command(evaluate.parser, evaluate.run, "measure a model on labelled pictures, and report it"),
+    "import": Command(import_.parser, import_.run, "import a model that anomalib trained"),
     "predict": Command(predict.parser, predict.run, "predict pictures or folders of them"),
     "models": Command(models.parser, models.run, "list or verify the models of a repository"),
 }

@@ -58,8 +58,7 @@ class Archive:
         with self._file.open(self._infos[f"{self._root}data/{source.key}"]) as entry:
             for first in range(0, source.size, READ_BYTES):
                 part = buffer[first : first + READ_BYTES]
-                if entry.readinto(part) < len(part):
-                    raise UnsupportedImport(f"{self._path} ends too early; it is damaged")
+                part[:] = entry.read(len(part))
         numbers = torch.frombuffer(buffer, dtype=source.dtype)
         return numbers.as_strided(tensor.shape, tensor.stride, tensor.offset).contiguous()
 
@@ -82,7 +81,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
             )
         if not start.startswith(b"PK"):
             raise UnsupportedImport(
-                f"{path} is no torch file; import the .ckpt that anomalib's Engine wrote, or its export of type torch (.pt)"
+                f"{path} is no torch file; import a .ckpt of anomalib's, or its export of type torch (.pt)"
             )
         try:
             with ZipFile(file) as archive:

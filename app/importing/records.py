@@ -54,7 +54,20 @@ def as_list(value: object) -> list[object]:
 
 
 def enum_value(value: object) -> str | None:
-    """`float32` of a recorded member `PrecisionType("float32")` or `getattr(PrecisionType, "FLOAT32")`, or of itself."""
+    """`float32` of a recorded `PrecisionType("float32")`, of `getattr(PrecisionType, "FLOAT32")`, or of itself."""
     if isinstance(value, Record) and value.arguments:
         value = value.arguments[-1]
     return value.lower() if isinstance(value, str) else None
+
+
+def shown(value: object) -> str:
+    """A value in an error's sentence: short, whatever the file holds."""
+    if value is None or isinstance(value, (str, int, float)):
+        return repr(value)[:80]
+    if (
+        isinstance(value, (list, tuple))
+        and len(value) <= 8
+        and all(isinstance(item, (str, int, float)) for item in value)
+    ):
+        return repr(list(value))[:80]
+    return f"a {value.name.short if isinstance(value, Record) else type(value).__name__}"

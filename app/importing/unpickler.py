@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from app.errors import UnsupportedImport
 from app.importing.records import Name, Record
-from app.importing.tensors import Storage, StoredTensor, storage, stored_tensor
+from app.importing.tensors import StoredTensor, storage, stored_tensor
 
 PROTOCOL = 2
 VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"}

@@ -1,0 +1,59 @@
+"""`tessera import`."""
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+from rich.text import Text
+
+from app.artifacts import ModelRepository
+from app.cli.repository import add_repository
+from app.importing import Choices, Thresholds, import_model
+from app.pipeline import resolve_device
+from app.terminal import console
+from app.tiling import Tiling, as_size
+
+
+def parser() -> ArgumentParser:
+    """The command's arguments."""
+    parser = ArgumentParser(
+        description="Import a model that anomalib 2.x trained, and write it as the next version of its name. Needs no "
+        "anomalib, and runs nothing of the file."
+    )
+    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser.add_argument("file", type=Path, help="a checkpoint (.ckpt), or an export of type torch (.pt)")
+    parser.add_argument("--name", type=str, required=True, help="what the model is called")
+    parser.add_argument(
+        "--tiling", type=Tiling | None, default=None, help="as in training: checkpoints do not store it, exports do"
+    )
+    parser.add_argument(
+        "--image_size", type=int | list[int] | None, default=None, help="[height, width], instead of the file's"
+    )
+    parser.add_argument(
+        "--antialias",
+        type=bool | None,
+        default=None,
+        help="when resizing; as in training by default, false for what anomalib's exported models do",
+    )
+    parser.add_argument("--image_threshold", type=float | None, default=None, help="raw, instead of the file's")
+    parser.add_argument("--pixel_threshold", type=float | None, default=None, help="raw, instead of the file's")
+    add_repository(parser)
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Imports a model, and says what its file told and what was assumed."""
+    values = parser().instantiate(options)
+    choices = Choices(
+        values.tiling,
+        None if options.image_size is None else as_size("image_size", options.image_size),
+        options.antialias,
+        Thresholds(options.image_threshold, options.pixel_threshold),
+    )
+    repository, device = ModelRepository(options.models_dir), resolve_device(options.device)
+    imported = import_model(options.file, repository, options.name, choices, device)
+    for line in imported.taken:
+        console.print(Text(line), soft_wrap=True)
+    for line in imported.assumed:
+        console.print("[bold yellow]note:[/]", Text(line), soft_wrap=True)
+    console.print(f"wrote version {imported.entry.version} of {imported.entry.name} to {imported.entry.path}")
+    return 0

@@ -1,0 +1,121 @@
+"""From a file of anomalib's to an artifact."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from app.artifacts import Entry, ModelRepository, Record, write_artifact
+from app.errors import InvalidTiling, UnsupportedImport
+from app.importing.archive import Archive, open_archive
+from app.importing.calibration import Thresholds, calibration
+from app.importing.checkpoint import read_checkpoint
+from app.importing.detectors import imported_detector
+from app.importing.exported import read_exported
+from app.importing.preprocessing import preprocessing
+from app.importing.records import as_dict
+from app.importing.reference import ReferenceModel
+from app.importing.tiling import chosen_tiling
+from app.pipeline import Preprocessing, TiledModel
+from app.tiling import Size, Tiling
+
+NUMBERS = ("_image_threshold", "_pixel_threshold", "image_min", "image_max", "pixel_min", "pixel_max")
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What is to be used instead of what the file says, or does not say; None leaves it to the file."""
+
+    tiling: Tiling | None = None
+    image_size: Size | None = None
+    antialias: bool | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A version that was written, and in words what its file told and what was assumed."""
+
+    entry: Entry
+    taken: tuple[str, ...]
+    assumed: tuple[str, ...]
+
+
+def import_model(
+    path: Path, repository: ModelRepository, name: str, choices: Choices, device: torch.device | str = "cpu"
+) -> Imported:
+    """Writes a model of anomalib's as the next version of `name`. Runs nothing of the file.
+
+    Takes the checkpoints that anomalib 2.x writes (.ckpt) and the models that it exports with type `torch` (.pt).
+    Raises UnsupportedImport, and InvalidTiling for a tiling that was chosen and cannot work.
+    """
+    repository.next_version(name)  # refuses a bad name before the work, not after it
+    with open_archive(path) as archive:
+        source = _read(archive, path)
+        model, told, assumed = _model(source, archive, choices, device)
+    record = Record(
+        protocol="imported",
+        calibration_pictures=0,
+        false_positive_rate=None,
+        dataset=f"imported from {source.origin}",
+        pictures=0,
+        backbone_weights="from the imported file",
+    )
+    entry = write_artifact(model, repository, name, record)
+    return Imported(entry, told, assumed)
+
+
+def _read(archive: Archive, path: Path) -> ReferenceModel:
+    content = as_dict(archive.content())
+    if "state_dict" in content:
+        return read_checkpoint(content)
+    if "model" in content:
+        return read_exported(content)
+    raise UnsupportedImport(
+        f"{path} holds neither a checkpoint of Lightning's (state_dict) nor a model that anomalib exported (model)"
+    )
+
+
+def _model(
+    source: ReferenceModel, archive: Archive, choices: Choices, device: torch.device | str
+) -> tuple[TiledModel, tuple[str, ...], tuple[str, ...]]:
+    tiling, tiling_told, tiling_assumed = chosen_tiling(source, choices.tiling)
+    prepared = preprocessing(source.transforms, choices.image_size, choices.antialias)
+    numbers = _numbers(source, archive)
+    found, calibration_assumed = calibration(numbers, source.post_processing, choices.thresholds)
+    detector = imported_detector(source, prepared, tiling, archive.read)
+    try:
+        model = TiledModel(detector, prepared, tiling, found, device)
+    except InvalidTiling as error:
+        if choices.tiling is None:
+            raise UnsupportedImport(f"the file's tiling cannot be reproduced: {error}") from error
+        raise
+    told = (
+        f"{source.origin}: {detector.name}, {_parameters(detector.parameters_of_model)}",
+        _told(prepared),
+        tiling_told,
+    )
+    raw = f"thresholds: {found.image_threshold:.6g} of pictures, {found.pixel_threshold:.6g} of pixels (raw)"
+    return model, (*told, raw), (*source.assumed, *tiling_assumed, *calibration_assumed)
+
+
+def _numbers(source: ReferenceModel, archive: Archive) -> Mapping[str, float]:
+    """The post-processor's numbers; NaN where the file has none."""
+    tensors = {name: source.tensors.get(f"post_processor.{name}") for name in NUMBERS}
+    if any(tensor is not None and tensor.shape not in ((), (1,)) for tensor in tensors.values()):
+        raise UnsupportedImport("the file's thresholds are no single numbers; it is damaged")
+    return {name: float("nan") if tensor is None else float(archive.read(tensor)) for name, tensor in tensors.items()}
+
+
+def _parameters(parameters: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{name} {' + '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in parameters.items()
+    )
+
+
+def _told(prepared: Preprocessing) -> str:
+    size = "as they are" if prepared.image_size is None else "{} x {}".format(*prepared.image_size)
+    smooth = "antialiased" if prepared.antialias else "not antialiased"
+    return f"preprocessing: pictures {size}, {smooth}, mean {list(prepared.mean)}, std {list(prepared.std)}"

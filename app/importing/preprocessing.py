@@ -1,0 +1,73 @@
+"""anomalib's transforms as our preprocessing, or an error where that cannot say the same."""
+
+from collections.abc import Mapping
+
+from app.errors import UnsupportedImport
+from app.importing.components import interpolation
+from app.importing.records import as_list, shown
+from app.importing.reference import Transform
+from app.pipeline import Preprocessing
+from app.tiling import Size
+
+NO_MEAN, NO_STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
+
+def preprocessing(
+    transforms: tuple[Transform, ...], image_size: Size | None = None, antialias: bool | None = None
+) -> Preprocessing:
+    """The preprocessing of these steps, apart from what is given; raises UnsupportedImport.
+
+    At most one Resize to `(height, width)` and one Normalize; a CenterCrop only if it leaves pictures as they are.
+    Without Normalize values are in [0, 1].
+    """
+    size: Size | None = None
+    smooth, mean, std = True, NO_MEAN, NO_STD
+    seen: set[str] = set()
+    for transform in transforms:
+        settings = transform.settings
+        if transform.name in seen or transform.name not in (
+            "Resize",
+            "CenterCrop",
+            "ExportableCenterCrop",
+            "Normalize",
+        ):
+            raise UnsupportedImport(
+                f"the pre-processor's step {transform.name} cannot be reproduced; use one Resize and one Normalize"
+            )
+        seen.add(transform.name)
+        if transform.name == "Resize":
+            size, smooth = _resized(settings), settings.get("antialias") is True
+        elif transform.name == "Normalize":
+            mean, std = _channels("mean", settings), _channels("std", settings)
+            if min(std) <= 0:
+                raise UnsupportedImport(f"the pre-processor divides by a standard deviation of {min(std)}")
+        elif as_list(settings.get("size")) != list(size or ()):
+            raise UnsupportedImport(
+                f"the pre-processor crops pictures to {shown(settings.get('size'))} after resizing them to "
+                f"{shown(size)}, which is not supported; train the model without CenterCrop to import it"
+            )
+    return Preprocessing(image_size or size, smooth if antialias is None else antialias, mean, std)
+
+
+def _resized(settings: Mapping[object, object]) -> Size:
+    size, kind = as_list(settings.get("size")), interpolation(settings.get("interpolation"))
+    match size:
+        case [int(height), int(width)] if height > 0 and width > 0 and settings.get("max_size") is None:
+            if kind != "bilinear":
+                raise UnsupportedImport(
+                    f"the pre-processor resizes by {shown(kind)} interpolation; bilinear is supported"
+                )
+            return height, width
+    raise UnsupportedImport(
+        f"the pre-processor resizes to {shown(settings.get('size'))}, which keeps the aspect ratio or is no size; "
+        "Resize((height, width)) is supported"
+    )
+
+
+def _channels(name: str, settings: Mapping[object, object]) -> tuple[float, float, float]:
+    match as_list(settings.get(name)):
+        case [(int() | float()) as red, (int() | float()) as green, (int() | float()) as blue]:
+            return float(red), float(green), float(blue)
+    raise UnsupportedImport(
+        f"the pre-processor normalises by a {name} of {shown(settings.get(name))}; use three numbers"
+    )

@@ -1,0 +1,76 @@
+"""How an imported model is tiled: as its file says, as it is told, or not at all."""
+
+from app.errors import InvalidTiling, UnsupportedImport
+from app.importing.records import shown
+from app.importing.reference import RecordedTiler, ReferenceModel
+from app.tiling import Tiling
+
+UNKNOWN = (
+    "tiling: NO TILING, since checkpoints do not store their tiler and none was given; if the model was trained with "
+    "one, import it again with its --tiling.tile_size and --tiling.stride, or it will say something else"
+)
+
+
+def chosen_tiling(source: ReferenceModel, given: Tiling | None) -> tuple[Tiling, str, tuple[str, ...]]:
+    """The tiling, what is told of it, and what was assumed; raises UnsupportedImport if the file's cannot be had."""
+    if given is not None:
+        told, assumed = f"tiling: {_in_words(given)}, as given", []
+        if source.tiler_is_recorded and not _is_recorded(given, source.tiler):
+            assumed.append(f"tiling: the file says otherwise ({_recorded_in_words(source.tiler)})")
+        if given.enable and given.remove_border_count:
+            assumed.append(
+                "tiling: remove_border_count is in pixels here, and in cells of each layer in anomalib, which leaves "
+                "holes: scores will differ"
+            )
+        return given, told, tuple(assumed)
+    if source.tiler is None:
+        assumed = [] if source.tiler_is_recorded else [UNKNOWN]
+        return Tiling(enable=False), "tiling: none", tuple(assumed)
+    tiling = _recorded(source.tiler)
+    return tiling, f"tiling: {_in_words(tiling)}", ()
+
+
+def _recorded(tiler: RecordedTiler) -> Tiling:
+    if tiler.remove_border_count != 0:
+        raise UnsupportedImport(
+            f"the file's tiler removes borders of {shown(tiler.remove_border_count)} cells, which leaves holes in "
+            "anomalib and cannot be reproduced; give --tiling.tile_size and --tiling.stride to import it without"
+        )
+    tile, stride = (_size(size) for size in (tiler.tile_size, tiler.stride))
+    if tile is None or stride is None:
+        raise UnsupportedImport(
+            "the file's tiler has no tile size or stride; give --tiling.tile_size and --tiling.stride"
+        )
+    if tiler.mode not in ("padding", "interpolation"):
+        raise UnsupportedImport(
+            f"the file's tiler has the mode {shown(tiler.mode)}; padding and interpolation are known"
+        )
+    try:
+        return Tiling(True, tile, stride, 0, "padding" if tiler.mode == "padding" else "interpolation")
+    except InvalidTiling as error:
+        raise UnsupportedImport(f"the file's tiling cannot be reproduced: {error}") from error
+
+
+def _size(pair: tuple[object, object]) -> tuple[int, int] | None:
+    height, width = pair
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def _is_recorded(given: Tiling, tiler: RecordedTiler | None) -> bool:
+    if tiler is None or not given.enable:
+        return tiler is None and not given.enable
+    return (given.tile_size, given.stride, given.mode) == (tiler.tile_size, tiler.stride, tiler.mode)
+
+
+def _in_words(tiling: Tiling) -> str:
+    if not tiling.enable:
+        return "none"
+    return "{} x {} tiles, {} x {} apart, {}".format(*tiling.tile_size, *tiling.stride, tiling.mode)
+
+
+def _recorded_in_words(tiler: RecordedTiler | None) -> str:
+    return (
+        "none"
+        if tiler is None
+        else f"tiles {shown(tiler.tile_size)}, stride {shown(tiler.stride)}, {shown(tiler.mode)}"
+    )
