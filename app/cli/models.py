@@ -48,5 +48,11 @@ def _summary(entry: Entry, manifest: Manifest) -> list[str]:
         "{} x {}".format(*tiling.tile_size) if tiling.enable else "whole picture",
         "{} x {}".format(*tiling.stride) if tiling.enable else "",
         "{} x {}".format(*size) if size else "any",
-        f"{manifest.provenance.dataset}, {manifest.provenance.pictures} pictures",
+        _dataset(manifest),
     ]
+
+
+def _dataset(manifest: Manifest) -> str:
+    """What was trained on; of imported models nobody knows how many pictures."""
+    dataset, pictures = manifest.provenance.dataset, manifest.provenance.pictures
+    return f"{dataset}, {pictures} pictures" if pictures else dataset

@@ -1,0 +1,232 @@
+import builtins
+import os
+import pickle
+import subprocess
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.artifacts import ModelRepository
+from app.errors import TesseraError, UnsupportedImport
+from app.importing import Choices, import_model
+from app.importing.archive import open_archive
+from app.importing.records import Name, Record
+from app.importing.tensors import StoredTensor
+from app.importing.unpickler import unpickle
+from tests.importing.conftest import Write, checkpoint_of, fitted
+
+
+class Calls:
+    """Pickles as a call of any function."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object, state: object = None) -> None:
+        self._parts = (function, arguments, state) if state is not None else (function, arguments)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return self._parts
+
+
+def touch(path: Path) -> list[object]:
+    """Attacks that would create `path`."""
+    target = str(path)
+    return [
+        Calls(os.system, f"touch {target}"),
+        Calls(builtins.eval, f"open({target!r}, 'w')"),
+        Calls(builtins.exec, f"open({target!r}, 'w')"),
+        Calls(subprocess.Popen, ["touch", target]),
+        Calls(builtins.open, target, "w"),
+        Calls(getattr, Calls(builtins.__import__, "os"), "system"),
+        Calls(OrderedDict, [("key", Calls(os.mkdir, target))]),
+        Calls(torch._utils._rebuild_tensor_v2, Calls(os.mkdir, target), 0, (1,), (1,)),
+        Calls(torch._utils._rebuild_parameter, Calls(os.mkdir, target), False, OrderedDict()),
+        Calls(torch._utils._rebuild_tensor_v2, *[Calls(os.mkdir, target)] * 7),
+        Calls(torch.load, target),
+        Calls(torch.serialization.load, Calls(builtins.open, target, "w")),
+        Calls(Record, Name("x"), (Calls(os.mkdir, target),)),
+        Calls(Calls, os.mkdir, target, state={"__setstate__": Calls(os.mkdir, target)}),
+        Calls(os.mkdir, target),
+    ]
+
+
+@pytest.mark.parametrize("number", range(15))
+def test_calls_in_a_file_are_not_made(number: int, tmp_path: Path, write: Write) -> None:
+    target = tmp_path / "created"
+    attack = touch(target)[number]
+    repository = ModelRepository(tmp_path / "models")
+    for content in (attack, {"state_dict": attack}, {"model": attack}, {"state_dict": {}, "hyper_parameters": attack}):
+        with pytest.raises(TesseraError):
+            import_model(write(content), repository, "evil", Choices())
+    assert not target.exists()
+    assert not repository.entries()
+
+
+def test_calls_beside_a_model_do_nothing(tmp_path: Path, write: Write) -> None:
+    target = tmp_path / "created"
+    content = checkpoint_of(fitted("patchcore"))
+    content["callbacks"] = touch(target)[:6]
+    content["lr_schedulers"] = [Calls(os.mkdir, str(target))]
+    content["hyper_parameters"]["seed"] = Calls(os.mkdir, str(target))  # type: ignore[index]  # a dict
+    imported = import_model(write(content), ModelRepository(tmp_path / "models"), "inert", Choices())
+    assert imported.entry.path.is_dir()
+    assert not target.exists()
+
+
+def test_what_would_be_an_object_is_a_record(write: Write) -> None:
+    with open_archive(
+        write({"call": Calls(os.getenv, "HOME", "x"), "class": OrderedDict, "path": Path("/x")})
+    ) as archive:
+        content = archive.content()
+    assert isinstance(content, dict)
+    call = content["call"]
+    assert isinstance(call, Record) and call.name == Name("os.getenv") and call.arguments == ("HOME", "x")
+    assert content["class"] == Name("collections.OrderedDict")
+    assert isinstance(content["path"], Record)
+
+
+def test_plain_values_come_back(write: Write) -> None:
+    plain = {"a": [1, -2.5, None, True, False, 2**40, "text"], "b": {"c": (1, (2, 3), ())}, 7: {}, "empty": []}
+    with open_archive(write(OrderedDict(plain))) as archive:
+        assert archive.content() == plain
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.arange(12.0).reshape(3, 4),
+        torch.arange(12).reshape(3, 4).T,
+        torch.arange(24, dtype=torch.float16)[6:18:2],
+        torch.tensor(7.0),
+        torch.tensor([True, False]),
+        torch.empty(0),
+        torch.empty(0, 4),
+        torch.rand(3, dtype=torch.float64),
+        torch.rand(3).bfloat16(),
+        torch.nn.Parameter(torch.rand(2, 2)),
+    ],
+    ids=lambda tensor: f"{tuple(tensor.shape)}-{tensor.dtype}",
+)
+def test_tensors_come_back(tensor: Tensor, write: Write) -> None:
+    with open_archive(write({"tensor": tensor})) as archive:
+        content = archive.content()
+        assert isinstance(content, dict) and isinstance(content["tensor"], StoredTensor)
+        found = archive.read(content["tensor"])
+    assert torch.equal(found, tensor.detach()) and found.dtype == tensor.dtype
+    assert found.is_contiguous()
+
+
+def rebuilt(offset: int, shape: tuple[int, ...], stride: tuple[int, ...], elements: int = 6) -> bytes:
+    """A pickle of a tensor over a storage of `elements` numbers."""
+
+    class Saved(pickle.Pickler):
+        def persistent_id(self, value: object) -> object:
+            return ("storage", torch.FloatStorage, "0", "cpu", elements) if value is Ellipsis else None
+
+    import io
+
+    file = io.BytesIO()
+    Saved(file, 2).dump(Calls(torch._utils._rebuild_tensor_v2, ..., offset, shape, stride, False, OrderedDict()))
+    return file.getvalue()
+
+
+def test_a_tensor_within_its_storage_is_taken() -> None:
+    found = unpickle(rebuilt(1, (2, 2), (2, 1)), {"0": 24})
+    assert isinstance(found, StoredTensor)
+    assert (found.offset, found.shape, found.stride) == (1, (2, 2), (2, 1))
+
+
+@pytest.mark.parametrize(
+    ("offset", "shape", "stride", "message"),
+    [
+        (0, (7,), (1,), "reaches beyond the 6 numbers"),
+        (5, (2,), (1,), "reaches beyond"),
+        (0, (2, 2), (5, 1), "reaches beyond"),
+        (0, (10**12,), (0,), "reaches beyond"),
+        (-1, (2,), (1,), "in a way that torch does not"),
+        (0, (-2,), (1,), "in a way that torch does not"),
+        (0, (2,), (-1,), "in a way that torch does not"),
+        (0, (2, 2), (1,), "in a way that torch does not"),
+    ],
+)
+def test_a_tensor_beyond_its_storage_is_refused(
+    offset: int, shape: tuple[int, ...], stride: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(UnsupportedImport, match=message):
+        unpickle(rebuilt(offset, shape, stride), {"0": 24})
+
+
+@pytest.mark.parametrize("sizes", [{}, {"0": 23}, {"0": 28}])
+def test_a_storage_of_another_size_is_refused(sizes: dict[str, int]) -> None:
+    with pytest.raises(UnsupportedImport, match="should hold 24 bytes for its storage 0"):
+        unpickle(rebuilt(0, (6,), (1,)), sizes)
+
+
+def test_an_unknown_storage_is_refused(write: Write) -> None:
+    with open_archive(write(torch.rand(2, dtype=torch.complex64))) as archive:
+        with pytest.raises(UnsupportedImport, match=r"type torch\.ComplexFloatStorage"):
+            archive.content()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "cannot be read"),
+        (b"\x80\x02", "cannot be read"),
+        (b"\x80\x02.", "cannot be read"),
+        (b"\x80\x04N.", "protocol 4"),
+        (b"\x80\x02]q\x00h\x05.", "cannot be read"),
+        (b"\x80\x02NNR.", "something that is no name is called"),
+        (b"\x80\x02NNa.", "something that is no list"),
+        (b"\x80\x02N(NNu.", "something that is no dict"),
+        (b"\x80\x02}(Nu.", "something that is no dict"),
+        (b"\x80\x02})Ns.", "neither a string nor a number"),
+        (b"\x80\x02}]Ns.", "neither a string nor a number"),
+        (b"\x80\x02NNb.", "something that is no object"),
+        (b"\x80\x02NQ.", "in a way that torch does not"),
+        (b"\x80\x02u.", "cannot be read"),
+        (b"\x80\x02\x82\x01.", "EXT1"),
+        (b"\x80\x02(ios\nsystem\n.", "INST"),
+        (b"\x80\x02cos\nsystem\n(o.", "OBJ"),
+        (b"\x80\x02Pname\n.", "PERSID"),
+        (b"\x80\x02\x8c\x01a\x8c\x01b\x93.", "SHORT_BINUNICODE"),
+        (b"\x80\x02I" + b"9" * 5000 + b"\n.", "damaged"),
+    ],
+)
+def test_pickles_that_torch_does_not_write_are_refused(data: bytes, message: str) -> None:
+    with pytest.raises(UnsupportedImport, match=message):
+        unpickle(data, {})
+
+
+def test_nesting_of_any_depth_is_survived() -> None:
+    depth = 300_000
+    for opening, closing in ((b"(", b"t"), (b"", b"\x85")):
+        found = unpickle(b"\x80\x02" + opening * depth + b"N" + closing * depth + b".", {})
+        assert isinstance(found, tuple)
+    with pytest.raises(UnsupportedImport):
+        unpickle(b"\x80\x02}N" + b"\x85" * depth + b"Ns.", {})
+    records = unpickle(b"\x80\x02" + b"cx\ny\n" * depth + b")" + b"R\x85" * depth + b".", {})
+    assert isinstance(records, tuple)
+
+
+def test_a_memo_of_any_index_takes_no_room() -> None:
+    assert unpickle(b"\x80\x02Nr\xff\xff\xff\xff0j\xff\xff\xff\xff.", {}) is None
+
+
+def test_the_whole_checkpoint_reads_as_torch_reads_it(write: Write) -> None:
+    path = write(checkpoint_of(fitted("padim")))
+    expected = torch.load(path, weights_only=True)["state_dict"]
+    with open_archive(path) as archive:
+        content = archive.content()
+        assert isinstance(content, dict)
+        found = {key: archive.read(tensor) for key, tensor in content["state_dict"].items()}
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in found)
+
+
+def test_the_entries_of_the_file_are_those_of_torch(write: Write) -> None:
+    with ZipFile(write({"x": torch.rand(2)})) as file:
+        assert any(name.endswith("/data.pkl") for name in file.namelist())
