@@ -96,8 +96,9 @@ def _model(
         _told(prepared),
         tiling_told,
     )
+    half = _precision(source)
     raw = f"thresholds: {found.image_threshold:.6g} of pictures, {found.pixel_threshold:.6g} of pixels (raw)"
-    return model, (*told, raw), (*source.assumed, *tiling_assumed, *calibration_assumed)
+    return model, (*told, raw), (*source.assumed, *half, *tiling_assumed, *calibration_assumed)
 
 
 def _numbers(source: ReferenceModel, archive: Archive) -> Mapping[str, float]:
@@ -106,6 +107,12 @@ def _numbers(source: ReferenceModel, archive: Archive) -> Mapping[str, float]:
     if any(tensor is not None and tensor.shape not in ((), (1,)) for tensor in tensors.values()):
         raise UnsupportedImport("the file's thresholds are no single numbers; it is damaged")
     return {name: float("nan") if tensor is None else float(archive.read(tensor)) for name, tensor in tensors.items()}
+
+
+def _precision(source: ReferenceModel) -> tuple[str, ...]:
+    if not any(tensor.storage.dtype == torch.float16 for tensor in source.tensors.values()):
+        return ()
+    return ("precision: the file's tensors are float16, and float32 here: anomalib's scores are less exact",)
 
 
 def _parameters(parameters: Mapping[str, object]) -> str:

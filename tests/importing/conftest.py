@@ -107,9 +107,11 @@ def class_of(path: str, base: type, monkeypatch: pytest.MonkeyPatch) -> type:
     """A class that pickles under another name, in a module that exists until the test ends."""
     module_name, _, name = path.rpartition(".")
     kind = type(name, (base,), {"__module__": module_name})
-    module = sys.modules.get(module_name) or ModuleType(module_name)
-    monkeypatch.setitem(sys.modules, module_name, module)
-    monkeypatch.setattr(module, name, kind, raising=False)
+    parts = module_name.split(".")
+    for package in (".".join(parts[: end + 1]) for end in range(len(parts))):
+        if package not in sys.modules:
+            monkeypatch.setitem(sys.modules, package, ModuleType(package))
+    monkeypatch.setattr(sys.modules[module_name], name, kind, raising=False)
     return kind
 
 

@@ -1,0 +1,193 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.artifacts import Artifact, ModelRepository, load_artifact
+from app.errors import InvalidArtifact, InvalidTiling, UnsupportedImport
+from app.importing import Choices, Thresholds, import_model
+from app.pipeline import Preprocessing, TiledModel, predict
+from app.tiling import Tiling
+from tests.importing.conftest import (
+    CLASSES,
+    SIZE,
+    Checkpoint,
+    Write,
+    checkpoint_of,
+    exported_of,
+    fitted,
+    reference_state,
+    tiler_of,
+)
+
+PREPROCESSING = Preprocessing(SIZE, True, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
+TILING = Tiling(tile_size=32)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> ModelRepository:
+    return ModelRepository(tmp_path / "models")
+
+
+def imported(path: Path, repository: ModelRepository, choices: Choices | None = None) -> Artifact:
+    return load_artifact(import_model(path, repository, "taken", choices or Choices()).entry)
+
+
+def assert_equal(found: TiledModel, expected: TiledModel) -> None:
+    for height, width in (SIZE, (130, 100)):
+        picture = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
+        ours, theirs = predict(found, picture, 4), predict(expected, picture, 4)
+        torch.testing.assert_close(ours.anomaly_map, theirs.anomaly_map, rtol=1e-4, atol=1e-5)
+        assert ours.raw_score == pytest.approx(theirs.raw_score, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("tiling", [Tiling(enable=False), TILING], ids=["untiled", "tiled"])
+def test_a_checkpoint_says_what_its_model_said(
+    name: str, tiling: Tiling, write: Write, repository: ModelRepository
+) -> None:
+    detector = fitted(name)
+    artifact = imported(write(checkpoint_of(detector)), repository, Choices(tiling=tiling))
+    assert_equal(artifact.model, TiledModel(fitted(name), PREPROCESSING, tiling))
+    assert artifact.manifest.detector.parameters == detector.parameters_of_model
+    assert artifact.manifest.calibration.protocol == "imported"
+    assert artifact.manifest.calibration.image_threshold == 3
+    assert artifact.manifest.provenance.dataset == "imported from anomalib 2.x checkpoint"
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("tiled", [False, True], ids=["untiled", "tiled"])
+def test_an_exported_model_says_what_it_said(
+    name: str, tiled: bool, write: Write, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as classes:
+        path = write(exported_of(fitted(name), classes, tiler_of(classes) if tiled else None))
+    artifact = imported(path, repository)
+    assert_equal(artifact.model, TiledModel(fitted(name), PREPROCESSING, TILING if tiled else Tiling(enable=False)))
+    assert artifact.manifest.calibration.pixel_threshold == 2
+    assert artifact.manifest.provenance.dataset == "imported from anomalib 2.x exported model"
+
+
+def test_what_is_given_comes_before_the_file(write: Write, repository: ModelRepository) -> None:
+    choices = Choices(Tiling(tile_size=64), (128, 64), False, Thresholds(image=7.0))
+    manifest = imported(write(checkpoint_of(fitted("patchcore"))), repository, choices).manifest
+    assert manifest.tiling.tile_size == (64, 64)
+    assert manifest.preprocessing.image_size == (128, 64)
+    assert not manifest.preprocessing.antialias
+    assert (manifest.calibration.image_threshold, manifest.calibration.pixel_threshold) == (7, 2)
+
+
+def test_half_precision_becomes_single(write: Write, repository: ModelRepository) -> None:
+    content = checkpoint_of(fitted("patchcore"))
+    content["state_dict"] = {
+        key: tensor.half() if tensor.is_floating_point() else tensor
+        for key, tensor in content["state_dict"].items()  # type: ignore[attr-defined]  # a dict
+    }
+    result = import_model(write(content), repository, "half", Choices())
+    assert any("float16" in words for words in result.assumed)
+    state = load_artifact(result.entry).model.detector.state_dict()
+    assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in state.values())
+
+
+def test_the_tags_of_timm_s_names_are_left_out(write: Write, repository: ModelRepository) -> None:
+    content = checkpoint_of(fitted("stfpm"))
+    content["hyper_parameters"]["backbone"] = "resnet18.a1_in1k"  # type: ignore[index]  # a dict
+    assert imported(write(content), repository).manifest.detector.parameters["backbone"] == "resnet18"
+
+
+def change_state(name: str, change: dict[str, object]) -> Checkpoint:
+    """A checkpoint of this detector with other tensors; None leaves one out."""
+    content = checkpoint_of(fitted(name))
+    state = {**content["state_dict"], **change}  # type: ignore[dict-item]  # a dict
+    content["state_dict"] = {key: tensor for key, tensor in state.items() if tensor is not None}
+    return content
+
+
+def change_hyperparameters(name: str, **change: object) -> Checkpoint:
+    content = checkpoint_of(fitted(name))
+    content["hyper_parameters"] |= change  # type: ignore[operator]  # a dict
+    return content
+
+
+CONV = "model.feature_extractor.feature_extractor.conv1.weight"
+REFUSED: list[tuple[str, Checkpoint, str]] = [
+    ("unfitted flag", change_state("padim", {"_is_fitted": torch.tensor([False])}), "is not fitted; finish its"),
+    ("empty bank", change_state("patchcore", {"model.memory_bank": torch.empty(0)}), "is not fitted"),
+    ("empty mean", change_state("padim", {"model.gaussian.mean": torch.empty(0)}), "is not fitted"),
+    ("no mean", change_state("padim", {"model.gaussian.mean": None}), r"lacks model\.gaussian\.mean"),
+    ("no idx", change_state("padim", {"model.idx": None}), "hyperparameters cannot be used: n_features is 0"),
+    ("wild idx", change_state("padim", {"model.idx": torch.tensor([0, 1, 2, 3, 999])}), "channels that the layers"),
+    ("missing weight", change_state("patchcore", {CONV: None}), r"lacks .*conv1\.weight"),
+    ("misshapen", change_state("patchcore", {CONV: torch.rand(64, 3, 3, 3)}), r"shape \[64, 3, 3, 3\], and not"),
+    ("NaN", change_state("patchcore", {CONV: torch.full((64, 3, 7, 7), float("nan"))}), "not finite"),
+    ("bank", change_state("patchcore", {"model.memory_bank": torch.rand(20, 100)}), r"not \[20, 384\]"),
+    ("extra", change_state("patchcore", {"model.projection": torch.rand(2)}), r"model\.projection belongs to no"),
+    ("detector", change_state("patchcore", {"model.memory_bank": None}), "detector is not known: .*; Padim, Patchcore"),
+    ("thresholds", change_state("patchcore", {"post_processor.image_min": torch.rand(2)}), "no single numbers"),
+    ("1.x", change_state("padim", {"image_threshold.value": torch.tensor(1.0)}), r"anomalib 0\.x or 1\.x"),
+    ("0.x", change_state("padim", {"normalization_metrics.min": torch.tensor(1.0)}), r"anomalib 0\.x or 1\.x"),
+    ("others", change_state("padim", {"post_processor._image_threshold": None}), "may come from another program"),
+    (
+        "backbone",
+        change_hyperparameters("stfpm", backbone="efficientnet_b0"),
+        "'efficientnet_b0' is not supported; resnet18",
+    ),
+    ("no backbone", change_hyperparameters("stfpm", backbone=None), "backbone None is not supported"),
+    (
+        "layers",
+        change_hyperparameters("stfpm", layers=["blocks.1"]),
+        r"layers \['blocks.1'\] are not supported; layer1",
+    ),
+    ("order", change_hyperparameters("stfpm", layers=["layer2", "layer1"]), "in order"),
+    ("fewer", change_hyperparameters("stfpm", layers=["layer1", "layer2"]), r"layer3.*belongs to no stfpm"),
+    ("more", change_hyperparameters("patchcore", layers=["layer3", "layer4"]), "lacks .*layer4"),
+    ("rd layers", change_hyperparameters("reverse_distillation", layers=["layer1"]), "hyperparameters cannot be used"),
+    ("rd mode", change_hyperparameters("reverse_distillation", anomaly_map_mode="max"), "use 'add' or 'multiply'"),
+    ("neighbours", change_hyperparameters("patchcore", num_neighbors=None), "hyperparameters cannot be used"),
+    ("nothing", {"state_dict": {}}, "may come from another program"),
+    ("weights", {"conv1.weight": torch.rand(2)}, "neither a checkpoint of Lightning's"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_what_cannot_be_taken_over_is_refused(
+    content: Checkpoint, message: str, write: Write, repository: ModelRepository
+) -> None:
+    with pytest.raises(UnsupportedImport, match=message):
+        import_model(write(content), repository, "refused", Choices())
+    assert not repository.entries()
+
+
+def test_an_image_size_is_asked_for_where_gaussians_need_one(write: Write, repository: ModelRepository) -> None:
+    content = checkpoint_of(fitted("padim"))
+    content["anomalib_pre_processor_config"] = {"transform": None}
+    path = write(content)
+    with pytest.raises(UnsupportedImport, match="give --image_size"):
+        import_model(path, repository, "sized", Choices())
+    assert imported(path, repository, Choices(image_size=SIZE)).manifest.preprocessing.image_size == SIZE
+
+
+def test_a_given_tiling_that_cannot_work_is_refused_with_what_would(write: Write, repository: ModelRepository) -> None:
+    path = write(checkpoint_of(fitted("patchcore")))
+    with pytest.raises(InvalidTiling, match="use 96 or 112"):
+        import_model(path, repository, "tiled", Choices(tiling=Tiling(tile_size=100)))
+
+
+def test_a_recorded_tiling_that_cannot_work_is_refused(
+    write: Write, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiler = tiler_of(monkeypatch, tile_size_h=40, stride_h=40)
+    path = write(exported_of(fitted("patchcore"), monkeypatch, tiler))
+    with pytest.raises(UnsupportedImport, match="the file's tiling cannot be reproduced: tile_size 40"):
+        import_model(path, repository, "tiled", Choices())
+
+
+def test_a_name_that_cannot_be_used_is_refused_before_the_file_is_read(repository: ModelRepository) -> None:
+    with pytest.raises(InvalidArtifact, match="cannot name a model"):
+        import_model(Path("nowhere.ckpt"), repository, "No Name", Choices())
+
+
+def test_weights_without_a_model_are_refused(write: Write, repository: ModelRepository) -> None:
+    path = write({"model": reference_state(fitted("patchcore"))})
+    with pytest.raises(UnsupportedImport, match="weights alone are not enough"):
+        import_model(path, repository, "weights", Choices())
