@@ -23,7 +23,10 @@ def parser() -> ArgumentParser:
     parser.add_argument("file", type=Path, help="a checkpoint (.ckpt), or an export of type torch (.pt)")
     parser.add_argument("--name", type=str, required=True, help="what the model is called")
     parser.add_argument(
-        "--tiling", type=Tiling | None, default=None, help="as in training: checkpoints do not store it, exports do"
+        "--tiling",
+        type=Tiling | None,
+        default=None,
+        help="--tiling.tile_size, --tiling.stride, ... as in training; checkpoints do not store it, exports do",
     )
     parser.add_argument(
         "--image_size", type=int | list[int] | None, default=None, help="[height, width], instead of the file's"

@@ -9,7 +9,7 @@ import torch
 from app.errors import UnsupportedImport
 from app.importing.archive import MAX_PICKLE_BYTES, open_archive
 from app.importing.tensors import StoredTensor
-from tests.importing.conftest import Write
+from tests.importing.files import Write
 
 
 def content_of(path: Path) -> object:

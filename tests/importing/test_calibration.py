@@ -8,7 +8,7 @@ from app.importing.calibration import calibration
 from app.importing.components import plain_post_processing
 from app.importing.reference import PostProcessing
 from app.scoring import Calibration
-from tests.importing.conftest import NUMBERS
+from tests.importing.files import NUMBERS
 
 NAN = float("nan")
 NONE_GIVEN = Thresholds()

@@ -10,7 +10,7 @@ from app.importing.checkpoint import read_checkpoint
 from app.importing.components import DEFAULT_TRANSFORMS
 from app.importing.records import as_dict
 from app.importing.reference import PostProcessing, ReferenceModel
-from tests.importing.conftest import NUMBERS, Write, checkpoint_of, class_of, fitted
+from tests.importing.files import NUMBERS, Write, checkpoint_of, class_of, fitted
 
 
 @pytest.fixture

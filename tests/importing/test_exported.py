@@ -8,7 +8,7 @@ from app.importing.exported import MAX_DEPTH, read_exported, state_dict
 from app.importing.records import Name, Record, as_dict
 from app.importing.reference import PostProcessing, RecordedTiler, ReferenceModel
 from app.importing.tensors import Storage, StoredTensor
-from tests.importing.conftest import Write, class_of, exported_of, fitted, tiler_of
+from tests.importing.files import Write, class_of, exported_of, fitted, tiler_of
 
 
 def read(write: Write, content: object) -> ReferenceModel:

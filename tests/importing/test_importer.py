@@ -2,16 +2,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
 from app.errors import InvalidArtifact, InvalidTiling, UnsupportedImport
 from app.importing import Choices, Thresholds, import_model
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.tiling import Tiling
-from tests.importing.conftest import (
+from tests.importing.files import (
     CLASSES,
     SIZE,
-    Checkpoint,
     Write,
     checkpoint_of,
     exported_of,
@@ -80,8 +80,7 @@ def test_what_is_given_comes_before_the_file(write: Write, repository: ModelRepo
 def test_half_precision_becomes_single(write: Write, repository: ModelRepository) -> None:
     content = checkpoint_of(fitted("patchcore"))
     content["state_dict"] = {
-        key: tensor.half() if tensor.is_floating_point() else tensor
-        for key, tensor in content["state_dict"].items()  # type: ignore[attr-defined]  # a dict
+        key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in content["state_dict"].items()
     }
     result = import_model(write(content), repository, "half", Choices())
     assert any("float16" in words for words in result.assumed)
@@ -91,71 +90,73 @@ def test_half_precision_becomes_single(write: Write, repository: ModelRepository
 
 def test_the_tags_of_timm_s_names_are_left_out(write: Write, repository: ModelRepository) -> None:
     content = checkpoint_of(fitted("stfpm"))
-    content["hyper_parameters"]["backbone"] = "resnet18.a1_in1k"  # type: ignore[index]  # a dict
+    content["hyper_parameters"]["backbone"] = "resnet18.a1_in1k"
     assert imported(write(content), repository).manifest.detector.parameters["backbone"] == "resnet18"
 
 
-def change_state(name: str, change: dict[str, object]) -> Checkpoint:
-    """A checkpoint of this detector with other tensors; None leaves one out."""
-    content = checkpoint_of(fitted(name))
-    state = {**content["state_dict"], **change}  # type: ignore[dict-item]  # a dict
-    content["state_dict"] = {key: tensor for key, tensor in state.items() if tensor is not None}
-    return content
-
-
-def change_hyperparameters(name: str, **change: object) -> Checkpoint:
-    content = checkpoint_of(fitted(name))
-    content["hyper_parameters"] |= change  # type: ignore[operator]  # a dict
-    return content
-
-
 CONV = "model.feature_extractor.feature_extractor.conv1.weight"
-REFUSED: list[tuple[str, Checkpoint, str]] = [
-    ("unfitted flag", change_state("padim", {"_is_fitted": torch.tensor([False])}), "is not fitted; finish its"),
-    ("empty bank", change_state("patchcore", {"model.memory_bank": torch.empty(0)}), "is not fitted"),
-    ("empty mean", change_state("padim", {"model.gaussian.mean": torch.empty(0)}), "is not fitted"),
-    ("no mean", change_state("padim", {"model.gaussian.mean": None}), r"lacks model\.gaussian\.mean"),
-    ("no idx", change_state("padim", {"model.idx": None}), "hyperparameters cannot be used: n_features is 0"),
-    ("wild idx", change_state("padim", {"model.idx": torch.tensor([0, 1, 2, 3, 999])}), "channels that the layers"),
-    ("missing weight", change_state("patchcore", {CONV: None}), r"lacks .*conv1\.weight"),
-    ("misshapen", change_state("patchcore", {CONV: torch.rand(64, 3, 3, 3)}), r"shape \[64, 3, 3, 3\], and not"),
-    ("NaN", change_state("patchcore", {CONV: torch.full((64, 3, 7, 7), float("nan"))}), "not finite"),
-    ("bank", change_state("patchcore", {"model.memory_bank": torch.rand(20, 100)}), r"not \[20, 384\]"),
-    ("extra", change_state("patchcore", {"model.projection": torch.rand(2)}), r"model\.projection belongs to no"),
-    ("detector", change_state("patchcore", {"model.memory_bank": None}), "detector is not known: .*; Padim, Patchcore"),
-    ("thresholds", change_state("patchcore", {"post_processor.image_min": torch.rand(2)}), "no single numbers"),
-    ("1.x", change_state("padim", {"image_threshold.value": torch.tensor(1.0)}), r"anomalib 0\.x or 1\.x"),
-    ("0.x", change_state("padim", {"normalization_metrics.min": torch.tensor(1.0)}), r"anomalib 0\.x or 1\.x"),
-    ("others", change_state("padim", {"post_processor._image_threshold": None}), "may come from another program"),
-    (
-        "backbone",
-        change_hyperparameters("stfpm", backbone="efficientnet_b0"),
-        "'efficientnet_b0' is not supported; resnet18",
-    ),
-    ("no backbone", change_hyperparameters("stfpm", backbone=None), "backbone None is not supported"),
-    (
-        "layers",
-        change_hyperparameters("stfpm", layers=["blocks.1"]),
-        r"layers \['blocks.1'\] are not supported; layer1",
-    ),
-    ("order", change_hyperparameters("stfpm", layers=["layer2", "layer1"]), "in order"),
-    ("fewer", change_hyperparameters("stfpm", layers=["layer1", "layer2"]), r"layer3.*belongs to no stfpm"),
-    ("more", change_hyperparameters("patchcore", layers=["layer3", "layer4"]), "lacks .*layer4"),
-    ("rd layers", change_hyperparameters("reverse_distillation", layers=["layer1"]), "hyperparameters cannot be used"),
-    ("rd mode", change_hyperparameters("reverse_distillation", anomaly_map_mode="max"), "use 'add' or 'multiply'"),
-    ("neighbours", change_hyperparameters("patchcore", num_neighbors=None), "hyperparameters cannot be used"),
-    ("nothing", {"state_dict": {}}, "may come from another program"),
-    ("weights", {"conv1.weight": torch.rand(2)}, "neither a checkpoint of Lightning's"),
+BANK, IDX, MEAN = "model.memory_bank", "model.idx", "model.gaussian.mean"
+NAN = torch.full((64, 3, 7, 7), float("nan"))
+TENSORS = [  # a detector, a tensor, what is there instead (None: nothing), and what the error says
+    ("padim", "_is_fitted", torch.tensor([False]), "is not fitted; finish its"),
+    ("patchcore", BANK, torch.empty(0), "is not fitted"),
+    ("padim", MEAN, torch.empty(0), "is not fitted"),
+    ("padim", MEAN, None, r"lacks model\.gaussian\.mean"),
+    ("padim", IDX, None, "hyperparameters cannot be used: n_features is 0"),
+    ("padim", IDX, torch.tensor([0, 1, 2, 3, 999]), "names channels that the layers do not have"),
+    ("patchcore", CONV, None, r"lacks .*conv1\.weight"),
+    ("patchcore", CONV, torch.rand(64, 3, 3, 3), r"shape \[64, 3, 3, 3\], and not \[64, 3, 7, 7\]"),
+    ("patchcore", CONV, NAN, "numbers that are not finite"),
+    ("patchcore", BANK, torch.rand(20, 100), r"not \[20, 384\]"),
+    ("patchcore", BANK, None, r"detector is not known: its tensors are model\..*; Padim, Patchcore, Stfpm, Rev"),
+    ("patchcore", "model.projection", torch.rand(2), r"model\.projection belongs to no patchcore"),
+    ("patchcore", "post_processor.image_min", torch.rand(2), "no single numbers"),
+    ("padim", "image_threshold.value", torch.tensor(1.0), r"anomalib 0\.x or 1\.x; train the model with 2\.x"),
+    ("padim", "normalization_metrics.min", torch.tensor(1.0), r"anomalib 0\.x or 1\.x"),
+    ("padim", "post_processor._image_threshold", None, "may come from another program"),
+]
+HYPERPARAMETERS = [
+    ("stfpm", "backbone", "efficientnet_b0", "'efficientnet_b0' is not supported; resnet18"),
+    ("stfpm", "backbone", None, "backbone None is not supported"),
+    ("stfpm", "layers", ["blocks.1"], r"layers \['blocks.1'\] are not supported; layer1"),
+    ("stfpm", "layers", ["layer2", "layer1"], "in order"),
+    ("stfpm", "layers", ["layer1", "layer2"], "layer3.*belongs to no stfpm"),
+    ("patchcore", "layers", ["layer3", "layer4"], "lacks .*layer4"),
+    ("patchcore", "num_neighbors", None, "hyperparameters cannot be used"),
+    ("reverse_distillation", "layers", ["layer1"], "hyperparameters cannot be used"),
+    ("reverse_distillation", "anomaly_map_mode", "max", "use 'add' or 'multiply'"),
 ]
 
 
-@pytest.mark.parametrize(("content", "message"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_what_cannot_be_taken_over_is_refused(
-    content: Checkpoint, message: str, write: Write, repository: ModelRepository
-) -> None:
+def assert_refused(content: object, message: str, write: Write, repository: ModelRepository) -> None:
     with pytest.raises(UnsupportedImport, match=message):
         import_model(write(content), repository, "refused", Choices())
     assert not repository.entries()
+
+
+@pytest.mark.parametrize(("name", "tensor", "value", "message"), TENSORS)
+def test_tensors_that_do_not_fit_are_refused(
+    name: str, tensor: str, value: Tensor | None, message: str, write: Write, repository: ModelRepository
+) -> None:
+    content = checkpoint_of(fitted(name))
+    state = {**content["state_dict"], tensor: value}
+    content["state_dict"] = {key: each for key, each in state.items() if each is not None}
+    assert_refused(content, message, write, repository)
+
+
+@pytest.mark.parametrize(("name", "parameter", "value", "message"), HYPERPARAMETERS)
+def test_hyperparameters_that_are_not_known_are_refused(
+    name: str, parameter: str, value: object, message: str, write: Write, repository: ModelRepository
+) -> None:
+    content = checkpoint_of(fitted(name))
+    content["hyper_parameters"][parameter] = value
+    assert_refused(content, message, write, repository)
+
+
+def test_other_files_of_torch_are_refused(write: Write, repository: ModelRepository) -> None:
+    assert_refused({"state_dict": {}}, "may come from another program", write, repository)
+    assert_refused({"conv1.weight": torch.rand(2)}, "neither a checkpoint of Lightning's", write, repository)
+    assert_refused([1, 2], "neither a checkpoint of Lightning's", write, repository)
 
 
 def test_an_image_size_is_asked_for_where_gaussians_need_one(write: Write, repository: ModelRepository) -> None:

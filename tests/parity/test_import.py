@@ -77,9 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def train(
-    name: str, folder: Path, output: Path, tiling: Tiling, with_masks: bool = False, **options: object
-) -> Trained:
+def train(name: str, folder: Path, output: Path, tiling: Tiling, with_masks: bool = False, **options: Any) -> Trained:
     """A model of anomalib's after one epoch."""
     callbacks = (
         [TilerConfigurationCallback(True, tiling.tile_size, tiling.stride, mode=ImageUpscaleMode(tiling.mode))]
@@ -116,7 +114,7 @@ def train(
     return Trained(name, module, Path(engine.best_model_path), Path(exported), tuple(resize.size), tiling)
 
 
-def custom(size: Size) -> dict[str, object]:
+def custom(size: Size) -> dict[str, Any]:
     """A pre-processor and a post-processor with settings that are not the default ones."""
     steps = [v2.Resize(size, antialias=True), v2.Normalize(mean=[0.5, 0.4, 0.3], std=[0.2, 0.25, 0.3])]
     return {
@@ -129,7 +127,7 @@ def custom(size: Size) -> dict[str, object]:
 def untiled(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Each of the models with the default processors: 256 x 256 pixels."""
     name: str = request.param
-    options = {"n_features": 20} if name == "padim" else {}
+    options: dict[str, Any] = {"n_features": 20} if name == "padim" else {}
     return train(name, folder, tmp_path_factory.mktemp(name), Tiling(enable=False), **options)
 
 
