@@ -77,6 +77,8 @@ def _unfitted(source: ReferenceModel) -> Detector:
         parameters["n_features"] = source.tensors["model.idx"].shape[0] if "model.idx" in source.tensors else 0
     elif source.detector == "patchcore":
         parameters |= {name: given.get(name) for name in ("coreset_sampling_ratio", "num_neighbors")}
+        if not isinstance(given.get("num_neighbors"), int):
+            raise UnsupportedImport(f"num_neighbors is {shown(given.get('num_neighbors'))} in the file, and no number")
     elif source.detector == "reverse_distillation":
         parameters["anomaly_map_mode"] = enum_value(given.get("anomaly_map_mode"))
     try:

@@ -16,7 +16,7 @@ from app.importing.exported import read_exported
 from app.importing.preprocessing import preprocessing
 from app.importing.records import as_dict
 from app.importing.reference import ReferenceModel
-from app.importing.tiling import chosen_tiling
+from app.importing.tiling import chosen_tiling, differences
 from app.pipeline import Preprocessing, TiledModel
 from app.tiling import Size, Tiling
 
@@ -96,9 +96,9 @@ def _model(
         _told(prepared),
         tiling_told,
     )
-    half = _precision(source)
+    half, differing = _precision(source), differences(tiling, prepared.image_size)
     raw = f"thresholds: {found.image_threshold:.6g} of pictures, {found.pixel_threshold:.6g} of pixels (raw)"
-    return model, (*told, raw), (*source.assumed, *half, *tiling_assumed, *calibration_assumed)
+    return model, (*told, raw), (*source.assumed, *half, *tiling_assumed, *differing, *calibration_assumed)
 
 
 def _numbers(source: ReferenceModel, archive: Archive) -> Mapping[str, float]:

@@ -1,6 +1,7 @@
 """anomalib's transforms as our preprocessing, or an error where that cannot say the same."""
 
 from collections.abc import Mapping
+from math import isfinite
 
 from app.errors import UnsupportedImport
 from app.importing.components import interpolation
@@ -9,6 +10,7 @@ from app.importing.reference import Transform
 from app.pipeline import Preprocessing
 from app.tiling import Size
 
+MAX_EDGE = 2**14
 NO_MEAN, NO_STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
@@ -52,7 +54,7 @@ def preprocessing(
 def _resized(settings: Mapping[object, object]) -> Size:
     size, kind = as_list(settings.get("size")), interpolation(settings.get("interpolation"))
     match size:
-        case [int(height), int(width)] if height > 0 and width > 0 and settings.get("max_size") is None:
+        case [int(height), int(width)] if all(0 < edge <= MAX_EDGE for edge in (height, width)):
             if kind != "bilinear":
                 raise UnsupportedImport(
                     f"the pre-processor resizes by {shown(kind)} interpolation; bilinear is supported"
@@ -60,14 +62,16 @@ def _resized(settings: Mapping[object, object]) -> Size:
             return height, width
     raise UnsupportedImport(
         f"the pre-processor resizes to {shown(settings.get('size'))}, which keeps the aspect ratio or is no size; "
-        "Resize((height, width)) is supported"
+        f"Resize((height, width)) is supported, of at most {MAX_EDGE} pixels each"
     )
 
 
 def _channels(name: str, settings: Mapping[object, object]) -> tuple[float, float, float]:
     match as_list(settings.get(name)):
         case [(int() | float()) as red, (int() | float()) as green, (int() | float()) as blue]:
-            return float(red), float(green), float(blue)
+            values = float(red), float(green), float(blue)
+            if all(isfinite(value) for value in values):
+                return values
     raise UnsupportedImport(
         f"the pre-processor normalises by a {name} of {shown(settings.get(name))}; use three numbers"
     )

@@ -3,7 +3,7 @@
 from app.errors import InvalidTiling, UnsupportedImport
 from app.importing.records import shown
 from app.importing.reference import RecordedTiler, ReferenceModel
-from app.tiling import Tiling
+from app.tiling import Size, Tiling, plan
 
 UNKNOWN = (
     "tiling: NO TILING, since checkpoints do not store their tiler and none was given; if the model was trained with "
@@ -51,9 +51,26 @@ def _recorded(tiler: RecordedTiler) -> Tiling:
         raise UnsupportedImport(f"the file's tiling cannot be reproduced: {error}") from error
 
 
-def _size(pair: tuple[object, object]) -> tuple[int, int] | None:
+def _size(pair: tuple[object, object]) -> Size | None:
     height, width = pair
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def differences(tiling: Tiling, image_size: Size | None) -> tuple[str, ...]:
+    """Where anomalib's maps are others by its design, or wrong."""
+    if not tiling.enable or image_size is None:
+        return ()
+    if tiling.mode == "interpolation":
+        return (
+            "tiling: with mode interpolation anomalib enlarges features to pixels before it compares them; maps are "
+            "smoother here, and scores may differ a little",
+        )
+    if plan(tiling, *image_size).canvas_size == image_size:
+        return ()
+    return (
+        f"tiling: pictures of {image_size[0]} x {image_size[1]} pixels are not on the grid of the tiles; anomalib's "
+        "maps are stretched there, ours are not, and scores may differ a little",
+    )
 
 
 def _is_recorded(given: Tiling, tiler: RecordedTiler | None) -> bool:

@@ -4,8 +4,9 @@ It knows the opcodes that `torch.save` writes (protocol 2) and has no way to imp
 stays a name. Two functions of torch are understood by their names, since their arguments describe tensors.
 """
 
+import io
 import pickletools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from app.errors import UnsupportedImport
 from app.importing.records import Name, Record
@@ -14,6 +15,7 @@ from app.importing.tensors import StoredTensor, storage, stored_tensor
 PROTOCOL = 2
 VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"}
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
 REBUILD_PARAMETER = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"}
 
 
@@ -25,13 +27,25 @@ def unpickle(data: bytes, sizes: Mapping[str, int]) -> object:
     """
     machine = _Machine(sizes)
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name == "STOP":
+        for opcode, argument in _opcodes(io.BytesIO(data)):
+            if opcode == "STOP":
                 return machine.pop()
-            machine.step(opcode.name, argument)
+            machine.step(opcode, argument)
     except (ValueError, IndexError, LookupError) as error:
         raise UnsupportedImport(f"the file is damaged: its pickle cannot be read ({error})") from error
     raise UnsupportedImport("the file is damaged: its pickle has no end")
+
+
+def _opcodes(file: io.BytesIO) -> Iterator[tuple[str, object]]:
+    """The opcodes in turn with their arguments; those of unknown ones are not even parsed."""
+    while code := file.read(1):
+        opcode = OPCODES.get(code)
+        if opcode is None or opcode.name not in KNOWN:
+            raise UnsupportedImport(
+                f"the file's pickle uses {opcode.name if opcode else code!r}, which torch.save does not write by "
+                "default; save it again with torch"
+            )
+        yield opcode.name, None if opcode.arg is None else opcode.arg.reader(file)
 
 
 class _Machine:
@@ -49,12 +63,8 @@ class _Machine:
             self._stack.append(argument)
         elif opcode in CONSTANTS:
             self._stack.append(CONSTANTS[opcode])
-        elif opcode in STEPS:
-            STEPS[opcode](self, argument)
         else:
-            raise UnsupportedImport(
-                f"the file's pickle uses {opcode}, which torch.save does not write by default; save it again with torch"
-            )
+            STEPS[opcode](self, argument)
 
     def pop(self) -> object:
         """The value on top."""
@@ -223,3 +233,4 @@ STEPS: dict[str, Callable[[_Machine, object], None]] = {
     "SETITEM": _Machine.set_item,
     "SETITEMS": _Machine.set_to_mark,
 }
+KNOWN = {"STOP", *VALUES, *CONSTANTS, *STEPS}

@@ -122,7 +122,9 @@ HYPERPARAMETERS = [
     ("stfpm", "layers", ["layer2", "layer1"], "in order"),
     ("stfpm", "layers", ["layer1", "layer2"], "layer3.*belongs to no stfpm"),
     ("patchcore", "layers", ["layer3", "layer4"], "lacks .*layer4"),
-    ("patchcore", "num_neighbors", None, "hyperparameters cannot be used"),
+    ("patchcore", "num_neighbors", None, "num_neighbors is None in the file, and no number"),
+    ("patchcore", "num_neighbors", 2.5, "num_neighbors is 2.5"),
+    ("patchcore", "coreset_sampling_ratio", "all", "hyperparameters cannot be used"),
     ("reverse_distillation", "layers", ["layer1"], "hyperparameters cannot be used"),
     ("reverse_distillation", "anomaly_map_mode", "max", "use 'add' or 'multiply'"),
 ]

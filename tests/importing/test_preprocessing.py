@@ -64,6 +64,8 @@ def test_interpolation_is_known_in_every_form(interpolation: object) -> None:
         (steps(("Resize", {**RESIZE, "size": [256]})), r"resizes to \[256\], which keeps the aspect ratio"),
         (steps(("Resize", {**RESIZE, "size": [0, 5]})), "is no size"),
         (steps(("Resize", {**RESIZE, "size": "big"})), "'big'"),
+        (steps(("Resize", {**RESIZE, "size": [10**9, 64]})), "at most 16384 pixels"),
+        (steps(("Normalize", {**NORMALIZE, "mean": [0.5, float("nan"), 0.1]})), "use three numbers"),
         (steps(("Resize", {**RESIZE, "interpolation": "bicubic"})), "'bicubic' interpolation; bilinear is supported"),
         (steps(("Resize", RESIZE), ("CenterCrop", {"size": [32, 32]})), r"crops pictures to \[32, 32\] after"),
         (steps(("CenterCrop", {"size": [32, 32]})), r"to \[32, 32\] after resizing them to None"),

@@ -4,7 +4,7 @@ import pytest
 
 from app.errors import UnsupportedImport
 from app.importing.reference import PostProcessing, RecordedTiler, ReferenceModel
-from app.importing.tiling import chosen_tiling
+from app.importing.tiling import chosen_tiling, differences
 from app.tiling import Tiling
 
 TILER = RecordedTiler((64, 32), (32, 32), 0, "interpolation")
@@ -62,3 +62,11 @@ def test_a_given_border_is_told_to_be_another() -> None:
 def test_a_recorded_tiling_that_cannot_be_had_is_refused(tiler: RecordedTiler, message: str) -> None:
     with pytest.raises(UnsupportedImport, match=message):
         chosen_tiling(replace(EXPORTED, tiler=tiler), None)
+
+
+def test_where_maps_differ_from_anomalib_s_is_told() -> None:
+    assert differences(Tiling(tile_size=32), (64, 96)) == ()
+    assert differences(Tiling(enable=False), (65, 96)) == ()
+    assert differences(Tiling(tile_size=32), None) == ()
+    assert "65 x 96 pixels are not on the grid" in differences(Tiling(tile_size=32), (65, 96))[0]
+    assert "enlarges features" in differences(Tiling(tile_size=32, mode="interpolation"), (64, 96))[0]
