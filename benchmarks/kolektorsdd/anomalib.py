@@ -109,7 +109,9 @@ def _fit(name: str, model: Any, paths: list[Path]) -> None:
         normal.mkdir()
         for path in paths:
             (normal / path.name).symlink_to(path.resolve())
-        data = Folder("surface", normal, train_batch_size=batch, num_workers=0, val_split_mode="none")
+        data = Folder(
+            "surface", normal, train_batch_size=batch, num_workers=0, val_split_mode="none", test_split_mode="none"
+        )
         data.train_dataloader = lambda: DataLoader(
             data.train_data, batch, sampler=_Orders(len(paths)), collate_fn=data.train_data.collate_fn
         )
