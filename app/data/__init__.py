@@ -1,9 +1,28 @@
 """Datasets: which pictures there are, what is known of them, and their pixels."""
 
 from app.data.base import DataModule, LabelledPicture
+from app.data.csv_list import CsvList
 from app.data.files import pictures_in
 from app.data.folder import Folder
-from app.data.loading import MAX_PIXELS, decoded, headers
+from app.data.headers import MAX_PIXELS, read_headers
+from app.data.loading import Loader, decoded
 from app.data.mvtec import MVTec
+from app.data.selection import spread
+from app.data.unreadable import Report, Unreadable, unreported
 
-__all__ = ["MAX_PIXELS", "DataModule", "Folder", "LabelledPicture", "MVTec", "decoded", "headers", "pictures_in"]
+__all__ = [
+    "MAX_PIXELS",
+    "CsvList",
+    "DataModule",
+    "Folder",
+    "LabelledPicture",
+    "Loader",
+    "MVTec",
+    "Report",
+    "Unreadable",
+    "decoded",
+    "pictures_in",
+    "read_headers",
+    "spread",
+    "unreported",
+]

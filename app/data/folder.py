@@ -1,34 +1,132 @@
-"""A folder of normal pictures."""
+"""Plain folders of pictures."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
-from app.data.base import DataModule, LabelledPicture
+from app.data.base import (
+    GOOD,
+    Common,
+    DataModule,
+    Labelled,
+    LabelledPicture,
+    hold_out_for_test,
+    require_share,
+    sort_pictures,
+)
 from app.data.files import find_pictures
+from app.data.masks import MaskFolder
+from app.errors import InvalidDataset
+
+Folders = str | Sequence[str] | None
 
 
 class Folder(DataModule):
-    """A folder of normal pictures, with those of its subfolders."""
+    """Folders of normal and, if there are any, abnormal pictures, each with its subfolders.
+
+    Args:
+        root: the folder that the others lie in; alone: all pictures below it are normal
+        normal_dir: folder of normal pictures, or several
+        abnormal_dir: folder of abnormal pictures, or several; a picture's kind is the subfolder that it lies in, or
+            the name of the folder
+        normal_test_dir: folder of normal pictures to test on, or several
+        mask_dir: folder of masks, at the paths that the pictures have in theirs, called as these or `<picture>_mask`,
+            with any suffix; one for all abnormal folders, or one for each. Pictures may lack masks
+        test_split_ratio: share of the normal pictures that is tested on and not trained on, spread evenly, if there are
+            abnormal ones and no normal_test_dir
+    """
 
     def __init__(
         self,
         root: str,
-        image_size: int | Sequence[int] | None = None,
-        num_workers: int = 2,
-        train_batch_size: int = 32,
+        normal_dir: Folders = None,
+        abnormal_dir: Folders = None,
+        normal_test_dir: Folders = None,
+        mask_dir: Folders = None,
+        test_split_ratio: float = 0.2,
+        **common: Unpack[Common],
     ) -> None:
-        super().__init__(image_size, num_workers, train_batch_size)
-        self.root = Path(root)
+        super().__init__(**common)
+        require_share("test_split_ratio", test_split_ratio)
+        self.root, self.test_split_ratio = Path(root), test_split_ratio
+        self.normal, self.abnormal = self._below("normal_dir", normal_dir), self._below("abnormal_dir", abnormal_dir)
+        self.normal_test, self.masks = (
+            self._below("normal_test_dir", normal_test_dir),
+            self._below("mask_dir", mask_dir),
+        )
+        if not self.normal and (self.abnormal or self.normal_test):
+            raise InvalidDataset("of a root with abnormal_dir or normal_test_dir the normal_dir must be given, too")
+        if self.masks and len(self.masks) not in (1, len(self.abnormal)):
+            raise InvalidDataset(
+                f"there are {len(self.masks)} of mask_dir and {len(self.abnormal)} of abnormal_dir; give one mask_dir "
+                "for all, or one for each"
+            )
 
     @property
     def description(self) -> str:
-        """The folder's name."""
+        """The root's name."""
         return f"folder {self.root.resolve().name}"
 
     def train_pictures(self) -> list[Path]:
         """See DataModule."""
-        return find_pictures(self.root, self.root.rglob("*"))
+        return self._normal()[0]
 
-    def test_pictures(self) -> list[LabelledPicture]:
-        """None: a folder of normal pictures says nothing of defects."""
-        return []
+    def find_labelled(self) -> Labelled:
+        """See DataModule; a root alone says nothing of defects."""
+        train, test = self._normal()
+        abnormal = self._abnormal()
+        twice = {*train, *test} & {picture.path for picture in abnormal} or set(train) & set(test)
+        if twice:
+            raise InvalidDataset(
+                f"{min(twice)} is in two of the folders for normal, abnormal and test pictures; keep them apart"
+            )
+        return Labelled(sort_pictures([*abnormal, *(LabelledPicture(path, GOOD, None) for path in test)]), [])
+
+    def _below(self, name: str, folders: Folders) -> list[Path]:
+        names = [folders] if isinstance(folders, str) else folders or []
+        found = [self.root / folder for folder in names]
+        if len(set(found)) < len(found):
+            raise InvalidDataset(f"{name} names a folder twice")
+        return found
+
+    def _normal(self) -> tuple[list[Path], list[Path]]:
+        """To train on, and to test on."""
+        normal = _pictures(self.normal or [self.root])
+        if self.normal_test:
+            return normal, _pictures(self.normal_test)
+        return hold_out_for_test(normal, self.test_split_ratio) if self.abnormal else (normal, [])
+
+    def _abnormal(self) -> list[LabelledPicture]:
+        folders = [MaskFolder.read(folder) for folder in self.masks]
+        of_each = folders * len(self.abnormal) if len(folders) == 1 else folders or [None] * len(self.abnormal)
+        found: dict[Path, LabelledPicture] = {}
+        for folder, masks in zip(self.abnormal, of_each, strict=True):
+            for path in _pictures([folder]):
+                place = path.relative_to(folder)
+                kind = place.parts[0] if len(place.parts) > 1 else folder.resolve().name
+                if kind == GOOD:
+                    raise InvalidDataset(f"{path} is abnormal by its folder, and of the kind {GOOD!r}; rename that")
+                mask = masks and masks.find([place] if len(folders) > 1 else [folder.name / place, place])
+                found[path] = LabelledPicture(path, kind, mask)
+        _require_masks(folders, [picture.mask for picture in found.values() if picture.mask])
+        return list(found.values())
+
+
+def _require_masks(folders: Sequence[MaskFolder], used: Sequence[Path]) -> None:
+    for mask, count in Counter(used).items():
+        if count > 1:
+            raise InvalidDataset(
+                f"{mask} would be the mask of several pictures; put the masks of each folder into a subfolder of its "
+                "name, or give a mask_dir for each abnormal_dir"
+            )
+    for folder in folders:
+        if not set(folder.masks.values()) & set(used):
+            raise InvalidDataset(
+                f"no mask in {folder.folder} has the path of an abnormal picture; masks are called "
+                "<picture>.png or <picture>_mask.png (any suffix), in the subfolders that the pictures are in"
+            )
+
+
+def _pictures(folders: Sequence[Path]) -> list[Path]:
+    return sorted({path for folder in folders for path in find_pictures(folder, folder.rglob("*"))})

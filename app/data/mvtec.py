@@ -1,24 +1,24 @@
 """The layout of MVTec AD."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
-from app.data.base import DataModule, LabelledPicture
+from app.data.base import Common, DataModule, Labelled, LabelledPicture
 from app.data.files import SUFFIXES, find_pictures
 
 
 class MVTec(DataModule):
-    """The layout of MVTec AD (Bergmann et al. 2019): `<category>/train/good`, `test/<kind>`, `ground_truth/<kind>`."""
+    """The layout of MVTec AD (Bergmann et al. 2019): `<category>/train/good`, `test/<kind>`, `ground_truth/<kind>`.
 
-    def __init__(
-        self,
-        root: str = "./datasets/MVTec",
-        category: str = "bottle",
-        image_size: int | Sequence[int] | None = None,
-        num_workers: int = 2,
-        train_batch_size: int = 32,
-    ) -> None:
-        super().__init__(image_size, num_workers, train_batch_size)
+    A mask is called `<picture>_mask.png` or `<picture>.png`.
+
+    Args:
+        root: the folder of the categories
+        category: the category's folder
+    """
+
+    def __init__(self, root: str = "./datasets/MVTec", category: str = "bottle", **common: Unpack[Common]) -> None:
+        super().__init__(**common)
         self.root, self.category = Path(root), category
 
     @property
@@ -31,10 +31,10 @@ class MVTec(DataModule):
         folder = self.root / self.category / "train" / "good"
         return find_pictures(folder, folder.glob("*"))
 
-    def test_pictures(self) -> list[LabelledPicture]:
-        """See DataModule. A mask is called `<picture>_mask.png` or `<picture>.png`."""
+    def find_labelled(self) -> Labelled:
+        """See DataModule."""
         category = self.root / self.category
-        found = []
+        test = []
         for path in sorted((category / "test").glob("*/*")):
             if path.suffix.lower() in SUFFIXES:
                 kind = path.parent.name
@@ -42,5 +42,5 @@ class MVTec(DataModule):
                 masks = [
                     mask for name in (f"{path.stem}_mask.png", f"{path.stem}.png") if (mask := truth / name).is_file()
                 ]
-                found.append(LabelledPicture(path, kind, masks[0] if masks else None))
-        return found
+                test.append(LabelledPicture(path, kind, masks[0] if masks else None))
+        return Labelled(test, [])

@@ -1,0 +1,32 @@
+"""Which mask belongs to which picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.data.files import find_pictures
+from app.errors import InvalidDataset
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFolder:
+    """The masks below a folder, by their paths in it without suffix and without `_mask`."""
+
+    folder: Path
+    masks: dict[Path, Path]
+
+    @classmethod
+    def read(cls, folder: Path) -> "MaskFolder":
+        """The masks of the folder; raises InvalidDataset if there are none, or several for one picture."""
+        masks: dict[Path, Path] = {}
+        for mask in find_pictures(folder, folder.rglob("*")):
+            place = mask.relative_to(folder)
+            place = place.with_name(place.stem.removesuffix("_mask"))
+            if place in masks:
+                raise InvalidDataset(f"{masks[place]} and {mask} are masks of the same picture; remove one of them")
+            masks[place] = mask
+        return cls(folder, masks)
+
+    def find(self, places: Sequence[Path]) -> Path | None:
+        """The mask at the first of these paths of a picture, each with its suffix, at which there is one."""
+        return next((mask for place in places if (mask := self.masks.get(place.with_suffix("")))), None)
