@@ -14,9 +14,9 @@ from app.decoding import decode
 from app.detectors import Detector
 from app.errors import InvalidTraining
 from app.pipeline import BATCH_TILES, Prediction, interpret, predict, resolve_device
-from app.terminal import progress_bars
+from app.terminal import progress_bars, say_skipped
 from app.tiling import Tiling
-from app.training import Callback, HoldOut, Recipe, TrainerOptions, plan_training, train
+from app.training import Callback, CalibrationProtocol, HoldOut, Recipe, TrainerOptions, plan_training, train
 from app.training.precision import Precision
 
 
@@ -35,7 +35,7 @@ class Engine:
         *,
         check_val_every_n_epoch: int = 1,
         precision: Precision = "auto",
-        calibration: HoldOut | None = None,
+        calibration: CalibrationProtocol | None = None,
         models_dir: str | Path = "models",
         name: str | None = None,
         device: str = "auto",
@@ -52,7 +52,7 @@ class Engine:
     def fit(self, model: Detector, datamodule: DataModule) -> Entry:
         """Trains the detector, and writes it as the next version of its name. Raises TesseraError of several kinds."""
         tiling = self._options.tiling or Tiling(enable=False)
-        recipe = Recipe(model, datamodule, tiling, self._calibration, self._seed, self._options)
+        recipe = Recipe(model, datamodule, tiling, self._calibration, self._seed, self._options, report=say_skipped)
         job = plan_training(recipe, self._device)
         with progress_bars() as report:
             entry = train(recipe, job, self._repository, self._name or model.name, self._device, report)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -17,6 +18,11 @@ console = Console(stderr=True, highlight=False)
 def complain(message: str) -> None:
     """Says on the terminal what went wrong."""
     console.print("[bold red]error:[/]", Text(message), soft_wrap=True)
+
+
+def say_skipped(path: Path, reason: str) -> None:
+    """Says on the terminal that a picture is left out, and why."""
+    console.print("[yellow]left out:[/]", Text(f"{path}: {reason}"), soft_wrap=True)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Trained models as files: written so that half-written ones are never seen, verified before they are served."""
 
-from app.artifacts.manifest import CalibrationRecord, Manifest, Provenance, TrainingRecord, read_manifest
+from app.artifacts.manifest import CalibrationRecord, Manifest, Protocol, Provenance, TrainingRecord, read_manifest
 from app.artifacts.reader import Artifact, load_artifact
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.writer import Record, write_artifact
@@ -11,6 +11,7 @@ __all__ = [
     "Entry",
     "Manifest",
     "ModelRepository",
+    "Protocol",
     "Provenance",
     "Record",
     "TrainingRecord",

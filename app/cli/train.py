@@ -9,9 +9,9 @@ from app.data import DataModule
 from app.detectors import Detector
 from app.errors import InvalidTiling
 from app.pipeline import resolve_device
-from app.terminal import console, progress_bars
+from app.terminal import console, progress_bars, say_skipped
 from app.tiling import Tiling
-from app.training import HoldOut, Recipe, TrainerOptions, plan_training, train
+from app.training import CalibrationProtocol, Recipe, TrainerOptions, plan_training, train
 
 
 def parser() -> ArgumentParser:
@@ -26,7 +26,10 @@ def parser() -> ArgumentParser:
     parser.add_subclass_arguments(DataModule, "data", required=True, help="where the pictures are, with its parameters")
     parser.add_class_arguments(Tiling, "tiling")
     parser.add_class_arguments(TrainerOptions, "trainer")
-    parser.add_class_arguments(HoldOut, "calibration")
+    parser.add_subclass_arguments(
+        CalibrationProtocol, "calibration", help="how thresholds are found: HoldOut, Labelled or Reference"
+    )
+    parser.set_defaults({"calibration": {"class_path": "HoldOut"}})
     parser.add_argument("--name", type=str, required=True, help="what the model is called")
     add_repository(parser)
     parser.add_argument("--seed_everything", type=int, default=0, help="of all random choices")
@@ -49,6 +52,7 @@ def run(options: Namespace) -> int:
         options.seed_everything,
         values.trainer,
         options.resume,
+        say_skipped,
     )
     job = plan_training(recipe, device)
     console.print(

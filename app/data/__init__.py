@@ -1,16 +1,17 @@
 """Datasets: which pictures there are, what is known of them, and their pixels."""
 
-from app.data.base import DataModule, LabelledPicture
+from app.data.base import GOOD, DataModule, LabelledPicture
 from app.data.csv_list import CsvList
 from app.data.files import pictures_in
 from app.data.folder import Folder
 from app.data.headers import MAX_PIXELS, read_headers
 from app.data.loading import Loader, decoded
 from app.data.mvtec import MVTec
-from app.data.selection import spread
-from app.data.unreadable import Report, Unreadable, unreported
+from app.data.selection import require_share, spread
+from app.data.unreadable import OnUnreadable, Report, UnreadablePolicy, unreported
 
 __all__ = [
+    "GOOD",
     "MAX_PIXELS",
     "CsvList",
     "DataModule",
@@ -18,11 +19,13 @@ __all__ = [
     "LabelledPicture",
     "Loader",
     "MVTec",
+    "OnUnreadable",
     "Report",
-    "Unreadable",
+    "UnreadablePolicy",
     "decoded",
     "pictures_in",
     "read_headers",
+    "require_share",
     "spread",
     "unreported",
 ]

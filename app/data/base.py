@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from app.data.selection import spread
+from app.data.selection import require_share, spread
 from app.data.unreadable import OnUnreadable
 from app.data.workers import default_workers
 from app.errors import InvalidDataset
@@ -39,7 +39,20 @@ class Labelled:
 
 
 class Common(TypedDict, total=False):
-    """The parameters that every dataset takes, see DataModule."""
+    """The parameters that every dataset takes, and what they are unless given.
+
+    Args:
+        image_size: what pictures are resized to, an int or [height, width] (default: as they are)
+        num_workers: processes that decode pictures ahead, 0 for none (default: one less than there are cores, at most
+            8)
+        train_batch_size: pictures in a step of training by gradient descent (default: 32)
+        val_split_mode: where validation pictures come from, unless the dataset sets some aside itself: "from_test"
+            takes them away from the test pictures, "same_as_test" are all test pictures, to compare with the reference
+            library, for figures on pictures that thresholds were fitted to are too good (default: none)
+        val_split_ratio: share of the test pictures of each kind that "from_test" takes, spread evenly (default: 0.5)
+        on_unreadable: "stop" refuses a dataset with pictures that cannot be read, "skip" reports and leaves them out
+            (default: stop)
+    """
 
     image_size: int | Sequence[int] | None
     num_workers: int | None
@@ -50,18 +63,7 @@ class Common(TypedDict, total=False):
 
 
 class DataModule(ABC):
-    """Pictures for training, validation and testing.
-
-    Args:
-        image_size: what pictures are resized to, an int or [height, width]; None: as they are
-        num_workers: processes that decode pictures ahead; 0: none, None: one less than the machine's cores, at most 8
-        train_batch_size: pictures of a step of gradient training
-        val_split_mode: where validation pictures come from, unless the dataset sets some aside itself: "from_test"
-            takes them away from the test pictures, "same_as_test" are all test pictures (to compare with the reference
-            library only: figures on pictures that thresholds were fitted to are too good), "none" are none
-        val_split_ratio: the share of the test pictures of each kind that "from_test" takes, spread evenly
-        on_unreadable: "stop" refuses a dataset with pictures that cannot be read, "skip" reports and leaves them out
-    """
+    """Pictures for training, validation and testing; its parameters are described at Common."""
 
     def __init__(
         self,
@@ -123,12 +125,6 @@ class DataModule(ABC):
 def sort_pictures(pictures: Iterable[LabelledPicture]) -> list[LabelledPicture]:
     """The pictures in the order of their paths."""
     return sorted(pictures, key=lambda picture: picture.path)
-
-
-def require_share(name: str, share: float) -> None:
-    """Raises InvalidDataset unless the share is more than 0 and less than 1."""
-    if not 0 < share < 1:
-        raise InvalidDataset(f"{name} is {share}; use more than 0 and less than 1")
 
 
 def hold_out_for_test(normal: Sequence[Path], share: float) -> tuple[list[Path], list[Path]]:

@@ -11,10 +11,10 @@ from app.data.base import (
     Labelled,
     LabelledPicture,
     hold_out_for_test,
-    require_share,
     sort_pictures,
 )
 from app.data.csv_rows import Row, read_rows
+from app.data.selection import require_share
 from app.errors import InvalidDataset
 
 

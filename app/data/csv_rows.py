@@ -4,9 +4,13 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.data.base import GOOD, LabelledPicture
 from app.errors import InvalidDataset
+
+if TYPE_CHECKING:
+    import _csv
 
 NORMAL = frozenset({GOOD, "normal"})
 REQUIRED = ("image", "label")
@@ -41,7 +45,7 @@ class _Reader:
     path: Path
     must_exist: bool
 
-    def read(self, lines: "csv.Reader") -> Iterator[Row]:
+    def read(self, lines: "_csv.Reader") -> Iterator[Row]:
         seen: dict[Path, int] = {}
         try:
             names = self._columns(next(lines, []))

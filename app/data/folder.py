@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Unpack
 
@@ -12,11 +13,11 @@ from app.data.base import (
     Labelled,
     LabelledPicture,
     hold_out_for_test,
-    require_share,
     sort_pictures,
 )
 from app.data.files import find_pictures
 from app.data.masks import MaskFolder
+from app.data.selection import require_share
 from app.errors import InvalidDataset
 
 Folders = str | Sequence[str] | None
@@ -99,15 +100,15 @@ class Folder(DataModule):
 
     def _abnormal(self) -> list[LabelledPicture]:
         folders = [MaskFolder.read(folder) for folder in self.masks]
-        of_each = folders * len(self.abnormal) if len(folders) == 1 else folders or [None] * len(self.abnormal)
+        of_each = folders * len(self.abnormal) if len(folders) == 1 else folders
         found: dict[Path, LabelledPicture] = {}
-        for folder, masks in zip(self.abnormal, of_each, strict=True):
+        for folder, masks in zip_longest(self.abnormal, of_each):
             for path in _pictures([folder]):
                 place = path.relative_to(folder)
                 kind = place.parts[0] if len(place.parts) > 1 else folder.resolve().name
                 if kind == GOOD:
                     raise InvalidDataset(f"{path} is abnormal by its folder, and of the kind {GOOD!r}; rename that")
-                mask = masks and masks.find([place] if len(folders) > 1 else [folder.name / place, place])
+                mask = masks.find([place] if len(folders) > 1 else [folder.name / place, place]) if masks else None
                 found[path] = LabelledPicture(path, kind, mask)
         _require_masks(folders, [picture.mask for picture in found.values() if picture.mask])
         return list(found.values())

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.data.unreadable import Unreadable
+from app.data.unreadable import UnreadablePolicy
 from app.decoding import Header, read_header
 from app.errors import InvalidImage, TooManyPixels
 
@@ -12,7 +12,7 @@ REFUSALS = InvalidImage, TooManyPixels, OSError
 """What reading a file's pixels or header raises if it is the file's fault."""
 
 
-def read_headers(paths: Sequence[Path], unreadable: Unreadable) -> dict[Path, Header]:
+def read_headers(paths: Sequence[Path], unreadable: UnreadablePolicy) -> dict[Path, Header]:
     """The headers of those pictures that can be read, in order.
 
     A header that is right does not mean that the pixels are. Raises InvalidDataset as `unreadable` says.

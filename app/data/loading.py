@@ -7,13 +7,17 @@ where threads or a device are in use.
 
 import multiprocessing
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
+from types import ModuleType
 from typing import Self
 
 import numpy as np
@@ -22,12 +26,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.data.headers import MAX_PIXELS, REFUSALS, reason
-from app.data.unreadable import Unreadable
+from app.data.unreadable import UnreadablePolicy
 from app.decoding import decode
 from app.errors import InvalidDataset
 
 KEEP_BYTES = 2**30
 PIPE_BYTES = 2**22  # what is larger is faster through shared memory than through a pipe, by measurement
+
+_MAIN = Lock()
 
 Array = NDArray[np.generic]
 Transform = Callable[[Tensor], Tensor]
@@ -42,7 +48,7 @@ class Loader:
     """Pictures of a dataset, [C,H,W] uint8 or uint16 each or what `transform` makes of them, pass after pass.
 
     `workers` processes (0: none, the caller decodes) read the next `ahead` pictures, at least two a process. The
-    `transform` runs there, too, and must be picklable. Pictures stay in memory up to `keep_bytes` in all, to be decoded
+    `transform` runs there, too, and must be picklable and of a module that can be imported. Pictures stay in memory up to `keep_bytes` in all, to be decoded
     once only. Owns its processes, until `close`.
     """
 
@@ -50,13 +56,13 @@ class Loader:
         self,
         paths: Sequence[Path],
         workers: int,
+        unreadable: UnreadablePolicy | None = None,
         *,
         transform: Transform | None = None,
-        unreadable: Unreadable | None = None,
         ahead: int = 0,
         keep_bytes: int = KEEP_BYTES,
     ) -> None:
-        self._paths, self._transform, self._unreadable = list(paths), transform, unreadable or Unreadable()
+        self._paths, self._transform, self._unreadable = list(paths), transform, unreadable or UnreadablePolicy()
         self._ahead, self._room = max(2 * workers, ahead), keep_bytes
         self._kept: dict[int, Tensor] = {}
         self._refused: dict[int, str] = {}
@@ -74,12 +80,16 @@ class Loader:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
 
-    def epoch(self, order: Iterable[int] | None = None) -> Iterator[tuple[int, Tensor]]:
-        """The pictures with these numbers in `paths`, in this order (None: all), each with its number.
+    def epoch(self, order: Iterable[int] | None = None) -> Iterator[Tensor]:
+        """The pictures with these numbers in `paths`, in this order (None: all of them).
 
         Those that cannot be read are left out if they are to be skipped, and reported the first time. Otherwise, or if
         none can be read or a process dies, raises InvalidDataset.
         """
+        return (picture for _, picture in self.numbered(order))
+
+    def numbered(self, order: Iterable[int] | None = None) -> Iterator[tuple[int, Tensor]]:
+        """The same, each with its number."""
         wanted = range(len(self._paths)) if order is None else order
         numbers = [number for number in wanted if number not in self._refused]
         kept = self._kept.copy()
@@ -93,8 +103,7 @@ class Loader:
                     yield number, self._keep(number, found)
         except BrokenProcessPool as error:
             raise InvalidDataset(
-                "a process that loads pictures died, for want of memory perhaps: use fewer processes (num_workers) or "
-                "none (0). A script needs its work below `if __name__ == '__main__':` to have any"
+                "a process that loads pictures died, for want of memory perhaps: use fewer (num_workers), or none (0)"
             ) from error
         finally:
             read.close()
@@ -108,7 +117,8 @@ class Loader:
         try:
             while True:
                 for number in islice(remaining, self._ahead - len(waiting)):
-                    waiting.append(self._pool.submit(_read_elsewhere, self._paths[number], self._transform))
+                    with _main_hidden():
+                        waiting.append(self._pool.submit(_read_elsewhere, self._paths[number], self._transform))
                 if not waiting:
                     return
                 result = waiting.popleft().result()
@@ -125,15 +135,14 @@ class Loader:
     def _keep(self, number: int, picture: Tensor) -> Tensor:
         if number not in self._kept and picture.nbytes <= self._room:
             self._room -= picture.nbytes
-            self._kept[number] = picture.clone() if picture.is_shared() else picture
+            self._kept[number] = picture.clone() if self._pool else picture
         return picture
 
 
-def decoded(paths: Sequence[Path], workers: int, unreadable: Unreadable | None = None) -> Iterator[Tensor]:
+def decoded(paths: Sequence[Path], workers: int, unreadable: UnreadablePolicy | None = None) -> Iterator[Tensor]:
     """The pictures, [C,H,W] each, in order, in one pass; see Loader, which tells which ones they are."""
-    with Loader(paths, workers, unreadable=unreadable, keep_bytes=0) as loader:
-        for _, picture in loader.epoch():
-            yield picture
+    with Loader(paths, workers, unreadable, keep_bytes=0) as loader:
+        yield from loader.epoch()
 
 
 def _start(workers: int) -> ProcessPoolExecutor:
@@ -141,6 +150,21 @@ def _start(workers: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context(method)
     context.set_forkserver_preload([__name__])
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Keeps new processes from running the program's main module anew, as they do for what is defined there.
+
+    Nothing is that they need, and so scripts can do without `if __name__ == "__main__":`.
+    """
+    with _MAIN:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _begin() -> None:
@@ -155,7 +179,8 @@ def _read_elsewhere(path: Path, transform: Transform | None) -> Tensor | Array |
         return result
     if result.nbytes > PIPE_BYTES:
         try:
-            return result.share_memory_()
+            shared: Tensor = result.share_memory_()  # type: ignore[no-untyped-call]  # torch's
+            return shared
         except RuntimeError:  # containers often have only 64 MB of it
             pass
     return result.numpy()

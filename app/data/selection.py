@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from app.errors import InvalidDataset
+
 T = TypeVar("T")
 
 
@@ -13,3 +15,9 @@ def spread(members: Sequence[T], count: int) -> tuple[list[T], list[T]]:
         [member for number, member in enumerate(members) if number not in chosen],
         [member for number, member in enumerate(members) if number in chosen],
     )
+
+
+def require_share(name: str, share: float) -> None:
+    """Raises InvalidDataset unless the share is more than 0 and less than 1."""
+    if not 0 < share < 1:
+        raise InvalidDataset(f"{name} is {share}; use more than 0 and less than 1")

@@ -19,7 +19,7 @@ def unreported(path: Path, reason: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadablePolicy:
     """`stop` refuses the dataset, `skip` reports each picture and goes on without it."""
 
     action: OnUnreadable = "stop"

@@ -2,7 +2,15 @@
 
 from app.scoring.anomaly_map import Grid, MapRule, anomaly_map, resize_map
 from app.scoring.blur import gaussian_blur
-from app.scoring.calibration import Calibration, calibrate_on_normal
+from app.scoring.calibration import (
+    Calibration,
+    calibrate_as_reference,
+    calibrate_on_normal,
+    calibration_at,
+    f1_threshold,
+    just_below,
+    normal_threshold,
+)
 from app.scoring.confusion import Confusion
 from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
@@ -25,10 +33,15 @@ __all__ = [
     "Totals",
     "anomaly_map",
     "auroc",
+    "calibrate_as_reference",
     "calibrate_on_normal",
+    "calibration_at",
+    "f1_threshold",
     "find_regions",
     "gaussian_blur",
+    "just_below",
     "merge",
+    "normal_threshold",
     "rank",
     "resize_map",
     "steps_of",

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+import numpy as np
 from torch import Tensor
+
+from app.scoring.gumbel import prediction_limit
+from app.scoring.ranking import rank
+from app.scoring.steps import steps_of, totals_of
+
+LEAST = 1e-6
+"""A scale even where all pictures are alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +39,68 @@ class Calibration:
         return raw.sub(self.pixel_threshold).div_(self.pixel_max - self.pixel_min).add_(0.5).clamp_(0, 1)
 
 
-def calibrate_on_normal(scores: Sequence[float], peaks: Sequence[float], false_positive_rate: float) -> Calibration:
-    """Thresholds that normal pictures exceed at about `false_positive_rate`, in (0, 1), of the time.
-
-    `scores` are those of normal pictures that were not trained on, `peaks` the largest values of their maps. The
-    threshold is a conformal quantile (Vovk et al. 2005): the ceil((n + 1)(1 - rate))-th smallest of n values. With too
-    few pictures for that, it lies above their largest by the distance of that from their median. Normalised scores are
-    0 for a raw 0, and 1 for twice the threshold.
-    """
-    image, pixel = (_threshold(sorted(values), false_positive_rate) for values in (scores, peaks))
+def calibration_at(image_threshold: float, pixel_threshold: float) -> Calibration:
+    """The calibration with these thresholds in which normalised values are 0 for a raw 0, and 1 for twice these."""
+    image, pixel = (max(threshold, LEAST) for threshold in (image_threshold, pixel_threshold))
     return Calibration(image, 0.0, 2 * image, pixel, 0.0, 2 * pixel)
 
 
-def _threshold(values: list[float], false_positive_rate: float) -> float:
-    rank = ceil((len(values) + 1) * (1 - false_positive_rate))
-    margin = values[-1] - values[len(values) // 2]
-    threshold = values[rank - 1] if rank <= len(values) else values[-1] + margin
-    return max(threshold, 1e-6)  # a scale even where all normal pictures are alike
+def calibrate_on_normal(scores: Sequence[float], peaks: Sequence[float], false_positive_rate: float) -> Calibration:
+    """The calibration that normal pictures exceed at about `false_positive_rate`, in (0, 1), of the time.
+
+    `scores` are those of normal pictures that were not trained on, `peaks` the largest values of their maps.
+    """
+    return calibration_at(*(normal_threshold(values, false_positive_rate) for values in (scores, peaks)))
+
+
+def normal_threshold(values: Sequence[float], false_positive_rate: float) -> float:
+    """What one more value exceeds with about this probability, by the values of normal pictures.
+
+    It is a conformal quantile (Vovk et al. 2005): the ceil((n + 1)(1 - rate))-th smallest of n values, which is right
+    for every law of the values. With too few pictures for that it is the prediction limit of a Gumbel law; one picture
+    says nothing of others, and gives its own value.
+    """
+    place = ceil((len(values) + 1) * (1 - false_positive_rate))
+    if place <= len(values):
+        return sorted(values)[place - 1]
+    return values[0] if len(values) == 1 else prediction_limit(values, false_positive_rate)
+
+
+def f1_threshold(scores: Sequence[float], anomalous: Sequence[bool]) -> float:
+    """The threshold with the best F1 of pictures over it, half way to the next lower score, for pictures are few.
+
+    Raises ValueError unless there are normal and anomalous pictures.
+    """
+    best = rank([steps_of(scores, anomalous)], totals_of(anomalous)).best_f1.threshold
+    lower = max((score for score in scores if score < best), default=None)
+    return just_below(best) if lower is None else (lower + best) / 2
+
+
+def just_below(value: float) -> float:
+    """The next smaller float32, which `value` and what is larger exceed."""
+    return float(np.nextafter(np.float32(value), np.float32(-np.inf)))
+
+
+def calibrate_as_reference(
+    scores: Sequence[float],
+    anomalous: Sequence[bool],
+    pixel_threshold: float | None,
+    pixel_range: tuple[float, float],
+) -> Calibration:
+    """The calibration that anomalib 2 makes of the same scores: the score with the best F1, and the ranges of all.
+
+    Without anomalous pictures it is their largest score, without normal ones their smallest. The pixels' threshold is
+    found in the same way; None, without masks, makes it that of the scores.
+    """
+    totals = totals_of(anomalous)
+    if totals.normal and totals.anomalous:
+        image = rank([steps_of(scores, anomalous)], totals).best_f1.threshold
+    else:
+        image = min(scores) if totals.anomalous else max(scores)
+    pixel = image if pixel_threshold is None else pixel_threshold
+    (image_min, image_max), (pixel_min, pixel_max) = _span(min(scores), max(scores)), _span(*pixel_range)
+    return Calibration(image, image_min, image_max, pixel, pixel_min, pixel_max)
+
+
+def _span(low: float, high: float) -> tuple[float, float]:
+    return low, max(high, low + LEAST)

@@ -40,4 +40,6 @@ def _moments(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     generator = np.random.default_rng(0)
     rows = max(BLOCK // count, 1)
     blocks = [generator.gumbel(size=(min(rows, DRAWS - start), count)) for start in range(0, DRAWS, rows)]
-    return np.concatenate([block.mean(1) for block in blocks]), np.concatenate([block.std(1, ddof=1) for block in blocks])
+    return np.concatenate([block.mean(1) for block in blocks]), np.concatenate(
+        [block.std(1, ddof=1) for block in blocks]
+    )

@@ -1,6 +1,6 @@
 """Training: from folders of normal pictures to an artifact."""
 
-from app.training.calibration import HoldOut
+from app.training.calibration import CalibrationProtocol, HoldOut, Labelled, Reference
 from app.training.callbacks import Callback, TilerConfigurationCallback
 from app.training.early_stopping import EarlyStopping
 from app.training.options import TrainerOptions
@@ -8,11 +8,14 @@ from app.training.plan import Job, Recipe, plan_training
 from app.training.trainer import train
 
 __all__ = [
+    "CalibrationProtocol",
     "Callback",
     "EarlyStopping",
     "HoldOut",
     "Job",
+    "Labelled",
     "Recipe",
+    "Reference",
     "TilerConfigurationCallback",
     "TrainerOptions",
     "plan_training",

@@ -1,57 +1,223 @@
-"""How thresholds are found: on pictures that the detector was not fitted to."""
+"""How thresholds are found: on which pictures, and by which rule."""
 
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
-from torch import Tensor
-
+from app.artifacts import Protocol
+from app.data import GOOD, DataModule, LabelledPicture, UnreadablePolicy, decoded, require_share, spread
 from app.detectors import Progress, silent
 from app.errors import InvalidDataset
+from app.evaluation import Evaluation, Procedure, Sight, evaluate
+from app.evaluation.evaluate import unseen
 from app.pipeline import TiledModel, predict
-from app.scoring import Calibration, calibrate_on_normal
+from app.scoring import (
+    Calibration,
+    calibrate_as_reference,
+    calibrate_on_normal,
+    calibration_at,
+    f1_threshold,
+    just_below,
+    normal_threshold,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class HoldOut:
-    """Calibration on a share of the normal pictures, which are not trained on, and a rate of false alarms to aim at."""
+class Division:
+    """The pictures to fit to and those to calibrate on, and what the manifest calls that."""
+
+    fit: list[Path]
+    calibrate: list[LabelledPicture]
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A calibration, on how many pictures it was done, and the rate of false alarms that was aimed at, if one was."""
+
+    calibration: Calibration
+    pictures: int
+    anomalous_pictures: int
+    false_positive_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What it is done with: processes that decode pictures, tiles that run at once, and how unreadable ones are met."""
+
+    workers: int
+    batch_tiles: int
+    unreadable: UnreadablePolicy
+
+
+class CalibrationProtocol(ABC):
+    """A way to find thresholds.
+
+    divide(data)               -> pictures to fit to, pictures to calibrate on
+    calibrate(model, pictures) -> thresholds and ranges, by a model that was fitted to the former
+    """
+
+    @abstractmethod
+    def divide(self, data: DataModule) -> Division:
+        """Which pictures are for what; raises InvalidDataset if the data has not what the protocol needs."""
+
+    @abstractmethod
+    def calibrate(
+        self, model: TiledModel, pictures: Sequence[LabelledPicture], means: Means, progress: Progress = silent
+    ) -> Calibrated:
+        """The calibration of the model by these pictures; raises InvalidDataset if none of them can be read."""
+
+
+@dataclass(frozen=True)
+class HoldOut(CalibrationProtocol):
+    """Calibration on a share of the normal pictures, which are not trained on, and a rate of false alarms to aim at.
+
+    Needs no defect. The held-out pictures are spread evenly; a single picture is trained and calibrated on.
+    """
 
     share: float = 0.2
     false_positive_rate: float = 0.05
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            raise InvalidDataset(f"calibration.share is {self.share}; use more than 0 and less than 1")
-        if not 0 < self.false_positive_rate < 1:
+        require_share("calibration.share", self.share)
+        require_share("calibration.false_positive_rate", self.false_positive_rate)
+
+    def divide(self, data: DataModule) -> Division:
+        """See CalibrationProtocol."""
+        normal = data.train_pictures()
+        if len(normal) == 1:
+            return Division(normal, _as_normal(normal), "training-normal")
+        fit, held_out = spread(normal, max(1, round(len(normal) * self.share)))
+        return Division(fit, _as_normal(held_out), "held-out-normal")
+
+    def calibrate(
+        self, model: TiledModel, pictures: Sequence[LabelledPicture], means: Means, progress: Progress = silent
+    ) -> Calibrated:
+        """See CalibrationProtocol."""
+        scores, peaks = [], []
+        for picture in decoded([each.path for each in pictures], means.workers, means.unreadable):
+            outcome = predict(model, picture, means.batch_tiles)
+            scores.append(outcome.raw_score)
+            peaks.append(float(outcome.anomaly_map.max()))
+            progress("calibration", len(scores), len(pictures))
+        calibration = calibrate_on_normal(scores, peaks, self.false_positive_rate)
+        return Calibrated(calibration, len(scores), 0, self.false_positive_rate)
+
+
+@dataclass(frozen=True)
+class Labelled(CalibrationProtocol):
+    """Calibration on labelled validation pictures: the thresholds with the best F1 of pictures and of pixels.
+
+    Without masks, normal pictures have pixels over the threshold at about `false_positive_rate`.
+    """
+
+    false_positive_rate: float = 0.05
+
+    def __post_init__(self) -> None:
+        require_share("calibration.false_positive_rate", self.false_positive_rate)
+
+    def divide(self, data: DataModule) -> Division:
+        """See CalibrationProtocol."""
+        pictures = data.validation_pictures()
+        anomalous = sum(picture.anomalous for picture in pictures)
+        if not 0 < anomalous < len(pictures):
             raise InvalidDataset(
-                f"calibration.false_positive_rate is {self.false_positive_rate}; use more than 0 and less than 1"
+                f"labelled calibration needs normal and anomalous validation pictures, and there are "
+                f"{len(pictures) - anomalous} and {anomalous}; take some of the test pictures "
+                "(val_split_mode=from_test), or calibrate on normal pictures only (HoldOut)"
             )
+        return Division(data.train_pictures(), pictures, "labelled")
 
-    def split(self, paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-        """Pictures to fit to and pictures to calibrate on, the latter spread evenly; a single picture is both."""
-        if len(paths) == 1:
-            return list(paths), list(paths)
-        held = max(1, round(len(paths) * self.share))
-        chosen = {round((number + 0.5) * len(paths) / held - 0.5) for number in range(held)}
-        return (
-            [path for number, path in enumerate(paths) if number not in chosen],
-            [path for number, path in enumerate(paths) if number in chosen],
+    def calibrate(
+        self, model: TiledModel, pictures: Sequence[LabelledPicture], means: Means, progress: Progress = silent
+    ) -> Calibrated:
+        """See CalibrationProtocol."""
+        found = _evaluate(model, pictures, means, progress)
+        results = found.pictures
+        labels = [result.anomalous for result in results]
+        if len(set(labels)) < 2:
+            raise InvalidDataset("of the validation pictures that can be read, all are normal or all anomalous")
+        image = f1_threshold([result.raw_score for result in results], labels)
+        if found.pixel and found.pixel.ranking:
+            pixel = just_below(found.pixel.ranking.best_f1.threshold)
+        else:
+            peaks = [result.peak for result in results if not result.anomalous]
+            pixel = normal_threshold(peaks, self.false_positive_rate)
+        return Calibrated(calibration_at(image, pixel), len(results), sum(labels), None)
+
+
+@dataclass(frozen=True)
+class Reference(CalibrationProtocol):
+    """Calibration as anomalib does it, to compare with it: on the test pictures, unless others are set aside.
+
+    Figures on pictures that thresholds were fitted to are too good.
+    """
+
+    def divide(self, data: DataModule) -> Division:
+        """See CalibrationProtocol."""
+        pictures = data.validation_pictures() or data.test_pictures()
+        if not pictures:
+            raise InvalidDataset(
+                "the reference's calibration needs labelled pictures, and there are none; calibrate on normal ones "
+                "(HoldOut)"
+            )
+        return Division(data.train_pictures(), pictures, "reference")
+
+    def calibrate(
+        self, model: TiledModel, pictures: Sequence[LabelledPicture], means: Means, progress: Progress = silent
+    ) -> Calibrated:
+        """See CalibrationProtocol."""
+        extent = _Extent()
+        found = _evaluate(model, pictures, means, progress, extent)
+        labels = [result.anomalous for result in found.pictures]
+        calibration = calibrate_as_reference(
+            [result.raw_score for result in found.pictures],
+            labels,
+            _reference_pixel_threshold(found, extent),
+            (extent.low, extent.high),
         )
+        return Calibrated(calibration, len(labels), sum(labels), None)
 
 
-def calibrate(
+class _Extent:
+    """The smallest and the largest value of all maps."""
+
+    def __init__(self) -> None:
+        self.low, self.high = inf, -inf
+
+    def __call__(self, sight: Sight) -> None:
+        low, high = sight.anomaly_map.aminmax()
+        self.low, self.high = min(self.low, float(low)), max(self.high, float(high))
+
+
+def _reference_pixel_threshold(found: Evaluation, extent: _Extent) -> float | None:
+    """None without masks; without anomalous pixels the largest value, without normal ones the smallest."""
+    if found.pixel is None:
+        return None if found.image.anomalous else extent.high
+    if found.pixel.ranking is None:
+        return extent.low if found.pixel.anomalous else extent.high
+    return found.pixel.ranking.best_f1.threshold
+
+
+def _evaluate(
     model: TiledModel,
-    pictures: Iterable[Tensor],
-    count: int,
-    false_positive_rate: float,
-    batch_tiles: int,
-    progress: Progress = silent,
-) -> Calibration:
-    """Thresholds by `count` normal pictures [C,H,W] that the model was not fitted to."""
-    scores, peaks = [], []
-    for number, picture in enumerate(pictures, start=1):
-        outcome = predict(model, picture, batch_tiles)
-        scores.append(outcome.raw_score)
-        peaks.append(float(outcome.anomaly_map.max()))
-        progress("calibration", number, count)
-    return calibrate_on_normal(scores, peaks, false_positive_rate)
+    pictures: Sequence[LabelledPicture],
+    means: Means,
+    progress: Progress,
+    observe: Callable[[Sight], None] | None = None,
+) -> Evaluation:
+    procedure = Procedure(means.workers, means.batch_tiles, means.unreadable.action)
+
+    def report(stage: str, done: int, total: int, note: str = "") -> None:
+        progress("calibration" if stage == "pictures" else stage, done, total, note)
+
+    found = evaluate(model, pictures, None, procedure, report, observe or unseen)
+    for lost in found.unreadable:
+        means.unreadable.report(lost.path, lost.reason)
+    return found
+
+
+def _as_normal(paths: Sequence[Path]) -> list[LabelledPicture]:
+    return [LabelledPicture(path, GOOD, None) for path in paths]

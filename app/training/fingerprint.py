@@ -12,7 +12,9 @@ def fingerprint(recipe: Recipe, job: Job, backbone_weights: str) -> str:
     stopping = recipe.trainer.early_stopping
     content = {
         "detector": [recipe.detector.name, recipe.detector.parameters_of_model, backbone_weights],
-        "pictures": [[str(path), path.stat().st_size] for path in (*job.fit, *job.calibrate)],
+        "pictures": [
+            [str(path), path.stat().st_size] for path in (*job.fit, *(picture.path for picture in job.calibrate))
+        ],
         "fitted_to": len(job.fit),
         "preprocessing": asdict(job.preprocessing),
         "tiling": asdict(recipe.tiling),

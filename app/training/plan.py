@@ -5,27 +5,37 @@ from pathlib import Path
 
 import torch
 
-from app.data import DataModule, headers
+from app.artifacts import Protocol
+from app.data import DataModule, LabelledPicture, Report, UnreadablePolicy, read_headers, unreported
 from app.detectors import Detector, GradientDetector
 from app.errors import InvalidDataset
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
 from app.tiling import Size, TilePlan, Tiling
-from app.training.calibration import HoldOut
+from app.training.calibration import CalibrationProtocol, HoldOut
 from app.training.memory import estimated_bytes, require
 from app.training.options import TrainerOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to train: a detector that is not fitted, on which pictures, tiled how; goes on from a checkpoint or not."""
+    """What to train: a detector that is not fitted, on which pictures, tiled how; goes on from a checkpoint or not.
+
+    `report` is told of pictures that are left out because they cannot be read.
+    """
 
     detector: Detector
     data: DataModule
     tiling: Tiling
-    hold_out: HoldOut = field(default_factory=HoldOut)
+    calibration: CalibrationProtocol = field(default_factory=HoldOut)
     seed: int | None = None
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     resume: bool = True
+    report: Report = unreported
+
+    @property
+    def unreadable(self) -> UnreadablePolicy:
+        """What is done about pictures that cannot be read."""
+        return UnreadablePolicy(self.data.on_unreadable, self.report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,8 @@ class Job:
     """The pictures to fit to and to calibrate on, how they are resized, and what that needs."""
 
     fit: list[Path]
-    calibrate: list[Path]
+    calibrate: list[LabelledPicture]
+    protocol: Protocol
     preprocessing: Preprocessing
     grid: Size  # cells of the first feature in the largest picture
     batch_tiles: int
@@ -42,9 +53,15 @@ class Job:
 
 def plan_training(recipe: Recipe, device: torch.device) -> Job:
     """Reads the headers of all pictures; raises InvalidDataset, InvalidTiling or InsufficientMemory."""
-    fit, calibrate = recipe.hold_out.split(recipe.data.train_pictures())
+    division = recipe.calibration.divide(recipe.data)
     recipe.tiling.require_multiples(recipe.detector.stride, recipe.detector.tile_multiple)
-    sizes = {(header.height, header.width) for header in headers([*fit, *calibrate])}
+    paths = dict.fromkeys([*division.fit, *(picture.path for picture in division.calibrate)])
+    headers = read_headers(list(paths), recipe.unreadable)
+    fit = [path for path in division.fit if path in headers]
+    calibrate = [picture for picture in division.calibrate if picture.path in headers]
+    if not fit or not calibrate:
+        raise InvalidDataset("no picture that can be read is left to fit to, or none to calibrate on")
+    sizes = {(header.height, header.width) for header in headers.values()}
     preprocessing = _preprocessing(recipe, sizes)
     model = TiledModel(recipe.detector, preprocessing, recipe.tiling, device=device)
     plans = [model.plan(*size) for size in sizes]
@@ -54,7 +71,7 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     batch_tiles = _batch_tiles(recipe, plans, device)
     needed = estimated_bytes(recipe.detector, len(fit), grid, largest, batch_tiles)
     require(needed, device)
-    return Job(fit, calibrate, preprocessing, grid, batch_tiles, needed)
+    return Job(fit, calibrate, division.protocol, preprocessing, grid, batch_tiles, needed)
 
 
 def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:

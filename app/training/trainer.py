@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 
 from app.artifacts import Entry, ModelRepository, Record, TrainingRecord, write_artifact
-from app.data import decoded
+from app.data import Loader, decoded
 from app.detectors import GradientDetector, Progress
 from app.pipeline import TiledModel
-from app.training.calibration import calibrate
+from app.training.calibration import Means
 from app.training.checkpoint import Checkpoint
 from app.training.fingerprint import fingerprint
 from app.training.gradient import Schedule, fit_by_gradient
@@ -32,13 +32,14 @@ def train(
     model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
     checkpoint = Checkpoint(repository.root / name / CHECKPOINT, fingerprint(recipe, job, source))
     training = _fit(model, recipe, job, checkpoint, progress)
-    held_out = decoded(job.calibrate, recipe.data.num_workers)
-    rate = recipe.hold_out.false_positive_rate
-    model.calibration = calibrate(model, held_out, len(job.calibrate), rate, job.batch_tiles, progress)
+    means = Means(recipe.data.num_workers, job.batch_tiles, recipe.unreadable)
+    calibrated = recipe.calibration.calibrate(model, job.calibrate, means, progress)
+    model.calibration = calibrated.calibration
     record = Record(
-        protocol="held-out-normal" if job.fit != job.calibrate else "training-normal",
-        calibration_pictures=len(job.calibrate),
-        false_positive_rate=rate,
+        protocol=job.protocol,
+        calibration_pictures=calibrated.pictures,
+        anomalous_pictures=calibrated.anomalous_pictures,
+        false_positive_rate=calibrated.false_positive_rate,
         dataset=recipe.data.description,
         pictures=len(job.fit),
         backbone_weights=Path(source).name if Path(source).is_file() else source,
@@ -56,7 +57,7 @@ def _fit(
     """Fits the detector in the way that it learns; tells how that went if it took epochs."""
     workers = recipe.data.num_workers
     if not isinstance(model.detector, GradientDetector):
-        fit(model, decoded(job.fit, workers), len(job.fit), job.grid, job.batch_tiles, progress)
+        fit(model, decoded(job.fit, workers, recipe.unreadable), len(job.fit), job.grid, job.batch_tiles, progress)
         return None
     if not recipe.resume:
         checkpoint.remove()
@@ -70,16 +71,13 @@ def _fit(
         recipe.trainer.check_val_every_n_epoch,
         recipe.trainer.early_stopping,
     )
-    validation = Validation(model, job.calibrate, workers)
-    history = fit_by_gradient(
-        model,
-        lambda order: decoded((job.fit[number] for number in order), workers),
-        len(job.fit),
-        schedule,
-        validation,
-        checkpoint,
-        progress,
-    )
+    normal = [picture.path for picture in job.calibrate if not picture.anomalous]
+    with (
+        Loader(job.fit, workers, recipe.unreadable, ahead=schedule.batch_pictures) as pictures,
+        Loader(normal, workers, recipe.unreadable) as held_out,
+    ):
+        validation = Validation(model, held_out)
+        history = fit_by_gradient(model, pictures.epoch, len(job.fit), schedule, validation, checkpoint, progress)
     return TrainingRecord(
         max_epochs=schedule.max_epochs,
         precision=precision,

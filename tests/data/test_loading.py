@@ -1,0 +1,125 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from app.data import Loader, UnreadablePolicy, decoded
+from app.data.loading import PIPE_BYTES
+from app.errors import InvalidDataset
+from app.pipeline import Preprocessing
+from tests.data.conftest import Draw
+
+COUNT = 12
+WORKERS = [0, 1, 2]
+
+
+@pytest.fixture
+def paths(draw: Draw) -> list[Path]:
+    """Pictures, each filled with its number."""
+    return [draw(f"{number}.png", number) for number in range(COUNT)]
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])  # the header stays
+
+
+def values(pictures: Iterator[torch.Tensor]) -> list[int]:
+    return [int(picture[0, 0, 0]) for picture in pictures]
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_pictures_are_read_in_order(paths: list[Path], workers: int) -> None:
+    assert values(decoded(paths, workers)) == list(range(COUNT))
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("keep_bytes", [0, 96 * 5, 2**20])
+def test_passes_have_the_orders_that_are_asked_for(paths: list[Path], workers: int, keep_bytes: int) -> None:
+    with Loader(paths, workers, keep_bytes=keep_bytes) as loader:
+        for order in ([3, 1, 2], [11, 11, 0], [], range(COUNT), [1, 11]):
+            assert values(loader.epoch(order)) == list(order)
+        assert [number for number, _ in loader.numbered()] == list(range(COUNT))
+
+
+def test_processes_are_the_same_in_all_passes(paths: list[Path]) -> None:
+    with Loader(paths, 2, keep_bytes=0) as loader:
+        values(loader.epoch())
+        first = workers_of(psutil.Process())
+        values(loader.epoch())
+        assert workers_of(psutil.Process()) == first
+    assert not workers_of(psutil.Process())
+
+
+def test_a_pass_may_be_left_before_its_end(paths: list[Path]) -> None:
+    with Loader(paths, 2) as loader:
+        started = loader.epoch()
+        next(started)
+        assert values(loader.epoch([7, 5])) == [7, 5]
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_kept_pictures_are_not_read_again(paths: list[Path], workers: int) -> None:
+    with Loader(paths, workers, keep_bytes=COUNT * 8 * 12) as loader:
+        values(loader.epoch())
+        for path in paths:
+            path.unlink()
+        assert values(loader.epoch()) == list(range(COUNT))
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_pictures_are_transformed_where_they_are_read(paths: list[Path], workers: int) -> None:
+    resize = Preprocessing((4, 6)).resize
+    with Loader(paths, workers, transform=resize) as loader:
+        found = list(loader.epoch())
+    assert {tuple(picture.shape) for picture in found} == {(1, 4, 6)}
+    assert found[3].dtype == torch.float32
+
+
+def test_large_pictures_go_through_shared_memory(paths: list[Path]) -> None:
+    edge = 1 + int((PIPE_BYTES / 4) ** 0.5)
+    with Loader(paths, 1, transform=Preprocessing((edge, edge)).resize, keep_bytes=0) as loader:
+        found = list(loader.epoch([5, 6]))
+    assert all(picture.is_shared() for picture in found)  # type: ignore[no-untyped-call]  # torch's
+    assert [float(picture.mean()) for picture in found] == pytest.approx([5, 6])
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_damaged_pixels_stop_the_reading_with_the_name_of_the_file(paths: list[Path], workers: int) -> None:
+    truncate(paths[4])
+    with pytest.raises(InvalidDataset, match=rf"1 of {COUNT} pictures cannot be read: .*4\.png: .*truncated"):
+        list(decoded(paths, workers))
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_damaged_pixels_are_skipped_and_reported_once(paths: list[Path], workers: int) -> None:
+    truncate(paths[4])
+    reported: list[Path] = []
+    with Loader(paths, workers, UnreadablePolicy("skip", lambda path, _: reported.append(path))) as loader:
+        for _ in range(2):
+            assert [number for number, _ in loader.numbered()] == [n for n in range(COUNT) if n != 4]
+    assert reported == [paths[4]]
+
+
+def test_pictures_that_are_all_damaged_are_refused_even_if_they_are_to_be_skipped(paths: list[Path]) -> None:
+    for path in paths:
+        truncate(path)
+    with pytest.raises(InvalidDataset, match=f"none of {COUNT} pictures can be read"):
+        list(decoded(paths, 0, UnreadablePolicy("skip")))
+
+
+def test_a_killed_process_is_an_error_and_not_a_wait(paths: list[Path]) -> None:
+    with Loader(paths, 1, keep_bytes=0) as loader:
+        reading = loader.epoch()
+        next(reading)
+        for worker in workers_of(psutil.Process()):
+            worker.kill()
+        with pytest.raises(InvalidDataset, match="a process that loads pictures died.*fewer processes"):
+            list(reading)
+            list(loader.epoch())
+
+
+def workers_of(process: psutil.Process) -> set[psutil.Process]:
+    """The processes that the fork server made."""
+    return {child for child in process.children(recursive=True) if child.ppid() != process.pid}
