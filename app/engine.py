@@ -16,7 +16,7 @@ from app.errors import InvalidTraining
 from app.pipeline import BATCH_TILES, Prediction, interpret, predict, resolve_device
 from app.terminal import progress_bars, say_skipped
 from app.tiling import Tiling
-from app.training import Callback, CalibrationProtocol, HoldOut, Recipe, TrainerOptions, plan_training, train
+from app.training import CalibrationProtocol, Callback, HoldOut, Recipe, TrainerOptions, plan_training, train
 from app.training.precision import Precision
 
 

@@ -48,8 +48,8 @@ class Loader:
     """Pictures of a dataset, [C,H,W] uint8 or uint16 each or what `transform` makes of them, pass after pass.
 
     `workers` processes (0: none, the caller decodes) read the next `ahead` pictures, at least two a process. The
-    `transform` runs there, too, and must be picklable and of a module that can be imported. Pictures stay in memory up to `keep_bytes` in all, to be decoded
-    once only. Owns its processes, until `close`.
+    `transform` runs there, too, and must be picklable and of a module that can be imported. Pictures stay in memory up
+    to `keep_bytes` in all, to be decoded once only. Owns its processes, until `close`.
     """
 
     def __init__(

@@ -20,11 +20,11 @@ def prediction_limit(values: Sequence[float], exceedance: float) -> float:
     It is mean + k * standard deviation, with the k at which that holds on average over all samples of this size: the
     uncertainty of few values is part of it, k(2) = 10 and k(18) = 2.1 for 5 %.
     """
-    return float(np.mean(values) + _factor(len(values), exceedance) * np.std(values, ddof=1))
+    return float(np.mean(values) + limit_factor(len(values), exceedance) * np.std(values, ddof=1))
 
 
-def _factor(count: int, exceedance: float) -> float:
-    """k, by simulation with a fixed seed: the mean chance to exceed the limit falls with k, and is bisected for."""
+def limit_factor(count: int, exceedance: float) -> float:
+    """That k, by simulation with a fixed seed: the mean chance to exceed the limit falls with k, which is bisected."""
     means, deviations = _moments(count)
     low, high = 0.0, 1e6
     for _ in range(BISECTIONS):

@@ -89,7 +89,7 @@ class HoldOut(CalibrationProtocol):
         normal = data.train_pictures()
         if len(normal) == 1:
             return Division(normal, _as_normal(normal), "training-normal")
-        fit, held_out = spread(normal, max(1, round(len(normal) * self.share)))
+        fit, held_out = spread(normal, min(max(1, round(len(normal) * self.share)), len(normal) - 1))
         return Division(fit, _as_normal(held_out), "held-out-normal")
 
     def calibrate(

@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import pytest
@@ -68,5 +69,5 @@ def test_members_are_set_aside_evenly(length: int, count: int) -> None:
     stay, aside = spread(range(length), count)
     assert sorted([*stay, *aside]) == list(range(length))
     assert len(aside) == count
-    gaps = {later - earlier for earlier, later in zip(aside, aside[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in itertools.pairwise(aside)}
     assert not gaps or max(gaps) - min(gaps) <= 1

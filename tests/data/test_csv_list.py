@@ -84,7 +84,7 @@ def test_what_is_wrong_is_told_with_line_and_column(pictures: Path, lines: list[
 
 
 def test_a_list_that_is_not_there_or_of_another_encoding_is_refused(pictures: Path) -> None:
-    with pytest.raises(InvalidDataset, match="nowhere.csv cannot be read: No such file"):
+    with pytest.raises(InvalidDataset, match=r"nowhere\.csv cannot be read: No such file"):
         CsvList("nowhere.csv").train_pictures()
     with pytest.raises(InvalidDataset, match="is not in UTF-8; save it as such"):
         listed(pictures, "image,label", "0.png,gut für alle", encoding="latin-1").train_pictures()

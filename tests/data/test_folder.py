@@ -86,7 +86,7 @@ def test_two_masks_of_a_picture_are_refused(draw: Draw, root: Path) -> None:
 
 def test_a_folder_of_masks_of_nothing_is_refused(draw: Draw, root: Path) -> None:
     draw("masks/other.png")
-    with pytest.raises(InvalidDataset, match="no mask in .*masks has the path of an abnormal picture"):
+    with pytest.raises(InvalidDataset, match=r"no mask in .*masks has the path of an abnormal picture"):
         Folder(str(root), "good", "dent", mask_dir="masks").test_pictures()
 
 

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -5,6 +8,7 @@ import psutil
 import pytest
 import torch
 
+import app
 from app.data import Loader, UnreadablePolicy, decoded
 from app.data.loading import PIPE_BYTES
 from app.errors import InvalidDataset
@@ -115,9 +119,21 @@ def test_a_killed_process_is_an_error_and_not_a_wait(paths: list[Path]) -> None:
         next(reading)
         for worker in workers_of(psutil.Process()):
             worker.kill()
-        with pytest.raises(InvalidDataset, match="a process that loads pictures died.*fewer processes"):
+        with pytest.raises(InvalidDataset, match=r"a process that loads pictures died.*use fewer"):
             list(reading)
             list(loader.epoch())
+
+
+def test_a_script_needs_no_guard_of_its_main_part(paths: list[Path], tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom app.data import decoded\n"
+        "print(len(list(decoded([Path(name) for name in sys.argv[1:]], 1))))\n"
+    )
+    command = [sys.executable, str(script), *map(str, paths)]
+    environment = os.environ | {"PYTHONPATH": str(Path(app.__file__).parent.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == (f"{COUNT}\n", "")
 
 
 def workers_of(process: psutil.Process) -> set[psutil.Process]:

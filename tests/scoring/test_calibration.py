@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from app.scoring import Calibration, calibrate_on_normal
+from app.scoring import Calibration, calibrate_as_reference, calibrate_on_normal, f1_threshold, normal_threshold
+from app.scoring.gumbel import prediction_limit
 
 
 def test_scores_and_maps_are_normalised_around_the_threshold() -> None:
@@ -19,10 +20,38 @@ def test_the_threshold_is_exceeded_at_the_rate_asked_for() -> None:
     assert calibration.normalise_score(95) == 0.5
 
 
-def test_with_too_few_pictures_the_threshold_lies_above_them_all() -> None:
-    calibration = calibrate_on_normal([1.0, 2.0, 4.0], [1.0, 1.0, 1.0], 0.05)
-    assert calibration.image_threshold == 6
-    assert calibration.pixel_threshold == 1
+def test_with_too_few_pictures_the_threshold_is_where_maxima_would_exceed_it_at_that_rate() -> None:
+    values = [float(value) for value in range(19)]
+    assert normal_threshold(values, 0.05) == 18
+    assert normal_threshold(values[:18], 0.05) == prediction_limit(values[:18], 0.05) > 17
+
+
+def test_a_single_picture_gives_its_own_value() -> None:
+    assert normal_threshold([7.0], 0.05) == 7
+
+
+def test_the_best_threshold_of_pictures_lies_between_two_scores() -> None:
+    assert f1_threshold([1, 2, 5, 9, 4], [False, False, True, True, False]) == 4.5
+    assert f1_threshold([1, 8, 5, 9, 4], [False, False, True, True, False]) == 4.5
+    below = f1_threshold([3, 3], [True, False])
+    assert 2.9999 < below < 3
+
+
+def test_the_reference_takes_the_score_with_the_best_f1_and_the_ranges() -> None:
+    calibration = calibrate_as_reference([1, 2, 5, 9], [False, False, True, True], 3.5, (0.5, 12.0))
+    assert calibration == Calibration(5, 1, 9, 3.5, 0.5, 12)
+
+
+@pytest.mark.parametrize(("anomalous", "threshold"), [(False, 9), (True, 1)])
+def test_the_reference_takes_an_extreme_score_where_a_label_is_missing(anomalous: bool, threshold: float) -> None:
+    calibration = calibrate_as_reference([1, 5, 9], [anomalous] * 3, None, (0.0, 1.0))
+    assert calibration.image_threshold == calibration.pixel_threshold == threshold
+
+
+def test_the_reference_has_a_usable_scale_where_all_values_are_alike() -> None:
+    calibration = calibrate_as_reference([2, 2], [True, False], 3.0, (3.0, 3.0))
+    assert calibration.normalise_score(2) == 0.5
+    assert calibration.normalise_score(3) == 1
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0])

@@ -13,7 +13,7 @@ from app.detectors import DETECTORS, Detector, GradientDetector, Padim, Patchcor
 from app.errors import InsufficientMemory, InvalidArtifact, InvalidDataset, InvalidTiling, InvalidWeights
 from app.pipeline import predict
 from app.tiling import Tiling
-from app.training import HoldOut, Recipe, TrainerOptions, plan_training, train
+from app.training import Recipe, TrainerOptions, plan_training, train
 from app.training.memory import available_bytes, require
 from app.training.trainer import CHECKPOINT
 from tests.conftest import draw_surface
@@ -127,27 +127,6 @@ def test_a_killed_training_goes_on_unless_it_is_told_not_to(
     with pytest.raises(Killed):
         train_stfpm(surfaces, weights, killed, killed_after=5)
     assert train_stfpm(surfaces, weights, killed, resume=False)[0] == 1
-
-
-def test_pictures_are_held_out_evenly() -> None:
-    paths = [Path(str(number)) for number in range(10)]
-    fit, held_out = HoldOut(share=0.2).split(paths)
-    assert [int(path.name) for path in held_out] == [2, 7]
-    assert sorted([*fit, *held_out], key=lambda path: int(path.name)) == paths
-
-
-@pytest.mark.parametrize(("count", "held_out"), [(1, 1), (2, 1), (3, 1), (7, 1), (8, 2), (100, 20)])
-def test_at_least_one_picture_is_held_out(count: int, held_out: int) -> None:
-    paths = [Path(str(number)) for number in range(count)]
-    fit, calibrate = HoldOut(share=0.2).split(paths)
-    assert len(calibrate) == held_out
-    assert fit
-
-
-@pytest.mark.parametrize("arguments", [{"share": 0.0}, {"share": 1.0}, {"false_positive_rate": 0.0}])
-def test_a_share_or_rate_that_cannot_be_is_refused(arguments: dict[str, float]) -> None:
-    with pytest.raises(InvalidDataset, match="more than 0 and less than 1"):
-        HoldOut(**arguments)
 
 
 def test_padim_takes_the_size_of_its_pictures_and_refuses_several(surfaces: Path) -> None:

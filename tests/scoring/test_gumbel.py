@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from app.scoring.gumbel import limit_factor, prediction_limit
+
+LAWS = {
+    "normal": stats.norm(),
+    "gamma": stats.gamma(4),
+    "log-normal": stats.lognorm(0.5),
+    "exponential": stats.expon(),
+    "student": stats.t(4),
+}
+
+
+def exceeded(law: "stats.rv_frozen[float]", count: int, exceedance: float) -> float:
+    """How often one more value of the law exceeds the limit by `count` values, on average over many samples."""
+    samples = np.asarray(law.rvs((20_000, count), random_state=np.random.default_rng(1)))
+    limits = samples.mean(1) + limit_factor(count, exceedance) * samples.std(1, ddof=1)
+    return float(np.mean(law.sf(limits)))
+
+
+@pytest.mark.parametrize("exceedance", [0.2, 0.05, 0.01])
+@pytest.mark.parametrize("count", [2, 3, 8, 40])
+def test_maxima_exceed_the_limit_with_the_probability_asked_for(count: int, exceedance: float) -> None:
+    assert exceeded(stats.gumbel_r(loc=30, scale=4), count, exceedance) == pytest.approx(exceedance, rel=0.1)
+
+
+@pytest.mark.parametrize("count", [2, 5, 12, 18])
+@pytest.mark.parametrize("law", LAWS)
+def test_values_of_other_laws_exceed_the_limit_about_as_often(law: str, count: int) -> None:
+    assert 0.02 <= exceeded(LAWS[law], count, 0.05) <= 0.08
+
+
+def test_the_limit_follows_shift_and_scale() -> None:
+    limit = prediction_limit([1.0, 2.0, 4.0], 0.05)
+    assert prediction_limit([11.0, 21.0, 41.0], 0.05) == pytest.approx(10 * limit + 1)
+    assert prediction_limit([5.0, 5.0, 5.0], 0.05) == 5
