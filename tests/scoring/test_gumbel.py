@@ -1,8 +1,13 @@
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from app.scoring.gumbel import limit_factor, prediction_limit
+
+if TYPE_CHECKING:
+    from scipy.stats._distn_infrastructure import rv_continuous_frozen
 
 LAWS = {
     "normal": stats.norm(),
@@ -13,7 +18,7 @@ LAWS = {
 }
 
 
-def exceeded(law: "stats.rv_frozen[float]", count: int, exceedance: float) -> float:
+def exceeded(law: "rv_continuous_frozen", count: int, exceedance: float) -> float:
     """How often one more value of the law exceeds the limit by `count` values, on average over many samples."""
     samples = np.asarray(law.rvs((20_000, count), random_state=np.random.default_rng(1)))
     limits = samples.mean(1) + limit_factor(count, exceedance) * samples.std(1, ddof=1)

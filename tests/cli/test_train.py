@@ -1,0 +1,88 @@
+"""Datasets and calibration protocols, by flags and by a file."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from app.artifacts import Manifest, read_manifest
+from app.cli import main
+from tests.conftest import draw_surface
+
+MODEL = {"backbone": "resnet18", "layers": ["layer1"], "coreset_sampling_ratio": 0.05, "pre_trained": False}
+DATA: dict[str, dict[str, object]] = {
+    "Folder": {"root": ".", "normal_dir": "good", "abnormal_dir": ["scratch", "dent"]},
+    "CsvList": {"path": "list.csv"},
+}
+CALIBRATION: dict[str, dict[str, object]] = {
+    "HoldOut": {"share": 0.4, "false_positive_rate": 0.1},
+    "Labelled": {"false_positive_rate": 0.1},
+    "Reference": {},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: ten normal pictures and four others in folders, and a list of all."""
+    lines = ["image,label"]
+    for number, kind in enumerate(["good"] * 10 + ["scratch"] * 2 + ["dent"] * 2):
+        name = f"{kind}/{number}.png"
+        (tmp_path / kind).mkdir(exist_ok=True)
+        Image.fromarray(draw_surface(number, 64, 64)).save(tmp_path / name)
+        lines.append(f"{name},{kind}")
+    (tmp_path / "list.csv").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def flags(name: str, of: dict[str, dict[str, object]], group: str) -> list[str]:
+    values = ((f"--{group}.{key}", str(value).replace("'", "")) for key, value in of[name].items())
+    return [f"--{group}", name, *(word for pair in values for word in pair)]
+
+
+def manifests(folder: Path) -> list[Manifest]:
+    return [read_manifest(path) for path in sorted((folder / "models/x").glob("[0-9]*"))]
+
+
+@pytest.mark.parametrize("calibration", CALIBRATION)
+@pytest.mark.parametrize("data", DATA)
+def test_datasets_and_protocols_are_chosen_by_flags_and_by_a_file(folder: Path, data: str, calibration: str) -> None:
+    common = ["--data.val_split_mode", "from_test", "--data.num_workers", "0", "--tiling.enable", "false"]
+    model = flags("Patchcore", {"Patchcore": MODEL}, "model")
+    chosen = [*flags(data, DATA, "data"), *flags(calibration, CALIBRATION, "calibration")]
+    assert main(["train", *model, *chosen, *common, "--name", "x"]) == 0
+    settings = {
+        "model": {"class_path": "Patchcore", "init_args": MODEL},
+        "data": {"class_path": data, "init_args": DATA[data] | {"val_split_mode": "from_test", "num_workers": 0}},
+        "calibration": {"class_path": calibration, "init_args": CALIBRATION[calibration]},
+        "tiling": {"enable": False},
+        "name": "x",
+    }
+    (folder / "train.yaml").write_text(yaml.safe_dump(settings))
+    assert main(["train", "--config", "train.yaml"]) == 0
+    first, second = manifests(folder)
+    assert (first.files, first.calibration) == (second.files, second.calibration)
+    fitted_to, pictures, anomalous = {"HoldOut": (5, 3, 0)}.get(calibration, (8, 3, 2))
+    told = first.provenance.pictures, first.calibration.pictures, first.calibration.anomalous_pictures
+    assert told == (fitted_to, pictures, anomalous)
+
+
+@pytest.mark.parametrize("calibration", [{"share": 0.4}, {"class_path": "HoldOut", "init_args": {"share": 0.4}}])
+def test_the_default_protocol_need_not_be_named(folder: Path, calibration: dict[str, object]) -> None:
+    model = flags("Patchcore", {"Patchcore": MODEL}, "model")
+    common = ["--data", "Folder", "--data.root", "good", "--data.num_workers", "0", "--tiling.enable", "false"]
+    assert main(["train", *model, *common, "--calibration.share", "0.4", "--name", "x"]) == 0
+    (folder / "calibration.yaml").write_text(yaml.safe_dump({"calibration": calibration}))
+    assert main(["train", "--config", "calibration.yaml", *model, *common, "--name", "x"]) == 0
+    assert [manifest.calibration.pictures for manifest in manifests(folder)] == [4, 4]
+
+
+def test_pictures_that_are_left_out_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "good/3.png").write_bytes(b"no picture")
+    model = flags("Patchcore", {"Patchcore": MODEL}, "model")
+    common = ["--data", "Folder", "--data.root", "good", "--data.num_workers", "0", "--tiling.enable", "false"]
+    assert main(["train", *model, *common, "--name", "x"]) == 1
+    assert "1 of 10 pictures cannot be read: good/3.png" in capsys.readouterr().err
+    assert main(["train", *model, *common, "--name", "x", "--data.on_unreadable", "skip"]) == 0
+    assert "left out: good/3.png" in capsys.readouterr().err
