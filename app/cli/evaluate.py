@@ -11,7 +11,7 @@ from app.artifacts import Artifact, ModelRepository, load_artifact
 from app.cli.repository import add_repository
 from app.data import DataModule
 from app.errors import InvalidDataset
-from app.evaluation import Evaluation, Level, OnUnreadable, Procedure, evaluate
+from app.evaluation import Evaluation, Level, Procedure, evaluate
 from app.evaluation.report import METRICS, PAGE, Gallery, make_record, write_report
 from app.pipeline import resolve_device
 from app.scoring import AUPRO_LIMITS
@@ -24,11 +24,8 @@ def parser() -> ArgumentParser:
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_argument("--name", type=str, required=True, help="the model")
     parser.add_argument("--version", type=int, default=None, help="the newest by default")
-    parser.add_subclass_arguments(DataModule, "data", required=True, help="MVTec or Folder, with its parameters")
+    parser.add_subclass_arguments(DataModule, "data", required=True, help="where the pictures are, with its parameters")
     parser.add_argument("--output", type=Path, required=True, help=f"the folder to write {METRICS} and {PAGE} to")
-    parser.add_argument(
-        "--on_unreadable", type=OnUnreadable, default="stop", help="whether a picture that cannot be read is left out"
-    )
     add_repository(parser)
     return parser
 
@@ -46,7 +43,7 @@ def run(options: Namespace) -> int:
     _tell_of_size(artifact, data)
     calibration = artifact.manifest.calibration.build()
     gallery = Gallery(calibration)
-    procedure = Procedure(data.num_workers, on_unreadable=options.on_unreadable, scratch=options.output)
+    procedure = Procedure(data.num_workers, on_unreadable=data.on_unreadable, scratch=options.output)
     with progress_bars() as report:
         evaluation = evaluate(artifact.model, pictures, calibration, procedure, report, gallery.add)
     record = make_record(evaluation, artifact, data.description)

@@ -1,14 +1,12 @@
 """How well a model does on labelled pictures, and a report of it."""
 
 from app.evaluation.evaluate import Procedure, Sight, evaluate
-from app.evaluation.reading import OnUnreadable
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult, Unreadable
 
 __all__ = [
     "Evaluation",
     "KindResult",
     "Level",
-    "OnUnreadable",
     "PictureResult",
     "Procedure",
     "Sight",

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.data import LabelledPicture
+from app.data import LabelledPicture, OnUnreadable
 from app.detectors import Progress, silent
 from app.errors import InvalidArtifact, InvalidDataset
 from app.evaluation.pixel_store import BLOCK, PixelStore, StoredPixels
-from app.evaluation.reading import OnUnreadable, read
+from app.evaluation.reading import read
 from app.evaluation.result import Evaluation, PictureResult, Unreadable
 from app.evaluation.summary import Measured, summarise
 from app.pipeline import BATCH_TILES, Outcome, TiledModel, predict
@@ -23,8 +23,8 @@ from app.tiling import Size
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """How an evaluation is done: pictures decoded at once, tiles run at once (None: the device's default), what happens
-    to pictures that cannot be read, where pixels are kept meanwhile (4 bytes each; None: where the system keeps
+    """How an evaluation is done: processes that decode pictures, tiles run at once (None: the device's default), what
+    happens to pictures that cannot be read, where pixels are kept meanwhile (4 bytes each; None: where the system keeps
     temporary files), and how many of them are ranked at once."""
 
     workers: int = 2

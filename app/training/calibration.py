@@ -215,7 +215,7 @@ def _evaluate(
 
     found = evaluate(model, pictures, None, procedure, report, observe or unseen)
     for lost in found.unreadable:
-        means.unreadable.report(lost.path, lost.reason)
+        means.unreadable.report(lost.path, lost.reason.removeprefix(f"{lost.path} cannot be read: "))
     return found
 
 

@@ -69,9 +69,9 @@ def test_broken_pictures_stop_or_are_left_out(
     (data / "steel/test/good/broken.png").write_bytes(b"no picture")
     output = tmp_path / "report"
     assert main(flags(models_dir, data, "--output", str(output))) == 1
-    assert "broken.png cannot be read" in capsys.readouterr().err
+    assert "cannot be read: " in capsys.readouterr().err
     assert list(output.iterdir()) == []
-    assert main(flags(models_dir, data, "--output", str(output), "--on_unreadable", "skip")) == 0
+    assert main(flags(models_dir, data, "--output", str(output), "--data.on_unreadable", "skip")) == 0
     assert "left out: " in capsys.readouterr().err
     assert json.loads((output / "metrics.json").read_text())["unreadable"][0]["file"] == "good/broken.png"
 

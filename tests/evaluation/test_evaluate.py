@@ -161,7 +161,7 @@ def test_pictures_that_cannot_be_read_stop_or_are_named(
     broken.write_bytes(b"no picture")
     bad = [LabelledPicture(broken, "good", None), LabelledPicture(pictures[0].path, "hole", broken)]
     mixed = [bad[0], pictures[0], bad[1], pictures[-1], bad[0]]
-    with pytest.raises(InvalidDataset, match=r"broken\.png cannot be read"):
+    with pytest.raises(InvalidDataset, match=r"1 of 5 pictures cannot be read: .*broken\.png"):
         evaluate(artifact.model, mixed, None)
     found = evaluate(artifact.model, mixed, None, Procedure(on_unreadable="skip"))
     assert [result.path for result in found.pictures] == [pictures[0].path, pictures[-1].path]
