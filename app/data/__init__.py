@@ -5,13 +5,14 @@ from app.data.csv_list import CsvList
 from app.data.files import pictures_in
 from app.data.folder import Folder
 from app.data.headers import MAX_PIXELS, read_headers
-from app.data.loading import Loader, decoded
+from app.data.loading import KEEP_BYTES, Loader, decoded
 from app.data.mvtec import MVTec
 from app.data.selection import require_share, spread
 from app.data.unreadable import OnUnreadable, Report, UnreadablePolicy, unreported
 
 __all__ = [
     "GOOD",
+    "KEEP_BYTES",
     "MAX_PIXELS",
     "CsvList",
     "DataModule",

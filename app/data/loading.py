@@ -6,6 +6,7 @@ where threads or a device are in use.
 """
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections import deque
@@ -15,8 +16,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing.connection import wait
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from types import ModuleType
 from typing import Self
 
@@ -169,7 +171,16 @@ def _main_hidden() -> Iterator[None]:
 
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a keyboard it reaches all processes, and the first one ends us
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed closes nothing: without this, its processes would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _read_elsewhere(path: Path, transform: Transform | None) -> Tensor | Array | _Refusal:

@@ -5,13 +5,14 @@ from pathlib import Path
 import torch
 
 from app.artifacts import Entry, ModelRepository, Record, TrainingRecord, write_artifact
-from app.data import Loader, decoded
+from app.data import KEEP_BYTES, Loader, decoded
 from app.detectors import GradientDetector, Progress
 from app.pipeline import TiledModel
 from app.training.calibration import Means
 from app.training.checkpoint import Checkpoint
 from app.training.fingerprint import fingerprint
 from app.training.gradient import Schedule, fit_by_gradient
+from app.training.memory import available_bytes
 from app.training.one_pass import fit
 from app.training.plan import Job, Recipe
 from app.training.precision import resolve_precision
@@ -71,10 +72,11 @@ def _fit(
         recipe.trainer.check_val_every_n_epoch,
         recipe.trainer.early_stopping,
     )
+    keep = min(KEEP_BYTES, available_bytes(torch.device("cpu")) // 4)
     normal = [picture.path for picture in job.calibrate if not picture.anomalous]
     with (
-        Loader(job.fit, workers, recipe.unreadable, ahead=schedule.batch_pictures) as pictures,
-        Loader(normal, workers, recipe.unreadable) as held_out,
+        Loader(job.fit, workers, recipe.unreadable, ahead=schedule.batch_pictures, keep_bytes=keep) as pictures,
+        Loader(normal, workers, recipe.unreadable, keep_bytes=keep // 4) as held_out,
     ):
         validation = Validation(model, held_out)
         history = fit_by_gradient(model, pictures.epoch, len(job.fit), schedule, validation, checkpoint, progress)

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import psutil
 import pytest
@@ -124,16 +125,40 @@ def test_a_killed_process_is_an_error_and_not_a_wait(paths: list[Path]) -> None:
             list(loader.epoch())
 
 
-def test_a_script_needs_no_guard_of_its_main_part(paths: list[Path], tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom app.data import decoded\n"
-        "print(len(list(decoded([Path(name) for name in sys.argv[1:]], 1))))\n"
-    )
-    command = [sys.executable, str(script), *map(str, paths)]
+SCRIPT = """
+import sys
+from pathlib import Path
+from app.data import Loader
+
+loader = Loader([Path(name) for name in sys.argv[1:]], 1, keep_bytes=0)
+print(len(list(loader.epoch())), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def script(paths: list[Path], tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A program that reads the pictures in one process and then waits for the end of its input."""
+    (tmp_path / "script.py").write_text(SCRIPT)
     environment = os.environ | {"PYTHONPATH": str(Path(app.__file__).parent.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
-    assert (done.stdout, done.stderr) == (f"{COUNT}\n", "")
+    command = [sys.executable, str(tmp_path / "script.py"), *map(str, paths)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True, env=environment) as process:
+        yield process
+        process.kill()
+
+
+def test_a_script_needs_no_guard_of_its_main_part(script: "subprocess.Popen[str]") -> None:
+    assert script.communicate(timeout=60) == (f"{COUNT}\n", "")
+
+
+def test_processes_end_with_a_program_that_is_killed(script: "subprocess.Popen[str]") -> None:
+    assert script.stdout is not None
+    assert script.stdout.readline() == f"{COUNT}\n"
+    workers = workers_of(psutil.Process(script.pid))
+    assert workers
+    script.kill()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
 
 
 def workers_of(process: psutil.Process) -> set[psutil.Process]:
