@@ -32,11 +32,6 @@ class Recipe:
     resume: bool = True
     report: Report = unreported
 
-    @property
-    def unreadable(self) -> UnreadablePolicy:
-        """What is done about pictures that cannot be read."""
-        return UnreadablePolicy(self.data.on_unreadable, self.report)
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -56,7 +51,7 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     division = recipe.calibration.divide(recipe.data)
     recipe.tiling.require_multiples(recipe.detector.stride, recipe.detector.tile_multiple)
     paths = dict.fromkeys([*division.fit, *(picture.path for picture in division.calibrate)])
-    headers = read_headers(list(paths), recipe.unreadable)
+    headers = read_headers(list(paths), UnreadablePolicy(recipe.data.on_unreadable, recipe.report))
     fit = [path for path in division.fit if path in headers]
     calibrate = [picture for picture in division.calibrate if picture.path in headers]
     if not fit or not calibrate:

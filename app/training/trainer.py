@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from app.artifacts import Entry, ModelRepository, Record, TrainingRecord, write_artifact
-from app.data import KEEP_BYTES, Loader, decoded
+from app.data import KEEP_BYTES, Loader, UnreadablePolicy, decoded
 from app.detectors import GradientDetector, Progress
 from app.pipeline import TiledModel
 from app.training.calibration import Means
@@ -32,8 +32,10 @@ def train(
     source = recipe.detector.load_backbone()
     model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
     checkpoint = Checkpoint(repository.root / name / CHECKPOINT, fingerprint(recipe, job, source))
-    training = _fit(model, recipe, job, checkpoint, progress)
-    means = Means(recipe.data.num_workers, job.batch_tiles, recipe.unreadable)
+    lost: set[Path] = set()
+    unreadable = _remembering(recipe, lost)
+    training = _fit(model, recipe, job, checkpoint, unreadable, progress)
+    means = Means(recipe.data.num_workers, job.batch_tiles, unreadable)
     calibrated = recipe.calibration.calibrate(model, job.calibrate, means, progress)
     model.calibration = calibrated.calibration
     record = Record(
@@ -42,7 +44,7 @@ def train(
         anomalous_pictures=calibrated.anomalous_pictures,
         false_positive_rate=calibrated.false_positive_rate,
         dataset=recipe.data.description,
-        pictures=len(job.fit),
+        pictures=len(set(job.fit) - lost),
         backbone_weights=Path(source).name if Path(source).is_file() else source,
         seed=recipe.seed,
         training=training,
@@ -52,13 +54,28 @@ def train(
     return entry
 
 
+def _remembering(recipe: Recipe, lost: set[Path]) -> UnreadablePolicy:
+    """What the recipe does about pictures that cannot be read, which are added to `lost`."""
+
+    def report(path: Path, reason: str) -> None:
+        lost.add(path)
+        recipe.report(path, reason)
+
+    return UnreadablePolicy(recipe.data.on_unreadable, report)
+
+
 def _fit(
-    model: TiledModel, recipe: Recipe, job: Job, checkpoint: Checkpoint, progress: Progress
+    model: TiledModel,
+    recipe: Recipe,
+    job: Job,
+    checkpoint: Checkpoint,
+    unreadable: UnreadablePolicy,
+    progress: Progress,
 ) -> TrainingRecord | None:
     """Fits the detector in the way that it learns; tells how that went if it took epochs."""
     workers = recipe.data.num_workers
     if not isinstance(model.detector, GradientDetector):
-        fit(model, decoded(job.fit, workers, recipe.unreadable), len(job.fit), job.grid, job.batch_tiles, progress)
+        fit(model, decoded(job.fit, workers, unreadable), len(job.fit), job.grid, job.batch_tiles, progress)
         return None
     if not recipe.resume:
         checkpoint.remove()
@@ -75,8 +92,8 @@ def _fit(
     keep = min(KEEP_BYTES, available_bytes(torch.device("cpu")) // 4)
     normal = [picture.path for picture in job.calibrate if not picture.anomalous]
     with (
-        Loader(job.fit, workers, recipe.unreadable, ahead=schedule.batch_pictures, keep_bytes=keep) as pictures,
-        Loader(normal, workers, recipe.unreadable, keep_bytes=keep // 4) as held_out,
+        Loader(job.fit, workers, unreadable, ahead=schedule.batch_pictures, keep_bytes=keep) as pictures,
+        Loader(normal, workers, unreadable, keep_bytes=keep // 4) as held_out,
     ):
         validation = Validation(model, held_out)
         history = fit_by_gradient(model, pictures.epoch, len(job.fit), schedule, validation, checkpoint, progress)

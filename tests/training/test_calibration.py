@@ -188,5 +188,6 @@ def test_pictures_that_cannot_be_read_are_left_out_and_reported(root: Path, work
     detector = Patchcore("resnet18", ("layer1",), coreset_sampling_ratio=0.05, pre_trained=False)
     data = Folder(str(root / "good"), on_unreadable="skip", num_workers=workers)
     recipe = Recipe(detector, data, Tiling(tile_size=64), report=lambda path, _: reported.append(path.name))
-    train(recipe, plan_training(recipe, CPU), ModelRepository(root / "m"), "m", CPU, lambda *_, **__: None)
+    entry = train(recipe, plan_training(recipe, CPU), ModelRepository(root / "m"), "m", CPU, lambda *_, **__: None)
+    assert read_manifest(entry.path).provenance.pictures == 3
     assert reported == ["1.png", "4.png"]
