@@ -5,31 +5,44 @@ engine.fit(model=Padim(), datamodule=MVTec(category="bottle", image_size=(128, 1
 engine.test(datamodule=MVTec(category="bottle"))
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
 from app.data import MAX_PIXELS, DataModule, pictures_in
 from app.decoding import decode
 from app.detectors import Detector
-from app.errors import InvalidTraining
+from app.errors import InvalidDataset, InvalidTraining
+from app.evaluation import Level, Procedure, evaluate
 from app.pipeline import BATCH_TILES, Prediction, interpret, predict, resolve_device
 from app.terminal import progress_bars, say_skipped
 from app.tiling import Tiling
 from app.training import CalibrationProtocol, Callback, HoldOut, Recipe, TrainerOptions, plan_training, train
 from app.training.precision import Precision
 
+METRICS: dict[str, Callable[[Level], float | None]] = {
+    "AUROC": lambda level: level.ranking.auroc if level.ranking else None,
+    "AUPR": lambda level: level.ranking.average_precision if level.ranking else None,
+    "AUPRO": lambda level: level.ranking.aupro.get(0.3) if level.ranking else None,
+    "F1Max": lambda level: level.ranking.best_f1.f1 if level.ranking else None,
+    "F1Score": lambda level: level.at_threshold.f1 if level.at_threshold else None,
+}
+"""By anomalib's names; AUPRO is of pixels only."""
+
 
 class Engine:
     """Trains models into a repository, from which a server takes them, and tests and predicts with them.
 
     `callbacks` set the tiling (without TilerConfigurationCallback the whole picture is one tile, as in anomalib) and
-    early stopping. Models are written to `models_dir` as versions of `name`, which is the detector's unless given.
-    `seed` is of the choices made while training; what a detector draws when it is made has torch's own seed.
+    early stopping. `image_metrics` and `pixel_metrics` are what `test` returns, of METRICS. Models are written to
+    `models_dir` as versions of `name`, which is the detector's unless given. `seed` is of the choices made while
+    training; what a detector draws when it is made has torch's own seed.
     """
 
     def __init__(
         self,
+        image_metrics: Sequence[str] = ("AUROC", "F1Score"),
+        pixel_metrics: Sequence[str] = ("AUROC", "F1Score"),
         callbacks: Iterable[Callback] = (),
         max_epochs: int | None = None,
         *,
@@ -41,6 +54,10 @@ class Engine:
         device: str = "auto",
         seed: int = 0,
     ) -> None:
+        unknown = {*image_metrics, *pixel_metrics} - METRICS.keys()
+        if unknown:
+            raise InvalidTraining(f"metrics {', '.join(sorted(unknown))} are not known; use {', '.join(METRICS)}")
+        self._image_metrics, self._pixel_metrics = image_metrics, pixel_metrics
         self._options = TrainerOptions(
             max_epochs, check_val_every_n_epoch, precision=precision, callbacks=list(callbacks)
         )
@@ -48,6 +65,7 @@ class Engine:
         self._repository, self._name = ModelRepository(Path(models_dir)), name
         self._device, self._seed = resolve_device(device), seed
         self._artifact: Artifact | None = None
+        self._fitted: Detector | None = None
 
     def fit(self, model: Detector, datamodule: DataModule) -> Entry:
         """Trains the detector, and writes it as the next version of its name. Raises TesseraError of several kinds."""
@@ -56,8 +74,29 @@ class Engine:
         job = plan_training(recipe, self._device)
         with progress_bars() as report:
             entry = train(recipe, job, self._repository, self._name or model.name, self._device, report)
-        self._artifact = load_artifact(entry, self._device)
+        self._artifact, self._fitted = load_artifact(entry, self._device), model
         return entry
+
+    def test(self, datamodule: DataModule, model: Detector | None = None) -> dict[str, float]:
+        """The metrics of the test pictures by name, such as image_AUROC; those that cannot be measured are absent.
+
+        Of the model that was fitted last, which is what `model` must be if it is given, or the newest of the name.
+        """
+        artifact = self._loaded()
+        if model is not None and model is not self._fitted:
+            raise InvalidTraining("this detector was not fitted by this engine; fit it first, or leave it out")
+        pictures = datamodule.test_pictures()
+        if not pictures:
+            raise InvalidDataset(f"{datamodule.description} has no pictures to test on")
+        procedure = Procedure(datamodule.num_workers, on_unreadable=datamodule.on_unreadable)
+        calibration = artifact.manifest.calibration.build()
+        with progress_bars() as report:
+            found = evaluate(artifact.model, pictures, calibration, procedure, report)
+        levels = (("image", found.image, self._image_metrics), ("pixel", found.pixel, self._pixel_metrics))
+        values = {
+            f"{name}_{metric}": METRICS[metric](level) for name, level, metrics in levels if level for metric in metrics
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
     def predict(self, pictures: str | Path | Sequence[str | Path]) -> list[Prediction]:
         """What the newest model of the name says of picture files, or of those in folders, sorted."""

@@ -11,8 +11,8 @@ from app.scoring.gumbel import prediction_limit
 from app.scoring.ranking import rank
 from app.scoring.steps import steps_of, totals_of
 
-LEAST = 1e-6
-"""A scale even where all pictures are alike."""
+LEAST = 1e-12
+"""A scale even where all pictures are alike; STFPM's map, a product, has values far below the distances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +103,4 @@ def calibrate_as_reference(
 
 
 def _span(low: float, high: float) -> tuple[float, float]:
-    return low, max(high, low + LEAST)
+    return low, high if high > low else low + max(1e-6 * abs(low), LEAST)

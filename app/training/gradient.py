@@ -139,9 +139,15 @@ class _Training:
         values = {"train_loss": history.losses[-1], **self._validate(self._backpropagation)}
         self._detector.train()
         history.validations[history.epochs] = {name: value for name, value in values.items() if name != "train_loss"}
-        stopping = self._schedule.early_stopping
+        self._judge(values)
+
+    def _judge(self, values: Mapping[str, float]) -> None:
+        """Keeps the networks if they are the best so far by what early stopping monitors."""
+        stopping, history = self._schedule.early_stopping, self.history
         if stopping is None:
             return
+        if stopping.monitor not in values:
+            raise InvalidTraining(f"{stopping.monitor} could not be measured; monitor {', '.join(values)}")
         if stopping.improves(values[stopping.monitor], history.best_value):
             history.best_epoch, history.best_value, history.stale = history.epochs, values[stopping.monitor], 0
             self._best = deepcopy(self._learners())

@@ -14,6 +14,7 @@ from app.tiling import Size, TilePlan, Tiling
 from app.training.calibration import CalibrationProtocol, HoldOut
 from app.training.memory import estimated_bytes, require
 from app.training.options import TrainerOptions
+from app.training.validation import labelled_pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     calibrate = [picture for picture in division.calibrate if picture.path in headers]
     if not fit or not calibrate:
         raise InvalidDataset("no picture that can be read is left to fit to, or none to calibrate on")
+    if isinstance(recipe.detector, GradientDetector):
+        labelled_pictures(recipe.data, recipe.trainer.early_stopping)  # refuses what cannot be measured
     sizes = {(header.height, header.width) for header in headers.values()}
     preprocessing = _preprocessing(recipe, sizes)
     model = TiledModel(recipe.detector, preprocessing, recipe.tiling, device=device)

@@ -7,6 +7,7 @@ import torch
 from app.artifacts import Entry, ModelRepository, Record, TrainingRecord, write_artifact
 from app.data import KEEP_BYTES, Loader, UnreadablePolicy, decoded
 from app.detectors import GradientDetector, Progress
+from app.evaluation import Procedure
 from app.pipeline import TiledModel
 from app.training.calibration import Means
 from app.training.checkpoint import Checkpoint
@@ -16,7 +17,7 @@ from app.training.memory import available_bytes
 from app.training.one_pass import fit
 from app.training.plan import Job, Recipe
 from app.training.precision import resolve_precision
-from app.training.validation import Validation
+from app.training.validation import Validation, labelled_pictures
 
 CHECKPOINT = ".training.pt"
 """Beside a model's versions, while the next one is trained by gradient descent."""
@@ -79,6 +80,7 @@ def _fit(
         return None
     if not recipe.resume:
         checkpoint.remove()
+    labelled = labelled_pictures(recipe.data, recipe.trainer.early_stopping)
     precision = resolve_precision(recipe.trainer.precision, model.device)
     schedule = Schedule(
         recipe.trainer.max_epochs or model.detector.default_max_epochs,
@@ -95,7 +97,8 @@ def _fit(
         Loader(job.fit, workers, unreadable, ahead=schedule.batch_pictures, keep_bytes=keep) as pictures,
         Loader(normal, workers, unreadable, keep_bytes=keep // 4) as held_out,
     ):
-        validation = Validation(model, held_out)
+        procedure = Procedure(workers, job.batch_tiles, recipe.data.on_unreadable)
+        validation = Validation(model, held_out, labelled, procedure)
         history = fit_by_gradient(model, pictures.epoch, len(job.fit), schedule, validation, checkpoint, progress)
     return TrainingRecord(
         max_epochs=schedule.max_epochs,
