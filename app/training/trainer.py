@@ -81,16 +81,7 @@ def _fit(
     if not recipe.resume:
         checkpoint.remove()
     labelled = labelled_pictures(recipe.data, recipe.trainer.early_stopping)
-    precision = resolve_precision(recipe.trainer.precision, model.device)
-    schedule = Schedule(
-        recipe.trainer.max_epochs or model.detector.default_max_epochs,
-        recipe.data.train_batch_size,
-        job.batch_tiles,
-        precision,
-        recipe.seed or 0,
-        recipe.trainer.check_val_every_n_epoch,
-        recipe.trainer.early_stopping,
-    )
+    schedule = _schedule(recipe, job, model.device)
     keep = min(KEEP_BYTES, available_bytes(torch.device("cpu")) // 4)
     normal = [picture.path for picture in job.calibrate if not picture.anomalous]
     with (
@@ -102,8 +93,21 @@ def _fit(
         history = fit_by_gradient(model, pictures.epoch, len(job.fit), schedule, validation, checkpoint, progress)
     return TrainingRecord(
         max_epochs=schedule.max_epochs,
-        precision=precision,
+        precision=schedule.precision,
         losses=history.losses,
         validations=history.validations,
         best_epoch=history.best_epoch,
+    )
+
+
+def _schedule(recipe: Recipe, job: Job, device: torch.device) -> Schedule:
+    assert isinstance(recipe.detector, GradientDetector)
+    return Schedule(
+        recipe.trainer.max_epochs or recipe.detector.default_max_epochs,
+        recipe.data.train_batch_size,
+        job.batch_tiles,
+        resolve_precision(recipe.trainer.precision, device),
+        recipe.seed or 0,
+        recipe.trainer.check_val_every_n_epoch,
+        recipe.trainer.early_stopping,
     )

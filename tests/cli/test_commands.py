@@ -3,26 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from PIL import Image
-from safetensors.torch import save_file
 
 from app.artifacts import read_manifest
-from app.backbones import ResNet
 from app.cli import main
 from tests.conftest import draw_surface
-
-
-@pytest.fixture
-def surfaces(tmp_path: Path) -> Path:
-    for number in range(5):
-        path = tmp_path / "data/steel/train/good" / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw_surface(number)).save(path)
-    torch.manual_seed(0)
-    save_file(ResNet("resnet18", ("layer1", "layer2", "layer3")).state_dict(), tmp_path / "r18.safetensors")
-    return tmp_path
 
 
 def flags(root: Path, *more: str) -> list[str]:

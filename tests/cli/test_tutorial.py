@@ -7,10 +7,9 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from app.artifacts import Manifest, ModelRepository, load_artifact, read_manifest
-from app.backbones import ResNet
 from app.cli import main
 from app.data import MVTec
 from app.detectors import Detector, Padim, Patchcore, ReverseDistillation, Stfpm
@@ -28,34 +27,22 @@ DETECTORS: dict[str, type[Detector]] = {
 GRADIENT = ("Stfpm", "ReverseDistillation")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A data set in MVTec AD's layout, and backbone weights."""
-    for number in range(5):
-        path = tmp_path / "data/steel/train/good" / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw_surface(number)).save(path)
-    torch.manual_seed(0)
-    save_file(ResNet("resnet18", ("layer1", "layer2", "layer3")).state_dict(), tmp_path / "r18.safetensors")
-    return tmp_path
-
-
-def flags(folder: Path, name: str, *more: str) -> list[str]:
+def flags(surfaces: Path, name: str, *more: str) -> list[str]:
     return [
         "train",
         *("--model", name, "--model.backbone", "resnet18"),
-        *("--model.backbone_weights", str(folder / "r18.safetensors")),
-        *("--data", "MVTec", "--data.root", str(folder / "data"), "--data.category", "steel"),
+        *("--model.backbone_weights", str(surfaces / "r18.safetensors")),
+        *("--data", "MVTec", "--data.root", str(surfaces / "data"), "--data.category", "steel"),
         *("--data.image_size", "[128, 128]", "--data.train_batch_size", "2", "--data.num_workers", "0"),
         *("--trainer.max_epochs", "1"),
-        *("--name", "steel", "--models_dir", str(folder / "models"), *more),
+        *("--name", "steel", "--models_dir", str(surfaces / "models"), *more),
     ]
 
 
-def configuration(folder: Path, name: str, callback: dict[str, object]) -> dict[str, object]:
+def configuration(surfaces: Path, name: str, callback: dict[str, object]) -> dict[str, object]:
     """The YAML file of the tutorial."""
-    weights = {"backbone": "resnet18", "backbone_weights": str(folder / "r18.safetensors")}
-    data = {"root": str(folder / "data"), "category": "steel", "image_size": [128, 128], "train_batch_size": 2}
+    weights = {"backbone": "resnet18", "backbone_weights": str(surfaces / "r18.safetensors")}
+    data = {"root": str(surfaces / "data"), "category": "steel", "image_size": [128, 128], "train_batch_size": 2}
     return {
         "model": {"class_path": name, "init_args": weights},
         "data": {"class_path": "MVTec", "init_args": {**data, "num_workers": 0}},
@@ -64,93 +51,93 @@ def configuration(folder: Path, name: str, callback: dict[str, object]) -> dict[
             "callbacks": [{"class_path": "TilerConfigurationCallback", "init_args": callback}],
         },
         "name": "steel",
-        "models_dir": str(folder / "models"),
+        "models_dir": str(surfaces / "models"),
     }
 
 
-def manifest(folder: Path, version: int) -> Manifest:
-    return read_manifest(folder / "models/steel" / str(version))
+def manifest(surfaces: Path, version: int) -> Manifest:
+    return read_manifest(surfaces / "models/steel" / str(version))
 
 
-def trained(folder: Path, arguments: list[str]) -> Manifest:
+def trained(surfaces: Path, arguments: list[str]) -> Manifest:
     """The manifest of the only version after a command."""
     assert main(arguments) == 0
-    return manifest(folder, 1)
+    return manifest(surfaces, 1)
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_python_flags_and_a_file_train_the_same(folder: Path, name: str) -> None:
+def test_python_flags_and_a_file_train_the_same(surfaces: Path, name: str) -> None:
     tiling: dict[str, object] = {"enable": True, "tile_size": [128, 64], "stride": 64}
     torch.manual_seed(0)  # as the command line does before it makes the detector
-    detector = DETECTORS[name](backbone="resnet18", backbone_weights=str(folder / "r18.safetensors"))  # type: ignore[call-arg]  # layers have defaults
+    detector = DETECTORS[name](backbone="resnet18", backbone_weights=str(surfaces / "r18.safetensors"))  # type: ignore[call-arg]  # layers have defaults
     engine = Engine(
         callbacks=[TilerConfigurationCallback(enable=True, tile_size=[128, 64], stride=64)],
         max_epochs=1,
-        models_dir=folder / "models",
+        models_dir=surfaces / "models",
         name="steel",
     )
-    data = MVTec(str(folder / "data"), "steel", image_size=(128, 128), train_batch_size=2, num_workers=0)
+    data = MVTec(str(surfaces / "data"), "steel", image_size=(128, 128), train_batch_size=2, num_workers=0)
     entry = engine.fit(datamodule=data, model=detector)
     assert (entry.name, entry.version) == ("steel", 1)
 
     callback = ["--trainer.callbacks", "TilerConfigurationCallback", "--trainer.callbacks.enable", "true"]
     callback += ["--trainer.callbacks.tile_size", "[128, 64]", "--trainer.callbacks.stride", "64"]
-    assert main(flags(folder, name, *callback)) == 0
-    assert main(flags(folder, name, "--tiling.tile_size", "[128, 64]", "--tiling.stride", "64")) == 0
-    (folder / "train.yaml").write_text(yaml.safe_dump(configuration(folder, name, tiling)))
-    assert main(["train", "--config", str(folder / "train.yaml")]) == 0
+    assert main(flags(surfaces, name, *callback)) == 0
+    assert main(flags(surfaces, name, "--tiling.tile_size", "[128, 64]", "--tiling.stride", "64")) == 0
+    (surfaces / "train.yaml").write_text(yaml.safe_dump(configuration(surfaces, name, tiling)))
+    assert main(["train", "--config", str(surfaces / "train.yaml")]) == 0
 
-    first, *others = (manifest(folder, version) for version in (1, 2, 3, 4))
+    first, *others = (manifest(surfaces, version) for version in (1, 2, 3, 4))
     assert first.tiling.tile_size == (128, 64)
     assert first.tiling.stride == (64, 64)
-    weights = load_file(folder / "models/steel/1/weights.safetensors")
+    weights = load_file(surfaces / "models/steel/1/weights.safetensors")
     for other in others:
         assert other.tiling == first.tiling
         assert other.calibration == first.calibration
-        again = load_file(folder / "models/steel" / str(other.version) / "weights.safetensors")
+        again = load_file(surfaces / "models/steel" / str(other.version) / "weights.safetensors")
         assert all(torch.equal(weights[key], again[key]) for key in weights)
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_enable_false_trains_untiled(folder: Path, name: str) -> None:
+def test_enable_false_trains_untiled(surfaces: Path, name: str) -> None:
     arguments = ["--trainer.callbacks", "TilerConfigurationCallback", "--trainer.callbacks.enable", "false"]
-    assert not trained(folder, flags(folder, name, *arguments)).tiling.enable
+    assert not trained(surfaces, flags(surfaces, name, *arguments)).tiling.enable
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_borders_interpolation_and_single_strides_work_to_the_end(folder: Path, name: str) -> None:
+def test_borders_interpolation_and_single_strides_work_to_the_end(surfaces: Path, name: str) -> None:
     """[96, 64] with a stride of 32 is not on the grid of a picture of 128 x 128."""
     more = ["--tiling.tile_size", "[96, 64]", "--tiling.stride", "32"]
     more += ["--tiling.mode", "interpolation", "--tiling.remove_border_count", "8"]
-    tiling = trained(folder, flags(folder, name, *more)).tiling
+    tiling = trained(surfaces, flags(surfaces, name, *more)).tiling
     assert (tiling.mode, tiling.remove_border_count, tiling.stride) == ("interpolation", 8, (32, 32))
     picture = draw_surface(9)
-    Image.fromarray(picture).save(folder / "picture.png")
-    arguments = ["--name", "steel", "--models_dir", str(folder / "models"), "--output", str(folder / "out")]
-    assert main(["predict", str(folder / "picture.png"), *arguments]) == 0
-    with Image.open(folder / "out/picture.mask.png") as mask:
+    Image.fromarray(picture).save(surfaces / "picture.png")
+    arguments = ["--name", "steel", "--models_dir", str(surfaces / "models"), "--output", str(surfaces / "out")]
+    assert main(["predict", str(surfaces / "picture.png"), *arguments]) == 0
+    with Image.open(surfaces / "out/picture.mask.png") as mask:
         assert np.asarray(mask).shape == picture.shape[:2]
 
 
-def test_the_server_serves_what_was_trained_tiled(folder: Path) -> None:
-    trained(folder, flags(folder, "Stfpm", "--tiling.tile_size", "64"))
-    artifact = load_artifact(ModelRepository(folder / "models").find("steel"))
+def test_the_server_serves_what_was_trained_tiled(surfaces: Path) -> None:
+    trained(surfaces, flags(surfaces, "Stfpm", "--tiling.tile_size", "64"))
+    artifact = load_artifact(ModelRepository(surfaces / "models").find("steel"))
     assert artifact.model.tiling == Tiling(tile_size=64)
     assert artifact.manifest.training is not None
     assert len(artifact.manifest.training.losses) == 1
 
 
-def test_tiling_that_is_given_twice_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tiling_that_is_given_twice_is_refused(surfaces: Path, capsys: pytest.CaptureFixture[str]) -> None:
     callback = ["--trainer.callbacks", "TilerConfigurationCallback", "--trainer.callbacks.tile_size", "64"]
-    assert main(flags(folder, "Padim", *callback, "--tiling.tile_size", "64")) == 1
+    assert main(flags(surfaces, "Padim", *callback, "--tiling.tile_size", "64")) == 1
     assert "use one of the two" in capsys.readouterr().err
 
 
-def test_early_stopping_is_a_callback_beside_the_tiling(folder: Path) -> None:
+def test_early_stopping_is_a_callback_beside_the_tiling(surfaces: Path) -> None:
     callbacks = ["--trainer.callbacks+", "TilerConfigurationCallback", "--trainer.callbacks.tile_size", "64"]
     callbacks += ["--trainer.callbacks+", "EarlyStopping", "--trainer.callbacks.patience", "1"]
     callbacks += ["--trainer.callbacks.min_delta", "1000", "--trainer.max_epochs", "9"]
-    training = trained(folder, flags(folder, "Stfpm", *callbacks)).training
+    training = trained(surfaces, flags(surfaces, "Stfpm", *callbacks)).training
     assert training is not None
     assert len(training.losses) == 2
     assert training.best_epoch == 1
