@@ -1,8 +1,10 @@
 """What the command line tells people: words and progress on standard error; results go to standard output."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -11,6 +13,8 @@ from rich.progress import TimeRemainingColumn as TimeLeftColumn
 from rich.text import Text
 
 from app.detectors import Progress
+
+LINE_S = 30.0
 
 console = Console(stderr=True, highlight=False)
 
@@ -27,7 +31,10 @@ def say_skipped(path: Path, reason: str) -> None:
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Bars on the terminal, one for each stage of the work."""
+    """Bars on the terminal, one for each stage of the work; in a log, which cannot be redrawn, a line now and then."""
+    if not console.is_terminal:
+        yield Lines()
+        return
     columns = TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn()
     times = TimeElapsedColumn(), TimeLeftColumn()
     with ProgressBars(*columns, *times, TextColumn("{task.fields[note]}"), console=console) as bars:
@@ -36,6 +43,28 @@ def progress_bars() -> Iterator[Progress]:
         def report(stage: str, done: int, total: int, note: str = "") -> None:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(stage, total=total, note=note)
-            bars.update(tasks[stage], completed=done, note=note)
+            bars.update(tasks[stage], completed=done, total=total, note=note)
 
         yield report
+
+
+class Lines:
+    """Progress in lines: the first and the last word of each stage, and one every `LINE_S` seconds."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._began: dict[str, tuple[float, int]] = {}  # when each stage began, and how much of it was done then
+        self._last_s = clock()
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """See Progress."""
+        now = self._clock()
+        new = stage not in self._began
+        start_s, before = self._began.setdefault(stage, (now, done))
+        if not new and done < total and now - self._last_s < LINE_S:
+            return
+        self._last_s = now
+        left = ""
+        if before < done < total:
+            left = f"{timedelta(seconds=round((now - start_s) / (done - before) * (total - done)))} left"
+        console.print(Text(", ".join(filter(None, (f"{stage} {done} of {total}", note, left)))), soft_wrap=True)

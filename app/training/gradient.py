@@ -52,7 +52,8 @@ def fit_by_gradient(
     training stops early, the networks are those of the best epoch. Raises InvalidTraining if the loss becomes NaN.
     """
     training = _Training(model, count, schedule, validate)
-    training.restore(checkpoint.load())
+    if training.restore(checkpoint.load()):
+        training.tell(progress, "goes on from its checkpoint, ")
     model.detector.train()
     try:
         with torch.backends.cudnn.flags(enabled=True, deterministic=True):
@@ -99,18 +100,24 @@ class _Training:
     def epoch(self, load: Load, checkpoint: Checkpoint, progress: Progress) -> None:
         """The rest of the current epoch, and its validation."""
         order = epoch_order(self._count, self._schedule.seed, self.history.epochs)
-        size, total = self._schedule.batch_pictures, self._steps * self._schedule.max_epochs
+        size = self._schedule.batch_pictures
         pictures = load(order[self._steps_done * size :])
         while batch := list(islice(pictures, size)):
             self._step(batch)
-            done = self.history.epochs * self._steps + self._steps_done
-            progress("training", done, total, self.history.note(self._schedule.max_epochs))
+            self.tell(progress)
             if self._steps_done < self._steps:
                 checkpoint.save_if_due(self.state)
         self._end_epoch()
         checkpoint.save_if_due(self.state)
         if self.finished:
-            progress("training", total, total, self.history.note(self._schedule.max_epochs))
+            total = self._steps * self.history.epochs  # it may have stopped early
+            progress("training", total, total, self.history.note(self.history.epochs))
+
+    def tell(self, progress: Progress, words: str = "") -> None:
+        """Tells how far the training is."""
+        epochs = self._schedule.max_epochs
+        done = self.history.epochs * self._steps + self._steps_done
+        progress("training", done, self._steps * epochs, words + self.history.note(epochs))
 
     def _step(self, pictures: Sequence[Tensor]) -> None:
         self._optimizer.zero_grad(set_to_none=True)
@@ -178,12 +185,13 @@ class _Training:
             "loss": self._loss,
         }
 
-    def restore(self, state: Mapping[str, Any] | None) -> None:
-        """Goes on from a state that `state` made."""
+    def restore(self, state: Mapping[str, Any] | None) -> bool:
+        """Goes on from a state that `state` made, if there is one; tells whether."""
         if state is None:
-            return
+            return False
         self._load_learners(state["learners"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
         self.history = History.from_state(state["history"])
         self._best, self._steps_done, self._loss = state["best"], state["steps_done"], state["loss"]
+        return True

@@ -1,0 +1,30 @@
+import pytest
+
+from app.terminal import LINE_S, Lines, progress_bars
+
+
+def test_a_log_gets_a_line_now_and_then_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    now_s = [0.0]
+    report = Lines(lambda: now_s[0])
+    for done in range(1, 101):
+        now_s[0] += LINE_S / 10
+        report("training", done, 100, f"loss {1 / done:.2f}")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "training 1 of 100, loss 1.00"
+    assert lines[1] == "training 11 of 100, loss 0.09, 0:04:27 left"
+    assert lines[-1] == "training 100 of 100, loss 0.01"
+    assert len(lines) == 11
+
+
+def test_a_stage_that_goes_on_is_not_taken_for_faster_than_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    now_s = [0.0]
+    report = Lines(lambda: now_s[0])
+    report("training", 50, 100, "goes on from its checkpoint")
+    now_s[0] = LINE_S
+    report("training", 60, 100)
+    assert capsys.readouterr().err.splitlines()[-1] == "training 60 of 100, 0:02:00 left"
+
+
+def test_what_is_no_terminal_gets_lines() -> None:
+    with progress_bars() as report:
+        assert isinstance(report, Lines)
