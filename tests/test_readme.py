@@ -4,6 +4,7 @@ import io
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from time import sleep
 
@@ -14,6 +15,7 @@ from PIL import Image
 from scipy import ndimage
 from starlette.testclient import TestClient
 
+from app.cli.commands import build_parser
 from app.main import build_app
 from app.settings import Settings
 from scripts.demo.examples import draw_defect
@@ -68,3 +70,21 @@ def test_every_file_that_the_readme_shows_or_links_is_there() -> None:
 def test_every_make_target_that_the_readme_names_is_there() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"`?make ([a-z]+)", README)) <= set(targets)
+
+
+def test_the_commands_that_the_readme_shows_are_understood() -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("tessera ")]
+    assert {command[0] for command in commands} >= {"train", "predict", "evaluate", "import", "models"}
+    for command in commands:
+        assert build_parser().parse_args(command).command == command[0]
+
+
+def test_the_program_that_the_readme_shows_finds_what_it_imports() -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    for line in program.splitlines():
+        if line.startswith("from "):
+            _, module, _, name = line.split()
+            assert hasattr(import_module(module), name), line
+    compile(program, "README.md", "exec")
