@@ -2,6 +2,7 @@
 
 from app.pipeline.device import BATCH_TILES, resolve_device
 from app.pipeline.model import Outcome, Prepared, TiledModel, predict
+from app.pipeline.out_of_memory import is_out_of_memory
 from app.pipeline.prediction import DefectRegion, Label, Prediction, interpret
 from app.pipeline.preprocessing import Preprocessing
 
@@ -15,6 +16,7 @@ __all__ = [
     "Preprocessing",
     "TiledModel",
     "interpret",
+    "is_out_of_memory",
     "predict",
     "resolve_device",
 ]

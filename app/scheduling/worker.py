@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from app.errors import EngineStopped
-from app.pipeline import BATCH_TILES, Outcome, TiledModel
+from app.pipeline import BATCH_TILES, Outcome, TiledModel, is_out_of_memory
 from app.pipeline.model import Assembly
 from app.scheduling.admission import Admission, Ticket
-from app.scheduling.failure import explained, is_device_failure, is_out_of_memory
+from app.scheduling.failure import explained, is_device_failure
 from app.scheduling.observer import Observer, SilentObserver
 from app.scheduling.pace import Pace
 

@@ -1,5 +1,7 @@
 """How much memory there is, and how much training would take."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -8,14 +10,12 @@ import torch
 from app.backbones import ARCHITECTURES
 from app.detectors import Detector, GradientDetector, OnePassDetector
 from app.errors import InsufficientMemory
+from app.pipeline import is_out_of_memory
 from app.tiling import Size
 
 CGROUP = Path("/sys/fs/cgroup")
 CELLS_PER_PIXEL = 40  # activations of a ResNet, measured on all four: at most this many floats for a pixel of input
-GRAPH_CELLS_PER_PIXEL = {
-    False: 300,
-    True: 1000,
-}  # what gradients need, without and with bottleneck blocks: measured too
+GRAPH_CELLS_PER_PIXEL = {False: 300, True: 1000}  # for gradients, without and with bottlenecks: at most 253 and 825
 OPTIMIZER_COPIES = 4  # weights, gradients, and two moments
 
 
@@ -43,13 +43,27 @@ def estimated_bytes(detector: Detector, pictures: int, grid: Size, input_size: S
     return detector.fitting_memory(pictures, grid) + 4 * CELLS_PER_PIXEL * floats
 
 
+HELP = (
+    "use smaller pictures (image_size), a smaller backbone, fewer channels (PaDiM: n_features), a smaller coreset or "
+    "store (PatchCore: coreset_sampling_ratio, max_store_mib), or fewer tiles at once (STFPM and Reverse Distillation: "
+    "trainer.batch_tiles)"
+)
+
+
 def require(needed: int, device: torch.device) -> None:
     """Raises InsufficientMemory, with what would help, unless the device can hold this many bytes more."""
     there = available_bytes(device)
     if needed > there:
-        raise InsufficientMemory(
-            f"training would take about {needed / 2**30:.1f} GiB and {there / 2**30:.1f} GiB are free on {device}; use "
-            "smaller pictures (image_size), a smaller backbone, fewer channels (PaDiM: n_features), a smaller coreset "
-            "or store (PatchCore: coreset_sampling_ratio, max_store_mib), or fewer tiles at once (STFPM and Reverse "
-            "Distillation: trainer.batch_tiles)"
-        )
+        needs = f"training would take about {needed / 2**30:.1f} GiB and {there / 2**30:.1f} GiB are free on {device}"
+        raise InsufficientMemory(f"{needs}; {HELP}")
+
+
+@contextmanager
+def explaining_memory(device: torch.device) -> Iterator[None]:
+    """Turns a lack of memory, which the estimate did not foresee, into InsufficientMemory with what would help."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InsufficientMemory(f"training did not fit into the memory of {device}; {HELP}") from error

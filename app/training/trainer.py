@@ -13,7 +13,7 @@ from app.training.calibration import Means
 from app.training.checkpoint import Checkpoint
 from app.training.fingerprint import fingerprint
 from app.training.gradient import Schedule, fit_by_gradient
-from app.training.memory import available_bytes
+from app.training.memory import available_bytes, explaining_memory
 from app.training.one_pass import fit
 from app.training.plan import Job, Recipe
 from app.training.precision import resolve_precision
@@ -35,9 +35,10 @@ def train(
     checkpoint = Checkpoint(repository.root / name / CHECKPOINT, fingerprint(recipe, job, source))
     lost: set[Path] = set()
     unreadable = _remembering(recipe, lost)
-    training = _fit(model, recipe, job, checkpoint, unreadable, progress)
     means = Means(recipe.data.num_workers, job.batch_tiles, unreadable)
-    calibrated = recipe.calibration.calibrate(model, job.calibrate, means, progress)
+    with explaining_memory(device):
+        training = _fit(model, recipe, job, checkpoint, unreadable, progress)
+        calibrated = recipe.calibration.calibrate(model, job.calibrate, means, progress)
     model.calibration = calibrated.calibration
     record = Record(
         protocol=job.protocol,

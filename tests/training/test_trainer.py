@@ -14,7 +14,7 @@ from app.errors import InsufficientMemory, InvalidArtifact, InvalidDataset, Inva
 from app.pipeline import predict
 from app.tiling import Tiling
 from app.training import Recipe, TrainerOptions, plan_training, train
-from app.training.memory import available_bytes, require
+from app.training.memory import available_bytes, explaining_memory, require
 from app.training.trainer import CHECKPOINT
 from tests.conftest import draw_surface
 
@@ -155,6 +155,16 @@ def test_what_cannot_work_is_refused_before_any_work(surfaces: Path, tmp_path: P
 def test_more_memory_than_there_is_is_refused_with_what_helps() -> None:
     with pytest.raises(InsufficientMemory, match="n_features"):
         require(available_bytes(CPU) + 2**40, CPU)
+
+
+def test_memory_that_is_lacking_all_the_same_is_explained() -> None:
+    with (
+        pytest.raises(InsufficientMemory, match="did not fit into the memory of cpu; use smaller"),
+        explaining_memory(CPU),
+    ):
+        torch.empty(2**60)
+    with pytest.raises(RuntimeError, match="must match"), explaining_memory(CPU):
+        torch.empty(2) + torch.empty(3)
 
 
 def test_gaussians_of_large_pictures_are_refused_before_they_are_made() -> None:
