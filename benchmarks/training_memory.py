@@ -4,7 +4,7 @@
 
 Pictures of 1024 x 1024 pixels, cut from surfaces that this project draws, tiles of 256, a ResNet-18, a coreset
 of 0.1 % from the default store of 1 GiB. `tessera train` runs as a command; the memory of its process and of those that
-decode pictures for it is sampled ten times a second, as the share that is theirs alone and of what they share (PSS).
+decode pictures for it is sampled twice a second, as the share that is theirs alone and of what they share (PSS).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from benchmarks.hardware import write
 from scripts.demo.surface import normal_surface
 
 EDGE, SHEET, SHEETS = 1024, 1536, 16
-PERIOD_S = 0.1
+PERIOD_S = 0.5
 
 
 def main() -> None:
