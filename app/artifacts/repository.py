@@ -1,6 +1,7 @@
 """A directory of models: `<root>/<name>/<version>/`, where a version is a positive integer."""
 
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,19 @@ class ModelRepository:
                 "first two"
             )
         return max((entry.version for entry in self.entries() if entry.name == name), default=0) + 1
+
+    def prepare(self, name: str) -> Path:
+        """The directory of a model, made if need be; raises InvalidArtifact for a name or place that cannot be used."""
+        self.next_version(name)
+        directory = self.root / name
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=directory):
+                return directory
+        except OSError as error:
+            raise InvalidArtifact(
+                f"{directory} cannot be written to ({error.strerror}); use a models_dir that can"
+            ) from error
 
 
 def _directories(parent: Path) -> list[Path]:

@@ -53,9 +53,7 @@ def write_artifact(model: TiledModel, repository: ModelRepository, name: str, re
     """Writes a calibrated model as the next version of `name`, and returns it. Raises InvalidArtifact."""
     if model.calibration is None:
         raise InvalidArtifact("a model must be calibrated before it is written")
-    repository.next_version(name)  # refuses a bad name before anything is written
-    parent = repository.root / name
-    parent.mkdir(parents=True, exist_ok=True)
+    parent = repository.prepare(name)
     temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
     try:
         _write_tensors(model, temporary)

@@ -23,6 +23,7 @@ HUB_NAMES: dict[str, str] = {
 """timm's default weights of each architecture."""
 
 HUB_FILE = "model.safetensors"
+FILE_SUFFIXES = {".safetensors", ".pth", ".pt", ".bin", ".ckpt"}  # names on the hub hold dots, too: resnet18.a1_in1k
 PREFIXES = ("module.", "backbone.", "model.", "feature_extractor.")
 
 
@@ -36,7 +37,7 @@ def load_weights(backbone: ResNet, source: str | Path | None = None) -> str:
     name = str(source) if source is not None else HUB_NAMES[backbone.architecture]
     path = Path(name)
     if not path.is_file():
-        if path.suffix or path.is_absolute() or name.count("/") != 1:
+        if path.suffix in FILE_SUFFIXES or path.is_absolute() or name.count("/") != 1:
             raise InvalidWeights(f"there is no file {name}")
         path = _download(name)
     load_state(backbone, _read(path), name)
@@ -73,7 +74,11 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
+    except pickle.UnpicklingError as error:  # whose own words advise to load the file without safety
+        raise InvalidWeights(
+            f"{path} holds more than tensors, or is no file of weights; save the state_dict alone, best as safetensors"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
         raise InvalidWeights(f"{path} cannot be read as weights: {error}") from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]

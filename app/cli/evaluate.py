@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
+from app.cli.instantiation import instantiated
 from app.cli.repository import add_repository
 from app.data import DataModule
 from app.errors import InvalidDataset
@@ -33,7 +34,7 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> int:
     """Evaluates and writes the report."""
     device = resolve_device(options.device)
-    data: DataModule = parser().instantiate(options).data
+    data: DataModule = instantiated(parser(), options).data
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
     pictures = data.test_pictures()
     if not pictures:

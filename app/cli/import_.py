@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.text import Text
 
 from app.artifacts import ModelRepository
+from app.cli.instantiation import instantiated
 from app.cli.repository import add_repository
 from app.importing import Choices, Thresholds, import_model
 from app.pipeline import resolve_device
@@ -45,7 +46,7 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> int:
     """Imports a model, and says what its file told and what was assumed."""
-    values = parser().instantiate(options)
+    values = instantiated(parser(), options)
     choices = Choices(
         values.tiling,
         None if options.image_size is None else as_size("image_size", options.image_size),

@@ -4,6 +4,7 @@ import torch
 from jsonargparse import ArgumentParser, Namespace
 
 from app.artifacts import ModelRepository
+from app.cli.instantiation import instantiated
 from app.cli.repository import add_repository
 from app.data import DataModule
 from app.detectors import Detector
@@ -41,8 +42,10 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> int:
     """Trains and writes a model."""
+    repository = ModelRepository(options.models_dir)
+    repository.next_version(options.name)  # refuses a bad name at once
     torch.manual_seed(options.seed_everything)  # before the detector draws its channels or weights
-    values = parser().instantiate(options)
+    values = instantiated(parser(), options)
     device = resolve_device(options.device)
     recipe = Recipe(
         values.model,
@@ -60,7 +63,7 @@ def run(options: Namespace) -> int:
         f"about {job.needed_bytes / 2**30:.1f} GiB of memory on {device}"
     )
     with progress_bars() as report:
-        entry = train(recipe, job, ModelRepository(options.models_dir), options.name, device, report)
+        entry = train(recipe, job, repository, options.name, device, report)
     console.print(f"wrote version {entry.version} of {entry.name} to {entry.path}")
     return 0
 

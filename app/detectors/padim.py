@@ -43,7 +43,11 @@ class Padim(OnePassDetector):
         super().__init__(backbone, layers, pre_trained, backbone_weights)
         available = sum(self.backbone.channels[layer] for layer in layers)
         chosen = DEFAULT_FEATURES.get(backbone) if n_features is None else n_features
-        if chosen is None or not 0 < chosen <= available:
+        if chosen is None:
+            raise InvalidDataset(
+                f"PaDiM has no default number of channels for {backbone}; give n_features, 1 to {available}"
+            )
+        if not 0 < chosen <= available:
             raise InvalidDataset(f"n_features is {chosen} for {backbone}; use 1 to {available}, the layers' channels")
         self.n_features = chosen
         self.register_buffer("idx", torch.randperm(available)[:chosen])

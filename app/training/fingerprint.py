@@ -8,7 +8,7 @@ from app.training.plan import Job, Recipe
 
 
 def fingerprint(recipe: Recipe, job: Job, backbone_weights: str) -> str:
-    """SHA-256, in hexadecimal, of all that determines a training's result but the number of its epochs."""
+    """SHA-256, in hexadecimal, of all that determines a training's result but the number of epochs, which may grow."""
     stopping = recipe.trainer.early_stopping
     content = {
         "detector": [recipe.detector.name, recipe.detector.parameters_of_model, backbone_weights],

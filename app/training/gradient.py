@@ -187,8 +187,8 @@ class _Training:
 
     def restore(self, state: Mapping[str, Any] | None) -> bool:
         """Goes on from a state that `state` made, if there is one; tells whether."""
-        if state is None:
-            return False
+        if state is None or len(state["history"]["losses"]) > self._schedule.max_epochs:
+            return False  # what was trained for longer than this is another model
         self._load_learners(state["learners"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])

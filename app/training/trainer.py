@@ -19,8 +19,8 @@ from app.training.plan import Job, Recipe
 from app.training.precision import resolve_precision
 from app.training.validation import Validation, labelled_pictures
 
-CHECKPOINT = ".training.pt"
-"""Beside a model's versions, while the next one is trained by gradient descent."""
+CHECKPOINT = ".training-{}.pt"
+"""Beside a model's versions, while the next one is trained by gradient descent; each training has its own."""
 
 
 def train(
@@ -31,8 +31,10 @@ def train(
     if recipe.seed is not None:
         torch.manual_seed(recipe.seed)
     source = recipe.detector.load_backbone()
+    repository.prepare(name)  # and a place that cannot be written to
     model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
-    checkpoint = Checkpoint(repository.root / name / CHECKPOINT, fingerprint(recipe, job, source))
+    own = fingerprint(recipe, job, source)
+    checkpoint = Checkpoint(repository.root / name / CHECKPOINT.format(own[:12]), own)
     lost: set[Path] = set()
     unreadable = _remembering(recipe, lost)
     means = Means(recipe.data.num_workers, job.batch_tiles, unreadable)

@@ -14,10 +14,11 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 
 from benchmarks.hardware import write
-from benchmarks.kolektorsdd.setting import SEED, SETTINGS
+from benchmarks.kolektorsdd.setting import SETTINGS
 
 
 def main() -> None:
@@ -27,18 +28,27 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
     given = parser.parse_args()
-    with TemporaryDirectory() as folder:
-        arguments = [given.detector, str(given.root), str(given.weights), str(Path(folder) / "start.safetensors")]
-        found = {program: _run(program, arguments) for program in ("anomalib", "tessera")}
-    setting = {"seed": SEED, "threads": 1, **asdict(SETTINGS[given.detector])}
-    write(f"kolektorsdd-{given.detector}", {"detector": given.detector, "setting": setting, **found})
+    found: dict[str, list[dict[str, float]]] = {"anomalib": [], "tessera": []}
+    for seed in range(SETTINGS[given.detector].runs):
+        with TemporaryDirectory() as folder:
+            start = str(Path(folder) / "start.safetensors")
+            arguments = [given.detector, str(given.root), str(given.weights), start, str(seed)]
+            for program, runs in found.items():  # in turn, and anomalib first: it draws the initial weights
+                runs.append(_run(program, arguments))
+    setting = {"threads": 1, **asdict(SETTINGS[given.detector])}
+    means = {program: _mean(runs) for program, runs in found.items()}
+    write(f"kolektorsdd-{given.detector}", {"detector": given.detector, "setting": setting, "mean": means, **found})
 
 
-def _run(program: str, arguments: list[str]) -> dict[str, object]:
+def _mean(runs: list[dict[str, float]]) -> dict[str, float]:
+    return {key: round(fmean(run[key] for run in runs), 4) for key in runs[0]}
+
+
+def _run(program: str, arguments: list[str]) -> dict[str, float]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", f"benchmarks.kolektorsdd.{program}", *arguments]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 

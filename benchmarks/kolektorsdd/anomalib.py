@@ -15,24 +15,24 @@ from safetensors.torch import load_file, save_file
 
 from app.training.gradient import epoch_order
 from benchmarks.kolektorsdd.measuring import Stopwatch, aurocs
-from benchmarks.kolektorsdd.setting import CORESET_RATIO, SEED, SETTINGS, testing_pictures, training_pictures
+from benchmarks.kolektorsdd.setting import CORESET_RATIO, SETTINGS, testing_pictures, training_pictures
 from benchmarks.reference import import_anomalib
 
 BACKBONES = ("feature_extractor.feature_extractor.", "teacher_model.feature_extractor.", "encoder.feature_extractor.")
 
 
-def main(name: str, root: Path, weights: Path, start: Path) -> dict[str, object]:
+def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[str, object]:
     """The figures; writes the tensors that are drawn at random to `start`, under this program's names."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     import_anomalib()
     from anomalib.data.utils.image import read_image
 
-    torch.manual_seed(SEED)
+    torch.manual_seed(seed)
     model = _model(name, load_file(weights))
     save_file(_start(name, model.model), start)
     watch = Stopwatch()
-    _fit(name, model, training_pictures(root, name))
+    _fit(name, model, training_pictures(root, name), seed)
     figures: dict[str, object] = {**watch.read("fit")}
     watch, tests, scores, maps = Stopwatch(), testing_pictures(root), [], []
     model.eval()
@@ -85,18 +85,18 @@ def _start(name: str, model: torch.nn.Module) -> dict[str, torch.Tensor]:
 class _Orders:
     """The order in which this program takes pictures, epoch after epoch."""
 
-    def __init__(self, count: int) -> None:
-        self._count, self._epoch = count, 0
+    def __init__(self, count: int, seed: int) -> None:
+        self._count, self._seed, self._epoch = count, seed, 0
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[int]:
         self._epoch += 1
-        return iter(epoch_order(self._count, SEED, self._epoch - 1))
+        return iter(epoch_order(self._count, self._seed, self._epoch - 1))
 
 
-def _fit(name: str, model: Any, paths: list[Path]) -> None:
+def _fit(name: str, model: Any, paths: list[Path], seed: int) -> None:
     from anomalib.callbacks import TilerConfigurationCallback
     from anomalib.data import Folder
     from anomalib.engine import Engine
@@ -113,7 +113,7 @@ def _fit(name: str, model: Any, paths: list[Path]) -> None:
             "surface", normal, train_batch_size=batch, num_workers=0, val_split_mode="none", test_split_mode="none"
         )
         data.train_dataloader = lambda: DataLoader(
-            data.train_data, batch, sampler=_Orders(len(paths)), collate_fn=data.train_data.collate_fn
+            data.train_data, batch, sampler=_Orders(len(paths), seed), collate_fn=data.train_data.collate_fn
         )
         tiler = TilerConfigurationCallback(enable=True, tile_size=setting.tile, stride=setting.tile)
         engine = Engine(
@@ -133,4 +133,4 @@ def _fit(name: str, model: Any, paths: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], *map(Path, sys.argv[2:5]))))
+    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]))))

@@ -18,19 +18,19 @@ from app.training.checkpoint import Checkpoint
 from app.training.gradient import Schedule, fit_by_gradient
 from app.training.one_pass import fit
 from benchmarks.kolektorsdd.measuring import Stopwatch, aurocs
-from benchmarks.kolektorsdd.setting import SEED, SETTINGS, build, testing_pictures, training_pictures
+from benchmarks.kolektorsdd.setting import SETTINGS, build, testing_pictures, training_pictures
 
 
-def main(name: str, root: Path, weights: Path, start: Path) -> dict[str, object]:
+def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[str, object]:
     """The figures; `start` holds the tensors that the other program started from."""
-    torch.manual_seed(SEED)
+    torch.manual_seed(seed)
     setting = SETTINGS[name]
     model = TiledModel(build(name), Preprocessing(setting.size), Tiling(tile_size=setting.tile))
     load_weights(model.detector.backbone, weights)
     if start.is_file():
         model.detector.load_state_dict(load_file(start), strict=False)
     watch = Stopwatch()
-    _fit(name, model, training_pictures(root, name))
+    _fit(name, model, training_pictures(root, name), seed)
     figures: dict[str, object] = {**watch.read("fit")}
     watch, tests, scores, maps = Stopwatch(), testing_pictures(root), [], []
     for picture in decoded([test.path for test in tests], 1):
@@ -40,14 +40,14 @@ def main(name: str, root: Path, weights: Path, start: Path) -> dict[str, object]
     return {**figures, **watch.read("test"), **aurocs(tests, scores, maps, setting.size)}
 
 
-def _fit(name: str, model: TiledModel, paths: list[Path]) -> None:
+def _fit(name: str, model: TiledModel, paths: list[Path], seed: int) -> None:
     setting = SETTINGS[name]
     if not isinstance(model.detector, GradientDetector):
         stride = model.detector.feature_strides[0]
         grid = (setting.size[0] // stride, setting.size[1] // stride)
         fit(model, decoded(paths, 1), len(paths), grid, BATCH_TILES["cpu"])
         return
-    schedule = Schedule(setting.epochs, setting.batch_pictures, 32, "32", SEED, validate_every=setting.epochs)
+    schedule = Schedule(setting.epochs, setting.batch_pictures, 32, "32", seed, validate_every=setting.epochs)
     with TemporaryDirectory() as folder:
         checkpoint = Checkpoint(Path(folder) / "state", "")
         fit_by_gradient(
@@ -61,4 +61,4 @@ def _fit(name: str, model: TiledModel, paths: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], *map(Path, sys.argv[2:5]))))
+    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]))))

@@ -22,6 +22,10 @@ def flags(root: Path, *more: str) -> list[str]:
     ]
 
 
+def padim(*more: str) -> list[str]:
+    return ["train", "--model", "Padim", "--data", "Folder", "--data.root", "nowhere", "--name", "x", *more]
+
+
 def test_flags_and_a_yaml_file_train_the_same(surfaces: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(flags(surfaces, "--data.image_size", "[96, 160]")) == 0
     assert "wrote version 1 of steel" in capsys.readouterr().err
@@ -100,6 +104,10 @@ def test_models_are_listed_and_verified(
             "no folder nowhere",
         ),
         (["models", "list", "--device", "tpu"], "use auto, cpu, cuda"),
+        (padim("--model.backbone", "resnet50"), "no default number of channels for resnet50; give n_features"),
+        (padim("--data.image_size", "[320]"), "use a number of pixels, or [height, width]"),
+        (padim("--calibration.share", "2"), "calibration.share is 2"),
+        (padim("--name", "Big"), "cannot name a model; use lower-case"),
     ],
 )
 def test_what_cannot_be_done_ends_with_a_line_that_says_why(

@@ -100,6 +100,12 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
     assert history.epochs == 2
 
 
+def test_what_was_trained_for_longer_is_not_taken_for_less(tmp_path: Path) -> None:
+    fit_by_gradient(new_model("stfpm"), Surfaces(), COUNT, schedule(3), nothing, checkpoint(tmp_path))
+    surfaces = Surfaces()
+    assert fit_by_gradient(new_model("stfpm"), surfaces, COUNT, schedule(2), nothing, checkpoint(tmp_path)).epochs == 2
+
+
 def test_each_epoch_has_an_order_of_its_own_and_all_pictures(tmp_path: Path) -> None:
     orders: list[list[int]] = []
     surfaces = Surfaces()
