@@ -1,11 +1,14 @@
 """The command line: `tessera serve | train | evaluate | predict | import | models`."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from jsonargparse import ArgumentParser, Namespace
 
 from app.cli import evaluate, import_, models, predict, serve, train
+from app.cli.class_names import translated
 from app.errors import TesseraError
 from app.terminal import complain
 
@@ -31,11 +34,13 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command: 0 when it did all that it was asked, 1 with a line that says why not."""
-    options = build_parser().parse_args(arguments)
     try:
+        options = build_parser().parse_args(translated(sys.argv[1:] if arguments is None else arguments))
         return COMMANDS[options.command].run(options[options.command])
-    except (TesseraError, OSError) as error:
+    except TesseraError as error:
         complain(str(error))
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
     except KeyboardInterrupt:
         complain("stopped")
     return 1
@@ -43,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> ArgumentParser:
     """The parser of all commands; each also reads `--config FILE` and writes it with `--print_config`."""
-    parser = ArgumentParser(prog="tessera", description="Tiled visual anomaly detection.")
+    parser = ArgumentParser(prog="tessera", description="Tiled visual anomaly detection.", version=version("tessera"))
     commands = parser.add_subcommands(dest="command")
     for name, command in COMMANDS.items():
         commands.add_subcommand(name, command.parser(), help=command.help)

@@ -50,7 +50,7 @@ def run(options: Namespace) -> int:
     record = make_record(evaluation, artifact, data.description)
     write_report(options.output, record, gallery)
     Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(_table(evaluation, artifact))
-    for note in (record["warning"], *evaluation.notes, *_left_out(evaluation)):
+    for note in (record["warning"], *_doubts(artifact, data), *evaluation.notes, *_left_out(evaluation)):
         if note:
             console.print(f"note: {note}", markup=False, soft_wrap=True)
     console.print(f"wrote {options.output / METRICS} and {options.output / PAGE}", soft_wrap=True)
@@ -62,6 +62,15 @@ def _tell_of_size(artifact: Artifact, data: DataModule) -> None:
     if data.image_size is not None and data.image_size != size:
         what = "takes pictures as they are" if size is None else "resizes pictures to {} x {}".format(*size)
         console.print(f"note: data.image_size is not used; the model {what}, as it was trained", soft_wrap=True)
+
+
+def _doubts(artifact: Artifact, data: DataModule) -> list[str]:
+    if artifact.manifest.calibration.protocol != "labelled" or data.validation_pictures():
+        return []
+    return [
+        "the thresholds were fitted to labelled pictures. If these are among them, figures at the threshold are too "
+        "good; give the data options of the training (val_split_mode=from_test)"
+    ]
 
 
 def _left_out(evaluation: Evaluation) -> list[str]:

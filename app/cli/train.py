@@ -1,5 +1,7 @@
 """`tessera train`."""
 
+from collections.abc import Iterator
+
 import torch
 from jsonargparse import ArgumentParser, Namespace
 
@@ -7,7 +9,7 @@ from app.artifacts import ModelRepository
 from app.cli.instantiation import instantiated
 from app.cli.repository import add_repository
 from app.data import DataModule
-from app.detectors import Detector
+from app.detectors import Detector, GradientDetector
 from app.errors import InvalidTiling
 from app.pipeline import resolve_device
 from app.terminal import console, progress_bars, say_skipped
@@ -59,13 +61,26 @@ def run(options: Namespace) -> int:
     )
     job = plan_training(recipe, device)
     console.print(
-        f"{values.model.name} on {len(job.fit)} pictures, calibrated on {len(job.calibrate)} others; "
-        f"about {job.needed_bytes / 2**30:.1f} GiB of memory on {device}"
+        f"{values.model.name}: {len(job.fit)} pictures to fit to, {len(job.calibrate)} to calibrate on; "
+        f"about {job.needed_bytes / 2**20:,.0f} MiB of memory on {device}",
+        soft_wrap=True,
     )
+    for note in _notes(recipe):
+        console.print(f"note: {note}", soft_wrap=True)
     with progress_bars() as report:
         entry = train(recipe, job, repository, options.name, device, report)
-    console.print(f"wrote version {entry.version} of {entry.name} to {entry.path}")
+    console.print(f"wrote version {entry.version} of {entry.name} to {entry.path}", soft_wrap=True)
     return 0
+
+
+def _notes(recipe: Recipe) -> Iterator[str]:
+    """What the user may not expect."""
+    if not recipe.detector.pre_trained:
+        yield "pre_trained is false: the backbone's weights are random, and the model will find little"
+    if isinstance(recipe.detector, GradientDetector):
+        yield "if it is stopped or killed, the same command goes on from the last checkpoint"
+    elif recipe.trainer.early_stopping or (recipe.trainer.max_epochs or 1) > 1:
+        yield f"{recipe.detector.name} looks at every picture once; max_epochs and EarlyStopping have no effect"
 
 
 def _tiling(values: Namespace) -> Tiling:

@@ -5,6 +5,7 @@ from typing import Unpack
 
 from app.data.base import Common, DataModule, Labelled, LabelledPicture
 from app.data.files import SUFFIXES, find_pictures
+from app.errors import InvalidDataset
 
 
 class MVTec(DataModule):
@@ -29,6 +30,11 @@ class MVTec(DataModule):
     def train_pictures(self) -> list[Path]:
         """See DataModule."""
         folder = self.root / self.category / "train" / "good"
+        others = sorted(path.parent.parent.name for path in self.root.glob("*/train/good"))
+        if others and self.category not in others:
+            raise InvalidDataset(
+                f"{self.root} has no category {self.category!r}; data.category can be {', '.join(others)}"
+            )
         return find_pictures(folder, folder.glob("*"))
 
     def find_labelled(self) -> Labelled:

@@ -21,9 +21,15 @@ FIT_POSITIONS = 2048
 class Padim(OnePassDetector):
     """Distances are Mahalanobis distances to the Gaussian of the embedding's position.
 
-    Positions are cells of the first layer's grid, so a fitted detector takes pictures of one size. `n_features` of the
-    layers' channels are used, drawn once from the global random generator; the default is known for ResNet-18 (100) and
-    the wide ResNet-50 (550).
+    Positions are cells of the first layer's grid, so a fitted detector takes pictures of one size.
+
+    Args:
+        backbone: resnet18, resnet34, resnet50 or wide_resnet50_2
+        layers: whose channels make up the embedding
+        n_features: how many of the channels are used, drawn at random; by default 100 for resnet18, 550 for
+            wide_resnet50_2
+        pre_trained: false leaves the backbone's weights random
+        backbone_weights: a file, or a name on the Hugging Face hub; by default timm's weights of the backbone
     """
 
     name = "padim"

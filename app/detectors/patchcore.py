@@ -19,11 +19,19 @@ from app.scoring import MapRule
 class Patchcore(OnePassDetector):
     """Distances are those to the nearest patch of the memory bank.
 
-    The bank holds `coreset_sampling_ratio` of all patches of the training pictures, chosen by k-center-greedy. While
-    fitting at most `max_store_mib` MiB of patches are kept: where there are more, each picture contributes its own
-    farthest-first selection, of equal size (composable coresets: Indyk et al. 2014, doi:10.1145/2594538.2594560), so
-    that rare patches survive. The picture's score weighs the largest distance by `num_neighbors` neighbours (eq. 7).
-    `precision` is that in which the bank is kept; distances are computed in float32.
+    The bank holds a share of all patches of the training pictures, chosen by k-center-greedy. While fitting a bounded
+    store of patches is kept: where there are more, each picture contributes its own farthest-first selection, of equal
+    size (composable coresets: Indyk et al. 2014, doi:10.1145/2594538.2594560), so that rare patches survive.
+
+    Args:
+        backbone: resnet18, resnet34, resnet50 or wide_resnet50_2
+        layers: whose features make up a patch
+        coreset_sampling_ratio: the share of the patches that is kept, more than 0, at most 1
+        num_neighbors: neighbours by which the picture's score is weighed (eq. 7); 1: not weighed
+        precision: float32, or float16 for a bank of half the size; distances are computed in float32
+        max_store_mib: MiB of patches that are kept while fitting
+        pre_trained: false leaves the backbone's weights random
+        backbone_weights: a file, or a name on the Hugging Face hub; by default timm's weights of the backbone
     """
 
     name = "patchcore"

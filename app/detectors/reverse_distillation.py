@@ -21,8 +21,12 @@ LAYERS = ("layer1", "layer2", "layer3")
 class ReverseDistillation(GradientDetector):
     """A decoder learns to rebuild the backbone's features from one compact embedding of them.
 
-    The map is the sum of the layers' distances, or with `anomaly_map_mode` "multiply" their product. The bottleneck
-    joins just three layers, and so `layers` can only be layer1 to layer3.
+    Args:
+        backbone: resnet18, resnet34, resnet50 or wide_resnet50_2
+        layers: only layer1, layer2 and layer3, which the bottleneck joins
+        anomaly_map_mode: whether the map is the sum (add) or the product (multiply) of the layers' distances
+        pre_trained: false leaves the backbone's weights random
+        backbone_weights: a file, or a name on the Hugging Face hub; by default timm's weights of the backbone
     """
 
     name = "reverse_distillation"

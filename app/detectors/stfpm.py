@@ -17,6 +17,12 @@ class Stfpm(GradientDetector):
     """A student of the backbone's architecture learns its features; distances are those between the two, by direction.
 
     The map is the product of the layers' distances: what every layer finds is anomalous.
+
+    Args:
+        backbone: resnet18, resnet34, resnet50 or wide_resnet50_2
+        layers: whose features the student learns
+        pre_trained: false leaves the backbone's weights random
+        backbone_weights: a file, or a name on the Hugging Face hub; by default timm's weights of the backbone
     """
 
     name = "stfpm"

@@ -15,11 +15,17 @@ Blend = Literal["mean", "gaussian"]
 class Tiling:
     """Tile size, stride and what happens at borders; sizes in pixels, an int or `[height, width]`.
 
-    `stride` defaults to the tile size. `remove_border_count` pixels of each tile's edges are left out wherever another
-    tile shows the same place. `mode` says how a picture that is not on the grid is enlarged: zeros at the right and
-    bottom, or stretched (nearest). `blend` weighs overlapping tiles. Each tile is computed with `halo` pixels of
-    context around it, which are thrown away. With `enable=False` the whole picture is one tile and the rest is ignored.
     Raises InvalidTiling.
+
+    Args:
+        enable: false takes the whole picture as one tile, and ignores the rest
+        tile_size: an int or [height, width]
+        stride: how far apart tiles begin; by default the tile size, less for overlapping tiles
+        remove_border_count: pixels of each tile's edges that are left out wherever another tile shows the same place
+        mode: how a picture that is not on the grid is enlarged: padding (zeros at the right and bottom), or
+            interpolation (stretched, nearest)
+        blend: how overlapping tiles are weighed: mean or gaussian
+        halo: pixels of context around each tile that it is computed with, and that are thrown away
     """
 
     enable: bool

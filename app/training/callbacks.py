@@ -11,9 +11,18 @@ class Callback:
 
 
 class TilerConfigurationCallback(Callback):
-    """Tiles the pictures; the parameters are those of `Tiling`. `enable=False` trains untiled. Raises InvalidTiling.
+    """Tiles the pictures; the parameters are those of `Tiling`. Raises InvalidTiling.
 
     anomalib's has `enable=False` by default, and then ignores the tile size that it is given.
+
+    Args:
+        enable: false trains untiled
+        tile_size: see --tiling.tile_size
+        stride: see --tiling.stride
+        remove_border_count: see --tiling.remove_border_count
+        mode: see --tiling.mode
+        blend: see --tiling.blend
+        halo: see --tiling.halo
     """
 
     def __init__(

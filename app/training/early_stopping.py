@@ -14,8 +14,14 @@ MONITORS: tuple[Monitor, ...] = ("train_loss", "val_loss", "image_AUROC", "pixel
 class EarlyStopping(Callback):
     """Stops once `monitor` did not improve by more than `min_delta` for `patience` validations; the best epoch is kept.
 
-    `val_loss` is the loss on the normal pictures that are held out; the AUROCs need labelled validation pictures.
-    `mode` "max" takes larger values for better; by default it is what suits the monitor. Raises InvalidTraining.
+    Raises InvalidTraining.
+
+    Args:
+        monitor: val_loss, on the normal pictures that are held out; train_loss; or image_AUROC or pixel_AUROC, which
+            need labelled validation pictures (data.val_split_mode)
+        patience: how many validations without a better value end the training
+        min_delta: by how much a value must be better to count
+        mode: min or max, which must suit the monitor; the default does
     """
 
     monitor: Monitor = "val_loss"

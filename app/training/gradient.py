@@ -110,8 +110,9 @@ class _Training:
         self._end_epoch()
         checkpoint.save_if_due(self.state)
         if self.finished:
-            total = self._steps * self.history.epochs  # it may have stopped early
-            progress("training", total, total, self.history.note(self.history.epochs))
+            history, total = self.history, self._steps * self.history.epochs
+            early = "stopped early, " if history.epochs < self._schedule.max_epochs else ""
+            progress("training", total, total, early + history.note(history.epochs))
 
     def tell(self, progress: Progress, words: str = "") -> None:
         """Tells how far the training is."""

@@ -25,7 +25,9 @@ class History:
 
     def note(self, max_epochs: int) -> str:
         """A line about the state of the training."""
-        parts = [f"epoch {self.epochs + 1} of {max_epochs}" if self.epochs < max_epochs else f"{self.epochs} epochs"]
+        parts = [
+            f"epoch {self.epochs + 1} of {max_epochs}" if self.epochs < max_epochs else f"epoch {self.epochs} done"
+        ]
         if self.losses:
             parts.append(f"loss {self.losses[-1]:.4g}")
         if self.validations:

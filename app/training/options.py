@@ -14,9 +14,14 @@ from app.training.precision import Precision
 class TrainerOptions:
     """How detectors are trained that learn by gradient descent, and callbacks of anomalib's names for all of them.
 
-    `max_epochs` is 100 for STFPM and 200 for Reverse Distillation unless given. Held-out pictures are looked at every
-    `check_val_every_n_epoch` epochs. Gradients are computed for at most `batch_tiles` tiles at once, whatever the
-    number of pictures in a step. `precision`: auto (half on a GPU), 32, bf16 or 16. Raises InvalidTraining.
+    Raises InvalidTraining.
+
+    Args:
+        max_epochs: how often every picture is looked at; by default 100 for STFPM, 200 for Reverse Distillation
+        check_val_every_n_epoch: after how many epochs held-out pictures are looked at
+        batch_tiles: for how many tiles gradients are computed at once, whatever the number of pictures in a step
+        precision: auto (half on a GPU, single on a CPU), 32, bf16 or 16
+        callbacks: TilerConfigurationCallback and EarlyStopping, in either form of anomalib's tutorial
     """
 
     max_epochs: int | None = None

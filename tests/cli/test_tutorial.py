@@ -98,6 +98,16 @@ def test_python_flags_and_a_file_train_the_same(surfaces: Path, name: str) -> No
         assert all(torch.equal(weights[key], again[key]) for key in weights)
 
 
+def test_a_file_with_anomalibs_own_names_trains(surfaces: Path) -> None:
+    settings = configuration(surfaces, "anomalib.models.Padim", {"tile_size": 64})
+    (surfaces / "train.yaml").write_text(
+        yaml.safe_dump(settings)
+        .replace("class_path: MVTec", "class_path: anomalib.data.MVTecAD")
+        .replace("class_path: Tiler", "class_path: anomalib.callbacks.Tiler")
+    )
+    assert trained(surfaces, ["train", "--config", str(surfaces / "train.yaml")]).tiling.tile_size == (64, 64)
+
+
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 def test_enable_false_trains_untiled(surfaces: Path, name: str) -> None:
     arguments = ["--trainer.callbacks", "TilerConfigurationCallback", "--trainer.callbacks.enable", "false"]

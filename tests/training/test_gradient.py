@@ -135,8 +135,16 @@ def test_training_stops_when_it_no_longer_helps_and_keeps_the_best(tmp_path: Pat
     model = new_model("stfpm")
     validations = Validations(model, 3.0, 1.0, 2.0, 0.95, 2.0)
     stopping = EarlyStopping(patience=3, min_delta=0.1)
-    history = fit_by_gradient(model, Surfaces(), COUNT, schedule(9, stopping), validations, checkpoint(tmp_path))
+    notes: list[str] = []
+
+    def progress(stage: str, done: int, total: int, note: str = "") -> None:
+        notes.append(note)
+
+    history = fit_by_gradient(
+        model, Surfaces(), COUNT, schedule(9, stopping), validations, checkpoint(tmp_path), progress
+    )
     assert (history.epochs, history.best_epoch, history.best_value) == (5, 2, 1.0)
+    assert notes[-1] == f"stopped early, epoch 5 done, loss {history.losses[-1]:.4g}, val_loss 2, best after 2"
     assert all(torch.equal(validations.states[1][key], each) for key, each in learned(model).items())
 
 

@@ -1,0 +1,75 @@
+"""Names of classes as people and anomalib's files write them: `padim`, `anomalib.models.Padim`, `MVTecAD`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from app.errors import InvalidTraining
+
+CLASSES = {
+    "model": ("Padim", "Patchcore", "Stfpm", "ReverseDistillation"),
+    "data": ("MVTec", "Folder", "CsvList"),
+    "calibration": ("HoldOut", "Labelled", "Reference"),
+    "trainer.callbacks": ("TilerConfigurationCallback", "EarlyStopping"),
+}
+"""The classes that an option takes."""
+OTHER_NAMES = {"mvtecad": "MVTec"}  # anomalib 2
+
+
+def translated(arguments: Sequence[str]) -> list[str]:
+    """The arguments with classes by the names that they have here; raises InvalidTraining for one that is not known."""
+    found: list[str] = []
+    option = ""
+    for word in arguments:
+        given, equals, value = word.partition("=")
+        if equals and _group(given):
+            found.append(f"{given}={_known(_group(given), value)}")
+        elif _group(option) and not word.startswith("-"):
+            found.append(_known(_group(option), word))
+        elif option == "--config" and Path(word).is_file():
+            found.append(_configuration(Path(word)))
+        else:
+            found.append(word)
+        option = word
+    return found
+
+
+def _group(option: str) -> str:
+    """The option without its dashes and plus, if it takes a class."""
+    bare = option.removeprefix("--").removesuffix("+")
+    return bare if option.startswith("--") and bare in CLASSES else ""
+
+
+def _known(group: str, name: str) -> str:
+    if name[:1] in "{[" or not name:  # a class with its parameters, in JSON
+        return name
+    last = name.rpartition(".")[2]
+    for known in CLASSES[group]:
+        if OTHER_NAMES.get(last.lower(), last).lower() == known.lower():
+            return known
+    raise InvalidTraining(f"--{group} {name} is not known; use {', '.join(CLASSES[group])}")
+
+
+def _configuration(path: Path) -> str:
+    """The file's name, or its content where that names classes differently."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return str(path)  # the parser has the words for it
+    renamed = _renamed(content, "")
+    return str(path) if renamed == content else yaml.safe_dump(renamed)
+
+
+def _renamed(content: object, place: str) -> object:
+    """The same with every class_path, and every class that stands alone, by the name that it has here."""
+    if isinstance(content, dict):
+        return {
+            key: _known(place, value)
+            if key == "class_path" and place in CLASSES and isinstance(value, str)
+            else _renamed(value, place if key in ("class_path", "init_args") else f"{place}.{key}".strip("."))
+            for key, value in content.items()
+        }
+    if isinstance(content, list) and place in CLASSES:
+        return [_renamed(each, place) for each in content]
+    return _known(place, content) if isinstance(content, str) and place in CLASSES else content
