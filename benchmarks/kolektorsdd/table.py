@@ -14,7 +14,7 @@ from benchmarks.kolektorsdd.setting import SETTINGS
 HEAD = """# KolektorSDD, beside anomalib
 
 {date}, {processor}, one thread each, torch {torch}, anomalib {anomalib}. The same pictures in the same order, tiles,
-weights (a ResNet-18), random channels and initial weights; all {tests} test pictures. Means of the runs, which differ in
+weights (a ResNet-18), random channels and initial weights; all {tests} test pictures. Means of runs, which differ in
 their seed; in brackets the smallest and the largest of several. Seconds are of the processor. Made by
 `benchmarks/kolektorsdd`.
 
