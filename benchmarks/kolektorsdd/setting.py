@@ -28,7 +28,7 @@ SETTINGS = {
     "padim": Setting((1280, 512), 256, 60),
     "patchcore": Setting((1280, 512), 256, 40),
     "stfpm": Setting((320, 128), 64, 60, epochs=20, runs=5),
-    "reverse_distillation": Setting((320, 128), 64, 60, epochs=20, runs=5),
+    "reverse_distillation": Setting((640, 256), 128, 60, epochs=20),
 }
 CORESET_RATIO = 0.01
 
