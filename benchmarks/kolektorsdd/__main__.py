@@ -12,13 +12,17 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
 
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.setting import SETTINGS
+
+PROGRAMS = ("anomalib", "tessera")  # in this order, for the first draws the initial weights
 
 
 def main() -> None:
@@ -27,17 +31,22 @@ def main() -> None:
     parser.add_argument("detector", choices=tuple(SETTINGS))
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--jobs", type=int, default=1, help="how many runs are done side by side")
     given = parser.parse_args()
-    found: dict[str, list[dict[str, float]]] = {"anomalib": [], "tessera": []}
-    for seed in range(SETTINGS[given.detector].runs):
-        with TemporaryDirectory() as folder:
-            start = str(Path(folder) / "start.safetensors")
-            arguments = [given.detector, str(given.root), str(given.weights), start, str(seed)]
-            for program, runs in found.items():  # in turn, and anomalib first: it draws the initial weights
-                runs.append(_run(program, arguments))
+    one = partial(_runs, given.detector, given.root, given.weights)
+    with ThreadPoolExecutor(given.jobs) as pool:
+        runs = list(pool.map(one, range(SETTINGS[given.detector].runs)))
+    found = {program: [each[program] for each in runs] for program in PROGRAMS}
     setting = {"threads": 1, **asdict(SETTINGS[given.detector])}
     means = {program: _mean(runs) for program, runs in found.items()}
     write(f"kolektorsdd-{given.detector}", {"detector": given.detector, "setting": setting, "mean": means, **found})
+
+
+def _runs(detector: str, root: Path, weights: Path, seed: int) -> dict[str, dict[str, float]]:
+    """Both programs' figures, by the same seed."""
+    with TemporaryDirectory() as folder:
+        arguments = [detector, str(root), str(weights), str(Path(folder) / "start.safetensors"), str(seed)]
+        return {program: _run(program, arguments) for program in PROGRAMS}
 
 
 def _mean(runs: list[dict[str, float]]) -> dict[str, float]:

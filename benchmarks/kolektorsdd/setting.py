@@ -27,7 +27,7 @@ class Setting:
 SETTINGS = {
     "padim": Setting((1280, 512), 256, 60),
     "patchcore": Setting((1280, 512), 256, 40),
-    "stfpm": Setting((320, 128), 64, 60, epochs=20, runs=5),
+    "stfpm": Setting((320, 128), 64, 60, epochs=60, runs=4),
     "reverse_distillation": Setting((640, 256), 128, 60, epochs=20),
 }
 CORESET_RATIO = 0.01

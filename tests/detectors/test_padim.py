@@ -49,7 +49,7 @@ def test_one_picture_is_too_few() -> None:
 
 
 def test_backbones_without_a_default_need_a_number_of_channels() -> None:
-    with pytest.raises(InvalidDataset, match="use 1 to 1792"):
+    with pytest.raises(InvalidDataset, match="give n_features, 1 to 1792"):
         Padim("resnet50")
     with pytest.raises(InvalidDataset, match="use 1 to 448"):
         Padim(n_features=449)
