@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from benchmarks.reference import import_anomalib
 
@@ -21,6 +24,20 @@ def without_downloads() -> Iterator[None]:
         yield
     finally:
         timm.create_model = create
+
+
+def measure_exactly(module: Any) -> None:
+    """Lets a PatchCore of anomalib's compute its distances in float64.
+
+    They are differences of squares, which cancel in float32 where patches are close: by more than what is tested.
+    """
+    if hasattr(module.model, "euclidean_dist"):
+        module.model.euclidean_dist = _distances
+
+
+def _distances(x: Tensor, y: Tensor) -> Tensor:
+    exact = torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    return exact.to(x.dtype)
 
 
 class WithoutReference(pytest.Module):

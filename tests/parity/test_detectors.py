@@ -16,7 +16,7 @@ from app.artifacts import ModelRepository, load_artifact
 from app.importing import Choices, import_model
 from app.pipeline import TiledModel, predict
 from app.tiling import Size, Tiling
-from tests.parity.conftest import without_downloads
+from tests.parity.conftest import measure_exactly, without_downloads
 
 SIZE = (512, 256)
 TOLERANCE = 1e-4  # of the map's largest value
@@ -81,6 +81,7 @@ def saved(name: str, tiling: Tiling, path: Path) -> Any:
     content["pytorch-lightning_version"] = "2.6.6"
     module.on_save_checkpoint(content)
     torch.save(content, path)
+    measure_exactly(module)
     return module
 
 

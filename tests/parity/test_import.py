@@ -32,7 +32,7 @@ from app.pipeline import Label, Outcome, Preprocessing, TiledModel, interpret, p
 from app.pipeline.model import FeatureStitcher
 from app.tiling import Size, Tiling
 from tests.conftest import draw_surface
-from tests.parity.conftest import without_downloads
+from tests.parity.conftest import measure_exactly, without_downloads
 
 CLASSES = {
     "padim": models.Padim,
@@ -110,6 +110,7 @@ def train(name: str, folder: Path, output: Path, tiling: Tiling, with_masks: boo
         engine.fit(model=module, datamodule=data)
         exported = engine.export(model=module, export_type="torch", export_root=output)
     assert engine.best_model_path and exported
+    measure_exactly(module)
     resize = module.pre_processor.transform.transforms[0]
     return Trained(name, module, Path(engine.best_model_path), Path(exported), tuple(resize.size), tiling)
 
