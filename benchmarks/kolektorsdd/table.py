@@ -1,15 +1,13 @@
-"""Puts the newest results of all detectors into one table, a Markdown file beside them.
+"""Puts the results of the newest date into one table, a Markdown file beside them.
 
 python -m benchmarks.kolektorsdd.table
 """
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from benchmarks.hardware import RESULTS
-from benchmarks.kolektorsdd.setting import SETTINGS
 
 HEAD = """# KolektorSDD, beside anomalib
 
@@ -26,8 +24,9 @@ COLUMNS = (("image_auroc", 3), ("pixel_auroc", 3), ("fit_cpu_s", 0), ("test_cpu_
 
 def main() -> None:
     """Writes the table, and prints it."""
-    results = {name: json.loads(_newest(name).read_text()) for name in SETTINGS}
-    first = next(iter(results.values()))
+    newest = max(path.name[: len("2026-01-01")] for path in RESULTS.glob("*-kolektorsdd-*.json"))
+    results = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{newest}-kolektorsdd-*.json"))]
+    first = results[0]
     hardware = first["hardware"]
     head = HEAD.format(
         date=hardware["date"],
@@ -41,12 +40,8 @@ def main() -> None:
     print(table)
 
 
-def _newest(name: str) -> Path:
-    return max(RESULTS.glob(f"*-kolektorsdd-{name}.json"))
-
-
-def _rows(results: dict[str, Any]) -> Iterator[list[str]]:
-    for name, result in results.items():
+def _rows(results: list[dict[str, Any]]) -> Iterator[list[str]]:
+    for result in results:
         setting = result["setting"]
         height, width = setting["size"]
         epochs = f"{setting['epochs']} epochs" if setting["epochs"] > 1 else "one pass"
@@ -54,7 +49,7 @@ def _rows(results: dict[str, Any]) -> Iterator[list[str]]:
         runs = f"{words}, {setting['runs']} runs" if setting["runs"] > 1 else words
         for program in ("anomalib", "tessera"):
             figures = [_figure(result, program, key, digits) for key, digits in COLUMNS]
-            yield [name, runs, program, *figures]
+            yield [result["detector"], runs, program, *figures]
 
 
 def _figure(result: dict[str, Any], program: str, key: str, digits: int) -> str:
