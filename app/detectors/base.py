@@ -2,7 +2,8 @@
 
 With tiles of 256 x 256 pixels and a ResNet-18:
 
-    embed(tiles [n,3,256,256])  -> features, here ([n,100,64,64],)      per batch of tiles of any pictures
+    network(tiles [n,3,256,256]) -> outputs ([n,64,64,64], ...)         per batch of tiles of any pictures
+    assemble(outputs)           -> features, here ([n,100,64,64],)      likewise; `embed` is both
     ... stitched: rows of       -> ([100,rows,W],)                      per picture, band by band
     measure(rows, top)          -> Measurement(distances ([rows,W],))   distances to what is normal, 0 or more
     ... all bands               -> anomaly map [height,width]           by the detector's `map_rule`
@@ -95,8 +96,19 @@ class Detector(nn.Module, ABC):
         return False
 
     @abstractmethod
+    def network(self, tiles: Tensor) -> Features:
+        """Normalised tiles [n,3,h,w] -> what convolutions make of them, [n,C,h',w'] each.
+
+        Only modules, and operations that do not depend on values or sizes, so that a runtime can trace it.
+        """
+
+    @abstractmethod
+    def assemble(self, outputs: Features) -> Features:
+        """The network's outputs -> features to be stitched, [n,C,h/stride,w/stride] each."""
+
     def embed(self, tiles: Tensor) -> Features:
         """Normalised tiles [n,3,h,w] -> features to be stitched, [n,C,h/stride,w/stride] each."""
+        return self.assemble(self.network(tiles))
 
     @abstractmethod
     def measure(self, features: Features, top: int) -> Measurement:

@@ -38,8 +38,13 @@ class GradientDetector(Detector):
         return tuple(self.backbone(tiles).values())
 
     @abstractmethod
+    def rebuilt(self, tiles: Tensor, targets: Features) -> Features:
+        """What the learning networks make of tiles and targets: at least as many cells as the targets have."""
+
     def predictions(self, tiles: Tensor, targets: Features) -> Features:
-        """What the learning networks predict the targets to be; differentiable."""
+        """What the learning networks predict the targets to be, [n,C,h/stride,w/stride] each; differentiable."""
+        pairs = zip(self.rebuilt(tiles, targets), targets, strict=True)
+        return tuple(_cut_to(guess, target) for guess, target in pairs)
 
     @abstractmethod
     def loss(self, targets: Features, predictions: Features) -> Tensor:
@@ -58,11 +63,16 @@ class GradientDetector(Detector):
     def optimizer(self) -> Optimizer:
         """An optimizer of the learners' parameters, with the settings of the paper or of anomalib."""
 
-    def embed(self, tiles: Tensor) -> Features:
-        """[n,3,h,w] -> for each layer targets and predictions, [n,2C,h/stride,w/stride]."""
+    def network(self, tiles: Tensor) -> Features:
+        """The targets of all layers, and then what was rebuilt of them."""
         targets = self.targets(tiles)
-        predictions = self.predictions(tiles, targets)
-        return tuple(torch.cat(pair, 1) for pair in zip(targets, predictions, strict=True))
+        return (*targets, *self.rebuilt(tiles, targets))
+
+    def assemble(self, outputs: Features) -> Features:
+        """For each layer targets and predictions, [n,2C,h/stride,w/stride]."""
+        layers = len(outputs) // 2
+        pairs = zip(outputs[:layers], outputs[layers:], strict=True)
+        return tuple(torch.cat([target, _cut_to(guess, target)], 1) for target, guess in pairs)
 
     def measure(self, features: Features, top: int) -> Measurement:
         """[2C,rows,w] -> [rows,w] for each layer."""
@@ -72,3 +82,8 @@ class GradientDetector(Detector):
         """Puts the learners into training mode; the frozen network stays as it is."""
         super().train(mode)
         return self
+
+
+def _cut_to(guess: Tensor, target: Tensor) -> Tensor:
+    """As many cells as the target has: of an untiled picture the last ones may be cut off."""
+    return guess[..., : target.shape[-2], : target.shape[-1]]

@@ -79,13 +79,16 @@ class Padim(OnePassDetector):
         """A Gaussian belongs to a position."""
         return True
 
-    def embed(self, tiles: Tensor) -> Features:
-        """[n,3,h,w] -> ([n,n_features,h/4,w/4],): the chosen channels, deeper layers enlarged (nearest)."""
-        features = list(self.backbone(tiles).values())
-        size = features[0].shape[-2:]
-        embedding = features[0].new_empty(len(tiles), self.n_features, *size)
+    def network(self, tiles: Tensor) -> Features:
+        """The backbone's layers."""
+        return tuple(self.backbone(tiles).values())
+
+    def assemble(self, outputs: Features) -> Features:
+        """([n,n_features,h/4,w/4],): the chosen channels, deeper layers enlarged (nearest)."""
+        size = outputs[0].shape[-2:]
+        embedding = outputs[0].new_empty(len(outputs[0]), self.n_features, *size)
         first = 0
-        for feature in features:
+        for feature in outputs:
             places = ((self.idx >= first) & (self.idx < first + feature.shape[1])).nonzero()[:, 0]
             chosen = feature[:, self.idx[places] - first]  # before enlarging, which multiplies the work
             embedding[:, places] = chosen if chosen.shape[-2:] == size else F.interpolate(chosen, size=size)

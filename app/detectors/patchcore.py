@@ -79,9 +79,13 @@ class Patchcore(OnePassDetector):
         """One embedding, on the first layer's grid."""
         return (LAYER_STRIDES[self.backbone.layers[0]],)
 
-    def embed(self, tiles: Tensor) -> Features:
-        """[n,3,h,w] -> ([n,C,h/8,w/8],): 3x3 means of each layer, deeper ones enlarged (bilinear), joined."""
-        pooled = [F.avg_pool2d(feature, 3, 1, 1) for feature in self.backbone(tiles).values()]
+    def network(self, tiles: Tensor) -> Features:
+        """The backbone's layers."""
+        return tuple(self.backbone(tiles).values())
+
+    def assemble(self, outputs: Features) -> Features:
+        """([n,C,h/8,w/8],): 3x3 means of each layer, deeper ones enlarged (bilinear), joined."""
+        pooled = [F.avg_pool2d(feature, 3, 1, 1) for feature in outputs]
         size = pooled[0].shape[-2:]
         enlarged = [
             feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")

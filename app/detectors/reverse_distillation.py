@@ -66,11 +66,10 @@ class ReverseDistillation(GradientDetector):
         """The embedding's stride: the decoder doubles what the bottleneck halved."""
         return LAYER_STRIDES["layer4"]
 
-    def predictions(self, tiles: Tensor, targets: Features) -> Features:
-        """The targets as the decoder rebuilds them; of an untiled picture whose last cells are cut off, as many."""
-        rebuilt = self.decoder(self.bottleneck(targets))
-        pairs = zip(rebuilt, targets, strict=True)
-        return tuple(guess[..., : target.shape[-2], : target.shape[-1]] for guess, target in pairs)
+    def rebuilt(self, tiles: Tensor, targets: Features) -> Features:
+        """The targets as the decoder rebuilds them."""
+        rebuilt: Features = self.decoder(self.bottleneck(targets))
+        return rebuilt
 
     def loss(self, targets: Features, predictions: Features) -> Tensor:
         """For each layer 1 - the cosine between the whole of its targets and the whole of its predictions, summed up.

@@ -45,7 +45,7 @@ class Stfpm(GradientDetector):
         """Backbone and layers."""
         return {"backbone": self.backbone.architecture, "layers": list(self.backbone.layers)}
 
-    def predictions(self, tiles: Tensor, targets: Features) -> Features:
+    def rebuilt(self, tiles: Tensor, targets: Features) -> Features:
         """The student's features."""
         return tuple(self.student(tiles).values())
 

@@ -1,6 +1,6 @@
 """A tiled model: what is served, trained and evaluated."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,9 +68,10 @@ class TiledModel:
         return Prepared(pixels, white, self.plan(height, width), (height, width))
 
     @torch.no_grad()
-    def cut(self, prepared: Prepared, indices: Sequence[int]) -> Tensor:
-        """Normalised tiles [n,3,h,w] with these indices; what lies outside the picture is 0."""
-        tiles = torch.empty(len(indices), 3, *prepared.plan.input_size, device=self.device)
+    def cut(self, prepared: Prepared, indices: Sequence[int], out: Tensor | None = None) -> Tensor:
+        """Normalised tiles [n,3,h,w] float32 with these indices, in `out` if given; outside the picture they are 0."""
+        size = len(indices), 3, *prepared.plan.input_size
+        tiles = torch.empty(size, device=self.device) if out is None else out
         tile(prepared.pixels, prepared.plan, indices, tiles)
         self.preprocessing.normalise(tiles, prepared.white)
         return zero_padding(tiles, prepared.plan, indices)
@@ -89,8 +90,9 @@ class TiledModel:
         """The picture's score and map, of its tiles' features in order. Consumes them as they come."""
         assembly = Assembly(self, prepared)
         for features in outputs:
-            assembly.add(features)
-        return assembly.finish()
+            for _ in assembly.add(features):
+                pass
+        return completed(assembly.finish())
 
 
 class FeatureStitcher:
@@ -110,7 +112,11 @@ class FeatureStitcher:
 
 
 class Assembly:
-    """A picture on its way from features to score and map; holds one row of tiles."""
+    """A picture on its way from features to score and map; holds one row of tiles.
+
+    Both methods work in steps of bounded length, so that whoever owns the device can do other work between them: an
+    iterator must be exhausted before the next tiles are added.
+    """
 
     def __init__(self, model: TiledModel, prepared: Prepared) -> None:
         self._model, self._prepared = model, prepared
@@ -118,14 +124,15 @@ class Assembly:
         self._measurements: list[Measurement] = []
 
     @torch.inference_mode()
-    def add(self, features: Features) -> None:
+    def add(self, features: Features) -> Iterator[None]:
         """Takes the features of the next tiles, [n,C,h,w] each."""
         for rows, top in self._stitcher.add(features):
             self._measurements.append(self._model.detector.measure(rows, top))
+            yield
 
     @torch.inference_mode()
-    def finish(self) -> Outcome:
-        """The outcome, once all tiles were added."""
+    def finish(self) -> Generator[None, None, Outcome]:
+        """Returns the outcome, once all tiles were added."""
         detector, plan = self._model.detector, self._prepared.plan
         grids = []
         for number, stride in enumerate(detector.feature_strides):
@@ -133,9 +140,21 @@ class Assembly:
             rows, columns = distances.shape
             scale = plan.y.cells_per_pixel(rows, stride), plan.x.cells_per_pixel(columns, stride)
             grids.append(Grid(distances, scale))
+        yield
         found = anomaly_map(grids, plan.image_size, detector.map_rule)
+        yield
         score = detector.image_score(found, [measurement.witness for measurement in self._measurements])
         return Outcome(float(score), resize_map(found, self._prepared.image_size))
+
+
+def completed(steps: Generator[None, None, Outcome]) -> Outcome:
+    """What work in steps returns, once all are done."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
 
 
 def predict(model: TiledModel, image: Tensor, batch_tiles: int) -> Outcome:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from app.errors import EngineStopped
 from app.pipeline import BATCH_TILES, Outcome, TiledModel, is_out_of_memory
-from app.pipeline.model import Assembly
+from app.pipeline.model import Assembly, completed
 from app.scheduling.admission import Admission, Ticket
 from app.scheduling.failure import explained, is_device_failure
 from app.scheduling.observer import Observer, SilentObserver
@@ -182,10 +182,11 @@ class DeviceWorker:
             self._require_wanted(work)
             started = self._clock()
             indices = range(first, min(first + self._batch_tiles, prepared.plan.count))
-            assembly.add(model.run(model.cut(prepared, indices)))
+            for _ in assembly.add(model.run(model.cut(prepared, indices))):
+                pass
             self._measured(len(indices), started)
         started = self._clock()
-        outcome = assembly.finish()
+        outcome = completed(assembly.finish())
         outcome = replace(outcome, anomaly_map=outcome.anomaly_map.cpu())
         self._measured(0, started)
         return outcome
