@@ -24,6 +24,7 @@
     ├── UnsupportedImport        a file of another program that cannot be taken over as it is
     ├── InvalidDevice            a device that is not known, or not here
     ├── InsufficientMemory       work that does not fit into memory
+    ├── DeadlineExceeded         the request was not answered in its time
     └── EngineStopped            the device owner is shutting down
 
 A message says what was wrong, which limit was met, and what would work. `code` is stable: programs may compare it.
@@ -178,6 +179,12 @@ class InsufficientMemory(TesseraError):
     """The work needs more memory than there is."""
 
     code = "insufficient_memory"
+
+
+class DeadlineExceeded(TesseraError):
+    """The request was not answered within its time."""
+
+    code = "deadline_exceeded"
 
 
 class EngineStopped(TesseraError):

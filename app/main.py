@@ -10,6 +10,7 @@ from functools import partial
 from threading import Thread
 from types import FrameType
 
+import torch
 import uvicorn
 from fastapi import FastAPI
 
@@ -17,7 +18,7 @@ from app.api import RequestRecord, Services, create_app
 from app.artifacts import ModelRepository
 from app.errors import InvalidDevice
 from app.metrics import Metrics
-from app.pipeline import resolve_device
+from app.pipeline import resolve_devices
 from app.scheduling import DeviceWorker
 from app.service import ModelCatalogue, Predictor
 from app.settings import Settings, unknown_variables
@@ -31,14 +32,21 @@ _request_log = logging.getLogger("tessera.request")
 
 
 def build_app(settings: Settings) -> FastAPI:
-    """The application, which starts and stops the device's thread and loads the models while it serves already."""
-    device = resolve_device(settings.device)
+    """The application, which starts and stops the devices' threads and loads the models while it serves already."""
+    devices = resolve_devices(settings.device)
     metrics = Metrics()
-    worker = DeviceWorker(device, queue_tiles=settings.queue_tiles, batch_tiles=settings.batch_tiles, observer=metrics)
-    catalogue = ModelCatalogue(ModelRepository(settings.models_dir), device, settings.default_model)
+    worker = DeviceWorker(devices, queue_tiles=settings.queue_tiles, observer=metrics)
+    repository = ModelRepository(settings.models_dir)
+    catalogue = ModelCatalogue(repository, devices, settings.default_model, settings.batch_tiles)
     predictor = Predictor(
-        catalogue, worker, max_pixels=settings.max_pixels, threads=settings.decode_threads, observer=metrics
+        catalogue,
+        worker,
+        max_pixels=settings.max_pixels,
+        threads=settings.decode_threads,
+        timeout_s=settings.request_timeout_s or None,
+        observer=metrics,
     )
+    processors = torch.get_num_threads()
     metrics.watch(catalogue, worker)
 
     def record(request: RequestRecord) -> None:
@@ -48,7 +56,7 @@ def build_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         worker.start()
-        loader = Thread(target=catalogue.load, name="tessera-loader")
+        loader = Thread(target=_load, args=(catalogue, processors), name="tessera-loader")
         loader.start()
         try:
             yield
@@ -60,6 +68,11 @@ def build_app(settings: Settings) -> FastAPI:
 
     services = Services(catalogue, predictor, worker, metrics.exposition)
     return create_app(services, max_body_bytes=settings.max_image_bytes, record=record, lifespan=lifespan)
+
+
+def _load(catalogue: ModelCatalogue, processors: int) -> None:
+    torch.set_num_threads(processors)  # a thread begins with what another one set for itself last
+    catalogue.load()
 
 
 class Server(uvicorn.Server):

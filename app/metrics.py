@@ -3,10 +3,11 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from app.api import RequestRecord
-from app.scheduling import DeviceWorker
+from app.scheduling import DeviceWorker, End
 from app.service import ModelCatalogue, Timings
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+TILES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
@@ -24,9 +25,18 @@ class Metrics:
         self._stages = Histogram(
             "tessera_stage_seconds", "Duration of a picture's stages", ("stage",), buckets=SECONDS, registry=registry
         )
-        self._tiles = Counter("tessera_tiles", "Tiles that the device ran", registry=registry)
-        self._batches = Counter("tessera_batches", "Batches that the device ran", registry=registry)
-        self._busy = Counter("tessera_device_busy_seconds", "Time in which batches ran", registry=registry)
+        self._tiles = Counter("tessera_tiles", "Tiles that the devices ran", registry=registry)
+        self._room = Counter(
+            "tessera_tiles_room", "Tiles that the batches might have had: tiles / room is how full", registry=registry
+        )
+        self._batches = Histogram("tessera_batch_tiles", "Tiles per batch", buckets=TILES, registry=registry)
+        self._failed = Counter("tessera_failed_batches", "Batches that failed, and were divided", registry=registry)
+        self._busy = Counter("tessera_device_busy_seconds", "Time of the devices by work", ("work",), registry=registry)
+        self._flight = Gauge("tessera_pictures_in_flight", "Pictures that devices have in work", registry=registry)
+        self._ends = Counter(
+            "tessera_device_pictures", "Pictures that devices had, by how they ended", ("end",), registry=registry
+        )
+        self._late = Counter("tessera_deadlines_missed", "Pictures not answered within their time", registry=registry)
         self._queue = Gauge("tessera_queue_tiles", "Tiles that wait or run", registry=registry)
         self._models = Gauge("tessera_models", "Versions of models by state", ("state",), registry=registry)
         self._healthy = Gauge("tessera_device_healthy", "1 if the device takes work", registry=registry)
@@ -52,11 +62,33 @@ class Metrics:
         """See app.scheduling.Observer."""
         self._queue.set(tiles)
 
-    def batch_done(self, tiles: int, seconds: float) -> None:
+    def flight_changed(self, pictures: int) -> None:
         """See app.scheduling.Observer."""
-        self._batches.inc()
+        self._flight.set(pictures)
+
+    def batch_done(self, tiles: int, room: int, seconds: float) -> None:
+        """See app.scheduling.Observer."""
+        self._batches.observe(tiles)
         self._tiles.inc(tiles)
-        self._busy.inc(seconds)
+        self._room.inc(room)
+        self._busy.labels("batches").inc(seconds)
+
+    def batch_failed(self, tiles: int, seconds: float) -> None:
+        """See app.scheduling.Observer."""
+        self._failed.inc()
+        self._busy.labels("batches").inc(seconds)
+
+    def step_done(self, seconds: float) -> None:
+        """See app.scheduling.Observer."""
+        self._busy.labels("steps").inc(seconds)
+
+    def picture_ended(self, how: End) -> None:
+        """See app.scheduling.Observer."""
+        self._ends.labels(how).inc()
+
+    def deadline_missed(self) -> None:
+        """See app.service.StageObserver."""
+        self._late.inc()
 
     def answered(self, timings: Timings) -> None:
         """See app.service.StageObserver."""

@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     models_dir: Path = Field(default=Path("models"), description="The model repository: <name>/<version>/ in it.")
     host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 for all of IPv4.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 for any that is free.")
-    device: str = Field(default="auto", description="What computes: auto, cpu, cuda or cuda:N.")
+    device: str = Field(default="auto", description="What computes: auto, cpu, cuda, cuda:N, or several with commas.")
     default_model: str | None = Field(default=None, description="The model that `default` means, if there are several.")
     max_image_bytes: int = Field(
         default=272 * 2**20, ge=1, description="The largest upload; 8192 x 8192 pixels of 4 bytes fit into the default."
@@ -32,6 +32,12 @@ class Settings(BaseSettings):
         default=0, ge=0, description="How many tiles the device runs at once; 0: 4 on CPU, 32 on CUDA."
     )
     decode_threads: int = Field(default=2, ge=1, description="How many threads decode pictures and render answers.")
+    request_timeout_s: float = Field(
+        default=600.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="When requests without `X-Request-Timeout` are given up with 504, in seconds; 0: never.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What the log tells.")
     shutdown_grace_s: float = Field(
         default=6.0, ge=0, description="How long requests may still run once the server stops."

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
-from app.api.dependencies import Image, ModelName, PredictorDep, Version
+from app.api.dependencies import Image, ModelName, PredictorDep, Timeout, Version
 from app.api.openapi import PICTURE_PROBLEMS, binary_response
 from app.rendering import MAP_MEDIA_TYPES, MapFormat
 from app.service.pictures import map_file
@@ -41,10 +41,14 @@ class MapQuery(BaseModel):
     responses=PICTURE_PROBLEMS | binary_response(*MAP_MEDIA_TYPES.values()),
 )
 async def anomaly_map(
-    model: ModelName, image: Image, predictor: PredictorDep, query: Annotated[MapQuery, Query()]
+    model: ModelName,
+    image: Image,
+    predictor: PredictorDep,
+    query: Annotated[MapQuery, Query()],
+    timeout_s: Timeout = None,
 ) -> Response:
     """The anomaly of each pixel, as a file of the uploaded picture's size."""
     normalised = query.format == "png16" if query.normalised is None else query.normalised
     render = partial(map_file, format=query.format, normalised=normalised)
-    answer = await predictor.predict(model, query.version, await image.read(), render)
+    answer = await predictor.predict(model, query.version, await image.read(), render, timeout_s)
     return Response(answer.rendered, media_type=MAP_MEDIA_TYPES[query.format])

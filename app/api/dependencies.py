@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from typing import Annotated
 
-from fastapi import Depends, File, Path, Query, Request, UploadFile
-from pydantic import WithJsonSchema
+from fastapi import Depends, File, Header, Path, Query, Request, UploadFile
+from pydantic import BeforeValidator, WithJsonSchema
 
 from app.scheduling import DeviceWorker
 from app.service import ModelCatalogue, Predictor
+
+LONGEST_S = 86400
+"""The longest time that a client may ask for: a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,28 @@ CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
 
 ModelName = Annotated[str, Path(description="A model's name, or `default`.", examples=["default"])]
 Version = Annotated[int | None, Query(ge=1, description="A version of the model; by default the newest.")]
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = nan
+    if not (0 < seconds <= LONGEST_S):
+        raise ValueError(f"give seconds as a decimal number over 0 and up to {LONGEST_S}, such as 2.5")
+    return seconds
+
+
+Timeout = Annotated[
+    float | None,
+    BeforeValidator(_seconds),
+    Header(
+        alias="X-Request-Timeout",
+        description="How many seconds the answer is waited for, counted from the upload's end: a request that was not "
+        "answered by then gets 504, and its work is given up. By default the server's `request_timeout_s`.",
+        examples=[2.5],
+    ),
+]
 # Without the schema, FastAPI describes uploads by contentMediaType, and several generators of clients then post text.
 _Upload = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
 Image = Annotated[

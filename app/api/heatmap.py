@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from app.api.dependencies import Image, ModelName, PredictorDep, Version
+from app.api.dependencies import Image, ModelName, PredictorDep, Timeout, Version
 from app.api.openapi import PICTURE_PROBLEMS, binary_response
 from app.service.pictures import Style, heatmap_png
 
@@ -22,8 +22,14 @@ StyleParameter = Annotated[
     responses=PICTURE_PROBLEMS | binary_response("image/png"),
 )
 async def heatmap(
-    model: ModelName, image: Image, predictor: PredictorDep, version: Version = None, style: StyleParameter = "overlay"
+    model: ModelName,
+    image: Image,
+    predictor: PredictorDep,
+    version: Version = None,
+    style: StyleParameter = "overlay",
+    timeout_s: Timeout = None,
 ) -> Response:
     """A picture of the anomalies, of the uploaded picture's size."""
-    answer = await predictor.predict(model, version, await image.read(), partial(heatmap_png, style=style))
+    render = partial(heatmap_png, style=style)
+    answer = await predictor.predict(model, version, await image.read(), render, timeout_s)
     return Response(answer.rendered, media_type="image/png")

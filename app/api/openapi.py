@@ -26,7 +26,7 @@ def binary_response(*media_types: str) -> Responses:
     return {200: {"description": "The file", "content": {media_type: {"schema": schema} for media_type in media_types}}}
 
 
-PICTURE_PROBLEMS = problem_responses(400, 404, 413, 415, 422, 429, 500, 503)
+PICTURE_PROBLEMS = problem_responses(400, 404, 413, 415, 422, 429, 500, 503, 504)
 
 
 def describe_problems(app: FastAPI) -> None:

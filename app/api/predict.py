@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
 
-from app.api.dependencies import Image, ModelName, PredictorDep, Version
+from app.api.dependencies import Image, ModelName, PredictorDep, Timeout, Version
 from app.api.openapi import PICTURE_PROBLEMS
 from app.api.schemas.prediction import PredictionBody
 from app.service.pictures import Include, extras
@@ -33,8 +33,9 @@ async def predict(
     predictor: PredictorDep,
     version: Version = None,
     include: Includes = [],  # noqa: B006
+    timeout_s: Timeout = None,
 ) -> PredictionBody:
     """Score, label and defect regions of a picture."""
     render = partial(extras, include=frozenset(include))
-    answer = await predictor.predict(model, version, await image.read(), render)
+    answer = await predictor.predict(model, version, await image.read(), render, timeout_s)
     return PredictionBody.of(answer.predicted, answer.timings, answer.rendered)

@@ -32,6 +32,7 @@ STATUS: dict[type[errors.TesseraError], int] = {
     errors.UnsupportedImport: 500,
     errors.InvalidDevice: 500,
     errors.InsufficientMemory: 503,
+    errors.DeadlineExceeded: 504,
     errors.EngineStopped: 503,
 }
 MEDIA_TYPE = "application/problem+json"

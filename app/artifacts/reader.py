@@ -25,9 +25,15 @@ class Artifact:
     digest: str
     manifest: Manifest
     model: TiledModel
+    replicas: tuple[TiledModel, ...] = ()  # the same on further devices
+
+    @property
+    def models(self) -> tuple[TiledModel, ...]:
+        """The model on each of the devices for which it was loaded."""
+        return self.model, *self.replicas
 
 
-def load_artifact(entry: Entry, device: torch.device | str = "cpu") -> Artifact:
+def load_artifact(entry: Entry, device: torch.device | str = "cpu", batch_tiles: int = 0) -> Artifact:
     """The model of an entry, on a device: its digests compared and its golden sample reproduced.
 
     Raises MissingFile, DigestMismatch, UnsupportedSchema, GoldenMismatch or InvalidArtifact.
@@ -39,7 +45,7 @@ def load_artifact(entry: Entry, device: torch.device | str = "cpu") -> Artifact:
         )
     for file in (WEIGHTS, GOLDEN):
         _verify(entry.path / file, manifest.files.get(file))
-    model = _model(manifest, entry.path / WEIGHTS, device)
+    model = _model(manifest, entry.path / WEIGHTS, device, batch_tiles)
     verify_golden(model, load_golden(entry.path / GOLDEN), manifest.golden.tolerance)
     return Artifact(entry.name, entry.version, digest(entry.path / MANIFEST), manifest, model)
 
@@ -59,7 +65,7 @@ def _verify(path: Path, expected: str | None) -> None:
         )
 
 
-def _model(manifest: Manifest, weights: Path, device: torch.device | str) -> TiledModel:
+def _model(manifest: Manifest, weights: Path, device: torch.device | str, batch_tiles: int) -> TiledModel:
     kind = DETECTORS.get(manifest.detector.name)
     if kind is None:
         raise UnsupportedSchema(
@@ -70,7 +76,7 @@ def _model(manifest: Manifest, weights: Path, device: torch.device | str) -> Til
         # Copies: what load_file returns is the file itself, mapped, and would change or vanish with it.
         detector.load_fitted_state({key: tensor.clone() for key, tensor in load_file(weights).items()})
         preprocessing, tiling = manifest.preprocessing.build(), manifest.tiling.build()
-        return TiledModel(detector, preprocessing, tiling, manifest.calibration.build(), device)
+        return TiledModel(detector, preprocessing, tiling, manifest.calibration.build(), device, batch_tiles)
     except (TypeError, RuntimeError, SafetensorError, TesseraError) as error:
         raise InvalidArtifact(
             f"{weights.parent} does not hold the model that its manifest describes: {error}"

@@ -1,6 +1,6 @@
 """The stages of a prediction: prepare, run, finish."""
 
-from app.pipeline.device import BATCH_TILES, resolve_device
+from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices
 from app.pipeline.model import Outcome, Prepared, TiledModel, predict
 from app.pipeline.out_of_memory import is_out_of_memory
 from app.pipeline.prediction import DefectRegion, Label, Prediction, interpret
@@ -19,4 +19,5 @@ __all__ = [
     "is_out_of_memory",
     "predict",
     "resolve_device",
+    "resolve_devices",
 ]

@@ -8,6 +8,11 @@ BATCH_TILES = {"cpu": 4, "cuda": 32}
 """How many tiles run at once by default, by the kind of device: two cores are faster with 4 than with 16."""
 
 
+def resolve_devices(names: str) -> tuple[torch.device, ...]:
+    """The devices of a list with commas, such as `cuda:0,cuda:1`; raises InvalidDevice."""
+    return tuple(resolve_device(name.strip()) for name in names.split(","))
+
+
 def resolve_device(name: str) -> torch.device:
     """The device called `cpu`, `cuda`, `cuda:N` or `auto` (a GPU if there is one); raises InvalidDevice."""
     if name == "auto":

@@ -9,6 +9,7 @@ from torch import Tensor
 from app.detectors import Detector, Features
 from app.detectors.base import Measurement
 from app.errors import InvalidDataset
+from app.pipeline.device import BATCH_TILES
 from app.pipeline.preprocessing import Preprocessing
 from app.scoring import Calibration, Grid, anomaly_map, resize_map
 from app.tiling import Size, Stitcher, TilePlan, Tiling, plan, tile, zero_padding
@@ -38,6 +39,8 @@ class TiledModel:
     `prepare` is done per picture, `run` per batch of tiles of any pictures, `finish` per picture.
     Raises InvalidTiling if tiles do not lie on the detector's feature grid, and InvalidDataset if the detector needs
     pictures of one size and the preprocessing does not give them.
+
+    `batch_tiles` is how many tiles it runs at once at most (0: by the kind of device).
     """
 
     def __init__(
@@ -47,11 +50,13 @@ class TiledModel:
         tiling: Tiling,
         calibration: Calibration | None = None,
         device: torch.device | str = "cpu",
+        batch_tiles: int = 0,
     ) -> None:
         tiling.require_multiples(detector.stride, detector.tile_multiple)
         if detector.image_size_is_fixed and preprocessing.image_size is None:
             raise InvalidDataset(f"{detector.name} knows pictures of one size only; give an image_size")
         self.device = torch.device(device)
+        self.batch_tiles = batch_tiles or BATCH_TILES[self.device.type]
         self.detector = detector.to(self.device).eval()
         self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration
 

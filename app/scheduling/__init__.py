@@ -1,7 +1,9 @@
-"""Who runs the stages, and when: admission by tiles, and the thread that owns the device."""
+"""Who runs the stages, and when: admission by tiles, and the threads that own the devices."""
 
 from app.scheduling.admission import Admission, Ticket
-from app.scheduling.observer import Observer, SilentObserver
-from app.scheduling.worker import DeviceWorker, Done
+from app.scheduling.job import size_class
+from app.scheduling.observer import End, Observer, SilentObserver
+from app.scheduling.picture import Done
+from app.scheduling.worker import DeviceWorker
 
-__all__ = ["Admission", "DeviceWorker", "Done", "Observer", "SilentObserver", "Ticket"]
+__all__ = ["Admission", "DeviceWorker", "Done", "End", "Observer", "SilentObserver", "Ticket", "size_class"]

@@ -16,39 +16,44 @@ GUESS_S = 1.0
 class Ticket:
     """Room for a picture's tiles. Leaving its `with` block gives the room back, as soon as no tile is running.
 
-    Work that was submitted with it and still waits is dropped then; if it runs, it ends with its current batch.
+    Work that was submitted with it is dropped then: at once, or, if it is running, with its current batch or step.
     """
 
     def __init__(self, tiles: int, release: Callable[["Ticket"], None]) -> None:
         self.tiles = tiles
-        self.abandoned = False
+        self.left = tiles  # that have not run
         self._release = release
-        self._work: Future[object] | None = None
+        self._drop: Callable[[], object] | None = None
 
-    def bind(self, work: Future[object]) -> None:
-        """The room is given back when this work is done."""
-        self._work = work
+    def bind(self, work: Future[object], drop: Callable[[], object]) -> None:
+        """The room is given back when this work is done; `drop` ends it before, and does nothing afterwards."""
+        self._drop = drop
         work.add_done_callback(lambda _: self._release(self))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.abandoned = True
-        if self._work is None:
+        if self._drop is None:
             self._release(self)
         else:
-            self._work.cancel()  # does nothing to work that is running or done
+            self._drop()
 
 
 class Admission:
-    """Counts the tiles of all tickets that were not given back, from any thread."""
+    """Counts the tiles of all tickets that were not given back, from any thread.
 
-    def __init__(self, queue_tiles: int, pace: Pace, changed: Callable[[int], None]) -> None:
-        self._bound, self._pace, self._changed = queue_tiles, pace, changed
+    How fast they are worked off is measured by `clock`, while there are any: that includes all that is done besides
+    running tiles.
+    """
+
+    def __init__(self, queue_tiles: int, clock: Callable[[], float], changed: Callable[[int], None]) -> None:
+        self._bound, self._clock, self._changed = queue_tiles, clock, changed
+        self._pace = Pace()
         self._lock = Lock()
         self._held: set[Ticket] = set()
         self._tiles = 0
+        self._measured_s = 0.0  # until when
 
     @property
     def tiles(self) -> int:
@@ -61,20 +66,38 @@ class Admission:
             excess = self._tiles + min(tiles, self._bound) - self._bound
             if excess > 0:
                 raise self._overloaded(tiles, excess)
+            if not self._held:
+                self._measured_s = self._clock()
             ticket = Ticket(tiles, self._give_back)
             self._held.add(ticket)
             self._tiles += tiles
             self._changed(self._tiles)
         return ticket
 
+    def ran(self, tiles: int) -> None:
+        """So many tiles were run, or none while other work was done."""
+        with self._lock:
+            now = self._clock()
+            self._pace.add(tiles, now - self._measured_s)
+            self._measured_s = now
+
     def _overloaded(self, tiles: int, excess: int) -> Overloaded:
         pace = self._pace.tiles_per_s
-        retry_after_s = GUESS_S if pace is None else excess / pace
+        retry_after_s = GUESS_S if pace is None else self._tiles_until_room(excess) / pace
         return Overloaded(
             f"the picture has {tiles} tiles, {self._tiles} of at most {self._bound} are waiting or running; "
             f"there should be room in {retry_after_s:.1f} s",
             retry_after_s,
         )
+
+    def _tiles_until_room(self, excess: int) -> int:
+        """How many tiles must run until pictures of so many have ended, those that are nearest to their end first."""
+        freed = run = 0
+        for ticket in sorted(self._held, key=lambda ticket: ticket.left):
+            freed, run = freed + ticket.tiles, run + ticket.left
+            if freed >= excess:
+                break
+        return run
 
     def _give_back(self, ticket: Ticket) -> None:
         with self._lock:

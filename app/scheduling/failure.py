@@ -11,14 +11,13 @@ def is_device_failure(error: BaseException) -> bool:
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
 
 
-def explained(error: Exception, device: torch.device, batch_tiles: int) -> Exception:
-    """The error to hand to whoever waits for the work."""
+def explained(error: Exception, device: torch.device) -> Exception:
+    """The error to hand to whoever waits for the work, which was tried with a single tile."""
     if isinstance(error, TesseraError) or not is_out_of_memory(error):
         return error
-    smaller = f"fewer than {batch_tiles} tiles a batch (batch_tiles)" if batch_tiles > 1 else "smaller tiles"
     explained = InsufficientMemory(
-        f"the picture does not fit into the memory of {device}; send a smaller one, serve with {smaller}, "
-        "or use a device with more memory"
+        f"the picture does not fit into the memory of {device}, not even one tile at a time; send a smaller one, serve "
+        "a model with smaller tiles, or use a device with more memory"
     )
     explained.__cause__ = error
     return explained

@@ -1,10 +1,9 @@
-"""The device's owner: one thread that runs prepared work in batches of tiles."""
+"""The devices' owners: a thread for each, which do what the scheduler decides."""
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 from threading import Condition, Thread
 from time import monotonic
 from traceback import clear_frames
@@ -13,35 +12,19 @@ import torch
 from torch import Tensor
 
 from app.errors import EngineStopped
-from app.pipeline import BATCH_TILES, Outcome, TiledModel, is_out_of_memory
-from app.pipeline.model import Assembly, completed
+from app.pipeline import TiledModel, is_out_of_memory
 from app.scheduling.admission import Admission, Ticket
+from app.scheduling.execution import Execution
 from app.scheduling.failure import explained, is_device_failure
+from app.scheduling.job import Batch, Job, State, Unit
 from app.scheduling.observer import Observer, SilentObserver
-from app.scheduling.pace import Pace
+from app.scheduling.picture import Done, Picture
+from app.scheduling.scheduler import Scheduler
 
 STOPPED = "the server is shutting down; send the picture again, to another server or later"
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A picture's outcome, its map on the CPU, and how long it waited and ran."""
-
-    outcome: Outcome
-    queue_s: float
-    device_s: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Work:
-    ticket: Ticket
-    model: TiledModel
-    image: Tensor
-    submitted_s: float
-    done: Future[Done]
-
-
-class _State(Enum):
+class _Life(Enum):
     new = auto()
     running = auto()
     draining = auto()  # takes nothing new
@@ -50,35 +33,39 @@ class _State(Enum):
 
 
 class DeviceWorker:
-    """Takes pictures one after the other and runs their tiles in batches of at most `batch_tiles` (0: by the device).
+    """Runs the tiles of all pictures in shared batches, on one or several devices; a picture stays on one.
 
-    `queue_tiles` bounds the tiles waiting or running. The thread lives from `start` to `stop` and is no daemon: whoever
-    starts it stops it. Every method may be called from any thread.
+    `queue_tiles` bounds the tiles waiting or running. The threads live from `start` to `stop` and are no daemons:
+    whoever starts them stops them. Every method may be called from any thread.
     """
 
     def __init__(
         self,
-        device: torch.device,
+        devices: Sequence[torch.device],
         *,
         queue_tiles: int,
-        batch_tiles: int = 0,
         clock: Callable[[], float] = monotonic,
         observer: Observer | None = None,
     ) -> None:
-        self._device, self._clock, self._observer = device, clock, observer or SilentObserver()
-        self._batch_tiles = batch_tiles or BATCH_TILES[device.type]
-        self._pace = Pace()
-        self._admission = Admission(queue_tiles, self._pace, self._observer.queue_changed)
-        self._waiting: deque[_Work] = deque()
-        self._wake = Condition()
-        self._state = _State.new
-        self._device_failed = False
-        self._thread = Thread(target=self._run, name="tessera-device")
+        self._devices, self._clock, self._observer = devices, clock, observer or SilentObserver()
+        self._admission = Admission(queue_tiles, clock, self._observer.queue_changed)
+        self._scheduler = Scheduler(len(devices))
+        self._pictures: dict[Job, Picture] = {}
+        self._wake = Condition()  # for the scheduler, the pictures and what follows
+        self._life = _Life.new
+        self._failed: set[int] = set()
+        # What a thread sets for itself is also what threads that are made later begin with: each owner sets its own.
+        processors = max(1, torch.get_num_threads() // max(1, sum(device.type == "cpu" for device in devices)))
+        self._threads = [
+            Thread(target=self._own, args=(number, processors if device.type == "cpu" else 1), name=f"tessera-{device}")
+            for number, device in enumerate(devices)
+        ]
 
     @property
     def healthy(self) -> bool:
-        """Whether work is taken, and the device did not fail at the last one."""
-        return self._state is _State.running and self._thread.is_alive() and not self._device_failed
+        """Whether work is taken, and no device failed at its last."""
+        alive = all(thread.is_alive() for thread in self._threads)
+        return self._life is _Life.running and alive and not self._failed
 
     @property
     def tiles(self) -> int:
@@ -86,117 +73,167 @@ class DeviceWorker:
         return self._admission.tiles
 
     def start(self) -> None:
-        """Starts the thread."""
-        self._state = _State.running
-        self._thread.start()
+        """Starts the threads."""
+        self._life = _Life.running
+        for thread in self._threads:
+            thread.start()
 
     def admit(self, tiles: int) -> Ticket:
         """Room for a picture of so many tiles; raises Overloaded at once, or EngineStopped."""
-        if self._state is not _State.running:
+        if self._life is not _Life.running:
             raise EngineStopped(STOPPED)
         return self._admission.admit(tiles)
 
-    def submit(self, ticket: Ticket, model: TiledModel, image: Tensor) -> Future[Done]:
-        """Puts a decoded picture [C,H,W] into the queue; its ticket may be used once."""
-        work = _Work(ticket, model, image, self._clock(), Future())
+    def submit(self, ticket: Ticket, models: Sequence[TiledModel], image: Tensor) -> Future[Done]:
+        """Puts a decoded picture [C,H,W] into the queue, with its model on each device; a ticket may be used once."""
+        picture = Picture(ticket, models, image)
+        job, done = picture.job, picture.done
         with self._wake:
-            if self._state not in (_State.running, _State.draining):
+            if self._life not in (_Life.running, _Life.draining):
                 raise EngineStopped(STOPPED)
-            self._waiting.append(work)
-            self._wake.notify()
-        work.done.add_done_callback(self._forget)
-        ticket.bind(work.done)  # type: ignore[arg-type]  # Future is invariant, and nothing is written to it here
-        return work.done
+            self._pictures[job] = picture
+            self._scheduler.add(job)
+            self._wake.notify_all()
+        done.add_done_callback(partial(self._forget, job))
+        ticket.bind(done, partial(self._drop, job, done))  # type: ignore[arg-type]  # Future is invariant; it is only read
+        return done
 
     def drain(self) -> None:
         """Admits nothing any more; what was admitted goes on."""
         with self._wake:
-            if self._state is _State.running:
-                self._state = _State.draining
+            if self._life is _Life.running:
+                self._life = _Life.draining
 
     def stop(self, *, finish_running: bool = True) -> None:
-        """Fails what waits with EngineStopped, finishes what runs (or fails it after its batch), ends the thread."""
+        """Fails what waits with EngineStopped, finishes what runs (or fails it after its unit), ends the threads."""
         with self._wake:
-            started = self._state is not _State.new
-            if self._state is not _State.aborting:
-                self._state = _State.stopping if finish_running else _State.aborting
-            left, self._waiting = self._waiting, deque()
-            self._wake.notify()
-        for work in left:
-            if work.done.set_running_or_notify_cancel():
-                work.done.set_exception(EngineStopped(STOPPED))
-        if started:
-            self._thread.join()
+            started = self._life is not _Life.new
+            if self._life is not _Life.aborting:
+                self._life = _Life.stopping if finish_running else _Life.aborting
+            waiting = self._taken(self._scheduler.drop_waiting())
+            self._wake.notify_all()
+        for picture in waiting:
+            if picture.begin():
+                picture.done.set_exception(EngineStopped(STOPPED))
+        for thread in self._threads if started else ():
+            thread.join()
 
-    def _forget(self, done: Future[Done]) -> None:
+    def _forget(self, job: Job, done: Future[Done]) -> None:
         """Cancelled work gives up its picture at once, not only when its turn comes."""
         if done.cancelled():
             with self._wake:
-                self._waiting = deque(work for work in self._waiting if work.done is not done)
+                self._scheduler.remove(job)
+                self._pictures.pop(job, None)
 
-    def _run(self) -> None:
-        while self._process(self._take()):  # no name is left that would keep a picture while waiting for the next
+    def _drop(self, job: Job, done: Future[Done]) -> None:
+        """Nobody waits for the picture any more."""
+        if done.cancel():
+            return
+        with self._wake:
+            left = self._taken([job]) if job.state is not State.gone and self._scheduler.remove(job) else []
+        self._end_dropped(left)
+
+    def _taken(self, jobs: Iterable[Job]) -> list[Picture]:
+        return [self._pictures.pop(job) for job in jobs]
+
+    def _own(self, device: int, processors: int) -> None:
+        torch.set_num_threads(processors)
+        execution = Execution(device)
+        while self._turn(device, execution):  # no name is left that would keep a picture while waiting for the next
             pass
 
-    def _take(self) -> _Work | None:
-        """The next work that was not cancelled; None when there will be none."""
-        while True:
-            with self._wake:
-                while not self._waiting:
-                    if self._state in (_State.stopping, _State.aborting):
-                        return None
-                    self._wake.wait()
-                work = self._waiting.popleft()
-            if work.done.set_running_or_notify_cancel():
-                return work
-            del work
-
-    def _process(self, work: _Work | None) -> bool:
-        if work is None:
+    def _turn(self, device: int, execution: Execution) -> bool:
+        """Waits for a unit and does it; False once there will be none."""
+        unit = self._next(device)
+        if unit is None:
             return False
-        started, done = self._clock(), work.done
-        try:
-            outcome = self._compute(work)
-        except Exception as error:  # whatever it is, it concerns this work only
-            del work  # the traceback would keep the picture, and what was made of it
-            clear_frames(error.__traceback__)
-            self._failed(error)
-            done.set_exception(explained(error, self._device, self._batch_tiles))
-        else:
-            self._device_failed = False
-            done.set_result(Done(outcome, started - work.submitted_s, self._clock() - started))
+        started = self._clock()
+        # Another thread may remove pictures meanwhile, but not those of this unit.
+        result = execution.attempt(unit, {job: self._pictures[job] for job in unit.jobs})
+        if isinstance(result, Exception):
+            clear_frames(result.__traceback__)  # they would keep the pictures, and what was made of them
+        self._ended(device, unit, result, self._clock() - started)
         return True
 
-    def _failed(self, error: Exception) -> None:
-        if is_device_failure(error):
-            self._device_failed = True
-        if is_out_of_memory(error) and self._device.type == "cuda":
-            torch.cuda.empty_cache()
+    def _next(self, device: int) -> Unit | None:
+        while True:
+            with self._wake:
+                if self._life is _Life.aborting:
+                    aborted = self._taken(self._scheduler.drop_flight(device))
+                    break
+                unit = self._scheduler.next(device)
+                if unit is not None:
+                    if isinstance(unit, Batch) or self._pictures[unit.job].begin():
+                        self._observer.flight_changed(self._scheduler.in_flight)
+                        return unit
+                    self._scheduler.failed(device, 0.0)  # it was cancelled this very moment
+                elif self._life is _Life.stopping:
+                    return None
+                else:
+                    self._wake.wait()
+        self._end_dropped(aborted)
+        return None
 
-    def _compute(self, work: _Work) -> Outcome:
-        """The outcome of a picture; batches of tiles of several pictures would be formed here."""
-        model = work.model
-        prepared = model.prepare(work.image)
-        assembly = Assembly(model, prepared)
-        for first in range(0, prepared.plan.count, self._batch_tiles):
-            self._require_wanted(work)
-            started = self._clock()
-            indices = range(first, min(first + self._batch_tiles, prepared.plan.count))
-            for _ in assembly.add(model.run(model.cut(prepared, indices))):
-                pass
-            self._measured(len(indices), started)
-        started = self._clock()
-        outcome = completed(assembly.finish())
-        outcome = replace(outcome, anomaly_map=outcome.anomaly_map.cpu())
-        self._measured(0, started)
-        return outcome
+    def _ended(self, device: int, unit: Unit, result: bool | Exception, seconds: float) -> None:
+        with self._wake:
+            for job, own_s in unit.time_of_jobs(seconds):
+                self._pictures[job].device_s += own_s
+            if isinstance(result, Exception):
+                gone = self._failed_at(device, result, seconds)
+            elif isinstance(unit, Batch):
+                self._recovered(device)
+                self._count(unit)
+                gone = self._scheduler.ran(device, seconds)
+            else:
+                gone = self._scheduler.stepped(device, seconds, last=result)
+            ended = [(job, self._pictures.pop(job)) for job in gone]
+            self._observer.flight_changed(self._scheduler.in_flight)
+        self._tell(unit, result, seconds)
+        for job, picture in ended:
+            self._resolve(device, picture, job.dropped, result)
 
-    def _require_wanted(self, work: _Work) -> None:
-        if work.ticket.abandoned or self._state is _State.aborting:
-            raise EngineStopped(STOPPED)
+    def _failed_at(self, device: int, error: Exception, seconds: float) -> list[Job]:
+        if is_out_of_memory(error):
+            if self._devices[device].type == "cuda":
+                torch.cuda.empty_cache()
+            return self._scheduler.ran_out_of_memory(device, seconds)
+        broken = is_device_failure(error)
+        if broken:
+            self._failed.add(device)
+            self._scheduler.suspend(device, True)
+        return self._scheduler.failed(device, seconds, by_picture=not broken)
 
-    def _measured(self, tiles: int, started: float) -> None:
-        seconds = self._clock() - started
-        self._pace.add(tiles, seconds)
-        if tiles:
-            self._observer.batch_done(tiles, seconds)
+    def _recovered(self, device: int) -> None:
+        if device in self._failed:
+            self._failed.remove(device)
+            self._scheduler.suspend(device, False)
+
+    def _count(self, batch: Batch) -> None:
+        for share in batch.shares:
+            self._pictures[share.job].ticket.left -= len(share.indices)
+
+    def _tell(self, unit: Unit, result: bool | Exception, seconds: float) -> None:
+        failed = isinstance(result, Exception)
+        self._admission.ran(0 if failed or not isinstance(unit, Batch) else unit.tiles)
+        if not isinstance(unit, Batch):
+            self._observer.step_done(seconds)
+        elif failed:
+            self._observer.batch_failed(unit.tiles, seconds)
+        else:
+            self._observer.batch_done(unit.tiles, unit.room, seconds)
+
+    def _resolve(self, device: int, picture: Picture, dropped: bool, result: bool | Exception) -> None:
+        if dropped:
+            self._end_dropped([picture])
+        elif isinstance(result, Exception):
+            self._observer.picture_ended("failed")
+            picture.done.set_exception(explained(result, self._devices[device]))
+        else:
+            self._observer.picture_ended("done")
+            picture.done.set_result(picture.result())
+
+    def _end_dropped(self, pictures: Iterable[Picture]) -> None:
+        for picture in pictures:
+            if picture.begin():
+                self._observer.picture_ended("dropped")
+                picture.done.set_exception(EngineStopped(STOPPED))

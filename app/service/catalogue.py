@@ -1,7 +1,7 @@
 """The models that are served."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -50,11 +50,18 @@ class ModelCatalogue:
     """The models of a repository, as they were when it was made; all of them are loaded by one call of `load`.
 
     What cannot be loaded is refused with its reason, and does not keep the others from being served. `default` means
-    `default_model`, or else the only model. Reading is possible at any time and from any thread.
+    `default_model`, or else the only model. Reading is possible at any time and from any thread. Each device has a
+    copy of its own, which reproduced the golden sample.
     """
 
-    def __init__(self, repository: ModelRepository, device: torch.device, default_model: str | None = None) -> None:
-        self._device, self._default = device, default_model
+    def __init__(
+        self,
+        repository: ModelRepository,
+        devices: Sequence[torch.device],
+        default_model: str | None = None,
+        batch_tiles: int = 0,
+    ) -> None:
+        self._devices, self._default, self._batch_tiles = devices, default_model, batch_tiles
         self._statuses = [VersionStatus(entry) for entry in repository.entries()]
         self._stopped = False
 
@@ -74,7 +81,7 @@ class ModelCatalogue:
     def _loaded(self, status: VersionStatus) -> VersionStatus:
         entry = status.entry
         try:
-            artifact = load_artifact(entry, self._device)
+            artifact = self._load(entry)
         except TesseraError as error:
             _log.error("model %s version %d is refused (%s): %s", entry.name, entry.version, error.code, error)
             return replace(status, error=error)
@@ -83,6 +90,10 @@ class ModelCatalogue:
             return replace(status, error=InvalidArtifact(f"it cannot be loaded ({type(error).__name__}: {error})"))
         _log.info("model %s version %d is ready", entry.name, entry.version)
         return replace(status, artifact=artifact)
+
+    def _load(self, entry: Entry) -> Artifact:
+        first, *others = (load_artifact(entry, device, self._batch_tiles) for device in self._devices)
+        return replace(first, replicas=tuple(other.model for other in others))
 
     @property
     def loading(self) -> bool:

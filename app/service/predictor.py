@@ -8,14 +8,16 @@ from functools import partial
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from app.artifacts import Artifact
 from app.decoding import decode, read_header
-from app.errors import InvalidImage
+from app.errors import DeadlineExceeded, InvalidImage
 from app.pipeline import Prediction, interpret
 from app.scheduling import DeviceWorker, Done
 from app.service.catalogue import ModelCatalogue
+from app.service.decoded import DecodedPixels
 from app.tiling import TilePlan
 
 T = TypeVar("T")
@@ -33,7 +35,9 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """How long each stage took, in seconds; `total_s` also holds what was waited for between them."""
+    """How long each stage took, in seconds: `queue_s` is what was waited for while nothing was done, `device_s` the
+    picture's share of the device's time, and `total_s` all of it.
+    """
 
     decode_s: float
     queue_s: float
@@ -57,11 +61,15 @@ class StageObserver(Protocol):
     def answered(self, timings: Timings) -> None:
         """A picture was answered."""
 
+    def deadline_missed(self) -> None:
+        """A picture was given up, because its time was over."""
+
 
 class Predictor:
-    """Decodes and renders in `threads` threads, and has the device's owner do what lies between.
+    """Decodes and renders in `threads` threads, and has the devices' owners do what lies between.
 
-    Pictures are admitted by their header, before a pixel is decoded. Lives on one event loop, until `close`.
+    Pictures are admitted by their header, before a pixel is decoded, and decoded as memory allows. While one is on the
+    device, the next is decoded and the last rendered. Lives on one event loop, until `close`.
     """
 
     def __init__(
@@ -71,21 +79,52 @@ class Predictor:
         *,
         max_pixels: int,
         threads: int,
+        timeout_s: float | None = None,
         clock: Callable[[], float] = monotonic,
         observer: StageObserver | None = None,
     ) -> None:
         self._catalogue, self._worker = catalogue, worker
-        self._max_pixels, self._clock, self._observer = max_pixels, clock, observer
+        self._max_pixels, self._timeout_s, self._clock, self._observer = max_pixels, timeout_s, clock, observer
+        self._decoded = DecodedPixels()
         # Headers have a thread of their own: a full queue is told at once, also while all others decode.
         self._headers = ThreadPoolExecutor(1, thread_name_prefix="tessera-header")
-        self._pictures = ThreadPoolExecutor(threads, thread_name_prefix="tessera-picture")
+        self._pictures = ThreadPoolExecutor(
+            threads,
+            thread_name_prefix="tessera-picture",
+            initializer=partial(torch.set_num_threads, 1),  # each is one of several, beside the device's owner
+        )
 
-    async def predict(self, name: str, version: int | None, data: bytes, render: Callable[[Predicted], T]) -> Answer[T]:
+    async def predict(
+        self,
+        name: str,
+        version: int | None,
+        data: bytes,
+        render: Callable[[Predicted], T],
+        timeout_s: float | None = None,
+    ) -> Answer[T]:
         """What the model says of a picture, and what `render`, called in one of the threads, makes of it.
 
-        Raises NotServed, InvalidImage, LimitExceeded, Overloaded, EngineStopped or InsufficientMemory. If the awaiting
-        task is cancelled, the work is dropped as soon as no batch of it is running.
+        Raises NotServed, InvalidImage, LimitExceeded, Overloaded, EngineStopped or InsufficientMemory, and
+        DeadlineExceeded after `timeout_s` (by default the predictor's own). If that is over or the awaiting task is
+        cancelled, the work is dropped: at once, or with the batch or step that is running.
         """
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        answer = self._answer(name, version, data, render)
+        del data  # may be as large as the picture
+        try:
+            async with asyncio.timeout(limit_s) as timeout:
+                return await answer
+        except TimeoutError as error:
+            if not timeout.expired():
+                raise
+            if self._observer is not None:
+                self._observer.deadline_missed()
+            raise DeadlineExceeded(
+                f"the picture was not answered within {limit_s:g} s, and is given up; allow more time "
+                "(X-Request-Timeout, request_timeout_s), send a smaller picture, or send it when there is less to do"
+            ) from error
+
+    async def _answer(self, name: str, version: int | None, data: bytes, render: Callable[[Predicted], T]) -> Answer[T]:
         started = self._clock()
         artifact = self._catalogue.get(name, version)
         if not data:
@@ -93,13 +132,16 @@ class Predictor:
         header, header_s = await self._timed(self._headers, partial(read_header, data, max_pixels=self._max_pixels))
         plan = artifact.model.plan(header.height, header.width)
         with self._worker.admit(plan.count) as ticket:
-            image, decode_s = await self._timed(self._pictures, partial(decode, data, max_pixels=self._max_pixels))
-            del data  # may be as large as the picture
-            done = await asyncio.wrap_future(self._worker.submit(ticket, artifact.model, image))
-        (predicted, rendered), render_s = await self._timed(
-            self._pictures, partial(_render, artifact, image, plan, done, render)
-        )
-        timings = Timings(header_s + decode_s, done.queue_s, done.device_s, render_s, self._clock() - started)
+            async with self._decoded.hold(header.height * header.width):
+                image, decode_s = await self._timed(self._pictures, partial(decode, data, max_pixels=self._max_pixels))
+                del data
+                done = await asyncio.wrap_future(self._worker.submit(ticket, artifact.models, image))
+                (predicted, rendered), render_s = await self._timed(
+                    self._pictures, partial(_render, artifact, image, plan, done, render)
+                )
+        decode_s, total_s = header_s + decode_s, self._clock() - started
+        queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
+        timings = Timings(decode_s, queue_s, done.device_s, render_s, total_s)
         if self._observer is not None:
             self._observer.answered(timings)
         return Answer(predicted, rendered, timings)

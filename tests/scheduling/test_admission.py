@@ -1,15 +1,23 @@
+from contextlib import ExitStack
 from threading import Thread
 
 import pytest
 
 from app.errors import Overloaded
 from app.scheduling.admission import GUESS_S, Admission
-from app.scheduling.pace import Pace
 
 
-def admission(bound: int, pace: Pace | None = None) -> tuple[Admission, list[int]]:
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def admission(bound: int, clock: Clock | None = None) -> tuple[Admission, list[int]]:
     seen: list[int] = []
-    return Admission(bound, pace or Pace(), seen.append), seen
+    return Admission(bound, clock or Clock(), seen.append), seen
 
 
 def test_full_queue_is_refused_at_once() -> None:
@@ -30,17 +38,57 @@ def test_picture_larger_than_the_bound_is_admitted_alone() -> None:
     assert queue.tiles == 0
 
 
+def measured(bound: int) -> Admission:
+    """Runs 10 tiles a second, while there are any."""
+    clock = Clock()
+    queue, _ = admission(bound, clock)
+    with queue.admit(8):
+        clock.now += 0.8
+        queue.ran(8)
+    clock.now += 1000  # nothing to do
+    return queue
+
+
 @pytest.mark.parametrize(
     ("held", "asked", "ahead"),
-    [(10, 4, 4), (8, 4, 2), (10, 11, 10), (3, 11, 3)],
+    [
+        ([10], 4, 10),  # the room of a picture is free once all of it was run
+        ([8, 2], 2, 2),
+        ([8, 2], 3, 10),
+        ([4, 3, 2, 1], 5, 6),
+        ([3], 11, 3),
+    ],
 )
-def test_retry_after_is_the_time_until_enough_tiles_are_done(held: int, asked: int, ahead: int) -> None:
-    pace = Pace()
-    pace.add(20, 2.0)
-    queue, _ = admission(10, pace)
-    with queue.admit(held), pytest.raises(Overloaded) as refused:
-        queue.admit(asked)
+def test_retry_after_is_the_time_until_pictures_of_enough_tiles_are_done(
+    held: list[int], asked: int, ahead: int
+) -> None:
+    queue = measured(10)
+    with ExitStack() as stack:
+        for tiles in held:
+            stack.enter_context(queue.admit(tiles))
+        with pytest.raises(Overloaded) as refused:
+            queue.admit(asked)
     assert refused.value.retry_after_s == pytest.approx(ahead / 10)
+
+
+def test_retry_after_does_not_count_tiles_that_ran_already() -> None:
+    queue = measured(10)
+    with queue.admit(10) as ticket, pytest.raises(Overloaded) as refused:
+        ticket.left = 1
+        queue.admit(1)
+    assert refused.value.retry_after_s == pytest.approx(0.1)
+
+
+def test_the_pace_includes_what_is_done_besides_tiles() -> None:
+    clock = Clock()
+    queue, _ = admission(10, clock)
+    with queue.admit(10), pytest.raises(Overloaded) as refused:
+        clock.now += 1.0  # decoding, say
+        queue.ran(4)
+        clock.now += 1.0
+        queue.ran(0)
+        queue.admit(1)
+    assert refused.value.retry_after_s == pytest.approx(10 / 2)
 
 
 def test_retry_after_is_a_guess_before_anything_was_measured() -> None:

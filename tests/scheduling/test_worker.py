@@ -4,45 +4,56 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from itertools import count
-from threading import Event
+from threading import Event, Lock
+from time import monotonic
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
+from app.detectors import Features
 from app.errors import EngineStopped, InsufficientMemory, Overloaded
 from app.pipeline import TiledModel, predict
-from app.scheduling import DeviceWorker, Done
+from app.scheduling import DeviceWorker, Done, End, SilentObserver
 
 WAIT_S = 20
 IMAGE = (torch.arange(3 * 96 * 160) % 251).to(torch.uint8).reshape(3, 96, 160)  # 2 x 4 tiles
+POISON = torch.full_like(IMAGE, 255)
 TILES = 8
 
 
-class Recorder:
+class Recorder(SilentObserver):
     def __init__(self) -> None:
+        self.failed: list[int] = []
+        self.ends: list[End] = []
         self.queue: list[int] = []
         self.batches: list[tuple[int, float]] = []
+        self.steps: list[float] = []
 
     def queue_changed(self, tiles: int) -> None:
         self.queue.append(tiles)
 
-    def batch_done(self, tiles: int, seconds: float) -> None:
+    def batch_done(self, tiles: int, room: int, seconds: float) -> None:
+        assert tiles <= room
         self.batches.append((tiles, seconds))
+
+    def batch_failed(self, tiles: int, seconds: float) -> None:
+        self.failed.append(tiles)
+
+    def step_done(self, seconds: float) -> None:
+        self.steps.append(seconds)
+
+    def picture_ended(self, how: End) -> None:
+        self.ends.append(how)
 
 
 @contextmanager
 def running(
-    *, queue_tiles: int = 64, batch_tiles: int = 3, clock: Callable[[], float] | None = None
+    *, queue_tiles: int = 64, devices: int = 1, clock: Callable[[], float] = lambda: 0.0
 ) -> Iterator[tuple[DeviceWorker, Recorder]]:
     observer = Recorder()
-    worker = DeviceWorker(
-        torch.device("cpu"),
-        queue_tiles=queue_tiles,
-        batch_tiles=batch_tiles,
-        clock=clock or (lambda: 0.0),
-        observer=observer,
-    )
+    worker = DeviceWorker([torch.device("cpu")] * devices, queue_tiles=queue_tiles, clock=clock, observer=observer)
     worker.start()
     try:
         yield worker, observer
@@ -73,33 +84,75 @@ def fail_once(model: TiledModel, error: Exception) -> None:
     hook = model.detector.backbone.register_forward_pre_hook(fail)
 
 
+def fail_always(model: TiledModel, error: Exception) -> RemovableHandle:
+    def fail(*_: object) -> None:
+        raise error
+
+    return model.detector.backbone.register_forward_pre_hook(fail)
+
+
+def poison(model: TiledModel) -> None:
+    """From now on, tiles that show white fail their batch."""
+    run = model.run
+
+    def run_unless_poisoned(tiles: Tensor) -> Features:
+        if (tiles[:, 0] > 2.2).any():  # white, normalised
+            raise ValueError("poison")
+        return run(tiles)
+
+    model.run = run_unless_poisoned  # type: ignore[method-assign]  # stands for whatever a picture may break
+
+
 def submit(worker: DeviceWorker, model: TiledModel, image: Tensor = IMAGE) -> Future[Done]:
-    return worker.submit(worker.admit(TILES), model, image)
+    return worker.submit(worker.admit(TILES), [model], image)
 
 
 @pytest.mark.parametrize("batch_tiles", [1, 3, 8, 32])
 def test_outcome_equals_the_straight_line(tiny_model: TiledModel, batch_tiles: int) -> None:
+    tiny_model.batch_tiles = batch_tiles
     expected = predict(tiny_model, IMAGE, batch_tiles)
-    with running(batch_tiles=batch_tiles) as (worker, _):
+    with running() as (worker, _):
         outcome = submit(worker, tiny_model).result(WAIT_S).outcome
     assert outcome.raw_score == expected.raw_score
     assert torch.equal(outcome.anomaly_map, expected.anomaly_map)
 
 
 def test_batches_are_bounded_and_the_queue_is_told(tiny_model: TiledModel) -> None:
-    with running(batch_tiles=3) as (worker, observer):
+    tiny_model.batch_tiles = 3
+    with running() as (worker, observer):
         submit(worker, tiny_model).result(WAIT_S)
     assert [tiles for tiles, _ in observer.batches] == [3, 3, 2]
     assert observer.queue == [TILES, 0]
 
 
-def test_time_is_told_by_the_clock_that_came_in(tiny_model: TiledModel) -> None:
-    ticks = count()
-    with running(batch_tiles=8, clock=lambda: float(next(ticks))) as (worker, observer):
+def test_device_time_is_told_by_the_clock_that_came_in(tiny_model: TiledModel) -> None:
+    tiny_model.batch_tiles = 8
+    lock, ticks = Lock(), count()
+
+    def clock() -> float:
+        with lock:
+            return float(next(ticks))
+
+    with running(clock=clock) as (worker, observer):
         done = submit(worker, tiny_model).result(WAIT_S)
-    # read: submitted 0, taken 1, batch 2 to 3, map 4 to 5, done 6
-    assert (done.queue_s, done.device_s) == (1.0, 5.0)
+    units = len(observer.batches) + len(observer.steps)
     assert observer.batches == [(8, 1.0)]
+    assert done.device_s == units  # each took from one tick to the next
+
+
+def test_pictures_share_batches_and_pay_for_their_tiles(tiny_model: TiledModel) -> None:
+    tiny_model.batch_tiles = 16
+    gate = Gate(tiny_model)
+    with running(clock=monotonic) as (worker, observer):
+        first = submit(worker, tiny_model)
+        assert gate.reached.wait(WAIT_S)
+        others = [submit(worker, tiny_model) for _ in range(2)]
+        gate.open()
+        done = [each.result(WAIT_S) for each in (first, *others)]
+        assert [tiles for tiles, _ in observer.batches] == [8, 16]
+    spent = sum(seconds for _, seconds in observer.batches) + sum(observer.steps)
+    assert sum(each.device_s for each in done) == pytest.approx(spent)
+    assert all(torch.equal(each.outcome.anomaly_map, done[0].outcome.anomaly_map) for each in done[1:])
 
 
 def test_a_failing_picture_fails_alone(tiny_model: TiledModel) -> None:
@@ -113,20 +166,67 @@ def test_a_failing_picture_fails_alone(tiny_model: TiledModel) -> None:
     assert worker.tiles == 0
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"),
-        MemoryError(),
-    ],
-)
-def test_lack_of_memory_says_what_helps_and_is_not_the_devices_fault(tiny_model: TiledModel, error: Exception) -> None:
-    fail_once(tiny_model, error)
-    with running(batch_tiles=4) as (worker, _):
-        with pytest.raises(InsufficientMemory, match=r"smaller one.*fewer than 4 tiles a batch"):
-            submit(worker, tiny_model).result(WAIT_S)
+def test_a_picture_that_fails_a_shared_batch_is_found(tiny_model: TiledModel) -> None:
+    tiny_model.batch_tiles = 40
+    expected = predict(tiny_model, IMAGE, 8)
+    gate = Gate(tiny_model)
+    poison(tiny_model)
+    with running() as (worker, observer):
+        first = submit(worker, tiny_model)
+        assert gate.reached.wait(WAIT_S)
+        images = [IMAGE, IMAGE, POISON, IMAGE, IMAGE]
+        shared = [submit(worker, tiny_model, image) for image in images]
+        gate.open()
+        first.result(WAIT_S)
+        for number, each in enumerate(shared):
+            if number == 2:
+                with pytest.raises(ValueError, match="poison"):
+                    each.result(WAIT_S)
+            else:
+                assert torch.allclose(each.result(WAIT_S).outcome.anomaly_map, expected.anomaly_map, atol=1e-4)
         assert worker.healthy
+    assert observer.failed[0] == 40 and set(observer.failed) <= {40, 24, 16, 8}
+    assert sorted(observer.ends) == ["done"] * 5 + ["failed"]
+
+
+LACKS = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", LACKS)
+def test_lack_of_memory_halves_the_batches(tiny_model: TiledModel, error: Exception) -> None:
+    tiny_model.batch_tiles = 8
+    expected = predict(tiny_model, IMAGE, 8)
+    run = tiny_model.run
+
+    def run_at_most_3(tiles: Tensor) -> Features:
+        if len(tiles) > 3:
+            raise error
+        return run(tiles)
+
+    tiny_model.run = run_at_most_3  # type: ignore[method-assign]  # stands for a device with little memory
+    with running() as (worker, observer):
+        for _ in range(2):
+            outcome = submit(worker, tiny_model).result(WAIT_S).outcome
+            assert torch.allclose(outcome.anomaly_map, expected.anomaly_map, atol=1e-4)
+        assert worker.healthy
+    assert observer.failed == [8, 4]
+    assert [tiles for tiles, _ in observer.batches] == [2] * 8
+
+
+@pytest.mark.parametrize("error", LACKS)
+def test_a_single_tile_that_lacks_memory_says_what_helps(tiny_model: TiledModel, error: Exception) -> None:
+    tiny_model.batch_tiles = 4
+    hook = fail_always(tiny_model, error)
+    with running() as (worker, observer):
+        with pytest.raises(InsufficientMemory, match=r"smaller one.*smaller tiles"):
+            submit(worker, tiny_model).result(WAIT_S)
+        assert observer.failed == [4, 2, 1]
+        assert worker.healthy
+        hook.remove()
         submit(worker, tiny_model).result(WAIT_S)
 
 
@@ -188,10 +288,11 @@ def test_cancelled_work_gives_up_its_room_and_its_picture_at_once(tiny_model: Ti
 
 
 def test_leaving_the_ticket_ends_running_work_with_its_batch(tiny_model: TiledModel) -> None:
+    tiny_model.batch_tiles = 3
     gate = Gate(tiny_model)
-    with running(batch_tiles=3) as (worker, observer):
+    with running() as (worker, observer):
         with worker.admit(TILES) as ticket:
-            abandoned = worker.submit(ticket, tiny_model, IMAGE)
+            abandoned = worker.submit(ticket, [tiny_model], IMAGE)
             assert gate.reached.wait(WAIT_S)
         assert worker.tiles == TILES  # a batch is running
         gate.open()
@@ -219,8 +320,9 @@ def test_stop_finishes_what_runs_and_fails_what_waits(tiny_model: TiledModel) ->
 
 
 def test_stop_can_end_what_runs_with_its_batch(tiny_model: TiledModel) -> None:
+    tiny_model.batch_tiles = 1
     gate = Gate(tiny_model)
-    with running(batch_tiles=1) as (worker, observer):
+    with running() as (worker, observer):
         first, second = submit(worker, tiny_model), submit(worker, tiny_model)
         second.add_done_callback(lambda _: gate.open())
         assert gate.reached.wait(WAIT_S)
@@ -236,12 +338,12 @@ def test_draining_admits_nothing_and_finishes_what_was_admitted(tiny_model: Tile
         worker.drain()
         with pytest.raises(EngineStopped):
             worker.admit(1)
-        assert worker.submit(ticket, tiny_model, IMAGE).result(WAIT_S).outcome.raw_score >= 0
+        assert worker.submit(ticket, [tiny_model], IMAGE).result(WAIT_S).outcome.raw_score >= 0
         assert not worker.healthy
 
 
 def test_a_worker_that_was_never_started_can_be_stopped() -> None:
-    worker = DeviceWorker(torch.device("cpu"), queue_tiles=1)
+    worker = DeviceWorker([torch.device("cpu")], queue_tiles=1)
     assert not worker.healthy
     worker.stop()
     with pytest.raises(EngineStopped):

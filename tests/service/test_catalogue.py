@@ -20,7 +20,7 @@ def copied(models_dir: Path, tmp_path: Path) -> Path:
 
 
 def catalogue(root: Path, default: str | None = None) -> ModelCatalogue:
-    return ModelCatalogue(ModelRepository(root), CPU, default)
+    return ModelCatalogue(ModelRepository(root), [CPU], default)
 
 
 def loaded(root: Path, default: str | None = None) -> ModelCatalogue:

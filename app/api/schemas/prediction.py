@@ -88,13 +88,15 @@ class TilesBody(BaseModel):
 
 
 class TimingBody(BaseModel):
-    """Milliseconds: `total` also holds what was waited for between the stages."""
+    """Milliseconds since the upload was read, by what was done meanwhile; `total` is the sum of the others."""
 
-    decode: FiniteFloat
-    queue: FiniteFloat
-    device: FiniteFloat
-    render: FiniteFloat
-    total: FiniteFloat
+    decode: FiniteFloat = Field(description="Reading the header, and decoding.")
+    queue: FiniteFloat = Field(description="Waiting: nothing was done for this picture, for others were worked on.")
+    device: FiniteFloat = Field(
+        description="The picture's share of the batches that its tiles were in, by their number, and its map."
+    )
+    render: FiniteFloat = Field(description="Finding regions, and drawing what was asked for.")
+    total: FiniteFloat = Field(description="From the upload's end to the answer's.")
 
     @classmethod
     def of(cls, timings: Timings) -> Self:

@@ -1,0 +1,55 @@
+"""Doing what the scheduler decides, on one device."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from app.scheduling.job import Batch, Job, Unit
+from app.scheduling.picture import Picture
+from app.tiling import Size
+
+KEPT_VALUES = 2**24
+"""The largest buffer for tiles that is kept for the next batch, in values: 64 MiB."""
+
+
+class Execution:
+    """Runs batches and steps on the device of this number; for one thread. Keeps a buffer for tiles."""
+
+    def __init__(self, device: int) -> None:
+        self._device = device
+        self._buffer: Tensor | None = None
+
+    def attempt(self, unit: Unit, pictures: Mapping[Job, Picture]) -> bool | Exception:
+        """Does the unit, and returns whether a step was the last one for now, or what was raised."""
+        try:
+            if isinstance(unit, Batch):
+                self._run(unit, pictures)
+                return True
+            return pictures[unit.job].step(self._device)
+        except Exception as error:  # whatever it is, it concerns this unit only
+            return error
+
+    def _run(self, batch: Batch, pictures: Mapping[Job, Picture]) -> None:
+        model = pictures[batch.jobs[0]].model(self._device)
+        tiles = self._tiles(batch.tiles, batch.jobs[0].shape, model.device)
+        bounds, end = [], 0
+        for share in batch.shares:
+            start, end = end, end + len(share.indices)
+            bounds.append((start, end))
+            model.cut(pictures[share.job].prepared, share.indices, out=tiles[start:end])
+        features = model.run(tiles)
+        for share, (start, end) in zip(batch.shares, bounds, strict=True):
+            own = tuple(feature[start:end] for feature in features)
+            pictures[share.job].take(own, last=share.indices.stop == share.job.tiles)
+
+    def _tiles(self, count: int, shape: Size, device: torch.device) -> Tensor:
+        """[count,3,h,w] to write tiles to: the same memory each time, unless it is large."""
+        size = count, 3, *shape
+        values = torch.Size(size).numel()
+        if values > KEPT_VALUES:
+            return torch.empty(size, device=device)
+        if self._buffer is None or self._buffer.numel() < values:
+            self._buffer = None  # before there is another
+            self._buffer = torch.empty(values, device=device)
+        return self._buffer[:values].view(size)

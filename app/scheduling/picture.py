@@ -1,0 +1,93 @@
+"""A picture on its way through a device."""
+
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from app.detectors import Features
+from app.pipeline import Outcome, Prepared, TiledModel
+from app.pipeline.model import Assembly
+from app.scheduling.admission import Ticket
+from app.scheduling.job import Job
+from app.tiling import TilePlan
+
+UNTILED_PIXELS = 256 * 256
+"""Pictures that are not cut are run together as far as tiles of so many pixels would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A picture's outcome, its map on the CPU, and its share of the device's time."""
+
+    outcome: Outcome
+    device_s: float
+
+
+class Picture:
+    """What is computed of a picture, in the order that its `job` is scheduled in, and the future that will have it.
+
+    `models` is its model on each device. Only the thread of the device that took it calls `step` and `take`.
+    """
+
+    def __init__(self, ticket: Ticket, models: Sequence[TiledModel], image: Tensor) -> None:
+        self.ticket = ticket
+        self.done: Future[Done] = Future()
+        self.device_s = 0.0
+        self._models, self._image = models, image
+        self._assembly: Assembly | None = None
+        self._steps: Generator[None, None, Outcome | None] | None = None
+        self._outcome: Outcome | None = None
+        self.prepared: Prepared
+        plan = models[0].plan(*image.shape[-2:])
+        limit = min(batch_limit(model, plan) for model in models)
+        self.job = Job(models[0], plan.input_size, plan.count, limit)
+
+    def model(self, device: int) -> TiledModel:
+        """Its model on a device."""
+        return self._models[device]
+
+    def begin(self) -> bool:
+        """Whether it is still wanted; it can no longer be cancelled then."""
+        return self.done.running() or self.done.set_running_or_notify_cancel()
+
+    def step(self, device: int) -> bool:
+        """Does the next step of the picture's own work, and returns whether it was the last one for now."""
+        if self._steps is None:
+            model = self.model(device)
+            self.prepared = model.prepare(self._image)
+            self._assembly = Assembly(model, self.prepared)
+            return True
+        try:
+            next(self._steps)
+        except StopIteration as end:
+            self._outcome = end.value
+            return True
+        return False
+
+    def take(self, features: Features, last: bool) -> None:
+        """The features of its next tiles: what is to be made of them are its next steps."""
+        assert self._assembly is not None
+        self._steps = _assembling(self._assembly, features, last)
+
+    def result(self) -> Done:
+        """What came out of all steps."""
+        assert self._outcome is not None
+        return Done(self._outcome, self.device_s)
+
+
+def _assembling(assembly: Assembly, features: Features, last: bool) -> Generator[None, None, Outcome | None]:
+    yield from assembly.add(features)
+    if not last:
+        return None
+    outcome = yield from assembly.finish()
+    return replace(outcome, anomaly_map=outcome.anomaly_map.cpu())
+
+
+def batch_limit(model: TiledModel, plan: TilePlan) -> int:
+    """How many tiles of this plan may run at once."""
+    if plan.tiled:
+        return model.batch_tiles
+    height, width = plan.input_size
+    return max(1, model.batch_tiles * UNTILED_PIXELS // (height * width))
