@@ -1,0 +1,1 @@
+"""How a detector's network is executed: as fast as the device allows, and saying the same."""

@@ -1,0 +1,86 @@
+"""Programs run by the kernels of oneDNN that torch's own compiler uses: convolution, addition and rectification in one."""
+
+import platform
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from app.runtime.network import DTYPES, Precision, StraightLine
+from app.runtime.pooling import max_pool, max_pool_rectified
+from app.runtime.program import Convolution, MaxPool, Pair, Program
+from app.runtime.shapes import Shape, shapes
+
+PACKED_TILES = 4
+"""The number of tiles for which weights are laid out; other numbers take the same layout, as far as was measured."""
+
+
+def fused_kernels_exist() -> bool:
+    """Whether this build of torch has them for this processor."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return x86 and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+
+
+def fused_network(program: Program, precision: Precision, tile_size: Pair | None) -> StraightLine:
+    """The program on the CPU, weights laid out for tiles of this size.
+
+    Tiles of other sizes are answered the same, but may take ten times as long, since oneDNN then lays the weights out
+    anew at every call. None leaves them as they are: a little slower, for tiles of every size.
+    """
+    dtype = DTYPES[precision]
+    sizes = shapes(program, tile_size) if tile_size else None
+    operations: list[Callable[..., Tensor]] = []
+    for step, done in zip(program.steps, program.done_with(), strict=True):
+        if isinstance(step, Convolution):
+            operations.append(_FusedConvolution(step, dtype, sizes[step.source] if sizes else None, step.add in done))
+        elif isinstance(step, MaxPool):
+            operations.append(_pool(step, program.is_rectified(step.source)))
+        else:
+            operations.append(lambda *sources: torch.cat(sources, 1))
+    return StraightLine(program, precision, operations)
+
+
+def _pool(step: MaxPool, rectified: bool) -> Callable[[Tensor], Tensor]:
+    pool = max_pool_rectified if rectified else max_pool
+    return lambda x: pool(x, step)
+
+
+class _FusedConvolution:
+    """A step with its weight laid out; `in_place` says that what is added may be overwritten with the result."""
+
+    def __init__(self, step: Convolution, dtype: torch.dtype, source: Shape | None, in_place: bool) -> None:
+        weight, bias = step.folded()
+        module = step.module
+        self._relu, self._in_place = step.relu, in_place
+        self._bias = bias.to(dtype)
+        weight = weight.to(dtype, memory_format=torch.channels_last)
+        extra = [list(module.output_padding)] if isinstance(module, nn.ConvTranspose2d) else []
+        self._transposed = bool(extra)
+        self._shape = (list(module.padding), *extra, list(module.stride), list(module.dilation), module.groups)
+        if source is not None:
+            pack = (
+                torch.ops.mkldnn._reorder_convolution_transpose_weight
+                if self._transposed
+                else torch.ops.mkldnn._reorder_convolution_weight
+            )
+            weight = pack(weight, *self._shape, [PACKED_TILES, *source])
+        self._weight = weight
+
+    def __call__(self, x: Tensor, add: Tensor | None = None) -> Tensor:
+        """See Convolution."""
+        ops, relu = torch.ops.mkldnn, "relu" if self._relu else None
+        given = x, self._weight, self._bias, *self._shape
+        if add is None or self._transposed:
+            kernel = ops._convolution_transpose_pointwise if self._transposed else ops._convolution_pointwise
+            alone = "none" if relu is None or add is not None else relu
+            y: Tensor = kernel(*given, alone, [], "")
+            if add is None:
+                return y
+            y.add_(add)
+            return y.relu_() if self._relu else y
+        after = "add", 1.0, relu, [], ""
+        if self._in_place:
+            y = ops._convolution_pointwise_.binary(add, *given, *after)
+        else:
+            y = ops._convolution_pointwise.binary(x, add, *given[1:], *after)
+        return y

@@ -1,0 +1,71 @@
+"""What executes a detector's network."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from app.detectors import Detector, Features
+from app.runtime.program import Program
+
+Precision = Literal["float32", "bfloat16", "float16"]
+DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+class Network(Protocol):
+    """Normalised tiles [n,3,h,w] float32 -> the detector's outputs [n,C,h',w'] each, as `Detector.network` gives them.
+
+    They are of the runtime's own dtype, and may be channels-last in memory. One thread at a time may call it.
+    """
+
+    @property
+    def runtime(self) -> str:
+        """The library that computes."""
+
+    @property
+    def precision(self) -> Precision:
+        """What is computed in."""
+
+    def __call__(self, tiles: Tensor) -> Features:
+        """The outputs."""
+
+
+class Eager:
+    """The detector's own modules, as they are at each call: what is being trained must be run so."""
+
+    runtime = "torch"
+    precision: Precision = "float32"
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    def __call__(self, tiles: Tensor) -> Features:
+        """See Network."""
+        return self._detector.network(tiles)
+
+
+class StraightLine:
+    """The operations of a program, one after the other; each value is let go after its last use."""
+
+    runtime = "torch"
+
+    def __init__(self, program: Program, precision: Precision, operations: Sequence[Callable[..., Tensor]]) -> None:
+        self.precision = precision
+        sources = [step.sources for step in program.steps]
+        self._steps = list(zip(operations, sources, program.done_with(), strict=True))
+        self._outputs = program.outputs
+
+    def __call__(self, tiles: Tensor) -> Features:
+        """See Network."""
+        values: dict[int, Tensor] = {0: tiles.to(DTYPES[self.precision])}
+        del tiles
+        for number, (operation, sources, done) in enumerate(self._steps, start=1):
+            values[number] = operation(*(values[source] for source in sources))
+            for value in done:
+                del values[value]
+        return tuple(values[number] for number in self._outputs)

@@ -1,0 +1,48 @@
+"""Programs run by torch's ordinary operations, on any device: batch norm folded, channels-last."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from app.runtime.network import DTYPES, Precision, StraightLine
+from app.runtime.pooling import max_pool
+from app.runtime.program import Convolution, MaxPool, Program, Step
+
+
+def plain_network(program: Program, precision: Precision) -> StraightLine:
+    """The program on the device on which its weights are."""
+    dtype = DTYPES[precision]
+    return StraightLine(program, precision, [_operation(step, dtype) for step in program.steps])
+
+
+def _operation(step: Step, dtype: torch.dtype) -> Callable[..., Tensor]:
+    if isinstance(step, Convolution):
+        return _convolution(step, dtype)
+    if isinstance(step, MaxPool):
+        return lambda x: max_pool(x, step)
+    return lambda *sources: torch.cat(sources, 1)
+
+
+def _convolution(step: Convolution, dtype: torch.dtype) -> Callable[..., Tensor]:
+    weight, bias = step.folded()
+    weight = weight.to(dtype, memory_format=torch.channels_last)
+    bias = bias.to(dtype)
+    module, relu = step.module, step.relu
+    stride, dilation, groups = module.stride, module.dilation, module.groups
+    padding = module.padding
+
+    def convolved(x: Tensor) -> Tensor:
+        if isinstance(module, nn.ConvTranspose2d):
+            extra = module.output_padding
+            return F.conv_transpose2d(x, weight, bias, stride, padding, extra, groups, dilation)  # type: ignore[arg-type]
+        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+
+    def operation(x: Tensor, add: Tensor | None = None) -> Tensor:
+        y = convolved(x)
+        if add is not None:
+            y.add_(add)
+        return y.relu_() if relu else y
+
+    return operation

@@ -1,0 +1,116 @@
+"""Finding out what a detector's network does: its forward pass, traced with torch.fx, as a Program."""
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, fx, nn
+
+from app.detectors import Detector, Features
+from app.runtime.program import Concatenation, Convolution, MaxPool, Pair, Program, Step
+
+ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
+
+
+def trace(detector: Detector) -> Program:
+    """The program of a detector's network, whose modules it shares; raises NotImplementedError for steps not known."""
+    traced = fx.symbolic_trace(_Forward(detector))
+    return _Lowering(traced).program()
+
+
+class _Forward(nn.Module):
+    """A module whose forward pass is the network: what torch.fx traces."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, tiles: Tensor) -> Features:
+        return self.detector.network(tiles)
+
+
+class _Lowering:
+    """Turns the nodes of a graph into steps, batch norms, additions and rectifications into part of a convolution.
+
+    Operations in place count as others: the graphs of these networks use what they overwrite nowhere else, which is
+    checked.
+    """
+
+    def __init__(self, traced: fx.GraphModule) -> None:
+        self._traced = traced
+        self._steps: list[Step] = []
+        self._values: dict[fx.Node, int] = {}
+
+    def program(self) -> Program:
+        outputs: tuple[int, ...] = ()
+        for node in self._traced.graph.nodes:
+            if node.op == "placeholder":
+                self._values[node] = 0
+            elif node.op == "output":
+                outputs = tuple(self._values[each] for each in cast(Sequence[fx.Node], node.args[0]))
+            elif node.op == "call_module":
+                self._module(node, self._traced.get_submodule(str(node.target)))
+            elif node.op in ("call_function", "call_method") and node.target in ADDITIONS:
+                self._addition(node)
+            elif node.target is torch.cat:
+                self._concatenation(node)
+            else:
+                raise _unknown(node)
+        return Program(tuple(self._steps), outputs)
+
+    def _module(self, node: fx.Node, module: nn.Module) -> None:
+        before = cast(fx.Node, node.args[0])
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            if module.padding_mode != "zeros" or isinstance(module.padding, str):
+                raise _unknown(node)
+            self._append(node, Convolution(self._values[before], module))
+        elif isinstance(module, nn.BatchNorm2d):
+            self._fuse(node, before, lambda step: step.norm is None, norm=module)
+        elif isinstance(module, nn.ReLU):
+            self._fuse(node, before, lambda _: True, relu=True)
+        elif isinstance(module, nn.MaxPool2d) and not module.ceil_mode and module.dilation == 1:
+            sizes = (_pair(each) for each in (module.kernel_size, module.stride, module.padding))
+            self._append(node, MaxPool(self._values[before], *sizes))
+        else:
+            raise _unknown(node)
+
+    def _append(self, node: fx.Node, step: Step) -> None:
+        self._steps.append(step)
+        self._values[node] = len(self._steps)
+
+    def _fuse(self, node: fx.Node, before: fx.Node, fits: Callable[[Convolution], bool], **changes: Any) -> None:
+        """Makes what `node` does part of the convolution whose result it takes, and nobody else does."""
+        number = self._values[before] - 1
+        step = self._steps[number] if number >= 0 else None
+        if not isinstance(step, Convolution) or step.relu or len(before.users) != 1 or not fits(step):
+            raise _unknown(node)
+        if "norm" in changes and step.add is not None:
+            raise _unknown(node)
+        self._steps[number] = replace(step, **changes)
+        self._values[node] = number + 1
+
+    def _addition(self, node: fx.Node) -> None:
+        """Adds the earlier value to the later one's convolution."""
+        if len(node.args) != 2 or node.kwargs or not all(isinstance(each, fx.Node) for each in node.args):
+            raise _unknown(node)
+        overwritten = cast(fx.Node, node.args[0])
+        if node.target in ("add_", operator.iadd) and len(overwritten.users) != 1:
+            raise _unknown(node)
+        earlier, later = sorted(cast(Sequence[fx.Node], node.args), key=lambda each: self._values[each])
+        self._fuse(node, later, lambda step: step.add is None, add=self._values[earlier])
+
+    def _concatenation(self, node: fx.Node) -> None:
+        joined, dimension = node.args if len(node.args) == 2 else (node.args[0], node.kwargs.get("dim"))
+        if dimension != 1:
+            raise _unknown(node)
+        self._append(node, Concatenation(tuple(self._values[each] for each in cast(Sequence[fx.Node], joined))))
+
+
+def _pair(value: int | Sequence[int]) -> Pair:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def _unknown(node: fx.Node) -> NotImplementedError:
+    return NotImplementedError(f"a runtime cannot run this step of the network: {node.format_node()}")
