@@ -22,7 +22,7 @@ from app.data import MVTec, decoded
 from app.detectors import Patchcore
 from app.detectors.coreset import k_center_greedy
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
-from app.pipeline.model import FeatureStitcher
+from app.pipeline.parts import FeatureStitcher
 from app.tiling import Tiling
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.setting import SETTINGS

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
 from app.detectors import OnePassDetector, Padim, Patchcore
 from app.pipeline import Preprocessing, TiledModel, predict
-from app.pipeline.model import FeatureStitcher
+from app.pipeline.parts import FeatureStitcher
 from app.scoring import calibrate_on_normal
 from app.tiling import Size, Tiling
 

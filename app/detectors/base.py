@@ -4,10 +4,12 @@ With tiles of 256 x 256 pixels and a ResNet-18:
 
     network(tiles [n,3,256,256]) -> outputs ([n,64,64,64], ...)         per batch of tiles of any pictures
     assemble(outputs)           -> features, here ([n,100,64,64],)      likewise; `embed` is both
-    ... stitched: rows of       -> ([100,rows,W],)                      per picture, band by band
-    measure(rows, top)          -> Measurement(distances ([rows,W],))   distances to what is normal, 0 or more
-    ... all bands               -> anomaly map [height,width]           by the detector's `map_rule`
+    measure(features, places)   -> Measurement(distances ([n,64,64],))  distances to what is normal, 0 or more
+    ... stitched, all layers    -> anomaly map [height,width]           by the detector's `map_rule`
     image_score(map, witnesses) -> one number, higher when more anomalous
+
+Where tiles overlap, features are stitched before they are measured: [1,100,rows,W], band by band. Features may be
+channels-last in memory, and of half precision; distances are float32.
 
 A detector is fitted in one pass (`one_pass.py`) or by gradient descent (`gradient.py`), and restored from its tensors.
 """
@@ -25,6 +27,11 @@ from app.errors import InvalidWeights
 from app.scoring import MapRule
 
 Features = tuple[Tensor, ...]
+Place = tuple[int, int]
+"""Where a part of a picture begins: `(top, left)` in pixels."""
+
+STEP_CELLS = {"cpu": 2**13, "cuda": 2**17}
+"""A few milliseconds' work for most detectors, by the kind of device."""
 
 
 class Progress(Protocol):
@@ -40,10 +47,10 @@ def silent(stage: str, done: int, total: int, note: str = "") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a band of a picture looks like to a detector."""
+    """What parts of a picture look like to a detector."""
 
-    distances: Features  # one [rows,W] for each of the features
-    witness: Features = ()  # what the image score needs to know of the band besides its map
+    distances: Features  # one [n,h,w] float32 for each of the map's layers
+    witness: Features = ()  # what the image score needs to know of the parts besides their map
 
 
 class Detector(nn.Module, ABC):
@@ -81,6 +88,16 @@ class Detector(nn.Module, ABC):
         """The stride in pixels of each of the features that `embed` returns."""
 
     @property
+    def map_strides(self) -> tuple[int, ...]:
+        """The stride in pixels of each of the distances that `measure` returns; by default that of the features."""
+        return self.feature_strides
+
+    @property
+    def step_cells(self) -> int:
+        """How many cells of the first feature are measured at once: the device does nothing else meanwhile."""
+        return STEP_CELLS[next(self.backbone.parameters()).device.type]
+
+    @property
     def stride(self) -> int:
         """The stride of the deepest layer: tiles must lie on its grid."""
         return self.backbone.stride
@@ -111,8 +128,11 @@ class Detector(nn.Module, ABC):
         return self.assemble(self.network(tiles))
 
     @abstractmethod
-    def measure(self, features: Features, top: int) -> Measurement:
-        """Distances of rows `top` and following of a stitched picture, [C,rows,W] each, to the normal state."""
+    def measure(self, features: Features, places: Sequence[Place]) -> Measurement:
+        """Distances of n parts of a picture, [n,C,h,w] each, to the normal state; `places` are where they begin.
+
+        A place is a multiple of the deepest layer's stride, but for that of a picture's only part, (0, 0).
+        """
 
     def image_score(self, anomaly_map: Tensor, witnesses: Sequence[Features]) -> Tensor:
         """The picture's score, a scalar, of its map [H,W] and the witnesses of its bands: the map's largest value."""

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from app.backbones import LAYER_STRIDES
-from app.detectors.base import Detector, Features, Measurement
+from app.detectors.base import Detector, Features, Measurement, Place
+
+EPSILON = 1e-12  # the least length of a vector, as in torch.nn.functional.normalize
 
 
 class GradientDetector(Detector):
@@ -29,7 +31,12 @@ class GradientDetector(Detector):
 
     @property
     def feature_strides(self) -> tuple[int, ...]:
-        """A feature a layer, which holds the targets' channels and then the predictions'."""
+        """The targets of all layers, and then the predictions."""
+        return self.map_strides * 2
+
+    @property
+    def map_strides(self) -> tuple[int, ...]:
+        """One a layer."""
         return tuple(LAYER_STRIDES[layer] for layer in self.backbone.layers)
 
     @torch.no_grad()
@@ -52,7 +59,7 @@ class GradientDetector(Detector):
 
     @abstractmethod
     def cell_distances(self, targets: Tensor, predictions: Tensor) -> Tensor:
-        """How far predictions are from targets in each cell: [C,rows,w] twice -> [rows,w]."""
+        """How far predictions are from targets in each cell: [n,C,h,w] twice, float32 -> [n,h,w]."""
 
     @property
     @abstractmethod
@@ -69,19 +76,38 @@ class GradientDetector(Detector):
         return (*targets, *self.rebuilt(tiles, targets))
 
     def assemble(self, outputs: Features) -> Features:
-        """For each layer targets and predictions, [n,2C,h/stride,w/stride]."""
-        layers = len(outputs) // 2
-        pairs = zip(outputs[:layers], outputs[layers:], strict=True)
-        return tuple(torch.cat([target, _cut_to(guess, target)], 1) for target, guess in pairs)
+        """The targets of all layers, and then the predictions, [n,C,h/stride,w/stride] each."""
+        targets, guesses = halves(outputs)
+        return (*targets, *(_cut_to(guess, target) for target, guess in zip(targets, guesses, strict=True)))
 
-    def measure(self, features: Features, top: int) -> Measurement:
-        """[2C,rows,w] -> [rows,w] for each layer."""
-        return Measurement(tuple(self.cell_distances(*feature.chunk(2)) for feature in features))
+    def measure(self, features: Features, places: Sequence[Place]) -> Measurement:
+        """The distances of each layer, wherever they lie."""
+        pairs = zip(*halves(features), strict=True)
+        return Measurement(tuple(self.cell_distances(target.float(), guess.float()) for target, guess in pairs))
 
     def train(self, mode: bool = True) -> "GradientDetector":
         """Puts the learners into training mode; the frozen network stays as it is."""
         super().train(mode)
         return self
+
+
+def halves(features: Features) -> tuple[Features, Features]:
+    """The targets, and the predictions."""
+    layers = len(features) // 2
+    return features[:layers], features[layers:]
+
+
+def squared_distances(first: Tensor, second: Tensor) -> Tensor:
+    """The squared distance of the unit vectors along dimension 1, [n,C,h,w] twice -> [n,h,w]: in [0, 4].
+
+    2 - 2 cos of their angle, without the cancellation that this has where the vectors are close. A vector of zeros
+    counts as itself.
+    """
+    first, second = (each.movedim(1, -1) for each in (first, second))  # where channels are last, in order of memory
+    lengths = [torch.linalg.vector_norm(each, dim=-1, keepdim=True).clamp_min(EPSILON) for each in (first, second)]
+    difference = (first / lengths[0]).addcdiv_(second, lengths[1], value=-1)
+    distances: Tensor = torch.linalg.vector_norm(difference, dim=-1).square()
+    return distances
 
 
 def _cut_to(guess: Tensor, target: Tensor) -> Tensor:

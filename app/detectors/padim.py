@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.backbones import LAYER_STRIDES
-from app.detectors.base import Features, Measurement, Progress
+from app.detectors.base import Features, Measurement, Place, Progress
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.errors import InvalidDataset
 from app.scoring import MapRule
@@ -95,13 +95,18 @@ class Padim(OnePassDetector):
             first += feature.shape[1]
         return (embedding,)
 
-    def measure(self, features: Features, top: int) -> Measurement:
-        """[c,rows,w] -> [rows,w]."""
+    def measure(self, features: Features, places: Sequence[Place]) -> Measurement:
+        """[n,c,h,w] -> [n,h,w]."""
         (embedding,) = features
-        rows = slice(top, top + embedding.shape[1])
-        offset = (embedding.permute(1, 2, 0) - self.mean[rows]).flatten(0, 1)  # [p,c]
-        whitened = torch.bmm(self.whitener[rows].flatten(0, 1), offset.unsqueeze(2))  # [p,c,1]
-        return Measurement((torch.linalg.vector_norm(whitened[..., 0], dim=1).reshape(embedding.shape[1:]),))
+        (stride,) = self.feature_strides
+        height, width = embedding.shape[-2:]
+        distances = embedding.new_empty(len(embedding), height, width, dtype=torch.float32)
+        for (top, left), each, out in zip(places, embedding.float().movedim(1, -1), distances, strict=True):
+            rows, columns = (slice(at // stride, at // stride + n) for at, n in ((top, height), (left, width)))
+            offset = (each - self.mean[rows, columns]).contiguous()  # [h,w,c]
+            whitened = self.whitener[rows, columns] @ offset.unsqueeze(-1)  # [h,w,c,1]
+            torch.linalg.vector_norm(whitened[..., 0], dim=-1, out=out)
+        return Measurement((distances,))
 
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
         """Running moments of every position."""

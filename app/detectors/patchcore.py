@@ -8,12 +8,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.backbones import LAYER_STRIDES
-from app.detectors.base import Features, Measurement, Progress
+from app.detectors.base import Features, Measurement, Place, Progress
 from app.detectors.coreset import k_center_greedy
 from app.detectors.nearest import nearest
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.errors import InvalidDataset
 from app.scoring import MapRule
+
+STEP_DISTANCES = 2**26  # between patches and those of the bank
 
 
 class Patchcore(OnePassDetector):
@@ -93,14 +95,19 @@ class Patchcore(OnePassDetector):
         ]
         return (torch.cat(enlarged, 1),)
 
-    def measure(self, features: Features, top: int) -> Measurement:
-        """[C,rows,w] -> [rows,w]; the witness is the farthest patch: its distance, itself, its neighbour."""
+    @property
+    def step_cells(self) -> int:
+        """Fewer, the larger the memory bank is."""
+        return max(256, min(super().step_cells, STEP_DISTANCES // max(len(self.memory_bank), 1)))
+
+    def measure(self, features: Features, places: Sequence[Place]) -> Measurement:
+        """[n,C,h,w] -> [n,h,w]; the witness is the farthest patch: its distance, itself, its neighbour."""
         (embedding,) = features
-        patches = embedding.flatten(1).T.contiguous()
+        patches = embedding.movedim(1, -1).flatten(0, 2).float().contiguous()
         distances, neighbours = nearest(patches, self.memory_bank.float())
         farthest = distances.argmax()
         witness = distances[farthest], patches[farthest], neighbours[farthest]
-        return Measurement((distances.reshape(embedding.shape[1:]),), witness)
+        return Measurement((distances.reshape(embedding.shape[0], *embedding.shape[2:]),), witness)
 
     def image_score(self, anomaly_map: Tensor, witnesses: Sequence[Features]) -> Tensor:
         """s* of eq. 6, weighted by eq. 7: less where the nearest normal patch is itself far from its neighbours."""

@@ -11,7 +11,7 @@ from torch.optim import Adam, Optimizer
 
 from app.backbones import LAYER_STRIDES, OneClassBottleneck, ResNetDecoder, initialise
 from app.detectors.base import Features
-from app.detectors.gradient import GradientDetector
+from app.detectors.gradient import GradientDetector, squared_distances
 from app.errors import InvalidWeights
 from app.scoring import MapRule
 
@@ -83,7 +83,10 @@ class ReverseDistillation(GradientDetector):
 
     def cell_distances(self, targets: Tensor, predictions: Tensor) -> Tensor:
         """Eq. 1: 1 - the cosine of the angle between the two, in [0, 2]."""
-        return 1 - F.cosine_similarity(targets, predictions, dim=0)
+        distances = squared_distances(targets, predictions)
+        for each in (targets, predictions):  # zeros have a cosine of 0 with any vector
+            distances += torch.linalg.vector_norm(each, dim=1) == 0
+        return distances.mul_(0.5)
 
     @property
     def learners(self) -> Sequence[nn.Module]:

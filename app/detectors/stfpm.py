@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import SGD, Optimizer
 
 from app.backbones import ResNet, initialise
 from app.detectors.base import Features
-from app.detectors.gradient import GradientDetector
+from app.detectors.gradient import GradientDetector, squared_distances
 from app.scoring import MapRule
 
 
@@ -52,12 +51,11 @@ class Stfpm(GradientDetector):
     def loss(self, targets: Features, predictions: Features) -> Tensor:
         """Eqs. 1 to 3: half the squared distance of unit vectors, its mean over a layer's cells, the layers' sum."""
         layers = zip(targets, predictions, strict=True)
-        return torch.stack([self.cell_distances(target, guess).mean() for target, guess in layers]).sum()
+        return torch.stack([self.cell_distances(target[None], guess[None]).mean() for target, guess in layers]).sum()
 
     def cell_distances(self, targets: Tensor, predictions: Tensor) -> Tensor:
         """Half the squared distance of the unit vectors, in [0, 2]: 1 - the cosine of their angle."""
-        difference = F.normalize(targets, dim=0) - F.normalize(predictions, dim=0)
-        return difference.square().sum(0).mul(0.5)
+        return squared_distances(targets, predictions).mul(0.5)
 
     @property
     def learners(self) -> Sequence[nn.Module]:

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from app.detectors import Detector, Features
-from app.detectors.base import Measurement
 from app.errors import InvalidDataset
 from app.pipeline.device import BATCH_TILES
+from app.pipeline.parts import PartMaker
 from app.pipeline.preprocessing import Preprocessing
 from app.scoring import Calibration, Grid, anomaly_map, resize_map
-from app.tiling import Size, Stitcher, TilePlan, Tiling, plan, tile, zero_padding
+from app.tiling import Size, TilePlan, Tiling, plan, tile, zero_padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,56 +100,49 @@ class TiledModel:
         return completed(assembly.finish())
 
 
-class FeatureStitcher:
-    """Stitches the features of a picture's tiles, and yields their complete rows with the number of the first one."""
-
-    def __init__(self, plan: TilePlan) -> None:
-        self._plan = plan
-        self._stitchers: list[Stitcher] = []
-
-    def add(self, features: Features) -> Iterator[tuple[Features, int]]:
-        """Takes the next tiles' features, [n,C,h,w] each; rows are valid until the next are asked for."""
-        if not self._stitchers:
-            self._stitchers = [Stitcher(self._plan) for _ in features]
-        streams = [stitcher.add(feature) for stitcher, feature in zip(self._stitchers, features, strict=True)]
-        for bands in zip(*streams, strict=True):
-            yield tuple(band.rows for band in bands), bands[0].top
-
-
 class Assembly:
-    """A picture on its way from features to score and map; holds one row of tiles.
+    """A picture on its way from features to score and map; holds the distances of its cells.
 
     Both methods work in steps of bounded length, so that whoever owns the device can do other work between them: an
     iterator must be exhausted before the next tiles are added.
     """
 
     def __init__(self, model: TiledModel, prepared: Prepared) -> None:
-        self._model, self._prepared = model, prepared
-        self._stitcher = FeatureStitcher(prepared.plan)
-        self._measurements: list[Measurement] = []
+        self._detector, self._plan, self._image_size = model.detector, prepared.plan, prepared.image_size
+        self._parts = PartMaker(self._plan, self._detector.feature_strides, self._detector.step_cells)
+        self._witnesses: list[Features] = []
+        self.distances = tuple(  # of the cells that were added, [H/stride,W/stride] for each of the map's layers
+            torch.empty(self._plan.y.cells(stride), self._plan.x.cells(stride), device=model.device)
+            for stride in self._detector.map_strides
+        )
 
     @torch.inference_mode()
     def add(self, features: Features) -> Iterator[None]:
         """Takes the features of the next tiles, [n,C,h,w] each."""
-        for rows, top in self._stitcher.add(features):
-            self._measurements.append(self._model.detector.measure(rows, top))
+        for part in self._parts.add(features):
+            measurement = self._detector.measure(part.features, part.places)
+            self._witnesses.append(measurement.witness)
+            layers = zip(self.distances, measurement.distances, self._detector.map_strides, strict=True)
+            for whole, distances, stride in layers:
+                for (top, left), each in zip(part.places, distances, strict=True):
+                    y, x = top // stride, left // stride
+                    whole[y : y + each.shape[0], x : x + each.shape[1]] = each
             yield
 
     @torch.inference_mode()
     def finish(self) -> Generator[None, None, Outcome]:
         """Returns the outcome, once all tiles were added."""
-        detector, plan = self._model.detector, self._prepared.plan
+        detector, plan = self._detector, self._plan
         grids = []
-        for number, stride in enumerate(detector.feature_strides):
-            distances = torch.cat([measurement.distances[number] for measurement in self._measurements])
+        for distances, stride in zip(self.distances, detector.map_strides, strict=True):
             rows, columns = distances.shape
             scale = plan.y.cells_per_pixel(rows, stride), plan.x.cells_per_pixel(columns, stride)
             grids.append(Grid(distances, scale))
         yield
         found = anomaly_map(grids, plan.image_size, detector.map_rule)
         yield
-        score = detector.image_score(found, [measurement.witness for measurement in self._measurements])
-        return Outcome(float(score), resize_map(found, self._prepared.image_size))
+        score = detector.image_score(found, self._witnesses)
+        return Outcome(float(score), resize_map(found, self._image_size))
 
 
 def completed(steps: Generator[None, None, Outcome]) -> Outcome:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -89,16 +88,15 @@ def _shown(
     """The part of a tile that a canvas shows, its place there, and the share that it has; None for all of it."""
     row, column = divmod(index, plan.columns)
     wy, wx = (
-        _weights(plan.y, stride, tiles.dtype, tiles.device)[row],
-        _weights(plan.x, stride, tiles.dtype, tiles.device)[column],
+        _weights(plan.y, stride, canvas.dtype, canvas.device)[row],
+        _weights(plan.x, stride, canvas.dtype, canvas.device)[column],
     )
     y, x = plan.y.starts[row] // stride - top, plan.x.starts[column] // stride
     height, width = min(len(wy), canvas.shape[-2] - y), min(len(wx), canvas.shape[-1] - x)
     trim_y, trim_x = plan.y.halo // stride, plan.x.halo // stride
     source = tiles[..., trim_y : trim_y + height, trim_x : trim_x + width]
     target = canvas[..., y : y + height, x : x + width]
-    alone = _alone(plan.y, stride) and _alone(plan.x, stride)
-    return source, target, None if alone else wy[:height, None] * wx[:width]
+    return source, target, None if plan.disjoint else wy[:height, None] * wx[:width]
 
 
 class _Untile(torch.autograd.Function):
@@ -124,11 +122,6 @@ def untile_features(tiles: Tensor, plan: TilePlan) -> Tensor:
     """`untile`, differentiable, of feature maps: [N * tiles,C,h,w] -> [N,C,H,W] floating point, on a grid of cells."""
     stitched: Tensor = _Untile.apply(tiles, plan) if plan.tiled else tiles  # type: ignore[no-untyped-call]  # torch's
     return stitched
-
-
-def _alone(axis: Axis, stride: int) -> bool:
-    """Whether each cell has one tile only, so that stitching is copying."""
-    return all(later - earlier == axis.tile for earlier, later in pairwise(axis.starts))
 
 
 @lru_cache(maxsize=256)

@@ -26,6 +26,11 @@ class Axis:
         """How much of the canvas shows the picture: all of it where the picture was stretched."""
         return self.length if self.mode == "padding" else self.canvas
 
+    @property
+    def disjoint(self) -> bool:
+        """Whether tiles lie side by side, so that each cell has one tile only."""
+        return len(self.starts) == 1 or self.starts[1] - self.starts[0] == self.tile
+
     def cells(self, stride: int) -> int:
         """How many cells of a feature grid show the picture, not only padding."""
         return ceil(self.content / stride)
@@ -36,6 +41,10 @@ class Axis:
         Exactly 1 / stride, unless the picture was stretched, or was not tiled and its last cell is cut off.
         """
         return 1 / stride if self.tiled and self.mode == "padding" else cells / self.length
+
+    def shown(self, index: int) -> int:
+        """How many pixels of what the canvas shows of the picture tile `index` holds, from its start on."""
+        return min(self.tile, self.content - self.starts[index])
 
     def window(self, index: int) -> tuple[int, int]:
         """Where tile `index` with its halo begins and ends on the canvas; may reach outside it."""
@@ -88,6 +97,11 @@ class TilePlan:
         return self.y.tiled
 
     @property
+    def disjoint(self) -> bool:
+        """Whether tiles lie side by side, so that each cell has one tile only."""
+        return self.y.disjoint and self.x.disjoint
+
+    @property
     def image_size(self) -> Size:
         """The picture's `(height, width)`."""
         return self.y.length, self.x.length
@@ -116,6 +130,16 @@ class TilePlan:
     def count(self) -> int:
         """How many tiles there are."""
         return self.rows * self.columns
+
+    def place(self, index: int) -> Size:
+        """Where tile `index` begins on the canvas, without its halo: `(top, left)`."""
+        row, column = divmod(index, self.columns)
+        return self.y.starts[row], self.x.starts[column]
+
+    def shown(self, index: int) -> Size:
+        """How much of the picture tile `index` shows from there on: `(height, width)`."""
+        row, column = divmod(index, self.columns)
+        return self.y.shown(row), self.x.shown(column)
 
     def feature_stride(self, height: int, width: int) -> int:
         """The stride of a feature grid with `height` by `width` cells a tile; raises InvalidTiling if there is none."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from app.errors import InvalidTiling
@@ -41,7 +42,7 @@ class Stitcher:
             return
         stride = plan.feature_stride(*tiles.shape[-2:])
         if self._buffer is None:
-            self._buffer = tiles.new_zeros(1, tiles.shape[1], plan.y.tile // stride, plan.x.cells(stride))
+            self._buffer = _zeros_like(tiles, plan.y.tile // stride, plan.x.cells(stride))
         for each in tiles:
             row, column = divmod(self._next, plan.columns)
             top = plan.y.starts[row] // stride
@@ -60,3 +61,14 @@ class Stitcher:
             kept = self._buffer.shape[2] - done
             self._buffer[:, :, :kept] = self._buffer[:, :, done:].clone()
             self._buffer[:, :, kept:] = 0
+
+
+def _zeros_like(tiles: Tensor, height: int, width: int) -> Tensor:
+    """[1,C,height,width] in the tiles' order of memory, for copying into; in float32 where they have half of that."""
+    last = tiles.is_contiguous(memory_format=torch.channels_last)
+    return torch.empty(
+        (1, tiles.shape[1], height, width),
+        dtype=torch.float32 if tiles.dtype in (torch.float16, torch.bfloat16) else tiles.dtype,
+        device=tiles.device,
+        memory_format=torch.channels_last if last else torch.contiguous_format,
+    ).zero_()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from app.detectors import OnePassDetector, Progress, silent
 from app.pipeline import TiledModel
-from app.pipeline.model import FeatureStitcher
+from app.pipeline.parts import FeatureStitcher
 from app.tiling import Size
 
 

@@ -36,20 +36,22 @@ def test_embeddings_lie_on_the_grid_that_is_promised(detector: Detector) -> None
 def test_each_feature_gets_its_distances(detector: Detector) -> None:
     fit(detector)
     features = detector.embed(torch.randn(1, 3, 64, 96))
-    measurement = detector.measure(tuple(feature[0] for feature in features), 0)
-    for distances, feature in zip(measurement.distances, features, strict=True):
-        assert distances.shape == feature.shape[2:]
+    measurement = detector.measure(features, [(0, 0)])
+    for distances, stride in zip(measurement.distances, detector.map_strides, strict=True):
+        assert distances.shape == (1, 64 // stride, 96 // stride)
         assert (distances >= 0).all()
         assert distances.isfinite().all()
 
 
 def test_what_was_trained_on_is_nearer_than_noise(detector: Detector) -> None:
     fit(detector)
-    feature = tuple(each[0] for each in detector.embed(torch.randn(1, 3, 64, 96)))
+    features = detector.embed(torch.randn(1, 3, 64, 96))
     if isinstance(detector, GradientDetector):  # what it would predict after training
-        feature = tuple(torch.cat([each.chunk(2)[0]] * 2) for each in feature)
-    strange = tuple(each + 5 * (torch.arange(len(each)) < len(each) // 4)[:, None, None] for each in feature)
-    assert detector.measure(strange, 0).distances[0].mean() > detector.measure(feature, 0).distances[0].mean()
+        features = features[: len(features) // 2] * 2
+    channels = len(features[0][0])
+    strange = features[0] + 5 * (torch.arange(channels) < channels // 4)[:, None, None], *features[1:]
+    normal, far = (detector.measure(each, [(0, 0)]).distances[0].mean() for each in (features, strange))
+    assert far > normal
 
 
 def test_a_detector_is_restored_by_its_parameters_and_state(detector: Detector) -> None:
@@ -59,9 +61,7 @@ def test_a_detector_is_restored_by_its_parameters_and_state(detector: Detector) 
     tiles = torch.randn(1, 3, 64, 96)
     for model in (detector, restored):
         assert not model.backbone.training
-    first, second = (
-        model.measure(tuple(each[0] for each in model.embed(tiles)), 0).distances[0] for model in (detector, restored)
-    )
+    first, second = (model.measure(model.embed(tiles), [(0, 0)]).distances[0] for model in (detector, restored))
     assert torch.equal(first, second)
 
 

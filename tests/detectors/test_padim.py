@@ -24,14 +24,14 @@ def fitted(embeddings: Tensor, rows_at_once: int) -> Padim:
 def test_distances_are_mahalanobis_distances(pictures: int, rows_at_once: int) -> None:
     embeddings = torch.randn(pictures, 6, 5, 3) * 3 + 100  # an offset that running sums would lose digits to
     detector, query = fitted(embeddings, rows_at_once), torch.randn(6, 5, 3) + 100
-    (found,) = detector.measure((query[:, 2:],), top=2).distances
+    (found,) = detector.measure((query[None, :, 2:],), [(8, 0)]).distances
     for y in range(3):
         for x in range(3):
             samples = embeddings[:, :, y + 2, x].double().numpy()
             covariance = np.cov(samples, rowvar=False) + REGULARISATION * np.eye(6)
             offset = query[:, y + 2, x].double().numpy() - samples.mean(0)
             expected = np.sqrt(offset @ np.linalg.inv(covariance) @ offset)
-            assert float(found[y, x]) == pytest.approx(expected, rel=1e-3)
+            assert float(found[0, y, x]) == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_embedding_holds_the_chosen_channels_in_their_order() -> None:

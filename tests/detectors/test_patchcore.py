@@ -27,16 +27,16 @@ def test_the_bank_is_the_ratio_of_all_patches() -> None:
 def test_distances_are_those_to_the_bank() -> None:
     detector, query = patchcore(), torch.randn(64, 3, 5)
     detector.memory_bank = torch.randn(40, 64)
-    (found,) = detector.measure((query,), 0).distances
+    (found,) = detector.measure((query[None],), [(0, 0)]).distances
     expected = torch.cdist(query.flatten(1).T, detector.memory_bank).amin(1)
-    torch.testing.assert_close(found, expected.reshape(3, 5), rtol=1e-4, atol=0)
+    torch.testing.assert_close(found, expected.reshape(1, 3, 5), rtol=1e-4, atol=0)
 
 
 def test_the_score_weighs_the_largest_distance_of_all_bands() -> None:
     """Roth et al. 2022, equations 6 and 7, straight from the text."""
     detector, query = patchcore(num_neighbors=4), torch.randn(64, 6, 5)
     detector.memory_bank = torch.randn(40, 64)
-    bands = [detector.measure((query[:, top : top + 2],), top) for top in (0, 2, 4)]
+    bands = [detector.measure((query[None, :, top : top + 2],), [(4 * top, 0)]) for top in (0, 2, 4)]
     score = detector.image_score(torch.zeros(1), [band.witness for band in bands])
 
     distances = torch.cdist(query.flatten(1).T, detector.memory_bank)
@@ -51,7 +51,7 @@ def test_the_score_weighs_the_largest_distance_of_all_bands() -> None:
 def test_with_one_neighbour_the_score_is_the_largest_distance() -> None:
     detector, query = patchcore(num_neighbors=1), torch.randn(64, 6, 5)
     detector.memory_bank = torch.randn(40, 64)
-    measurement = detector.measure((query,), 0)
+    measurement = detector.measure((query[None],), [(0, 0)])
     assert detector.image_score(torch.zeros(1), [measurement.witness]) == measurement.distances[0].max()
 
 

@@ -29,7 +29,7 @@ from app.importing.detectors import imported_detector
 from app.importing.exported import read_exported
 from app.importing.records import as_dict
 from app.pipeline import Label, Outcome, Preprocessing, TiledModel, interpret, predict
-from app.pipeline.model import FeatureStitcher
+from app.pipeline.model import Assembly
 from app.tiling import Size, Tiling
 from tests.conftest import draw_surface
 from tests.parity.conftest import measure_exactly, without_downloads
@@ -240,10 +240,10 @@ def test_gaussians_of_padding_and_of_pixels_are_left_out(mode: str, size: Size, 
             embedding, [gaussian.mean, gaussian.inv_covariance]
         )[0, 0]
         prepared = model.prepare(picture)
-        stitcher, rows = FeatureStitcher(prepared.plan), []
+        assembly = Assembly(model, prepared)
         for features in model.outputs(prepared, 4):
-            rows += [model.detector.measure(*band).distances[0] for band in stitcher.add(features)]
-        found = torch.cat(rows)
+            list(assembly.add(features))
+        (found,) = assembly.distances
     if mode == "padding":
         expected = everything[: found.shape[0], : found.shape[1]]
     else:  # anomalib has a distance for each pixel: what ours are, enlarged to nearest

@@ -4,9 +4,10 @@ import torch
 from app.detectors import DETECTORS
 from app.errors import InvalidDataset, InvalidTiling
 from app.pipeline import Preprocessing, TiledModel, predict
-from app.pipeline.model import FeatureStitcher
+from app.pipeline.model import Assembly
+from app.pipeline.parts import FeatureStitcher
 from app.pipeline.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from app.tiling import Size, Tiling, tile
+from app.tiling import Size, Tiling, tile, untile
 from app.tiling.config import Mode
 from tests.pipeline.conftest import Build
 
@@ -47,6 +48,37 @@ def test_the_number_of_tiles_in_a_batch_changes_nothing(build: Build, name: str)
     for outcome in outcomes[1:]:
         torch.testing.assert_close(outcome.anomaly_map, outcomes[0].anomaly_map, rtol=1e-4, atol=1e-4)
         assert outcome.raw_score == pytest.approx(outcomes[0].raw_score, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("stride", [64, 32])
+@pytest.mark.parametrize("size", [(128, 192), (130, 161)])
+def test_features_are_measured_in_any_order_of_memory_and_in_half_precision(
+    build: Build, name: str, dtype: torch.dtype, stride: int, size: Size
+) -> None:
+    model = build(name, Tiling(tile_size=64, stride=stride), size)
+    prepared = model.prepare(picture_with_blob(size, (80, 60)))
+    outputs = [tuple(each.to(dtype) for each in features) for features in model.outputs(prepared, 4)]
+    expected = model.finish([tuple(each.float() for each in features) for features in outputs], prepared)
+    last = [tuple(each.contiguous(memory_format=torch.channels_last) for each in features) for features in outputs]
+    found = model.finish(last, prepared)
+    largest = float(expected.anomaly_map.max())
+    torch.testing.assert_close(found.anomaly_map, expected.anomaly_map, rtol=0, atol=1e-5 * largest)
+    assert found.raw_score == pytest.approx(expected.raw_score, rel=0.02)  # of two patches equally far any may count
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("size", [(128, 192), (130, 161)])
+def test_tiles_side_by_side_are_measured_as_the_stitched_picture_is(build: Build, name: str, size: Size) -> None:
+    model = build(name, Tiling(tile_size=64), size)
+    prepared = model.prepare(picture_with_blob(size, (80, 60)))
+    tiles = [torch.cat(each) for each in zip(*model.outputs(prepared, 4), strict=True)]
+    stitched = tuple(untile(each, prepared.plan) for each in tiles)
+    assembly = Assembly(model, prepared)
+    list(assembly.add(tuple(tiles)))
+    for found, expected in zip(assembly.distances, model.detector.measure(stitched, [(0, 0)]).distances, strict=True):
+        torch.testing.assert_close(found, expected[0], rtol=1e-4, atol=1e-5 * float(expected.max()))
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))

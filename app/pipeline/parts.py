@@ -1,0 +1,99 @@
+"""The parts of a picture that are measured at once: features of equally many cells, and where they lie."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from app.detectors import Features
+from app.errors import InvalidTiling
+from app.tiling import Size, Stitcher, TilePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Features of n parts of a picture that are of one size, [n,C,h,w] each, and `(top, left)` of each in pixels."""
+
+    features: Features
+    places: tuple[Size, ...]
+
+
+class FeatureStitcher:
+    """Stitches the features of a picture's tiles, and yields their complete rows with the number of the first one."""
+
+    def __init__(self, plan: TilePlan) -> None:
+        self._plan = plan
+        self._stitchers: list[Stitcher] = []
+
+    def add(self, features: Features) -> Iterator[tuple[Features, int]]:
+        """Takes the next tiles' features, [n,C,h,w] each; rows are valid until the next are asked for."""
+        if not self._stitchers:
+            self._stitchers = [Stitcher(self._plan) for _ in features]
+        streams = [stitcher.add(feature) for stitcher, feature in zip(self._stitchers, features, strict=True)]
+        for bands in zip(*streams, strict=True):
+            yield tuple(band.rows for band in bands), bands[0].top
+
+
+class PartMaker:
+    """Makes parts of a picture's tiles: of tiles that lie side by side as they are, of others once they are stitched.
+
+    `strides` are those of the features. Parts have at most `cells` cells of the first feature, as far as its rows and
+    the deepest layer's stride allow that. Cells that lie wholly in the padding are in none.
+    """
+
+    def __init__(self, plan: TilePlan, strides: Sequence[int], cells: int) -> None:
+        self._plan, self._strides, self._cells = plan, tuple(strides), cells
+        self._stitcher = FeatureStitcher(plan)
+        self._next = 0
+
+    def add(self, features: Features) -> Iterator[Part]:
+        """Takes the next tiles' features, [n,C,h,w] each; a part is valid until the next is asked for."""
+        whole = self._tiles(features) if self._plan.disjoint else self._bands(features)
+        for part in whole:
+            yield from self._split(part)
+
+    def _tiles(self, features: Features) -> Iterator[Part]:
+        """The tiles that show equally much of the picture, without their halo."""
+        plan, first = self._plan, self._next
+        self._next += len(features[0])
+        if self._next > plan.count:
+            raise InvalidTiling(f"{self._next} tiles for a plan of {plan.count}")
+        for size, group in groupby(range(first, self._next), plan.shown):
+            indices = list(group)
+            own = slice(indices[0] - first, indices[-1] - first + 1)
+            pairs = zip(features, self._strides, strict=True)
+            shown = tuple(feature[own, :, *self._inside(size, stride)] for feature, stride in pairs)
+            yield Part(shown, tuple(plan.place(index) for index in indices))
+
+    def _inside(self, size: Size, stride: int) -> tuple[slice, slice]:
+        """The cells of a tile that show this much of the picture."""
+        trims = self._plan.y.halo // stride, self._plan.x.halo // stride
+        rows, columns = (slice(trim, trim - -edge // stride) for trim, edge in zip(trims, size, strict=True))
+        return rows, columns
+
+    def _bands(self, features: Features) -> Iterator[Part]:
+        for rows, top in self._stitcher.add(features):
+            yield Part(tuple(each.unsqueeze(0) for each in rows), ((top * self._strides[0], 0),))
+
+    def _split(self, part: Part) -> Iterator[Part]:
+        height, width = part.features[0].shape[-2:]
+        at_once, count = self._cells // (height * width), len(part.places)
+        if at_once >= count:
+            yield part
+        elif at_once:
+            for first in range(0, count, at_once):
+                own = slice(first, first + at_once)
+                yield Part(tuple(each[own] for each in part.features), part.places[own])
+        else:
+            for number in range(count):
+                yield from self._rows(part, number, height, width)
+
+    def _rows(self, part: Part, number: int, height: int, width: int) -> Iterator[Part]:
+        """Rows of one of the parts, whole cells of every layer."""
+        (top, left), deepest = part.places[number], max(self._strides)
+        step = max(self._cells * self._strides[0] // (width * deepest), 1) * deepest  # pixels
+        for offset in range(0, height * self._strides[0], step):
+            pairs = zip(part.features, self._strides, strict=True)
+            rows = tuple(
+                each[number : number + 1, :, offset // stride : (offset + step) // stride] for each, stride in pairs
+            )
+            yield Part(rows, ((top + offset, left),))
