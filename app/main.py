@@ -16,9 +16,10 @@ from fastapi import FastAPI
 
 from app.api import RequestRecord, Services, create_app
 from app.artifacts import ModelRepository
-from app.errors import InvalidDevice
+from app.errors import InvalidDevice, UnavailableRuntime
 from app.metrics import Metrics
 from app.pipeline import resolve_devices
+from app.runtime import RunOptions, require
 from app.scheduling import DeviceWorker
 from app.service import ModelCatalogue, Predictor
 from app.settings import Settings, unknown_variables
@@ -34,10 +35,15 @@ _request_log = logging.getLogger("tessera.request")
 def build_app(settings: Settings) -> FastAPI:
     """The application, which starts and stops the devices' threads and loads the models while it serves already."""
     devices = resolve_devices(settings.device)
+    options = RunOptions(
+        settings.runtime, settings.precision, settings.search, settings.batch_tiles, keep_weights=False
+    )
+    for device in devices:
+        require(options, device)
     metrics = Metrics()
     worker = DeviceWorker(devices, queue_tiles=settings.queue_tiles, observer=metrics)
     repository = ModelRepository(settings.models_dir)
-    catalogue = ModelCatalogue(repository, devices, settings.default_model, settings.batch_tiles)
+    catalogue = ModelCatalogue(repository, devices, settings.default_model, options)
     predictor = Predictor(
         catalogue,
         worker,
@@ -113,7 +119,7 @@ def serve(settings: Settings) -> int:
         raise SystemExit(f"tessera: models_dir {settings.models_dir} is not a directory; make it, or name another")
     try:
         app = build_app(settings)
-    except InvalidDevice as error:
+    except (InvalidDevice, UnavailableRuntime) as error:
         raise SystemExit(f"tessera: {error}") from error
     with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]

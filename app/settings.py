@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.runtime import PrecisionChoice, Runtime, Search
+
 PREFIX = "TESSERA_"
 
 
@@ -29,7 +31,15 @@ class Settings(BaseSettings):
         default=4096, ge=1, description="How many tiles may wait or run; beyond, requests get 429."
     )
     batch_tiles: int = Field(
-        default=0, ge=0, description="How many tiles the device runs at once; 0: 4 on CPU, 32 on CUDA."
+        default=0, ge=0, description="How many tiles the device runs at once; 0: measured when a model is loaded."
+    )
+    runtime: Runtime = Field(default="auto", description="What runs the networks: auto (torch), torch, onnxruntime.")
+    precision: PrecisionChoice = Field(
+        default="auto",
+        description="auto, float32, bfloat16, float16; auto: what is fast here and reproduces a model's golden sample.",
+    )
+    search: Search = Field(
+        default="auto", description="How PatchCore searches its memory bank: auto (exact), exact, approximate."
     )
     decode_threads: int = Field(default=2, ge=1, description="How many threads decode pictures and render answers.")
     request_timeout_s: float = Field(

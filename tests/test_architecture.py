@@ -18,6 +18,7 @@ LAYERS: list[set[str]] = [  # from the top; those in a set never import each oth
     {"evaluation"},
     {"artifacts"},
     {"pipeline"},
+    {"runtime"},
     {"detectors", "data"},
     {"tiling", "backbones", "scoring", "rendering", "decoding"},
     {"errors"},

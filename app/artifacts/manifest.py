@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from app.artifacts.golden import REDUCED_PRECISION_TOLERANCE
 from app.errors import InvalidArtifact, MissingFile, UnsupportedSchema
 from app.pipeline import Preprocessing
 from app.scoring import Calibration
@@ -96,6 +97,7 @@ class GoldenRecord(_Record):
     """How far the golden output may be off on another machine, as a share of the golden map's largest value."""
 
     tolerance: float = Field(gt=0, lt=1)
+    reduced_precision_tolerance: float = Field(default=REDUCED_PRECISION_TOLERANCE, gt=0, lt=1)
 
 
 class Provenance(_Record):

@@ -7,13 +7,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from app.artifacts.golden import load_golden, verify_golden
+from app.artifacts.golden import load_golden
 from app.artifacts.manifest import GOLDEN, MANIFEST, WEIGHTS, Manifest, read_manifest
 from app.artifacts.repository import Entry
+from app.artifacts.tuning import tune
 from app.artifacts.writer import digest
 from app.detectors import DETECTORS
 from app.errors import DigestMismatch, InvalidArtifact, MissingFile, TesseraError, UnsupportedSchema
 from app.pipeline import TiledModel
+from app.runtime import RunOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,15 @@ class Artifact:
         return self.model, *self.replicas
 
 
-def load_artifact(entry: Entry, device: torch.device | str = "cpu", batch_tiles: int = 0) -> Artifact:
-    """The model of an entry, on a device: its digests compared and its golden sample reproduced.
+def load_artifact(
+    entry: Entry,
+    device: torch.device | str = "cpu",
+    options: RunOptions = RunOptions(),  # noqa: B008
+) -> Artifact:
+    """The model of an entry, on a device: its digests compared and its golden sample reproduced as it will be run.
 
-    Raises MissingFile, DigestMismatch, UnsupportedSchema, GoldenMismatch or InvalidArtifact.
+    Raises MissingFile, DigestMismatch, UnsupportedSchema, GoldenMismatch or InvalidArtifact; and InvalidDevice or
+    UnavailableRuntime for options that cannot be met.
     """
     manifest = read_manifest(entry.path)
     if (manifest.name, manifest.version) != (entry.name, entry.version):
@@ -45,8 +52,8 @@ def load_artifact(entry: Entry, device: torch.device | str = "cpu", batch_tiles:
         )
     for file in (WEIGHTS, GOLDEN):
         _verify(entry.path / file, manifest.files.get(file))
-    model = _model(manifest, entry.path / WEIGHTS, device, batch_tiles)
-    verify_golden(model, load_golden(entry.path / GOLDEN), manifest.golden.tolerance)
+    model = _model(manifest, entry.path / WEIGHTS, device)
+    tune(model, load_golden(entry.path / GOLDEN), manifest.golden, options)
     return Artifact(entry.name, entry.version, digest(entry.path / MANIFEST), manifest, model)
 
 
@@ -65,7 +72,7 @@ def _verify(path: Path, expected: str | None) -> None:
         )
 
 
-def _model(manifest: Manifest, weights: Path, device: torch.device | str, batch_tiles: int) -> TiledModel:
+def _model(manifest: Manifest, weights: Path, device: torch.device | str) -> TiledModel:
     kind = DETECTORS.get(manifest.detector.name)
     if kind is None:
         raise UnsupportedSchema(
@@ -76,7 +83,7 @@ def _model(manifest: Manifest, weights: Path, device: torch.device | str, batch_
         # Copies: what load_file returns is the file itself, mapped, and would change or vanish with it.
         detector.load_fitted_state({key: tensor.clone() for key, tensor in load_file(weights).items()})
         preprocessing, tiling = manifest.preprocessing.build(), manifest.tiling.build()
-        return TiledModel(detector, preprocessing, tiling, manifest.calibration.build(), device, batch_tiles)
+        return TiledModel(detector, preprocessing, tiling, manifest.calibration.build(), device)
     except (TypeError, RuntimeError, SafetensorError, TesseraError) as error:
         raise InvalidArtifact(
             f"{weights.parent} does not hold the model that its manifest describes: {error}"

@@ -92,10 +92,9 @@ class Detector(nn.Module, ABC):
         """The stride in pixels of each of the distances that `measure` returns; by default that of the features."""
         return self.feature_strides
 
-    @property
-    def step_cells(self) -> int:
+    def step_cells(self, device: torch.device) -> int:
         """How many cells of the first feature are measured at once: the device does nothing else meanwhile."""
-        return STEP_CELLS[next(self.backbone.parameters()).device.type]
+        return STEP_CELLS[device.type]
 
     @property
     def stride(self) -> int:

@@ -95,10 +95,9 @@ class Patchcore(OnePassDetector):
         ]
         return (torch.cat(enlarged, 1),)
 
-    @property
-    def step_cells(self) -> int:
+    def step_cells(self, device: torch.device) -> int:
         """Fewer, the larger the memory bank is."""
-        return max(256, min(super().step_cells, STEP_DISTANCES // max(len(self.memory_bank), 1)))
+        return max(256, min(super().step_cells(device), STEP_DISTANCES // max(len(self.memory_bank), 1)))
 
     def measure(self, features: Features, places: Sequence[Place]) -> Measurement:
         """[n,C,h,w] -> [n,h,w]; the witness is the farthest patch: its distance, itself, its neighbour."""

@@ -1,5 +1,6 @@
 """The stages of a prediction: prepare, run, finish."""
 
+from app.pipeline.batching import best_batch_tiles
 from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices
 from app.pipeline.model import Outcome, Prepared, TiledModel, predict
 from app.pipeline.out_of_memory import is_out_of_memory
@@ -15,6 +16,7 @@ __all__ = [
     "Prepared",
     "Preprocessing",
     "TiledModel",
+    "best_batch_tiles",
     "interpret",
     "is_out_of_memory",
     "predict",

@@ -11,6 +11,7 @@ from app.errors import InvalidDataset
 from app.pipeline.device import BATCH_TILES
 from app.pipeline.parts import PartMaker
 from app.pipeline.preprocessing import Preprocessing
+from app.runtime import Eager, Network
 from app.scoring import Calibration, Grid, anomaly_map, resize_map
 from app.tiling import Size, TilePlan, Tiling, plan, tile, zero_padding
 
@@ -40,7 +41,8 @@ class TiledModel:
     Raises InvalidTiling if tiles do not lie on the detector's feature grid, and InvalidDataset if the detector needs
     pictures of one size and the preprocessing does not give them.
 
-    `batch_tiles` is how many tiles it runs at once at most (0: by the kind of device).
+    `network` executes the detector's, at first as it is; `batch_tiles` is how many tiles it runs at once at most. Both
+    may be set to what suits the device better.
     """
 
     def __init__(
@@ -50,15 +52,23 @@ class TiledModel:
         tiling: Tiling,
         calibration: Calibration | None = None,
         device: torch.device | str = "cpu",
-        batch_tiles: int = 0,
     ) -> None:
         tiling.require_multiples(detector.stride, detector.tile_multiple)
         if detector.image_size_is_fixed and preprocessing.image_size is None:
             raise InvalidDataset(f"{detector.name} knows pictures of one size only; give an image_size")
         self.device = torch.device(device)
-        self.batch_tiles = batch_tiles or BATCH_TILES[self.device.type]
+        self.batch_tiles = BATCH_TILES[self.device.type]
         self.detector = detector.to(self.device).eval()
+        self.network: Network = Eager(self.detector)
         self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration
+
+    @property
+    def tile_size(self) -> Size | None:
+        """`(height, width)` of what the network is given, halo included; None if that depends on the picture."""
+        if not self.tiling.enable:
+            return self.preprocessing.image_size
+        height, width = self.tiling.tile_size
+        return height + 2 * self.tiling.halo, width + 2 * self.tiling.halo
 
     def plan(self, height: int, width: int) -> TilePlan:
         """The tiles of a picture of this size, before it is resized."""
@@ -84,10 +94,11 @@ class TiledModel:
     @torch.inference_mode()
     def run(self, tiles: Tensor) -> Features:
         """Normalised tiles of any pictures, [n,3,h,w] -> features [n,C,h/stride,w/stride], a tensor a feature."""
-        return self.detector.embed(tiles)
+        return self.detector.assemble(self.network(tiles))
 
-    def outputs(self, prepared: Prepared, batch_tiles: int) -> Iterator[Features]:
-        """The features of all tiles of a picture, in order, at most `batch_tiles` at a time."""
+    def outputs(self, prepared: Prepared, batch_tiles: int = 0) -> Iterator[Features]:
+        """The features of all tiles of a picture, in order, at most `batch_tiles` at a time (0: the model's own)."""
+        batch_tiles = batch_tiles or self.batch_tiles
         for first in range(0, prepared.plan.count, batch_tiles):
             yield self.run(self.cut(prepared, range(first, min(first + batch_tiles, prepared.plan.count))))
 
@@ -109,7 +120,7 @@ class Assembly:
 
     def __init__(self, model: TiledModel, prepared: Prepared) -> None:
         self._detector, self._plan, self._image_size = model.detector, prepared.plan, prepared.image_size
-        self._parts = PartMaker(self._plan, self._detector.feature_strides, self._detector.step_cells)
+        self._parts = PartMaker(self._plan, self._detector.feature_strides, self._detector.step_cells(model.device))
         self._witnesses: list[Features] = []
         self.distances = tuple(  # of the cells that were added, [H/stride,W/stride] for each of the map's layers
             torch.empty(self._plan.y.cells(stride), self._plan.x.cells(stride), device=model.device)
@@ -155,7 +166,7 @@ def completed(steps: Generator[None, None, Outcome]) -> Outcome:
             return outcome
 
 
-def predict(model: TiledModel, image: Tensor, batch_tiles: int) -> Outcome:
-    """The outcome of a picture [C,H,W], in a straight line."""
+def predict(model: TiledModel, image: Tensor, batch_tiles: int = 0) -> Outcome:
+    """The outcome of a picture [C,H,W], in a straight line; `batch_tiles` 0 is the model's own."""
     prepared = model.prepare(image)
     return model.finish(model.outputs(prepared, batch_tiles), prepared)

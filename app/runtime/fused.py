@@ -1,4 +1,4 @@
-"""Programs run by the kernels of oneDNN that torch's own compiler uses: convolution, addition and rectification in one."""
+"""Programs run by the oneDNN kernels of torch's own compiler: convolution, addition and rectification in one."""
 
 import platform
 from collections.abc import Callable
@@ -18,7 +18,8 @@ PACKED_TILES = 4
 def fused_kernels_exist() -> bool:
     """Whether this build of torch has them for this processor."""
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    return x86 and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it so
+    return x86 and available and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 def fused_network(program: Program, precision: Precision, tile_size: Pair | None) -> StraightLine:
@@ -78,7 +79,7 @@ class _FusedConvolution:
                 return y
             y.add_(add)
             return y.relu_() if self._relu else y
-        after = "add", 1.0, relu, [], ""
+        after: tuple[object, ...] = "add", 1.0, relu, [], ""
         if self._in_place:
             y = ops._convolution_pointwise_.binary(add, *given, *after)
         else:

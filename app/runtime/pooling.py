@@ -18,8 +18,8 @@ def max_pool_rectified(x: Tensor, step: MaxPool) -> Tensor:
     """The same on a CPU, where no value is less than 0.
 
     Floats that are 0 or more are ordered as the integers with the same bits, which processors compare without
-    conversion: in bfloat16 five times as fast as torch. A window of three by three, two apart, is three columns of three
-    rows each, and its maximum is taken along rows first.
+    conversion: in bfloat16 five times as fast as torch. A window of three by three, two apart, is three columns of
+    three rows each, and its maximum is taken along rows first.
     """
     usual = step == MaxPool(step.source, (3, 3), (2, 2), (1, 1))
     if not usual or x.shape[-2] % 2 or x.shape[-1] % 2 or not x.is_contiguous(memory_format=torch.channels_last):

@@ -1,7 +1,7 @@
 """A network as a straight line of a few kinds of steps, which every runtime knows how to run.
 
-Values are numbered: 0 is the batch of tiles, and step k, counted from 0, makes value k + 1 of earlier ones. Steps refer to
-the detector's own modules and copy nothing, so that a runtime can take the weights over one layer at a time.
+Values are numbered: 0 is the batch of tiles, and step k, counted from 0, makes value k + 1 of earlier ones. Steps refer
+to the detector's own modules and copy nothing, so that a runtime can take the weights over one layer at a time.
 """
 
 from dataclasses import dataclass

@@ -9,6 +9,7 @@ import torch
 
 from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
 from app.errors import InvalidArtifact, ModelLoading, ModelNotFound, TesseraError, VersionNotFound
+from app.runtime import RunOptions
 
 DEFAULT = "default"
 State = Literal["loading", "ready", "failed"]
@@ -59,9 +60,9 @@ class ModelCatalogue:
         repository: ModelRepository,
         devices: Sequence[torch.device],
         default_model: str | None = None,
-        batch_tiles: int = 0,
+        options: RunOptions = RunOptions(),  # noqa: B008
     ) -> None:
-        self._devices, self._default, self._batch_tiles = devices, default_model, batch_tiles
+        self._devices, self._default, self._options = devices, default_model, options
         self._statuses = [VersionStatus(entry) for entry in repository.entries()]
         self._stopped = False
 
@@ -88,11 +89,20 @@ class ModelCatalogue:
         except Exception as error:  # files from anywhere: nothing in them may keep the other models from being served
             _log.exception("model %s version %d is refused", entry.name, entry.version)
             return replace(status, error=InvalidArtifact(f"it cannot be loaded ({type(error).__name__}: {error})"))
-        _log.info("model %s version %d is ready", entry.name, entry.version)
+        model = artifact.model
+        _log.info(
+            "model %s version %d is ready: %s by %s on %s, %d tiles at once",
+            entry.name,
+            entry.version,
+            model.network.precision,
+            model.network.runtime,
+            ", ".join(str(each.device) for each in artifact.models),
+            model.batch_tiles,
+        )
         return replace(status, artifact=artifact)
 
     def _load(self, entry: Entry) -> Artifact:
-        first, *others = (load_artifact(entry, device, self._batch_tiles) for device in self._devices)
+        first, *others = (load_artifact(entry, device, self._options) for device in self._devices)
         return replace(first, replicas=tuple(other.model for other in others))
 
     @property

@@ -1,0 +1,59 @@
+"""Programs on CUDA: captured once for each number of tiles, and replayed without a launch from Python."""
+
+import torch
+from torch import Tensor
+
+from app.detectors import Features
+from app.runtime.network import DTYPES, Precision
+from app.runtime.plain import plain_network
+from app.runtime.program import Pair, Program
+
+WARM_UPS = 3
+"""Runs before a capture, in which cuDNN chooses its kernels."""
+
+
+def captured_size(tiles: int) -> int:
+    """The number of tiles that is captured for so many: the next power of two."""
+    return 1 << (tiles - 1).bit_length()
+
+
+class CudaNetwork:
+    """Replays a graph for tiles of one size; runs tiles of other sizes, and of any without a size, as they come.
+
+    Of a graph the input and the outputs have fixed places: tiles are copied in, and what comes out is copied before
+    the next replay can overwrite it. All of that is in the order of the current stream, and nothing waits.
+    """
+
+    runtime = "torch"
+
+    def __init__(self, program: Program, precision: Precision, tile_size: Pair | None) -> None:
+        self.precision = precision
+        self._network = plain_network(program, precision)
+        self._tile_size = tile_size
+        self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor, Features]] = {}
+
+    def __call__(self, tiles: Tensor) -> Features:
+        """See Network."""
+        if self._tile_size is None or tuple(tiles.shape[-2:]) != self._tile_size:
+            return self._network(tiles.to(memory_format=torch.channels_last))
+        size = captured_size(len(tiles))
+        if size not in self._graphs:
+            self._graphs[size] = self._captured(size, tiles.device)
+        graph, place, outputs = self._graphs[size]
+        place[: len(tiles)].copy_(tiles)
+        graph.replay()
+        return tuple(output[: len(tiles)].clone(memory_format=torch.preserve_format) for output in outputs)
+
+    def _captured(self, size: int, device: torch.device) -> tuple[torch.cuda.CUDAGraph, Tensor, Features]:
+        shape = size, 3, *(self._tile_size or ())
+        place = torch.zeros(shape, dtype=DTYPES[self.precision], device=device).to(memory_format=torch.channels_last)
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it so
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UPS):
+                self._network(place)
+        torch.cuda.current_stream(device).wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            outputs = self._network(place)
+        return graph, place, outputs

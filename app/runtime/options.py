@@ -1,0 +1,24 @@
+"""How models are to be run."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Runtime = Literal["auto", "torch", "onnxruntime"]
+PrecisionChoice = Literal["auto", "float32", "bfloat16", "float16"]
+Search = Literal["auto", "exact", "approximate"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What is asked for; `auto` leaves a choice to what was measured.
+
+    `precision` auto is the fast one of the hardware, where the golden sample agrees, else float32. `batch_tiles` 0 is
+    measured when a model is loaded, None is a usual number. Without `keep_weights` the networks are there only as they
+    are run: such a model takes less memory, and can be neither trained nor written.
+    """
+
+    runtime: Runtime = "auto"
+    precision: PrecisionChoice = "float32"
+    search: Search = "auto"
+    batch_tiles: int | None = None
+    keep_weights: bool = True
