@@ -1,7 +1,7 @@
 """Programs run by ONNX Runtime, on the CPU in float32."""
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -75,7 +75,11 @@ def _nodes(step: Step, number: int) -> list["onnx.NodeProto"]:
 
     sources = [_name(source) for source in step.sources]
     if isinstance(step, MaxPool):
-        window = {"kernel_shape": step.kernel, "strides": step.stride, "pads": (*step.padding, *step.padding)}
+        window: dict[str, Any] = {
+            "kernel_shape": step.kernel,
+            "strides": step.stride,
+            "pads": (*step.padding, *step.padding),
+        }
         return [helper.make_node("MaxPool", sources, [_name(number)], **window)]
     if not isinstance(step, Convolution):
         return [helper.make_node("Concat", sources, [_name(number)], axis=1)]
@@ -90,10 +94,10 @@ def _nodes(step: Step, number: int) -> list["onnx.NodeProto"]:
     return [helper.make_node(kind, given, [name], **how) for kind, given, name, how in pairs]
 
 
-def _attributes(step: Convolution) -> dict[str, object]:
+def _attributes(step: Convolution) -> dict[str, Any]:  # of whatever types the operator has
     module = step.module
     assert not isinstance(module.padding, str)
-    shape: dict[str, object] = {
+    shape: dict[str, Any] = {
         "kernel_shape": module.kernel_size,
         "strides": module.stride,
         "pads": (*module.padding, *module.padding),

@@ -10,6 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.interposing import BeforeNetwork
+
 PATH = "/v1/models/patchcore/predict"
 WAIT_S = 30.0
 
@@ -39,12 +41,11 @@ def test_work_is_given_back_when_the_client_leaves(
     services = server.services
     reached, leave = Event(), Event()
 
-    def hold(*_: object) -> None:
+    def hold() -> None:
         reached.set()
         assert leave.wait(WAIT_S)
 
-    backbone = services.catalogue.get("patchcore").model.detector.backbone
-    hook = backbone.register_forward_pre_hook(hold)
+    hook = BeforeNetwork(services.catalogue.get("patchcore").model, hold)
     with caplog.at_level(logging.INFO, "tessera.request"):
         post_and_leave(server.url, defect_png, reached.is_set)  # runs, and holds the device
         post_and_leave(server.url, defect_png, lambda: services.worker.tiles == 16)  # waits

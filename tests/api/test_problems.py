@@ -12,6 +12,7 @@ from app import errors
 from app.api.problems import STATUS, status_of
 from app.main import build_app
 from app.settings import Settings
+from tests.interposing import BeforeNetwork
 
 Ready = Callable[[TestClient], None]
 URL = "/v1/models/patchcore/predict"
@@ -140,11 +141,11 @@ def test_unexpected_errors_tell_nothing_and_are_logged(
         until_ready(client)
         model = app.state.services.catalogue.get("patchcore").model
 
-        def fail(*_: object) -> None:
+        def fail() -> None:
             hook.remove()
             raise RuntimeError("secret /srv/path")
 
-        hook = model.detector.backbone.register_forward_pre_hook(fail)
+        hook = BeforeNetwork(model, fail)
         answer = client.post(URL, files={"image": normal_png}, headers={"X-Request-ID": "line-4"})
         assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
         assert answer.headers["X-Request-ID"] == answer.json()["request_id"] == "line-4"
@@ -158,10 +159,10 @@ def test_lack_of_memory_is_told_with_what_helps(models_dir: Path, normal_png: by
     with TestClient(app) as client:
         until_ready(client)
 
-        def fail(*_: object) -> None:
+        def fail() -> None:
             raise torch.OutOfMemoryError("out of memory")
 
-        app.state.services.catalogue.get("patchcore").model.detector.backbone.register_forward_pre_hook(fail)
+        BeforeNetwork(app.state.services.catalogue.get("patchcore").model, fail)
         answer = client.post(URL, files={"image": normal_png})
         assert (answer.status_code, answer.json()["code"]) == (503, "insufficient_memory")
         assert client.get("/readyz").status_code == 200

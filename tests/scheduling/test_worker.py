@@ -10,12 +10,12 @@ from time import monotonic
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.hooks import RemovableHandle
 
 from app.detectors import Features
 from app.errors import EngineStopped, InsufficientMemory, Overloaded
 from app.pipeline import TiledModel, predict
 from app.scheduling import DeviceWorker, Done, End, SilentObserver
+from tests.interposing import BeforeNetwork
 
 WAIT_S = 20
 IMAGE = (torch.arange(3 * 96 * 160) % 251).to(torch.uint8).reshape(3, 96, 160)  # 2 x 4 tiles
@@ -66,9 +66,9 @@ class Gate:
 
     def __init__(self, model: TiledModel) -> None:
         self.reached, self._open = Event(), Event()
-        model.detector.backbone.register_forward_pre_hook(self._wait)
+        BeforeNetwork(model, self._wait)
 
-    def _wait(self, *_: object) -> None:
+    def _wait(self) -> None:
         self.reached.set()
         assert self._open.wait(WAIT_S)
 
@@ -77,18 +77,18 @@ class Gate:
 
 
 def fail_once(model: TiledModel, error: Exception) -> None:
-    def fail(*_: object) -> None:
+    def fail() -> None:
         hook.remove()
         raise error
 
-    hook = model.detector.backbone.register_forward_pre_hook(fail)
+    hook = BeforeNetwork(model, fail)
 
 
-def fail_always(model: TiledModel, error: Exception) -> RemovableHandle:
-    def fail(*_: object) -> None:
+def fail_always(model: TiledModel, error: Exception) -> BeforeNetwork:
+    def fail() -> None:
         raise error
 
-    return model.detector.backbone.register_forward_pre_hook(fail)
+    return BeforeNetwork(model, fail)
 
 
 def poison(model: TiledModel) -> None:
