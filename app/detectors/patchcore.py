@@ -10,12 +10,13 @@ from torch.nn import functional as F
 from app.backbones import LAYER_STRIDES
 from app.detectors.base import Features, Measurement, Place, Progress
 from app.detectors.coreset import k_center_greedy
-from app.detectors.nearest import nearest
 from app.detectors.one_pass import Fitter, OnePassDetector
+from app.detectors.search import BankSearch, SearchMode
 from app.errors import InvalidDataset
 from app.scoring import MapRule
 
-STEP_DISTANCES = 2**26  # between patches and those of the bank
+STEP_DISTANCES = 2**27  # between patches and those of the bank
+ROWS = 4096  # of the bank that are compared with one patch at a time
 
 
 class Patchcore(OnePassDetector):
@@ -63,6 +64,8 @@ class Patchcore(OnePassDetector):
         self.max_store_mib = max_store_mib
         self.embedding_size = sum(self.backbone.channels[layer] for layer in layers)
         self.register_buffer("memory_bank", torch.empty(0, self.embedding_size))
+        self.search: SearchMode = "auto"  # how the bank is searched, which is no property of the fitted model
+        self._searched: BankSearch | None = None
 
     @property
     def parameters_of_model(self) -> dict[str, object]:
@@ -103,7 +106,7 @@ class Patchcore(OnePassDetector):
         """[n,C,h,w] -> [n,h,w]; the witness is the farthest patch: its distance, itself, its neighbour."""
         (embedding,) = features
         patches = embedding.movedim(1, -1).flatten(0, 2).float().contiguous()
-        distances, neighbours = nearest(patches, self.memory_bank.float())
+        distances, neighbours = self._bank_search().nearest(patches)
         farthest = distances.argmax()
         witness = distances[farthest], patches[farthest], neighbours[farthest]
         return Measurement((distances.reshape(embedding.shape[0], *embedding.shape[2:]),), witness)
@@ -114,12 +117,19 @@ class Patchcore(OnePassDetector):
         score, patch, neighbour = max(witnesses, key=lambda witness: float(witness[0]))
         if self.num_neighbors == 1:
             return score
-        bank = self.memory_bank.float()
-        around = torch.linalg.vector_norm(bank - bank[neighbour], dim=1)
+        bank = self._bank_search().bank
+        parts = torch.split(bank, ROWS)
+        around = torch.cat([torch.linalg.vector_norm(rows - bank[neighbour], dim=1) for rows in parts])
         support = around.topk(min(self.num_neighbors, len(around)), largest=False).indices
         distances = torch.linalg.vector_norm(patch - bank[support], dim=1)
         weight: Tensor = 1 - distances.softmax(0)[0]
         return weight * score
+
+    def _bank_search(self) -> BankSearch:
+        """The search of the memory bank as it is now."""
+        if self._searched is None or not self._searched.is_for(self.memory_bank, self.search):
+            self._searched = BankSearch(self.memory_bank, self.search)
+        return self._searched
 
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
         """A bounded store of patches, then the coreset."""

@@ -1,0 +1,52 @@
+"""How a memory bank is searched."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from app.detectors.bounded import LARGEST, BoundedSearch, has_fast_int8
+from app.detectors.nearest import nearest
+
+SearchMode = Literal["auto", "exact", "approximate"]
+TOLERANCE = 0.1  # of `approximate`: distances are at most 1 / (1 - 0.1) times the true ones
+FEWEST_ROWS = 1024  # of a bank for which bounds pay
+
+
+class BankSearch:
+    """Nearest neighbours in a memory bank [M,C], with what is derived from it; not for two threads at once.
+
+    Takes a bank of half precision in float32, which is what distances are computed in.
+    """
+
+    def __init__(self, bank: Tensor, mode: SearchMode) -> None:
+        self._made_for = bank, _version(bank), mode
+        tolerance = TOLERANCE if mode == "approximate" else 0.0
+        with torch.inference_mode():
+            self.bank = bank.float()
+            self._bounded = BoundedSearch(self.bank, has_fast_int8(), tolerance) if _is_bounded(self.bank) else None
+
+    def is_for(self, bank: Tensor, mode: SearchMode) -> bool:
+        """Whether it was made for this, and the bank has not changed since."""
+        made_for, version, made_for_mode = self._made_for
+        return made_for is bank and version == _version(bank) and made_for_mode == mode
+
+    @torch.inference_mode()
+    def nearest(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Distance to, and index of, the row that is nearest to each of queries [N,C] float32: [N], [N] int64.
+
+        `approximate` may take another row, whose distance is too large by 11 % at most; `auto` is exact.
+        """
+        if self._bounded is None:
+            return nearest(queries, self.bank)
+        return self._bounded.nearest(queries)
+
+
+def _is_bounded(bank: Tensor) -> bool:
+    if bank.device.type != "cpu" or len(bank) < FEWEST_ROWS:
+        return False
+    return bool(torch.linalg.vector_norm(bank, dim=1).amax().square() < LARGEST)  # and finite
+
+
+def _version(bank: Tensor) -> int:
+    return 0 if bank.is_inference() else bank._version

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from app.detectors.nearest import nearest
+from app.detectors.search import FEWEST_ROWS, TOLERANCE, BankSearch, SearchMode
+
+
+@pytest.mark.parametrize("mode", ["auto", "exact", "approximate"])
+@pytest.mark.parametrize("rows", [1, FEWEST_ROWS - 1, FEWEST_ROWS, 3 * FEWEST_ROWS])
+def test_the_neighbours_are_those_of_all_distances(rows: int, mode: SearchMode) -> None:
+    bank, x = torch.randn(rows, 40), torch.randn(300, 40)
+    distances, index = BankSearch(bank, mode).nearest(x)
+    expected, expected_index = nearest(x, bank)
+    if mode == "approximate":
+        assert (distances <= expected / (1 - TOLERANCE) * (1 + 1e-6)).all()
+    else:
+        torch.testing.assert_close(distances, expected, rtol=1e-6, atol=0)
+        torch.testing.assert_close(index, expected_index)
+
+
+def test_a_bank_in_half_precision_is_searched_in_float32() -> None:
+    bank, x = torch.randn(2 * FEWEST_ROWS, 40).half(), torch.randn(300, 40)
+    distances, index = BankSearch(bank, "exact").nearest(x)
+    torch.testing.assert_close(distances, torch.cdist(x.double(), bank.double()).amin(1).float())
+    torch.testing.assert_close(index, nearest(x, bank.float())[1])
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e20])
+def test_a_bank_of_which_nothing_can_be_bounded_gives_what_float32_gives(value: float) -> None:
+    bank, x = torch.randn(2 * FEWEST_ROWS, 40), torch.randn(30, 40)
+    bank[7, 3] = value
+    torch.testing.assert_close(BankSearch(bank, "exact").nearest(x)[0], nearest(x, bank)[0], equal_nan=True)
+
+
+def test_a_search_is_for_its_bank_as_it_was_and_for_its_mode() -> None:
+    bank = torch.randn(5, 4)
+    search = BankSearch(bank, "exact")
+    assert search.is_for(bank, "exact")
+    assert not search.is_for(bank, "approximate")
+    assert not search.is_for(bank.clone(), "exact")
+    bank.zero_()
+    assert not search.is_for(bank, "exact")
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_the_same_neighbours() -> None:
+    bank, x = torch.randn(2 * FEWEST_ROWS, 40), torch.randn(300, 40)
+    distances, index = BankSearch(bank.cuda(), "exact").nearest(x.cuda())
+    expected, expected_index = nearest(x, bank)
+    torch.testing.assert_close(distances.cpu(), expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(index.cpu(), expected_index)
