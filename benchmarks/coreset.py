@@ -17,15 +17,10 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from app.backbones import load_weights
-from app.data import MVTec, decoded
-from app.detectors import Patchcore
 from app.detectors.coreset import k_center_greedy
-from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
-from app.pipeline.parts import FeatureStitcher
-from app.tiling import Tiling
 from benchmarks.hardware import write
-from benchmarks.kolektorsdd.setting import SETTINGS
+from benchmarks.kolektorsdd.setting import SETTINGS, training_pictures
+from benchmarks.patches import embeddings
 from benchmarks.reference import import_anomalib
 
 FEW, MORE, ROUNDS = 30, 130, 3
@@ -40,7 +35,8 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="also run anomalib's selection to its end")
     given = parser.parse_args()
     import_anomalib()
-    patches = _patches(given.root, given.weights)
+    setting = SETTINGS["patchcore"]
+    patches = embeddings(training_pictures(given.root, "patchcore"), given.weights, setting.size)
     count = int(len(patches) * RATIO)
     ours, passes, fixed = [], [], []
     for _ in range(ROUNDS):
@@ -64,20 +60,6 @@ def main() -> None:
         seconds, theirs = _anomalib(patches, count)
         result |= {"anomalib_whole_s": round(seconds, 1), "anomalib_radius": _radius(patches, theirs)}
     write("coreset", result)
-
-
-def _patches(root: Path, weights: Path) -> Tensor:
-    """The embeddings of all patches of the pictures, [N,384]."""
-    detector = Patchcore("resnet18")
-    load_weights(detector.backbone, weights)
-    model = TiledModel(detector, Preprocessing(SETTINGS["patchcore"].size), Tiling(tile_size=256, stride=256))
-    rows = []
-    for picture in decoded(MVTec(str(root), "surface").train_pictures()[: SETTINGS["patchcore"].pictures], 2):
-        prepared = model.prepare(picture)
-        stitcher = FeatureStitcher(prepared.plan)
-        for features in model.outputs(prepared, BATCH_TILES["cpu"]):
-            rows += [band[0].flatten(1).T.clone() for band, _ in stitcher.add(features)]
-    return torch.cat(rows)
 
 
 def _anomalib(patches: Tensor, count: int) -> tuple[float, Tensor]:
