@@ -54,6 +54,12 @@ def test_metrics_count_requests_tiles_and_stages(client: TestClient, normal_png:
     assert grown("tessera_requests_total", method="POST", route=route, status="415") == 1
     assert grown("tessera_request_seconds_count", route=route) == 2
     assert grown("tessera_tiles_total") == 8
+    assert grown("tessera_batch_tiles_sum") == 8
+    assert grown("tessera_tiles_room_total") >= 8
+    assert grown("tessera_device_pictures_total", end="done") == 1
+    assert grown("tessera_device_busy_seconds_total", work="batches") > 0
+    assert grown("tessera_device_busy_seconds_total", work="steps") > 0
+    assert after["tessera_pictures_in_flight", ()] == 0
     for stage in ("decode", "queue", "device", "render"):
         assert grown("tessera_stage_seconds_count", stage=stage) == 1
     assert after["tessera_queue_tiles", ()] == 0
