@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.runtime import PrecisionChoice, Runtime, Search
+from app.detectors import SearchMode
+from app.runtime import PrecisionChoice, Runtime
 
 PREFIX = "TESSERA_"
 
@@ -38,7 +39,7 @@ class Settings(BaseSettings):
         default="auto",
         description="auto, float32, bfloat16, float16; auto: what is fast here and reproduces a model's golden sample.",
     )
-    search: Search = Field(
+    search: SearchMode = Field(
         default="auto", description="How PatchCore searches its memory bank: auto (exact), exact, approximate."
     )
     decode_threads: int = Field(default=2, ge=1, description="How many threads decode pictures and render answers.")

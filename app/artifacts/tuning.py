@@ -4,6 +4,7 @@ import logging
 
 from app.artifacts.golden import Golden, golden_difference
 from app.artifacts.manifest import GoldenRecord
+from app.detectors import Patchcore
 from app.errors import GoldenMismatch
 from app.pipeline import TiledModel, best_batch_tiles
 from app.runtime import Precision, Program, RunOptions, build_network, require, trace
@@ -16,6 +17,8 @@ def tune(model: TiledModel, golden: Golden, record: GoldenRecord, options: RunOp
 
     Raises GoldenMismatch if none does, and InvalidDevice or UnavailableRuntime for options that cannot be met.
     """
+    if isinstance(model.detector, Patchcore):
+        model.detector.search = options.search
     program = trace(model.detector)
     _reproduce(model, program, golden, record, options)
     if not options.keep_weights:

@@ -2,7 +2,7 @@
 
 from app.runtime.build import build_network, require
 from app.runtime.network import Eager, Network, Precision
-from app.runtime.options import PrecisionChoice, RunOptions, Runtime, Search
+from app.runtime.options import PrecisionChoice, RunOptions, Runtime
 from app.runtime.program import Program
 from app.runtime.shapes import peak_bytes
 from app.runtime.tracing import trace
@@ -15,7 +15,6 @@ __all__ = [
     "Program",
     "RunOptions",
     "Runtime",
-    "Search",
     "build_network",
     "peak_bytes",
     "require",

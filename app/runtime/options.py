@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from app.detectors import SearchMode
+
 Runtime = Literal["auto", "torch", "onnxruntime"]
 PrecisionChoice = Literal["auto", "float32", "bfloat16", "float16"]
-Search = Literal["auto", "exact", "approximate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,6 @@ class RunOptions:
 
     runtime: Runtime = "auto"
     precision: PrecisionChoice = "float32"
-    search: Search = "auto"
+    search: SearchMode = "auto"
     batch_tiles: int | None = None
     keep_weights: bool = True

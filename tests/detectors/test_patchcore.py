@@ -94,19 +94,19 @@ def test_distances_follow_a_bank_that_changes(rows: int) -> None:
     detector, query = patchcore(), torch.randn(64, 3, 5)
     for bank in (torch.randn(rows, 64), torch.randn(rows, 64)):
         detector.memory_bank = bank
-        detector.measure((query,), 0)
+        detector.measure((query[None],), [(0, 0)])
         bank.add_(1.0)
-        (found,) = detector.measure((query,), 0).distances
+        (found,) = detector.measure((query[None],), [(0, 0)]).distances
         expected = torch.cdist(query.flatten(1).T, bank).amin(1)
-        torch.testing.assert_close(found, expected.reshape(3, 5), rtol=1e-4, atol=0)
+        torch.testing.assert_close(found, expected.reshape(1, 3, 5), rtol=1e-4, atol=0)
 
 
 def test_features_may_be_of_half_precision_and_channels_last() -> None:
     detector, query = patchcore(), torch.randn(3, 5, 64).bfloat16().permute(2, 0, 1)
     detector.memory_bank = torch.randn(2000, 64)
-    measurement = detector.measure((query,), 0)
+    measurement = detector.measure((query[None],), [(0, 0)])
     expected = torch.cdist(query.flatten(1).T.float(), detector.memory_bank).amin(1)
-    torch.testing.assert_close(measurement.distances[0], expected.reshape(3, 5), rtol=1e-4, atol=0)
+    torch.testing.assert_close(measurement.distances[0], expected.reshape(1, 3, 5), rtol=1e-4, atol=0)
     assert detector.image_score(torch.zeros(1), [measurement.witness]).dtype == torch.float32
 
 
@@ -115,6 +115,6 @@ def test_what_the_search_derives_is_no_part_of_the_fitted_state() -> None:
     detector.memory_bank = torch.randn(2000, 64)
     before = set(detector.state_dict())
     detector.search = "approximate"
-    detector.measure((torch.randn(64, 3, 5),), 0)
+    detector.measure((torch.randn(1, 64, 3, 5),), [(0, 0)])
     assert set(detector.state_dict()) == before
     assert "search" not in detector.parameters_of_model
