@@ -92,6 +92,11 @@ class Detector(nn.Module, ABC):
         """The stride in pixels of each of the distances that `measure` returns; by default that of the features."""
         return self.feature_strides
 
+    @property
+    def needs_whole_rows(self) -> bool:
+        """Whether parts must be as wide as the picture, even where tiles could be measured one by one."""
+        return False
+
     def step_cells(self, device: torch.device) -> int:
         """How many cells of the first feature are measured at once: the device does nothing else meanwhile."""
         return STEP_CELLS[device.type]

@@ -1,6 +1,7 @@
 """PaDiM: a Gaussian at each position (Defard et al. 2020, arXiv:2011.08785)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch.nn import functional as F
 from app.backbones import LAYER_STRIDES
 from app.detectors.base import Features, Measurement, Place, Progress
 from app.detectors.one_pass import Fitter, OnePassDetector
+from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths
 from app.errors import InvalidDataset
 from app.scoring import MapRule
 
@@ -35,8 +37,9 @@ class Padim(OnePassDetector):
     name = "padim"
     map_rule = MapRule(upsampling="bilinear", blur=True)
     idx: Tensor  # [c] int64, the channels
+    order: Tensor | None  # [c] int64, which of the channels in the layers' order each is; None if they are in it
     mean: Tensor  # [h,w,c]
-    whitener: Tensor  # [h,w,c,c]: W with W^T W = inverse covariance, so that the distance is |W (x - mean)|
+    whitening: Tensor  # [h * w * k]: packed W with W^T W = inverse covariance, so that the distance is |W (x - mean)|
 
     def __init__(
         self,
@@ -56,9 +59,21 @@ class Padim(OnePassDetector):
         if not 0 < chosen <= available:
             raise InvalidDataset(f"n_features is {chosen} for {backbone}; use 1 to {available}, the layers' channels")
         self.n_features = chosen
-        self.register_buffer("idx", torch.randperm(available)[:chosen])
+        # In order: the distance does not depend on it, and putting channels into another takes as long as the rest.
+        self.choose(torch.randperm(available)[:chosen].sort().values)
         self.register_buffer("mean", torch.empty(0, 0, chosen))
-        self.register_buffer("whitener", torch.empty(0, 0, chosen, chosen))
+        self.register_buffer("whitening", torch.empty(0))
+
+    def choose(self, idx: Tensor) -> None:
+        """Uses these of the layers' channels, [c] int64."""
+        self.register_buffer("idx", idx)
+        ordered, end = idx.sort().values, 0
+        for number, layer in enumerate(self.backbone.layers):
+            start, end = end, end + self.backbone.channels[layer]
+            places = ordered[(ordered >= start) & (ordered < end)] - start  # of its own channels, in their order
+            self.register_buffer(f"places_{number}", places, persistent=False)
+        order = None if torch.equal(idx, ordered) else idx.argsort().argsort()
+        self.register_buffer("order", order, persistent=False)
 
     @property
     def parameters_of_model(self) -> dict[str, object]:
@@ -84,16 +99,20 @@ class Padim(OnePassDetector):
         return tuple(self.backbone(tiles).values())
 
     def assemble(self, outputs: Features) -> Features:
-        """([n,n_features,h/4,w/4],): the chosen channels, deeper layers enlarged (nearest)."""
-        size = outputs[0].shape[-2:]
-        embedding = outputs[0].new_empty(len(outputs[0]), self.n_features, *size)
-        first = 0
-        for feature in outputs:
-            places = ((self.idx >= first) & (self.idx < first + feature.shape[1])).nonzero()[:, 0]
-            chosen = feature[:, self.idx[places] - first]  # before enlarging, which multiplies the work
-            embedding[:, places] = chosen if chosen.shape[-2:] == size else F.interpolate(chosen, size=size)
-            first += feature.shape[1]
-        return (embedding,)
+        """([n,n_features,h/4,w/4],), channels last: the chosen channels, deeper layers enlarged (nearest)."""
+        last = [output.movedim(1, -1) for output in outputs]
+        chosen = [each.index_select(-1, places) for each, places in zip(last, self._places, strict=True)]
+        if all(finer.shape[axis] % each.shape[axis] == 0 for finer, each in pairwise(chosen) for axis in (1, 2)):
+            embedding = chosen[-1]
+            for finer in reversed(chosen[:-1]):  # the deepest are enlarged step by step, together
+                embedding = torch.cat([finer, _repeated(embedding, finer.shape[1], finer.shape[2])], -1)
+        else:
+            size = chosen[0].shape[1:3]
+            enlarged = [F.interpolate(each.movedim(-1, 1), size=size).movedim(1, -1) for each in chosen[1:]]
+            embedding = torch.cat([chosen[0], *enlarged], -1)
+        if self.order is not None:
+            embedding = embedding.index_select(-1, self.order)
+        return (embedding.movedim(-1, 1),)
 
     def measure(self, features: Features, places: Sequence[Place]) -> Measurement:
         """[n,c,h,w] -> [n,h,w]."""
@@ -102,11 +121,32 @@ class Padim(OnePassDetector):
         height, width = embedding.shape[-2:]
         distances = embedding.new_empty(len(embedding), height, width, dtype=torch.float32)
         for (top, left), each, out in zip(places, embedding.float().movedim(1, -1), distances, strict=True):
-            rows, columns = (slice(at // stride, at // stride + n) for at, n in ((top, height), (left, width)))
-            offset = (each - self.mean[rows, columns]).contiguous()  # [h,w,c]
-            whitened = self.whitener[rows, columns] @ offset.unsqueeze(-1)  # [h,w,c,1]
-            torch.linalg.vector_norm(whitened[..., 0], dim=-1, out=out)
+            y, x = top // stride, left // stride
+            offset = each - self.mean[y : y + height, x : x + width]  # [h,w,c]
+            out.copy_(whitened_lengths(self.whitening, self._grid, offset, y, x))
         return Measurement((distances,))
+
+    def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
+        """See Detector; also takes whiteners that are not packed, [h,w,c,c], as Tessera wrote them at first."""
+        state = dict(state)
+        if "whitener" in state:
+            whole = state.pop("whitener")
+            state["whitening"] = packed_in_place(whole.flatten(0, 1), whole.shape[1], lower_triangular)
+        super().load_fitted_state(state)
+        self.choose(self.idx)
+
+    @property
+    def needs_whole_rows(self) -> bool:
+        """The whiteners of whole rows lie side by side."""
+        return True
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        return self.mean.shape[0], self.mean.shape[1]
+
+    @property
+    def _places(self) -> list[Tensor]:
+        return [self.get_buffer(f"places_{number}") for number in range(len(self.backbone.layers))]
 
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
         """Running moments of every position."""
@@ -159,16 +199,25 @@ class _Moments:
         self._count, self._filled = known + new, 0
 
     def finish(self, progress: Progress) -> None:
-        """Turns scatter matrices into whiteners, in place: W = R^-1 with covariance = R R^T."""
+        """Turns scatter matrices into whiteners, in their memory: W = R^-1 with covariance = R R^T."""
         self._merge()
         if self._count < 2:
             raise InvalidDataset(f"PaDiM needs at least 2 pictures to know how they vary, and got {self._count}")
-        identity = torch.eye(self._detector.n_features, device=self._mean.device)
-        for start in range(0, len(self._mean), FIT_POSITIONS):
-            at = slice(start, start + FIT_POSITIONS)
-            covariance = self._scatter[at].div_(self._count - 1).add_(identity, alpha=REGULARISATION)
+        identity, positions = torch.eye(self._detector.n_features, device=self._mean.device), len(self._mean)
+
+        def whiteners(scatter: Tensor) -> Tensor:
+            covariance = scatter.div_(self._count - 1).add_(identity, alpha=REGULARISATION)
             factor = torch.linalg.cholesky(covariance)
-            self._scatter[at] = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
-            progress("Gaussians", min(start + FIT_POSITIONS, len(self._mean)), len(self._mean))
-        self._detector.mean = self._mean.unflatten(0, self._grid)  # type: ignore[no-untyped-call]  # torch leaves it so
-        self._detector.whitener = self._scatter.unflatten(0, self._grid)  # type: ignore[no-untyped-call]  # so, too
+            found: Tensor = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
+            return found
+
+        told = lambda done: progress("Gaussians", done, positions)  # noqa: E731
+        self._detector.whitening = packed_in_place(self._scatter, self._grid[1], whiteners, told)
+        self._detector.mean = self._mean.view(*self._grid, -1)
+
+
+def _repeated(cells: Tensor, height: int, width: int) -> Tensor:
+    """[n,h,w,c] -> [n,height,width,c], multiples of what they were: each cell is repeated."""
+    count, rows, columns, channels = cells.shape
+    repeated = cells[:, :, None, :, None].expand(-1, -1, height // rows, -1, width // columns, -1)
+    return repeated.reshape(count, height, width, channels)

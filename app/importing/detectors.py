@@ -6,8 +6,9 @@ from torch import Tensor
 
 from app.backbones import ARCHITECTURES, LAYER_STRIDES
 from app.detectors import DETECTORS, Detector, Padim, Patchcore
+from app.detectors.whitening import packed_in_place
 from app.errors import InvalidDataset, InvalidWeights, UnsupportedImport
-from app.importing.gaussians import positions, selected, whiten_
+from app.importing.gaussians import positions, selected, whiteners
 from app.importing.records import as_list, enum_value, shown
 from app.importing.reference import ReferenceModel
 from app.importing.tensors import StoredTensor
@@ -143,8 +144,12 @@ def _gaussians(
     rows, columns, across = positions(plan(tiling, *preprocessing.image_size), detector.feature_strides[0], fitted)
     mean = _taken(tensors, "model.gaussian.mean", (channels, fitted), read).float().T.contiguous()
     spread = _taken(tensors, "model.gaussian.inv_covariance", (fitted, channels, channels), read).float()
+    idx, order = idx.sort()  # see Padim: the distance does not depend on it
+    inverses = selected(spread, rows, columns, across)
+    reordered = lambda part: whiteners(part[:, order][:, :, order])  # noqa: E731
+    packed = packed_in_place(inverses.flatten(0, 1), inverses.shape[1], reordered)
     return {
         "idx": idx,
-        "mean": selected(mean, rows, columns, across),
-        "whitener": whiten_(selected(spread, rows, columns, across)),
+        "mean": selected(mean, rows, columns, across)[..., order],
+        "whitening": packed,
     }

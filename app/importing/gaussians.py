@@ -8,8 +8,6 @@ from torch import Tensor
 from app.errors import UnsupportedImport
 from app.tiling import Axis, TilePlan
 
-BLOCK_NUMBERS = 2**22  # of float64, a few times over
-
 
 def positions(plan: TilePlan, stride: int, fitted: int) -> tuple[list[int], list[int], int]:
     """Which of the `fitted` positions belong to the rows and columns of our grid, and how many columns were fitted.
@@ -51,24 +49,20 @@ def selected(values: Tensor, rows: Sequence[int], columns: Sequence[int], fitted
     return values[places]
 
 
-def whiten_(inverse: Tensor) -> Tensor:
-    """Turns inverse covariances [h,w,c,c] into whiteners W with W^T W = inverse, in place, and returns them.
+def whiteners(inverse: Tensor) -> Tensor:
+    """Lower triangular W with W^T W = inverse, of inverse covariances [p,c,c].
 
     Computed in float64. An inverse that rounding left indefinite loses what is negative of it, where anomalib's
     distance would be 0.
     """
-    flat = inverse.view(-1, *inverse.shape[-2:])
-    block = max(1, BLOCK_NUMBERS // flat.shape[-1] ** 2)
-    for first in range(0, len(flat), block):
-        at = slice(first, first + block)
-        exact = flat[at].double()
-        exact = (exact + exact.mT) / 2  # the distance knows only the symmetric part
-        factor, failed = torch.linalg.cholesky_ex(exact)
-        whitener = factor.mT
-        bad = failed.nonzero()[:, 0]
-        if len(bad):
-            values, vectors = torch.linalg.eigh(exact[bad])
-            whitener = whitener.clone()
-            whitener[bad] = values.clamp_(min=0).sqrt_().unsqueeze(-1) * vectors.mT
-        flat[at] = whitener.float()
-    return inverse
+    exact = inverse.double().flip(-1, -2)  # its factor, turned back, is the other triangle
+    exact = (exact + exact.mT) / 2  # the distance knows only the symmetric part
+    factor, failed = torch.linalg.cholesky_ex(exact)
+    whitener = factor.mT
+    bad = failed.nonzero()[:, 0]
+    if len(bad):
+        values, vectors = torch.linalg.eigh(exact[bad])
+        whitener = whitener.clone()
+        whitener[bad] = torch.linalg.qr(values.clamp_(min=0).sqrt_().unsqueeze(-1) * vectors.mT, mode="r").R
+    found: Tensor = whitener.flip(-1, -2).float()
+    return found

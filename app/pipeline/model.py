@@ -120,7 +120,8 @@ class Assembly:
 
     def __init__(self, model: TiledModel, prepared: Prepared) -> None:
         self._detector, self._plan, self._image_size = model.detector, prepared.plan, prepared.image_size
-        self._parts = PartMaker(self._plan, self._detector.feature_strides, self._detector.step_cells(model.device))
+        cells, whole_rows = self._detector.step_cells(model.device), self._detector.needs_whole_rows
+        self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, whole_rows)
         self._witnesses: list[Features] = []
         self.distances = tuple(  # of the cells that were added, [H/stride,W/stride] for each of the map's layers
             torch.empty(self._plan.y.cells(stride), self._plan.x.cells(stride), device=model.device)

@@ -36,18 +36,20 @@ class FeatureStitcher:
 class PartMaker:
     """Makes parts of a picture's tiles: of tiles that lie side by side as they are, of others once they are stitched.
 
-    `strides` are those of the features. Parts have at most `cells` cells of the first feature, as far as its rows and
-    the deepest layer's stride allow that. Cells that lie wholly in the padding are in none.
+    With `whole_rows` all are stitched. `strides` are those of the features. Parts have at most `cells` cells of the
+    first feature, as far as its rows and the deepest layer's stride allow that. Cells that lie wholly in the padding
+    are in none.
     """
 
-    def __init__(self, plan: TilePlan, strides: Sequence[int], cells: int) -> None:
+    def __init__(self, plan: TilePlan, strides: Sequence[int], cells: int, whole_rows: bool = False) -> None:
         self._plan, self._strides, self._cells = plan, tuple(strides), cells
         self._stitcher = FeatureStitcher(plan)
+        self._as_they_are = plan.disjoint and not whole_rows
         self._next = 0
 
     def add(self, features: Features) -> Iterator[Part]:
         """Takes the next tiles' features, [n,C,h,w] each; a part is valid until the next is asked for."""
-        whole = self._tiles(features) if self._plan.disjoint else self._bands(features)
+        whole = self._tiles(features) if self._as_they_are else self._bands(features)
         for part in whole:
             yield from self._split(part)
 

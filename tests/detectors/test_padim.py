@@ -53,3 +53,29 @@ def test_backbones_without_a_default_need_a_number_of_channels() -> None:
         Padim("resnet50")
     with pytest.raises(InvalidDataset, match="use 1 to 448"):
         Padim(n_features=449)
+
+
+@pytest.mark.parametrize("size", [(64, 32), (130, 67)])
+def test_channels_may_be_in_any_order(size: tuple[int, int]) -> None:
+    """As in models of earlier versions; sizes off the grid of the deepest layer are enlarged to nearest, too."""
+    detector, tiles = Padim(n_features=30), torch.randn(1, 3, *size)
+    detector.choose(torch.randperm(448)[:30])
+    layers = list(detector.backbone(tiles).values())
+    everything = torch.cat([torch.nn.functional.interpolate(layer, size=layers[0].shape[-2:]) for layer in layers], 1)
+    (embedding,) = detector.embed(tiles)
+    assert torch.equal(embedding, everything[:, detector.idx])
+
+
+def test_whiteners_that_are_not_packed_are_taken() -> None:
+    """Those of earlier versions: lower triangular of training, upper triangular of imports."""
+    detector, features = Padim(n_features=30), torch.randn(1, 30, 4, 5)
+    whitener = torch.randn(4, 5, 30, 30).tril_()
+    whitener[0] = whitener[0].mT.clone()
+    mean = torch.randn(4, 5, 30)
+    state = {**detector.state_dict(), "mean": mean, "whitener": whitener.clone()}
+    del state["whitening"]
+    detector.load_fitted_state(state)
+    (found,) = detector.measure((features,), [(0, 0)]).distances
+    offset = (features[0].permute(1, 2, 0) - mean).unsqueeze(-1)
+    torch.testing.assert_close(found[0], (whitener @ offset)[..., 0].norm(dim=-1), rtol=1e-4, atol=0)
+    assert set(detector.state_dict()) == set(Padim(n_features=30).state_dict())

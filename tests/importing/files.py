@@ -40,8 +40,10 @@ def fitted(name: str) -> Detector:
     if name == "padim":
         detector = Padim("resnet18", ("layer1", "layer2"), n_features=5)
         rows, columns = SIZE[0] // 4, SIZE[1] // 4
-        detector.mean = torch.rand(rows, columns, 5)
-        detector.whitener = torch.randn(rows, columns, 5, 5)
+        state = detector.state_dict()
+        del state["whitening"]
+        whitener, mean = torch.randn(rows, columns, 5, 5).tril_(), torch.rand(rows, columns, 5)
+        detector.load_fitted_state({**state, "mean": mean, "whitener": whitener})
     elif name == "patchcore":
         detector = Patchcore("resnet18", ("layer2", "layer3"), num_neighbors=3)
         detector.memory_bank = torch.rand(20, 384)
@@ -58,7 +60,7 @@ def reference_state(detector: Detector) -> dict[str, Tensor]:
             if name.startswith(ours):
                 state[theirs + name.removeprefix(ours)] = tensor
     if isinstance(detector, Padim):
-        whitener = detector.whitener.flatten(0, 1)
+        whitener = detector.whitening.view(-1, 5, 5).mT  # so few channels are one block of each group
         state["model.idx"] = detector.idx
         state["model.gaussian.mean"] = detector.mean.flatten(0, 1).T
         state["model.gaussian.inv_covariance"] = whitener.mT @ whitener

@@ -1,0 +1,96 @@
+"""Whiteners: lower triangular matrices W with W^T W = inverse covariance, so that |W x| is x's Mahalanobis distance.
+
+A distance reads a whole matrix to multiply one vector, so that reading is what it costs. Matrices are therefore kept
+packed: cut into blocks of `BLOCK` rows, without the columns right of the diagonal block, which leaves 60 % of them all
+at 100 channels. Each block is transposed, since the product of a row vector and a block is the fastest. The same blocks
+of a few rows of positions lie side by side, so that one call multiplies them all, without a copy.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+BLOCK = 20
+GROUP_ROWS = 4
+GROUP_BYTES = 2**27  # of a group's matrices before they are packed, unless a single row has more
+
+
+def packed_size(channels: int) -> int:
+    """How many numbers are kept of a matrix."""
+    return sum(last * (last - first) for first, last, _ in _blocks(channels))
+
+
+def packed_in_place(
+    matrices: Tensor, width: int, whiteners: Callable[[Tensor], Tensor], done: Callable[[int], None] = lambda _: None
+) -> Tensor:
+    """What `whiteners` makes of matrices [h * width,c,c], group by group, packed: [h * width * size] in their memory.
+
+    `done` is told how many there are already. They need less room than what they are made of, and are always behind it.
+    """
+    channels = matrices.shape[-1]
+    packed = matrices.view(-1)[: len(matrices) * packed_size(channels)]
+    for group in _groups(len(matrices) // width, width, channels):
+        positions = slice(group.start * width, group.stop * width)
+        found = whiteners(matrices[positions].clone())  # which are overwritten now
+        for first, last, place in _segments(group, width, channels):
+            packed[place].view(len(found), last, last - first).copy_(found[:, first:last, :last].mT)
+        done(positions.stop)
+    return packed
+
+
+def lower_triangular(whiteners: Tensor) -> Tensor:
+    """Lower triangular matrices with the same W^T W as any [p,c,c]; those that are it already stay as they are."""
+    other = (whiteners.triu(1) != 0).flatten(1).any(1)
+    if not other.any():
+        return whiteners
+    factors = torch.linalg.qr(whiteners[other].double().flip(-1), mode="r").R  # upper, of the last channel first
+    found = whiteners.clone()
+    found[other] = factors.flip(-1, -2).to(whiteners.dtype)
+    return found
+
+
+def whitened_lengths(packed: Tensor, grid: tuple[int, int], vectors: Tensor, top: int, left: int) -> Tensor:
+    """|W x| of vectors [h,w,c] at rows `top` and columns `left` and following of a grid `(rows, columns)`: [h,w].
+
+    `packed` has the matrices of the whole grid. Without a copy of these where the vectors are as wide as the grid.
+    """
+    height, width, channels = vectors.shape
+    lengths = vectors.new_empty(height, width)
+    for group in _groups(*grid, channels):
+        begin, end = max(group.start, top), min(group.stop, top + height)
+        if begin >= end:
+            continue
+        rows = vectors[begin - top : end - top].reshape(-1, 1, channels)  # [p,1,c]
+        products = []
+        for first, last, place in _segments(group, grid[1], channels):
+            matrices = packed[place].view(group.stop - group.start, grid[1], last, last - first)
+            own = matrices[begin - group.start : end - group.start, left : left + width]
+            products.append(torch.bmm(rows[:, :, :last], own.reshape(len(rows), last, last - first)))
+        whitened = torch.cat(products, 2)  # [p,1,c]
+        torch.linalg.vector_norm(whitened[:, 0], dim=1, out=lengths[begin - top : end - top].view(-1))
+    return lengths
+
+
+def _blocks(channels: int) -> Iterator[tuple[int, int, slice]]:
+    """The first row of each block, the one after its last, and its place among the packed numbers of a matrix."""
+    start = 0
+    for first in range(0, channels, BLOCK):
+        last = min(first + BLOCK, channels)
+        stop = start + last * (last - first)
+        yield first, last, slice(start, stop)
+        start = stop
+
+
+def _groups(rows: int, width: int, channels: int) -> Iterator[range]:
+    """The rows of positions whose blocks lie side by side."""
+    together = min(GROUP_ROWS, max(1, GROUP_BYTES // (4 * width * channels**2)))
+    for first in range(0, rows, together):
+        yield range(first, min(first + together, rows))
+
+
+def _segments(group: range, width: int, channels: int) -> Iterator[tuple[int, int, slice]]:
+    """The first row of each block, the one after its last, and where those of a group lie."""
+    start, positions = group.start * width * packed_size(channels), len(group) * width
+    for first, last, place in _blocks(channels):
+        yield first, last, slice(start + place.start * positions, start + place.stop * positions)
