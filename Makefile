@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
+BENCH := .venv-bench
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test check format demo parity container clean
+.PHONY: help run test check format demo parity bench container clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,6 +20,13 @@ $(PARITY)/.installed: pyproject.toml constraints.txt tests/parity/requirements.t
 	$(PYTHON) -m venv $(PARITY)
 	$(PARITY)/bin/pip install $(PIP_FLAGS) --editable '.[dev]'
 	$(PARITY)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement tests/parity/requirements.txt
+	touch $@
+
+$(BENCH)/.installed: pyproject.toml constraints.txt tests/parity/requirements.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/pip install $(PIP_FLAGS) --editable '.[dev]'
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --no-deps \
+		--requirement tests/parity/requirements.txt --requirement benchmarks/requirements.txt
 	touch $@
 
 run: $(VENV)/.installed ## serve the demo model on http://127.0.0.1:8000
@@ -35,6 +43,9 @@ check: $(VENV)/.installed ## check format, lint and types, changing nothing
 parity: $(PARITY)/.installed ## compare with anomalib, in an environment of its own
 	$(PARITY)/bin/pytest tests/parity
 
+bench: $(BENCH)/.installed ## measure against others: make bench ROOT=DIR WEIGHTS=FILE
+	$(BENCH)/bin/python -m benchmarks.throughput --root "$(ROOT)" --weights "$(WEIGHTS)" --work .bench
+
 format: $(VENV)/.installed ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -47,4 +58,4 @@ container: ## build the image, run it, predict with it, stop it
 	scripts/check_container.sh
 
 clean: ## remove the environments and caches
-	rm -rf $(VENV) $(PARITY) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) $(BENCH) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from app.training.gradient import epoch_order
 from benchmarks.kolektorsdd.measuring import Stopwatch, aurocs
-from benchmarks.kolektorsdd.setting import CORESET_RATIO, SETTINGS, testing_pictures, training_pictures
-from benchmarks.reference import import_anomalib
+from benchmarks.kolektorsdd.setting import CORESET_RATIO, SETTINGS, Setting, testing_pictures, training_pictures
+from benchmarks.reference import anomalib_module, import_anomalib
 
-BACKBONES = ("feature_extractor.feature_extractor.", "teacher_model.feature_extractor.", "encoder.feature_extractor.")
+OPTIONS = {"patchcore": {"coreset_sampling_ratio": CORESET_RATIO, "num_neighbors": 9}}
 
 
 def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[str, object]:
@@ -29,10 +29,10 @@ def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[s
     from anomalib.data.utils.image import read_image
 
     torch.manual_seed(seed)
-    model = _model(name, load_file(weights))
+    model = anomalib_module(name, SETTINGS[name].size, weights, **OPTIONS.get(name, {}))
     save_file(_start(name, model.model), start)
     watch = Stopwatch()
-    _fit(name, model, training_pictures(root, name), seed)
+    fit(model, SETTINGS[name], training_pictures(root, name), seed)
     figures: dict[str, object] = {**watch.read("fit")}
     watch, tests, scores, maps = Stopwatch(), testing_pictures(root), [], []
     model.eval()
@@ -42,31 +42,6 @@ def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[s
         scores.append(float(found.pred_score.flatten()[0]))
         maps.append(found.anomaly_map[0, 0].numpy())
     return {**figures, **watch.read("test"), **aurocs(tests, scores, maps, SETTINGS[name].size)}
-
-
-def _model(name: str, weights: dict[str, torch.Tensor]) -> Any:
-    """The Lightning module, with the backbone's weights from the file: no hub is asked."""
-    import timm
-    from anomalib import models
-    from anomalib.pre_processing import PreProcessor
-    from torchvision.transforms.v2 import Compose, Normalize, Resize
-
-    create = timm.create_model
-    timm.create_model = lambda *args, **options: create(*args, **{**options, "pretrained": False})
-    normalise = Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
-    common = {"backbone": "resnet18", "evaluator": False, "visualizer": False}
-    common["pre_processor"] = PreProcessor(Compose([Resize(SETTINGS[name].size, antialias=True), normalise]))
-    model = {
-        "padim": lambda: models.Padim(**common),
-        "patchcore": lambda: models.Patchcore(**common, coreset_sampling_ratio=CORESET_RATIO, num_neighbors=9),
-        "stfpm": lambda: models.Stfpm(**common),
-        "reverse_distillation": lambda: models.ReverseDistillation(**common),
-    }[name]()
-    prefix = next(each for each in BACKBONES if any(key.startswith(each) for key in model.model.state_dict()))
-    known = {f"{prefix}{key}": tensor for key, tensor in weights.items()}
-    missing = model.model.load_state_dict(known, strict=False).missing_keys
-    assert not [key for key in missing if key.startswith(prefix) and not key.endswith("num_batches_tracked")]
-    return model
 
 
 def _start(name: str, model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -96,13 +71,13 @@ class _Orders:
         return iter(epoch_order(self._count, self._seed, self._epoch - 1))
 
 
-def _fit(name: str, model: Any, paths: list[Path], seed: int) -> None:
+def fit(model: Any, setting: Setting, paths: list[Path], seed: int) -> None:
+    """Trains with anomalib's engine, tiled, on these pictures, in an order that the seed decides."""
     from anomalib.callbacks import TilerConfigurationCallback
     from anomalib.data import Folder
     from anomalib.engine import Engine
     from torch.utils.data import DataLoader
 
-    setting = SETTINGS[name]
     batch = setting.batch_pictures if setting.epochs > 1 else 1
     with TemporaryDirectory() as folder:
         normal = Path(folder) / "normal"

@@ -1,0 +1,105 @@
+"""Whether small pictures wait for a huge one: their latency on an idle server, and with 8192 x 8192 pixels in flight.
+
+    .venv-bench/bin/python -m benchmarks.fairness --root DIR --weights FILE --work DIR [--rows stfpm]
+
+Models and pictures are those of the throughput benchmark. One client posts 512 x 512 pictures, first alone, then while
+another client posts the huge one, again and again; in turn, round after round, on one server.
+"""
+
+import argparse
+import io
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+from threading import Event, Thread
+from time import perf_counter
+
+from PIL import Image
+
+from benchmarks.hardware import write
+from benchmarks.throughput.clients import Load, body, connect, load, post
+from benchmarks.throughput.models import write_pictures
+from benchmarks.throughput.servers import Server, tessera
+from benchmarks.throughput.setting import ROWS
+
+SMALL, HUGE = (512, 512), (8192, 8192)
+PRECISION = "float32"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--rows", nargs="*", choices=[name for name in ROWS if name != "padim"], default=["stfpm"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--requests", type=int, default=60)
+    given = parser.parse_args()
+    paths = write_pictures(given.root, given.work)
+    small = [_scaled(path, SMALL, "PNG") for path in paths]
+    huge = _scaled(paths[0], HUGE, "JPEG")
+    rows = {}
+    for name in given.rows:
+        arguments = [name, str(given.root), str(given.weights), str(given.work)]
+        subprocess.run([sys.executable, "-m", "benchmarks.throughput.models", *arguments], check=True)
+        with tessera(name, given.work, "--precision", PRECISION) as server:
+            load(server, small, 1, 8)
+            runs = [_round(server, small, huge, given.requests) for _ in range(given.rounds)]
+            peak_mib = server.peak_mib()
+        middle = {key: round(median(run[key] for run in runs), 4) for key in runs[0]}
+        rows[name] = {"median": middle, "runs": runs, "peak_mib": round(peak_mib)}
+    setting = {"small": SMALL, "huge": HUGE, "precision": PRECISION, "requests": given.requests}
+    write("fairness", {**setting, "rows": rows})
+
+
+def _scaled(path: Path, size: tuple[int, int], format: str) -> bytes:
+    file = io.BytesIO()
+    Image.open(path).resize(size, Image.Resampling.BILINEAR).save(file, format)
+    return file.getvalue()
+
+
+def _round(server: Server, small: Sequence[bytes], huge: bytes, requests: int) -> dict[str, float]:
+    """Latencies of small pictures without and with a huge one in flight, in seconds."""
+    idle = load(server, small, 1, requests)
+    stop, huge_s, failures = Event(), [], []
+
+    def keep_busy() -> None:
+        try:
+            content, connection = body(huge, server.field), connect(server)
+            while not stop.is_set():
+                started = perf_counter()
+                post(connection, server.predict, content)
+                huge_s.append(perf_counter() - started)
+        except Exception as error:
+            failures.append(error)
+
+    thread = Thread(target=keep_busy)
+    thread.start()
+    seconds: list[float] = []
+    pictures = cycle(small)
+    # Until the huge picture was answered at least once, so that all of its stages are met.
+    while len(seconds) < requests or (not huge_s and not failures):
+        seconds += load(server, [next(pictures)], 1, 1).seconds
+    stop.set()
+    thread.join()
+    if failures:
+        raise failures[0]
+    busy = Load(0.0, tuple(seconds))
+    return {
+        "idle p50": idle.quantile(0.5),
+        "idle p95": idle.quantile(0.95),
+        "busy p50": busy.quantile(0.5),
+        "busy p95": busy.quantile(0.95),
+        "busy largest": max(seconds),
+        "p95 ratio": busy.quantile(0.95) / idle.quantile(0.95),
+        "small pictures": float(len(seconds)),
+        "huge picture": median(huge_s),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""anomalib behind FastAPI, as one writes it: decoding in threads, and a lock around the model.
+
+The lock is needed: the tiler keeps the last picture's geometry.
+"""
+
+import io
+import sys
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import uvicorn
+from fastapi import FastAPI, Response, UploadFile
+
+from benchmarks.throughput.reference_model import ReferenceModel
+
+
+def build(path: Path) -> FastAPI:
+    """The application for one model."""
+    app, lock, model = FastAPI(), Lock(), ReferenceModel(path)
+
+    @app.get("/readyz")
+    def ready() -> None:
+        """Answers once the model is there."""
+
+    @app.post("/predict")
+    def predict(image: UploadFile) -> dict[str, object]:
+        """Score and label."""
+        picture = model.decode(image.file.read())
+        with lock:
+            scores, _ = model.predict(picture[None])
+        return model.describe(float(scores[0]))
+
+    @app.post("/map")
+    def anomaly_map(image: UploadFile) -> Response:
+        """The map, to be compared."""
+        picture = model.decode(image.file.read())
+        with lock:
+            _, maps = model.predict(picture[None])
+        file = io.BytesIO()
+        np.save(file, maps[0].numpy())
+        return Response(file.getvalue())
+
+    return app
+
+
+if __name__ == "__main__":
+    uvicorn.run(build(Path(sys.argv[1])), host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")

@@ -1,0 +1,41 @@
+"""anomalib's model as both of its servers run it."""
+
+import io
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmarks.reference import import_anomalib
+
+
+class ReferenceModel:
+    """Loads the module that `models.py` wrote."""
+
+    def __init__(self, path: Path) -> None:
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        import_anomalib()
+        self._module: Any = torch.load(path, weights_only=False).eval()
+
+    def decode(self, data: bytes) -> Tensor:
+        """Bytes -> the normalised picture, [3,H,W]."""
+        pixels = torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB"))).permute(2, 0, 1)
+        picture: Tensor = self._module.pre_processor.transform(pixels / 255)
+        return picture
+
+    @torch.inference_mode()
+    def predict(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """[N,3,H,W] -> raw scores [N] and maps [N,H,W]."""
+        found = self._module.model(pictures)
+        return found.pred_score.flatten(), found.anomaly_map[:, 0]
+
+    def describe(self, score: float) -> dict[str, object]:
+        """What a client is told."""
+        threshold = float(self._module.post_processor._image_threshold)
+        return {"raw_score": score, "label": "anomalous" if score > threshold else "normal"}

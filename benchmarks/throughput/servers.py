@@ -1,0 +1,107 @@
+"""The servers that are compared, each in a process of its own on the loopback."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+
+from benchmarks.throughput.models import MODULE
+
+START_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers: where pictures and maps are asked for, with which field."""
+
+    process: psutil.Process
+    port: int
+    predict: str
+    map: str | None
+    field: str = "image"
+
+    def peak_mib(self) -> float:
+        """The largest resident memory of its processes so far, added up, in MiB."""
+        family = [self.process, *self.process.children(recursive=True)]
+        return sum(_peak_kib(each.pid) for each in family) / 1024
+
+
+def _peak_kib(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+
+@contextmanager
+def tessera(name: str, work: Path, *options: str) -> Iterator[Server]:
+    """This project's server, with a model of `work`; options are its own."""
+    arguments = ["-m", "app", "serve", "--models_dir", str(work / "models"), "--default_model", name, *options]
+    with _running(arguments, port_option="--port") as (process, port):
+        yield Server(process, port, f"/v1/models/{name}/predict", f"/v1/models/{name}/anomaly-map?normalised=false")
+
+
+@contextmanager
+def fastapi(name: str, work: Path) -> Iterator[Server]:
+    """anomalib behind FastAPI with a lock."""
+    with _running(["-m", "benchmarks.throughput.fastapi_server", str(work / name / MODULE)]) as (process, port):
+        yield Server(process, port, "/predict", "/map")
+
+
+@contextmanager
+def litserve(name: str, work: Path) -> Iterator[Server]:
+    """anomalib behind LitServe."""
+    with _running(["-m", "benchmarks.throughput.litserve_server", str(work / name / MODULE)], probe="/health") as (
+        process,
+        port,
+    ):
+        yield Server(process, port, "/predict", None, "request")
+
+
+@contextmanager
+def _running(
+    arguments: list[str], probe: str = "/readyz", port_option: str | None = None
+) -> Iterator[tuple[psutil.Process, int]]:
+    port = _free_port()
+    command = [sys.executable, *arguments, *([port_option] if port_option else []), str(port)]
+    process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL)
+    family = psutil.Process(process.pid)
+    try:
+        _await(process, port, probe)
+        yield family, port
+    finally:
+        left = [*family.children(recursive=True), family]
+        for each in left:
+            each.terminate()
+        for each in psutil.wait_procs(left, timeout=30)[1]:
+            each.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _await(process: subprocess.Popen[bytes], port: int, probe: str) -> None:
+    deadline = monotonic() + START_S
+    while monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {process.returncode} before it was ready")
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", probe)
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        sleep(0.2)
+    raise RuntimeError(f"the server was not ready after {START_S} s")

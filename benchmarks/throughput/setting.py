@@ -1,0 +1,28 @@
+"""What is measured."""
+
+from dataclasses import dataclass
+
+SIZE = (1024, 1024)
+TILE = 256
+CLIENTS = (1, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A detector, the size of its memory bank, and how many times anomalib's throughput is aimed at."""
+
+    detector: str
+    float32_aim: float
+    auto_aim: float
+    bank: int = 0
+    pictures: int = 16
+    epochs: int = 1
+
+
+ROWS = {
+    "stfpm": Row("stfpm", 2.5, 4, epochs=4),
+    "reverse_distillation": Row("reverse_distillation", 2.5, 4, epochs=4),
+    "padim": Row("padim", 4, 6),
+    "patchcore-10000": Row("patchcore", 3.5, 6, bank=10_000),
+    "patchcore-50000": Row("patchcore", 6, 10, bank=50_000, pictures=24),
+}
