@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--precision", default="auto")
     given = parser.parse_args()
-    entry = ModelRepository(given.work / "models").find(given.name, 1)
+    entry = ModelRepository(given.work / given.name / "models").find(given.name, 1)
     model = load_artifact(entry).model
     picture = decode((given.work / "pictures" / "00.png").read_bytes(), max_pixels=Settings().max_pixels)
     prepared = model.prepare(picture)

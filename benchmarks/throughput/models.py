@@ -21,7 +21,7 @@ from benchmarks.reference import anomalib_module, import_anomalib
 from benchmarks.throughput.setting import ROWS, SIZE, TILE
 
 QUERIES = 16
-CHECKPOINT, MODULE = "model.ckpt", "module.pt"
+CHECKPOINT, MODULE, MODELS = "model.ckpt", "module.pt", "models"
 
 
 def write_pictures(root: Path, work: Path) -> list[Path]:
@@ -41,9 +41,9 @@ def _resized(source: Path, target: Path) -> Path:
 
 
 def make_model(name: str, root: Path, weights: Path, work: Path) -> None:
-    """Trains the model of a row and imports it, unless `work` has it: `models/<name>/1`, and anomalib's beside it."""
+    """Trains the model of a row and imports it, unless `work` has it: `<name>/models`, and anomalib's beside it."""
     row, folder = ROWS[name], work / name
-    repository = ModelRepository(work / "models")
+    repository = ModelRepository(work / name / MODELS)
     if (folder / MODULE).exists() and any(entry.name == name for entry in repository.entries()):
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 import psutil
 
-from benchmarks.throughput.models import MODULE
+from benchmarks.throughput.models import MODELS, MODULE
 
 START_S = 300
 
@@ -42,7 +42,7 @@ def _peak_kib(pid: int) -> int:
 @contextmanager
 def tessera(name: str, work: Path, *options: str) -> Iterator[Server]:
     """This project's server, with a model of `work`; options are its own."""
-    arguments = ["-m", "app", "serve", "--models_dir", str(work / "models"), "--default_model", name, *options]
+    arguments = ["-m", "app", "serve", "--models_dir", str(work / name / MODELS), *options]
     with _running(arguments, port_option="--port") as (process, port):
         yield Server(process, port, f"/v1/models/{name}/predict", f"/v1/models/{name}/anomaly-map?normalised=false")
 
