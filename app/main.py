@@ -18,7 +18,7 @@ from app.api import RequestRecord, Services, create_app
 from app.artifacts import ModelRepository
 from app.errors import InvalidDevice, UnavailableRuntime
 from app.metrics import Metrics
-from app.pipeline import resolve_devices
+from app.pipeline import resolve_devices, use_processors
 from app.runtime import RunOptions, require
 from app.scheduling import DeviceWorker
 from app.service import ModelCatalogue, Predictor
@@ -77,7 +77,7 @@ def build_app(settings: Settings) -> FastAPI:
 
 
 def _load(catalogue: ModelCatalogue, processors: int) -> None:
-    torch.set_num_threads(processors)  # a thread begins with what another one set for itself last
+    use_processors(processors)
     catalogue.load()
 
 

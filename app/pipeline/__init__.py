@@ -1,7 +1,7 @@
 """The stages of a prediction: prepare, run, finish."""
 
 from app.pipeline.batching import best_batch_tiles
-from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices
+from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices, use_processors
 from app.pipeline.model import Outcome, Prepared, TiledModel, predict
 from app.pipeline.out_of_memory import is_out_of_memory
 from app.pipeline.prediction import DefectRegion, Label, Prediction, interpret
@@ -22,4 +22,5 @@ __all__ = [
     "predict",
     "resolve_device",
     "resolve_devices",
+    "use_processors",
 ]

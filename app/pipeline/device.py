@@ -29,3 +29,13 @@ def resolve_device(name: str) -> torch.device:
             f"device {name!r} is not here: this machine shows {available} CUDA devices; use auto or cpu"
         )
     return device
+
+
+def use_processors(count: int) -> None:
+    """The calling thread, and no other, has `count` threads help it on a CPU.
+
+    Torch gives each thread, when it first computes, the number that any thread set last. Asking for the number makes it
+    do so now, so that it does not later.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(count)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from app.errors import EngineStopped
-from app.pipeline import TiledModel, is_out_of_memory
+from app.pipeline import TiledModel, is_out_of_memory, use_processors
 from app.scheduling.admission import Admission, Ticket
 from app.scheduling.execution import Execution
 from app.scheduling.failure import explained, is_device_failure
@@ -54,7 +54,6 @@ class DeviceWorker:
         self._wake = Condition()  # for the scheduler, the pictures and what follows
         self._life = _Life.new
         self._failed: set[int] = set()
-        # What a thread sets for itself is also what threads that are made later begin with: each owner sets its own.
         processors = max(1, torch.get_num_threads() // max(1, sum(device.type == "cpu" for device in devices)))
         self._threads = [
             Thread(target=self._own, args=(number, processors if device.type == "cpu" else 1), name=f"tessera-{device}")
@@ -137,7 +136,7 @@ class DeviceWorker:
         return [self._pictures.pop(job) for job in jobs]
 
     def _own(self, device: int, processors: int) -> None:
-        torch.set_num_threads(processors)
+        use_processors(processors)
         execution = Execution(device)
         while self._turn(device, execution):  # no name is left that would keep a picture while waiting for the next
             pass

@@ -8,13 +8,12 @@ from functools import partial
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
 from app.artifacts import Artifact
 from app.decoding import decode, read_header
 from app.errors import DeadlineExceeded, InvalidImage
-from app.pipeline import Prediction, interpret
+from app.pipeline import Prediction, interpret, use_processors
 from app.scheduling import DeviceWorker, Done
 from app.service.catalogue import ModelCatalogue
 from app.service.decoded import DecodedPixels
@@ -91,7 +90,7 @@ class Predictor:
         self._pictures = ThreadPoolExecutor(
             threads,
             thread_name_prefix="tessera-picture",
-            initializer=partial(torch.set_num_threads, 1),  # each is one of several, beside the device's owner
+            initializer=partial(use_processors, 1),  # each is one of several, beside the device's owner
         )
 
     async def predict(

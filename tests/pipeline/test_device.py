@@ -1,8 +1,11 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 import torch
 
 from app.errors import InvalidDevice
-from app.pipeline import resolve_device, resolve_devices
+from app.pipeline import resolve_device, resolve_devices, use_processors
 
 
 def test_devices_are_found_by_name() -> None:
@@ -25,3 +28,24 @@ def test_several_devices_are_named_with_commas() -> None:
 def test_a_list_with_an_unknown_device_is_refused(names: str) -> None:
     with pytest.raises(InvalidDevice, match="is not known"):
         resolve_devices(names)
+
+
+def test_processors_are_set_for_one_thread_only() -> None:
+    before, first_is_set, second_is_set = torch.get_num_threads(), Event(), Event()
+
+    def first() -> int:
+        use_processors(3)
+        first_is_set.set()
+        second_is_set.wait(10)
+        torch.ones(10**6).add_(1)  # computes for the first time, after another thread set its own
+        return torch.get_num_threads()
+
+    def second() -> int:
+        first_is_set.wait(10)
+        use_processors(1)
+        second_is_set.set()
+        return torch.get_num_threads()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [each.result() for each in (pool.submit(first), pool.submit(second))] == [3, 1]
+    assert torch.get_num_threads() == before
