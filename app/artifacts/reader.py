@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from app.artifacts.golden import load_golden
 from app.artifacts.manifest import GOLDEN, MANIFEST, WEIGHTS, Manifest, read_manifest
 from app.artifacts.repository import Entry
+from app.artifacts.tensors import read_tensors
 from app.artifacts.tuning import tune
 from app.artifacts.writer import digest
 from app.detectors import DETECTORS
@@ -80,11 +80,10 @@ def _model(manifest: Manifest, weights: Path, device: torch.device | str) -> Til
         )
     try:
         detector = kind(**manifest.detector.parameters)
-        # Copies: what load_file returns is the file itself, mapped, and would change or vanish with it.
-        detector.load_fitted_state({key: tensor.clone() for key, tensor in load_file(weights).items()})
+        detector.load_fitted_state(read_tensors(weights))
         preprocessing, tiling = manifest.preprocessing.build(), manifest.tiling.build()
         return TiledModel(detector, preprocessing, tiling, manifest.calibration.build(), device)
-    except (TypeError, RuntimeError, SafetensorError, TesseraError) as error:
+    except (KeyError, OSError, TypeError, RuntimeError, SafetensorError, TesseraError) as error:
         raise InvalidArtifact(
             f"{weights.parent} does not hold the model that its manifest describes: {error}"
         ) from error

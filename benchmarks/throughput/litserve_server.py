@@ -45,4 +45,6 @@ class AnomalibApi(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no typ
 
 if __name__ == "__main__":
     api = AnomalibApi(max_batch_size=BATCH, batch_timeout=WAIT_S)
-    litserve.LitServer(api, accelerator="cpu", timeout=False).run(host="127.0.0.1", port=int(sys.argv[2]))
+    litserve.LitServer(api, accelerator="cpu", timeout=False).run(
+        host="127.0.0.1", port=int(sys.argv[2]), generate_client_file=False
+    )

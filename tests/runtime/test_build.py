@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from app.errors import InvalidDevice, UnavailableRuntime
+from app.runtime import RunOptions, build_network, onnx, require, trace
+from app.runtime.cuda import captured_size
+from app.runtime.hardware import fast_precision
+from tests.runtime.conftest import Build
+
+CPU = torch.device("cpu")
+
+
+def test_auto_tries_the_fast_precision_of_the_hardware_first() -> None:
+    fast = fast_precision(CPU)
+    expected = ("float32",) if fast is None else (fast, "float32")
+    assert require(RunOptions(precision="auto"), CPU) == expected
+    assert require(RunOptions(precision="float32"), CPU) == ("float32",)
+
+
+def test_a_precision_that_would_be_emulated_is_refused_with_what_works() -> None:
+    with pytest.raises(InvalidDevice, match=r"precision is float16, and cpu computes float32.*use auto"):
+        require(RunOptions(precision="float16"), CPU)
+
+
+def test_onnxruntime_runs_in_float32() -> None:
+    assert require(RunOptions("onnxruntime", "auto"), CPU) == ("float32",)
+    with pytest.raises((UnavailableRuntime, InvalidDevice)):
+        require(RunOptions("onnxruntime", "bfloat16"), CPU)
+
+
+def test_a_runtime_that_is_not_installed_is_told_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(onnx, "PACKAGES", ("a_package_that_nobody_has",))
+    with pytest.raises(UnavailableRuntime, match=r"pip install 'tessera\[onnxruntime\]'"):
+        require(RunOptions("onnxruntime"), CPU)
+
+
+@pytest.mark.parametrize(("runtime", "name"), [("auto", "torch"), ("torch", "torch"), ("onnxruntime", "onnxruntime")])
+def test_a_network_says_what_runs_it(build: Build, runtime: str, name: str) -> None:
+    options = RunOptions(runtime)  # type: ignore[arg-type]  # parametrised
+    network = build_network(trace(build("patchcore", "resnet18")), CPU, options.runtime, "float32", (64, 64))
+    assert (network.runtime, network.precision) == (name, "float32")
+
+
+def test_graphs_are_captured_for_powers_of_two() -> None:
+    assert [captured_size(tiles) for tiles in (1, 2, 3, 4, 5, 32, 33)] == [1, 2, 4, 4, 8, 32, 64]

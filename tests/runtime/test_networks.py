@@ -1,0 +1,113 @@
+"""Whatever runs a network says what the detector's own modules say."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.detectors import DETECTORS, Detector, Features
+from app.runtime.fused import fused_kernels_exist, fused_network
+from app.runtime.network import Network
+from app.runtime.onnx import OnnxNetwork
+from app.runtime.plain import plain_network
+from app.runtime.program import Program
+from app.runtime.tracing import trace
+from tests.runtime.conftest import Build
+
+SIZE = (64, 96)
+NETWORKS: dict[str, Callable[[Program], Network]] = {
+    "plain": lambda program: plain_network(program, "float32"),
+    "onnxruntime": OnnxNetwork,
+}
+HALF: dict[str, Callable[[Program], Network]] = {"plain": lambda program: plain_network(program, "bfloat16")}
+if fused_kernels_exist():
+    NETWORKS["fused"] = lambda program: fused_network(program, "float32", SIZE)
+    NETWORKS["fused, of any size"] = lambda program: fused_network(program, "float32", None)
+    HALF["fused"] = lambda program: fused_network(program, "bfloat16", SIZE)
+
+
+def tiles(count: int = 3, size: tuple[int, int] = SIZE) -> Tensor:
+    return torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(1))
+
+
+@torch.inference_mode()
+def largest_difference(network: Network, detector: Detector, given: Tensor) -> float:
+    """Of all outputs, as a share of each one's largest value."""
+    expected: Features = detector.network(given.clone())
+    found = network(given)
+    assert [each.shape for each in found] == [each.shape for each in expected]
+    pairs = zip(found, expected, strict=True)
+    return max(float((each.float() - own).abs().max() / own.abs().max()) for each, own in pairs)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_a_network_says_the_same(build: Build, name: str, backbone: str, kind: str) -> None:
+    detector = build(name, backbone)
+    assert largest_difference(NETWORKS[kind](trace(detector)), detector, tiles()) < 1e-5
+
+
+@pytest.mark.parametrize("kind", HALF)
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_in_half_precision_it_says_almost_the_same(build: Build, name: str, kind: str) -> None:
+    detector = build(name, "resnet18")
+    network = HALF[kind](trace(detector))
+    assert network.precision == "bfloat16"
+    assert all(each.dtype == torch.bfloat16 for each in network(tiles()))
+    assert largest_difference(network, detector, tiles()) < 3e-2
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize(("count", "size"), [(1, SIZE), (7, SIZE), (2, (128, 64)), (1, (65, 51))])
+def test_batches_of_other_numbers_and_sizes_are_taken(
+    build: Build, kind: str, count: int, size: tuple[int, int]
+) -> None:
+    detector = build("stfpm", "resnet18")
+    assert largest_difference(NETWORKS[kind](trace(detector)), detector, tiles(count, size)) < 1e-5
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_detector_and_the_tiles_stay_as_they_are(build: Build, kind: str) -> None:
+    detector, given = build("reverse_distillation", "resnet18"), tiles()
+    before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
+    NETWORKS[kind](trace(detector))(given)
+    assert torch.equal(given, tiles())
+    after = detector.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_what_it_returned_outlives_the_next_batch(build: Build, kind: str) -> None:
+    network = NETWORKS[kind](trace(build("patchcore", "resnet18")))
+    first = network(tiles())
+    kept = [each.clone() for each in first]
+    network(-tiles())
+    assert all(torch.equal(each, copy) for each, copy in zip(first, kept, strict=True))
+
+
+def test_weights_can_be_released_once_a_network_has_its_own(build: Build) -> None:
+    detector = build("stfpm", "resnet18")
+    program = trace(detector)
+    network = plain_network(program, "float32")
+    expected = network(tiles())
+    program.release_weights()
+    assert all(parameter.is_meta for parameter in detector.parameters())
+    assert all(torch.equal(each, own) for each, own in zip(network(tiles()), expected, strict=True))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_on_a_gpu_captured_graphs_say_the_same(build: Build, name: str) -> None:
+    from app.runtime.cuda import CudaNetwork
+
+    detector = build(name, "resnet18").to("cuda")
+    network = CudaNetwork(trace(detector), "float16", SIZE)
+    for count in (1, 3, 8, 3):
+        assert largest_difference(network, detector, tiles(count).cuda()) < 2e-2
+    first = network(tiles(3).cuda())
+    kept = [each.clone() for each in first]
+    network(-tiles(3).cuda())
+    assert all(torch.equal(each, copy) for each, copy in zip(first, kept, strict=True))
