@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from app.detectors import Features
-from app.runtime.network import DTYPES, Precision
+from app.runtime.network import DTYPES, Library, Precision
 from app.runtime.plain import plain_network
 from app.runtime.program import Pair, Program
 
@@ -24,7 +24,7 @@ class CudaNetwork:
     the next replay can overwrite it. All of that is in the order of the current stream, and nothing waits.
     """
 
-    runtime = "torch"
+    runtime: Library = "torch"
 
     def __init__(self, program: Program, precision: Precision, tile_size: Pair | None) -> None:
         self.precision = precision

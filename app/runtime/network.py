@@ -10,6 +10,7 @@ from app.detectors import Detector, Features
 from app.runtime.program import Program
 
 Precision = Literal["float32", "bfloat16", "float16"]
+Library = Literal["torch", "onnxruntime"]
 DTYPES: dict[Precision, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -24,7 +25,7 @@ class Network(Protocol):
     """
 
     @property
-    def runtime(self) -> str:
+    def runtime(self) -> Library:
         """The library that computes."""
 
     @property
@@ -38,7 +39,7 @@ class Network(Protocol):
 class Eager:
     """The detector's own modules, as they are at each call: what is being trained must be run so."""
 
-    runtime = "torch"
+    runtime: Library = "torch"
     precision: Precision = "float32"
 
     def __init__(self, detector: Detector) -> None:
@@ -52,7 +53,7 @@ class Eager:
 class StraightLine:
     """The operations of a program, one after the other; each value is let go after its last use."""
 
-    runtime = "torch"
+    runtime: Library = "torch"
 
     def __init__(self, program: Program, precision: Precision, operations: Sequence[Callable[..., Tensor]]) -> None:
         self.precision = precision

@@ -22,6 +22,10 @@ def test_models_are_listed_with_what_they_are(client: TestClient) -> None:
     assert details["metrics"] == {"image_auroc": 0.98}
     assert details["calibration"]["protocol"] == "held-out-normal"
     assert len(details["digest"]) == 64
+    execution = details["execution"]
+    assert (execution["devices"], execution["runtime"]) == (["cpu"], "torch")
+    assert execution["precision"] in ("float32", "bfloat16")
+    assert execution["batch_tiles"] >= 1
 
 
 def test_one_model_is_what_the_list_says_of_it(client: TestClient) -> None:

@@ -100,6 +100,26 @@ class ProvenanceBody(BaseModel):
     backbone_weights: str
 
 
+class ExecutionBody(BaseModel):
+    """How a model is run here."""
+
+    devices: list[str] = Field(examples=[["cpu"]])
+    runtime: Literal["torch", "onnxruntime"] = Field(description="The library that runs the network.")
+    precision: Literal["float32", "bfloat16", "float16"] = Field(description="What the network is computed in.")
+    batch_tiles: int = Field(description="How many tiles are run at once, at most.")
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> Self:
+        """The body of a loaded model."""
+        model = artifact.model
+        return cls(
+            devices=[str(each.device) for each in artifact.models],
+            runtime=model.network.runtime,
+            precision=model.network.precision,
+            batch_tiles=model.batch_tiles,
+        )
+
+
 class DetailsBody(BaseModel):
     """What is known of a version that is served."""
 
@@ -110,6 +130,7 @@ class DetailsBody(BaseModel):
     calibration: CalibrationBody
     metrics: dict[str, FiniteFloat] = Field(examples=[{"image_auroc": 0.98}])
     provenance: ProvenanceBody
+    execution: ExecutionBody
 
     @classmethod
     def of(cls, artifact: Artifact) -> Self:
@@ -125,6 +146,7 @@ class DetailsBody(BaseModel):
             calibration=CalibrationBody.of(manifest),
             metrics=manifest.metrics,
             provenance=ProvenanceBody.model_validate(provenance),
+            execution=ExecutionBody.of(artifact),
         )
 
 
