@@ -12,7 +12,7 @@ from app.pipeline.device import BATCH_TILES
 from app.pipeline.parts import PartMaker
 from app.pipeline.preprocessing import Preprocessing
 from app.runtime import Eager, Network
-from app.scoring import Calibration, Grid, anomaly_map, resize_map
+from app.scoring import Calibration, Grid, fill_map, fill_resized
 from app.tiling import Size, TilePlan, Tiling, plan, tile, zero_padding
 
 
@@ -150,11 +150,15 @@ class Assembly:
             rows, columns = distances.shape
             scale = plan.y.cells_per_pixel(rows, stride), plan.x.cells_per_pixel(columns, stride)
             grids.append(Grid(distances, scale))
+        found = torch.empty(plan.image_size, device=self.distances[0].device)
+        yield from fill_map(found, grids, detector.map_rule)
+        score = float(detector.image_score(found, self._witnesses))
         yield
-        found = anomaly_map(grids, plan.image_size, detector.map_rule)
-        yield
-        score = detector.image_score(found, self._witnesses)
-        return Outcome(float(score), resize_map(found, self._image_size))
+        if self._image_size == plan.image_size:
+            return Outcome(score, found)
+        out = torch.empty(self._image_size, device=found.device)
+        yield from fill_resized(out, found)
+        return Outcome(score, out)
 
 
 def completed(steps: Generator[None, None, Outcome]) -> Outcome:

@@ -1,7 +1,6 @@
 """From distances to maps, scores, labels and regions; and how well those agree with the truth."""
 
-from app.scoring.anomaly_map import Grid, MapRule, anomaly_map, resize_map
-from app.scoring.blur import gaussian_blur
+from app.scoring.anomaly_map import Grid, MapRule, fill_map, fill_resized
 from app.scoring.calibration import (
     Calibration,
     calibrate_as_reference,
@@ -31,19 +30,18 @@ __all__ = [
     "Runs",
     "Steps",
     "Totals",
-    "anomaly_map",
     "auroc",
     "calibrate_as_reference",
     "calibrate_on_normal",
     "calibration_at",
     "f1_threshold",
+    "fill_map",
+    "fill_resized",
     "find_regions",
-    "gaussian_blur",
     "just_below",
     "merge",
     "normal_threshold",
     "rank",
-    "resize_map",
     "steps_of",
     "to_keys",
     "to_values",

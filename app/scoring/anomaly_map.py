@@ -1,88 +1,95 @@
 """From the distances of cells to a map of pixels, in bands of rows, so that only the result has the picture's size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from app.scoring.blur import RADIUS, gaussian_blur, reflected
+from app.scoring.interpolation import RADIUS, Scale, Upsampling, weights
 
-BAND_PIXELS = 2**18  # what is at work stays in the processor's cache
+BLOCK = 128
+"""How many rows and columns of a map are made at once: few, so that they see few cells, but enough for a product."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapRule:
-    """How a detector's map is made: how cells are enlarged, how layers are combined, whether the result is blurred.
+    """How a detector's map is made: how cells are enlarged, how layers are combined, whether the result is blurred."""
 
-    `aligned` is bilinear with the centres of the first and last cells on the first and last pixels.
-    """
-
-    upsampling: Literal["nearest", "bilinear", "aligned"]
+    upsampling: Upsampling
     combine: Literal["sum", "product"] = "sum"
     blur: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Distances of cells, [h,w], and how many cells a pixel measures along each edge: 1 / 8 for a stride of 8."""
+    """Distances of cells, [h,w] float32, and how many of them a pixel measures along each edge."""
 
     distances: Tensor
     cells_per_pixel: tuple[float, float]
 
 
-def anomaly_map(grids: Sequence[Grid], size: tuple[int, int], rule: MapRule) -> Tensor:
-    """The map of a picture of `size` pixels, [H,W] float32, of the distances of each layer's cells."""
-    height, width = size
-    device = grids[0].distances.device
-    out = torch.empty(size, device=device)
-    columns = [_positions(torch.arange(width, device=device), grid, 1, width, rule) for grid in grids]
-    margin = RADIUS if rule.blur else 0
-    band = max(BAND_PIXELS // width, 4 * margin, 1)
-    for top in range(0, height, band):
-        bottom = min(top + band, height)
-        rows = reflected(torch.arange(top - margin, bottom + margin, device=device), height)
-        combined: Tensor | None = None
-        for grid, across in zip(grids, columns, strict=True):
-            layer = _sample(grid.distances, _positions(rows, grid, 0, height, rule), across)
-            if combined is None:
-                combined = layer
-            else:
-                combined = combined.add_(layer) if rule.combine == "sum" else combined.mul_(layer)
-        assert combined is not None
-        out[top:bottom] = gaussian_blur(combined) if rule.blur else combined
-    return out
+def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule) -> Iterator[None]:
+    """Writes the map of the distances of each layer's cells into `out`, [H,W] float32, a band of rows a step."""
+    height, width = out.shape
+    # A sum is blurred layer by layer, on its way to pixels. A product is made of pixels, and they are its blur's cells.
+    linear = rule.combine == "sum" or len(grids) == 1
+    layers = [_layer(grid, height, width, rule.upsampling, rule.blur and linear) for grid in grids]
+    for top in range(0, height, BLOCK):
+        bottom = min(top + BLOCK, height)
+        if linear or not rule.blur:
+            _combine(layers, top, out[top:bottom], rule.combine)
+        else:
+            start, stop = max(top - RADIUS, 0), min(bottom + RADIUS, height)
+            product = torch.empty(stop - start, width, device=out.device)
+            _combine(layers, start, product, rule.combine)
+            down, across = (Scale(edge, edge, 1.0, "nearest", blur=True) for edge in (height, width))
+            _Layer(product, down, across, start).write(top, out[top:bottom])
+        yield
 
 
-def resize_map(anomaly_map: Tensor, size: tuple[int, int]) -> Tensor:
-    """The map [H,W] at another size, bilinear."""
-    if tuple(anomaly_map.shape) == size:
-        return anomaly_map
-    return F.interpolate(anomaly_map[None, None], size=size, mode="bilinear")[0, 0]
+def fill_resized(out: Tensor, found: Tensor) -> Iterator[None]:
+    """Writes a map [h,w] into `out`, [H,W] float32, at its size, bilinear, a band of rows a step."""
+    ratios = found.shape[0] / out.shape[0], found.shape[1] / out.shape[1]
+    yield from fill_map(out, [Grid(found, ratios)], MapRule("bilinear"))
 
 
-Positions = tuple[Tensor, Tensor, Tensor]
-"""For each pixel the cell before it, the one after it, and the share of the latter."""
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Cells and how they become pixels; the first row is number `first_row` of the grid."""
+
+    cells: Tensor
+    down: Scale
+    across: Scale
+    first_row: int = 0
+
+    def write(self, top: int, out: Tensor, beta: float = 0.0) -> None:
+        """Rows `top` and following of the enlarged grid, added to `beta` times `out`."""
+        down = weights(self.down, top, top + len(out), out.device)
+        rows = self.cells[down.first - self.first_row :][: down.shares.shape[1]]
+        wide = torch.empty(len(rows), out.shape[1], device=out.device)
+        for left in range(0, out.shape[1], BLOCK):
+            right = min(left + BLOCK, out.shape[1])
+            across = weights(self.across, left, right, out.device)
+            columns = slice(across.first, across.first + across.shares.shape[1])
+            torch.mm(rows[:, columns], across.shares.T, out=wide[:, left:right])
+        torch.addmm(out, down.shares, wide, beta=beta, out=out)
 
 
-def _positions(pixels: Tensor, grid: Grid, axis: int, length: int, rule: MapRule) -> Positions:
-    """`torch.nn.functional.interpolate`'s conventions, with the true scale instead of the ratio of the sizes."""
-    cells, scale = grid.distances.shape[axis], grid.cells_per_pixel[axis]
-    if rule.upsampling == "nearest":
-        cell = (pixels * scale).floor().long().clamp_(max=cells - 1)
-        return cell, cell, torch.zeros(len(pixels), device=pixels.device)
-    if rule.upsampling == "aligned":
-        position = pixels * ((cells - 1) / max(round(cells / scale) - 1, 1))
-    else:
-        position = ((pixels + 0.5) * scale - 0.5).clamp_(min=0)
-    before = position.floor().clamp_(max=cells - 1)
-    return before.long(), (before + 1).clamp_(max=cells - 1).long(), (position - before).clamp_(max=1).float()
+def _layer(grid: Grid, height: int, width: int, upsampling: Upsampling, blur: bool) -> _Layer:
+    edges = zip(grid.distances.shape, (height, width), grid.cells_per_pixel, strict=True)
+    down, across = (Scale(cells, pixels, scale, upsampling, blur) for cells, pixels, scale in edges)
+    return _Layer(grid.distances, down, across)
 
 
-def _sample(distances: Tensor, down: Positions, across: Positions) -> Tensor:
-    above, below, share = down
-    rows = torch.lerp(distances[above], distances[below], share[:, None])
-    left, right, share = across
-    return torch.lerp(rows.index_select(1, left), rows.index_select(1, right), share)
+def _combine(layers: Sequence[_Layer], top: int, out: Tensor, combine: Literal["sum", "product"]) -> None:
+    """Writes rows `top` and following of the layers' sum or product."""
+    layers[0].write(top, out)
+    for layer in layers[1:]:
+        if combine == "sum":
+            layer.write(top, out, beta=1.0)
+        else:
+            factor = torch.empty_like(out)
+            layer.write(top, factor)
+            out.mul_(factor)

@@ -12,7 +12,7 @@ from app.backbones import load_weights
 from app.data import decoded
 from app.detectors import GradientDetector
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel, predict
-from app.scoring import resize_map
+from app.scoring import fill_resized
 from app.tiling import Tiling
 from app.training.checkpoint import Checkpoint
 from app.training.gradient import Schedule, fit_by_gradient
@@ -36,7 +36,10 @@ def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[s
     for picture in decoded([test.path for test in tests], 1):
         outcome = predict(model, picture, BATCH_TILES["cpu"])
         scores.append(outcome.raw_score)
-        maps.append(resize_map(outcome.anomaly_map, setting.size).numpy())
+        resized = torch.empty(setting.size)
+        for _ in fill_resized(resized, outcome.anomaly_map):
+            pass
+        maps.append(resized.numpy())
     return {**figures, **watch.read("test"), **aurocs(tests, scores, maps, setting.size)}
 
 

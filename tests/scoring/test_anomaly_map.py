@@ -3,7 +3,16 @@ import torch
 from scipy import ndimage
 from torch.nn import functional as F
 
-from app.scoring import Grid, MapRule, anomaly_map, resize_map
+from app.scoring import Grid, MapRule, fill_map, fill_resized
+from app.scoring.anomaly_map import BLOCK
+from app.scoring.interpolation import Upsampling
+
+
+def anomaly_map(grids: list[Grid], size: tuple[int, int], rule: MapRule) -> torch.Tensor:
+    found = torch.empty(size)
+    steps = list(fill_map(found, grids, rule))
+    assert len(steps) == -(-size[0] // BLOCK)
+    return found
 
 
 def blurred(picture: torch.Tensor) -> torch.Tensor:
@@ -48,7 +57,40 @@ def test_pictures_smaller_than_the_blur_stay_constant(size: tuple[int, int]) -> 
     torch.testing.assert_close(anomaly_map([grid], size, MapRule("nearest", blur=True)), torch.full(size, 3.0))
 
 
-def test_maps_are_resized_to_the_picture() -> None:
-    assert resize_map(torch.rand(8, 8), (20, 30)).shape == (20, 30)
-    original = torch.rand(8, 8)
-    assert resize_map(original, (8, 8)) is original
+@pytest.mark.parametrize("size", [(20, 30), (3, 700), (1, 1), (300, 5)])
+def test_maps_are_resized_to_the_picture(size: tuple[int, int]) -> None:
+    original, found = torch.rand(40, 50), torch.empty(size)
+    assert len(list(fill_resized(found, original))) == -(-size[0] // BLOCK)
+    expected = F.interpolate(original[None, None], size=size, mode="bilinear")[0, 0]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("blur", [False, True])
+@pytest.mark.parametrize("size", [(64, 96), (600, 272)])
+def test_products_are_of_pixels_and_are_then_blurred(blur: bool, size: tuple[int, int]) -> None:
+    fine, coarse = torch.rand(size[0] // 4, size[1] // 4), torch.rand(size[0] // 8, size[1] // 8)
+    grids = [Grid(fine, (1 / 4, 1 / 4)), Grid(coarse, (1 / 8, 1 / 8))]
+    found = anomaly_map(grids, size, MapRule("aligned", "product", blur))
+    layers = [
+        F.interpolate(each[None, None], size=size, mode="bilinear", align_corners=True) for each in (fine, coarse)
+    ]
+    expected = (layers[0] * layers[1])[0, 0]
+    torch.testing.assert_close(found, blurred(expected) if blur else expected, rtol=1e-4, atol=1e-5)
+
+
+def test_sums_of_layers_are_blurred() -> None:
+    fine, coarse = torch.rand(100, 80), torch.rand(50, 40)
+    grids = [Grid(fine, (1 / 4, 1 / 4)), Grid(coarse, (1 / 8, 1 / 8))]
+    found = anomaly_map(grids, (400, 320), MapRule("bilinear", "sum", blur=True))
+    layers = [F.interpolate(each[None, None], size=(400, 320), mode="bilinear")[0, 0] for each in (fine, coarse)]
+    torch.testing.assert_close(found, blurred(layers[0] + layers[1]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("upsampling", ["nearest", "bilinear", "aligned"])
+@pytest.mark.parametrize("combine", ["sum", "product"])
+def test_tiny_values_keep_their_digits_beside_large_ones(upsampling: Upsampling, combine: str) -> None:
+    """A product of layers spans many powers of ten; no pixel may be made of cells that it does not see."""
+    distances = torch.full((40, 40), 1e-12)
+    distances[20, 20] = 1
+    found = anomaly_map([Grid(distances, (1 / 8, 1 / 8))], (320, 320), MapRule(upsampling, combine))  # type: ignore[arg-type]  # a parameter is a str
+    torch.testing.assert_close(found[:100, :100], torch.full((100, 100), 1e-12), rtol=1e-5, atol=0)
