@@ -30,6 +30,7 @@ from benchmarks.throughput.servers import Server
 from benchmarks.throughput.setting import CLIENTS, ROWS
 
 Start = Callable[[], AbstractContextManager[Server]]
+PROGRAMS = ("anomalib behind LitServe",)  # those that may be left out
 TOLERANCE = {"float32": 1e-4, "auto": 2e-2}
 """Of the map's largest value."""
 
@@ -43,19 +44,22 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", choices=tuple(ROWS), default=list(ROWS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=48, help="of each client setting, fewer with one client")
+    parser.add_argument("--skip", nargs="*", choices=PROGRAMS, default=[], help="what is not measured")
     given = parser.parse_args()
     pictures = [path.read_bytes() for path in write_pictures(given.root, given.work)]
-    found = {}
+    results = []
     for name in given.rows:
         arguments = [name, str(given.root), str(given.weights), str(given.work)]
         subprocess.run([sys.executable, "-m", "benchmarks.throughput.models", *arguments], check=True)
-        found[name] = _row(name, given.work, pictures, given.rounds, given.requests)
-        print(name, found[name], flush=True)
-    path = write("throughput", {"requests": given.requests, "rounds": given.rounds, "rows": found})
-    plot(path)
+        row = _row(name, given.work, pictures, given.rounds, given.requests, given.skip)
+        result = {"row": name, "requests": given.requests, "rounds": given.rounds, **row}
+        results.append(write(f"throughput-{name}", result))
+    plot(results)
 
 
-def _row(name: str, work: Path, pictures: Sequence[bytes], rounds: int, requests: int) -> dict[str, object]:
+def _row(
+    name: str, work: Path, pictures: Sequence[bytes], rounds: int, requests: int, skip: Sequence[str]
+) -> dict[str, object]:
     """All servers' figures for one model."""
     starts: dict[str, Start] = {
         "anomalib behind FastAPI": partial(servers.fastapi, name, work),
@@ -63,6 +67,8 @@ def _row(name: str, work: Path, pictures: Sequence[bytes], rounds: int, requests
         "float32": partial(servers.tessera, name, work, "--precision", "float32"),
         "auto": partial(servers.tessera, name, work, "--precision", "auto"),
     }
+    for program in skip:
+        del starts[program]
     agreement = _agreement(name, starts, pictures)
     runs: dict[str, list[dict[str, float]]] = {program: [] for program in starts}
     for _ in range(rounds):
