@@ -10,6 +10,7 @@ from time import perf_counter
 
 from app.artifacts import ModelRepository, load_artifact
 from app.decoding import decode
+from app.runtime import RunOptions
 from app.settings import Settings
 
 ROUNDS = 8
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     given = parser.parse_args()
     entry = ModelRepository(given.work / given.name / "models").find(given.name, 1)
-    model = load_artifact(entry).model
+    model = load_artifact(entry, options=RunOptions(precision=given.precision, batch_tiles=0)).model
     picture = decode((given.work / "pictures" / "00.png").read_bytes(), max_pixels=Settings().max_pixels)
     prepared = model.prepare(picture)
     batches = [
