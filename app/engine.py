@@ -14,7 +14,7 @@ from app.decoding import decode
 from app.detectors import Detector
 from app.errors import InvalidDataset, InvalidTraining
 from app.evaluation import Level, Procedure, evaluate
-from app.pipeline import BATCH_TILES, Prediction, interpret, predict, resolve_device
+from app.pipeline import Prediction, interpret, predict, resolve_device
 from app.terminal import progress_bars, say_skipped
 from app.tiling import Tiling
 from app.training import CalibrationProtocol, Callback, HoldOut, Recipe, TrainerOptions, plan_training, train
@@ -106,7 +106,7 @@ class Engine:
         found = []
         for path, _ in (each for given in paths for each in pictures_in(Path(given))):
             image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
-            outcome = predict(artifact.model, image, BATCH_TILES[artifact.model.device.type])
+            outcome = predict(artifact.model, image)
             found.append(interpret(outcome, calibration))
         return found
 

@@ -9,12 +9,13 @@ from rich.table import Table
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
 from app.cli.instantiation import instantiated
-from app.cli.repository import add_repository
+from app.cli.repository import add_precision, add_repository
 from app.data import DataModule
 from app.errors import InvalidDataset
 from app.evaluation import Evaluation, Level, Procedure, evaluate
 from app.evaluation.report import METRICS, PAGE, Gallery, make_record, write_report
 from app.pipeline import resolve_device
+from app.runtime import RunOptions
 from app.scoring import AUPRO_LIMITS
 from app.terminal import console, progress_bars
 
@@ -28,6 +29,7 @@ def parser() -> ArgumentParser:
     parser.add_subclass_arguments(DataModule, "data", required=True, help="where the pictures are, with its parameters")
     parser.add_argument("--output", type=Path, required=True, help=f"the folder to write {METRICS} and {PAGE} to")
     add_repository(parser)
+    add_precision(parser)
     return parser
 
 
@@ -40,7 +42,7 @@ def run(options: Namespace) -> int:
     if not pictures:
         raise InvalidDataset(f"{data.description} has no pictures to evaluate on")
     options.output.mkdir(parents=True, exist_ok=True)  # refuses a bad folder before the work, not after it
-    artifact = load_artifact(entry, device)
+    artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
     _tell_of_size(artifact, data)
     calibration = artifact.manifest.calibration.build()
     gallery = Gallery(calibration)

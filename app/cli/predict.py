@@ -8,11 +8,12 @@ from jsonargparse import ArgumentParser, Namespace
 
 from app.api.schemas.prediction import PredictionBody
 from app.artifacts import Artifact, ModelRepository, load_artifact
-from app.cli.repository import add_repository
+from app.cli.repository import add_precision, add_repository
 from app.data import MAX_PIXELS, pictures_in
 from app.decoding import decode
 from app.errors import InvalidDataset, TesseraError
-from app.pipeline import BATCH_TILES, interpret, predict, resolve_device
+from app.pipeline import interpret, predict, resolve_device
+from app.runtime import RunOptions
 from app.service import Predicted, Timings
 from app.service.pictures import Extras, heatmap_png
 from app.terminal import complain, console, progress_bars
@@ -26,13 +27,15 @@ def parser() -> ArgumentParser:
     parser.add_argument("--version", type=int, default=None, help="the newest by default")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
     add_repository(parser)
+    add_precision(parser)
     return parser
 
 
 def run(options: Namespace) -> int:
     """Predicts pictures into files; 1 if some could not be read."""
     device = resolve_device(options.device)
-    artifact = load_artifact(ModelRepository(options.models_dir).find(options.name, options.version), device)
+    entry = ModelRepository(options.models_dir).find(options.name, options.version)
+    artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
     files = dict(found for path in options.pictures for found in pictures_in(path))
     if len(set(files.values())) < len(files):
         raise InvalidDataset("several of these pictures have the same name below their folder; predict them separately")
@@ -56,7 +59,7 @@ def _predict_file(artifact: Artifact, path: Path, target: Path) -> PredictionBod
     times = [monotonic()]
     image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
     times.append(monotonic())
-    outcome = predict(artifact.model, image, BATCH_TILES[artifact.model.device.type])
+    outcome = predict(artifact.model, image)
     times.append(monotonic())
     prediction = interpret(outcome, artifact.manifest.calibration.build())
     predicted = Predicted(artifact, image, artifact.model.plan(*image.shape[-2:]), prediction)

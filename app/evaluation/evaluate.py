@@ -16,19 +16,19 @@ from app.evaluation.pixel_store import BLOCK, PixelStore, StoredPixels
 from app.evaluation.reading import read
 from app.evaluation.result import Evaluation, PictureResult, Unreadable
 from app.evaluation.summary import Measured, summarise
-from app.pipeline import BATCH_TILES, Outcome, TiledModel, predict
+from app.pipeline import Outcome, TiledModel, predict
 from app.scoring import Calibration
 from app.tiling import Size
 
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """How an evaluation is done: processes that decode pictures, tiles run at once (None: the device's default), what
-    happens to pictures that cannot be read, where pixels are kept meanwhile (4 bytes each; None: where the system keeps
-    temporary files), and how many of them are ranked at once."""
+    """How an evaluation is done: processes that decode pictures, tiles run at once (0: the model's own), what is done
+    with pictures that cannot be read, where pixels are kept meanwhile (4 bytes each; None: where the system keeps temporary
+    files), and how many of them are ranked at once."""
 
     workers: int = 2
-    batch_tiles: int | None = None
+    batch_tiles: int = 0
     on_unreadable: OnUnreadable = "stop"
     scratch: Path | None = None
     block: int = BLOCK
@@ -64,7 +64,6 @@ def evaluate(
     answers with what is not a number.
     """
     how = procedure or Procedure()
-    batch_tiles = how.batch_tiles or BATCH_TILES[model.device.type]
     measured: list[Measured] = []
     unreadable: list[Unreadable] = []
     with PixelStore(how.scratch, how.block) as store:
@@ -73,7 +72,7 @@ def evaluate(
                 unreadable.append(item)
             else:
                 picture, image, mask = item
-                outcome = predict(model, image, batch_tiles)
+                outcome = predict(model, image, how.batch_tiles)
                 result = _result(picture, outcome, calibration, mask.file_size if mask else None)
                 sight = Sight(result, image, outcome.anomaly_map.cpu(), mask.inside if mask else None)
                 measured.append(Measured(result, _store(store, sight)))
