@@ -24,8 +24,8 @@ from app.tiling import Size
 @dataclass(frozen=True, slots=True)
 class Procedure:
     """How an evaluation is done: processes that decode pictures, tiles run at once (0: the model's own), what is done
-    with pictures that cannot be read, where pixels are kept meanwhile (4 bytes each; None: where the system keeps temporary
-    files), and how many of them are ranked at once."""
+    with pictures that cannot be read, where pixels are kept meanwhile (4 bytes each; None: where the system keeps
+    temporary files), and how many of them are ranked at once."""
 
     workers: int = 2
     batch_tiles: int = 0
