@@ -44,7 +44,7 @@ def make_golden(model: TiledModel) -> Golden:
     noise = torch.randn(3, height, width, generator=generator) * 12
     picture = (waves + noise).clamp_(0, 255).to(torch.uint8)
     outcome = predict(model, picture)
-    return Golden(picture, outcome.anomaly_map.cpu(), outcome.raw_score)
+    return Golden(picture, outcome.anomaly_map, outcome.raw_score)
 
 
 def save_golden(golden: Golden, path: Path) -> None:
@@ -73,4 +73,4 @@ def golden_difference(model: TiledModel, golden: Golden) -> float:
     scale = max(float(golden.anomaly_map.abs().max()), 1e-12)
     if not abs(outcome.raw_score - golden.raw_score) <= SCORE_TOLERANCE * scale:  # not "greater": NaN must not pass
         return float("inf")
-    return float((outcome.anomaly_map.cpu() - golden.anomaly_map).abs().max()) / scale
+    return float((outcome.anomaly_map - golden.anomaly_map).abs().max()) / scale

@@ -107,19 +107,22 @@ class Patchcore(OnePassDetector):
         (embedding,) = features
         patches = embedding.movedim(1, -1).flatten(0, 2).float().contiguous()
         distances, neighbours = self._bank_search().nearest(patches)
-        farthest = distances.argmax()
-        witness = distances[farthest], patches[farthest], neighbours[farthest]
+        farthest = distances.argmax().view(1)
+        witness = tuple(each.index_select(0, farthest) for each in (distances, patches, neighbours))
         return Measurement((distances.reshape(embedding.shape[0], *embedding.shape[2:]),), witness)
 
     def image_score(self, anomaly_map: Tensor, witnesses: Sequence[Features]) -> Tensor:
         """s* of eq. 6, weighted by eq. 7: less where the nearest normal patch is itself far from its neighbours."""
         score: Tensor
-        score, patch, neighbour = max(witnesses, key=lambda witness: float(witness[0]))
+        distances, patches, neighbours = (torch.cat(each) for each in zip(*witnesses, strict=True))
+        best = distances.argmax().view(1)  # never read here: a GPU would have to end all that it was told first
+        score, patch = distances.index_select(0, best)[0], patches.index_select(0, best)
         if self.num_neighbors == 1:
             return score
         bank = self._bank_search().bank
         parts = torch.split(bank, ROWS)
-        around = torch.cat([torch.linalg.vector_norm(rows - bank[neighbour], dim=1) for rows in parts])
+        nearest = bank.index_select(0, neighbours.index_select(0, best))
+        around = torch.cat([torch.linalg.vector_norm(rows - nearest, dim=1) for rows in parts])
         support = around.topk(min(self.num_neighbors, len(around)), largest=False).indices
         distances = torch.linalg.vector_norm(patch - bank[support], dim=1)
         weight: Tensor = 1 - distances.softmax(0)[0]

@@ -74,7 +74,7 @@ def evaluate(
                 picture, image, mask = item
                 outcome = predict(model, image, how.batch_tiles)
                 result = _result(picture, outcome, calibration, mask.file_size if mask else None)
-                sight = Sight(result, image, outcome.anomaly_map.cpu(), mask.inside if mask else None)
+                sight = Sight(result, image, outcome.anomaly_map, mask.inside if mask else None)
                 measured.append(Measured(result, _store(store, sight)))
                 observe(sight)
             progress("pictures", number, len(pictures))

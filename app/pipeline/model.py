@@ -11,6 +11,7 @@ from app.errors import InvalidDataset
 from app.pipeline.device import BATCH_TILES
 from app.pipeline.parts import PartMaker
 from app.pipeline.preprocessing import Preprocessing
+from app.pipeline.transfer import Uploader, download
 from app.runtime import Eager, Network
 from app.scoring import Calibration, Grid, fill_map, fill_resized
 from app.tiling import Size, TilePlan, Tiling, plan, tile, zero_padding
@@ -28,7 +29,9 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the detector says of a picture: a score and a map, [H,W] float32 of the picture's size, not normalised."""
+    """What the detector says of a picture: a score and a map, [H,W] float32 on the CPU, of the picture's size, not
+    normalised.
+    """
 
     raw_score: float
     anomaly_map: Tensor
@@ -60,6 +63,7 @@ class TiledModel:
         self.batch_tiles = BATCH_TILES[self.device.type]
         self.detector = detector.to(self.device).eval()
         self.network: Network = Eager(self.detector)
+        self._uploader = Uploader(self.device)
         self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration
 
     @property
@@ -78,7 +82,7 @@ class TiledModel:
     def prepare(self, image: Tensor) -> Prepared:
         """[C,H,W] uint8 or uint16, C = 1 or 3 -> the picture on the device at the size at which it is tiled."""
         white = float(torch.iinfo(image.dtype).max)
-        pixels = self.preprocessing.resize(image.to(self.device, non_blocking=True))
+        pixels = self.preprocessing.resize(self._uploader.upload(image))
         height, width = image.shape[-2:]
         return Prepared(pixels, white, self.plan(height, width), (height, width))
 
@@ -152,13 +156,14 @@ class Assembly:
             grids.append(Grid(distances, scale))
         found = torch.empty(plan.image_size, device=self.distances[0].device)
         yield from fill_map(found, grids, detector.map_rule)
-        score = float(detector.image_score(found, self._witnesses))
+        score = detector.image_score(found, self._witnesses)
         yield
-        if self._image_size == plan.image_size:
-            return Outcome(score, found)
-        out = torch.empty(self._image_size, device=found.device)
-        yield from fill_resized(out, found)
-        return Outcome(score, out)
+        if self._image_size != plan.image_size:
+            resized = torch.empty(self._image_size, device=found.device)
+            yield from fill_resized(resized, found)
+            found = resized
+        host = yield from download(found)
+        return Outcome(float(score), host)  # on a GPU the score was there before the map was copied
 
 
 def completed(steps: Generator[None, None, Outcome]) -> Outcome:

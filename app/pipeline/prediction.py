@@ -44,7 +44,7 @@ class Prediction:
 
 def interpret(outcome: Outcome, calibration: Calibration) -> Prediction:
     """The prediction that an outcome amounts to."""
-    found = outcome.anomaly_map.cpu()
+    found = outcome.anomaly_map
     span = calibration.pixel_max - calibration.pixel_min
     regions = []
     for region in find_regions(found.numpy(), calibration.pixel_threshold):

@@ -1,6 +1,7 @@
 """What is done to pixels before the network sees them: one way, for training and serving alike."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -38,6 +39,12 @@ class Preprocessing:
 
     def normalise(self, tiles: Tensor, white: float) -> Tensor:
         """Normalises [n,3,h,w] float32, in which white is `white`, in place."""
-        mean = torch.tensor(self.mean, device=tiles.device)[:, None, None] * white
-        std = torch.tensor(self.std, device=tiles.device)[:, None, None] * white
+        mean, std = (_scaled(values, white, tiles.device) for values in (self.mean, self.std))
         return tiles.sub_(mean).div_(std)
+
+
+@lru_cache(maxsize=64)
+def _scaled(values: tuple[float, float, float], white: float, device: torch.device) -> Tensor:
+    """[3,1,1]; made once, since a copy to a GPU waits for it."""
+    with torch.inference_mode(False):  # kept for training, too
+        return torch.tensor(values, device=device)[:, None, None] * white

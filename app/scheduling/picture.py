@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -81,8 +81,7 @@ def _assembling(assembly: Assembly, features: Features, last: bool) -> Generator
     yield from assembly.add(features)
     if not last:
         return None
-    outcome = yield from assembly.finish()
-    return replace(outcome, anomaly_map=outcome.anomaly_map.cpu())
+    return (yield from assembly.finish())
 
 
 def batch_limit(model: TiledModel, plan: TilePlan) -> int:
