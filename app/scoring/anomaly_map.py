@@ -9,8 +9,8 @@ from torch import Tensor
 
 from app.scoring.interpolation import RADIUS, Scale, Upsampling, weights
 
-BLOCK = 128
-"""How many rows and columns of a map are made at once: few, so that they see few cells, but enough for a product."""
+ROWS, COLUMNS = 256, 512
+"""How many of a map are made at once: few, so that they see few cells, but not so few that starting the work counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule) -> Iterator[None
     # A sum is blurred layer by layer, on its way to pixels. A product is made of pixels, and they are its blur's cells.
     linear = rule.combine == "sum" or len(grids) == 1
     layers = [_layer(grid, height, width, rule.upsampling, rule.blur and linear) for grid in grids]
-    for top in range(0, height, BLOCK):
-        bottom = min(top + BLOCK, height)
+    for top in range(0, height, ROWS):
+        bottom = min(top + ROWS, height)
         if linear or not rule.blur:
             _combine(layers, top, out[top:bottom], rule.combine)
         else:
@@ -69,8 +69,8 @@ class _Layer:
         down = weights(self.down, top, top + len(out), out.device)
         rows = self.cells[down.first - self.first_row :][: down.shares.shape[1]]
         wide = torch.empty(len(rows), out.shape[1], device=out.device)
-        for left in range(0, out.shape[1], BLOCK):
-            right = min(left + BLOCK, out.shape[1])
+        for left in range(0, out.shape[1], COLUMNS):
+            right = min(left + COLUMNS, out.shape[1])
             across = weights(self.across, left, right, out.device)
             columns = slice(across.first, across.first + across.shares.shape[1])
             torch.mm(rows[:, columns], across.shares.T, out=wide[:, left:right])

@@ -7,6 +7,7 @@ from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.model import Assembly
 from app.pipeline.parts import FeatureStitcher
 from app.pipeline.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from app.scoring.anomaly_map import ROWS
 from app.tiling import Size, Tiling, tile, untile
 from app.tiling.config import Mode
 from tests.pipeline.conftest import Build
@@ -120,6 +121,19 @@ def _stitched(model: TiledModel, picture: torch.Tensor) -> torch.Tensor:
     stitcher = FeatureStitcher(prepared.plan)
     bands = [rows[0].clone() for features in model.outputs(prepared, 4) for rows, _ in stitcher.add(features)]
     return torch.cat(bands, 1)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("stride", [64, 32])
+def test_large_pictures_are_worked_on_in_many_steps(build: Build, name: str, stride: int) -> None:
+    """So that whoever owns the device may serve others between them."""
+    model = build(name, Tiling(tile_size=64, stride=stride), (1000, 700), image_size=(1000, 700))
+    prepared = model.prepare(picture_with_blob((600, 350), (80, 60)))
+    assembly = Assembly(model, prepared)
+    outputs = tuple(torch.cat(each) for each in zip(*model.outputs(prepared, 64), strict=True))
+    cells = sum(each.shape[0] * each.shape[1] for each in assembly.distances[:1])
+    assert len(list(assembly.add(outputs))) >= cells / model.detector.step_cells
+    assert len(list(assembly.finish())) >= 1000 // ROWS + 600 // ROWS
 
 
 def test_tiles_are_normalised_and_their_padding_is_zero(build: Build) -> None:

@@ -4,14 +4,14 @@ from scipy import ndimage
 from torch.nn import functional as F
 
 from app.scoring import Grid, MapRule, fill_map, fill_resized
-from app.scoring.anomaly_map import BLOCK
+from app.scoring.anomaly_map import ROWS
 from app.scoring.interpolation import Upsampling
 
 
 def anomaly_map(grids: list[Grid], size: tuple[int, int], rule: MapRule) -> torch.Tensor:
     found = torch.empty(size)
     steps = list(fill_map(found, grids, rule))
-    assert len(steps) == -(-size[0] // BLOCK)
+    assert len(steps) == -(-size[0] // ROWS)
     return found
 
 
@@ -60,7 +60,7 @@ def test_pictures_smaller_than_the_blur_stay_constant(size: tuple[int, int]) -> 
 @pytest.mark.parametrize("size", [(20, 30), (3, 700), (1, 1), (300, 5)])
 def test_maps_are_resized_to_the_picture(size: tuple[int, int]) -> None:
     original, found = torch.rand(40, 50), torch.empty(size)
-    assert len(list(fill_resized(found, original))) == -(-size[0] // BLOCK)
+    assert len(list(fill_resized(found, original))) == -(-size[0] // ROWS)
     expected = F.interpolate(original[None, None], size=size, mode="bilinear")[0, 0]
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
