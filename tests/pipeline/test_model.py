@@ -132,7 +132,7 @@ def test_large_pictures_are_worked_on_in_many_steps(build: Build, name: str, str
     assembly = Assembly(model, prepared)
     outputs = tuple(torch.cat(each) for each in zip(*model.outputs(prepared, 64), strict=True))
     cells = sum(each.shape[0] * each.shape[1] for each in assembly.distances[:1])
-    assert len(list(assembly.add(outputs))) >= cells / model.detector.step_cells
+    assert len(list(assembly.add(outputs))) >= cells / model.detector.step_cells(model.device)
     assert len(list(assembly.finish())) >= 1000 // ROWS + 600 // ROWS
 
 
