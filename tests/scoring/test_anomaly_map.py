@@ -61,7 +61,8 @@ def test_pictures_smaller_than_the_blur_stay_constant(size: tuple[int, int]) -> 
 def test_maps_are_resized_to_the_picture(size: tuple[int, int]) -> None:
     original, found = torch.rand(40, 50), torch.empty(size)
     assert len(list(fill_resized(found, original))) == -(-size[0] // ROWS)
-    expected = F.interpolate(original[None, None], size=size, mode="bilinear")[0, 0]
+    # In float32 it rounds positions, which is most of the difference then.
+    expected = F.interpolate(original.double()[None, None], size=size, mode="bilinear")[0, 0].float()
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
