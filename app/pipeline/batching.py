@@ -1,5 +1,6 @@
 """How many tiles a model runs at once: measured, for caches and cores differ."""
 
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 import torch
@@ -11,7 +12,9 @@ MOST_TILES = {"cpu": 16, "cuda": 128}
 CPU_BYTES = 2**28
 GPU_SHARE = 0.25
 """How much memory the values between the layers of a batch may take: on a GPU, of what is free."""
-REPETITIONS = 3
+REPETITIONS = 5
+BUDGET_S = {"cpu": 2.0, "cuda": 10.0}
+"""How long finding the number may take, about; on a GPU each number is captured first."""
 GAIN = 0.97
 """More tiles at once are taken only where they are faster by this: fewer answer sooner."""
 
@@ -25,28 +28,53 @@ def best_batch_tiles(model: TiledModel, program: Program) -> int:
         return model.batch_tiles
     tile_bytes = peak_bytes(program, model.tile_size, itemsize=4 if model.network.precision == "float32" else 2)
     most = min(MOST_TILES[model.device.type], max(1, _room(model.device) // tile_bytes))
-    best, best_s, tiles = 1, float("inf"), 1
-    while tiles <= most:
-        seconds = _seconds(model, tiles) / tiles
-        if seconds < GAIN * best_s:
-            best, best_s = tiles, seconds
-        tiles *= 2
-    return best
+    candidates = [1 << power for power in range(most.bit_length())]
+    return fastest(candidates, lambda tiles: _run(model, tiles), BUDGET_S[model.device.type])
+
+
+def fastest(
+    candidates: Sequence[int], run: Callable[[int], None], budget_s: float, clock: Callable[[], float] = perf_counter
+) -> int:
+    """The number of tiles, of some that increase, with which a tile takes the least time.
+
+    They are run in turn, so that whatever else the machine does hinders all of them alike, and each one's best counts.
+    What `budget_s` leaves no time for is not tried: the first always is, the others while they can be expected to fit.
+    """
+    started = clock()
+    best: dict[int, float] = {}  # seconds a tile
+
+    def measure(tiles: int) -> None:
+        before = clock()
+        run(tiles)
+        best[tiles] = min(best.get(tiles, float("inf")), (clock() - before) / tiles)
+
+    def fits(tiles: int, runs: int) -> bool:
+        return clock() - started + runs * tiles * min(best.values(), default=0.0) <= budget_s
+
+    tried: list[int] = []
+    for tiles in candidates:
+        if not fits(tiles, runs=2):
+            break
+        run(tiles)  # the first run is slower: kernels are chosen, memory is had
+        measure(tiles)
+        tried.append(tiles)
+    for _ in range(REPETITIONS - 1):
+        for tiles in tried:
+            if fits(tiles, runs=1):
+                measure(tiles)
+    chosen = tried[0]
+    for tiles in tried[1:]:
+        if best[tiles] < GAIN * best[chosen]:
+            chosen = tiles
+    return chosen
 
 
 def _room(device: torch.device) -> int:
     return CPU_BYTES if device.type == "cpu" else int(GPU_SHARE * torch.cuda.mem_get_info(device)[0])
 
 
-def _seconds(model: TiledModel, tiles: int) -> float:
-    """The shortest of a few runs, after one to warm up."""
+def _run(model: TiledModel, tiles: int) -> None:
     assert model.tile_size is not None
-    batch = torch.zeros(tiles, 3, *model.tile_size, device=model.device)
-    times = []
-    for _ in range(REPETITIONS + 1):
-        started = perf_counter()
-        model.run(batch)
-        if model.device.type == "cuda":
-            torch.cuda.synchronize(model.device)
-        times.append(perf_counter() - started)
-    return min(times[1:])
+    model.run(torch.zeros(tiles, 3, *model.tile_size, device=model.device))
+    if model.device.type == "cuda":
+        torch.cuda.current_stream(model.device).synchronize()  # and not the device, which others may capture on
