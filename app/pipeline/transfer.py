@@ -34,7 +34,7 @@ def download(tensor: Tensor) -> Generator[None, None, Tensor]:
     host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     host.copy_(tensor, non_blocking=True)
     done = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch leaves it so
-    done.record()
+    done.record(torch.cuda.current_stream(tensor.device))  # by itself it would be the first GPU's
     while not done.query():  # type: ignore[no-untyped-call]  # so, too
         yield
     return host

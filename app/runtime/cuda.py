@@ -1,5 +1,7 @@
 """Programs on CUDA: captured once for each number of tiles, and replayed without a launch from Python."""
 
+from threading import Lock
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,8 @@ from app.runtime.program import Pair, Program
 
 WARM_UPS = 3
 """Runs before a capture, in which cuDNN chooses its kernels."""
+
+_CAPTURING = Lock()  # CUDA bears one capture at a time in a process, and several threads load and run models
 
 
 def captured_size(tiles: int) -> int:
@@ -31,6 +35,7 @@ class CudaNetwork:
         self._network = plain_network(program, precision)
         self._tile_size = tile_size
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor, Features]] = {}
+        self._stream: torch.cuda.Stream | None = None
 
     def __call__(self, tiles: Tensor) -> Features:
         """See Network."""
@@ -45,15 +50,22 @@ class CudaNetwork:
         return tuple(output[: len(tiles)].clone(memory_format=torch.preserve_format) for output in outputs)
 
     def _captured(self, size: int, device: torch.device) -> tuple[torch.cuda.CUDAGraph, Tensor, Features]:
+        """A graph, the place of its input, and those of its outputs; what is between shares the memory of all graphs.
+
+        Errors of CUDA are kept to this thread: others go on to allocate, and to ask whether copies are done.
+        """
         shape = size, 3, *(self._tile_size or ())
         place = torch.zeros(shape, dtype=DTYPES[self.precision], device=device).to(memory_format=torch.channels_last)
-        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it so
-        stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UPS):
-                self._network(place)
-        torch.cuda.current_stream(device).wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            outputs = self._network(place)
+        pool = next((graph.pool() for graph, _, _ in self._graphs.values()), None)
+        if self._stream is None:
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch leaves it so
+        with _CAPTURING, torch.cuda.device(device):
+            self._stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._stream):
+                for _ in range(WARM_UPS):
+                    self._network(place)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool, self._stream, capture_error_mode="thread_local"):
+                outputs = self._network(place)
+            torch.cuda.current_stream().wait_stream(self._stream)
         return graph, place, outputs
