@@ -51,7 +51,10 @@ class Eager:
 
 
 class StraightLine:
-    """The operations of a program, one after the other; each value is let go after its last use."""
+    """The operations of a program, one after the other; each value is let go after its last use.
+
+    They are given tiles in float32, and other values as earlier operations returned them.
+    """
 
     runtime: Library = "torch"
 
@@ -63,7 +66,7 @@ class StraightLine:
 
     def __call__(self, tiles: Tensor) -> Features:
         """See Network."""
-        values: dict[int, Tensor] = {0: tiles.to(DTYPES[self.precision])}
+        values: dict[int, Tensor] = {0: tiles}
         del tiles
         for number, (operation, sources, done) in enumerate(self._steps, start=1):
             values[number] = operation(*(values[source] for source in sources))

@@ -40,7 +40,7 @@ def _convolution(step: Convolution, dtype: torch.dtype) -> Callable[..., Tensor]
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
     def operation(x: Tensor, add: Tensor | None = None) -> Tensor:
-        y = convolved(x)
+        y = convolved(x.to(dtype))
         if add is not None:
             y.add_(add)
         return y.relu_() if relu else y

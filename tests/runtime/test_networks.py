@@ -59,6 +59,15 @@ def test_in_half_precision_it_says_almost_the_same(build: Build, name: str, kind
     assert largest_difference(network, detector, tiles()) < 3e-2
 
 
+@pytest.mark.skipif(not fused_kernels_exist(), reason="no fused kernels for this processor")
+def test_in_half_precision_tiles_are_not_rounded(build: Build) -> None:
+    network = HALF["fused"](trace(build("patchcore", "resnet18")))
+    given = tiles().bfloat16().float()
+    other = given * (1 + 2**-10)
+    assert torch.equal(other.bfloat16(), given.bfloat16())
+    assert not any(torch.equal(each, own) for each, own in zip(network(other), network(given), strict=True))
+
+
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize(("count", "size"), [(1, SIZE), (7, SIZE), (2, (128, 64)), (1, (65, 51))])
 def test_batches_of_other_numbers_and_sizes_are_taken(
