@@ -73,7 +73,7 @@ def _row(
     runs: dict[str, list[dict[str, float]]] = {program: [] for program in starts}
     for _ in range(rounds):
         for program, start in starts.items():
-            runs[program].append(_measured(start, pictures, requests, rows_bare(name, work, program)))
+            runs[program].append(_measured(start, pictures, requests, _bare(name, work, program)))
     medians = {
         program: {key: round(median(run[key] for run in each), 4) for key in each[0]} for program, each in runs.items()
     }
@@ -89,7 +89,7 @@ def _row(
     }
 
 
-def rows_bare(name: str, work: Path, program: str) -> float:
+def _bare(name: str, work: Path, program: str) -> float:
     """Pictures per second of the network alone; 0 for other programs than this one."""
     if program not in TOLERANCE:
         return 0.0
