@@ -27,6 +27,9 @@ from app.settings import Settings, unknown_variables
 STALLED_S = 2
 """How much longer than the grace requests are borne whose client stopped sending or reading."""
 
+MOST_CPU_LANES = 4
+"""More pictures side by side, unless asked for, would take more memory and caches than they gain."""
+
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 _log = logging.getLogger("tessera")
 _request_log = logging.getLogger("tessera.request")
@@ -41,7 +44,9 @@ def build_app(settings: Settings) -> FastAPI:
     for device in devices:
         require(options, device)
     metrics = Metrics()
-    worker = DeviceWorker(devices, queue_tiles=settings.queue_tiles, observer=metrics)
+    processors = torch.get_num_threads()
+    cpu_lanes = settings.cpu_lanes or min(processors, MOST_CPU_LANES)
+    worker = DeviceWorker(devices, queue_tiles=settings.queue_tiles, cpu_lanes=cpu_lanes, observer=metrics)
     repository = ModelRepository(settings.models_dir)
     catalogue = ModelCatalogue(repository, devices, settings.default_model, options)
     predictor = Predictor(
@@ -52,7 +57,6 @@ def build_app(settings: Settings) -> FastAPI:
         timeout_s=settings.request_timeout_s or None,
         observer=metrics,
     )
-    processors = torch.get_num_threads()
     metrics.watch(catalogue, worker)
 
     def record(request: RequestRecord) -> None:

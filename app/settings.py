@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     batch_tiles: int = Field(
         default=0, ge=0, description="How many tiles the device runs at once; 0: measured when a model is loaded."
     )
+    cpu_lanes: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="How many pictures a CPU works on side by side, sharing its cores; 0: one a core, 4 at most.",
+    )
     runtime: Runtime = Field(default="auto", description="What runs the networks: auto (torch), torch, onnxruntime.")
     precision: PrecisionChoice = Field(
         default="auto",

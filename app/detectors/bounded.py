@@ -13,12 +13,12 @@ as far from all of the bank, a query is compared with all rows.
 import torch
 from torch import Tensor
 
-from app.detectors.coded_bank import CodedBank
+from app.detectors.coded_bank import CodedBank, Products
 from app.detectors.nearest import nearest
 from app.detectors.pairs import PairDistances
 from app.detectors.small_space import LEVELS, SmallSpace
 
-PRODUCTS = 54 * 2**20  # that are kept at a time, of 4 bytes
+PRODUCTS = 32 * 2**20  # that a thread keeps at a time, of 4 bytes
 MOST_QUERIES, STEP = 2048, 128  # at a time, and what their number is a multiple of
 PART = 65536  # rows of the bank that are looked at together
 LARGEST = 1e30  # squares beyond may overflow on the way
@@ -26,7 +26,7 @@ INT8_SIZE, INT8_TOLERANT_SIZE, FLOAT32_SIZE = 192, 128, 128  # numbers a code, t
 
 
 class BoundedSearch:
-    """Searches a bank [M,C] float32 on a CPU, with codes of 8 bits or in float32; not for two threads at once.
+    """Searches a bank [M,C] float32 on a CPU, with codes of 8 bits or in float32, for several threads at once.
 
     With a tolerance t it may take another row than the nearest, at a distance of at most 1 / (1 - t) times the least.
     """
@@ -39,20 +39,25 @@ class BoundedSearch:
             self._space = SmallSpace(bank, FLOAT32_SIZE, torch.float32)
         rows = torch.arange(len(bank)).chunk(-(-len(bank) // PART))
         self._parts = [CodedBank(self._space, bank, part) for part in rows]
-        largest = max(self._parts, key=lambda part: part.rows)
-        self._most = max(STEP, min(MOST_QUERIES, PRODUCTS // largest.rows // STEP * STEP))
-        self._room = largest.room(self._most)
+        self._largest = max(self._parts, key=lambda part: part.rows)
+        self._most = max(STEP, min(MOST_QUERIES, PRODUCTS // self._largest.rows // STEP * STEP))
+        self._rooms: list[Products] = []  # for products, as many as there were threads at once
 
     def nearest(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Distance to, and index of, the row nearest to each of queries [N,C] float32, N > 0: [N], [N] int64."""
+        try:
+            room = self._rooms.pop()
+        except IndexError:
+            room = self._largest.room(self._most)
         steps = queries.chunk(-(-len(queries) // self._most))
-        found = [self._nearest(rows) for rows in steps]
+        found = [self._nearest(rows, room) for rows in steps]
+        self._rooms.append(room)
         distances, index, hopeless = (torch.cat(parts) for parts in zip(*found, strict=True))
         if hopeless.any():
             distances[hopeless], index[hopeless] = nearest(queries[hopeless], self._bank)
         return distances, index
 
-    def _nearest(self, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _nearest(self, queries: Tensor, room: Products) -> tuple[Tensor, Tensor, Tensor]:
         codes, numbers = self._space.codes(queries), torch.arange(len(queries))
         upper = torch.full((len(queries),), torch.inf)
         hopeless = ~(codes.norms < LARGEST)
@@ -60,7 +65,7 @@ class BoundedSearch:
         rows: list[Tensor] = []
         lower: list[Tensor] = []
         for part in self._parts:
-            products = part.multiply(codes, self._room)
+            products = part.multiply(codes, room)
             likeliest = part.likeliest(codes, products)
             squares = self._pairs.squares(queries, numbers, likeliest)
             upper = torch.minimum(upper, squares.upper)

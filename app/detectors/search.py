@@ -14,7 +14,7 @@ FEWEST_ROWS = 1024  # of a bank for which bounds pay
 
 
 class BankSearch:
-    """Nearest neighbours in a memory bank [M,C], with what is derived from it; not for two threads at once.
+    """Nearest neighbours in a memory bank [M,C], with what is derived from it.
 
     Takes a bank of half precision in float32, which is what distances are computed in.
     """

@@ -9,8 +9,12 @@ BATCH_TILES = {"cpu": 4, "cuda": 32}
 
 
 def resolve_devices(names: str) -> tuple[torch.device, ...]:
-    """The devices of a list with commas, such as `cuda:0,cuda:1`; raises InvalidDevice."""
-    return tuple(resolve_device(name.strip()) for name in names.split(","))
+    """The devices of a list with commas, such as `cuda:0,cuda:1`, each once; raises InvalidDevice."""
+    devices = [resolve_device(name.strip()) for name in names.split(",")]
+    for number, device in enumerate(devices):
+        if device in devices[:number]:
+            raise InvalidDevice(f"device {str(device)!r} is listed twice in {names!r}; list each once")
+    return tuple(devices)
 
 
 def resolve_device(name: str) -> torch.device:

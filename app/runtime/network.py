@@ -21,7 +21,8 @@ DTYPES: dict[Precision, torch.dtype] = {
 class Network(Protocol):
     """Normalised tiles [n,3,h,w] float32 -> the detector's outputs [n,C,h',w'] each, as `Detector.network` gives them.
 
-    They are of the runtime's own dtype, and may be channels-last in memory. One thread at a time may call it.
+    They are of the runtime's own dtype, and may be channels-last in memory. On a GPU one thread at a time may call it,
+    on a CPU any number.
     """
 
     @property

@@ -25,6 +25,10 @@ class Scheduler:
         """How many jobs devices have."""
         return sum(lane.count for lane in self._lanes)
 
+    def has_jobs(self, device: int) -> bool:
+        """Whether the device has jobs in flight."""
+        return self._lanes[device].count > 0
+
     def add(self, job: Job) -> None:
         """The job waits from now on."""
         self._waiting.setdefault((job.model, job.size), deque()).append(job)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from enum import Enum, auto
 from functools import partial
 from threading import Condition, Thread
 from time import monotonic
@@ -17,6 +16,7 @@ from app.scheduling.admission import Admission, Ticket
 from app.scheduling.execution import Execution
 from app.scheduling.failure import explained, is_device_failure
 from app.scheduling.job import Batch, Job, State, Unit
+from app.scheduling.life import Life
 from app.scheduling.observer import Observer, SilentObserver
 from app.scheduling.picture import Done, Picture
 from app.scheduling.scheduler import Scheduler
@@ -24,19 +24,12 @@ from app.scheduling.scheduler import Scheduler
 STOPPED = "the server is shutting down; send the picture again, to another server or later"
 
 
-class _Life(Enum):
-    new = auto()
-    running = auto()
-    draining = auto()  # takes nothing new
-    stopping = auto()  # starts nothing
-    aborting = auto()  # nor continues
-
-
 class DeviceWorker:
     """Runs the tiles of all pictures in shared batches, on one or several devices; a picture stays on one.
 
-    `queue_tiles` bounds the tiles waiting or running. The threads live from `start` to `stop` and are no daemons:
-    whoever starts them stops them. Every method may be called from any thread.
+    A GPU has one owner, and a CPU `cpu_lanes`, which share its processors and its model. `queue_tiles` bounds the tiles
+    waiting or running. The threads live from `start` to `stop` and are no daemons: whoever starts them stops them.
+    Every method may be called from any thread.
     """
 
     def __init__(
@@ -44,27 +37,33 @@ class DeviceWorker:
         devices: Sequence[torch.device],
         *,
         queue_tiles: int,
+        cpu_lanes: int = 1,
         clock: Callable[[], float] = monotonic,
         observer: Observer | None = None,
     ) -> None:
-        self._devices, self._clock, self._observer = devices, clock, observer or SilentObserver()
+        self._clock, self._observer = clock, observer or SilentObserver()
         self._admission = Admission(queue_tiles, clock, self._observer.queue_changed)
-        self._scheduler = Scheduler(len(devices))
+        self._lanes = [  # device and its number, by the number of the lane
+            (device, number)
+            for number, device in enumerate(devices)
+            for _ in range(cpu_lanes if device.type == "cpu" else 1)
+        ]
+        self._scheduler = Scheduler(len(self._lanes))
         self._pictures: dict[Job, Picture] = {}
         self._wake = Condition()  # for the scheduler, the pictures and what follows
-        self._life = _Life.new
+        self._life = Life.new
         self._failed: set[int] = set()
-        processors = max(1, torch.get_num_threads() // max(1, sum(device.type == "cpu" for device in devices)))
+        self._processors = torch.get_num_threads()
         self._threads = [
-            Thread(target=self._own, args=(number, processors if device.type == "cpu" else 1), name=f"tessera-{device}")
-            for number, device in enumerate(devices)
+            Thread(target=self._own, args=(lane,), name=f"tessera-{device}-{lane}")
+            for lane, (device, _) in enumerate(self._lanes)
         ]
 
     @property
     def healthy(self) -> bool:
         """Whether work is taken, and no device failed at its last."""
         alive = all(thread.is_alive() for thread in self._threads)
-        return self._life is _Life.running and alive and not self._failed
+        return self._life is Life.running and alive and not self._failed
 
     @property
     def tiles(self) -> int:
@@ -73,13 +72,13 @@ class DeviceWorker:
 
     def start(self) -> None:
         """Starts the threads."""
-        self._life = _Life.running
+        self._life = Life.running
         for thread in self._threads:
             thread.start()
 
     def admit(self, tiles: int) -> Ticket:
         """Room for a picture of so many tiles; raises Overloaded at once, or EngineStopped."""
-        if self._life is not _Life.running:
+        if self._life is not Life.running:
             raise EngineStopped(STOPPED)
         return self._admission.admit(tiles)
 
@@ -88,7 +87,7 @@ class DeviceWorker:
         picture = Picture(ticket, models, image)
         job, done = picture.job, picture.done
         with self._wake:
-            if self._life not in (_Life.running, _Life.draining):
+            if self._life not in (Life.running, Life.draining):
                 raise EngineStopped(STOPPED)
             self._pictures[job] = picture
             self._scheduler.add(job)
@@ -100,15 +99,15 @@ class DeviceWorker:
     def drain(self) -> None:
         """Admits nothing any more; what was admitted goes on."""
         with self._wake:
-            if self._life is _Life.running:
-                self._life = _Life.draining
+            if self._life is Life.running:
+                self._life = Life.draining
 
     def stop(self, *, finish_running: bool = True) -> None:
         """Fails what waits with EngineStopped, finishes what runs (or fails it after its unit), ends the threads."""
         with self._wake:
-            started = self._life is not _Life.new
-            if self._life is not _Life.aborting:
-                self._life = _Life.stopping if finish_running else _Life.aborting
+            started = self._life is not Life.new
+            if self._life is not Life.aborting:
+                self._life = Life.stopping if finish_running else Life.aborting
             waiting = self._taken(self._scheduler.drop_waiting())
             self._wake.notify_all()
         for picture in waiting:
@@ -135,77 +134,91 @@ class DeviceWorker:
     def _taken(self, jobs: Iterable[Job]) -> list[Picture]:
         return [self._pictures.pop(job) for job in jobs]
 
-    def _own(self, device: int, processors: int) -> None:
-        use_processors(processors)
-        execution = Execution(device)
-        while self._turn(device, execution):  # no name is left that would keep a picture while waiting for the next
+    def _own(self, lane: int) -> None:
+        execution = Execution(self._lanes[lane][1])
+        while self._turn(lane, execution):  # no name is left that would keep a picture while waiting for the next
             pass
 
-    def _turn(self, device: int, execution: Execution) -> bool:
+    def _turn(self, lane: int, execution: Execution) -> bool:
         """Waits for a unit and does it; False once there will be none."""
-        unit = self._next(device)
+        unit = self._next(lane)
         if unit is None:
             return False
+        use_processors(self._share(lane))
         started = self._clock()
         # Another thread may remove pictures meanwhile, but not those of this unit.
         result = execution.attempt(unit, {job: self._pictures[job] for job in unit.jobs})
         if isinstance(result, Exception):
             clear_frames(result.__traceback__)  # they would keep the pictures, and what was made of them
-        self._ended(device, unit, result, self._clock() - started)
+        self._ended(lane, unit, result, self._clock() - started)
         return True
 
-    def _next(self, device: int) -> Unit | None:
+    def _next(self, lane: int) -> Unit | None:
         while True:
             with self._wake:
-                if self._life is _Life.aborting:
-                    aborted = self._taken(self._scheduler.drop_flight(device))
+                if self._life is Life.aborting:
+                    aborted = self._taken(self._scheduler.drop_flight(lane))
                     break
-                unit = self._scheduler.next(device)
+                unit = self._scheduler.next(lane)
                 if unit is not None:
                     if isinstance(unit, Batch) or self._pictures[unit.job].begin():
                         self._observer.flight_changed(self._scheduler.in_flight)
                         return unit
-                    self._scheduler.failed(device, 0.0)  # it was cancelled this very moment
-                elif self._life is _Life.stopping:
+                    self._scheduler.failed(lane, 0.0)  # it was cancelled this very moment
+                elif self._life is Life.stopping:
                     return None
                 else:
                     self._wake.wait()
         self._end_dropped(aborted)
         return None
 
-    def _ended(self, device: int, unit: Unit, result: bool | Exception, seconds: float) -> None:
+    def _share(self, lane: int) -> int:
+        """How many processors compute the lane's unit: those of a CPU are divided among the lanes that have pictures.
+
+        Several pictures side by side are done sooner so than one after the other by all processors: these would wait
+        for each other after every layer, and all of them for one that the machine gave to another process.
+        """
+        if self._lanes[lane][0].type != "cpu":
+            return 1
+        with self._wake:
+            busy = sum(
+                self._scheduler.has_jobs(each) for each, (device, _) in enumerate(self._lanes) if device.type == "cpu"
+            )
+        return max(1, self._processors // busy)
+
+    def _ended(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> None:
         with self._wake:
             for job, own_s in unit.time_of_jobs(seconds):
                 self._pictures[job].device_s += own_s
             if isinstance(result, Exception):
-                gone = self._failed_at(device, result, seconds)
+                gone = self._failed_at(lane, result, seconds)
             elif isinstance(unit, Batch):
-                self._recovered(device)
+                self._recovered(lane)
                 self._count(unit)
-                gone = self._scheduler.ran(device, seconds)
+                gone = self._scheduler.ran(lane, seconds)
             else:
-                gone = self._scheduler.stepped(device, seconds, last=result)
+                gone = self._scheduler.stepped(lane, seconds, last=result)
             ended = [(job, self._pictures.pop(job)) for job in gone]
             self._observer.flight_changed(self._scheduler.in_flight)
         self._tell(unit, result, seconds)
         for job, picture in ended:
-            self._resolve(device, picture, job.dropped, result)
+            self._resolve(lane, picture, job.dropped, result)
 
-    def _failed_at(self, device: int, error: Exception, seconds: float) -> list[Job]:
+    def _failed_at(self, lane: int, error: Exception, seconds: float) -> list[Job]:
         if is_out_of_memory(error):
-            if self._devices[device].type == "cuda":
+            if self._lanes[lane][0].type == "cuda":
                 torch.cuda.empty_cache()
-            return self._scheduler.ran_out_of_memory(device, seconds)
+            return self._scheduler.ran_out_of_memory(lane, seconds)
         broken = is_device_failure(error)
         if broken:
-            self._failed.add(device)
-            self._scheduler.suspend(device, True)
-        return self._scheduler.failed(device, seconds, by_picture=not broken)
+            self._failed.add(lane)
+            self._scheduler.suspend(lane, True)
+        return self._scheduler.failed(lane, seconds, by_picture=not broken)
 
-    def _recovered(self, device: int) -> None:
-        if device in self._failed:
-            self._failed.remove(device)
-            self._scheduler.suspend(device, False)
+    def _recovered(self, lane: int) -> None:
+        if lane in self._failed:
+            self._failed.remove(lane)
+            self._scheduler.suspend(lane, False)
 
     def _count(self, batch: Batch) -> None:
         for share in batch.shares:
@@ -221,12 +234,12 @@ class DeviceWorker:
         else:
             self._observer.batch_done(unit.tiles, unit.room, seconds)
 
-    def _resolve(self, device: int, picture: Picture, dropped: bool, result: bool | Exception) -> None:
+    def _resolve(self, lane: int, picture: Picture, dropped: bool, result: bool | Exception) -> None:
         if dropped:
             self._end_dropped([picture])
         elif isinstance(result, Exception):
             self._observer.picture_ended("failed")
-            picture.done.set_exception(explained(result, self._devices[device]))
+            picture.done.set_exception(explained(result, self._lanes[lane][0]))
         else:
             self._observer.picture_ended("done")
             picture.done.set_result(picture.result())

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -16,6 +18,16 @@ def test_the_neighbours_are_those_of_all_distances(rows: int, mode: SearchMode) 
     else:
         torch.testing.assert_close(distances, expected, rtol=1e-6, atol=0)
         torch.testing.assert_close(index, expected_index)
+
+
+def test_several_threads_search_a_bank_at_once() -> None:
+    bank, queries = torch.randn(2048, 24), [torch.randn(300 + number, 24) for number in range(8)]
+    search = BankSearch(bank, "exact")
+    expected = [search.nearest(each) for each in queries]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for found, true in zip(pool.map(search.nearest, queries), expected, strict=True):
+                assert torch.equal(found[0], true[0]) and torch.equal(found[1], true[1])
 
 
 def test_a_bank_in_half_precision_is_searched_in_float32() -> None:

@@ -19,9 +19,16 @@ def test_devices_that_are_not_here_are_refused(name: str) -> None:
         resolve_device(name)
 
 
-def test_several_devices_are_named_with_commas() -> None:
+def test_several_devices_are_named_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_devices("cpu") == (torch.device("cpu"),)
-    assert resolve_devices("cpu, cpu") == (torch.device("cpu"), torch.device("cpu"))
+    assert resolve_devices("cuda:0, cuda:1,cpu") == tuple(map(torch.device, ("cuda:0", "cuda:1", "cpu")))
+
+
+@pytest.mark.parametrize("names", ["cpu,cpu", "auto, cpu, cpu"])
+def test_a_device_is_not_named_twice(names: str) -> None:
+    with pytest.raises(InvalidDevice, match="'cpu' is listed twice"):
+        resolve_devices(names)
 
 
 @pytest.mark.parametrize("names", ["cpu,", "cpu,tpu", "cpu cpu"])

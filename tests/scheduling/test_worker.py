@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from itertools import count
-from threading import Event, Lock
+from threading import Barrier, Event, Lock
 from time import monotonic
 
 import pytest
@@ -348,3 +348,31 @@ def test_a_worker_that_was_never_started_can_be_stopped() -> None:
     worker.stop()
     with pytest.raises(EngineStopped):
         worker.admit(1)
+
+
+def test_a_cpu_works_on_pictures_side_by_side_and_shares_its_processors(tiny_model: TiledModel) -> None:
+    model, processors = tiny_model, torch.get_num_threads()
+    seen: list[int] = []
+    both, lock = Barrier(2), Lock()
+
+    def meet() -> None:
+        with lock:
+            seen.append(torch.get_num_threads())
+        both.wait(WAIT_S)
+
+    worker = DeviceWorker([torch.device("cpu")], queue_tiles=64, cpu_lanes=2)
+    worker.start()
+    try:
+        model.batch_tiles = TILES // 4  # so that no lane takes a picture beside another
+        alone = BeforeNetwork(model, lambda: seen.append(torch.get_num_threads()))
+        expected = submit(worker, model).result(WAIT_S).outcome
+        alone.remove()
+        assert set(seen) == {processors}  # a lone picture has all
+
+        BeforeNetwork(model, meet)
+        done = [submit(worker, model) for _ in range(2)]
+        for each in done:
+            assert torch.equal(each.result(WAIT_S).outcome.anomaly_map, expected.anomaly_map)
+    finally:
+        worker.stop()
+    assert seen[-1] == max(1, processors // 2)
