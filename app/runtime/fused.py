@@ -10,6 +10,7 @@ from app.runtime.network import DTYPES, Precision, StraightLine
 from app.runtime.pooling import max_pool, max_pool_rectified
 from app.runtime.program import Convolution, MaxPool, Pair, Program
 from app.runtime.shapes import Shape, shapes
+from app.runtime.winograd import WinogradConvolution, has_gain
 
 PACKED_TILES = 4
 """The number of tiles for which weights are laid out; other numbers take the same layout, as far as was measured."""
@@ -37,7 +38,11 @@ def fused_network(program: Program, precision: Precision, tile_size: Pair | None
     for step, done in zip(program.steps, program.done_with(), strict=True):
         if isinstance(step, Convolution):
             own = dtype if step.source else torch.float32
-            operations.append(_FusedConvolution(step, own, sizes[step.source] if sizes else None, step.add in done))
+            source = sizes[step.source] if sizes else None
+            if source is not None and own == torch.float32 and has_gain(step, source):
+                operations.append(WinogradConvolution(step, source))
+            else:
+                operations.append(_FusedConvolution(step, own, source, step.add in done))
         elif isinstance(step, MaxPool):
             operations.append(_pool(step, dtype, program.is_rectified(step.source)))
         else:

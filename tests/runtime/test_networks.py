@@ -60,6 +60,14 @@ def test_in_half_precision_it_says_almost_the_same(build: Build, name: str, kind
 
 
 @pytest.mark.skipif(not fused_kernels_exist(), reason="no fused kernels for this processor")
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_tiles_that_are_large_enough_for_winograd_say_the_same(build: Build, name: str) -> None:
+    detector, size = build(name, "resnet18"), (256, 256)
+    network = fused_network(trace(detector), "float32", size)
+    assert largest_difference(network, detector, tiles(2, size)) < 1e-5
+
+
+@pytest.mark.skipif(not fused_kernels_exist(), reason="no fused kernels for this processor")
 def test_in_half_precision_tiles_are_not_rounded(build: Build) -> None:
     network = HALF["fused"](trace(build("patchcore", "resnet18")))
     given = tiles().bfloat16().float()
