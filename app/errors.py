@@ -18,6 +18,7 @@
     │   ├── DigestMismatch       a file is not the one that was written
     │   ├── UnsupportedSchema    written by a newer Tessera
     │   └── GoldenMismatch       the model does not reproduce its recorded output on this machine
+    ├── UnreadableRepository     the directory of models cannot be read at present
     ├── InvalidWeights           backbone weights that do not fit, or cannot be had
     ├── InvalidDataset           pictures that cannot be trained or evaluated on
     ├── InvalidTraining          settings of a training that cannot work
@@ -144,6 +145,12 @@ class GoldenMismatch(InvalidArtifact):
     """The model does not reproduce its golden output on this machine."""
 
     code = "golden_mismatch"
+
+
+class UnreadableRepository(TesseraError):
+    """The directory of models cannot be read at present."""
+
+    code = "unreadable_repository"
 
 
 class InvalidWeights(TesseraError):

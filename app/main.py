@@ -7,7 +7,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from threading import Thread
 from types import FrameType
 
 import torch
@@ -18,10 +17,10 @@ from app.api import RequestRecord, Services, create_app
 from app.artifacts import ModelRepository
 from app.errors import InvalidDevice, UnavailableRuntime
 from app.metrics import Metrics
-from app.pipeline import resolve_devices, use_processors
+from app.pipeline import resolve_devices
 from app.runtime import RunOptions, require
 from app.scheduling import DeviceWorker
-from app.service import ModelCatalogue, Predictor
+from app.service import ModelCatalogue, Predictor, Reloader
 from app.settings import Settings, unknown_variables
 
 STALLED_S = 2
@@ -48,7 +47,8 @@ def build_app(settings: Settings) -> FastAPI:
     cpu_lanes = settings.cpu_lanes or min(processors, MOST_CPU_LANES)
     worker = DeviceWorker(devices, queue_tiles=settings.queue_tiles, cpu_lanes=cpu_lanes, observer=metrics)
     repository = ModelRepository(settings.models_dir)
-    catalogue = ModelCatalogue(repository, devices, settings.default_model, options)
+    catalogue = ModelCatalogue(repository, devices, settings.default_model, options, observer=metrics)
+    reloader = Reloader(catalogue, interval_s=settings.reload_interval_s, processors=processors)
     predictor = Predictor(
         catalogue,
         worker,
@@ -66,23 +66,17 @@ def build_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         worker.start()
-        loader = Thread(target=_load, args=(catalogue, processors), name="tessera-loader")
-        loader.start()
+        reloader.start()
         try:
             yield
         finally:
             catalogue.stop()
             await asyncio.to_thread(worker.stop, finish_running=False)
-            await asyncio.to_thread(loader.join)
+            await asyncio.to_thread(reloader.stop)
             predictor.close()
 
-    services = Services(catalogue, predictor, worker, metrics.exposition)
+    services = Services(catalogue, predictor, worker, reloader, metrics.exposition)
     return create_app(services, max_body_bytes=settings.max_image_bytes, record=record, lifespan=lifespan)
-
-
-def _load(catalogue: ModelCatalogue, processors: int) -> None:
-    use_processors(processors)
-    catalogue.load()
 
 
 class Server(uvicorn.Server):

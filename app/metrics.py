@@ -1,12 +1,18 @@
 """What Prometheus is told."""
 
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from app.api import RequestRecord
+from app.errors import TesseraError
 from app.scheduling import DeviceWorker, End
 from app.service import ModelCatalogue, Timings
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+LOAD_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 TILES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -40,6 +46,21 @@ class Metrics:
         self._queue = Gauge("tessera_queue_tiles", "Tiles that wait or run", registry=registry)
         self._models = Gauge("tessera_models", "Versions of models by state", ("state",), registry=registry)
         self._healthy = Gauge("tessera_device_healthy", "1 if the device takes work", registry=registry)
+        self._loads = Counter(
+            "tessera_model_loads",
+            "Versions tried, by result: ready, or an error's code",
+            ("result",),
+            registry=registry,
+        )
+        self._load_seconds = Histogram(
+            "tessera_model_load_seconds", "Duration of a version's load", buckets=LOAD_SECONDS, registry=registry
+        )
+        self._looks = Counter(
+            "tessera_repository_looks", "Looks at the model repository", ("result",), registry=registry
+        )
+        self._look_seconds = Histogram(
+            "tessera_reload_seconds", "Duration of looks with their loads", buckets=LOAD_SECONDS, registry=registry
+        )
 
     def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker) -> None:
         """Has the gauges that nobody reports read at each scrape."""
@@ -47,6 +68,7 @@ class Metrics:
         self._models.labels(state="ready").set_function(lambda: catalogue.count("ready"))
         self._models.labels(state="failed").set_function(lambda: catalogue.count("failed"))
         self._healthy.set_function(lambda: worker.healthy)
+        self._registry.register(_Versions(catalogue))
 
     def exposition(self) -> bytes:
         """Everything, in Prometheus' text format."""
@@ -57,6 +79,16 @@ class Metrics:
         route = record.route or "none"
         self._requests.labels(record.method, route, str(record.status)).inc()
         self._latency.labels(route).observe(record.seconds)
+
+    def version_tried(self, error: TesseraError | None, seconds: float) -> None:
+        """See app.service.CatalogueObserver."""
+        self._loads.labels("ready" if error is None else error.code).inc()
+        self._load_seconds.observe(seconds)
+
+    def looked(self, readable: bool, seconds: float) -> None:
+        """See app.service.CatalogueObserver."""
+        self._looks.labels("done" if readable else "unreadable").inc()
+        self._look_seconds.observe(seconds)
 
     def queue_changed(self, tiles: int) -> None:
         """See app.scheduling.Observer."""
@@ -100,3 +132,26 @@ class Metrics:
         }
         for stage, seconds in stages.items():
             self._stages.labels(stage).observe(seconds)
+
+
+class _Versions(Collector):
+    """Which versions are served, read at each scrape, so that nothing is told of those that are gone."""
+
+    def __init__(self, catalogue: ModelCatalogue) -> None:
+        self._catalogue = catalogue
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """See Collector."""
+        newest = GaugeMetricFamily(
+            "tessera_model_version", "The version served unless one is asked for", labels=["model"]
+        )
+        served = GaugeMetricFamily(
+            "tessera_model_info", "1 for each version that is served", labels=["model", "version", "digest"]
+        )
+        for model in self._catalogue.models():
+            if model.newest is not None:
+                newest.add_metric([model.name], model.newest.version)
+            for artifact in (status.artifact for status in model.versions if status.artifact):
+                served.add_metric([model.name, str(artifact.version), artifact.digest], 1)
+        yield newest
+        yield served

@@ -24,6 +24,13 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 for any that is free.")
     device: str = Field(default="auto", description="What computes: auto, cpu, cuda, cuda:N, or several with commas.")
     default_model: str | None = Field(default=None, description="The model that `default` means, if there are several.")
+    reload_interval_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=86400,
+        allow_inf_nan=False,
+        description="How often new, changed and removed models are looked for, in seconds; 0: only when asked to.",
+    )
     max_image_bytes: int = Field(
         default=272 * 2**20, ge=1, description="The largest upload; 8192 x 8192 pixels of 4 bytes fit into the default."
     )

@@ -9,7 +9,7 @@ from fastapi import Depends, File, Header, Path, Query, Request, UploadFile
 from pydantic import BeforeValidator, WithJsonSchema
 
 from app.scheduling import DeviceWorker
-from app.service import ModelCatalogue, Predictor
+from app.service import ModelCatalogue, Predictor, Reloader
 
 LONGEST_S = 86400
 """The longest time that a client may ask for: a day."""
@@ -22,6 +22,7 @@ class Services:
     catalogue: ModelCatalogue
     predictor: Predictor
     worker: DeviceWorker
+    reloader: Reloader
     metrics: Callable[[], bytes]
 
 
@@ -41,8 +42,13 @@ async def _catalogue(services: ServicesDep) -> ModelCatalogue:
     return services.catalogue
 
 
+async def _reloader(services: ServicesDep) -> Reloader:
+    return services.reloader
+
+
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
+ReloaderDep = Annotated[Reloader, Depends(_reloader)]
 
 ModelName = Annotated[str, Path(description="A model's name, or `default`.", examples=["default"])]
 Version = Annotated[int | None, Query(ge=1, description="A version of the model; by default the newest.")]

@@ -1,7 +1,15 @@
 """What is served."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
+from app.api.conditional import (
+    CONDITIONAL_RESPONSES,
+    IfNoneMatch,
+    conditional_headers,
+    is_known,
+    list_etag,
+    model_etag,
+)
 from app.api.dependencies import CatalogueDep, ModelName
 from app.api.openapi import problem_responses
 from app.api.schemas.model import ModelBody, ModelListBody
@@ -9,13 +17,27 @@ from app.api.schemas.model import ModelBody, ModelListBody
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
-@router.get("")
-async def list_models(catalogue: CatalogueDep) -> ModelListBody:
+@router.get("", response_model=ModelListBody, responses=CONDITIONAL_RESPONSES)
+async def list_models(
+    catalogue: CatalogueDep, response: Response, if_none_match: IfNoneMatch = None
+) -> ModelListBody | Response:
     """All models with all of their versions, those included that were refused."""
-    return ModelListBody(models=[ModelBody.of(model) for model in catalogue.models()])
+    models = catalogue.models()
+    headers = conditional_headers(list_etag(models))
+    if is_known(headers["ETag"], if_none_match):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return ModelListBody(models=[ModelBody.of(model) for model in models])
 
 
-@router.get("/{model}", responses=problem_responses(404, 422))
-async def get_model(model: ModelName, catalogue: CatalogueDep) -> ModelBody:
-    """One model."""
-    return ModelBody.of(catalogue.model(model))
+@router.get("/{model}", response_model=ModelBody, responses=CONDITIONAL_RESPONSES | problem_responses(404, 422, 503))
+async def get_model(
+    model: ModelName, catalogue: CatalogueDep, response: Response, if_none_match: IfNoneMatch = None
+) -> ModelBody | Response:
+    """One model. Its `ETag` is the digest of what is served, where that is one version and nothing was refused."""
+    found = catalogue.model(model)
+    headers = conditional_headers(model_etag(found))
+    if is_known(headers["ETag"], if_none_match):
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return ModelBody.of(found)

@@ -26,6 +26,7 @@ STATUS: dict[type[errors.TesseraError], int] = {
     errors.NotServed: 404,
     errors.ModelLoading: 503,
     errors.InvalidArtifact: 500,
+    errors.UnreadableRepository: 503,
     errors.InvalidWeights: 500,
     errors.InvalidDataset: 500,
     errors.InvalidTraining: 500,

@@ -1,7 +1,8 @@
 """Trained models as files: written so that half-written ones are never seen, verified before they are served."""
 
+from app.artifacts.fingerprint import Fingerprint
 from app.artifacts.manifest import CalibrationRecord, Manifest, Protocol, Provenance, TrainingRecord, read_manifest
-from app.artifacts.reader import Artifact, load_artifact
+from app.artifacts.reader import Artifact, load_artifact, verify_artifact
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.writer import Record, write_artifact
 
@@ -9,6 +10,7 @@ __all__ = [
     "Artifact",
     "CalibrationRecord",
     "Entry",
+    "Fingerprint",
     "Manifest",
     "ModelRepository",
     "Protocol",
@@ -17,5 +19,6 @@ __all__ = [
     "TrainingRecord",
     "load_artifact",
     "read_manifest",
+    "verify_artifact",
     "write_artifact",
 ]

@@ -45,16 +45,25 @@ def load_artifact(
     Raises MissingFile, DigestMismatch, UnsupportedSchema, GoldenMismatch or InvalidArtifact; and InvalidDevice or
     UnavailableRuntime for options that cannot be met.
     """
-    manifest = read_manifest(entry.path)
+    manifest, found = verify_artifact(entry)
+    model = _model(manifest, entry.path / WEIGHTS, device)
+    tune(model, load_golden(entry.path / GOLDEN), manifest.golden, options)
+    return Artifact(entry.name, entry.version, found, manifest, model)
+
+
+def verify_artifact(entry: Entry) -> tuple[Manifest, str]:
+    """The manifest of an entry and its SHA-256, after all digests were compared.
+
+    Raises MissingFile, DigestMismatch, UnsupportedSchema or InvalidArtifact.
+    """
+    manifest, found = read_manifest(entry.path), digest(entry.path / MANIFEST)
     if (manifest.name, manifest.version) != (entry.name, entry.version):
         raise InvalidArtifact(
             f"{entry.path} holds version {manifest.version} of {manifest.name!r}; move it to its own directory"
         )
     for file in (WEIGHTS, GOLDEN):
         _verify(entry.path / file, manifest.files.get(file))
-    model = _model(manifest, entry.path / WEIGHTS, device)
-    tune(model, load_golden(entry.path / GOLDEN), manifest.golden, options)
-    return Artifact(entry.name, entry.version, digest(entry.path / MANIFEST), manifest, model)
+    return manifest, found
 
 
 def _verify(path: Path, expected: str | None) -> None:

@@ -5,7 +5,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import InvalidArtifact, ModelNotFound, VersionNotFound
+from app.artifacts.fingerprint import Fingerprint, fingerprint
+from app.errors import InvalidArtifact, ModelNotFound, UnreadableRepository, VersionNotFound
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 VERSION = re.compile(r"[1-9][0-9]*")
@@ -36,6 +37,21 @@ class ModelRepository:
             if VERSION.fullmatch(version.name)
         ]
         return sorted(found, key=lambda entry: (entry.name, entry.version))
+
+    def look(self) -> dict[Entry, Fingerprint]:
+        """All versions, in the order of `entries`, and what changes with their files; raises UnreadableRepository.
+
+        A directory that is not there is no empty repository: a file system that is away for a while must not look as if
+        all models had been removed.
+        """
+        if not self.root.is_dir():
+            raise UnreadableRepository(f"the model repository {self.root} is not a directory, or is not there")
+        try:
+            return {entry: fingerprint(entry.path) for entry in self.entries()}
+        except OSError as error:
+            raise UnreadableRepository(
+                f"the model repository {self.root} cannot be read: {error.filename}: {error.strerror}"
+            ) from error
 
     def find(self, name: str, version: int | None = None) -> Entry:
         """A version, by default the newest; raises ModelNotFound or VersionNotFound."""
@@ -74,4 +90,7 @@ class ModelRepository:
 
 
 def _directories(parent: Path) -> list[Path]:
-    return [child for child in parent.iterdir() if child.is_dir()] if parent.is_dir() else []
+    try:
+        return [child for child in parent.iterdir() if child.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):  # perhaps since a moment ago
+        return []

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from weakref import ref
 
 from torch import Tensor
 
@@ -42,7 +43,8 @@ class Picture:
         self.prepared: Prepared
         plan = models[0].plan(*image.shape[-2:])
         limit = min(batch_limit(model, plan) for model in models)
-        self.job = Job(models[0], plan.input_size, plan.count, limit)
+        # What the scheduler learned of a model it keeps, but not the model itself once that is served no longer.
+        self.job = Job(ref(models[0]), plan.input_size, plan.count, limit)
 
     def model(self, device: int) -> TiledModel:
         """Its model on a device."""

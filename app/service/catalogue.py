@@ -1,58 +1,39 @@
 """The models that are served."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import monotonic
+from typing import Protocol, TypeVar
 
 import torch
 
-from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
-from app.errors import InvalidArtifact, ModelLoading, ModelNotFound, TesseraError, VersionNotFound
+from app.artifacts import Artifact, Entry, ModelRepository, load_artifact, verify_artifact
+from app.errors import InvalidArtifact, TesseraError, UnreadableRepository
 from app.runtime import RunOptions
-
-DEFAULT = "default"
-State = Literal["loading", "ready", "failed"]
+from app.service.reloaded import ReloadedModel, compare
+from app.service.shelf import ServedModel, Shelf, State, VersionStatus
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class VersionStatus:
-    """A version of a model: loaded, refused with an error, or neither yet."""
+class CatalogueObserver(Protocol):
+    """Is told about looks at the repository, from the thread that looks."""
 
-    entry: Entry
-    artifact: Artifact | None = None
-    error: TesseraError | None = None
+    def version_tried(self, error: TesseraError | None, seconds: float) -> None:
+        """A version was loaded, or refused with an error."""
 
-    @property
-    def state(self) -> State:
-        """Whether it is served."""
-        if self.artifact is not None:
-            return "ready"
-        return "loading" if self.error is None else "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class ServedModel:
-    """A model's versions, the oldest first, and whether `default` means it."""
-
-    name: str
-    versions: tuple[VersionStatus, ...]
-    default: bool
-
-    @property
-    def newest(self) -> Artifact | None:
-        """What is served unless a version is asked for."""
-        return next((status.artifact for status in reversed(self.versions) if status.artifact is not None), None)
+    def looked(self, readable: bool, seconds: float) -> None:
+        """A look has ended, with all of its loads."""
 
 
 class ModelCatalogue:
-    """The models of a repository, as they were when it was made; all of them are loaded by one call of `load`.
+    """The models of a repository, as `look` found them last.
 
-    What cannot be loaded is refused with its reason, and does not keep the others from being served. `default` means
-    `default_model`, or else the only model. Reading is possible at any time and from any thread. Each device has a
-    copy of its own, which reproduced the golden sample.
+    What cannot be loaded is refused with its reason, and does not keep the others from being served. A version is
+    exchanged or withdrawn from one moment to the next: who has got its artifact keeps that until done with it, and its
+    memory is free then. One thread looks, at the start and whenever something may have changed; reading is possible at
+    any time and from any thread. Each device has a copy of its own, which reproduced the golden sample.
     """
 
     def __init__(
@@ -61,112 +42,135 @@ class ModelCatalogue:
         devices: Sequence[torch.device],
         default_model: str | None = None,
         options: RunOptions = RunOptions(),  # noqa: B008
+        *,
+        clock: Callable[[], float] = monotonic,
+        observer: CatalogueObserver | None = None,
     ) -> None:
-        self._devices, self._default, self._options = devices, default_model, options
-        self._statuses = [VersionStatus(entry) for entry in repository.entries()]
+        self._repository, self._devices, self._options = repository, devices, options
+        self._clock, self._observer = clock, observer
+        self._shelf = Shelf(default_model)  # replaced as a whole, so that readers need no lock
         self._stopped = False
+        self.started = False
+        """Whether the first look has ended, so that whatever could be loaded then is ready."""
+        self.problem: UnreadableRepository | None = None
+        """Why the last look found nothing."""
 
-    def load(self) -> None:
-        """Loads one version after the other, until all are ready or refused, or `stop` was called."""
-        if self._default is not None and all(status.entry.name != self._default for status in self._statuses):
-            _log.warning("the default model %r is not in the repository", self._default)
-        for number, status in enumerate(self._statuses):
-            if self._stopped:
-                return
-            self._statuses[number] = self._loaded(status)
+    def look(self, only: str | None = None, *, again: bool = False) -> list[ReloadedModel]:
+        """Reads the repository and loads what is new or changed, one version after the other; what that changed.
+
+        `only` looks at one model, and `again` tries what was refused once more, also if its files are the same. Ends
+        after the version that it is at when `stop` is called. Raises UnreadableRepository; all is served on then.
+        """
+        before, started = self._shelf, self._clock()
+        try:
+            self._find(only, again)
+            for status in self._shelf.due(only):
+                if not self._stopped:
+                    self._try(status)
+        finally:
+            self.started = True
+            if self._observer is not None:
+                self._observer.looked(self.problem is None, self._clock() - started)
+        return compare(before, self._shelf, only)
 
     def stop(self) -> None:
-        """Lets `load` end after the version that it is at."""
+        """Lets `look` end after the version that it is at."""
         self._stopped = True
 
-    def _loaded(self, status: VersionStatus) -> VersionStatus:
-        entry = status.entry
+    def _find(self, only: str | None, again: bool) -> None:
         try:
-            artifact = self._load(entry)
-        except TesseraError as error:
-            _log.error("model %s version %d is refused (%s): %s", entry.name, entry.version, error.code, error)
-            return replace(status, error=error)
-        except Exception as error:  # files from anywhere: nothing in them may keep the other models from being served
-            _log.exception("model %s version %d is refused", entry.name, entry.version)
-            return replace(status, error=InvalidArtifact(f"it cannot be loaded ({type(error).__name__}: {error})"))
-        model = artifact.model
-        _log.info(
-            "model %s version %d is ready: %s by %s on %s, %d tiles at once",
-            entry.name,
-            entry.version,
-            model.network.precision,
-            model.network.runtime,
-            ", ".join(str(each.device) for each in artifact.models),
-            model.batch_tiles,
-        )
-        return replace(status, artifact=artifact)
+            found = self._repository.look()
+        except UnreadableRepository as error:
+            if str(error) != str(self.problem):  # a line for each problem, not for each look
+                _log.error("%s; what is loaded is served on", error)
+            self.problem = _bare(error)
+            raise
+        if self.problem is not None:
+            _log.info("the model repository can be read again")
+            self.problem = None
+        before, self._shelf = self._shelf, self._shelf.found(found, only=only, again=again)
+        for status in before.statuses:
+            if status.entry not in {kept.entry for kept in self._shelf.statuses}:
+                _log.info("model %s version %d was removed", status.entry.name, status.entry.version)
+        default = self._shelf.default_model
+        if default is not None and default not in self._shelf.names and (default in before.names or not before.known):
+            _log.warning("the default model %r is not in the repository", default)
 
-    def _load(self, entry: Entry) -> Artifact:
+    def _try(self, status: VersionStatus) -> None:
+        started, error = self._clock(), None
+        try:
+            artifact = self._load(status)
+        except TesseraError as refusal:
+            error = refusal
+        except Exception as failure:  # files from anywhere: nothing in them may keep the other models from being served
+            _log.debug("loading %s failed", status.entry.path, exc_info=True)
+            error = InvalidArtifact(f"it cannot be loaded ({type(failure).__name__}: {failure})")
+        if error is None:
+            self._shelf = self._shelf.loaded(status, artifact)
+            _log_ready(artifact, unchanged=artifact is status.artifact)
+        else:
+            self._shelf = self._shelf.refused(status, _bare(error))
+            _log_refused(status, error)
+        if self._observer is not None:
+            self._observer.version_tried(error, self._clock() - started)
+
+    def _load(self, status: VersionStatus) -> Artifact:
+        entry, before = status.entry, status.artifact
+        if before is not None and verify_artifact(entry)[1] == before.digest:
+            return before  # touched, copied over itself, or mended
+        return self._loaded(entry)
+
+    def _loaded(self, entry: Entry) -> Artifact:
         first, *others = (load_artifact(entry, device, self._options) for device in self._devices)
         return replace(first, replicas=tuple(other.model for other in others))
 
-    @property
-    def loading(self) -> bool:
-        """Whether a version is neither ready nor refused yet."""
-        return self.count("loading") > 0
-
     def count(self, state: State) -> int:
         """How many versions are in this state."""
-        return sum(status.state == state for status in self._statuses)
+        return self._shelf.count(state)
 
     def models(self) -> list[ServedModel]:
         """All models by name, with all of their versions, refused ones included."""
-        return [self._model(name) for name in self._names()]
+        return self._shelf.models()
 
     def model(self, name: str) -> ServedModel:
-        """The model of this name, or the one that `default` means; raises ModelNotFound."""
-        meant = self._meant(name)
-        if meant not in self._names():
-            raise ModelNotFound(f"there is no model {meant!r}; there is: {_listed(self._names())}")
-        return self._model(meant)
+        """The model of this name, or the one that `default` means; raises ModelNotFound or ModelLoading."""
+        return self._shelf.model(name)
 
     def get(self, name: str, version: int | None = None) -> Artifact:
         """A loaded version, by default the newest; raises ModelNotFound, VersionNotFound or ModelLoading."""
-        model = self.model(name)
-        if version is None:
-            return model.newest or self._refuse(model, model.versions[-1])
-        status = next((status for status in model.versions if status.entry.version == version), None)
-        if status is None:
-            numbers = _listed(str(known.entry.version) for known in model.versions)
-            raise VersionNotFound(f"model {model.name!r} has no version {version}; there is: {numbers}")
-        return status.artifact or self._refuse(model, status)
+        return self._shelf.get(name, version)
 
-    def _refuse(self, model: ServedModel, status: VersionStatus) -> Artifact:
-        place = f"version {status.entry.version} of model {model.name!r}"
-        if any(known.state == "loading" for known in (status, *model.versions)):
-            raise ModelLoading(f"{place} is still being loaded; try again in a few seconds")
-        ready = _listed(str(known.entry.version) for known in model.versions if known.state == "ready")
-        code = status.error.code if status.error else "unknown"
-        raise VersionNotFound(f"{place} could not be loaded ({code}); ready is: {ready}")
-
-    def _model(self, name: str) -> ServedModel:
-        versions = tuple(status for status in self._statuses if status.entry.name == name)
-        return ServedModel(name, versions, default=name == self._default_name())
-
-    def _meant(self, name: str) -> str:
-        if name != DEFAULT:
-            return name
-        meant = self._default_name()
-        if meant is None:
-            raise ModelNotFound(f"no default model is set; name one of these: {_listed(self._names())}")
-        return meant
-
-    def _default_name(self) -> str | None:
-        names = self._names()
-        if self._default is not None:
-            return self._default
-        if DEFAULT in names:
-            return DEFAULT
-        return names[0] if len(names) == 1 else None
-
-    def _names(self) -> list[str]:
-        return sorted({status.entry.name for status in self._statuses})
+    @property
+    def default_name(self) -> str | None:
+        """The model that `default` means."""
+        return self._shelf.default_name
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
+E = TypeVar("E", bound=TesseraError)
+
+
+def _bare(error: E) -> E:
+    """The error without the frames that it came through: they would keep what was loaded for as long as it is shown."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def _log_refused(status: VersionStatus, error: TesseraError) -> None:
+    entry, kept = status.entry, "; what was loaded before is served on" if status.artifact else ""
+    _log.error("model %s version %d is refused (%s): %s%s", entry.name, entry.version, error.code, error, kept)
+
+
+def _log_ready(artifact: Artifact, unchanged: bool) -> None:
+    if unchanged:
+        _log.info("model %s version %d has the same content as before", artifact.name, artifact.version)
+        return
+    model = artifact.model
+    _log.info(
+        "model %s version %d is ready: %s by %s on %s, %d tiles at once",
+        artifact.name,
+        artifact.version,
+        model.network.precision,
+        model.network.runtime,
+        ", ".join(str(each.device) for each in artifact.models),
+        model.batch_tiles,
+    )

@@ -5,12 +5,12 @@ from app.service.catalogue import ModelCatalogue
 
 
 def unready_reasons(catalogue: ModelCatalogue, worker: DeviceWorker) -> list[str]:
-    """Why not; empty when they can."""
+    """Why not; empty when they can. While models are exchanged they can: what was served before still is."""
     reasons = []
-    if catalogue.loading:
+    if not catalogue.started:
         reasons.append("models are still being loaded")
     elif not catalogue.count("ready"):
-        reasons.append("no model could be loaded; see /v1/models")
+        reasons.append(str(catalogue.problem or "no model could be loaded; see /v1/models"))
     if not worker.healthy:
         reasons.append("a device does not take work: it failed, or the server is shutting down")
     return reasons

@@ -156,7 +156,9 @@ class VersionBody(BaseModel):
     version: int
     state: Literal["loading", "ready", "failed"] = Field(description="Whether it is served.")
     details: DetailsBody | None = Field(description="Of a version that is ready.")
-    error: ErrorBody | None = Field(description="Of a version that was refused.")
+    error: ErrorBody | None = Field(
+        description="Why its files are refused. One that is ready with an error is served as it was before."
+    )
 
     @classmethod
     def of(cls, status: VersionStatus) -> Self:

@@ -1,0 +1,113 @@
+"""The thread that keeps the catalogue at what the repository holds."""
+
+import logging
+from concurrent.futures import Future
+from threading import Condition, Thread
+
+from app.errors import EngineStopped, TesseraError
+from app.pipeline import use_processors
+from app.service.catalogue import ModelCatalogue
+from app.service.reloaded import ReloadedModel
+from app.service.shelf import DEFAULT
+
+_log = logging.getLogger(__name__)
+
+Reload = Future[list[ReloadedModel]]
+
+
+class Reloader:
+    """Loads the models once it is started, and looks again every `interval_s` seconds (0: never) and when asked to.
+
+    It polls: containers and network file systems do not tell of changes. Loading at the start has all of `processors`,
+    and half of them later, beside what is served. The thread lives from `start` to `stop`; `reload` may be called from
+    any thread.
+    """
+
+    def __init__(self, catalogue: ModelCatalogue, *, interval_s: float, processors: int) -> None:
+        self._catalogue, self._interval_s, self._processors = catalogue, interval_s, processors
+        self._asked: dict[str | None, Reload] = {}
+        self._wake = Condition()  # for what is asked, and the end
+        self._stopped = False
+        self._thread = Thread(target=self._run, name="tessera-loader")
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread after the version that it is at; who still waits for a look gets EngineStopped."""
+        self._catalogue.stop()
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
+        self._thread.join()
+        for future in self._taken().values():
+            future.set_exception(_stopped())
+
+    def reload(self, name: str | None = None) -> Reload:
+        """What a look at a model, or at all, changes; it begins after this call, and is shared by all who wait for it.
+
+        It tries again what was refused. Its result may be ModelNotFound or UnreadableRepository. Raises EngineStopped
+        if nobody will look any more. The future is for several, so that nobody may cancel it.
+        """
+        with self._wake:
+            if self._stopped or not self._thread.is_alive():
+                raise _stopped()
+            future = self._asked.setdefault(name, Future())
+            self._wake.notify()
+        return future
+
+    def _run(self) -> None:
+        use_processors(self._processors)
+        self._poll()
+        use_processors(max(1, self._processors // 2))
+        while self._wait():
+            asked = self._taken()
+            if not asked:
+                self._poll()
+            for name, future in asked.items():
+                self._answer(name, future)
+
+    def _wait(self) -> bool:
+        """Waits until it is time to look, or somebody asks; False once it is to end."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopped or self._asked, timeout=self._interval_s or None)
+            return not self._stopped
+
+    def _taken(self) -> dict[str | None, Reload]:
+        with self._wake:
+            asked, self._asked = self._asked, {}
+        return asked
+
+    def _poll(self) -> None:
+        try:
+            self._catalogue.look()
+        except TesseraError:
+            pass  # the catalogue has told it
+        except Exception:  # the thread must outlive it, for the next look may succeed
+            _log.exception("looking at the model repository failed")
+
+    def _answer(self, name: str | None, future: Reload) -> None:
+        try:
+            reloaded = self._look(name)
+            if self._stopped:  # in the middle of the look
+                raise _stopped()
+            future.set_result(reloaded)
+        except Exception as error:
+            future.set_exception(error)
+
+    def _look(self, name: str | None) -> list[ReloadedModel]:
+        if name is None:
+            return self._catalogue.look(again=True)
+        meant = self._catalogue.default_name if name == DEFAULT else name
+        reloaded = [each for each in self._catalogue.look(meant, again=True) if meant in (None, each.name)]
+        if meant is None:  # a new model may be what `default` means now
+            meant = self._catalogue.model(name).name
+            reloaded = [each for each in reloaded if each.name == meant]
+        if not reloaded:
+            self._catalogue.model(meant)  # raises ModelNotFound, which tells what there is
+        return reloaded
+
+
+def _stopped() -> EngineStopped:
+    return EngineStopped("the server is shutting down, and looks for no models any more")
