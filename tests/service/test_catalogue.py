@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,8 +9,9 @@ import pytest
 import torch
 
 from app.artifacts import ModelRepository
-from app.errors import ModelLoading, ModelNotFound, VersionNotFound
+from app.errors import ModelLoading, ModelNotFound, UnreadableRepository, VersionNotFound
 from app.service import ModelCatalogue
+from tests.repositories import add_version, flip_a_bit
 
 CPU = torch.device("cpu")
 
@@ -25,7 +28,7 @@ def catalogue(root: Path, default: str | None = None) -> ModelCatalogue:
 
 def loaded(root: Path, default: str | None = None) -> ModelCatalogue:
     found = catalogue(root, default)
-    found.load()
+    found.look()
     return found
 
 
@@ -33,7 +36,7 @@ def test_newest_version_is_served_unless_one_is_asked_for(models_dir: Path) -> N
     models = loaded(models_dir)
     assert models.get("patchcore").version == 2
     assert models.get("patchcore", 1).version == 1
-    assert not models.loading
+    assert models.started
 
 
 def test_unknown_names_are_answered_with_what_there_is(models_dir: Path) -> None:
@@ -52,17 +55,17 @@ def test_default_is_the_model_that_the_setting_names(models_dir: Path) -> None:
 
 def test_default_is_the_only_model(copied: Path) -> None:
     shutil.rmtree(copied / "padim")
-    assert catalogue(copied).model("default").name == "patchcore"
+    assert loaded(copied).model("default").name == "patchcore"
 
 
 def test_default_is_a_model_of_that_name(copied: Path) -> None:
     (copied / "padim").rename(copied / "default")
-    assert catalogue(copied).model("default").name == "default"
+    assert loaded(copied).model("default").name == "default"
 
 
 def test_default_of_several_must_be_set(models_dir: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"no default model is set; name one of these: padim, patchcore"):
-        catalogue(models_dir).get("default")
+        loaded(models_dir).get("default")
 
 
 def test_missing_default_is_told_in_the_log(models_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -70,12 +73,6 @@ def test_missing_default_is_told_in_the_log(models_dir: Path, caplog: pytest.Log
     assert "the default model 'screw' is not in the repository" in caplog.text
     with pytest.raises(ModelNotFound, match="'screw'"):
         models.get("default")
-
-
-def flip_a_bit(version: Path) -> None:
-    weights = bytearray((version / "weights.safetensors").read_bytes())
-    weights[-1] ^= 1
-    (version / "weights.safetensors").write_bytes(weights)
 
 
 def lose_a_file(version: Path) -> None:
@@ -123,21 +120,20 @@ def test_a_model_without_a_loadable_version_is_listed(copied: Path) -> None:
         models.get("padim")
 
 
-def test_before_loading_models_are_known_but_not_there(models_dir: Path) -> None:
+def test_before_the_first_look_any_model_may_still_come(models_dir: Path) -> None:
     models = catalogue(models_dir)
-    assert models.loading
-    assert [model.name for model in models.models()] == ["padim", "patchcore"]
-    with pytest.raises(ModelLoading, match="still being loaded"):
+    assert not models.started
+    with pytest.raises(ModelLoading, match="not read yet"):
         models.get("patchcore")
-    with pytest.raises(ModelLoading):
-        models.get("patchcore", 1)
 
 
 def test_stopped_catalogue_loads_no_more(models_dir: Path) -> None:
     models = catalogue(models_dir)
     models.stop()
-    models.load()
-    assert models.count("ready") == 0
+    models.look()
+    assert (models.count("ready"), models.count("loading")) == (0, 3)
+    with pytest.raises(ModelLoading, match="version 2 of model 'patchcore' is still being loaded"):
+        models.get("patchcore")
 
 
 def test_empty_repository_has_no_models(tmp_path: Path) -> None:
@@ -145,3 +141,97 @@ def test_empty_repository_has_no_models(tmp_path: Path) -> None:
     assert models.models() == []
     with pytest.raises(ModelNotFound, match="none"):
         models.get("default")
+
+
+def test_a_new_version_and_a_new_model_are_found_by_the_next_look(copied: Path) -> None:
+    models = loaded(copied)
+    add_version(copied / "patchcore/2", copied, "patchcore", 3)
+    add_version(copied / "padim/1", copied, "screw", 1)
+    changed = {model.name: model for model in models.look()}
+    assert changed["patchcore"].added == (3,) and changed["screw"].added == (1,) and changed["padim"].added == ()
+    assert models.get("patchcore").version == 3
+    assert models.get("screw").version == 1
+
+
+def test_a_removed_version_is_freed_and_so_is_a_replaced_one(copied: Path) -> None:
+    models = loaded(copied)
+    removed, replaced = (weakref.ref(models.get("patchcore", version).model.detector) for version in (1, 2))
+    in_flight = models.get("patchcore", 2)
+    shutil.rmtree(copied / "patchcore/1")
+    add_version(copied / "patchcore/2", copied, "patchcore", 2, note=" again")
+    (_, changed) = models.look()
+    assert (changed.removed, changed.replaced, changed.ready) == ((1,), (2,), (2,))
+    assert removed() is None
+    assert replaced() is not None and in_flight.digest != models.get("patchcore", 2).digest
+    del in_flight
+    assert replaced() is None
+
+
+def test_a_refused_replacement_keeps_what_was_loaded_and_nothing_of_its_own(
+    copied: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = loaded(copied)
+    before = models.get("patchcore", 2)
+    flip_a_bit(copied / "patchcore/2")
+    models.look()
+    status = models.model("patchcore").versions[1]
+    assert status.artifact is before and status.error is not None and status.error.code == "digest_mismatch"
+    assert (status.error.__traceback__, status.error.__cause__, status.error.__context__) == (None, None, None)
+    assert "what was loaded before is served on" in caplog.text
+    flip_a_bit(copied / "patchcore/2")
+    models.look()
+    assert models.get("patchcore", 2) is before  # mended: nothing had to be loaded
+    assert models.model("patchcore").versions[1].error is None
+
+
+def test_a_failed_version_is_tried_again_only_if_its_files_change_or_when_asked_for(
+    copied: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    flip_a_bit(copied / "padim/1")
+    models = loaded(copied)
+    models.look()
+    models.look("patchcore", again=True)
+    assert caplog.text.count("padim version 1 is refused") == 1
+    models.look("padim", again=True)
+    assert caplog.text.count("padim version 1 is refused") == 2
+    flip_a_bit(copied / "padim/1")
+    models.look()
+    assert models.get("padim").version == 1
+
+
+def test_a_copy_in_the_making_is_served_once_it_is_complete(copied: Path) -> None:
+    models = loaded(copied)
+    whole = add_version(copied / "patchcore/2", copied, "elsewhere", 3)
+    manifest = json.loads((whole / "manifest.json").read_text()) | {"name": "patchcore"}
+    growing = copied / "patchcore/3"
+    growing.mkdir()
+    for file in ("golden.safetensors", "weights.safetensors", "manifest.json"):
+        models.look()
+        assert models.get("patchcore").version == 2
+        assert models.model("patchcore").versions[2].state == "failed"
+        shutil.copy(whole / file, growing)
+    (growing / "manifest.json").write_text(json.dumps(manifest))
+    models.look()
+    assert models.get("patchcore").version == 3
+
+
+def test_touched_files_are_verified_and_not_loaded_anew(copied: Path) -> None:
+    models = loaded(copied)
+    before = models.get("padim")
+    os.utime(copied / "padim/1/weights.safetensors")
+    (changed, _) = models.look()
+    assert models.get("padim") is before
+    assert (changed.replaced, changed.failed) == ((), ())
+
+
+def test_a_repository_that_is_away_takes_no_model_with_it(copied: Path, caplog: pytest.LogCaptureFixture) -> None:
+    models = loaded(copied)
+    copied.rename(copied.with_name("away"))
+    for _ in range(2):
+        with pytest.raises(UnreadableRepository, match="is not a directory, or is not there"):
+            models.look()
+    assert models.get("patchcore").version == 2 and models.problem is not None
+    assert caplog.text.count("is not there") == 1
+    copied.with_name("away").rename(copied)
+    models.look()
+    assert models.problem is None and models.get("patchcore").version == 2

@@ -1,0 +1,149 @@
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+from time import monotonic, sleep
+
+import pytest
+import torch
+
+from app.artifacts import ModelRepository
+from app.errors import EngineStopped, ModelNotFound, TesseraError, UnreadableRepository
+from app.service import ModelCatalogue, Reloader
+from tests.repositories import add_version
+
+WAIT_S = 60.0
+
+
+class Gate:
+    """Holds the thread at the end of each look while it is closed, and counts looks."""
+
+    def __init__(self) -> None:
+        self.looks, self.reached, self.open = 0, Event(), Event()
+        self.open.set()
+
+    def version_tried(self, error: TesseraError | None, seconds: float) -> None:
+        pass
+
+    def looked(self, readable: bool, seconds: float) -> None:
+        self.looks += 1
+        self.reached.set()
+        assert self.open.wait(WAIT_S)
+
+
+@pytest.fixture
+def root(models_dir: Path, tmp_path: Path) -> Path:
+    """A repository with one model."""
+    shutil.copytree(models_dir / "patchcore/1", tmp_path / "patchcore/1")
+    return tmp_path
+
+
+Started = tuple[Reloader, ModelCatalogue, Gate]
+
+
+@pytest.fixture
+def started(root: Path) -> Iterator[Callable[[float], Started]]:
+    with ExitStack() as stack:
+
+        def start(interval_s: float) -> Started:
+            gate = Gate()
+            catalogue = ModelCatalogue(ModelRepository(root), [torch.device("cpu")], observer=gate)
+            reloader = Reloader(catalogue, interval_s=interval_s, processors=1)
+            reloader.start()
+            stack.callback(reloader.stop)
+            stack.callback(gate.open.set)
+            return reloader, catalogue, gate
+
+        yield start
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + WAIT_S
+    while not condition():
+        assert monotonic() < deadline
+        sleep(0.01)
+
+
+def test_polling_finds_new_versions(started: Callable[[float], Started], root: Path) -> None:
+    _, catalogue, _ = started(0.01)
+    wait_until(lambda: catalogue.count("ready") == 1)
+    add_version(root / "patchcore/1", root, "patchcore", 2)
+    wait_until(lambda: catalogue.count("ready") == 2)
+    assert catalogue.get("patchcore").version == 2
+
+
+def test_polling_outlives_a_repository_that_is_away(started: Callable[[float], Started], root: Path) -> None:
+    _, catalogue, _ = started(0.01)
+    wait_until(lambda: catalogue.count("ready") == 1)
+    away = root.with_name(root.name + "-away")
+    root.rename(away)
+    wait_until(lambda: catalogue.problem is not None)
+    away.rename(root)
+    wait_until(lambda: catalogue.problem is None)
+    assert catalogue.get("patchcore").version == 1
+
+
+def test_without_an_interval_only_a_reload_looks(started: Callable[[float], Started], root: Path) -> None:
+    reloader, catalogue, gate = started(0.0)
+    wait_until(lambda: catalogue.started)
+    add_version(root / "patchcore/1", root, "patchcore", 2)
+    (changed,) = reloader.reload("patchcore").result(WAIT_S)
+    assert (changed.newest, changed.added, gate.looks) == (2, (2,), 2)
+
+
+def test_reloads_share_a_look_that_begins_after_each_was_asked_for(
+    started: Callable[[float], Started], root: Path
+) -> None:
+    reloader, _, gate = started(0.0)
+    reloader.reload("patchcore").result(WAIT_S)
+    gate.open.clear()
+    gate.reached.clear()
+    first = reloader.reload("patchcore")
+    assert gate.reached.wait(WAIT_S)  # it has looked, and what comes now it did not see
+    add_version(root / "patchcore/1", root, "patchcore", 2)
+    later = [reloader.reload("patchcore") for _ in range(10)]
+    gate.open.set()
+    assert first.result(WAIT_S)[0].added == ()
+    assert [future.result(WAIT_S)[0].added for future in later] == [(2,)] * 10
+    assert gate.looks == 4
+
+
+def test_default_is_what_it_means_after_the_look(started: Callable[[float], Started], root: Path) -> None:
+    reloader, _, _ = started(0.0)
+    assert [model.name for model in reloader.reload("default").result(WAIT_S)] == ["patchcore"]
+    shutil.rmtree(root / "patchcore")
+    (gone,) = reloader.reload("default").result(WAIT_S)
+    assert (gone.removed, gone.newest) == ((1,), None)
+
+
+def test_unknown_names_are_told_after_looking(started: Callable[[float], Started], root: Path) -> None:
+    reloader, _, _ = started(0.0)
+    with pytest.raises(ModelNotFound, match="'screw'; there is: patchcore"):
+        reloader.reload("screw").result(WAIT_S)
+    add_version(root / "patchcore/1", root, "screw", 1)
+    assert reloader.reload("screw").result(WAIT_S)[0].added == (1,)
+    with pytest.raises(ModelNotFound, match="no default model is set"):
+        reloader.reload("default").result(WAIT_S)
+    shutil.rmtree(root)
+    with pytest.raises(UnreadableRepository):
+        reloader.reload().result(WAIT_S)
+
+
+def test_who_waits_for_a_look_is_told_when_it_ends(started: Callable[[float], Started]) -> None:
+    reloader, catalogue, gate = started(0.0)
+    wait_until(lambda: catalogue.started)
+    gate.open.clear()
+    gate.reached.clear()
+    running = reloader.reload()
+    assert gate.reached.wait(WAIT_S)
+    waiting = reloader.reload("patchcore")
+    catalogue.stop()
+    gate.open.set()
+    reloader.stop()
+    for future in (waiting,):
+        with pytest.raises(EngineStopped, match="shutting down"):
+            future.result(WAIT_S)
+    assert running.done()
+    with pytest.raises(EngineStopped):
+        reloader.reload()
