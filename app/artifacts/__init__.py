@@ -2,7 +2,7 @@
 
 from app.artifacts.fingerprint import Fingerprint
 from app.artifacts.manifest import CalibrationRecord, Manifest, Protocol, Provenance, TrainingRecord, read_manifest
-from app.artifacts.reader import Artifact, load_artifact, verify_artifact
+from app.artifacts.reader import Artifact, load_artifact, manifest_digest, verify_artifact
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.writer import Record, write_artifact
 
@@ -18,6 +18,7 @@ __all__ = [
     "Record",
     "TrainingRecord",
     "load_artifact",
+    "manifest_digest",
     "read_manifest",
     "verify_artifact",
     "write_artifact",

@@ -56,7 +56,7 @@ def verify_artifact(entry: Entry) -> tuple[Manifest, str]:
 
     Raises MissingFile, DigestMismatch, UnsupportedSchema or InvalidArtifact.
     """
-    manifest, found = read_manifest(entry.path), digest(entry.path / MANIFEST)
+    manifest, found = read_manifest(entry.path), manifest_digest(entry)
     if (manifest.name, manifest.version) != (entry.name, entry.version):
         raise InvalidArtifact(
             f"{entry.path} holds version {manifest.version} of {manifest.name!r}; move it to its own directory"
@@ -64,6 +64,11 @@ def verify_artifact(entry: Entry) -> tuple[Manifest, str]:
     for file in (WEIGHTS, GOLDEN):
         _verify(entry.path / file, manifest.files.get(file))
     return manifest, found
+
+
+def manifest_digest(entry: Entry) -> str:
+    """The SHA-256 of an entry's manifest, which holds those of its files; raises OSError."""
+    return digest(entry.path / MANIFEST)
 
 
 def _verify(path: Path, expected: str | None) -> None:

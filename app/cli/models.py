@@ -7,10 +7,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.artifacts import Entry, Manifest, ModelRepository, load_artifact, read_manifest
+from app.artifacts import Entry, Manifest, ModelRepository, load_artifact, manifest_digest, read_manifest
 from app.cli.repository import add_repository
 from app.errors import TesseraError
 from app.pipeline import resolve_device
+
+DIGITS = 12
+"""How much of a digest is shown: enough to tell contents apart."""
 
 
 def parser() -> ArgumentParser:
@@ -24,17 +27,19 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> int:
     """Lists or verifies; 1 if a version is refused."""
     repository, device = ModelRepository(options.models_dir), resolve_device(options.device)
-    table = Table("model", "version", "detector", "tile", "stride", "image size", "trained on", "state")
+    table = Table("model", "version", "detector", "tile", "stride", "image size", "trained on", "digest", "state")
     failed = 0
     for entry in repository.entries():
         try:
-            manifest = (
-                load_artifact(entry, device).manifest if options.action == "verify" else read_manifest(entry.path)
-            )
-            table.add_row(*_summary(entry, manifest), "verified" if options.action == "verify" else "")
+            if options.action == "verify":
+                artifact = load_artifact(entry, device)
+                manifest, found, state = artifact.manifest, artifact.digest, "verified"
+            else:
+                manifest, found, state = read_manifest(entry.path), manifest_digest(entry), "not verified"
+            table.add_row(*_summary(entry, manifest), found[:DIGITS], state)
         except TesseraError as error:
             failed += 1
-            table.add_row(entry.name, str(entry.version), *[""] * 5, Text(f"{error.code}: {error}", style="red"))
+            table.add_row(entry.name, str(entry.version), *[""] * 6, Text(f"{error.code}: {error}", style="red"))
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
     return 1 if failed else 0
 

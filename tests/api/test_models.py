@@ -2,6 +2,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from starlette.testclient import TestClient
 
 from app.main import build_app
@@ -31,6 +32,28 @@ def test_models_are_listed_with_what_they_are(client: TestClient) -> None:
 def test_one_model_is_what_the_list_says_of_it(client: TestClient) -> None:
     listed = client.get("/v1/models").json()["models"]
     assert client.get("/v1/models/patchcore").json() == listed[1]
+
+
+def test_a_model_has_its_digest_as_etag(client: TestClient) -> None:
+    answer = client.get("/v1/models/padim")
+    digest = answer.json()["versions"][0]["details"]["digest"]
+    assert answer.headers["ETag"] == f'"{digest}"'
+    assert answer.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/padim", "/v1/models/patchcore"])
+def test_what_is_known_is_not_sent_again(client: TestClient, path: str) -> None:
+    tag = client.get(path).headers["ETag"]
+    for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        answer = client.get(path, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
+    for other in ('"other"', tag.strip('"'), ""):
+        assert client.get(path, headers={"If-None-Match": other}).status_code == 200
+
+
+def test_models_have_different_etags(client: TestClient) -> None:
+    paths = ["/v1/models", "/v1/models/padim", "/v1/models/patchcore"]
+    assert len({client.get(path).headers["ETag"] for path in paths}) == 3
 
 
 def test_unknown_model_is_answered_with_what_there_is(client: TestClient) -> None:

@@ -3,7 +3,18 @@ import re
 
 from starlette.testclient import TestClient
 
-OPERATIONS = {"list_models", "get_model", "predict", "heatmap", "anomaly_map", "livez", "readyz", "metrics"}
+OPERATIONS = {
+    "list_models",
+    "get_model",
+    "reload_model",
+    "reload_all",
+    "predict",
+    "heatmap",
+    "anomaly_map",
+    "livez",
+    "readyz",
+    "metrics",
+}
 
 
 def test_operations_have_names_for_generated_clients(client: TestClient) -> None:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from app.artifacts import read_manifest
+from app.artifacts import ModelRepository, manifest_digest, read_manifest
 from app.cli import main
 from tests.conftest import draw_surface
 
@@ -84,7 +84,9 @@ def test_models_are_listed_and_verified(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["models", "list", "--models_dir", str(models_dir)]) == 0
-    assert "patchcore" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "patchcore" in listed and listed.count("not verified") == 3
+    assert manifest_digest(ModelRepository(models_dir).find("padim"))[:12] in listed
     assert main(["models", "verify", "--models_dir", str(models_dir)]) == 0
     assert capsys.readouterr().out.count("verified") == 3
     (surfaces / "models/broken/1").mkdir(parents=True)
