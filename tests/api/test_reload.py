@@ -17,7 +17,7 @@ from tests.interposing import BeforeNetwork
 from tests.repositories import add_version, flip_a_bit
 
 PREDICT = "/v1/models/steel/predict"
-WAIT_S = 60.0
+WAIT_S = 30.0
 REQUESTS, CLIENTS = 1000, 8
 
 
@@ -136,6 +136,7 @@ def test_a_removed_version_drains_and_is_freed(start: Callable[[float], Any], ro
         status, body = running.result(WAIT_S)
     assert (status, body["model"]["version"]) == (200, 2)
     assert predicted(server.url, normal_png)[1]["model"]["version"] == 1
+    hook.remove()  # it and the model hold each other
     del artifact, hook
     wait_until(lambda: detector() is None)
 
