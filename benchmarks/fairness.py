@@ -2,8 +2,9 @@
 
     .venv-bench/bin/python -m benchmarks.fairness --root DIR --weights FILE --work DIR [--rows stfpm]
 
-Models and pictures are those of the throughput benchmark. One client posts 512 x 512 pictures, first alone, then while
-another client posts the huge one, again and again; in turn, round after round, on one server.
+Pictures are those of the throughput benchmark, and models its own without their resizing: the huge picture has 1,024
+tiles of 256, and a small one 4. One client posts 512 x 512 pictures, first alone, then while another client posts the
+huge one, again and again; in turn, round after round, on one server.
 """
 
 import argparse
@@ -19,14 +20,18 @@ from time import perf_counter
 
 from PIL import Image
 
+from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
+from app.pipeline import Preprocessing
+from app.runtime import Eager, RunOptions
+from app.runtime.options import PrecisionChoice
 from benchmarks.hardware import write
 from benchmarks.throughput.clients import Load, body, connect, load, post
-from benchmarks.throughput.models import write_pictures
+from benchmarks.throughput.models import MODELS, write_pictures
 from benchmarks.throughput.servers import Server, tessera
 from benchmarks.throughput.setting import ROWS
 
 SMALL, HUGE = (512, 512), (8192, 8192)
-PRECISION = "float32"
+PRECISION: PrecisionChoice = "float32"
 
 
 def main() -> None:
@@ -46,7 +51,8 @@ def main() -> None:
     for name in given.rows:
         arguments = [name, str(given.root), str(given.weights), str(given.work)]
         subprocess.run([sys.executable, "-m", "benchmarks.throughput.models", *arguments], check=True)
-        with tessera(name, given.work, "--precision", PRECISION) as server:
+        folder = _unresized(name, given.work)
+        with tessera(name, folder, "--precision", PRECISION) as server:
             load(server, small, 1, 8)
             runs = [_round(server, small, huge, given.requests) for _ in range(given.rounds)]
             peak_mib = server.peak_mib()
@@ -54,6 +60,18 @@ def main() -> None:
         rows[name] = {"median": middle, "runs": runs, "peak_mib": round(peak_mib)}
     setting = {"small": SMALL, "huge": HUGE, "precision": PRECISION, "requests": given.requests}
     write("fairness", {**setting, "rows": rows})
+
+
+def _unresized(name: str, work: Path) -> Path:
+    """A folder like `work` with the same model for pictures as they are: anomalib's bring all of them to one size."""
+    folder = work / "unresized"
+    repository = ModelRepository(folder / name / MODELS)
+    if not any(entry.name == name for entry in repository.entries()):
+        entry = ModelRepository(work / name / MODELS).find(name, 1)
+        model = load_artifact(entry, options=RunOptions(precision=PRECISION, keep_weights=True)).model
+        model.network, model.preprocessing = Eager(model.detector), Preprocessing()
+        write_artifact(model, repository, name, Record("imported", 0, None, "benchmark", 0, "benchmark"))
+    return folder
 
 
 def _scaled(path: Path, size: tuple[int, int], format: str) -> bytes:
