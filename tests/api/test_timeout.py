@@ -62,7 +62,7 @@ def test_the_header_is_described(client: TestClient) -> None:
 def test_work_is_given_back_when_the_time_is_over(
     live: Callable[..., Any], defect_png: bytes, settings: dict[str, float]
 ) -> None:
-    server = live(**settings)
+    server = live(cpu_lanes=1, **settings)
     worker = server.services.worker
     holding = Holding(server.services.catalogue.get("patchcore").model)
     headers = {} if settings else {"X-Request-Timeout": "0.3"}
