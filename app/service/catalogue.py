@@ -1,5 +1,6 @@
 """The models that are served."""
 
+import gc
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -71,7 +72,10 @@ class ModelCatalogue:
             self.started = True
             if self._observer is not None:
                 self._observer.looked(self.problem is None, self._clock() - started)
-        return compare(before, self._shelf, only)
+        changes = compare(before, self._shelf, only)
+        if any(change.removed or change.replaced for change in changes):
+            gc.collect()  # tracing left cycles that hold the detectors: now they are freed with their last users
+        return changes
 
     def stop(self) -> None:
         """Lets `look` end after the version that it is at."""

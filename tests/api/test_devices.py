@@ -26,7 +26,7 @@ def test_all_lanes_work_and_answer_alike(live: Callable[..., Any], defect_png: b
         used.add(get_ident())
         return run(tiles)
 
-    model.run = seen  # type: ignore[method-assign]  # to see which threads run it
+    model.run = seen  # to see which threads run it
     with ThreadPoolExecutor(8) as pool:
         post = [pool.submit(httpx2.post, server.url + URL, files={"image": defect_png}, timeout=60) for _ in range(24)]
         answers = [each.result() for each in post]
