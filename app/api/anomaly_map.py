@@ -4,21 +4,23 @@ from functools import partial
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 from starlette.responses import Response
 
-from app.api.dependencies import Image, ModelName, PredictorDep, Timeout, Version
+from app.api.answer_headers import answer_headers
+from app.api.dependencies import ModelName, PredictorDep, Timeout
 from app.api.openapi import PICTURE_PROBLEMS, binary_response
+from app.api.options import ThresholdQuery
+from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.rendering import MAP_MEDIA_TYPES, MapFormat
 from app.service.pictures import map_file
 
 router = APIRouter(tags=["predictions"])
 
 
-class MapQuery(BaseModel):
+class MapQuery(ThresholdQuery):
     """Which map is wanted."""
 
-    version: Version = None
     format: MapFormat = Field(
         default="npy", description="NumPy or TIFF of float32, or PNG of 16 bits: 65535 stands for 1."
     )
@@ -39,10 +41,11 @@ class MapQuery(BaseModel):
     "/v1/models/{model}/anomaly-map",
     response_class=Response,
     responses=PICTURE_PROBLEMS | binary_response(*MAP_MEDIA_TYPES.values()),
+    openapi_extra=PICTURE_BODY,
 )
 async def anomaly_map(
     model: ModelName,
-    image: Image,
+    picture: PictureDep,
     predictor: PredictorDep,
     query: Annotated[MapQuery, Query()],
     timeout_s: Timeout = None,
@@ -50,5 +53,6 @@ async def anomaly_map(
     """The anomaly of each pixel, as a file of the uploaded picture's size."""
     normalised = query.format == "png16" if query.normalised is None else query.normalised
     render = partial(map_file, format=query.format, normalised=normalised)
-    answer = await predictor.predict(model, query.version, await image.read(), render, timeout_s)
-    return Response(answer.rendered, media_type=MAP_MEDIA_TYPES[query.format])
+    answer = await predictor.predict(model, query.version, await picture.read(), render, timeout_s, query.criteria())
+    headers = answer_headers(answer.predicted)
+    return Response(answer.rendered, media_type=MAP_MEDIA_TYPES[query.format], headers=headers)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import nan
 from typing import Annotated
 
-from fastapi import Depends, File, Header, Path, Query, Request, UploadFile
-from pydantic import BeforeValidator, WithJsonSchema
+from fastapi import Depends, Header, Path, Query, Request
+from pydantic import BeforeValidator
 
 from app.scheduling import DeviceWorker
 from app.service import ModelCatalogue, Predictor, Reloader
@@ -73,9 +73,4 @@ Timeout = Annotated[
         "answered by then gets 504, and its work is given up. By default the server's `request_timeout_s`.",
         examples=[2.5],
     ),
-]
-# Without the schema, FastAPI describes uploads by contentMediaType, and several generators of clients then post text.
-_Upload = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
-Image = Annotated[
-    _Upload, File(description="JPEG, PNG, WebP, BMP or TIFF; grey, RGB, RGBA, palette, CMYK or 16-bit grey.")
 ]

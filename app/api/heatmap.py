@@ -6,8 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from app.api.dependencies import Image, ModelName, PredictorDep, Timeout, Version
+from app.api.answer_headers import answer_headers
+from app.api.dependencies import ModelName, PredictorDep, Timeout
 from app.api.openapi import PICTURE_PROBLEMS, binary_response
+from app.api.options import DrawingQuery
+from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.service.pictures import Style, heatmap_png
 
 router = APIRouter(tags=["predictions"])
@@ -16,20 +19,26 @@ StyleParameter = Annotated[
 ]
 
 
+class HeatmapQuery(DrawingQuery):
+    """What is wanted of a picture of the anomalies."""
+
+    style: StyleParameter = "overlay"
+
+
 @router.post(
     "/v1/models/{model}/heatmap",
     response_class=Response,
     responses=PICTURE_PROBLEMS | binary_response("image/png"),
+    openapi_extra=PICTURE_BODY,
 )
 async def heatmap(
     model: ModelName,
-    image: Image,
+    picture: PictureDep,
     predictor: PredictorDep,
-    version: Version = None,
-    style: StyleParameter = "overlay",
+    query: Annotated[HeatmapQuery, Query()],
     timeout_s: Timeout = None,
 ) -> Response:
     """A picture of the anomalies, of the uploaded picture's size."""
-    render = partial(heatmap_png, style=style)
-    answer = await predictor.predict(model, version, await image.read(), render, timeout_s)
-    return Response(answer.rendered, media_type="image/png")
+    render = partial(heatmap_png, style=query.style, drawing=query.drawing())
+    answer = await predictor.predict(model, query.version, await picture.read(), render, timeout_s, query.criteria())
+    return Response(answer.rendered, media_type="image/png", headers=answer_headers(answer.predicted))

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.api.answer_headers import described_headers
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 
 Responses = dict[int | str, dict[str, Any]]  # FastAPI's own type
@@ -23,7 +24,8 @@ def problem_responses(*statuses: int) -> Responses:
 def binary_response(*media_types: str) -> Responses:
     """A file of one of these types."""
     schema = {"type": "string", "format": "binary"}
-    return {200: {"description": "The file", "content": {media_type: {"schema": schema} for media_type in media_types}}}
+    content = {media_type: {"schema": schema} for media_type in media_types}
+    return {200: {"description": "The file", "content": content, "headers": described_headers()}}
 
 
 PICTURE_PROBLEMS = problem_responses(400, 404, 413, 415, 422, 429, 500, 503, 504)

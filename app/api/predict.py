@@ -4,10 +4,12 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
-from app.api.dependencies import Image, ModelName, PredictorDep, Timeout, Version
+from app.api.dependencies import ModelName, PredictorDep, Timeout
 from app.api.openapi import PICTURE_PROBLEMS
+from app.api.options import DrawingQuery
+from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.api.schemas.prediction import PredictionBody
 from app.service.pictures import Include, extras
 
@@ -26,16 +28,27 @@ Includes = Annotated[
 ]
 
 
-@router.post("/v1/models/{model}/predict", responses=PICTURE_PROBLEMS, response_model_exclude_none=True, name="predict")
+class PredictionQuery(DrawingQuery):
+    """What is wanted of a prediction as JSON."""
+
+    include: Includes = Field(default=[])
+
+
+@router.post(
+    "/v1/models/{model}/predict",
+    responses=PICTURE_PROBLEMS,
+    response_model_exclude_none=True,
+    name="predict",
+    openapi_extra=PICTURE_BODY,
+)
 async def predict(
     model: ModelName,
-    image: Image,
+    picture: PictureDep,
     predictor: PredictorDep,
-    version: Version = None,
-    include: Includes = [],  # noqa: B006
+    query: Annotated[PredictionQuery, Query()],
     timeout_s: Timeout = None,
 ) -> PredictionBody:
     """Score, label and defect regions of a picture."""
-    render = partial(extras, include=frozenset(include))
-    answer = await predictor.predict(model, version, await image.read(), render, timeout_s)
+    render = partial(extras, include=frozenset(query.include), drawing=query.drawing())
+    answer = await predictor.predict(model, query.version, await picture.read(), render, timeout_s, query.criteria())
     return PredictionBody.of(answer.predicted, answer.timings, answer.rendered)

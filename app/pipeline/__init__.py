@@ -4,11 +4,13 @@ from app.pipeline.batching import best_batch_tiles
 from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices, use_processors
 from app.pipeline.model import Outcome, Prepared, TiledModel, predict
 from app.pipeline.out_of_memory import is_out_of_memory
-from app.pipeline.prediction import DefectRegion, Label, Prediction, interpret
+from app.pipeline.prediction import CALIBRATED, Criteria, DefectRegion, Label, Prediction, interpret
 from app.pipeline.preprocessing import Preprocessing
 
 __all__ = [
     "BATCH_TILES",
+    "CALIBRATED",
+    "Criteria",
     "DefectRegion",
     "Label",
     "Outcome",

@@ -11,6 +11,19 @@ from app.scoring import Calibration, find_regions
 THRESHOLD = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What counts as anomalous: normalised scores and map values over `threshold`, in [0, 1], and, of the latter,
+    connected ones of at least so many pixels. 0.5 is the threshold that the model was calibrated to.
+    """
+
+    threshold: float = THRESHOLD
+    min_region_area: int = 1
+
+
+CALIBRATED = Criteria()
+
+
 class Label(StrEnum):
     """What a picture is taken for."""
 
@@ -33,29 +46,33 @@ class DefectRegion:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A calibrated outcome: `score` is in [0, 1], and over 0.5 the picture is anomalous."""
+    """A calibrated outcome: `score` is in [0, 1], and over `criteria.threshold` the picture is anomalous."""
 
     score: float
     raw_score: float
     label: Label
     regions: tuple[DefectRegion, ...]
     anomaly_map: Tensor  # [H,W] float32 on the CPU, not normalised
+    criteria: Criteria
 
 
-def interpret(outcome: Outcome, calibration: Calibration) -> Prediction:
+def interpret(outcome: Outcome, calibration: Calibration, criteria: Criteria = CALIBRATED) -> Prediction:
     """The prediction that an outcome amounts to."""
     found = outcome.anomaly_map
     span = calibration.pixel_max - calibration.pixel_min
     regions = []
-    for region in find_regions(found.numpy(), calibration.pixel_threshold):
+    threshold = calibration.raw_value(criteria.threshold)
+    for region in find_regions(found.numpy(), threshold, criteria.min_region_area):
         score = min((region.peak_value - calibration.pixel_threshold) / span + THRESHOLD, 1.0)
         place = region.top, region.left, region.height, region.width
         regions.append(DefectRegion(*place, region.area, score, region.peak))
-    anomalous = outcome.raw_score > calibration.image_threshold
+    score = calibration.normalise_score(outcome.raw_score)
+    anomalous = score > criteria.threshold
     return Prediction(
-        calibration.normalise_score(outcome.raw_score),
+        score,
         outcome.raw_score,
         Label.anomalous if anomalous else Label.normal,
         tuple(regions),
         found,
+        criteria,
     )

@@ -1,12 +1,13 @@
 """Anomaly maps and masks -> pictures and files. Pure functions, whose results are on the CPU."""
 
-from app.rendering.colormap import colorize
+from app.rendering.colormap import ColorMap, colorize
 from app.rendering.encode import MAP_MEDIA_TYPES, MapFormat, encode_jpeg, encode_map, encode_mask, encode_png
 from app.rendering.outline import outline
 from app.rendering.overlay import overlay
 
 __all__ = [
     "MAP_MEDIA_TYPES",
+    "ColorMap",
     "MapFormat",
     "colorize",
     "encode_jpeg",

@@ -1,11 +1,14 @@
-"""Heat -> colour: from black over violet, red and orange to pale yellow.
+"""Heat -> colour: by default from black over violet, red and orange to pale yellow.
 
-The path runs through Oklab (Bjorn Ottosson, "A perceptual color space for image processing", 2020,
-https://bottosson.github.io/posts/oklab/) by control points of our own, and is cut into 255 steps of equal Oklab
-distance: equal steps of heat look equally large. Lightness rises all the way, so that the order of the colours also
-holds for the colour-blind and in print.
+A path runs through Oklab (Bjorn Ottosson, "A perceptual color space for image processing", 2020,
+https://bottosson.github.io/posts/oklab/) by control points, and is cut into 255 steps of equal Oklab distance:
+equal steps of heat look equally large. Lightness rises all the way, so that the order of the colours also holds for the
+colour-blind and in print. The points of `ember` are our own; `viridis` and `cividis` run through ten colours of the
+maps that are known by these names (Smith and van der Walt 2015; Nunez, Anderton and Renslow 2018), and differ from
+these by steps that no eye sees.
 """
 
+from enum import StrEnum
 from functools import cache
 
 import numpy as np
@@ -17,8 +20,18 @@ from app.rendering.bands import row_bands
 
 LEVELS = 256
 
+
+class ColorMap(StrEnum):
+    """The colours of heat, by name."""
+
+    ember = "ember"
+    viridis = "viridis"
+    cividis = "cividis"
+    grey = "grey"
+
+
 # Lightness, chroma, hue in degrees (Oklab in polar form); all of the path between them is inside the sRGB gamut.
-_PATH = np.array(
+_EMBER = np.array(
     [
         (0.10, 0.030, 285),
         (0.32, 0.130, 305),
@@ -29,6 +42,18 @@ _PATH = np.array(
         (0.98, 0.060, 468),
     ]
 )
+
+_SRGB_STATIONS: dict[ColorMap, tuple[int, ...]] = {
+    ColorMap.viridis: (
+        *(0x440154, 0x482878, 0x3E4989, 0x31688E, 0x26828E),
+        *(0x1F9E89, 0x35B779, 0x6ECE58, 0xB5DE2B, 0xFDE725),
+    ),
+    ColorMap.cividis: (
+        *(0x00224E, 0x123570, 0x3B496C, 0x575D6D, 0x707173),
+        *(0x8A8678, 0xA59C74, 0xC3B369, 0xE1CC55, 0xFEE838),
+    ),
+    ColorMap.grey: (0x000000, 0xFFFFFF),
+}
 
 # Oklab -> cube roots of the cone responses -> linear sRGB, from the article above.
 _LAB_TO_CONES = np.array(
@@ -43,13 +68,13 @@ _CONES_TO_RGB = np.array(
 )
 
 
-def colorize(heat: Tensor) -> Tensor:
+def colorize(heat: Tensor, colors: ColorMap = ColorMap.ember) -> Tensor:
     """Picture of a normalised anomaly map: [H,W] float in [0,1] -> [3,H,W] uint8.
 
     Values outside are taken as the nearest inside, and not-a-number as 0.
     """
     height, width = heat.shape
-    table = color_table()  # [3,256]
+    table = color_table(colors)  # [3,256]
     picture = np.empty((3, height, width), np.uint8)
     for rows in row_bands(height, width):
         level = heat_level(heat[rows])
@@ -70,12 +95,9 @@ def heat_level(heat: Tensor) -> npt.NDArray[np.uint8]:
 
 
 @cache
-def color_table() -> npt.NDArray[np.uint8]:
+def color_table(colors: ColorMap = ColorMap.ember) -> npt.NDArray[np.uint8]:
     """[3,256] sRGB: the colour of each level of heat; read-only."""
-    stations = np.linspace(0, len(_PATH) - 1, 4096)
-    light, chroma, hue = (np.interp(stations, np.arange(len(_PATH)), column) for column in _PATH.T)
-    angle = np.deg2rad(hue)
-    lab = np.stack([light, chroma * np.cos(angle), chroma * np.sin(angle)])  # [3,4096]
+    lab = _ember_path() if colors == ColorMap.ember else _path_through(_SRGB_STATIONS[colors])  # [3,4096]
     steps = np.linalg.norm(np.diff(lab), axis=0)
     length = np.concatenate([[0], np.cumsum(steps)])
     even = np.linspace(0, length[-1], LEVELS)
@@ -85,3 +107,23 @@ def color_table() -> npt.NDArray[np.uint8]:
     table: npt.NDArray[np.uint8] = np.rint(encoded * 255).astype(np.uint8)
     table.setflags(write=False)
     return table
+
+
+def _ember_path() -> npt.NDArray[np.float64]:
+    light, chroma, hue = _stretched(_EMBER.T)
+    angle = np.deg2rad(hue)
+    return np.stack([light, chroma * np.cos(angle), chroma * np.sin(angle)])
+
+
+def _path_through(stations: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Oklab of a path through colours that are written as 0xRRGGBB."""
+    encoded = np.array([[color >> 16, color >> 8 & 255, color & 255] for color in stations]).T / 255
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    cones = np.linalg.inv(_CONES_TO_RGB) @ linear
+    return _stretched(np.linalg.inv(_LAB_TO_CONES) @ np.cbrt(cones))
+
+
+def _stretched(stations: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """[3,n] -> [3,4096], interpolated."""
+    places = np.linspace(0, stations.shape[1] - 1, 4096)
+    return np.stack([np.interp(places, np.arange(stations.shape[1]), row) for row in stations])

@@ -6,25 +6,25 @@ import torch
 from torch import Tensor
 
 from app.rendering.bands import row_bands
-from app.rendering.colormap import LEVELS, color_table, heat_level
+from app.rendering.colormap import LEVELS, ColorMap, color_table, heat_level
 
 _ONE = 256  # weights are integers of 1/256
 # The hottest colour of an overlay, on the scale of `colorize`: orange. The pale yellow of 1 would vanish on white.
 _HOTTEST = 0.75
 
 
-def overlay(image: Tensor, heat: Tensor, opacity: float = 0.5) -> Tensor:
+def overlay(image: Tensor, heat: Tensor, opacity: float = 0.5, colors: ColorMap = ColorMap.ember) -> Tensor:
     """The picture with its anomalies in colour: [C,H,W] uint8 or uint16 and [H,W] float in [0,1] -> [3,H,W] uint8.
 
     C is 1 (grey) or 3. Each pixel is (1 - a) * image + a * colour with a = opacity * h^2 * (3 - 2 h) (smoothstep): at
     the threshold of 0.5 the colour has half its weight, below it fades out quickly, so that what is normal stays as it
-    was. The colour is that of 0.75 * h in `colorize`, which ends in orange: it shows on any background.
+    was. The colour is that of 0.75 * h in `colorize`, which for `ember` ends in orange: it shows on any background.
     Beside the result, memory for one band of rows is needed. `ValueError` for other shapes, dtypes or opacities.
     """
     _check(image, heat, opacity)
     channels, height, width = image.shape
     pixels: npt.NDArray[np.uint8 | np.uint16] = image.detach().cpu().numpy()
-    keep, tint = _weights(opacity)
+    keep, tint = _weights(opacity, colors)
     picture = np.empty((3, height, width), np.uint8)
     for rows in row_bands(height, width):
         level = heat_level(heat[rows])
@@ -45,14 +45,14 @@ def _check(image: Tensor, heat: Tensor, opacity: float) -> None:
         raise ValueError(f"opacity must be in [0, 1], not {opacity}")
 
 
-def _weights(opacity: float) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
+def _weights(opacity: float, map_: ColorMap) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
     """Per level of heat, what the image is multiplied by, [256], and what is added, [3,256]; in units of 1/256.
 
     The largest sum is 255 * 256 + 128, which fits into 16 bits.
     """
     heat = np.arange(LEVELS) / (LEVELS - 1)
     paint = np.rint(_ONE * opacity * heat**2 * (3 - 2 * heat)).astype(np.uint16)
-    colors = color_table()[:, np.rint(_HOTTEST * np.arange(LEVELS)).astype(int)]
+    colors = color_table(map_)[:, np.rint(_HOTTEST * np.arange(LEVELS)).astype(int)]
     return _ONE - paint, colors * paint + np.uint16(_ONE // 2)
 
 

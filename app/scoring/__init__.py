@@ -15,7 +15,7 @@ from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
 from app.scoring.order_keys import to_keys, to_values
 from app.scoring.ranking import AUPRO_LIMITS, BestF1, Ranking, rank
-from app.scoring.regions import Region, find_regions
+from app.scoring.regions import Region, find_regions, over_threshold
 from app.scoring.steps import Steps, Totals, steps_of, totals_of
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "just_below",
     "merge",
     "normal_threshold",
+    "over_threshold",
     "rank",
     "steps_of",
     "to_keys",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 from torch import Tensor
@@ -37,6 +37,12 @@ class Calibration:
     def normalise_map(self, raw: Tensor) -> Tensor:
         """A map in [0, 1], as a new tensor of the same shape."""
         return raw.sub(self.pixel_threshold).div_(self.pixel_max - self.pixel_min).add_(0.5).clamp_(0, 1)
+
+    def raw_value(self, normalised: float) -> float:
+        """The map's value that is `normalised`, in [0, 1], afterwards; infinite for 1, which nothing exceeds."""
+        if normalised >= 1:
+            return inf
+        return self.pixel_threshold + (normalised - 0.5) * (self.pixel_max - self.pixel_min)
 
 
 def calibration_at(image_threshold: float, pixel_threshold: float) -> Calibration:

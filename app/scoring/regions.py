@@ -20,16 +20,30 @@ class Region:
     peak: tuple[int, int]  # row, column
 
 
+_NEIGHBOURS = np.ones((3, 3))
+
+
+def over_threshold(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> NDArray[np.bool_]:
+    """Where the regions are that `find_regions` finds, [H,W]."""
+    over: NDArray[np.bool_] = anomaly_map > threshold
+    window = _window(over)
+    if min_area > 1 and window is not None:
+        labels, _ = ndimage.label(over[window], structure=_NEIGHBOURS)
+        kept = np.bincount(labels.ravel()) >= min_area
+        kept[0] = False
+        over[window] = kept[labels]
+    return over
+
+
 def find_regions(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> list[Region]:
     """The regions of a map [H,W] whose values exceed `threshold`, of at least `min_area` pixels, highest peak first."""
     over = anomaly_map > threshold
-    rows, columns = np.flatnonzero(over.any(1)), np.flatnonzero(over.any(0))
-    if not len(rows):
+    window = _window(over)
+    if window is None:
         return []
-    top, left = int(rows[0]), int(columns[0])
-    window = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]  # labels take four bytes a pixel
+    top, left = window[0].start, window[1].start
     values = anomaly_map[window]
-    labels, _ = ndimage.label(over[window], structure=np.ones((3, 3)))
+    labels, _ = ndimage.label(over[window], structure=_NEIGHBOURS)
     regions = []
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         inside = labels[box] == number
@@ -51,3 +65,11 @@ def find_regions(anomaly_map: NDArray[np.float32], threshold: float, min_area: i
             )
         )
     return sorted(regions, key=lambda region: region.peak_value, reverse=True)
+
+
+def _window(over: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """The rows and columns with something set, for labels take four bytes a pixel; None without any."""
+    rows, columns = np.flatnonzero(over.any(1)), np.flatnonzero(over.any(0))
+    if not len(rows):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -4,14 +4,27 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
-from app.rendering import MapFormat, colorize, encode_map, encode_mask, encode_png, outline, overlay
+from app.rendering import ColorMap, MapFormat, colorize, encode_map, encode_mask, encode_png, outline, overlay
+from app.scoring import over_threshold
 from app.service.predictor import Predicted
 from app.service.tile_scores import TileScore, tile_scores
 
 Style = Literal["overlay", "heatmap", "mask"]
 Include = Literal["heatmap", "mask", "tiles"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How heat is drawn: its colours, and how far they cover the picture, in [0, 1]."""
+
+    colors: ColorMap = ColorMap.ember
+    opacity: float = 0.5
+
+
+USUAL = Drawing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +36,37 @@ class Extras:
     tiles: tuple[TileScore, ...] | None
 
 
-def extras(predicted: Predicted, include: Set[Include]) -> Extras:
+def extras(predicted: Predicted, include: Set[Include], drawing: Drawing = USUAL) -> Extras:
     """Those of the extras that are in `include`; pictures are PNG."""
     return Extras(
-        heatmap_png(predicted, "heatmap") if "heatmap" in include else None,
+        heatmap_png(predicted, "heatmap", drawing) if "heatmap" in include else None,
         heatmap_png(predicted, "mask") if "mask" in include else None,
         tile_scores(predicted) if "tiles" in include else None,
     )
 
 
-def heatmap_png(predicted: Predicted, style: Style) -> bytes:
+def heatmap_png(predicted: Predicted, style: Style, drawing: Drawing = USUAL) -> bytes:
     """PNG of the picture's size: its anomalies in colour, over it with the regions framed, or as black and white."""
     if style == "mask":
-        threshold = predicted.artifact.manifest.calibration.pixel_threshold
-        return encode_mask(predicted.prediction.anomaly_map > threshold)
+        return encode_mask(_mask(predicted))
     if style == "heatmap":
-        return encode_png(colorize(_normalised(predicted)))
+        return encode_png(colorize(_normalised(predicted), drawing.colors))
     boxes = [(region.top, region.left, region.height, region.width) for region in predicted.prediction.regions]
-    return encode_png(outline(overlay(predicted.image, _normalised(predicted)), boxes))
+    painted = overlay(predicted.image, _normalised(predicted), drawing.opacity, drawing.colors)
+    return encode_png(outline(painted, boxes))
 
 
 def map_file(predicted: Predicted, format: MapFormat, normalised: bool) -> bytes:
     """The map of the picture's size as a file, normalised or as the detector's distances."""
     return encode_map(_normalised(predicted) if normalised else predicted.prediction.anomaly_map, format)
+
+
+def _mask(predicted: Predicted) -> Tensor:
+    """Where the regions are, [H,W] bool."""
+    criteria = predicted.prediction.criteria
+    threshold = predicted.artifact.manifest.calibration.build().raw_value(criteria.threshold)
+    found = predicted.prediction.anomaly_map.numpy()
+    return torch.from_numpy(over_threshold(found, threshold, criteria.min_region_area))
 
 
 def _normalised(predicted: Predicted) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from app.artifacts import Artifact
 from app.decoding import decode, read_header
 from app.errors import DeadlineExceeded, InvalidImage
-from app.pipeline import Prediction, interpret, use_processors
+from app.pipeline import CALIBRATED, Criteria, Prediction, interpret, use_processors
 from app.scheduling import DeviceWorker, Done
 from app.service.catalogue import ModelCatalogue
 from app.service.decoded import DecodedPixels
@@ -100,6 +100,7 @@ class Predictor:
         data: bytes,
         render: Callable[[Predicted], T],
         timeout_s: float | None = None,
+        criteria: Criteria = CALIBRATED,
     ) -> Answer[T]:
         """What the model says of a picture, and what `render`, called in one of the threads, makes of it.
 
@@ -108,7 +109,7 @@ class Predictor:
         cancelled, the work is dropped: at once, or with the batch or step that is running.
         """
         limit_s = self._timeout_s if timeout_s is None else timeout_s
-        answer = self._answer(name, version, data, render)
+        answer = self._answer(name, version, data, render, criteria)
         del data  # may be as large as the picture
         try:
             async with asyncio.timeout(limit_s) as timeout:
@@ -123,7 +124,14 @@ class Predictor:
                 "(X-Request-Timeout, request_timeout_s), send a smaller picture, or send it when there is less to do"
             ) from error
 
-    async def _answer(self, name: str, version: int | None, data: bytes, render: Callable[[Predicted], T]) -> Answer[T]:
+    async def _answer(
+        self,
+        name: str,
+        version: int | None,
+        data: bytes,
+        render: Callable[[Predicted], T],
+        criteria: Criteria,
+    ) -> Answer[T]:
         started = self._clock()
         artifact = self._catalogue.get(name, version)
         if not data:
@@ -136,7 +144,7 @@ class Predictor:
                 del data
                 done = await asyncio.wrap_future(self._worker.submit(ticket, artifact.models, image))
                 (predicted, rendered), render_s = await self._timed(
-                    self._pictures, partial(_render, artifact, image, plan, done, render)
+                    self._pictures, partial(_render, artifact, image, plan, done, criteria, render)
                 )
         decode_s, total_s = header_s + decode_s, self._clock() - started
         queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
@@ -161,8 +169,13 @@ class Predictor:
 
 
 def _render(
-    artifact: Artifact, image: Tensor, plan: TilePlan, done: Done, render: Callable[[Predicted], T]
+    artifact: Artifact,
+    image: Tensor,
+    plan: TilePlan,
+    done: Done,
+    criteria: Criteria,
+    render: Callable[[Predicted], T],
 ) -> tuple[Predicted, T]:
-    prediction = interpret(done.outcome, artifact.manifest.calibration.build())
+    prediction = interpret(done.outcome, artifact.manifest.calibration.build(), criteria)
     predicted = Predicted(artifact, image, plan, prediction)
     return predicted, render(predicted)

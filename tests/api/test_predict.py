@@ -17,7 +17,8 @@ def test_defect_is_found_where_it_is(client: TestClient, defect_png: bytes) -> N
     body = answer.json()
     assert body.keys() == FIELDS
     assert body["label"] == "anomalous" and body["threshold"] == 0.5 < body["score"] <= 1
-    assert body["model"] == {"name": "patchcore", "version": 2, "detector": "patchcore"}
+    digest = client.get("/v1/models/patchcore").json()["versions"][-1]["details"]["digest"]
+    assert body["model"] == {"name": "patchcore", "version": 2, "detector": "patchcore", "digest": digest}
     assert body["image"] == {"width": 160, "height": 96}
     assert body["tiles"] == {"rows": 2, "columns": 4, "count": 8}
     region = body["regions"][0]

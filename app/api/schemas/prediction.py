@@ -6,7 +6,6 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
 
 from app.pipeline import DefectRegion, Label
-from app.pipeline.prediction import THRESHOLD
 from app.service import Predicted, Timings
 from app.service.pictures import Extras
 from app.service.tile_scores import TileScore
@@ -18,6 +17,9 @@ class ModelRefBody(BaseModel):
     name: str = Field(examples=["demo"])
     version: int = Field(examples=[1])
     detector: str = Field(examples=["patchcore"])
+    digest: str = Field(
+        description="SHA-256 of the version's manifest, which holds those of its files.", examples=["9f86d081" * 8]
+    )
 
 
 class ImageSizeBody(BaseModel):
@@ -48,7 +50,7 @@ class RegionBody(BaseModel):
 
     box: BoxBody
     area: int = Field(description="How many pixels.")
-    score: FiniteFloat = Field(description="The largest normalised value in it, over 0.5 and at most 1.")
+    score: FiniteFloat = Field(description="The largest normalised value in it, over `threshold` and at most 1.")
     peak: PointBody = Field(description="Where that is.")
 
     @classmethod
@@ -107,7 +109,7 @@ class TimingBody(BaseModel):
 
 
 EXAMPLE: dict[str, JsonValue] = {
-    "model": {"name": "demo", "version": 1, "detector": "patchcore"},
+    "model": {"name": "demo", "version": 1, "detector": "patchcore", "digest": "9f86d081" * 8},
     "image": {"width": 1280, "height": 960},
     "score": 0.83,
     "raw_score": 41.7,
@@ -136,7 +138,9 @@ class PredictionBody(BaseModel):
     score: FiniteFloat = Field(ge=0, le=1, description="Normalised: over `threshold` the picture is anomalous.")
     raw_score: FiniteFloat = Field(description="The detector's own score, higher when more anomalous.")
     label: Label
-    threshold: FiniteFloat = Field(description="Of all normalised scores.")
+    threshold: FiniteFloat = Field(
+        ge=0, le=1, description="Of all normalised scores: the `threshold` that was asked for, or 0.5, the model's own."
+    )
     regions: list[RegionBody] = Field(description="Defects, the most anomalous first.")
     tiles: TilesBody
     timing_ms: TimingBody
@@ -145,7 +149,7 @@ class PredictionBody(BaseModel):
     )
     mask: str | None = Field(
         default=None,
-        description="With `include=mask`: PNG, white where the threshold is exceeded, base64.",
+        description="With `include=mask`: PNG, white where the regions are, base64.",
         examples=[None],
     )
 
@@ -160,7 +164,7 @@ class PredictionBody(BaseModel):
             score=prediction.score,
             raw_score=prediction.raw_score,
             label=prediction.label,
-            threshold=THRESHOLD,
+            threshold=prediction.criteria.threshold,
             regions=[RegionBody.of(region) for region in prediction.regions],
             tiles=_tiles(predicted, extras),
             timing_ms=TimingBody.of(timings),
@@ -171,7 +175,8 @@ class PredictionBody(BaseModel):
 
 def _model(predicted: Predicted) -> ModelRefBody:
     artifact = predicted.artifact
-    return ModelRefBody(name=artifact.name, version=artifact.version, detector=artifact.manifest.detector.name)
+    detector = artifact.manifest.detector.name
+    return ModelRefBody(name=artifact.name, version=artifact.version, detector=detector, digest=artifact.digest)
 
 
 def _tiles(predicted: Predicted, extras: Extras) -> TilesBody:

@@ -1,0 +1,78 @@
+"""What a request may ask for besides a prediction: the parameters that several routes have."""
+
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+from app.api.dependencies import Version
+from app.pipeline import Criteria
+from app.pipeline.prediction import THRESHOLD
+from app.rendering import ColorMap
+from app.service.pictures import USUAL, Drawing
+
+MOST_PIXELS = 2**31 - 1
+
+
+class ThresholdQuery(BaseModel):
+    """Which version answers, and over which score a picture is anomalous."""
+
+    version: Version = None
+    threshold: float = Field(
+        default=THRESHOLD,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="What counts as anomalous: normalised scores and map values, in [0, 1], over this. 0.5 is the "
+        "threshold that the model was calibrated to. Label, regions and mask go by it; scores do not change.",
+        examples=[0.6],
+    )
+
+    def criteria(self) -> Criteria:
+        """What the parameters mean."""
+        return Criteria(self.threshold)
+
+
+class CriteriaQuery(ThresholdQuery):
+    """Which regions count, too."""
+
+    min_region_area: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_PIXELS,
+        description="Regions of fewer pixels of the uploaded picture are left out, in the mask and frames, too. The "
+        "label goes by the picture's score, and stays as it is.",
+        examples=[25],
+    )
+
+    def criteria(self) -> Criteria:
+        """What the parameters mean."""
+        return Criteria(self.threshold, self.min_region_area)
+
+
+ColorMapParameter = Annotated[
+    ColorMap,
+    Query(
+        description="The colours, from normal to anomalous. In all of them lightness rises with the anomaly, which the "
+        "colour-blind see as well, and grey print shows."
+    ),
+]
+
+
+class DrawingQuery(CriteriaQuery):
+    """How heat is drawn, too."""
+
+    colormap: ColorMapParameter = USUAL.colors
+    opacity: float = Field(
+        default=USUAL.opacity,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="How far the colours cover the picture where it is most anomalous, with `style=overlay`: 0 shows "
+        "the picture alone, 1 the colour alone.",
+        examples=[0.7],
+    )
+
+    def drawing(self) -> Drawing:
+        """What the parameters mean."""
+        return Drawing(self.colormap, self.opacity)

@@ -1,0 +1,93 @@
+"""The picture that a request uploads: a file in a form, or the body itself."""
+
+from collections.abc import AsyncIterator
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import UploadFile as FormFile
+from starlette.requests import ClientDisconnect
+
+FORM = "multipart/form-data"
+RAW = "application/octet-stream"
+RAW_TYPES = (RAW, "image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff")
+FIELD = "image"
+IN_MEMORY = 2**20
+"""Larger bodies wait for their turn in a file, as those of forms do."""
+_BINARY = {"type": "string", "format": "binary"}
+_FORMATS = "JPEG, PNG, WebP, BMP or TIFF; grey, RGB, RGBA, palette, CMYK or 16-bit grey."
+
+
+async def _picture(request: Request) -> AsyncIterator[FormFile]:
+    content_type = media_type(request)
+    try:
+        if content_type == FORM:
+            async with request.form() as form:
+                yield file_of(form.getlist(FIELD))
+        elif content_type in RAW_TYPES:
+            with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+                body = UploadFile(file)  # type: ignore[arg-type]  # it has what is used of BinaryIO
+                async for chunk in request.stream():
+                    await body.write(chunk)
+                await body.seek(0)
+                yield body
+        else:
+            raise unsupported(content_type, (FORM, *RAW_TYPES))
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the body ended before it was complete") from error
+
+
+PictureDep = Annotated[FormFile, Depends(_picture)]
+
+
+def media_type(request: Request) -> str:
+    """The body's, in lower case and without parameters; what does not say is bytes (RFC 9110, section 8.3)."""
+    return request.headers.get("content-type", RAW).partition(";")[0].strip().lower()
+
+
+def unsupported(content_type: str, taken: tuple[str, ...]) -> HTTPException:
+    """What answers a body of a type that is not taken."""
+    return HTTPException(
+        415,
+        f"a body of the Content-Type {content_type!r} is not taken; send one of these: {', '.join(taken)}",
+        {"Accept": ", ".join(taken)},
+    )
+
+
+def file_of(values: list[FormFile | str]) -> FormFile:
+    """The one file among the values of the form's field; raises RequestValidationError."""
+    if len(values) == 1 and isinstance(values[0], FormFile):
+        return values[0]
+    if not values:
+        raise invalid_field(FIELD, f"the form has no field {FIELD!r}; put the picture's file there")
+    if len(values) > 1:
+        raise invalid_field(FIELD, f"the form has {len(values)} of it; send one, or several to predict-batch")
+    raise not_a_file(FIELD)
+
+
+def not_a_file(field: str) -> RequestValidationError:
+    """What answers text in the place of a file."""
+    return invalid_field(field, "it is text and not a file; give the part a file name, as `curl -F image=@file` does")
+
+
+def invalid_field(field: str, message: str) -> RequestValidationError:
+    """What answers a field of a form that is not as it must be."""
+    return RequestValidationError([{"loc": ("body", field), "msg": message, "type": "value_error"}])
+
+
+def form_schema(field: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A form of one field with files, for OpenAPI."""
+    return {"schema": {"type": "object", "properties": {field: schema}, "required": [field]}}
+
+
+# The form comes first: generators that know one type only take the first.
+PICTURE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The picture: a file in a form, or the body itself. What it holds is told by its bytes.",
+        "content": {FORM: form_schema(FIELD, {**_BINARY, "description": _FORMATS})}
+        | {each: {"schema": _BINARY} for each in RAW_TYPES},
+    }
+}
+"""`openapi_extra` of routes that take a PictureDep."""

@@ -1,0 +1,125 @@
+"""What requests may ask for besides a prediction."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from starlette.testclient import TestClient
+
+URL = "/v1/models/patchcore"
+
+
+def predict(client: TestClient, data: bytes, query: str = "") -> dict[str, Any]:
+    answer = client.post(f"{URL}/predict?{query}", files={"image": data})
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def picture(data: bytes) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def normalised_map(client: TestClient, data: bytes) -> NDArray[np.float32]:
+    answer = client.post(f"{URL}/anomaly-map?normalised=true", files={"image": data})
+    values: NDArray[np.float32] = np.load(io.BytesIO(answer.content))
+    return values
+
+
+def test_label_goes_by_the_threshold_that_is_asked_for(client: TestClient, normal_png: bytes) -> None:
+    score = predict(client, normal_png)["score"]
+    assert 0 < score < 1
+    for threshold, label in ((score, "normal"), (score - 0.01, "anomalous"), (1, "normal"), (0, "anomalous")):
+        body = predict(client, normal_png, f"threshold={threshold}")
+        assert (body["threshold"], body["label"], body["score"]) == (threshold, label, score)
+
+
+@pytest.mark.parametrize("threshold", [0, 0.3, 0.5, 0.7, 1])
+def test_mask_and_regions_go_by_it_too(client: TestClient, defect_png: bytes, threshold: float) -> None:
+    body = predict(client, defect_png, f"threshold={threshold}&include=mask")
+    expected = normalised_map(client, defect_png) > threshold
+    mask = picture(base64.b64decode(body["mask"])) > 0
+    assert np.mean(mask != expected) < 1e-3  # float32 at the threshold itself
+    assert sum(region["area"] for region in body["regions"]) == mask.sum()
+    assert all(threshold < region["score"] <= 1 for region in body["regions"])
+
+
+def test_half_is_the_threshold_of_the_model(client: TestClient, defect_png: bytes) -> None:
+    asked, usual = predict(client, defect_png, "threshold=0.5"), predict(client, defect_png)
+    assert {**asked, "timing_ms": None} == {**usual, "timing_ms": None}
+
+
+def test_small_regions_are_left_out_everywhere(client: TestClient, defect_png: bytes) -> None:
+    areas = sorted(region["area"] for region in predict(client, defect_png, "threshold=0.4")["regions"])
+    assert len(areas) > 1
+    least = areas[0] + 1
+    body = predict(client, defect_png, f"threshold=0.4&min_region_area={least}&include=mask")
+    left = [area for area in areas if area >= least]
+    assert sorted(region["area"] for region in body["regions"]) == left
+    assert np.count_nonzero(picture(base64.b64decode(body["mask"]))) == sum(left)
+    assert body["label"] == "anomalous"
+    mask = client.post(f"{URL}/heatmap?style=mask&threshold=0.4&min_region_area={least}", files={"image": defect_png})
+    assert np.count_nonzero(picture(mask.content)) == sum(left)
+
+
+def test_opacity_goes_from_the_picture_to_the_colour(
+    client: TestClient, defect_png: bytes, defect_picture: NDArray[np.uint8]
+) -> None:
+    url = f"{URL}/heatmap?min_region_area=2147483647"  # no frames
+    bare, usual, full = (
+        picture(client.post(f"{url}&opacity={opacity}", files={"image": defect_png}).content).astype(int)
+        for opacity in (0, 0.5, 1)
+    )
+    np.testing.assert_array_equal(bare, defect_picture)
+    assert np.abs(usual - bare).sum() < np.abs(full - bare).sum()
+
+
+@pytest.mark.parametrize("name", ["ember", "viridis", "cividis", "grey"])
+def test_colour_maps_are_drawn_by_name(client: TestClient, defect_png: bytes, name: str) -> None:
+    drawn = client.post(f"{URL}/heatmap?style=heatmap&colormap={name}", files={"image": defect_png}).content
+    body = predict(client, defect_png, f"include=heatmap&colormap={name}")
+    np.testing.assert_array_equal(picture(base64.b64decode(body["heatmap"])), picture(drawn))
+    usual = client.post(f"{URL}/heatmap?style=heatmap", files={"image": defect_png}).content
+    assert np.array_equal(picture(drawn), picture(usual)) == (name == "ember")
+
+
+@pytest.mark.parametrize("route", ["heatmap", "anomaly-map"])
+def test_files_name_the_model_that_answered(client: TestClient, defect_png: bytes, route: str) -> None:
+    headers = client.post(f"{URL}/{route}?threshold=0.25", files={"image": defect_png}).headers
+    body = predict(client, defect_png, "threshold=0.25")
+    assert headers["tessera-model"] == body["model"]["name"]
+    assert int(headers["tessera-model-version"]) == body["model"]["version"]
+    assert headers["tessera-model-digest"] == body["model"]["digest"]
+    assert float(headers["tessera-score"]) == body["score"]
+    assert headers["tessera-label"] == body["label"]
+    assert float(headers["tessera-threshold"]) == 0.25
+    described = client.get("/openapi.json").json()["paths"][f"/v1/models/{{model}}/{route}"]["post"]["responses"]
+    assert described["200"]["headers"].keys() == {
+        f"Tessera-{name}" for name in ("Model", "Model-Version", "Model-Digest", "Score", "Label", "Threshold")
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("threshold=1.01", "query.threshold: Input should be less than or equal to 1"),
+        ("threshold=-0.1", "query.threshold: Input should be greater than or equal to 0"),
+        ("threshold=nan", "query.threshold: Input should be"),
+        ("threshold=high", "query.threshold: Input should be a valid number"),
+        ("min_region_area=0", "query.min_region_area: Input should be greater than or equal to 1"),
+        ("min_region_area=2.5", "query.min_region_area: Input should be a valid integer"),
+        ("opacity=2", "query.opacity: Input should be less than or equal to 1"),
+        ("colormap=jet", "query.colormap: Input should be 'ember', 'viridis', 'cividis' or 'grey'"),
+    ],
+)
+@pytest.mark.parametrize("route", ["predict", "heatmap"])
+def test_bad_values_are_refused_with_what_would_work(
+    client: TestClient, normal_png: bytes, route: str, query: str, message: str
+) -> None:
+    answer = client.post(f"{URL}/{route}?{query}", files={"image": normal_png})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert message in answer.json()["detail"]

@@ -1,0 +1,71 @@
+"""Pictures as the body itself, besides forms."""
+
+import io
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+URL = "/v1/models/patchcore/predict"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["image/png", "IMAGE/PNG", "application/octet-stream", "image/png; name=a.png", None]
+)
+def test_the_body_itself_may_be_the_picture(client: TestClient, defect_png: bytes, content_type: str | None) -> None:
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    raw = client.post(URL, content=defect_png, headers=headers)
+    assert raw.status_code == 200, raw.text
+    form = client.post(URL, files={"image": defect_png}).json()
+    assert {**raw.json(), "timing_ms": None} == {**form, "timing_ms": None}
+
+
+@pytest.mark.parametrize("route", ["heatmap", "anomaly-map"])
+def test_every_answer_is_the_same_to_both(client: TestClient, defect_png: bytes, route: str) -> None:
+    url = f"/v1/models/patchcore/{route}"
+    raw = client.post(url, content=defect_png, headers={"Content-Type": "image/png"})
+    assert raw.content == client.post(url, files={"image": defect_png}).content
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "BMP", "TIFF"])
+def test_all_formats_may_be_sent(client: TestClient, defect_png: bytes, format: str) -> None:
+    file = io.BytesIO()
+    Image.open(io.BytesIO(defect_png)).save(file, format)
+    headers = {"Content-Type": f"image/{format.lower()}"}
+    assert client.post(URL, content=file.getvalue(), headers=headers).json()["label"] == "anomalous"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded", "image/gif", ""])
+def test_other_types_are_refused_with_what_would_work(client: TestClient, defect_png: bytes, content_type: str) -> None:
+    answer = client.post(URL, content=defect_png, headers={"Content-Type": content_type})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    for taken in ("multipart/form-data", "image/png", "application/octet-stream"):
+        assert taken in answer.json()["detail"] and taken in answer.headers["accept"]
+
+
+def test_an_empty_body_is_refused(client: TestClient) -> None:
+    answer = client.post(URL, headers={"Content-Type": "image/png"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_image")
+
+
+def test_form_without_the_field_is_refused(client: TestClient, defect_png: bytes) -> None:
+    answer = client.post(URL, files={"picture": defect_png})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "body.image: the form has no field 'image'" in answer.json()["detail"]
+
+
+def test_text_in_the_place_of_the_file_is_refused(client: TestClient) -> None:
+    answer = client.post(URL, files={"image": (None, "a.png")})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "body.image: it is text and not a file" in answer.json()["detail"]
+
+
+def test_several_files_are_refused_with_where_they_go(client: TestClient, defect_png: bytes) -> None:
+    answer = client.post(URL, files=[("image", defect_png), ("image", defect_png)])
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "predict-batch" in answer.json()["detail"]
+
+
+def test_form_that_cannot_be_read_is_refused(client: TestClient) -> None:
+    answer = client.post(URL, content=b"image=1", headers={"Content-Type": "multipart/form-data"})
+    assert answer.status_code == 400
