@@ -76,13 +76,6 @@ def test_a_field_that_is_no_file_is_refused(client: TestClient) -> None:
     assert answer.json()["errors"][0]["field"] == "body.image"
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "image/png", "application/x-www-form-urlencoded"])
-def test_bodies_that_are_no_form_are_refused(client: TestClient, content_type: str) -> None:
-    answer = client.post(URL, content=b"{}", headers={"Content-Type": content_type})
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
-    assert "body.image" in answer.json()["detail"]
-
-
 def test_a_form_without_a_boundary_is_refused(client: TestClient) -> None:
     answer = client.post(URL, content=b"x", headers={"Content-Type": "multipart/form-data"})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
