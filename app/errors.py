@@ -7,6 +7,7 @@
     │   └── DamagedImage         a picture that is truncated or corrupt
     ├── LimitExceeded
     │   ├── TooManyBytes         the upload is larger than the limit
+    │   ├── TooManyPictures      the request has more pictures than the limit
     │   └── TooManyPixels        the picture's header announces more pixels than the limit
     ├── Overloaded               the queue is full
     ├── NotServed
@@ -75,6 +76,12 @@ class TooManyBytes(LimitExceeded):
     """The upload has more bytes than the limit."""
 
     code = "too_many_bytes"
+
+
+class TooManyPictures(LimitExceeded):
+    """The request has more pictures than the limit."""
+
+    code = "too_many_pictures"
 
 
 class TooManyPixels(LimitExceeded):

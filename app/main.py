@@ -75,7 +75,7 @@ def build_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(reloader.stop)
             predictor.close()
 
-    services = Services(catalogue, predictor, worker, reloader, metrics.exposition)
+    services = Services(catalogue, predictor, worker, reloader, metrics.exposition, settings.batch_pictures)
     return create_app(services, max_body_bytes=settings.max_image_bytes, record=record, lifespan=lifespan)
 
 

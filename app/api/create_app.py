@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from app.api import anomaly_map, heatmap, models, predict, probes, reload
+from app.api import anomaly_map, heatmap, models, predict, predict_batch, probes, reload
 from app.api.dependencies import Services
 from app.api.disconnects import Disconnects
 from app.api.docs import mount_docs
@@ -47,7 +47,7 @@ def create_app(
     )
     app.state.services = services
     register_problems(app)
-    for resource in (models, reload, predict, heatmap, anomaly_map, probes):
+    for resource in (models, reload, predict, predict_batch, heatmap, anomaly_map, probes):
         app.include_router(resource.router)
     mount_docs(app)
     describe_problems(app)

@@ -17,13 +17,14 @@ LONGEST_S = 86400
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The objects behind the routes; `metrics` returns Prometheus' text format."""
+    """The objects behind the routes; batches have at most `batch_pictures`, `metrics` returns Prometheus' format."""
 
     catalogue: ModelCatalogue
     predictor: Predictor
     worker: DeviceWorker
     reloader: Reloader
     metrics: Callable[[], bytes]
+    batch_pictures: int
 
 
 async def _services(request: Request) -> Services:

@@ -39,6 +39,7 @@ STATUS: dict[type[errors.TesseraError], int] = {
 }
 MEDIA_TYPE = "application/problem+json"
 _LOADING_RETRY_AFTER_S = 5
+_UNEXPECTED = "something went wrong here; the server's log tells more under this request_id"
 
 _log = logging.getLogger(__name__)
 
@@ -82,15 +83,28 @@ class UnexpectedErrors:
             if scope["type"] != "http" or started:
                 raise
             _log.exception("request %s failed", request_id(scope))
-            detail = "something went wrong here; the server's log tells more under this request_id"
-            await _response(scope, 500, "internal_error", "Internal server error.", detail)(scope, receive, send)
+            await _response(scope, 500, "internal_error", "Internal server error.", _UNEXPECTED)(scope, receive, send)
+
+
+def problem_of(scope: Scope, error: Exception) -> ProblemBody:
+    """What went wrong with one of several pictures; what nobody raised on purpose is logged, and tells nothing."""
+    if isinstance(error, errors.TesseraError):
+        status = status_of(type(error))
+        if status >= 500:
+            _log.error("a picture of request %s failed (%s): %s", request_id(scope), error.code, error)
+        return _body(scope, status, error.code, _title(error), str(error))
+    _log.error("a picture of request %s failed", request_id(scope), exc_info=error)
+    return _body(scope, 500, "internal_error", "Internal server error.", _UNEXPECTED)
+
+
+def _title(error: errors.TesseraError) -> str:
+    return (type(error).__doc__ or type(error).__name__).split("\n")[0]
 
 
 async def _on_tessera_error(request: Request, error: Exception) -> Response:
     error = cast(errors.TesseraError, error)
     status = status_of(type(error))
-    title = (type(error).__doc__ or type(error).__name__).split("\n")[0]
-    response = _response(request.scope, status, error.code, title, str(error))
+    response = _response(request.scope, status, error.code, _title(error), str(error))
     if isinstance(error, errors.Overloaded):
         response.headers["Retry-After"] = str(max(1, ceil(error.retry_after_s)))
     elif isinstance(error, errors.ModelLoading):
@@ -126,7 +140,14 @@ def _field(location: Sequence[str | int]) -> str:
 def _response(
     scope: Scope, status: int, code: str, title: str, detail: str, invalid: list[InvalidFieldBody] | None = None
 ) -> Response:
-    body = ProblemBody(
+    body = _body(scope, status, code, title, detail, invalid)
+    return Response(body.model_dump_json(exclude_none=True), status, media_type=MEDIA_TYPE)
+
+
+def _body(
+    scope: Scope, status: int, code: str, title: str, detail: str, invalid: list[InvalidFieldBody] | None = None
+) -> ProblemBody:
+    return ProblemBody(
         type=f"urn:tessera:problem:{code}",
         title=title,
         status=status,
@@ -136,4 +157,3 @@ def _response(
         request_id=request_id(scope),
         errors=invalid,
     )
-    return Response(body.model_dump_json(exclude_none=True), status, media_type=MEDIA_TYPE)

@@ -153,6 +153,11 @@ class Predictor:
             self._observer.answered(timings)
         return Answer(predicted, rendered, timings)
 
+    @property
+    def timeout_s(self) -> float | None:
+        """How long requests may take that do not say it; None: as long as it takes."""
+        return self._timeout_s
+
     def close(self) -> None:
         """Ends the threads, once nobody awaits anything any more."""
         for pool in (self._headers, self._pictures):

@@ -9,6 +9,7 @@ OPERATIONS = {
     "reload_model",
     "reload_all",
     "predict",
+    "predict_batch",
     "heatmap",
     "anomaly_map",
     "livez",

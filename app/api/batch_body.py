@@ -1,0 +1,60 @@
+"""The pictures that a request for several uploads: files in a form."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Request
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
+
+from app.api.dependencies import ServicesDep
+from app.api.picture_body import FORM, form_schema, invalid_field, media_type, not_a_file, unsupported
+from app.errors import TooManyPictures
+
+FIELD = "images"
+
+
+async def _pictures(request: Request, services: ServicesDep) -> AsyncIterator[list[UploadFile]]:
+    most, content_type = services.batch_pictures, media_type(request)
+    if content_type != FORM:
+        raise unsupported(content_type, (FORM,))
+    try:
+        async with request.form(max_files=most) as form:
+            yield _files(form.multi_items())
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the body ended before it was complete") from error
+    except HTTPException as error:
+        if not str(error.detail).startswith("Too many files"):  # Starlette's words; it has no class for this
+            raise
+        raise TooManyPictures(
+            f"the form has more than {most} files; send at most {most} with a request (the server's batch_pictures)"
+        ) from error
+
+
+PicturesDep = Annotated[list[UploadFile], Depends(_pictures)]
+
+
+def _files(items: list[tuple[str, UploadFile | str]]) -> list[UploadFile]:
+    files = []
+    for name, value in items:
+        if name != FIELD:
+            raise invalid_field(name, f"there is no such field; put all pictures into {FIELD!r}")
+        if not isinstance(value, UploadFile):
+            raise not_a_file(FIELD)
+        files.append(value)
+    if not files:
+        raise invalid_field(FIELD, f"the form has no file; put one or more into the field {FIELD!r}")
+    return files
+
+
+BATCH_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The pictures; a server's setting `batch_pictures` (100 by default) limits how many, and "
+        "`max_image_bytes` their bytes together.",
+        "content": {
+            FORM: form_schema(FIELD, {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}})
+        },
+    }
+}
+"""`openapi_extra` of routes that take a PicturesDep."""

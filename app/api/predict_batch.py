@@ -1,0 +1,129 @@
+"""Predictions of several pictures at once."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.datastructures import UploadFile
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from app.api.batch_body import BATCH_BODY, PicturesDep
+from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
+from app.api.openapi import PICTURE_PROBLEMS, Responses
+from app.api.predict import PredictionQuery
+from app.api.problems import problem_of
+from app.api.schemas.batch import BatchBody, BatchItemBody
+from app.api.schemas.prediction import PredictionBody
+from app.service import Answer, Predictor
+from app.service.batch import answers
+from app.service.pictures import Extras, extras
+
+NDJSON = "application/x-ndjson"
+router = APIRouter(tags=["predictions"])
+_LINES: Responses = {
+    200: {
+        "description": "What came of each picture. As `application/x-ndjson`, one BatchItemBody a line.",
+        "content": {NDJSON: {"schema": {"type": "string"}}},
+    }
+}
+
+
+class _Streamed(StreamingResponse):
+    """Gives up the work that is left as soon as the client leaves."""
+
+    def __init__(self, content: AsyncGenerator[str, None], media_type: str) -> None:
+        super().__init__(content, media_type=media_type, headers={"Vary": "Accept"})
+        self._content = content
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._content):
+            await super().__call__(scope, receive, send)
+
+
+@router.post(
+    "/v1/models/{model}/predict-batch",
+    responses=PICTURE_PROBLEMS | _LINES,
+    response_model=BatchBody,
+    name="predict_batch",
+    openapi_extra=BATCH_BODY,
+)
+async def predict_batch(
+    request: Request,
+    model: ModelName,
+    pictures: PicturesDep,
+    catalogue: CatalogueDep,
+    predictor: PredictorDep,
+    query: Annotated[PredictionQuery, Query()],
+    timeout_s: Timeout = None,
+) -> StreamingResponse:
+    """Scores, labels and defect regions of several pictures, in their order.
+
+    A picture that cannot be answered has its problem in its place, and the others their predictions. While the queue is
+    full, pictures wait for room. The time limit is that of all pictures together: those that it leaves out have a
+    problem, too. With `Accept: application/x-ndjson` each picture's line is sent as soon as it and those before it are
+    done.
+    """
+    version = catalogue.get(model, query.version).version  # one for all, whatever is loaded meanwhile
+    limit_s = predictor.timeout_s if timeout_s is None else timeout_s
+    asks = [partial(_answer, predictor, model, version, picture, query) for picture in pictures]
+    items = _items(request.scope, answers(asks, limit_s), [picture.filename or "" for picture in pictures])
+    if _wants_lines(request.headers.get("accept", "")):
+        return _Streamed(_lines(items), NDJSON)
+    return _Streamed(_document(items), "application/json")
+
+
+async def _answer(
+    predictor: Predictor,
+    model: str,
+    version: int,
+    picture: UploadFile,
+    query: PredictionQuery,
+    left_s: float | None,
+) -> Answer[Extras]:
+    await picture.seek(0)  # it may have been read before the queue was found full
+    render = partial(extras, include=frozenset(query.include), drawing=query.drawing())
+    return await predictor.predict(model, version, await picture.read(), render, left_s, query.criteria())
+
+
+async def _items(
+    scope: Scope, outcomes: AsyncGenerator[Answer[Extras] | Exception, None], names: list[str]
+) -> AsyncGenerator[str, None]:
+    """Each picture's BatchItemBody."""
+    index = 0
+    async with aclosing(outcomes):
+        async for outcome in outcomes:
+            item = BatchItemBody(index=index, file=names[index])
+            if isinstance(outcome, Exception):
+                item.problem = problem_of(scope, outcome)
+            else:
+                item.prediction = PredictionBody.of(outcome.predicted, outcome.timings, outcome.rendered)
+            yield item.model_dump_json(exclude_none=True)
+            index += 1
+
+
+async def _lines(items: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    async with aclosing(items):
+        async for item in items:
+            yield item + "\n"
+
+
+async def _document(items: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    """A BatchBody, sent piece by piece, for pictures in it may be large."""
+    before = '{"items":['
+    async with aclosing(items):
+        async for item in items:
+            yield before + item
+            before = ","
+    yield "]}"
+
+
+def _wants_lines(accept: str) -> bool:
+    """Whether a header asks for lines."""
+    ranges = (part.split(";") for part in accept.lower().split(","))
+    return any(
+        name.strip() == NDJSON and all(each.replace(" ", "") not in ("q=0", "q=0.0") for each in parameters)
+        for name, *parameters in ranges
+    )
