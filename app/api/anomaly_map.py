@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.api.answer_headers import answer_headers
 from app.api.dependencies import ModelName, PredictorDep, Timeout
-from app.api.openapi import PICTURE_PROBLEMS, binary_response
+from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import ThresholdQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.rendering import MAP_MEDIA_TYPES, MapFormat
@@ -22,12 +22,15 @@ class MapQuery(ThresholdQuery):
     """Which map is wanted."""
 
     format: MapFormat = Field(
-        default="npy", description="NumPy or TIFF of float32, or PNG of 16 bits: 65535 stands for 1."
+        default="npy",
+        description="NumPy or TIFF of float32, or PNG of 16 bits: 65535 stands for 1.",
+        examples=["npy"],
     )
     normalised: bool | None = Field(
         default=None,
         description="In [0, 1] with the threshold at 0.5, or the detector's distances. By default distances, but for "
         "png16, which is always normalised.",
+        examples=[True],
     )
 
     @model_validator(mode="after")
@@ -40,7 +43,9 @@ class MapQuery(ThresholdQuery):
 @router.post(
     "/v1/models/{model}/anomaly-map",
     response_class=Response,
-    responses=PICTURE_PROBLEMS | binary_response(*MAP_MEDIA_TYPES.values()),
+    summary="Measure every pixel",
+    responses=problem_responses(*PICTURE_PROBLEMS)
+    | binary_response(*MAP_MEDIA_TYPES.values(), description="The map, as a file of the format that was asked for."),
     openapi_extra=PICTURE_BODY,
 )
 async def anomaly_map(

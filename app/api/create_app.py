@@ -8,11 +8,11 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from app.api import anomaly_map, heatmap, models, predict, predict_batch, probes, reload
+from app.api.contract import CONTACT, DESCRIPTION, LICENCE, SERVERS, TAGS, describe
 from app.api.dependencies import Services
 from app.api.disconnects import Disconnects
 from app.api.docs import mount_docs
 from app.api.limits import BodyLimit
-from app.api.openapi import describe_problems
 from app.api.problems import UnexpectedErrors, register_problems
 from app.api.recording import Recording, RequestRecord
 from app.api.request_id import RequestId
@@ -31,6 +31,11 @@ def create_app(
     app = FastAPI(
         title="Tessera",
         summary="Tiled visual anomaly detection",
+        description=DESCRIPTION,
+        contact=CONTACT,
+        license_info=LICENCE,
+        servers=SERVERS,
+        openapi_tags=TAGS,
         version=version("tessera"),
         docs_url=None,
         redoc_url=None,
@@ -50,5 +55,5 @@ def create_app(
     for resource in (models, reload, predict, predict_batch, heatmap, anomaly_map, probes):
         app.include_router(resource.router)
     mount_docs(app)
-    describe_problems(app)
+    describe(app)
     return app

@@ -52,7 +52,7 @@ CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
 ReloaderDep = Annotated[Reloader, Depends(_reloader)]
 
 ModelName = Annotated[str, Path(description="A model's name, or `default`.", examples=["default"])]
-Version = Annotated[int | None, Query(ge=1, description="A version of the model; by default the newest.")]
+Version = Annotated[int | None, Query(ge=1, description="A version of the model; by default the newest.", examples=[1])]
 
 
 def _seconds(value: object) -> float:

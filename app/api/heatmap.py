@@ -8,14 +8,18 @@ from starlette.responses import Response
 
 from app.api.answer_headers import answer_headers
 from app.api.dependencies import ModelName, PredictorDep, Timeout
-from app.api.openapi import PICTURE_PROBLEMS, binary_response
+from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import DrawingQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.service.pictures import Style, heatmap_png
 
 router = APIRouter(tags=["predictions"])
 StyleParameter = Annotated[
-    Style, Query(description="Over the picture with the defects framed, on its own, or white where it is anomalous.")
+    Style,
+    Query(
+        description="Over the picture with the defects framed, on its own, or white where it is anomalous.",
+        examples=["overlay"],
+    ),
 ]
 
 
@@ -28,7 +32,9 @@ class HeatmapQuery(DrawingQuery):
 @router.post(
     "/v1/models/{model}/heatmap",
     response_class=Response,
-    responses=PICTURE_PROBLEMS | binary_response("image/png"),
+    summary="Draw the anomalies",
+    responses=problem_responses(*PICTURE_PROBLEMS)
+    | binary_response("image/png", description="A PNG of the uploaded picture's size."),
     openapi_extra=PICTURE_BODY,
 )
 async def heatmap(

@@ -1,49 +1,68 @@
-"""What `/openapi.json` says of answers that FastAPI cannot describe by itself."""
+"""What routes declare of their answers; `contract.py` makes the document of it."""
 
+from collections import defaultdict
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
-from pydantic import BaseModel
-
 from app.api.answer_headers import described_headers
-from app.api.schemas.problem import InvalidFieldBody, ProblemBody
+from app.api.problem_codes import ProblemCode
+from app.api.problem_examples import example_of, kind_of
+from app.api.problems import MEDIA_TYPE
 
 Responses = dict[int | str, dict[str, Any]]  # FastAPI's own type
 
-_COMPONENTS: dict[str, type[BaseModel]] = {"ProblemBody": ProblemBody, "InvalidFieldBody": InvalidFieldBody}
-_REFERENCE = "#/components/schemas/{model}"
+BINARY = {"type": "string", "format": "binary"}
+_PROBLEM = {"$ref": "#/components/schemas/ProblemBody"}
+_RETRY_AFTER = {
+    "description": "After how many seconds to try again.",
+    "schema": {"type": "integer", "minimum": 1, "examples": [5]},
+}
+
+MODEL_PROBLEMS = (ProblemCode.MODEL_NOT_FOUND, ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR)
+"""What can go wrong where a model is named."""
+
+PICTURE_PROBLEMS = (
+    *MODEL_PROBLEMS,
+    ProblemCode.BAD_REQUEST,
+    ProblemCode.VERSION_NOT_FOUND,
+    ProblemCode.TOO_MANY_BYTES,
+    ProblemCode.TOO_MANY_PIXELS,
+    ProblemCode.UNSUPPORTED_IMAGE,
+    ProblemCode.DAMAGED_IMAGE,
+    ProblemCode.INVALID_IMAGE,
+    ProblemCode.OVERLOADED,
+    ProblemCode.MODEL_LOADING,
+    ProblemCode.INSUFFICIENT_MEMORY,
+    ProblemCode.ENGINE_STOPPED,
+    ProblemCode.DEADLINE_EXCEEDED,
+)
+"""What can go wrong where a picture is sent."""
 
 
-def problem_responses(*statuses: int) -> Responses:
-    """Problem details for these statuses."""
-    content = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="ProblemBody")}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+def problem_responses(*codes: ProblemCode) -> Responses:
+    """Problem details with these codes, by their status, with an example of each."""
+    by_status: dict[int, list[ProblemCode]] = defaultdict(list)
+    for code in codes:
+        by_status[kind_of(code)[0]].append(code)
+    return {status: _problem_response(status, by_status[status]) for status in sorted(by_status)}
 
 
-def binary_response(*media_types: str) -> Responses:
+def _problem_response(status: int, codes: list[ProblemCode]) -> dict[str, Any]:
+    examples = {
+        code.value: {"summary": kind_of(code)[1], "value": example_of(code).model_dump(mode="json", exclude_none=True)}
+        for code in codes
+    }
+    listed = ", ".join(f"`{code}`" for code in codes)
+    response: dict[str, Any] = {
+        "description": f"{HTTPStatus(status).phrase}: {listed}.",
+        "content": {MEDIA_TYPE: {"schema": _PROBLEM, "examples": examples}},
+    }
+    if {ProblemCode.OVERLOADED, ProblemCode.MODEL_LOADING} & set(codes):
+        response["headers"] = {"Retry-After": _RETRY_AFTER}
+    return response
+
+
+def binary_response(*media_types: str, description: str) -> Responses:
     """A file of one of these types."""
-    schema = {"type": "string", "format": "binary"}
-    content = {media_type: {"schema": schema} for media_type in media_types}
-    return {200: {"description": "The file", "content": content, "headers": described_headers()}}
-
-
-PICTURE_PROBLEMS = problem_responses(400, 404, 413, 415, 422, 429, 500, 503, 504)
-
-
-def describe_problems(app: FastAPI) -> None:
-    """Adds the schema that `problem_responses` refers to, in place of FastAPI's own errors."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = generate()
-        components = schema.setdefault("components", {}).setdefault("schemas", {})
-        for name, body in _COMPONENTS.items():
-            described = body.model_json_schema(ref_template=_REFERENCE)
-            described.pop("$defs", None)
-            components[name] = described
-        for name in ("HTTPValidationError", "ValidationError"):
-            components.pop(name, None)
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+    content = {each: {"schema": BINARY} for each in media_types}
+    return {200: {"description": description, "content": content, "headers": described_headers()}}

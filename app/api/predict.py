@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BeforeValidator, Field
 
 from app.api.dependencies import ModelName, PredictorDep, Timeout
-from app.api.openapi import PICTURE_PROBLEMS
+from app.api.openapi import PICTURE_PROBLEMS, problem_responses
 from app.api.options import DrawingQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.api.schemas.prediction import PredictionBody
@@ -24,7 +24,10 @@ def _split(values: object) -> object:
 Includes = Annotated[
     list[Include],
     BeforeValidator(_split),
-    Query(description="What to add to the answer; several may be repeated or separated by commas."),
+    Query(
+        description="What to add to the answer; several may be repeated or separated by commas.",
+        examples=[["heatmap", "tiles"]],
+    ),
 ]
 
 
@@ -36,7 +39,9 @@ class PredictionQuery(DrawingQuery):
 
 @router.post(
     "/v1/models/{model}/predict",
-    responses=PICTURE_PROBLEMS,
+    summary="Predict",
+    response_description="What the model says of the picture.",
+    responses=problem_responses(*PICTURE_PROBLEMS),
     response_model_exclude_none=True,
     name="predict",
     openapi_extra=PICTURE_BODY,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors
+from app.api.problem_codes import ProblemCode
 from app.api.request_id import request_id
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 
@@ -38,6 +39,8 @@ STATUS: dict[type[errors.TesseraError], int] = {
     errors.EngineStopped: 503,
 }
 MEDIA_TYPE = "application/problem+json"
+INVALID_TITLE = "The request does not have the form that this route takes."
+INTERNAL_TITLE = "Internal server error."
 _LOADING_RETRY_AFTER_S = 5
 _UNEXPECTED = "something went wrong here; the server's log tells more under this request_id"
 
@@ -50,6 +53,11 @@ def status_of(kind: type[errors.TesseraError]) -> int:
         if base in STATUS:
             return STATUS[base]
     raise LookupError(f"{kind.__name__} has no status")
+
+
+def title_of(kind: type[errors.TesseraError]) -> str:
+    """The sentence that names an error's class."""
+    return (kind.__doc__ or kind.__name__).split("\n")[0]
 
 
 def register_problems(app: FastAPI) -> None:
@@ -83,7 +91,8 @@ class UnexpectedErrors:
             if scope["type"] != "http" or started:
                 raise
             _log.exception("request %s failed", request_id(scope))
-            await _response(scope, 500, "internal_error", "Internal server error.", _UNEXPECTED)(scope, receive, send)
+            code = ProblemCode.INTERNAL_ERROR
+            await _response(scope, 500, code, INTERNAL_TITLE, _UNEXPECTED)(scope, receive, send)
 
 
 def problem_of(scope: Scope, error: Exception) -> ProblemBody:
@@ -92,19 +101,15 @@ def problem_of(scope: Scope, error: Exception) -> ProblemBody:
         status = status_of(type(error))
         if status >= 500:
             _log.error("a picture of request %s failed (%s): %s", request_id(scope), error.code, error)
-        return _body(scope, status, error.code, _title(error), str(error))
+        return _body(scope, status, error.code, title_of(type(error)), str(error))
     _log.error("a picture of request %s failed", request_id(scope), exc_info=error)
-    return _body(scope, 500, "internal_error", "Internal server error.", _UNEXPECTED)
-
-
-def _title(error: errors.TesseraError) -> str:
-    return (type(error).__doc__ or type(error).__name__).split("\n")[0]
+    return _body(scope, 500, ProblemCode.INTERNAL_ERROR, INTERNAL_TITLE, _UNEXPECTED)
 
 
 async def _on_tessera_error(request: Request, error: Exception) -> Response:
     error = cast(errors.TesseraError, error)
     status = status_of(type(error))
-    response = _response(request.scope, status, error.code, _title(error), str(error))
+    response = _response(request.scope, status, error.code, title_of(type(error)), str(error))
     if isinstance(error, errors.Overloaded):
         response.headers["Retry-After"] = str(max(1, ceil(error.retry_after_s)))
     elif isinstance(error, errors.ModelLoading):
@@ -118,8 +123,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     found = cast(RequestValidationError, error).errors()
     fields = [InvalidFieldBody(field=_field(each["loc"]), message=str(each["msg"])) for each in found]
     detail = "; ".join(f"{field.field}: {field.message}" if field.field else field.message for field in fields)
-    title = "The request does not have the form that this route takes."
-    return _response(request.scope, 422, "invalid_request", title, detail, fields)
+    return _response(request.scope, 422, ProblemCode.INVALID_REQUEST, INVALID_TITLE, detail, fields)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -152,7 +156,7 @@ def _body(
         title=title,
         status=status,
         detail=detail,
-        code=code,
+        code=ProblemCode(code),  # one that nobody declared is a fault, and answered as an internal error
         instance=scope["path"],
         request_id=request_id(scope),
         errors=invalid,

@@ -4,35 +4,49 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 
+from app.api.problem_codes import RefusalCode
 from app.artifacts import Artifact, Manifest
 from app.errors import TesseraError
 from app.service import ServedModel, VersionStatus
+
+StateName = Literal["loading", "ready", "failed"]
+TilingModeName = Literal["padding", "interpolation"]
+BlendName = Literal["mean", "gaussian"]
+RuntimeName = Literal["torch", "onnxruntime"]
+PrecisionName = Literal["float32", "bfloat16", "float16"]
 
 
 class ErrorBody(BaseModel):
     """Why a version is not served."""
 
-    code: str = Field(examples=["digest_mismatch"])
-    message: str
+    code: RefusalCode = Field(description="The reason, for programs.", examples=["digest_mismatch"])
+    message: str = Field(
+        description="The reason, for people.",
+        examples=["weights.safetensors is not the file that was written: its SHA-256 differs from the manifest's"],
+    )
 
     @classmethod
     def of(cls, error: TesseraError) -> Self:
         """The body of an error."""
-        return cls(code=error.code, message=str(error))
+        known = error.code in RefusalCode
+        return cls(code=RefusalCode(error.code) if known else RefusalCode.INVALID_ARTIFACT, message=str(error))
 
 
 class DetectorBody(BaseModel):
     """The detector and its parameters."""
 
-    name: str = Field(examples=["patchcore"])
-    parameters: dict[str, JsonValue] = Field(examples=[{"backbone": "resnet18", "layers": ["layer2", "layer3"]}])
+    name: str = Field(description="Which it is.", examples=["patchcore"])
+    parameters: dict[str, JsonValue] = Field(
+        description="What it was trained with; which there are depends on the detector.",
+        examples=[{"backbone": "resnet18", "layers": ["layer2", "layer3"]}],
+    )
 
 
 class SizeBody(BaseModel):
-    """Pixels."""
+    """A size in pixels."""
 
-    width: int
-    height: int
+    width: int = Field(description="Pixels in a row.", examples=[256])
+    height: int = Field(description="Rows.", examples=[256])
 
     @classmethod
     def of(cls, size: tuple[int, int]) -> Self:
@@ -43,13 +57,13 @@ class SizeBody(BaseModel):
 class TilingBody(BaseModel):
     """How pictures are tiled; without `enable` the whole picture is one tile."""
 
-    enable: bool
-    tile_size: SizeBody
-    stride: SizeBody
-    remove_border_count: int
-    mode: Literal["padding", "interpolation"]
-    blend: Literal["mean", "gaussian"]
-    halo: int
+    enable: bool = Field(description="Whether pictures are tiled.", examples=[True])
+    tile_size: SizeBody = Field(description="The size of a tile.")
+    stride: SizeBody = Field(description="How far tiles are apart.")
+    remove_border_count: int = Field(description="How many pixels at a tile's edge are not used.", examples=[0])
+    mode: TilingModeName = Field(description="Whether pictures are padded to whole tiles, or stretched.")
+    blend: BlendName = Field(description="Whether overlapping tiles count alike, or more towards their middle.")
+    halo: int = Field(description="The pixels of context around a tile that it is computed with.", examples=[0])
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -69,12 +83,14 @@ class TilingBody(BaseModel):
 class CalibrationBody(BaseModel):
     """How the thresholds were found."""
 
-    protocol: str
-    pictures: int
-    anomalous_pictures: int = Field(description="How many of them show defects.")
-    false_positive_rate: FiniteFloat | None = Field(description="That was aimed at; null where defects set thresholds.")
-    image_threshold: FiniteFloat = Field(description="Of raw scores.")
-    pixel_threshold: FiniteFloat = Field(description="Of the raw map's values.")
+    protocol: str = Field(description="On which pictures, and how.", examples=["held-out-normal"])
+    pictures: int = Field(description="How many pictures were looked at.", examples=[40])
+    anomalous_pictures: int = Field(description="How many of them show defects.", examples=[0])
+    false_positive_rate: FiniteFloat | None = Field(
+        description="The rate of false alarms that was aimed at; null where defects set thresholds.", examples=[0.05]
+    )
+    image_threshold: FiniteFloat = Field(description="Raw scores over it are anomalous.", examples=[25.1])
+    pixel_threshold: FiniteFloat = Field(description="Values of the raw map over it are anomalous.", examples=[23.8])
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -93,20 +109,20 @@ class CalibrationBody(BaseModel):
 class ProvenanceBody(BaseModel):
     """Where the model comes from."""
 
-    created_at: str = Field(description="UTC, ISO 8601.")
-    tessera_version: str
-    dataset: str
-    pictures: int = Field(description="How many it was trained on.")
-    backbone_weights: str
+    created_at: str = Field(description="When it was trained: UTC, ISO 8601.", examples=["2026-11-02T09:30:00+00:00"])
+    tessera_version: str = Field(description="By which Tessera.", examples=["0.1.0"])
+    dataset: str = Field(description="On what.", examples=["surface"])
+    pictures: int = Field(description="On how many pictures.", examples=[160])
+    backbone_weights: str = Field(description="From which weights.", examples=["timm/resnet18.a1_in1k"])
 
 
 class ExecutionBody(BaseModel):
     """How a model is run here."""
 
-    devices: list[str] = Field(examples=[["cpu"]])
-    runtime: Literal["torch", "onnxruntime"] = Field(description="The library that runs the network.")
-    precision: Literal["float32", "bfloat16", "float16"] = Field(description="What the network is computed in.")
-    batch_tiles: int = Field(description="How many tiles are run at once, at most.")
+    devices: list[str] = Field(description="What computes.", examples=[["cpu"]])
+    runtime: RuntimeName = Field(description="The library that runs the network.")
+    precision: PrecisionName = Field(description="What the network is computed in.")
+    batch_tiles: int = Field(description="How many tiles are run at once, at most.", examples=[16])
 
     @classmethod
     def of(cls, artifact: Artifact) -> Self:
@@ -123,14 +139,19 @@ class ExecutionBody(BaseModel):
 class DetailsBody(BaseModel):
     """What is known of a version that is served."""
 
-    digest: str = Field(description="SHA-256 of its manifest, which holds those of its files.")
-    detector: DetectorBody
+    digest: str = Field(
+        description="SHA-256 of its manifest, which holds those of its files.",
+        examples=["2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"],
+    )
+    detector: DetectorBody = Field(description="What was trained.")
     image_size: SizeBody | None = Field(description="To which pictures are resized; null: they stay as they are.")
-    tiling: TilingBody
-    calibration: CalibrationBody
-    metrics: dict[str, FiniteFloat] = Field(examples=[{"image_auroc": 0.98}])
-    provenance: ProvenanceBody
-    execution: ExecutionBody
+    tiling: TilingBody = Field(description="How pictures are tiled.")
+    calibration: CalibrationBody = Field(description="How its thresholds were found.")
+    metrics: dict[str, FiniteFloat] = Field(
+        description="What an evaluation at the end of the training measured.", examples=[{"image_auroc": 0.98}]
+    )
+    provenance: ProvenanceBody = Field(description="Where it comes from.")
+    execution: ExecutionBody = Field(description="How it is run here.")
 
     @classmethod
     def of(cls, artifact: Artifact) -> Self:
@@ -153,11 +174,12 @@ class DetailsBody(BaseModel):
 class VersionBody(BaseModel):
     """A version of a model."""
 
-    version: int
-    state: Literal["loading", "ready", "failed"] = Field(description="Whether it is served.")
-    details: DetailsBody | None = Field(description="Of a version that is ready.")
+    version: int = Field(description="Its number.", examples=[1])
+    state: StateName = Field(description="Whether it is served.", examples=["ready"])
+    details: DetailsBody | None = Field(description="What is known of it: of a version that is ready.")
     error: ErrorBody | None = Field(
-        description="Why its files are refused. One that is ready with an error is served as it was before."
+        description="Why its files are refused. One that is ready with an error is served as it was before.",
+        examples=[None],
     )
 
     @classmethod
@@ -174,9 +196,11 @@ class VersionBody(BaseModel):
 class ModelBody(BaseModel):
     """A model and its versions."""
 
-    name: str = Field(examples=["demo"])
-    default: bool = Field(description="Whether `default` means this model.")
-    newest: int | None = Field(description="The version that is served unless one is asked for; null if none is.")
+    name: str = Field(description="Its name in routes.", examples=["demo"])
+    default: bool = Field(description="Whether `default` means this model.", examples=[True])
+    newest: int | None = Field(
+        description="The version that is served unless one is asked for; null if none is.", examples=[1]
+    )
     versions: list[VersionBody] = Field(description="The oldest first.")
 
     @classmethod
@@ -194,4 +218,4 @@ class ModelBody(BaseModel):
 class ModelListBody(BaseModel):
     """All models."""
 
-    models: list[ModelBody]
+    models: list[ModelBody] = Field(description="By name.")

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
+from pydantic import BaseModel, Field, FiniteFloat
 
 from app.pipeline import DefectRegion, Label
 from app.service import Predicted, Timings
@@ -14,9 +14,9 @@ from app.service.tile_scores import TileScore
 class ModelRefBody(BaseModel):
     """The model that answered."""
 
-    name: str = Field(examples=["demo"])
-    version: int = Field(examples=[1])
-    detector: str = Field(examples=["patchcore"])
+    name: str = Field(description="Its name, also where `default` was asked for.", examples=["demo"])
+    version: int = Field(description="The version that answered.", examples=[1])
+    detector: str = Field(description="What it is.", examples=["patchcore"])
     digest: str = Field(
         description="SHA-256 of the version's manifest, which holds those of its files.", examples=["9f86d081" * 8]
     )
@@ -25,32 +25,34 @@ class ModelRefBody(BaseModel):
 class ImageSizeBody(BaseModel):
     """The uploaded picture's size in pixels, after its EXIF rotation."""
 
-    width: int
-    height: int
+    width: int = Field(description="Pixels in a row.", examples=[1280])
+    height: int = Field(description="Rows.", examples=[960])
 
 
 class BoxBody(BaseModel):
     """A rectangle in pixels of the uploaded picture."""
 
-    x: int
-    y: int
-    width: int
-    height: int
+    x: int = Field(description="Its left column, from 0.", examples=[412])
+    y: int = Field(description="Its top row, from 0.", examples=[96])
+    width: int = Field(description="How many columns it has.", examples=[71])
+    height: int = Field(description="How many rows it has.", examples=[18])
 
 
 class PointBody(BaseModel):
     """A pixel of the uploaded picture."""
 
-    x: int
-    y: int
+    x: int = Field(description="Its column, from 0.", examples=[447])
+    y: int = Field(description="Its row, from 0.", examples=[104])
 
 
 class RegionBody(BaseModel):
     """Connected pixels whose anomaly exceeds the threshold."""
 
-    box: BoxBody
-    area: int = Field(description="How many pixels.")
-    score: FiniteFloat = Field(description="The largest normalised value in it, over `threshold` and at most 1.")
+    box: BoxBody = Field(description="The smallest rectangle around it.")
+    area: int = Field(description="How many pixels.", examples=[904])
+    score: FiniteFloat = Field(
+        description="The largest normalised value in it, over `threshold` and at most 1.", examples=[0.91]
+    )
     peak: PointBody = Field(description="Where that is.")
 
     @classmethod
@@ -68,10 +70,10 @@ class RegionBody(BaseModel):
 class TileBody(BaseModel):
     """A tile of the picture."""
 
-    row: int
-    column: int
+    row: int = Field(description="Its row of tiles, from 0.", examples=[0])
+    column: int = Field(description="Its column of tiles, from 0.", examples=[4])
     box: BoxBody = Field(description="The part of the uploaded picture that it shows.")
-    score: FiniteFloat = Field(description="The largest normalised value in it.")
+    score: FiniteFloat = Field(description="The largest normalised value in it.", examples=[0.91])
 
     @classmethod
     def of(cls, tile: TileScore) -> Self:
@@ -83,22 +85,27 @@ class TileBody(BaseModel):
 class TilesBody(BaseModel):
     """How the picture was tiled."""
 
-    rows: int
-    columns: int
-    count: int
-    items: list[TileBody] | None = Field(default=None, description="With `include=tiles`: all of them, row by row.")
+    rows: int = Field(description="Rows of tiles.", examples=[7])
+    columns: int = Field(description="Columns of tiles.", examples=[9])
+    count: int = Field(description="How many tiles there are.", examples=[63])
+    items: list[TileBody] | None = Field(
+        default=None, description="With `include=tiles`: all of them, row by row.", examples=[None]
+    )
 
 
 class TimingBody(BaseModel):
     """Milliseconds since the upload was read, by what was done meanwhile; `total` is the sum of the others."""
 
-    decode: FiniteFloat = Field(description="Reading the header, and decoding.")
-    queue: FiniteFloat = Field(description="Waiting: nothing was done for this picture, for others were worked on.")
-    device: FiniteFloat = Field(
-        description="The picture's share of the batches that its tiles were in, by their number, and its map."
+    decode: FiniteFloat = Field(description="Reading the header, and decoding.", examples=[14.2])
+    queue: FiniteFloat = Field(
+        description="Waiting: nothing was done for this picture, for others were worked on.", examples=[0.1]
     )
-    render: FiniteFloat = Field(description="Finding regions, and drawing what was asked for.")
-    total: FiniteFloat = Field(description="From the upload's end to the answer's.")
+    device: FiniteFloat = Field(
+        description="The picture's share of the batches that its tiles were in, by their number, and its map.",
+        examples=[402.8],
+    )
+    render: FiniteFloat = Field(description="Finding regions, and drawing what was asked for.", examples=[11.0])
+    total: FiniteFloat = Field(description="From the upload's end to the answer's.", examples=[428.1])
 
     @classmethod
     def of(cls, timings: Timings) -> Self:
@@ -108,42 +115,25 @@ class TimingBody(BaseModel):
         return cls(decode=decode, queue=queue, device=device, render=render, total=total)
 
 
-EXAMPLE: dict[str, JsonValue] = {
-    "model": {"name": "demo", "version": 1, "detector": "patchcore", "digest": "9f86d081" * 8},
-    "image": {"width": 1280, "height": 960},
-    "score": 0.83,
-    "raw_score": 41.7,
-    "label": "anomalous",
-    "threshold": 0.5,
-    "regions": [
-        {
-            "box": {"x": 412, "y": 96, "width": 71, "height": 18},
-            "area": 904,
-            "score": 0.91,
-            "peak": {"x": 447, "y": 104},
-        }
-    ],
-    "tiles": {"rows": 7, "columns": 9, "count": 63},
-    "timing_ms": {"decode": 14.2, "queue": 0.1, "device": 402.8, "render": 11.0, "total": 429.5},
-}
-
-
 class PredictionBody(BaseModel):
     """What a model says of a picture."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
-
-    model: ModelRefBody
-    image: ImageSizeBody
-    score: FiniteFloat = Field(ge=0, le=1, description="Normalised: over `threshold` the picture is anomalous.")
-    raw_score: FiniteFloat = Field(description="The detector's own score, higher when more anomalous.")
-    label: Label
+    model: ModelRefBody = Field(description="Which model answered.")
+    image: ImageSizeBody = Field(description="The picture that was looked at.")
+    score: FiniteFloat = Field(
+        ge=0, le=1, description="Normalised: over `threshold` the picture is anomalous.", examples=[0.83]
+    )
+    raw_score: FiniteFloat = Field(description="The detector's own score, higher when more anomalous.", examples=[41.7])
+    label: Label = Field(description="What the score says.", examples=["anomalous"])
     threshold: FiniteFloat = Field(
-        ge=0, le=1, description="Of all normalised scores: the `threshold` that was asked for, or 0.5, the model's own."
+        ge=0,
+        le=1,
+        description="Of all normalised scores: the `threshold` that was asked for, or 0.5, the model's own.",
+        examples=[0.5],
     )
     regions: list[RegionBody] = Field(description="Defects, the most anomalous first.")
-    tiles: TilesBody
-    timing_ms: TimingBody
+    tiles: TilesBody = Field(description="How the picture was tiled.")
+    timing_ms: TimingBody = Field(description="What took how long.")
     heatmap: str | None = Field(
         default=None, description="With `include=heatmap`: PNG of the picture's size, base64.", examples=[None]
     )

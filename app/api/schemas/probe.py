@@ -6,11 +6,11 @@ from pydantic import BaseModel, Field
 class LivenessBody(BaseModel):
     """The process answers."""
 
-    alive: bool
+    alive: bool = Field(description="Always true: a process that does not live does not answer.", examples=[True])
 
 
 class ReadinessBody(BaseModel):
     """Whether pictures can be answered."""
 
-    ready: bool
-    reasons: list[str] = Field(description="Why not.", examples=[["models are still being loaded"]])
+    ready: bool = Field(description="Whether they can.", examples=[True])
+    reasons: list[str] = Field(description="Why not; empty if they can.", examples=[[]])

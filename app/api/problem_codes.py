@@ -1,0 +1,36 @@
+"""The codes that programs compare: of answers, and of versions that are not served."""
+
+from enum import StrEnum
+
+
+class ProblemCode(StrEnum):
+    """The kind of a problem. Codes keep their meaning; new ones may be added."""
+
+    UNSUPPORTED_IMAGE = "unsupported_image"
+    DAMAGED_IMAGE = "damaged_image"
+    INVALID_IMAGE = "invalid_image"
+    INVALID_REQUEST = "invalid_request"
+    TOO_MANY_BYTES = "too_many_bytes"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    MODEL_NOT_FOUND = "model_not_found"
+    VERSION_NOT_FOUND = "version_not_found"
+    MODEL_LOADING = "model_loading"
+    OVERLOADED = "overloaded"
+    INSUFFICIENT_MEMORY = "insufficient_memory"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    ENGINE_STOPPED = "engine_stopped"
+    BAD_REQUEST = "bad_request"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    INTERNAL_ERROR = "internal_error"
+
+
+class RefusalCode(StrEnum):
+    """Why a version is not served. Codes keep their meaning; new ones may be added."""
+
+    MISSING_FILE = "missing_file"
+    DIGEST_MISMATCH = "digest_mismatch"
+    UNSUPPORTED_SCHEMA = "unsupported_schema"
+    GOLDEN_MISMATCH = "golden_mismatch"
+    INSUFFICIENT_MEMORY = "insufficient_memory"
+    INVALID_ARTIFACT = "invalid_artifact"
