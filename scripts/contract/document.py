@@ -1,0 +1,41 @@
+"""Writes the application's OpenAPI document: `python -m scripts.contract.document [--release]`."""
+
+import argparse
+import json
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from app.main import build_app
+from app.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+CURRENT = ROOT / "openapi.json"
+RELEASED = ROOT / "openapi.released.json"
+
+
+def application_document() -> dict[str, Any]:
+    """What `/openapi.json` answers, with the version of this source tree rather than of what pip installed."""
+    with tempfile.TemporaryDirectory() as empty:
+        document: dict[str, Any] = build_app(Settings(models_dir=Path(empty), device="cpu")).openapi()
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    return document | {"info": document["info"] | {"version": version}}
+
+
+def text_of(document: dict[str, Any]) -> str:
+    """The document as it is committed."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Writes `openapi.json`; with `--release` also what later changes are compared with."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--release", action="store_true", help="also write openapi.released.json: for a release")
+    text = text_of(application_document())
+    for path in (CURRENT, RELEASED) if parser.parse_args().release else (CURRENT,):
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+
+ROOT = Path(__file__).parent.parent.parent
+TOOLS = ROOT / ".venv-clients/bin"
+NODE_TOOLS = ROOT / "tests/clients/typescript/node_modules/.bin"
+WAIT_S = 180.0  # machines can be busy
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `clients` run where the generators are installed."""
+    if not (TOOLS / "openapi-generator-cli").exists() or not (NODE_TOOLS / "openapi-ts").exists():
+        for item in items:
+            if item.get_closest_marker("clients"):
+                item.add_marker(pytest.mark.skip(reason="no generators of clients; `make clients` installs them"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of the demo model, a process of its own."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    command = [
+        sys.executable,
+        "-m",
+        "app",
+        "serve",
+        "--models_dir",
+        str(ROOT / "models"),
+        "--port",
+        "0",
+        "--device",
+        "cpu",
+    ]
+    with log.open("w") as stream, subprocess.Popen(command, cwd=ROOT, stderr=stream) as process:
+        try:
+            yield _address(process, log)
+        finally:
+            process.terminate()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        if found := re.search(r"on (http://127\.0\.0\.1:\d+)", log.read_text()):
+            try:
+                if httpx2.get(f"{found[1]}/readyz").status_code == 200:
+                    return found[1]
+            except httpx2.TransportError:
+                pass
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A directory with what the documented commands name, the generators on the path, and a server's address."""
+
+    directory: Path
+    url: str
+
+    def run(self, command: str) -> str:
+        """What a command of the shell prints; it must succeed."""
+        path = f"{TOOLS}:{NODE_TOOLS}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "TESSERA_URL": self.url, "NO_COLOR": "1"}
+        done = subprocess.run(
+            command, shell=True, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=WAIT_S
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def workplace(server: str, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """An empty place beside `openapi.json` and `examples/`."""
+    directory = tmp_path_factory.mktemp("workplace")
+    for name in ("openapi.json", "examples"):
+        (directory / name).symlink_to(ROOT / name)
+    (directory / "node_modules").symlink_to(NODE_TOOLS.parent)
+    return Workplace(directory, server)

@@ -1,0 +1,53 @@
+"""Every operation by the client of openapi-generator: round_trip(URL, DEFECT, NORMAL)."""
+
+import struct
+import sys
+from pathlib import Path
+
+from tessera_openapi import (
+    ApiClient,
+    Configuration,
+    HeatmapStyle,
+    Include,
+    Label,
+    MapFormat,
+    ModelsApi,
+    PredictionsApi,
+    ProbesApi,
+    ProblemCode,
+)
+from tessera_openapi.exceptions import ApiException, NotFoundException
+
+url, defect, normal = sys.argv[1], Path(sys.argv[2]).read_bytes(), Path(sys.argv[3]).read_bytes()
+client = ApiClient(Configuration(host=url))
+predictions, models, probes = PredictionsApi(client), ModelsApi(client), ProbesApi(client)
+
+found = predictions.predict("default", defect, include=[Include.TILES])
+assert found.label is Label.ANOMALOUS and found.regions and found.tiles.count == len(found.tiles.items or [])
+nothing = predictions.predict("default", normal)
+assert nothing.label is Label.NORMAL and nothing.regions == []
+
+png = bytes(predictions.heatmap("default", defect, style=HeatmapStyle.MASK))
+assert png[:8] == b"\x89PNG\r\n\x1a\n"
+assert struct.unpack(">II", png[16:24]) == (found.image.width, found.image.height)
+npy = bytes(predictions.anomaly_map("default", defect, format=MapFormat.NPY))
+assert npy[:6] == b"\x93NUMPY" and len(npy) >= 4 * found.image.width * found.image.height
+
+try:
+    predictions.predict("default", b"no picture")
+except ApiException as error:
+    assert error.status == 415 and error.data.code is ProblemCode.UNSUPPORTED_IMAGE
+else:
+    raise AssertionError("no picture was taken for one")
+try:
+    models.get_model("none")
+except NotFoundException as error:
+    assert error.data.code is ProblemCode.MODEL_NOT_FOUND
+else:
+    raise AssertionError("a model was found that is not there")
+
+known = models.get_model("default")
+assert known.name == found.model.name and known.newest == found.model.version
+assert [each.name for each in models.list_models().models] == [known.name]
+assert probes.livez().alive and probes.readyz().ready
+assert "tessera_" in probes.metrics()

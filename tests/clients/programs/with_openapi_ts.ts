@@ -1,0 +1,48 @@
+// Every operation by the client of @hey-api/openapi-ts: with_openapi_ts.ts URL DEFECT NORMAL
+import assert from "node:assert/strict";
+import { openAsBlob } from "node:fs";
+
+import { client } from "./typescript/client.gen";
+import { anomalyMap, getModel, heatmap, listModels, livez, metrics, predict, readyz } from "./typescript/sdk.gen";
+
+async function main(): Promise<void> {
+  const [url, defectPath, normalPath] = process.argv.slice(2);
+  client.setConfig({ baseUrl: url });
+  const path = { model: "default" };
+  const defect = await openAsBlob(defectPath);
+  const normal = await openAsBlob(normalPath);
+
+  const found = (await predict({ path, body: { image: defect }, query: { include: ["tiles"] }, throwOnError: true })).data;
+  assert.equal(found.label, "anomalous");
+  assert.ok(found.regions.length > 0);
+  assert.equal(found.tiles.items?.length, found.tiles.count);
+  const nothing = (await predict({ path, body: { image: normal }, throwOnError: true })).data;
+  assert.deepEqual([nothing.label, nothing.regions], ["normal", []]);
+
+  const drawn = (await heatmap({ path, body: { image: defect }, query: { style: "mask" }, throwOnError: true })).data;
+  const png = Buffer.from(await drawn.arrayBuffer());
+  assert.equal(png.toString("latin1", 1, 4), "PNG");
+  assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [found.image.width, found.image.height]);
+  const measured = await anomalyMap({ path, body: { image: defect }, parseAs: "blob", throwOnError: true });
+  const npy = Buffer.from(await measured.data.arrayBuffer());
+  assert.equal(npy.toString("latin1", 1, 6), "NUMPY");
+  assert.ok(npy.length >= 4 * found.image.width * found.image.height);
+
+  const refused = await predict({ path, body: { image: new Blob(["no picture"]) } });
+  assert.equal(refused.response?.status, 415);
+  assert.ok(refused.error && "code" in refused.error && refused.error.code === "unsupported_image");
+  const unknown = await getModel({ path: { model: "none" } });
+  assert.ok(unknown.error && "code" in unknown.error && unknown.error.code === "model_not_found");
+
+  const known = (await getModel({ path, throwOnError: true })).data;
+  assert.deepEqual([known.name, known.newest], [found.model.name, found.model.version]);
+  assert.deepEqual((await listModels({ throwOnError: true })).data.models.map((each) => each.name), [known.name]);
+  assert.equal((await livez({ throwOnError: true })).data.alive, true);
+  assert.equal((await readyz({ throwOnError: true })).data.ready, true);
+  assert.match((await metrics({ throwOnError: true })).data, /tessera_/);
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,75 @@
+"""docs/clients.md: its commands, as they stand there, make clients that type-check and use every operation."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import ROOT, Workplace
+
+pytestmark = pytest.mark.clients
+DOCUMENT = (ROOT / "docs/clients.md").read_text()
+PROGRAMS = ROOT / "tests/clients/programs"
+SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL))
+CHECKS = {  # what each generator's client is checked with, strictly where this project's own program uses it
+    "openapi-python-client": "mypy --strict --follow-imports silent {program}",
+    "openapi-generator": "MYPYPATH=openapi-generator mypy --strict --follow-imports silent {program}",
+    "@hey-api/openapi-ts": "tsc --ignoreConfig --noEmit --target es2022 --module commonjs --strict {program}",
+}
+RUNS = {
+    "openapi-python-client": "python {program} $TESSERA_URL examples/defect.png examples/normal.png",
+    "openapi-generator": "PYTHONPATH=openapi-generator python {program} $TESSERA_URL examples/defect.png examples/normal.png",
+    "@hey-api/openapi-ts": "tsc --ignoreConfig --target es2022 --module commonjs --strict --outDir compiled {program} && "
+    "node compiled/{stem}.js $TESSERA_URL examples/defect.png examples/normal.png",
+}
+
+
+def blocks(section: str) -> list[tuple[str, str]]:
+    """The language and text of each block of code, in order."""
+    return re.findall(r"^```(\w+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+
+
+def is_installation(text: str) -> bool:
+    return text.startswith(("pip install", "npm install"))
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_the_documented_client_works_for_every_operation(workplace: Workplace, title: str) -> None:
+    generator = title.partition(": ")[2]
+    said = []
+    for language, text in blocks(SECTIONS[title]):
+        if language != "sh":
+            named = re.match(r"(?:#|//) (\S+)\n", text)
+            assert named is not None
+            program = named[1]
+            (workplace.directory / program).write_text(text)
+        elif not is_installation(text):
+            said.append(workplace.run(text))
+    assert re.fullmatch(r"anomalous \d+\n", said[-1])
+    workplace.run(CHECKS[generator].format(program=program))
+    (workplace.directory / program).write_text((PROGRAMS / program).read_text())
+    workplace.run(CHECKS[generator].format(program=program))
+    workplace.run(RUNS[generator].format(program=program, stem=Path(program).stem))
+
+
+def test_the_documented_versions_are_those_that_are_tested() -> None:
+    pinned = (ROOT / "tests/clients/requirements.txt").read_text()
+    package = (ROOT / "tests/clients/typescript/package.json").read_text()
+    for language, text in blocks(DOCUMENT):
+        if language == "sh" and is_installation(text):
+            for word in shlex.split(text)[2:]:
+                name, _, version = word.rpartition("@")
+                assert f'"{name}": "{version}"' in package if text.startswith("npm") else f"{word}\n" in pinned, word
+
+
+def test_every_operation_is_used_by_every_client() -> None:
+    import json
+
+    document = json.loads((ROOT / "openapi.json").read_text())
+    names = [each["operationId"] for path in document["paths"].values() for each in path.values()]
+    for program in PROGRAMS.iterdir():
+        text = program.read_text()
+        for name in names:
+            called = re.sub(r"_(\w)", lambda found: found[1].upper(), name) if program.suffix == ".ts" else name
+            assert re.search(rf"\b{called}(\.sync)?\(", text), f"{program.name} does not call {called}"

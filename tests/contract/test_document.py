@@ -1,0 +1,106 @@
+"""The contract is committed, complete, and keeps what was released."""
+
+import json
+from typing import Any
+
+import pytest
+
+from scripts.contract.breaking import breaking_changes
+from scripts.contract.document import CURRENT, RELEASED, application_document, text_of
+
+Document = dict[str, Any]
+HINT = "run `make openapi`, and look at what changes"
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    return application_document()
+
+
+def test_the_committed_document_is_the_applications(document: Document) -> None:
+    assert CURRENT.read_text() == text_of(document), f"openapi.json is out of date: {HINT}"
+
+
+def test_nothing_breaks_the_clients_of_the_released_contract(document: Document) -> None:
+    released = json.loads(RELEASED.read_text())
+    found = breaking_changes(released, document)
+    assert not found or _series(document) > _series(released), "\n".join(found)
+
+
+def _series(document: Document) -> tuple[int, ...]:
+    """What may break clients when it grows: the major version, before 1.0 the minor one."""
+    major, minor, _ = (int(part) for part in document["info"]["version"].split("."))
+    return (major, 0) if major else (0, minor)
+
+
+def operations(document: Document) -> list[tuple[str, Document]]:
+    return [
+        (f"{method} {path}", operation)
+        for path, each in document["paths"].items()
+        for method, operation in each.items()
+    ]
+
+
+def test_every_operation_is_described(document: Document) -> None:
+    tags = {tag["name"] for tag in document["tags"] if tag["description"]}
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    for where, operation in operations(document):
+        assert operation["operationId"].isidentifier(), where
+        assert operation["summary"] and operation["description"], where
+        assert operation["tags"] and set(operation["tags"]) <= tags, where
+
+
+def test_every_parameter_is_described_and_has_an_example(document: Document) -> None:
+    for where, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], (where, parameter["name"])
+            assert parameter["schema"].get("examples"), (where, parameter["name"])
+            assert "null" not in json.dumps(parameter["schema"].get("anyOf", [])), (where, parameter["name"])
+
+
+def test_every_answer_is_described_with_an_example_and_its_codes(document: Document) -> None:
+    codes = document["components"]["schemas"]["ProblemCode"]["enum"]
+    for where, operation in operations(document):
+        assert "500" in operation["responses"], where
+        for status, response in operation["responses"].items():
+            assert response["description"] and "X-Request-ID" in response["headers"], (where, status)
+            for media_type, content in response["content"].items():
+                if media_type == "application/problem+json":
+                    assert content["schema"] == {"$ref": "#/components/schemas/ProblemBody"}, (where, status)
+                    assert content["examples"] and set(content["examples"]) <= set(codes), (where, status)
+                    for code, example in content["examples"].items():
+                        assert (example["value"]["code"], example["value"]["status"]) == (code, int(status))
+                elif content["schema"].get("format") != "binary":
+                    assert "example" in content, (where, status, media_type)
+
+
+def test_every_schema_and_property_is_described_and_has_an_example(document: Document) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        if name == "JsonValue":
+            continue
+        assert schema["description"], name
+        assert "enum" in schema or schema["examples"], name
+        for key, part in schema.get("properties", {}).items():
+            assert part.get("description"), f"{name}.{key}"
+
+
+def test_every_enumeration_has_a_name(document: Document) -> None:
+    def inline(node: object, path: str) -> list[str]:
+        if isinstance(node, list):
+            return [found for number, each in enumerate(node) for found in inline(each, f"{path}/{number}")]
+        if not isinstance(node, dict):
+            return []
+        own = [path] if "enum" in node else []
+        return own + [
+            found for key, each in node.items() if "example" not in key for found in inline(each, f"{path}/{key}")
+        ]
+
+    named = {f"/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(inline(document, "")) <= named, "give it a line in app/api/named_enums.py"
+
+
+def test_it_says_whose_it_is(document: Document) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["license"]["identifier"] == "Apache-2.0"
+    assert document["info"]["contact"] and document["servers"] and document["info"]["description"]
