@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-
 ROOT = Path(__file__).parent.parent.parent
 TOOLS = ROOT / ".venv-clients/bin"
 NODE_TOOLS = ROOT / "tests/clients/typescript/node_modules/.bin"

@@ -15,13 +15,14 @@ SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILIN
 CHECKS = {  # what each generator's client is checked with, strictly where this project's own program uses it
     "openapi-python-client": "mypy --strict --follow-imports silent {program}",
     "openapi-generator": "MYPYPATH=openapi-generator mypy --strict --follow-imports silent {program}",
-    "@hey-api/openapi-ts": "tsc --ignoreConfig --noEmit --target es2022 --module commonjs --strict {program}",
+    "@hey-api/openapi-ts": "tsc --noEmit --target es2022 --module commonjs --strict {program}",
 }
+FILES = "$TESSERA_URL examples/defect.png examples/normal.png"
+COMPILE = "tsc --target es2022 --module commonjs --strict"
 RUNS = {
-    "openapi-python-client": "python {program} $TESSERA_URL examples/defect.png examples/normal.png",
-    "openapi-generator": "PYTHONPATH=openapi-generator python {program} $TESSERA_URL examples/defect.png examples/normal.png",
-    "@hey-api/openapi-ts": "tsc --ignoreConfig --target es2022 --module commonjs --strict --outDir compiled {program} && "
-    "node compiled/{stem}.js $TESSERA_URL examples/defect.png examples/normal.png",
+    "openapi-python-client": f"python {{program}} {FILES}",
+    "openapi-generator": f"PYTHONPATH=openapi-generator python {{program}} {FILES}",
+    "@hey-api/openapi-ts": f"{COMPILE} --outDir compiled {{program}} && node compiled/{{stem}}.js {FILES}",
 }
 
 

@@ -11,5 +11,6 @@ def test_500_requests_of_each_operation_find_nothing(workplace: Workplace) -> No
     # The one check that is left out holds answers of 4xx to be wrong where a body follows its schema; bytes that follow
     # `format: binary` are seldom a picture.
     workplace.run(
-        "schemathesis run $TESSERA_URL/openapi.json --max-examples 500 --seed 1 --exclude-checks positive_data_acceptance"
+        "schemathesis run $TESSERA_URL/openapi.json --max-examples 500 --seed 1 "
+        "--exclude-checks positive_data_acceptance"
     )

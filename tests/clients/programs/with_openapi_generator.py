@@ -14,6 +14,7 @@ from tessera_openapi import (
     ModelsApi,
     PredictionsApi,
     ProbesApi,
+    ProblemBody,
     ProblemCode,
 )
 from tessera_openapi.exceptions import ApiException, NotFoundException
@@ -36,13 +37,14 @@ assert npy[:6] == b"\x93NUMPY" and len(npy) >= 4 * found.image.width * found.ima
 try:
     predictions.predict("default", b"no picture")
 except ApiException as error:
-    assert error.status == 415 and error.data.code is ProblemCode.UNSUPPORTED_IMAGE
+    assert error.status == 415 and isinstance(error.data, ProblemBody)
+    assert error.data.code is ProblemCode.UNSUPPORTED_IMAGE
 else:
     raise AssertionError("no picture was taken for one")
 try:
     models.get_model("none")
-except NotFoundException as error:
-    assert error.data.code is ProblemCode.MODEL_NOT_FOUND
+except NotFoundException as missing:
+    assert isinstance(missing.data, ProblemBody) and missing.data.code is ProblemCode.MODEL_NOT_FOUND
 else:
     raise AssertionError("a model was found that is not there")
 

@@ -1,5 +1,5 @@
 // Every operation by the client of @hey-api/openapi-ts: with_openapi_ts.ts URL DEFECT NORMAL
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { openAsBlob } from "node:fs";
 
 import { client } from "./typescript/client.gen";

@@ -1,0 +1,174 @@
+"""Every code that an answer can carry is provoked over HTTP, documented, and declared by the operation that gave it."""
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from httpx2 import Response
+from PIL import Image
+from starlette.testclient import TestClient
+
+from app.api.problem_codes import ProblemCode, RefusalCode
+from app.api.problem_examples import every_error, kind_of
+from app.main import build_app
+from app.settings import Settings
+from tests.interposing import BeforeNetwork
+
+ROOT = Path(__file__).parent.parent.parent
+URL = "/v1/models/patchcore/predict"
+NEVER_ANSWERED = {  # the command line's, or bases of those that are raised
+    "invalid_tiling",
+    "limit_exceeded",
+    "not_served",
+    "invalid_weights",
+    "invalid_dataset",
+    "invalid_training",
+    "unsupported_import",
+    "invalid_device",
+    "unavailable_runtime",
+}
+
+
+def picture(size: tuple[int, int] = (40, 30)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, "grey").save(file, "PNG")
+    return file.getvalue()
+
+
+def send(client: TestClient, content: bytes = picture(), url: str = URL, **headers: str) -> Response:
+    return client.post(url, files={"image": content}, headers=headers)
+
+
+def overloaded(client: TestClient) -> Response:
+    with _worker(client).admit(64):
+        return send(client)
+
+
+def out_of_memory(client: TestClient) -> Response:
+    return _failing(client, torch.OutOfMemoryError("out of memory"))
+
+
+def unexpected(client: TestClient) -> Response:
+    return _failing(client, RuntimeError("a fault"))
+
+
+def stopped(client: TestClient) -> Response:
+    _worker(client).drain()
+    return send(client)
+
+
+PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
+    ProblemCode.UNSUPPORTED_IMAGE: lambda client: send(client, b"%PDF-1.7\n"),
+    ProblemCode.DAMAGED_IMAGE: lambda client: send(client, picture()[:-20]),
+    ProblemCode.INVALID_IMAGE: lambda client: send(client, b""),
+    ProblemCode.INVALID_REQUEST: lambda client: send(client, url=f"{URL}?version=0"),
+    ProblemCode.TOO_MANY_BYTES: lambda client: send(client, bytes(200_000)),
+    ProblemCode.TOO_MANY_PIXELS: lambda client: send(client, picture((101, 100))),
+    ProblemCode.MODEL_NOT_FOUND: lambda client: send(client, url="/v1/models/screw/predict"),
+    ProblemCode.VERSION_NOT_FOUND: lambda client: send(client, url=f"{URL}?version=7"),
+    ProblemCode.OVERLOADED: overloaded,
+    ProblemCode.INSUFFICIENT_MEMORY: out_of_memory,
+    ProblemCode.DEADLINE_EXCEEDED: lambda client: send(client, **{"X-Request-Timeout": "0.000001"}),
+    ProblemCode.ENGINE_STOPPED: stopped,
+    ProblemCode.BAD_REQUEST: lambda client: client.post(
+        URL, content=b"x", headers={"Content-Type": "multipart/form-data"}
+    ),
+    ProblemCode.NOT_FOUND: lambda client: client.get("/nowhere"),
+    ProblemCode.METHOD_NOT_ALLOWED: lambda client: client.get(URL),
+    ProblemCode.INTERNAL_ERROR: unexpected,
+}
+UNROUTED = {ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED}
+
+
+def _worker(client: TestClient):  # type: ignore[no-untyped-def]  # starlette types the application as any ASGI
+    return client.app.state.services.worker  # type: ignore[attr-defined]
+
+
+def _failing(client: TestClient, error: Exception) -> Response:
+    def fail() -> None:
+        raise error
+
+    model = client.app.state.services.catalogue.get("patchcore").model  # type: ignore[attr-defined]
+    BeforeNetwork(model, fail)
+    return send(client)
+
+
+def check(answer: Response, code: ProblemCode) -> None:
+    """The answer has the code, with the status and title that are documented, and the operation declares it."""
+    status, title = kind_of(code)
+    body = answer.json()
+    assert (answer.status_code, body["code"], body["title"]) == (status, code, title)
+    assert answer.headers["content-type"] == "application/problem+json"
+    if code not in UNROUTED:
+        operation = json.loads((ROOT / "openapi.json").read_text())["paths"]["/v1/models/{model}/predict"]["post"]
+        declared = operation["responses"][str(status)]["content"]["application/problem+json"]["examples"]
+        assert code in declared
+
+
+@pytest.mark.parametrize("code", PROVOKED)
+def test_the_code_is_answered(
+    code: ProblemCode, models_dir: Path, until_ready: Callable[[TestClient], None], tmp_path: Path
+) -> None:
+    (tmp_path / "patchcore").symlink_to(models_dir / "patchcore")
+    settings = Settings(
+        models_dir=tmp_path, device="cpu", max_image_bytes=100_000, max_pixels=10_000, queue_tiles=64, batch_tiles=1
+    )
+    with TestClient(build_app(settings)) as client:
+        until_ready(client)
+        check(PROVOKED[code](client), code)
+
+
+def test_a_model_that_is_being_loaded_is_told(models_dir: Path) -> None:
+    client = TestClient(build_app(Settings(models_dir=models_dir, device="cpu")))  # not started: nothing is loaded
+    answer = send(client)
+    check(answer, ProblemCode.MODEL_LOADING)
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_every_code_is_provoked() -> None:
+    assert PROVOKED.keys() | {ProblemCode.MODEL_LOADING} == set(ProblemCode)
+    assert DAMAGED.keys() | {RefusalCode.INSUFFICIENT_MEMORY, RefusalCode.GOLDEN_MISMATCH} == set(RefusalCode)
+
+
+def test_every_code_is_in_the_documentation_with_its_status() -> None:
+    documented: dict[str, int] = {}
+    for names, statuses in re.findall(r"^\| (`[^|]*`) \| ([\d, ]+) \|", (ROOT / "docs/errors.md").read_text(), re.M):
+        documented |= zip(re.findall(r"`(\w+)`", names), map(int, statuses.split(",")), strict=True)
+    assert documented == {code.value: kind_of(code)[0] for code in ProblemCode}
+
+
+def test_every_error_is_answered_or_tells_why_a_version_is_refused_or_never_reaches_http() -> None:
+    answered = {str(code) for code in (*ProblemCode, *RefusalCode)}
+    assert {kind.code for kind in every_error()} <= answered | NEVER_ANSWERED
+    assert not answered & NEVER_ANSWERED
+
+
+def _newer_schema(version: Path) -> None:
+    manifest = json.loads((version / "manifest.json").read_text())
+    (version / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 99}))
+
+
+DAMAGED: dict[RefusalCode, Callable[[Path], object]] = {
+    RefusalCode.MISSING_FILE: lambda version: (version / "weights.safetensors").unlink(),
+    RefusalCode.DIGEST_MISMATCH: lambda version: (version / "weights.safetensors").write_bytes(b"other"),
+    RefusalCode.UNSUPPORTED_SCHEMA: _newer_schema,
+    RefusalCode.INVALID_ARTIFACT: lambda version: (version / "manifest.json").write_text("no manifest"),
+}
+
+
+@pytest.mark.parametrize("code", DAMAGED)
+def test_the_reason_of_a_refused_version_is_told(
+    code: RefusalCode, models_dir: Path, until_ready: Callable[[TestClient], None], tmp_path: Path
+) -> None:
+    shutil.copytree(models_dir / "patchcore/1", tmp_path / "patchcore/1")
+    shutil.copytree(models_dir / "padim/1", tmp_path / "padim/1")
+    DAMAGED[code](tmp_path / "patchcore/1")
+    with TestClient(build_app(Settings(models_dir=tmp_path, device="cpu"))) as client:
+        until_ready(client)
+        version = client.get("/v1/models/patchcore").json()["versions"][0]
+    assert (version["state"], version["error"]["code"]) == ("failed", code)
