@@ -32,5 +32,4 @@ class RefusalCode(StrEnum):
     DIGEST_MISMATCH = "digest_mismatch"
     UNSUPPORTED_SCHEMA = "unsupported_schema"
     GOLDEN_MISMATCH = "golden_mismatch"
-    INSUFFICIENT_MEMORY = "insufficient_memory"
     INVALID_ARTIFACT = "invalid_artifact"

@@ -5,12 +5,14 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import torch
 from httpx2 import Response
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from starlette.testclient import TestClient
 
 from app.api.problem_codes import ProblemCode, RefusalCode
@@ -40,8 +42,8 @@ def picture(size: tuple[int, int] = (40, 30)) -> bytes:
     return file.getvalue()
 
 
-def send(client: TestClient, content: bytes = picture(), url: str = URL, **headers: str) -> Response:
-    return client.post(url, files={"image": content}, headers=headers)
+def send(client: TestClient, content: bytes = picture(), url: str = URL, timeout_s: float = 60) -> Response:
+    return client.post(url, files={"image": content}, headers={"X-Request-Timeout": f"{timeout_s:f}"})
 
 
 def overloaded(client: TestClient) -> Response:
@@ -73,7 +75,7 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.VERSION_NOT_FOUND: lambda client: send(client, url=f"{URL}?version=7"),
     ProblemCode.OVERLOADED: overloaded,
     ProblemCode.INSUFFICIENT_MEMORY: out_of_memory,
-    ProblemCode.DEADLINE_EXCEEDED: lambda client: send(client, **{"X-Request-Timeout": "0.000001"}),
+    ProblemCode.DEADLINE_EXCEEDED: lambda client: send(client, timeout_s=1e-6),
     ProblemCode.ENGINE_STOPPED: stopped,
     ProblemCode.BAD_REQUEST: lambda client: client.post(
         URL, content=b"x", headers={"Content-Type": "multipart/form-data"}
@@ -132,7 +134,7 @@ def test_a_model_that_is_being_loaded_is_told(models_dir: Path) -> None:
 
 def test_every_code_is_provoked() -> None:
     assert PROVOKED.keys() | {ProblemCode.MODEL_LOADING} == set(ProblemCode)
-    assert DAMAGED.keys() | {RefusalCode.INSUFFICIENT_MEMORY, RefusalCode.GOLDEN_MISMATCH} == set(RefusalCode)
+    assert DAMAGED.keys() == set(RefusalCode)
 
 
 def test_every_code_is_in_the_documentation_with_its_status() -> None:
@@ -153,10 +155,22 @@ def _newer_schema(version: Path) -> None:
     (version / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 99}))
 
 
+def _other_weights(version: Path) -> None:
+    """Weights that are what the manifest says, and compute something else."""
+    weights = version / "weights.safetensors"
+    state = {key: tensor.clone() for key, tensor in load_file(weights).items()}
+    state["mean"] += 0.05 * state["mean"].abs().max()
+    save_file(state, weights)
+    manifest = json.loads((version / "manifest.json").read_text())
+    manifest["files"][weights.name] = sha256(weights.read_bytes()).hexdigest()
+    (version / "manifest.json").write_text(json.dumps(manifest))
+
+
 DAMAGED: dict[RefusalCode, Callable[[Path], object]] = {
     RefusalCode.MISSING_FILE: lambda version: (version / "weights.safetensors").unlink(),
     RefusalCode.DIGEST_MISMATCH: lambda version: (version / "weights.safetensors").write_bytes(b"other"),
     RefusalCode.UNSUPPORTED_SCHEMA: _newer_schema,
+    RefusalCode.GOLDEN_MISMATCH: _other_weights,
     RefusalCode.INVALID_ARTIFACT: lambda version: (version / "manifest.json").write_text("no manifest"),
 }
 
@@ -167,8 +181,8 @@ def test_the_reason_of_a_refused_version_is_told(
 ) -> None:
     shutil.copytree(models_dir / "patchcore/1", tmp_path / "patchcore/1")
     shutil.copytree(models_dir / "padim/1", tmp_path / "padim/1")
-    DAMAGED[code](tmp_path / "patchcore/1")
+    DAMAGED[code](tmp_path / "padim/1")
     with TestClient(build_app(Settings(models_dir=tmp_path, device="cpu"))) as client:
         until_ready(client)
-        version = client.get("/v1/models/patchcore").json()["versions"][0]
+        version = client.get("/v1/models/padim").json()["versions"][0]
     assert (version["state"], version["error"]["code"]) == ("failed", code)

@@ -9,6 +9,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app import errors
+from app.api.problem_examples import every_error
 from app.api.problems import STATUS, status_of
 from app.main import build_app
 from app.settings import Settings
@@ -16,12 +17,6 @@ from tests.interposing import BeforeNetwork
 
 Ready = Callable[[TestClient], None]
 URL = "/v1/models/patchcore/predict"
-
-
-def every_error(base: type[errors.TesseraError] = errors.TesseraError) -> Iterator[type[errors.TesseraError]]:
-    for kind in base.__subclasses__():
-        yield kind
-        yield from every_error(kind)
 
 
 @pytest.mark.parametrize("kind", list(every_error()))
