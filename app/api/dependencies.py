@@ -73,5 +73,6 @@ Timeout = Annotated[
         description="How many seconds the answer is waited for, counted from the upload's end: a request that was not "
         "answered by then gets 504, and its work is given up. By default the server's `request_timeout_s`.",
         examples=[2.5],
+        json_schema_extra={"exclusiveMinimum": 0, "maximum": LONGEST_S},
     ),
 ]

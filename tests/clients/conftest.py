@@ -68,12 +68,12 @@ class Workplace:
     directory: Path
     url: str
 
-    def run(self, command: str) -> str:
+    def run(self, command: str, timeout_s: float = WAIT_S) -> str:
         """What a command of the shell prints; it must succeed."""
         path = f"{TOOLS}:{NODE_TOOLS}:{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "TESSERA_URL": self.url, "NO_COLOR": "1"}
         done = subprocess.run(
-            command, shell=True, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=WAIT_S
+            command, shell=True, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=timeout_s
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
