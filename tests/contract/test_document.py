@@ -65,7 +65,7 @@ def test_every_answer_is_described_with_an_example_and_its_codes(document: Docum
         assert "500" in operation["responses"], where
         for status, response in operation["responses"].items():
             assert response["description"] and "X-Request-ID" in response["headers"], (where, status)
-            for media_type, content in response["content"].items():
+            for media_type, content in response.get("content", {}).items():
                 if media_type == "application/problem+json":
                     assert content["schema"] == {"$ref": "#/components/schemas/ProblemBody"}, (where, status)
                     assert content["examples"] and set(content["examples"]) <= set(codes), (where, status)
