@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from app.pipeline import Label
 from app.service import Predicted
 
 _SCHEMAS: dict[str, dict[str, Any]] = {
@@ -18,7 +17,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "Tessera-Label": {
         "description": "What the picture is taken for.",
-        "schema": {"type": "string", "enum": [label.value for label in Label]},
+        "schema": {"$ref": "#/components/schemas/Label"},
     },
     "Tessera-Threshold": {
         "description": "Over it, scores are anomalous.",

@@ -54,7 +54,8 @@ ColorMapParameter = Annotated[
     ColorMap,
     Query(
         description="The colours, from normal to anomalous. In all of them lightness rises with the anomaly, which the "
-        "colour-blind see as well, and grey print shows."
+        "colour-blind see as well, and grey print shows.",
+        examples=["cividis"],
     ),
 ]
 

@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.batch_body import BATCH_BODY, PicturesDep
 from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
-from app.api.openapi import PICTURE_PROBLEMS, Responses
+from app.api.openapi import PICTURE_PROBLEMS, Responses, problem_responses
 from app.api.predict import PredictionQuery
+from app.api.problem_codes import ProblemCode
 from app.api.problems import problem_of
 from app.api.schemas.batch import BatchBody, BatchItemBody
 from app.api.schemas.prediction import PredictionBody
@@ -23,10 +24,13 @@ from app.service.pictures import Extras, extras
 
 NDJSON = "application/x-ndjson"
 router = APIRouter(tags=["predictions"])
+_LINE = (
+    '{"index":1,"file":"notes.txt","problem":{"code":"unsupported_image","status":415,"title":"...","detail":"..."}}\n'
+)
 _LINES: Responses = {
     200: {
         "description": "What came of each picture. As `application/x-ndjson`, one BatchItemBody a line.",
-        "content": {NDJSON: {"schema": {"type": "string"}}},
+        "content": {NDJSON: {"schema": {"type": "string"}, "example": _LINE}},
     }
 }
 
@@ -45,7 +49,9 @@ class _Streamed(StreamingResponse):
 
 @router.post(
     "/v1/models/{model}/predict-batch",
-    responses=PICTURE_PROBLEMS | _LINES,
+    summary="Predict several pictures",
+    response_description="What came of each picture.",
+    responses=problem_responses(*PICTURE_PROBLEMS, ProblemCode.TOO_MANY_PICTURES) | _LINES,
     response_model=BatchBody,
     name="predict_batch",
     openapi_extra=BATCH_BODY,

@@ -12,6 +12,7 @@ class ProblemCode(StrEnum):
     INVALID_REQUEST = "invalid_request"
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_MANY_PICTURES = "too_many_pictures"
     MODEL_NOT_FOUND = "model_not_found"
     VERSION_NOT_FOUND = "version_not_found"
     MODEL_LOADING = "model_loading"
@@ -19,9 +20,11 @@ class ProblemCode(StrEnum):
     INSUFFICIENT_MEMORY = "insufficient_memory"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     ENGINE_STOPPED = "engine_stopped"
+    UNREADABLE_REPOSITORY = "unreadable_repository"
     BAD_REQUEST = "bad_request"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INTERNAL_ERROR = "internal_error"
 
 

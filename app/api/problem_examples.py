@@ -14,6 +14,7 @@ _DETAILS: dict[ProblemCode, str] = {
     ProblemCode.INVALID_REQUEST: "query.version: Input should be greater than or equal to 1",
     ProblemCode.TOO_MANY_BYTES: "the upload has more than 285,212,672 bytes; send a smaller file",
     ProblemCode.TOO_MANY_PIXELS: "The picture has 10000 x 8000 pixels, the limit is 67,108,864; send a smaller one",
+    ProblemCode.TOO_MANY_PICTURES: "the form has more than 100 files; send at most 100 with a request",
     ProblemCode.MODEL_NOT_FOUND: "there is no model 'screw'; there is: demo",
     ProblemCode.VERSION_NOT_FOUND: "model 'demo' has no version 7; there is: 1",
     ProblemCode.MODEL_LOADING: "version 1 of model 'demo' is still being loaded; try again in a few seconds",
@@ -21,15 +22,18 @@ _DETAILS: dict[ProblemCode, str] = {
     ProblemCode.INSUFFICIENT_MEMORY: "The picture needs more memory than there is; send a smaller one",
     ProblemCode.DEADLINE_EXCEEDED: "the picture was not answered within 2.5 s, and is given up; allow more time",
     ProblemCode.ENGINE_STOPPED: "the server is shutting down; try again in a few seconds",
+    ProblemCode.UNREADABLE_REPOSITORY: "models cannot be read: Permission denied; what is loaded is served on",
     ProblemCode.BAD_REQUEST: "Missing boundary in multipart.",
     ProblemCode.NOT_FOUND: "Not Found",
     ProblemCode.METHOD_NOT_ALLOWED: "Method Not Allowed",
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE: "a body of the Content-Type 'text/plain' is not taken; send image/png",
     ProblemCode.INTERNAL_ERROR: "something went wrong here; the server's log tells more under this request_id",
 }
 _OF_HTTP: dict[ProblemCode, tuple[int, str]] = {
     ProblemCode.BAD_REQUEST: (400, "Bad Request."),
     ProblemCode.NOT_FOUND: (404, "Not Found."),
     ProblemCode.METHOD_NOT_ALLOWED: (405, "Method Not Allowed."),
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported Media Type."),
     ProblemCode.INVALID_REQUEST: (422, INVALID_TITLE),
     ProblemCode.INTERNAL_ERROR: (500, INTERNAL_TITLE),
 }

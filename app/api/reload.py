@@ -5,13 +5,22 @@ import asyncio
 from fastapi import APIRouter
 
 from app.api.dependencies import ModelName, ReloaderDep
-from app.api.openapi import problem_responses
+from app.api.openapi import MODEL_PROBLEMS, problem_responses
+from app.api.problem_codes import ProblemCode
 from app.api.schemas.reload import ReloadBody, ReloadedModelBody
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
 
-@router.post("/models/{model}/reload", responses=problem_responses(404, 422, 503))
+_LOOKING = ProblemCode.ENGINE_STOPPED, ProblemCode.UNREADABLE_REPOSITORY
+
+
+@router.post(
+    "/models/{model}/reload",
+    summary="Look for a model's versions now",
+    response_description="What is served of the model now, and what has changed.",
+    responses=problem_responses(*MODEL_PROBLEMS, *_LOOKING),
+)
 async def reload_model(model: ModelName, reloader: ReloaderDep) -> ReloadedModelBody:
     """Looks for new, changed and removed versions of a model now, and answers once they are served, refused or gone.
 
@@ -23,7 +32,12 @@ async def reload_model(model: ModelName, reloader: ReloaderDep) -> ReloadedModel
     return ReloadedModelBody.of(reloaded)
 
 
-@router.post("/reload", responses=problem_responses(503))
+@router.post(
+    "/reload",
+    summary="Look for all models now",
+    response_description="What is served now, and what has changed.",
+    responses=problem_responses(ProblemCode.INTERNAL_ERROR, *_LOOKING),
+)
 async def reload_all(reloader: ReloaderDep) -> ReloadBody:
     """The same for the whole model repository: models that are new, changed or gone."""
     reloaded = await asyncio.shield(asyncio.wrap_future(reloader.reload()))

@@ -77,12 +77,22 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.INSUFFICIENT_MEMORY: out_of_memory,
     ProblemCode.DEADLINE_EXCEEDED: lambda client: send(client, timeout_s=1e-6),
     ProblemCode.ENGINE_STOPPED: stopped,
+    ProblemCode.TOO_MANY_PICTURES: lambda client: client.post(
+        f"{URL}-batch", files=[("images", (f"{number}.png", b"x")) for number in range(101)]
+    ),
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE: lambda client: client.post(
+        URL, content=b"x", headers={"Content-Type": "text/plain"}
+    ),
     ProblemCode.BAD_REQUEST: lambda client: client.post(
         URL, content=b"x", headers={"Content-Type": "multipart/form-data"}
     ),
     ProblemCode.NOT_FOUND: lambda client: client.get("/nowhere"),
     ProblemCode.METHOD_NOT_ALLOWED: lambda client: client.get(URL),
     ProblemCode.INTERNAL_ERROR: unexpected,
+}
+OTHER_ROUTES = {
+    ProblemCode.TOO_MANY_PICTURES: "/v1/models/{model}/predict-batch",
+    ProblemCode.UNREADABLE_REPOSITORY: "/v1/reload",
 }
 UNROUTED = {ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED}
 
@@ -107,7 +117,8 @@ def check(answer: Response, code: ProblemCode) -> None:
     assert (answer.status_code, body["code"], body["title"]) == (status, code, title)
     assert answer.headers["content-type"] == "application/problem+json"
     if code not in UNROUTED:
-        operation = json.loads((ROOT / "openapi.json").read_text())["paths"]["/v1/models/{model}/predict"]["post"]
+        path = OTHER_ROUTES.get(code, "/v1/models/{model}/predict")
+        operation = json.loads((ROOT / "openapi.json").read_text())["paths"][path]["post"]
         declared = operation["responses"][str(status)]["content"]["application/problem+json"]["examples"]
         assert code in declared
 
@@ -132,8 +143,19 @@ def test_a_model_that_is_being_loaded_is_told(models_dir: Path) -> None:
     assert int(answer.headers["Retry-After"]) >= 1
 
 
+def test_a_repository_that_cannot_be_read_is_told(
+    models_dir: Path, until_ready: Callable[[TestClient], None], tmp_path: Path
+) -> None:
+    (tmp_path / "models").symlink_to(models_dir)
+    with TestClient(build_app(Settings(models_dir=tmp_path / "models", device="cpu"))) as client:
+        until_ready(client)
+        (tmp_path / "models").unlink()
+        check(client.post("/v1/reload"), ProblemCode.UNREADABLE_REPOSITORY)
+
+
 def test_every_code_is_provoked() -> None:
-    assert PROVOKED.keys() | {ProblemCode.MODEL_LOADING} == set(ProblemCode)
+    elsewhere = {ProblemCode.MODEL_LOADING, ProblemCode.UNREADABLE_REPOSITORY}
+    assert PROVOKED.keys() | elsewhere == set(ProblemCode)
     assert DAMAGED.keys() == set(RefusalCode)
 
 
