@@ -48,14 +48,18 @@ def _files(items: list[tuple[str, UploadFile | str]]) -> list[UploadFile]:
     return files
 
 
+PICTURES_FORM = form_schema(
+    "PicturesForm",
+    "The pictures, one file each.",
+    FIELD,
+    {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
+)
 BATCH_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The pictures; a server's setting `batch_pictures` (100 by default) limits how many, and "
         "`max_image_bytes` their bytes together.",
-        "content": {
-            FORM: form_schema(FIELD, {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}})
-        },
+        "content": {FORM: {"schema": {"$ref": "#/components/schemas/PicturesForm"}}},
     }
 }
 """`openapi_extra` of routes that take a PicturesDep."""

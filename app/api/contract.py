@@ -5,7 +5,9 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.api.batch_body import PICTURES_FORM
 from app.api.named_enums import with_named_enums
+from app.api.picture_body import PICTURE_FORM
 from app.api.schema_examples import with_examples
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 
@@ -57,23 +59,19 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
         described = body.model_json_schema(ref_template=_REFERENCE)
         components.update(described.pop("$defs", {}))
         components[body.__name__] = described
+    components.update(PICTURE_FORM | PICTURES_FORM)
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     schema["components"]["headers"] = {"X-Request-ID": _REQUEST_ID}
     for path in schema["paths"].values():
         for operation in path.values():
-            _complete_operation(operation, components)
+            _complete_operation(operation)
     return with_examples(with_named_enums(schema))
 
 
-def _complete_operation(operation: dict[str, Any], components: dict[str, Any]) -> None:
+def _complete_operation(operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
         _without_null(parameter)
-    for content in operation.get("requestBody", {}).get("content", {}).values():
-        name = content["schema"].get("$ref", "").rpartition("/")[2]
-        if name.startswith("Body_"):  # FastAPI describes forms by their operation only
-            components[name]["description"] = f"The form that `{operation['operationId']}` takes."
-            operation["requestBody"]["description"] = "The picture, in a form."
     if "HTTPValidationError" in str(operation["responses"].get("422")):  # FastAPI expects it of every parameter
         del operation["responses"]["422"]
     for response in operation["responses"].values():

@@ -76,17 +76,27 @@ def invalid_field(field: str, message: str) -> RequestValidationError:
     return RequestValidationError([{"loc": ("body", field), "msg": message, "type": "value_error"}])
 
 
-def form_schema(field: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A form of one field with files, for OpenAPI."""
-    return {"schema": {"type": "object", "properties": {field: schema}, "required": [field]}}
+def form_schema(name: str, description: str, field: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A form of one field with files, for OpenAPI, where it has a name: generated clients have a class of it."""
+    properties = {field: {"description": description, **schema}}
+    return {
+        name: {
+            "type": "object",
+            "title": name,
+            "description": description,
+            "properties": properties,
+            "required": [field],
+        }
+    }
 
 
 # The form comes first: generators that know one type only take the first.
+PICTURE_FORM = form_schema("PictureForm", _FORMATS, FIELD, _BINARY)
 PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The picture: a file in a form, or the body itself. What it holds is told by its bytes.",
-        "content": {FORM: form_schema(FIELD, {**_BINARY, "description": _FORMATS})}
+        "content": {FORM: {"schema": {"$ref": "#/components/schemas/PictureForm"}}}
         | {each: {"schema": _BINARY} for each in RAW_TYPES},
     }
 }

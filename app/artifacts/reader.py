@@ -56,7 +56,11 @@ def verify_artifact(entry: Entry) -> tuple[Manifest, str]:
 
     Raises MissingFile, DigestMismatch, UnsupportedSchema or InvalidArtifact.
     """
-    manifest, found = read_manifest(entry.path), manifest_digest(entry)
+    manifest = read_manifest(entry.path)
+    try:
+        found = manifest_digest(entry)
+    except OSError as error:
+        raise InvalidArtifact(f"{entry.path / MANIFEST} cannot be read: {error.strerror}") from error
     if (manifest.name, manifest.version) != (entry.name, entry.version):
         raise InvalidArtifact(
             f"{entry.path} holds version {manifest.version} of {manifest.name!r}; move it to its own directory"

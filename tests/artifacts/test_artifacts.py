@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -125,12 +126,15 @@ def test_a_missing_file_is_named(entry: Entry, file: str) -> None:
         load_artifact(entry)
 
 
-def test_a_file_that_cannot_be_read_is_named(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
-    def deny(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
+@pytest.mark.parametrize("name", ["manifest.json", "weights.safetensors"])
+def test_a_file_that_cannot_be_read_is_named(entry: Entry, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def deny(path: Path) -> str:
+        if path.name == name:
+            raise PermissionError(13, "Permission denied")
+        return digest(path)
 
     monkeypatch.setattr("app.artifacts.reader.digest", deny)  # root, who may run the tests, is denied nothing
-    with pytest.raises(InvalidArtifact, match=r"weights\.safetensors cannot be read: Permission denied"):
+    with pytest.raises(InvalidArtifact, match=rf"{re.escape(name)} cannot be read: Permission denied"):
         load_artifact(entry)
 
 

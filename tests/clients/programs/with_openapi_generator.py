@@ -48,6 +48,17 @@ except NotFoundException as missing:
 else:
     raise AssertionError("a model was found that is not there")
 
+batch = predictions.predict_batch("default", [defect, b"no picture", normal])
+assert [each.index for each in batch.items] == [0, 1, 2]
+first, second, third = batch.items
+assert first.prediction is not None and first.prediction.score == found.score
+assert second.problem is not None and second.problem.code is ProblemCode.UNSUPPORTED_IMAGE
+assert third.prediction is not None and third.prediction.label is Label.NORMAL
+
+looked = models.reload_model("default")
+assert looked.newest == found.model.version and looked.added == []
+assert [each.name for each in models.reload_all().models] == [looked.name]
+
 known = models.get_model("default")
 assert known.name == found.model.name and known.newest == found.model.version
 assert [each.name for each in models.list_models().models] == [known.name]

@@ -6,21 +6,23 @@ import sys
 from pathlib import Path
 
 from tessera_client import Client
-from tessera_client.api.models import get_model, list_models
-from tessera_client.api.predictions import anomaly_map, heatmap, predict
+from tessera_client.api.models import get_model, list_models, reload_all, reload_model
+from tessera_client.api.predictions import anomaly_map, heatmap, predict, predict_batch
 from tessera_client.api.probes import livez, metrics, readyz
 from tessera_client.models import (
-    BodyAnomalyMap,
-    BodyHeatmap,
-    BodyPredict,
+    BatchBody,
     HeatmapStyle,
     Include,
     Label,
     MapFormat,
     ModelBody,
+    PictureForm,
+    PicturesForm,
     PredictionBody,
     ProblemBody,
     ProblemCode,
+    ReloadBody,
+    ReloadedModelBody,
 )
 from tessera_client.types import File
 
@@ -33,28 +35,41 @@ def file(content: bytes) -> File:
     return File(payload=io.BytesIO(content), file_name="picture.png", mime_type="image/png")
 
 
-found = predict.sync("default", client=client, body=BodyPredict(image=file(defect)), include=[Include.TILES])
+found = predict.sync("default", client=client, body=PictureForm(image=file(defect)), include=[Include.TILES])
 assert isinstance(found, PredictionBody)
 assert found.label is Label.ANOMALOUS and found.regions and found.tiles.count == len(found.tiles.items or [])
-nothing = predict.sync("default", client=client, body=BodyPredict(image=file(normal)))
+nothing = predict.sync("default", client=client, body=PictureForm(image=file(normal)))
 assert isinstance(nothing, PredictionBody) and nothing.label is Label.NORMAL and nothing.regions == []
 
-drawn = heatmap.sync("default", client=client, body=BodyHeatmap(image=file(defect)), style=HeatmapStyle.MASK)
+drawn = heatmap.sync("default", client=client, body=PictureForm(image=file(defect)), style=HeatmapStyle.MASK)
 assert isinstance(drawn, File)
 png = drawn.payload.read()
 assert png[:8] == b"\x89PNG\r\n\x1a\n"
 assert struct.unpack(">II", png[16:24]) == (found.image.width, found.image.height)
 
-measured = anomaly_map.sync("default", client=client, body=BodyAnomalyMap(image=file(defect)), format_=MapFormat.NPY)
+measured = anomaly_map.sync("default", client=client, body=PictureForm(image=file(defect)), format_=MapFormat.NPY)
 assert isinstance(measured, File)
 npy = measured.payload.read()
 assert npy[:6] == b"\x93NUMPY" and len(npy) >= 4 * found.image.width * found.image.height
 
-refused = predict.sync("default", client=client, body=BodyPredict(image=file(b"no picture")))
+refused = predict.sync("default", client=client, body=PictureForm(image=file(b"no picture")))
 assert isinstance(refused, ProblemBody)
 assert refused.code is ProblemCode.UNSUPPORTED_IMAGE and refused.status == 415
 unknown = get_model.sync("none", client=client)
 assert isinstance(unknown, ProblemBody) and unknown.code is ProblemCode.MODEL_NOT_FOUND
+
+pictures = PicturesForm(images=[file(defect), file(b"no picture"), file(normal)])
+batch = predict_batch.sync("default", client=client, body=pictures)
+assert isinstance(batch, BatchBody) and [each.index for each in batch.items] == [0, 1, 2]
+first, second, third = batch.items
+assert isinstance(first.prediction, PredictionBody) and first.prediction.score == found.score
+assert isinstance(second.problem, ProblemBody) and second.problem.code is ProblemCode.UNSUPPORTED_IMAGE
+assert isinstance(third.prediction, PredictionBody) and third.prediction.label is Label.NORMAL
+
+looked = reload_model.sync("default", client=client)
+assert isinstance(looked, ReloadedModelBody) and looked.newest == found.model.version and looked.added == []
+everything = reload_all.sync(client=client)
+assert isinstance(everything, ReloadBody) and [each.name for each in everything.models] == [looked.name]
 
 known = get_model.sync("default", client=client)
 assert isinstance(known, ModelBody) and known.name == found.model.name and known.newest == found.model.version

@@ -3,7 +3,19 @@ import { strict as assert } from "node:assert";
 import { openAsBlob } from "node:fs";
 
 import { client } from "./typescript/client.gen";
-import { anomalyMap, getModel, heatmap, listModels, livez, metrics, predict, readyz } from "./typescript/sdk.gen";
+import {
+  anomalyMap,
+  getModel,
+  heatmap,
+  listModels,
+  livez,
+  metrics,
+  predict,
+  predictBatch,
+  readyz,
+  reloadAll,
+  reloadModel,
+} from "./typescript/sdk.gen";
 
 async function main(): Promise<void> {
   const [url, defectPath, normalPath] = process.argv.slice(2);
@@ -33,6 +45,19 @@ async function main(): Promise<void> {
   assert.ok(refused.error && "code" in refused.error && refused.error.code === "unsupported_image");
   const unknown = await getModel({ path: { model: "none" } });
   assert.ok(unknown.error && "code" in unknown.error && unknown.error.code === "model_not_found");
+
+  const images = [defect, new Blob(["no picture"]), normal];
+  const batch = (await predictBatch({ path, body: { images }, parseAs: "json", throwOnError: true })).data;
+  assert.ok(typeof batch !== "string");
+  assert.deepEqual(batch.items.map((each) => each.index), [0, 1, 2]);
+  assert.equal(batch.items[0].prediction?.score, found.score);
+  assert.equal(batch.items[1].problem?.code, "unsupported_image");
+  assert.equal(batch.items[2].prediction?.label, "normal");
+
+  const looked = (await reloadModel({ path, throwOnError: true })).data;
+  assert.deepEqual([looked.newest, looked.added], [found.model.version, []]);
+  const everything = (await reloadAll({ throwOnError: true })).data;
+  assert.deepEqual(everything.models.map((each) => each.name), [looked.name]);
 
   const known = (await getModel({ path, throwOnError: true })).data;
   assert.deepEqual([known.name, known.newest], [found.model.name, found.model.version]);
