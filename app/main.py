@@ -76,7 +76,10 @@ def build_app(settings: Settings) -> FastAPI:
             predictor.close()
 
     services = Services(catalogue, predictor, worker, reloader, metrics.exposition, settings.batch_pictures)
-    return create_app(services, max_body_bytes=settings.max_image_bytes, record=record, lifespan=lifespan)
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
+    return create_app(
+        services, max_body_bytes=settings.max_image_bytes, cors_origins=origins, record=record, lifespan=lifespan
+    )
 
 
 class Server(uvicorn.Server):

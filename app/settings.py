@@ -12,6 +12,8 @@ from app.detectors import SearchMode
 from app.runtime import PrecisionChoice, Runtime
 
 PREFIX = "TESSERA_"
+_ORIGIN = r"https?://[^\s/,]+"
+ORIGINS = rf"^(\*|{_ORIGIN}(\s*,\s*{_ORIGIN})*)?$"
 
 
 class Settings(BaseSettings):
@@ -22,6 +24,11 @@ class Settings(BaseSettings):
     models_dir: Path = Field(default=Path("models"), description="The model repository: <name>/<version>/ in it.")
     host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 for all of IPv4.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 for any that is free.")
+    cors_origins: str = Field(
+        default="",
+        pattern=ORIGINS,
+        description="Whose pages may call from browsers: origins like https://line3.example, with commas; * for all.",
+    )
     device: str = Field(default="auto", description="What computes: auto, cpu, cuda, cuda:N, or several with commas.")
     default_model: str | None = Field(default=None, description="The model that `default` means, if there are several.")
     reload_interval_s: float = Field(

@@ -1,13 +1,17 @@
 """The application that a server runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from app.api import anomaly_map, heatmap, models, predict, predict_batch, probes, reload
+from app.api.answer_headers import ANSWER_HEADERS
+from app.api.caching import CacheHeaders
 from app.api.contract import CONTACT, DESCRIPTION, LICENCE, SERVERS, TAGS, describe
 from app.api.dependencies import Services
 from app.api.disconnects import Disconnects
@@ -17,6 +21,14 @@ from app.api.problems import UnexpectedErrors, register_problems
 from app.api.recording import Recording, RequestRecord
 from app.api.request_id import RequestId
 
+COMPRESSED_FROM = 1024
+"""Shorter answers fit into one packet as they are."""
+COMPRESSION_LEVEL = 4
+INCOMPRESSIBLE = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/x-npy", "image/tiff")
+"""Floats lose a tenth of their size, and take longer than most networks would."""
+EXPOSED = (*ANSWER_HEADERS, "ETag", "Retry-After", "X-Request-ID")
+"""What scripts of other origins may read."""
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -24,10 +36,14 @@ def create_app(
     services: Services,
     *,
     max_body_bytes: int,
+    cors_origins: Sequence[str] = (),
     record: Callable[[RequestRecord], None],
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
-    """The HTTP interface to `services`; `record` is told of requests, `lifespan` starts and stops what they need."""
+    """The HTTP interface to `services`; `record` is told of requests, `lifespan` starts and stops what they need.
+
+    Pages of `cors_origins` may use it from browsers; `*` stands for all.
+    """
     app = FastAPI(
         title="Tessera",
         summary="Tiled visual anomaly detection",
@@ -45,6 +61,14 @@ def create_app(
         middleware=[  # the outermost first
             Middleware(RequestId),
             Middleware(Recording, record=record),
+            *_cors(cors_origins),
+            Middleware(CacheHeaders),
+            Middleware(
+                GZipMiddleware,
+                minimum_size=COMPRESSED_FROM,
+                compresslevel=COMPRESSION_LEVEL,
+                exclude_content_types=INCOMPRESSIBLE,
+            ),
             Middleware(Disconnects),
             Middleware(UnexpectedErrors),
             Middleware(BodyLimit, max_bytes=max_body_bytes),
@@ -57,3 +81,19 @@ def create_app(
     mount_docs(app)
     describe(app)
     return app
+
+
+def _cors(origins: Sequence[str]) -> list[Middleware]:
+    if not origins:
+        return []
+    any_, day = ("*",), 86400
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=any_,
+            allow_headers=any_,
+            expose_headers=EXPOSED,
+            max_age=day,
+        )
+    ]

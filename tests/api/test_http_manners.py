@@ -1,0 +1,81 @@
+"""What browsers and proxies expect: compression, caching, and other origins."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from starlette.testclient import TestClient
+
+from app.main import build_app
+from app.settings import Settings
+
+ORIGIN = "https://line3.example"
+PREDICT = "/v1/models/patchcore/predict"
+
+
+def test_json_is_compressed_for_those_who_take_it(client: TestClient) -> None:
+    plain = client.get("/openapi.json", headers={"Accept-Encoding": "identity"})
+    with client.stream("GET", "/openapi.json", headers={"Accept-Encoding": "gzip"}) as packed:
+        content = b"".join(packed.iter_raw())
+    assert "content-encoding" not in plain.headers and packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    assert len(content) < len(plain.content) / 4 and gzip.decompress(content) == plain.content
+
+
+@pytest.mark.parametrize("route", ["heatmap", "anomaly-map", "anomaly-map?format=tiff", "anomaly-map?format=png16"])
+def test_files_that_would_hardly_shrink_are_sent_as_they_are(client: TestClient, normal_png: bytes, route: str) -> None:
+    files = {"image": normal_png}
+    answer = client.post(f"/v1/models/patchcore/{route}", files=files, headers={"Accept-Encoding": "gzip"})
+    assert answer.status_code == 200 and "content-encoding" not in answer.headers
+
+
+def test_lines_of_a_batch_can_be_read_compressed(client: TestClient, normal_png: bytes) -> None:
+    files = [("images", (f"{number}.png", normal_png)) for number in range(12)]
+    headers = {"Accept": "application/x-ndjson", "Accept-Encoding": "gzip"}
+    answer = client.post(f"{PREDICT}-batch", files=files, headers=headers)
+    assert answer.headers["content-encoding"] == "gzip"
+    assert set(answer.headers["vary"].split(", ")) == {"Accept", "Accept-Encoding"}
+    assert [json.loads(line)["index"] for line in answer.text.splitlines()] == list(range(12))
+
+
+def test_predictions_and_problems_are_kept_by_nobody(client: TestClient, normal_png: bytes) -> None:
+    for content in (normal_png, b"no picture"):
+        assert client.post(PREDICT, files={"image": content}).headers["cache-control"] == "no-store"
+
+
+def test_what_is_served_is_asked_for_again_and_assets_are_kept(client: TestClient) -> None:
+    assert client.get("/v1/models").headers["cache-control"] == "no-cache"
+    assert client.get("/docs/assets/swagger-ui.css").headers["cache-control"] == "public, max-age=86400"
+    assert client.get("/docs/assets/nothing.css").headers["cache-control"] == "no-store"
+
+
+def test_other_origins_are_told_nothing_by_default(client: TestClient) -> None:
+    answer = client.get("/livez", headers={"Origin": ORIGIN})
+    assert "access-control-allow-origin" not in answer.headers
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    assert client.options(PREDICT, headers=asked).status_code == 405
+
+
+def test_named_origins_may_call_and_read_our_headers(models_dir: Path, normal_png: bytes) -> None:
+    settings = Settings(models_dir=models_dir, device="cpu", cors_origins=f"http://localhost:3000, {ORIGIN}")
+    client = TestClient(build_app(settings))  # not started: the answers are problems, which other origins read, too
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-request-timeout"}
+    allowed = client.options(PREDICT, headers={"Origin": ORIGIN, **asked})
+    assert allowed.status_code == 200 and allowed.headers["access-control-allow-origin"] == ORIGIN
+    assert "x-request-timeout" in allowed.headers["access-control-allow-headers"]
+    assert client.options(PREDICT, headers={"Origin": "https://other.example", **asked}).status_code == 400
+
+    answer = client.post(PREDICT, files={"image": normal_png}, headers={"Origin": ORIGIN})
+    assert answer.status_code == 503 and answer.headers["access-control-allow-origin"] == ORIGIN
+    exposed = answer.headers["access-control-expose-headers"]
+    assert all(name in exposed for name in ("X-Request-ID", "Tessera-Model-Digest", "ETag", "Retry-After"))
+
+
+@pytest.mark.parametrize(
+    "origins", ["line3.example", "https://line3.example/path", "https://a.example https://b.example"]
+)
+def test_what_is_no_origin_is_refused(origins: str) -> None:
+    with pytest.raises(ValidationError, match="cors_origins"):
+        Settings(cors_origins=origins)
