@@ -17,6 +17,8 @@ import httpx2
 import pytest
 from PIL import Image
 
+from app.main import listen
+
 WAIT_S = 180.0  # machines can be busy
 COMMAND = [
     sys.executable,
@@ -179,3 +181,10 @@ def test_8192_by_8192_pixels_are_answered_in_bounded_memory(large_models_dir: Pa
         peak = re.search(r"VmHWM:\s+(\d+) kB", status)
         assert peak is not None
         assert int(peak[1]) < 4 * 2**20
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
