@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [  # from the top; those in a set never import each oth
     {"pipeline"},
     {"runtime"},
     {"detectors", "data"},
-    {"tiling", "backbones", "scoring", "rendering", "decoding"},
+    {"tiling", "backbones", "scoring", "rendering", "decoding", "synthesis"},
     {"errors"},
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
