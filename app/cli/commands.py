@@ -1,4 +1,4 @@
-"""The command line: `tessera serve | train | evaluate | predict | import | models`."""
+"""The command line: `tessera serve | train | evaluate | predict | import | backbone | models`."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from jsonargparse import ArgumentParser, Namespace
 
-from app.cli import evaluate, import_, models, predict, serve, train
+from app.cli import backbone, evaluate, import_, models, predict, serve, train
 from app.cli.class_names import translated
 from app.errors import TesseraError
 from app.terminal import complain
@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": Command(evaluate.parser, evaluate.run, "measure a model on labelled pictures, and report it"),
     "import": Command(import_.parser, import_.run, "import a model that anomalib trained"),
     "predict": Command(predict.parser, predict.run, "predict pictures or folders of them"),
+    "backbone": Command(backbone.parser, backbone.run, "make a backbone of your own"),
     "models": Command(models.parser, models.run, "list or verify the models of a repository"),
 }
 

@@ -1,0 +1,74 @@
+"""`tessera backbone train`."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from time import monotonic
+from typing import Literal
+
+from jsonargparse import ArgumentParser, Namespace
+
+from app.backbones import ARCHITECTURES
+from app.data import pictures_in
+from app.errors import InvalidTraining
+from app.pipeline import resolve_device
+from app.terminal import console, progress_bars
+from app.training.checkpoint import Checkpoint
+from app.training.distillation import DistillationRecipe, Making, Teacher, distil, write_backbone
+
+
+def parser() -> ArgumentParser:
+    """The command's arguments."""
+    parser = ArgumentParser(
+        description="Distil the features of a ResNet, layer1 to layer3, into a network of its own on pictures that are "
+        "made by formulas, and, if folders are named, on windows of your own. Stopped or killed, it goes on."
+    )
+    parser.add_argument("action", type=Literal["train"], help="what to do: train")
+    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser.add_argument(
+        "--teacher", type=str, required=True, help="a file of weights with timm's or torchvision's names"
+    )
+    parser.add_argument("--teacher_architecture", type=str, default="resnet18", help=", ".join(ARCHITECTURES))
+    parser.add_argument("--architecture", type=str, default="resnet18", help="of the student")
+    parser.add_argument("--output", type=Path, required=True, help="the .safetensors to write; the card lies beside it")
+    parser.add_argument("--folders", type=list[Path], default=[], help="pictures of your own to mix in")
+    parser.add_argument("--share", type=float, default=0.5, help="how much of each step they are, if there are any")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_class_arguments(DistillationRecipe)
+    return parser
+
+
+def run(given: Namespace) -> int:
+    """Trains and writes a backbone."""
+    if given.output.suffix != ".safetensors":
+        raise InvalidTraining(f"output is {given.output}; name a file that ends with .safetensors")
+    if not 0 <= given.share <= 1:
+        raise InvalidTraining(f"share is {given.share}; use 0 to 1")
+    recipe = DistillationRecipe(**{each.name: given[each.name] for each in fields(DistillationRecipe)})
+    pictures = [path for folder in given.folders for path, _ in pictures_in(folder)]
+    device = resolve_device(given.device)
+    teacher = Teacher(given.teacher_architecture, given.teacher, device, recipe.picture_size)
+    checkpoint = Checkpoint(given.output.with_suffix(".training.pt"), _fingerprint(given, recipe, pictures))
+    share = given.share if pictures else 0.0
+    started = monotonic()
+    with progress_bars() as report:
+        outcome = distil(teacher, given.architecture, recipe, device, checkpoint, report, pictures, share)
+    teacher_name = Path(teacher.source).name
+    seconds = monotonic() - started
+    making = Making(given.architecture, teacher_name, recipe, len(pictures), share, seconds, str(device), outcome.curve)
+    card = write_backbone(outcome.backbone, given.output, making)
+    checkpoint.remove()
+    console.print(f"wrote {given.output} and its card {card}", soft_wrap=True)
+    return 0
+
+
+def _fingerprint(given: Namespace, recipe: DistillationRecipe, pictures: Sequence[Path]) -> str:
+    """Of all that determines the result."""
+    content = {
+        "recipe": asdict(recipe),
+        "networks": [given.teacher_architecture, given.teacher, given.architecture],
+        "pictures": [given.share, *([str(path), path.stat().st_size] for path in pictures)],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

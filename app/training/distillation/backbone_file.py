@@ -1,0 +1,73 @@
+"""A trained backbone as files: weights in half precision under timm's names, and a card that says how it was made."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from app.backbones import ResNet
+from app.training.distillation.recipe import DistillationRecipe
+from app.training.distillation.teacher import LAYERS
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a backbone was made: what a card tells."""
+
+    architecture: str
+    teacher: str
+    recipe: DistillationRecipe
+    pictures: int  # somebody's own
+    share: float  # of those in each step
+    seconds: float  # since the training was started, or went on
+    device: str
+    curve: Sequence[Mapping[str, float]]
+
+
+def write_backbone(backbone: ResNet, path: Path, making: Making) -> Path:
+    """Writes `path` and, beside it, the card, each whole at any time; returns the card's place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in backbone.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, temporary, {"architecture": making.architecture, "teacher": making.teacher})
+        temporary.replace(path)
+        place = path.with_suffix(".md")
+        temporary.write_text(card(making))
+        temporary.replace(place)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return place
+
+
+def card(making: Making) -> str:
+    """The card, in Markdown."""
+    rows = "\n".join(
+        f"| {int(point['step']):,} | " + " | ".join(f"{point[layer]:.3f}" for layer in LAYERS) + " |"
+        for point in making.curve
+    )
+    recipe = "\n".join(f"| {name} | {value} |" for name, value in asdict(making.recipe).items())
+    own = f"{making.share:.0%} of each step from {making.pictures:,} picture files" if making.pictures else "none"
+    return f"""# {making.architecture}, distilled
+
+A {making.architecture} up to layer3 that learnt the features of layer1 to layer3 of `{making.teacher}`,
+by `tessera backbone train`, on pictures that are made by formulas while it trains (`app/synthesis`).
+Pictures of somebody's own: {own}.
+It took {making.seconds / 3600:.1f} hours on {making.device}.
+
+| recipe | |
+|---|---|
+{recipe}
+
+How much of the variance of the teacher's features it explains, on made pictures that it did not learn from (1 is all):
+
+| step | {" | ".join(LAYERS)} |
+|---|{"---|" * len(LAYERS)}
+{rows}
+"""

@@ -1,0 +1,149 @@
+"""Distillation of features (Romero et al. 2015, arXiv:1412.6550) on pictures that are made as they are needed."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import OneCycleLR
+
+from app.backbones import ResNet
+from app.detectors import Progress
+from app.errors import InvalidTraining
+from app.runtime.hardware import fast_precision
+from app.training.checkpoint import Checkpoint
+from app.training.distillation.lessons import Lessons
+from app.training.distillation.recipe import DistillationRecipe
+from app.training.distillation.student import Student
+from app.training.distillation.teacher import LAYERS, Teacher, variances
+
+HELD_OUT_BATCHES = 4
+WEIGHT_DECAY = 0.01
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The student, and at which steps how much of the variance of the teacher's layers it explained."""
+
+    backbone: ResNet
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+def distil(
+    teacher: Teacher,
+    architecture: str,
+    recipe: DistillationRecipe,
+    device: torch.device,
+    checkpoint: Checkpoint,
+    progress: Progress,
+    pictures: Sequence[Path] = (),
+    share: float = 0.0,
+) -> Outcome:
+    """A backbone that sees what the teacher sees, learnt from made pictures and, for a `share` of them, given ones.
+
+    Goes on from the checkpoint if it is of the same training, to the same result. Raises InvalidTraining if the loss
+    becomes NaN.
+    """
+    torch.manual_seed(recipe.seed)
+    training = _Training(teacher, Student(architecture, teacher.channels).to(device), recipe, device)
+    training.restore(checkpoint.load())
+    lessons = Lessons(recipe.batch_pictures, recipe.picture_size, recipe.seed, pictures, share)
+    for batch in lessons.batches(training.steps, recipe.steps):
+        training.step(batch.to(device))
+        progress("distilling", training.steps, recipe.steps, training.note())
+        checkpoint.save_if_due(training.state)
+    training.student.eval()
+    return Outcome(training.student.backbone, training.curve)
+
+
+class _Training:
+    """A student on its way."""
+
+    def __init__(self, teacher: Teacher, student: Student, recipe: DistillationRecipe, device: torch.device) -> None:
+        self._teacher, self.student, self._recipe = teacher, student, recipe
+        student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch forgets this one
+        self._autocast = _half_precision(device)
+        self._optimizer = torch.optim.AdamW(student.parameters(), recipe.learning_rate, weight_decay=WEIGHT_DECAY)
+        total = max(recipe.steps, 2)
+        self._schedule = OneCycleLR(self._optimizer, recipe.learning_rate, total_steps=total, pct_start=0.05)
+        held_out = Lessons(recipe.batch_pictures, recipe.picture_size, recipe.seed + 1)
+        self._held_out = [held_out.batch(number).to(device) for number in range(HELD_OUT_BATCHES)]
+        told = zip(*(teacher(batch) for batch in self._held_out), strict=True)
+        self._variances = variances([torch.cat(layer) for layer in told])
+        self.steps, self._loss = 0, float("nan")
+        self.curve: list[dict[str, float]] = []
+
+    @property
+    def _forced(self) -> bool:
+        return self.student.can_be_forced and self.steps < (1 - self._recipe.joint_share) * self._recipe.steps
+
+    def step(self, pictures: Tensor) -> None:
+        """One step of gradient descent, and the measurement that may be due after it."""
+        self.student.train()
+        told = self._teacher(pictures)
+        told = tuple(feature.clone() for feature in told)  # what was made in inference mode takes no part in gradients
+        with self._autocast():
+            found = self.student(pictures, told if self._forced else None)
+        loss = sum(
+            _unexplained(mine, true, scale) for mine, true, scale in zip(found, told, self._variances, strict=True)
+        )
+        assert isinstance(loss, Tensor)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
+        self._optimizer.step()
+        self._schedule.step()
+        self.steps, self._loss = self.steps + 1, float(loss.detach())
+        if self._loss != self._loss:
+            raise InvalidTraining(f"the loss became NaN in step {self.steps}; use a smaller learning_rate")
+        if self.steps % self._recipe.evaluate_every == 0 or self.steps == self._recipe.steps:
+            self.curve.append({"step": self.steps, **self._explained()})
+
+    @torch.no_grad()
+    def _explained(self) -> dict[str, float]:
+        """How much of the variance of held-out features the student explains, with its own layers below: at most 1."""
+        self.student.eval()
+        lost = torch.zeros(len(LAYERS))
+        for batch in self._held_out:
+            layers = zip(self.student(batch), self._teacher(batch), self._variances, strict=True)
+            lost += torch.tensor([float(_unexplained(mine, true, scale)) for mine, true, scale in layers])
+        return {layer: 1 - float(part) / len(self._held_out) for layer, part in zip(LAYERS, lost, strict=True)}
+
+    def note(self) -> str:
+        """How it goes, in words."""
+        explained = ", ".join(f"{layer} {self.curve[-1][layer]:.3f}" for layer in LAYERS) if self.curve else ""
+        return f"loss {self._loss:.3f}" + (f", explained: {explained}" if explained else "")
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on."""
+        return {
+            "student": self.student.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "steps": self.steps,
+            "curve": self.curve,
+        }
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        """Goes on from a state that `state` made, if there is one."""
+        if state is None:
+            return
+        self.student.load_state_dict(state["student"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self.steps, self.curve = state["steps"], state["curve"]
+
+
+def _half_precision(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+    """The context in which networks run that learn: bfloat16 where the hardware has it, which needs no loss scaling."""
+    has_it = torch.cuda.is_bf16_supported() if device.type == "cuda" else fast_precision(device) == "bfloat16"
+    return partial(torch.autocast, device.type, dtype=torch.bfloat16) if has_it else nullcontext
+
+
+def _unexplained(found: Tensor, true: Tensor, variance: Tensor) -> Tensor:
+    """The share of the channels' variance by which features differ, a mean over channels, pictures and cells."""
+    return ((found.float() - true).square() / variance).mean()

@@ -1,0 +1,34 @@
+"""A network whose features are learnt, run as fast as the device allows."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from app.detectors import Features, Patchcore
+from app.runtime import build_network, require, trace
+from app.runtime.options import RunOptions
+
+LAYERS = ("layer1", "layer2", "layer3")
+
+
+class Teacher:
+    """The features of layers 1 to 3 of a ResNet whose weights are in a file; raises InvalidWeights."""
+
+    def __init__(self, architecture: str, weights: str, device: torch.device, size: int) -> None:
+        detector = Patchcore(architecture, LAYERS, backbone_weights=weights)
+        self.source = detector.load_backbone()
+        backbone = detector.backbone.to(device).eval().requires_grad_(False)
+        self.architecture, self.channels = architecture, [backbone.channels[layer] for layer in LAYERS]
+        precision, *_ = require(RunOptions(), device)
+        self._network = build_network(trace(detector), device, "auto", precision, (size, size))
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Tensor) -> Features:
+        """Normalised pictures [n,3,s,s] -> features [n,C,s/4,s/4], [n,C,s/8,s/8], [n,C,s/16,s/16], float32."""
+        return tuple(feature.float() for feature in self._network(pictures))
+
+
+def variances(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Of each layer's channels, over all pictures and cells: [1,C,1,1], never 0."""
+    return tuple(feature.var((0, 2, 3), keepdim=True).clamp_min(1e-6) for feature in features)

@@ -1,0 +1,146 @@
+"""A student comes to see what its teacher sees, and an interrupted training ends as one that was not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from app.backbones import ResNet, load_weights
+from app.cli import main as tessera
+from app.detectors import silent
+from app.errors import InvalidTraining
+from app.training.checkpoint import Checkpoint
+from app.training.distillation import DistillationRecipe, Teacher, distil
+from app.training.distillation.lessons import Lessons
+from app.training.distillation.student import Student
+from app.training.distillation.teacher import LAYERS
+
+RECIPE = DistillationRecipe(steps=8, batch_pictures=6, picture_size=64, evaluate_every=4)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A teacher: random, but with batch norms that have seen pictures."""
+    torch.manual_seed(5)
+    network = ResNet("resnet18", LAYERS).train()
+    lessons = Lessons(16, 64, seed=9)
+    with torch.no_grad():
+        for number in range(12):
+            network(lessons.batch(number))
+    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
+    save_file({name: tensor.clone() for name, tensor in network.state_dict().items()}, path)
+    return str(path)
+
+
+def trained(
+    weights: str, checkpoint: Path, recipe: DistillationRecipe = RECIPE
+) -> tuple[ResNet, list[dict[str, float]]]:
+    teacher = Teacher("resnet18", weights, CPU, recipe.picture_size)
+    outcome = distil(teacher, "resnet18", recipe, CPU, Checkpoint(checkpoint, "same"), silent)
+    return outcome.backbone, outcome.curve
+
+
+@pytest.mark.slow
+def test_a_student_learns(weights: str, tmp_path: Path) -> None:
+    recipe = DistillationRecipe(steps=60, batch_pictures=12, picture_size=64, evaluate_every=10)
+    _, curve = trained(weights, tmp_path / "c", recipe)
+
+    assert [point["step"] for point in curve] == [10, 20, 30, 40, 50, 60]
+    assert all(curve[-1][layer] > curve[0][layer] + 0.3 for layer in LAYERS)  # it begins far below 0
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_an_interrupted_training_ends_as_one_that_was_not(weights: str, tmp_path: Path) -> None:
+    whole, curve = trained(weights, tmp_path / "whole")
+    checkpoint = Checkpoint(tmp_path / "part", "same", clock=iter(range(0, 10**6, 1000)).__next__)  # always due
+
+    def stop(stage: str, done: int, total: int, note: str = "") -> None:
+        if done == 5:
+            raise Stopped
+
+    teacher = Teacher("resnet18", weights, CPU, RECIPE.picture_size)
+    with pytest.raises(Stopped):
+        distil(teacher, "resnet18", RECIPE, CPU, checkpoint, stop)
+    resumed, resumed_curve = trained(weights, tmp_path / "part")
+
+    assert resumed_curve == curve
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_a_teacher_of_other_widths_is_learnt_from_through_linear_maps() -> None:
+    student = Student("resnet18", (256, 512, 1024))
+    found = student(torch.randn(2, 3, 64, 64))
+
+    assert not student.can_be_forced
+    assert [feature.shape[1] for feature in found] == [256, 512, 1024]
+    assert Student("resnet18", (64, 128, 256)).can_be_forced
+
+
+def test_a_batch_depends_on_seed_and_number_only() -> None:
+    lessons = Lessons(4, 64, seed=3)
+    several = list(lessons.batches(0, 3))
+
+    assert torch.equal(several[2], Lessons(4, 64, seed=3).batch(2))
+    assert not torch.equal(several[0], several[1])
+    assert not torch.equal(several[0], Lessons(4, 64, seed=4).batch(0))
+
+
+def test_windows_of_own_pictures_are_mixed_in(tmp_path: Path) -> None:
+    for name, size, grey in (("small", (20, 90), 10), ("large", (200, 100), 250)):
+        Image.fromarray(np.full(size, grey, np.uint8)).save(tmp_path / f"{name}.png")
+    batch = Lessons(8, 64, 0, sorted(tmp_path.iterdir()), share=0.5).batch(0)
+
+    plain = [bool((picture.amax((1, 2)) - picture.amin((1, 2)) < 1e-6).all()) for picture in batch]
+    assert plain == [False] * 4 + [True] * 4
+
+
+def command(weights: str, output: Path, *options: str) -> list[str]:
+    sizes = ["--steps", "2", "--batch_pictures", "4", "--picture_size", "64", "--device", "cpu"]
+    return ["backbone", "train", "--teacher", weights, "--output", str(output), *sizes, *options]
+
+
+def test_the_command_writes_weights_that_load_and_a_card(weights: str, tmp_path: Path) -> None:
+    output = tmp_path / "new" / "own.safetensors"
+    assert tessera(command(weights, output)) == 0
+
+    assert output.stat().st_size < 8e6
+    load_weights(ResNet("resnet18", LAYERS), output)
+    with safe_open(output, "pt") as file:
+        assert file.metadata() == {"architecture": "resnet18", "teacher": "teacher.safetensors"}
+    card = output.with_suffix(".md").read_text()
+    assert "teacher.safetensors" in card and "| steps | 2 |" in card and "made by formulas" in card
+    assert sorted(path.name for path in output.parent.iterdir()) == ["own.md", "own.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--picture_size", "100"], "multiple of 16"),
+        (["--share", "2"], "use 0 to 1"),
+        (["--learning_rate", "0"], "use more than 0"),
+        (["--teacher", "nothing.pth"], "there is no file nothing.pth"),
+        (["--teacher_architecture", "vgg"], "backbone 'vgg' is not known"),
+        (["--output", "own.pth"], "ends with .safetensors"),
+    ],
+)
+def test_bad_options_are_told(
+    weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert tessera(command(weights, tmp_path / "own.safetensors", *options)) == 1
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_loss_that_is_no_number_ends_the_training(weights: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidTraining, match="smaller learning_rate"):
+        trained(
+            weights, tmp_path / "c", DistillationRecipe(steps=30, batch_pictures=4, picture_size=64, learning_rate=1e12)
+        )
