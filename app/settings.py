@@ -42,7 +42,7 @@ class Settings(BaseSettings):
         default=272 * 2**20, ge=1, description="The largest upload; 8192 x 8192 pixels of 4 bytes fit into the default."
     )
     max_pixels: int = Field(default=8192 * 8192, ge=1, description="The largest picture, in pixels.")
-    batch_pictures: int = Field(default=100, ge=1, description="How many pictures a predict-batch request may have.")
+    batch_pictures: int = Field(default=100, ge=1, description="How many pictures a request may have.")
     queue_tiles: int = Field(
         default=4096, ge=1, description="How many tiles may wait or run; beyond, requests get 429."
     )

@@ -10,6 +10,8 @@ from app.api.named_enums import with_named_enums
 from app.api.picture_body import PICTURE_FORM
 from app.api.schema_examples import with_examples
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
+from app.api.v2.describe import TAG as INFERENCE_TAG
+from app.api.v2.schemas.inference import InferRequestBody
 
 DESCRIPTION = """\
 Small defects in large pictures, found by the tile.
@@ -17,7 +19,8 @@ Small defects in large pictures, found by the tile.
 Post a picture to a model; the answer is a score, a label and the regions of the defects, a heatmap, or the anomaly of
 each pixel. Scores are in [0, 1] and higher when more anomalous; over 0.5 a picture is anomalous.
 
-Errors are problem details (RFC 9457) whose `code` names the reason for programs. Every response has an `X-Request-ID`,
+Errors are problem details (RFC 9457) whose `code` names the reason for programs; those under `/v2` have that
+protocol's own form. Every response has an `X-Request-ID`,
 under which the request is found in the server's log; a client may send its own.
 """
 CONTACT = {"name": "The Tessera project"}
@@ -26,6 +29,11 @@ SERVERS = [{"url": "/", "description": "The server that answered with this docum
 TAGS = [
     {"name": "models", "description": "What is served: models, their versions, and why a version is refused."},
     {"name": "predictions", "description": "What a model says of a picture: as JSON, as a picture, or pixel by pixel."},
+    {
+        "name": INFERENCE_TAG,
+        "description": "Version 2 of the protocol that gateways and dashboards speak, with binary tensor data. Its "
+        'errors have its own form, `{"error": "..."}`.',
+    },
     {
         "name": "probes",
         "description": "For those who watch the server: whether it lives, is ready, and what it measured.",
@@ -36,7 +44,7 @@ _REQUEST_ID = {
     "schema": {"type": "string", "examples": ["7d0f6c4b9f0e4a7f8a3c5e2b1d9f6a80"]},
 }
 _REFERENCE = "#/components/schemas/{model}"
-_COMPONENTS: tuple[type[BaseModel], ...] = (ProblemBody, InvalidFieldBody)
+_COMPONENTS: tuple[type[BaseModel], ...] = (ProblemBody, InvalidFieldBody, InferRequestBody)
 
 
 def describe(app: FastAPI) -> None:

@@ -20,6 +20,9 @@ from app.api.limits import BodyLimit
 from app.api.problems import UnexpectedErrors, register_problems
 from app.api.recording import Recording, RequestRecord
 from app.api.request_id import RequestId
+from app.api.v2 import health as v2_health
+from app.api.v2 import infer as v2_infer
+from app.api.v2 import metadata as v2_metadata
 
 COMPRESSED_FROM = 1024
 """Shorter answers fit into one packet as they are."""
@@ -76,7 +79,8 @@ def create_app(
     )
     app.state.services = services
     register_problems(app)
-    for resource in (models, reload, predict, predict_batch, heatmap, anomaly_map, probes):
+    resources = (models, reload, predict, predict_batch, heatmap, anomaly_map, probes)
+    for resource in (*resources, v2_health, v2_metadata, v2_infer):
         app.include_router(resource.router)
     mount_docs(app)
     describe(app)

@@ -12,6 +12,14 @@ LINGER_S = 2.0
 """How long what a refused client still sends is read and dropped: many read no answer before they have sent all."""
 
 
+_KEY = "tessera.max_body_bytes"
+
+
+def max_body_bytes(scope: Scope) -> int:
+    """The limit on the body of a request that came through `BodyLimit`, which holds for what it unpacks to, too."""
+    return int(scope[_KEY])
+
+
 class BodyLimit:
     """Raises TooManyBytes where a body is read that is larger: at once if `Content-Length` tells, else on the way."""
 
@@ -23,6 +31,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope[_KEY] = self._max_bytes
         announced = Headers(scope=scope).get("content-length", "0")
         received, refused = int(announced) if announced.isdecimal() else 0, False
         if received <= self._max_bytes:

@@ -1,4 +1,6 @@
-"""Errors as problem details (RFC 9457): the one table, and the one place where statuses are given to errors."""
+"""Errors as problem details (RFC 9457), or under `/v2` in that protocol's form: the one table, and the one place where
+statuses are given to errors.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from app import errors
 from app.api.problem_codes import ProblemCode
 from app.api.request_id import request_id
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
+from app.api.v2.schemas.error import InferenceErrorBody
 
 STATUS: dict[type[errors.TesseraError], int] = {
     errors.InvalidTiling: 422,
@@ -136,6 +139,12 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return response
 
 
+def _speaks_v2(scope: Scope) -> bool:
+    """Whether the path belongs to the Open Inference Protocol, which has errors of its own form."""
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path == "/v2" or path.startswith("/v2/")
+
+
 def _field(location: Sequence[str | int]) -> str:
     """`query.version` of `("query", "version")`."""
     return ".".join(str(part) for part in location)
@@ -144,6 +153,8 @@ def _field(location: Sequence[str | int]) -> str:
 def _response(
     scope: Scope, status: int, code: str, title: str, detail: str, invalid: list[InvalidFieldBody] | None = None
 ) -> Response:
+    if _speaks_v2(scope):
+        return Response(InferenceErrorBody(error=detail).model_dump_json(), status, media_type="application/json")
     body = _body(scope, status, code, title, detail, invalid)
     return Response(body.model_dump_json(exclude_none=True), status, media_type=MEDIA_TYPE)
 

@@ -5,16 +5,19 @@ from app.service.predictor import Answer, Predicted, Predictor, StageObserver, T
 from app.service.reloaded import ReloadedModel
 from app.service.reloader import Reloader
 from app.service.shelf import ServedModel, VersionStatus
+from app.service.source import Pixels, Source
 
 __all__ = [
     "Answer",
     "CatalogueObserver",
     "ModelCatalogue",
+    "Pixels",
     "Predicted",
     "Predictor",
     "ReloadedModel",
     "Reloader",
     "ServedModel",
+    "Source",
     "StageObserver",
     "Timings",
     "VersionStatus",

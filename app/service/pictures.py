@@ -48,20 +48,20 @@ def extras(predicted: Predicted, include: Set[Include], drawing: Drawing = USUAL
 def heatmap_png(predicted: Predicted, style: Style, drawing: Drawing = USUAL) -> bytes:
     """PNG of the picture's size: its anomalies in colour, over it with the regions framed, or as black and white."""
     if style == "mask":
-        return encode_mask(_mask(predicted))
+        return encode_mask(anomaly_mask(predicted))
     if style == "heatmap":
-        return encode_png(colorize(_normalised(predicted), drawing.colors))
+        return encode_png(colorize(normalised_map(predicted), drawing.colors))
     boxes = [(region.top, region.left, region.height, region.width) for region in predicted.prediction.regions]
-    painted = overlay(predicted.image, _normalised(predicted), drawing.opacity, drawing.colors)
+    painted = overlay(predicted.image, normalised_map(predicted), drawing.opacity, drawing.colors)
     return encode_png(outline(painted, boxes))
 
 
 def map_file(predicted: Predicted, format: MapFormat, normalised: bool) -> bytes:
     """The map of the picture's size as a file, normalised or as the detector's distances."""
-    return encode_map(_normalised(predicted) if normalised else predicted.prediction.anomaly_map, format)
+    return encode_map(normalised_map(predicted) if normalised else predicted.prediction.anomaly_map, format)
 
 
-def _mask(predicted: Predicted) -> Tensor:
+def anomaly_mask(predicted: Predicted) -> Tensor:
     """Where the regions are, [H,W] bool."""
     criteria = predicted.prediction.criteria
     threshold = predicted.artifact.manifest.calibration.build().raw_value(criteria.threshold)
@@ -69,5 +69,6 @@ def _mask(predicted: Predicted) -> Tensor:
     return torch.from_numpy(over_threshold(found, threshold, criteria.min_region_area))
 
 
-def _normalised(predicted: Predicted) -> Tensor:
+def normalised_map(predicted: Predicted) -> Tensor:
+    """[H,W] float32 in [0,1], with the threshold at 0.5."""
     return predicted.artifact.manifest.calibration.build().normalise_map(predicted.prediction.anomaly_map)

@@ -1,7 +1,7 @@
-"""A picture's bytes -> what a model says of it."""
+"""A picture -> what a model says of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -11,15 +11,17 @@ from typing import Generic, Protocol, TypeVar
 from torch import Tensor
 
 from app.artifacts import Artifact
-from app.decoding import decode, read_header
-from app.errors import DeadlineExceeded, InvalidImage
+from app.errors import DeadlineExceeded, InvalidImage, LimitExceeded
 from app.pipeline import CALIBRATED, Criteria, Prediction, interpret, use_processors
 from app.scheduling import DeviceWorker, Done
 from app.service.catalogue import ModelCatalogue
 from app.service.decoded import DecodedPixels
-from app.tiling import TilePlan
+from app.service.source import Source, read_pixels, read_size
+from app.service.together import all_answers, named
+from app.tiling import Size, TilePlan
 
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Predictor:
         self,
         name: str,
         version: int | None,
-        data: bytes,
+        source: Source,
         render: Callable[[Predicted], T],
         timeout_s: float | None = None,
         criteria: Criteria = CALIBRATED,
@@ -108,9 +110,28 @@ class Predictor:
         DeadlineExceeded after `timeout_s` (by default the predictor's own). If that is over or the awaiting task is
         cancelled, the work is dropped: at once, or with the batch or step that is running.
         """
+        answer = self._answer(self._catalogue.get(name, version), source, render, criteria)
+        del source  # may be as large as the picture
+        return await self._within(timeout_s, answer)
+
+    async def predict_all(
+        self,
+        artifact: Artifact,
+        sources: Sequence[Source],
+        fit: Callable[[Sequence[Size]], None],
+        render: Callable[[Predicted], T],
+        timeout_s: float | None = None,
+        criteria: Criteria = CALIBRATED,
+    ) -> list[T]:
+        """What `render` makes of each picture, all of them by the same model; see `predict`.
+
+        Headers are read first, and `fit` may raise because of the pictures' sizes before any is decoded. One error is
+        the error of all.
+        """
+        return await self._within(timeout_s, self._answers(artifact, sources, fit, render, criteria))
+
+    async def _within(self, timeout_s: float | None, answer: Awaitable[A]) -> A:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
-        answer = self._answer(name, version, data, render, criteria)
-        del data  # may be as large as the picture
         try:
             async with asyncio.timeout(limit_s) as timeout:
                 return await answer
@@ -124,24 +145,39 @@ class Predictor:
                 "(X-Request-Timeout, request_timeout_s), send a smaller picture, or send it when there is less to do"
             ) from error
 
-    async def _answer(
+    async def _answers(
         self,
-        name: str,
-        version: int | None,
-        data: bytes,
+        artifact: Artifact,
+        sources: Sequence[Source],
+        fit: Callable[[Sequence[Size]], None],
         render: Callable[[Predicted], T],
         criteria: Criteria,
+    ) -> list[T]:
+        sizes = []
+        for number, source in enumerate(sources):
+            try:
+                sizes.append((await self._size(source))[0])
+            except (InvalidImage, LimitExceeded) as error:
+                raise named(error, number, len(sources)) from error
+        fit(sizes)
+
+        async def rendered(source: Source) -> T:  # and neither the picture nor its map, when there are many
+            return (await self._answer(artifact, source, render, criteria)).rendered
+
+        return await all_answers([partial(rendered, source) for source in sources])
+
+    async def _answer(
+        self, artifact: Artifact, source: Source, render: Callable[[Predicted], T], criteria: Criteria
     ) -> Answer[T]:
         started = self._clock()
-        artifact = self._catalogue.get(name, version)
-        if not data:
-            raise InvalidImage("the picture is empty; send the bytes of one")
-        header, header_s = await self._timed(self._headers, partial(read_header, data, max_pixels=self._max_pixels))
-        plan = artifact.model.plan(header.height, header.width)
+        (height, width), header_s = await self._size(source)
+        plan = artifact.model.plan(height, width)
         with self._worker.admit(plan.count) as ticket:
-            async with self._decoded.hold(header.height * header.width):
-                image, decode_s = await self._timed(self._pictures, partial(decode, data, max_pixels=self._max_pixels))
-                del data
+            async with self._decoded.hold(height * width):
+                image, decode_s = await self._timed(
+                    self._pictures, partial(read_pixels, source, max_pixels=self._max_pixels)
+                )
+                del source
                 done = await asyncio.wrap_future(self._worker.submit(ticket, artifact.models, image))
                 (predicted, rendered), render_s = await self._timed(
                     self._pictures, partial(_render, artifact, image, plan, done, criteria, render)
@@ -162,6 +198,9 @@ class Predictor:
         """Ends the threads, once nobody awaits anything any more."""
         for pool in (self._headers, self._pictures):
             pool.shutdown(cancel_futures=True)
+
+    async def _size(self, source: Source) -> tuple[Size, float]:
+        return await self._timed(self._headers, partial(read_size, source, max_pixels=self._max_pixels))
 
     async def _timed(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> tuple[T, float]:
         """What `work` returns in a thread of the pool, and how long it took there."""

@@ -68,6 +68,15 @@ def live(models_dir: Path) -> Iterator[Callable[..., Live]]:
         yield start
 
 
+@pytest.fixture(scope="module")
+def live_module(models_dir: Path) -> Iterator[Callable[..., Live]]:
+    """As `live`, but the servers end with the module's last test."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(
+            _running(Settings.model_validate({"models_dir": models_dir, "device": "cpu"} | settings))
+        )
+
+
 @contextmanager
 def _running(settings: Settings) -> Iterator[Live]:
     app = build_app(settings)

@@ -15,6 +15,16 @@ OPERATIONS = {
     "livez",
     "readyz",
     "metrics",
+    "v2_server_live",
+    "v2_server_ready",
+    "v2_server_metadata",
+    "v2_repository_index",
+    "v2_model_ready",
+    "v2_model_version_ready",
+    "v2_model_metadata",
+    "v2_model_version_metadata",
+    "v2_infer",
+    "v2_infer_version",
 }
 
 
@@ -63,3 +73,19 @@ def test_docs_need_nothing_from_elsewhere(client: TestClient) -> None:
 
 def test_root_leads_to_the_docs(client: TestClient) -> None:
     assert client.get("/").url.path == "/docs"
+
+
+def test_the_inference_protocol_is_described_with_its_own_errors(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    for path in ("/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"):
+        operation = schema["paths"][path]["post"]
+        assert operation["requestBody"]["content"].keys() == {"application/json", "application/octet-stream"}
+        responses = operation["responses"]
+        assert responses.keys() == {"200", "400", "404", "413", "415", "422", "429", "500", "503", "504"}
+        assert responses["200"]["content"].keys() == {"application/json", "application/octet-stream"}
+    for path, operations in schema["paths"].items():
+        for operation in operations.values() if path.startswith("/v2") else ():
+            for status, response in operation["responses"].items():
+                if status != "200":
+                    reference = response["content"]["application/json"]["schema"]["$ref"]
+                    assert reference == "#/components/schemas/InferenceErrorBody", (path, status)

@@ -82,7 +82,7 @@ def test_unknown_models_versions_paths_and_methods(client: TestClient) -> None:
         "/v1/models/screw/predict": "model_not_found",
         f"{URL}?version=7": "version_not_found",
         "/v1/models/default/predict": "model_not_found",
-        "/v2/anything": "not_found",
+        "/v3/anything": "not_found",
     }.items():
         answer = client.post(path, files=files)
         assert (answer.status_code, answer.json()["code"]) == (404, code)

@@ -1,0 +1,136 @@
+"""What may be asked for, and how it is told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.api.v2.invalid import invalid, too_large
+from app.api.v2.schemas.inference import InferOutputBody, InferRequestBody, Parameters
+from app.service import Predicted
+from app.service.pictures import anomaly_mask, normalised_map
+from app.tiling import Size
+
+Array = npt.NDArray[np.float32 | np.bool_ | np.bytes_]
+
+MOST_MAP_BYTES = 272 * 2**20
+"""Of one answer: an FP32 map of 8192 x 8192 pixels fits."""
+MOST_JSON_VALUES = 2**21
+"""Of one answer's maps in JSON: some 40 MB of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output of `rank` axes, the first of which counts the pictures; `of` makes what one picture has of it."""
+
+    datatype: str
+    rank: int
+    of: Callable[[Predicted], Array]
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it has a value for each pixel."""
+        return self.rank == 3
+
+    @property
+    def item_bytes(self) -> int:
+        """The bytes of an element of a map."""
+        return 1 if self.datatype == "BOOL" else 4
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An output that was asked for, and whether as binary data."""
+
+    name: str
+    binary: bool
+
+    @property
+    def output(self) -> Output:
+        """What it is."""
+        return OUTPUTS[self.name]
+
+
+def _float(value: float) -> Array:
+    return np.array([value], np.float32)
+
+
+OUTPUTS: dict[str, Output] = {
+    "score": Output("FP32", 1, lambda predicted: _float(predicted.prediction.score)),
+    "raw_score": Output("FP32", 1, lambda predicted: _float(predicted.prediction.raw_score)),
+    "label": Output("BYTES", 1, lambda predicted: np.array([predicted.prediction.label.value.encode()])),
+    "threshold": Output("FP32", 1, lambda predicted: _float(predicted.prediction.criteria.threshold)),
+    "anomaly_map": Output("FP32", 3, lambda predicted: normalised_map(predicted).numpy()[None]),
+    "raw_anomaly_map": Output("FP32", 3, lambda predicted: predicted.prediction.anomaly_map.numpy()[None]),
+    "mask": Output("BOOL", 3, lambda predicted: anomaly_mask(predicted).numpy()[None]),
+}
+BY_DEFAULT = ("score", "raw_score", "label", "threshold")
+
+
+def read_outputs(request: InferRequestBody) -> list[Wanted]:
+    """The outputs that a request asks for; raises HTTPException."""
+    default = _flag(request.parameters, "binary_data_output", False)
+    if request.outputs is None or not request.outputs:
+        return [Wanted(name, default) for name in BY_DEFAULT]
+    wanted: dict[str, Wanted] = {}
+    for each in request.outputs:
+        if each.name not in OUTPUTS:
+            raise invalid(f"there is no output {each.name!r}; there is: {', '.join(OUTPUTS)}")
+        if each.name in wanted:
+            raise invalid(f"output {each.name!r} is asked for twice; once is enough")
+        for parameter in ("classification", "shared_memory_region"):
+            if each.parameters.get(parameter):
+                raise invalid(f"output {each.name!r}: {parameter} is not supported; leave it out")
+        wanted[each.name] = Wanted(each.name, _flag(each.parameters, "binary_data", default))
+    return list(wanted.values())
+
+
+def _flag(parameters: Parameters, name: str, default: bool) -> bool:
+    value = parameters.get(name, default)
+    if not isinstance(value, bool):
+        raise invalid(f"{name} is {value!r}; give true or false")
+    return value
+
+
+def check_sizes(sizes: Sequence[Size], wanted: Sequence[Wanted]) -> None:
+    """Raises HTTPException if maps are wanted that do not fit into one tensor, or into an answer."""
+    maps = [each for each in wanted if each.output.is_map]
+    if not maps:
+        return
+    (height, width), count = sizes[0], len(sizes)
+    for number, (other_height, other_width) in enumerate(sizes):
+        if (other_height, other_width) != (height, width):
+            raise invalid(
+                f"picture {number} has {other_height} x {other_width} pixels, and picture 0 has {height} x {width}: "
+                f"their maps do not fit into one tensor; ask for {maps[0].name!r} with pictures of one size"
+            )
+    values = height * width * count
+    size = sum(each.output.item_bytes * values for each in maps)
+    if size > MOST_MAP_BYTES:
+        raise too_large(f"the maps have {size:,} bytes, the limit is {MOST_MAP_BYTES:,}; ask for fewer at once")
+    written = sum(values for each in maps if not each.binary)
+    if written > MOST_JSON_VALUES:
+        raise too_large(
+            f"the maps have {written:,} values, and JSON is limited to {MOST_JSON_VALUES:,}; ask for binary_data"
+        )
+
+
+def encode(wanted: Wanted, arrays: Sequence[Array]) -> tuple[InferOutputBody, bytes]:
+    """An output of all pictures, and its binary data."""
+    whole = np.concatenate(arrays)
+    body = InferOutputBody(name=wanted.name, datatype=wanted.output.datatype, shape=list(whole.shape))
+    if not wanted.binary:
+        flat = whole.reshape(-1)
+        body.data = (flat.astype(np.str_) if wanted.output.datatype == "BYTES" else flat).tolist()
+        return body, b""
+    data = _binary(whole)
+    body.parameters = {"binary_data_size": len(data)}
+    return body, data
+
+
+def _binary(whole: Array) -> bytes:
+    if whole.dtype.kind == "S":
+        return b"".join(len(each).to_bytes(4, "little") + each for each in whole.tolist())
+    little = whole.astype(whole.dtype.newbyteorder("<"), copy=False)
+    return little.tobytes()

@@ -1,0 +1,98 @@
+"""The input -> pictures."""
+
+from collections.abc import Mapping
+from math import isfinite
+
+from pydantic import JsonValue
+
+from app.api.v2.invalid import invalid
+from app.api.v2.schemas.inference import InferInputBody
+from app.api.v2.tensors import DTYPES, count, read_array, read_bytes
+from app.errors import TooManyPictures
+from app.service import Pixels, Source
+
+INPUT = "image"
+CHANNELS = (1, 3)
+
+_LAYOUTS = {4: ("NHWC", "NCHW"), 3: ("HWC", "CHW")}
+
+
+def read_pictures(tensor: InferInputBody, binary: memoryview, most: int) -> list[Source]:
+    """The pictures of a request's input; raises HTTPException, or TooManyPictures if there are more than `most`."""
+    if tensor.name != INPUT:
+        raise invalid(f"there is no input {tensor.name!r}; the only one is {INPUT!r}")
+    if tensor.data is not None and ("binary_data_size" in tensor.parameters or len(binary)):
+        raise invalid("the input has both data and binary data; send one of them")
+    if "shared_memory_region" in tensor.parameters:
+        raise invalid("shared memory is not supported; send the tensor as binary data")
+    if tensor.datatype == "BYTES":
+        _check_parameters(tensor)
+        _check_count(_files(tensor.shape), most)
+        return [*read_bytes(tensor, binary)]
+    if tensor.datatype not in DTYPES:
+        raise invalid(f"datatype {tensor.datatype!r} is not taken; send BYTES (a picture's file), {', '.join(DTYPES)}")
+    channels = _channel_axis(tensor)
+    _check_count(tensor.shape[0] if len(tensor.shape) == 4 else 1, most)
+    white = _white(tensor)
+    if not count(tensor.shape):
+        raise invalid(f"a tensor of shape {tensor.shape} has no pixels; send at least one picture")
+    values = read_array(tensor, binary)
+    pictures = values if values.ndim == 4 else values[None]
+    return [Pixels(each if channels == "first" else each.transpose(2, 0, 1), white) for each in pictures]
+
+
+def _files(shape: list[int]) -> int:
+    if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
+        return shape[0]
+    raise invalid(f"BYTES of shape {shape} are not taken; send [n] or [n,1], a picture's file in each element")
+
+
+def _check_count(pictures: int, most: int) -> None:
+    if pictures == 0:
+        raise invalid("there is no picture; send at least one")
+    if pictures > most:
+        raise TooManyPictures(
+            f"there are {pictures:,} pictures; send at most {most} with a request (the server's batch_pictures)"
+        )
+
+
+def _check_parameters(tensor: InferInputBody) -> None:
+    for name in ("layout", "white"):
+        if name in tensor.parameters:
+            raise invalid(f"{name} is for tensors of pixels; a picture's file tells it by itself")
+
+
+def _channel_axis(tensor: InferInputBody) -> str:
+    """`first` or `last`, as `layout` says, or as only one of the axes can be."""
+    shape = tensor.shape
+    if len(shape) not in _LAYOUTS:
+        raise invalid(
+            f"{tensor.datatype} of shape {shape} is not taken; send [n,H,W,C] or [n,C,H,W], or [H,W,C] or [C,H,W] "
+            "for one picture, where C is 1 or 3"
+        )
+    last, first = _LAYOUTS[len(shape)]
+    found = {first: shape[-3], last: shape[-1]}
+    layout = tensor.parameters.get("layout")
+    if layout is None:
+        possible = [name for name, size in found.items() if size in CHANNELS]
+        if len(possible) != 1:
+            problem = "both axes may be the channels" if possible else "no axis of channels has a size of 1 or 3"
+            raise invalid(f"shape {shape}: {problem}; the parameter layout says which it is: {last} or {first}")
+        layout = possible[0]
+    if not isinstance(layout, str) or layout not in found:
+        raise invalid(f"layout {layout!r} does not fit a tensor of {len(shape)} axes; give {last} or {first}")
+    if found[layout] not in CHANNELS:
+        raise invalid(f"shape {shape} as {layout} has {found[layout]} channels; there must be 1 (grey) or 3 (RGB)")
+    return "first" if layout == first else "last"
+
+
+def _white(tensor: InferInputBody) -> float:
+    parameters: Mapping[str, JsonValue] = tensor.parameters
+    if "white" not in parameters:
+        return 1.0
+    white = parameters["white"]
+    if tensor.datatype != "FP32":
+        raise invalid(f"white is for FP32; that of {tensor.datatype} is its largest value")
+    if type(white) not in (int, float) or not isfinite(float(str(white))) or not 1e-6 <= float(str(white)) <= 1e9:
+        raise invalid(f"white is {white!r}; give the value that white pixels have, such as 1 or 255")
+    return float(str(white))

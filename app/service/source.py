@@ -1,0 +1,85 @@
+"""A picture as it was sent: its file's bytes, or its pixels as numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from app.decoding import decode, read_header
+from app.decoding.limits import check_pixels
+from app.errors import InsufficientMemory, InvalidImage
+from app.tiling import Size
+
+Values = npt.NDArray[np.uint8 | np.uint16 | np.float32]
+
+_WHITE_16 = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Numbers [C,H,W], C = 1 (grey) or 3 (RGB): integers as in a picture, or floats in [0, `white`].
+
+    May be a view of a request's body, in any order of axes.
+    """
+
+    values: Values
+    white: float = 1.0
+
+
+Source = bytes | Pixels
+
+
+def read_size(source: Source, *, max_pixels: int) -> Size:
+    """Height and width of the upright picture, for which no memory is needed.
+
+    Raises InvalidImage if it has none, what `read_header` raises, or TooManyPixels.
+    """
+    if isinstance(source, Pixels):
+        _, height, width = source.values.shape
+        if not height * width:
+            raise InvalidImage(f"the picture has {height} x {width} pixels; send at least one")
+        check_pixels(height, width, max_pixels)
+        return height, width
+    if not source:
+        raise InvalidImage("the picture is empty; send the bytes of one")
+    header = read_header(source, max_pixels=max_pixels)
+    return header.height, header.width
+
+
+def read_pixels(source: Source, *, max_pixels: int) -> Tensor:
+    """[C,H,W] contiguous uint8 or uint16, see `decode`; floats are rounded to 16 bits, as those of a TIFF are.
+
+    Raises what `decode` raises, and InvalidImage for floats that are not in [0, `white`].
+    """
+    if isinstance(source, bytes):
+        return decode(source, max_pixels=max_pixels)
+    try:
+        return torch.from_numpy(_integers(source))
+    except MemoryError as error:
+        raise InsufficientMemory("There is not enough memory for this picture; send a smaller one") from error
+
+
+def _integers(pixels: Pixels) -> npt.NDArray[np.uint8 | np.uint16]:
+    values = pixels.values
+    if values.dtype != np.float32:
+        return np.array(values, order="C")
+    rounded = np.empty(values.shape, np.uint16)
+    for channel, out in zip(values, rounded, strict=True):  # a channel at a time: float32 is twice the picture
+        _check_range(channel, pixels.white)
+        scaled = channel * np.float32(_WHITE_16 / pixels.white)
+        np.rint(scaled, out=scaled)
+        out[...] = scaled
+    return rounded
+
+
+def _check_range(channel: npt.NDArray[np.generic], white: float) -> None:
+    lowest, highest = float(channel.min()), float(channel.max())
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        raise InvalidImage("the picture has values that are no finite numbers (NaN or infinity); replace them")
+    if lowest < 0 or highest > np.float32(white):
+        raise InvalidImage(
+            f"the picture has values from {lowest:g} to {highest:g}, and its floats must lie in [0, {white:g}]; "
+            "scale them, or say which value is white (255 for floats made of 8-bit pixels)"
+        )

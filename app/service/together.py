@@ -1,0 +1,52 @@
+"""Several pictures of one request that are answered together, or not at all."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from app.errors import InvalidImage, LimitExceeded, Overloaded
+from app.service.batch import IN_FLIGHT
+
+T = TypeVar("T")
+Ask = Callable[[], Awaitable[T]]
+
+
+async def all_answers(asks: Sequence[Ask[T]]) -> list[T]:
+    """What comes of each picture, in their order; the first error ends it, and gives up the work that is left.
+
+    A queue that is full because of the request's own pictures is waited for; one that is full without them is not.
+    """
+    answers: dict[int, T] = {}
+    waiting, running = deque(range(len(asks))), dict[asyncio.Future[T], int]()
+    limit = IN_FLIGHT
+    try:
+        while waiting or running:
+            while waiting and len(running) < limit:
+                number = waiting.popleft()
+                running[asyncio.ensure_future(_named(asks[number], number, len(asks)))] = number
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                number = running.pop(task)
+                if isinstance(task.exception(), Overloaded) and running:
+                    waiting.appendleft(number)
+                    limit = len(running)  # it is tried again once one of these has ended
+                else:
+                    answers[number] = task.result()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    return [answers[number] for number in range(len(asks))]
+
+
+async def _named(ask: Ask[T], number: int, count: int) -> T:
+    try:
+        return await ask()
+    except (InvalidImage, LimitExceeded) as error:
+        raise named(error, number, count) from error
+
+
+def named(error: InvalidImage | LimitExceeded, number: int, count: int) -> InvalidImage | LimitExceeded:
+    """The error, which tells the picture, counted from 0, if there are several."""
+    return type(error)(f"picture {number} of {count}: {error}") if count > 1 else error

@@ -1,0 +1,47 @@
+import gzip
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.api.v2.encodings import chosen, packed, unpacked
+
+UNPACK: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
+PACK: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+
+
+@given(st.binary(max_size=3000), st.sampled_from(["gzip", "deflate"]))
+def test_what_was_packed_is_unpacked(data: bytes, encoding: str) -> None:
+    assert unpacked(PACK[encoding](data), encoding, 3000) == data
+    assert UNPACK[encoding](packed([data[:7], data[7:]], encoding)) == data
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 5 * 2**20])
+def test_bodies_of_several_steps_are_unpacked_whole(encoding: str, size: int) -> None:
+    for data in (bytes(size), np.random.default_rng(0).bytes(size)):
+        assert unpacked(PACK[encoding](data), encoding, size) == data
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("", None),
+        ("identity", None),
+        ("br", None),
+        ("gzip", "gzip"),
+        ("deflate", "deflate"),
+        ("gzip, deflate", "gzip"),
+        ("GZIP", "gzip"),
+        ("gzip;q=0.2, deflate;q=0.9", "deflate"),
+        ("gzip;q=0", None),
+        ("gzip;q=0, deflate", "deflate"),
+        ("gzip;q=much", None),
+        (",;=,", None),
+    ],
+)
+def test_the_encoding_is_one_that_is_accepted(accepted: str, encoding: str | None) -> None:
+    assert chosen(accepted) == encoding

@@ -1,0 +1,63 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from app.errors import InvalidImage, TooManyPixels
+from app.service.source import Pixels, Values, read_pixels, read_size
+
+MOST = 10_000
+
+
+def test_integers_are_taken_as_they_are_in_any_order_of_axes() -> None:
+    for dtype in (np.uint8, np.uint16):
+        values: Values = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(dtype)
+        pixels = read_pixels(Pixels(values.transpose(2, 0, 1)), max_pixels=MOST)
+        assert pixels.is_contiguous() and np.array_equal(pixels.numpy(), values.transpose(2, 0, 1))
+
+
+def test_pixels_are_a_copy_so_that_the_body_may_go() -> None:
+    values = np.zeros((1, 2, 2), np.uint8)
+    pixels = read_pixels(Pixels(values), max_pixels=MOST)
+    values[:] = 7
+    assert not pixels.any()
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 4095.0, 65535.0])
+def test_floats_are_rounded_to_16_bits(white: float) -> None:
+    levels = np.arange(65536).reshape(1, 256, 256)
+    values = (levels / 65535 * white).astype(np.float32)
+    found = read_pixels(Pixels(values, white), max_pixels=70_000)
+    assert found.dtype == torch.uint16 and np.array_equal(found.numpy(), levels)
+
+
+def test_floats_and_a_float_tiff_are_the_same_picture() -> None:
+    values = np.random.default_rng(0).random((20, 30), np.float32)
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "TIFF")
+    expected = read_pixels(file.getvalue(), max_pixels=MOST)
+    assert np.array_equal(read_pixels(Pixels(values[None]), max_pixels=MOST).numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -0.001, 1.001])
+def test_floats_out_of_range_are_refused(value: float) -> None:
+    values = np.full((3, 4, 5), 0.5, np.float32)
+    values[2, 3, 4] = value
+    with pytest.raises(InvalidImage):
+        read_pixels(Pixels(values), max_pixels=MOST)
+
+
+def test_sizes_are_told_and_limited_without_reading() -> None:
+    endless = np.broadcast_to(np.uint8(0), (3, 2**20, 2**20))  # a byte of memory
+    assert read_size(Pixels(endless[:, :20, :30]), max_pixels=MOST) == (20, 30)
+    with pytest.raises(TooManyPixels, match="10,000"):
+        read_size(Pixels(endless), max_pixels=MOST)
+    with pytest.raises(InvalidImage, match="0 x 30"):
+        read_size(Pixels(endless[:, :0, :30]), max_pixels=MOST)
+
+
+def test_an_empty_file_is_refused() -> None:
+    with pytest.raises(InvalidImage, match="empty"):
+        read_size(b"", max_pixels=MOST)
