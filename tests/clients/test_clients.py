@@ -68,7 +68,8 @@ def test_every_operation_is_used_by_every_client() -> None:
     import json
 
     document = json.loads((ROOT / "openapi.json").read_text())
-    names = [each["operationId"] for path in document["paths"].values() for each in path.values()]
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    names = [each["operationId"] for each in operations if each["tags"] != ["open inference protocol"]]  # has clients
     for program in PROGRAMS.iterdir():
         text = program.read_text()
         for name in names:
