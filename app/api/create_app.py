@@ -23,13 +23,14 @@ from app.api.request_id import RequestId
 from app.api.v2 import health as v2_health
 from app.api.v2 import infer as v2_infer
 from app.api.v2 import metadata as v2_metadata
+from app.api.v2.request import HEADER_LENGTH
 
 COMPRESSED_FROM = 1024
 """Shorter answers fit into one packet as they are."""
 COMPRESSION_LEVEL = 4
-INCOMPRESSIBLE = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/x-npy", "image/tiff")
-"""Floats lose a tenth of their size, and take longer than most networks would."""
-EXPOSED = (*ANSWER_HEADERS, "ETag", "Retry-After", "X-Request-ID")
+INCOMPRESSIBLE = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "application/x-npy", "image/tiff")
+"""Floats lose a tenth of their size, and take longer than most networks would. /v2 does it itself, for it knows deflate."""
+EXPOSED = (*ANSWER_HEADERS, "ETag", HEADER_LENGTH, "Retry-After", "X-Request-ID")
 """What scripts of other origins may read."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -110,7 +110,7 @@ def _response(
     parts = [header, *(data for _, data in encoded)]
     binary = any(each.binary for each in wanted)
     encoding = encodings.chosen(accepted) if sum(map(len, parts)) >= encodings.SMALLEST else None
-    headers = {"Vary": "Accept-Encoding"}
+    headers = {"Vary": "Accept-Encoding"} if binary or encoding is not None else {}  # else the middleware says it
     if binary:
         headers[HEADER_LENGTH] = str(len(header))
     if encoding is not None:

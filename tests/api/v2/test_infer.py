@@ -119,6 +119,17 @@ def test_answers_are_compressed_as_asked(
     assert found[0] == plain[0] and all(np.array_equal(found[1][name], plain[1][name]) for name in MAPS)
 
 
+@pytest.mark.parametrize("accepted", ["identity", "gzip", "deflate"])
+def test_json_is_compressed_once_and_says_what_it_depends_on(
+    client: TestClient, defect_png: bytes, accepted: str
+) -> None:
+    request = in_json(defect_png) | {"outputs": [{"name": "anomaly_map"}]}
+    answer = client.post(URL, json=request, headers={"Accept-Encoding": accepted})
+    assert answer.headers.get("Content-Encoding", "identity") == accepted
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert taken_apart(answer)[1]["anomaly_map"].shape == (1, 96, 160)
+
+
 def test_small_answers_are_sent_as_they_are(client: TestClient, normal_png: bytes) -> None:
     answer = ask(client, files_input([normal_png]), headers={"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in answer.headers
