@@ -29,7 +29,7 @@ COMPRESSED_FROM = 1024
 """Shorter answers fit into one packet as they are."""
 COMPRESSION_LEVEL = 4
 INCOMPRESSIBLE = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "application/x-npy", "image/tiff")
-"""Floats lose a tenth of their size, and take longer than most networks would. /v2 does it itself, for it knows deflate."""
+"""Floats lose a tenth of their size, and take longer than most networks would; /v2 packs its own if asked to."""
 EXPOSED = (*ANSWER_HEADERS, "ETag", HEADER_LENGTH, "Retry-After", "X-Request-ID")
 """What scripts of other origins may read."""
 

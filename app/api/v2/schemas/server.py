@@ -32,7 +32,7 @@ class ServerMetadataBody(BaseModel):
 class IndexRequestBody(BaseModel):
     """Which versions are asked for."""
 
-    ready: bool = Field(default=False, description="Only those that are served.", examples=[True])
+    ready: bool = Field(default=False, strict=True, description="Only those that are served.", examples=[True])
 
 
 class IndexEntryBody(BaseModel):
