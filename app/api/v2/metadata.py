@@ -57,7 +57,7 @@ async def version_metadata(model: ModelName, version: VersionInPath, catalogue: 
     "/repository/index",
     summary="List the repository",
     response_description="All versions of all models.",
-    responses=error_responses(422, 500),
+    responses=error_responses(400, 422, 500),
     name="v2_repository_index",
 )
 async def index(catalogue: CatalogueDep, request: IndexRequestBody | None = None) -> list[IndexEntryBody]:

@@ -27,6 +27,11 @@ def test_an_index_is_asked_for_by_true_or_false(client: TestClient, body: str) -
     assert answer.status_code == 422 and list(answer.json()) == ["error"]
 
 
+def test_an_index_that_is_asked_for_by_no_text_is_malformed(client: TestClient) -> None:
+    answer = client.post("/v2/repository/index", content=b"\xff", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400 and list(answer.json()) == ["error"]
+
+
 def test_a_refused_version_is_listed_with_its_reason_and_not_ready(
     models_dir: Path, tmp_path: Path, until_ready: Callable[[TestClient], None]
 ) -> None:
