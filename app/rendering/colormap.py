@@ -4,8 +4,8 @@ A path runs through Oklab (Bjorn Ottosson, "A perceptual color space for image p
 https://bottosson.github.io/posts/oklab/) by control points, and is cut into 255 steps of equal Oklab distance:
 equal steps of heat look equally large. Lightness rises all the way, so that the order of the colours also holds for the
 colour-blind and in print. The points of `ember` are our own; `viridis` and `cividis` run through ten colours of the
-maps that are known by these names (Smith and van der Walt 2015; Nunez, Anderton and Renslow 2018), and differ from
-these by steps that no eye sees.
+maps that are known by these names (Smith and van der Walt 2015; Nunez, Anderton and Renslow 2018). As their steps are
+equal in Oklab, they differ from those maps by 3 of 255 levels on average, and by 18 at most.
 """
 
 from enum import StrEnum
