@@ -7,7 +7,7 @@ They are what the backbone learns to tell from the texture around them. They are
 import torch
 from torch import Generator, Tensor
 
-from scripts.demo.textures import band_noise, log_uniform, uniform
+from app.synthesis.fields import band_noise, log_uniform, uniform
 
 KINDS = 4  # stroke, spot, discolouration, foreign patch
 
@@ -55,7 +55,7 @@ def _spot(n: int, size: int, generator: Generator) -> tuple[Tensor, Tensor]:
     top, left = (uniform(n, 0.05 * size, 0.95 * size, generator)[:, None, None] for _ in range(2))
     radius, stretch = log_uniform(n, 1.5, 8.0, generator)[:, None, None], log_uniform(n, 0.6, 1.6, generator)
     y, x = steps[:, None] - top, steps[None, :] - left
-    rough = band_noise(n, size, torch.full((n,), 12.0), torch.full((n,), 0.6), generator)
+    rough = band_noise(size, torch.full((n,), 12.0), torch.full((n,), 0.6), generator)
     rho = ((y * stretch[:, None, None]) ** 2 + x**2).sqrt() / radius + 0.15 * rough
     hole = torch.sigmoid((1.0 - rho) * 6.0)
     edge = torch.exp(-0.5 * ((rho - 1.2) / 0.25) ** 2) * ((y + x) / radius).clamp(-1.0, 1.0)
@@ -68,7 +68,7 @@ def _blob(n: int, size: int, generator: Generator) -> Tensor:
     steps = torch.arange(size, dtype=torch.float32)
     top, left = (uniform(n, 0.0, size, generator)[:, None, None] for _ in range(2))
     radius = log_uniform(n, 0.08 * size, 0.45 * size, generator)[:, None, None]
-    rough = band_noise(n, size, radius[:, 0, 0] * 1.5, torch.full((n,), 0.6), generator)
+    rough = band_noise(size, radius[:, 0, 0] * 1.5, torch.full((n,), 0.6), generator)
     level = 1.0 - ((steps[:, None] - top) ** 2 + (steps[None, :] - left) ** 2).sqrt() / radius + 0.25 * rough
     return (level * log_uniform(n, 1.0, 10.0, generator)[:, None, None]).clamp(0.0, 1.0)
 

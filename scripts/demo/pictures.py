@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from app.synthesis.fields import log_uniform, uniform
 from scripts.demo.marks import add_marks
-from scripts.demo.textures import FAMILIES, log_uniform, uniform
+from scripts.demo.textures import FAMILIES
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]  # of ImageNet, as everywhere in the product
 STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
