@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from app.main import listen
+from tests.serving import WAIT_S, address
 
-WAIT_S = 180.0  # machines can be busy
 COMMAND = [
     sys.executable,
     "-W",
@@ -41,21 +41,6 @@ def process(**settings: object) -> Iterator[tuple[subprocess.Popen[str], Path]]:
             yield server, log
         finally:
             server.kill()
-
-
-def address(server: subprocess.Popen[str], log: Path) -> str:
-    """Waits until the server is ready."""
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()
-        if found := re.search(r"on (http://127\.0\.0\.1:\d+)", log.read_text()):
-            try:
-                if httpx2.get(f"{found[1]}/readyz").status_code == 200:
-                    return found[1]
-            except httpx2.TransportError:
-                pass
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
 
 
 def picture(width: int, height: int, color: object = "grey", format: str = "PNG") -> bytes:

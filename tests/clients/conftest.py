@@ -1,19 +1,17 @@
 import os
-import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import pytest
+
+from tests.serving import WAIT_S, address
 
 ROOT = Path(__file__).parent.parent.parent
 TOOLS = ROOT / ".venv-clients/bin"
 NODE_TOOLS = ROOT / "tests/clients/typescript/node_modules/.bin"
-WAIT_S = 180.0  # machines can be busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,23 +40,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     with log.open("w") as stream, subprocess.Popen(command, cwd=ROOT, stderr=stream) as process:
         try:
-            yield _address(process, log)
+            yield address(process, log)
         finally:
             process.terminate()
-
-
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        if found := re.search(r"on (http://127\.0\.0\.1:\d+)", log.read_text()):
-            try:
-                if httpx2.get(f"{found[1]}/readyz").status_code == 200:
-                    return found[1]
-            except httpx2.TransportError:
-                pass
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,26 @@
+"""Waiting for a server that is a process of its own."""
+
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+WAIT_S = 180.0  # machines can be busy
+
+
+def address(server: subprocess.Popen[Any], log: Path) -> str:
+    """The address of a server that logs to this file, once it is ready."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()
+        if found := re.search(r"on (http://127\.0\.0\.1:\d+)", log.read_text()):
+            try:
+                if httpx2.get(f"{found[1]}/readyz").status_code == 200:
+                    return found[1]
+            except httpx2.TransportError:
+                pass
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
