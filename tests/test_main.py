@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from app.main import listen
-from tests.serving import WAIT_S, address
+from tests.waiting import WAIT_S, address
 
 COMMAND = [
     sys.executable,

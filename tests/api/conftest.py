@@ -1,5 +1,4 @@
 import io
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,15 +16,7 @@ from starlette.testclient import TestClient
 from app.api import Services
 from app.main import Server, build_app, listen
 from app.settings import Settings
-
-WAIT_S = 180.0  # machines can be busy
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import logging
 import socket
-import time
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -11,16 +10,9 @@ import httpx2
 import pytest
 
 from tests.interposing import BeforeNetwork
+from tests.waiting import WAIT_S, wait_until
 
 PATH = "/v1/models/patchcore/predict"
-WAIT_S = 30.0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def post_and_leave(url: str, picture: bytes, reached: Callable[[], bool]) -> None:

@@ -6,6 +6,7 @@ from starlette.testclient import TestClient
 
 from app.main import build_app
 from app.settings import Settings
+from tests.waiting import wait_until
 
 
 def test_alive_and_ready(client: TestClient) -> None:
@@ -14,7 +15,9 @@ def test_alive_and_ready(client: TestClient) -> None:
 
 
 def test_not_ready_without_a_model(tmp_path: Path) -> None:
-    with TestClient(build_app(Settings(models_dir=tmp_path, device="cpu"))) as client:
+    app = build_app(Settings(models_dir=tmp_path, device="cpu"))
+    with TestClient(app) as client:
+        wait_until(lambda: app.state.services.catalogue.started)
         answer = client.get("/readyz")
         assert answer.status_code == 503
         assert answer.json() == {"ready": False, "reasons": ["no model could be loaded; see /v1/models"]}

@@ -15,9 +15,9 @@ import pytest
 
 from tests.interposing import BeforeNetwork
 from tests.repositories import add_version, flip_a_bit
+from tests.waiting import WAIT_S, wait_until
 
 PREDICT = "/v1/models/steel/predict"
-WAIT_S = 30.0
 REQUESTS, CLIENTS = 1000, 8
 
 
@@ -32,13 +32,6 @@ def root(models_dir: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def start(live: Callable[..., Any], root: Path) -> Callable[[float], Any]:
     return lambda interval_s: live(models_dir=root, batch_tiles=8, reload_interval_s=interval_s)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def reload(url: str, name: str = "steel") -> dict[str, Any]:

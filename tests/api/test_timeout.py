@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 
 from app.detectors import Features
 from app.pipeline import TiledModel
+from tests.waiting import WAIT_S
 
 URL = "/v1/models/patchcore/predict"
-WAIT_S = 30.0
 
 
 class Holding:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import WAIT_S, address
+from tests.waiting import WAIT_S, address
 
 ROOT = Path(__file__).parent.parent.parent
 TOOLS = ROOT / ".venv-clients/bin"

@@ -3,7 +3,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
-from time import monotonic, sleep
 
 import pytest
 import torch
@@ -12,8 +11,7 @@ from app.artifacts import ModelRepository
 from app.errors import EngineStopped, ModelNotFound, TesseraError, UnreadableRepository
 from app.service import ModelCatalogue, Reloader
 from tests.repositories import add_version
-
-WAIT_S = 60.0
+from tests.waiting import WAIT_S, wait_until
 
 
 class Gate:
@@ -56,13 +54,6 @@ def started(root: Path) -> Iterator[Callable[[float], Started]]:
             return reloader, catalogue, gate
 
         yield start
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = monotonic() + WAIT_S
-    while not condition():
-        assert monotonic() < deadline
-        sleep(0.01)
 
 
 def test_polling_finds_new_versions(started: Callable[[float], Started], root: Path) -> None:

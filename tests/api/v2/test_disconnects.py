@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx2
 
-from tests.api.test_disconnects import WAIT_S, wait_until
 from tests.api.v2.messages import LENGTH, URL, ask, files_input, taken_apart
 from tests.interposing import BeforeNetwork
+from tests.waiting import WAIT_S, wait_until
 
 
 def test_work_is_given_back_when_the_client_leaves(live: Callable[..., Any], defect_png: bytes) -> None:

@@ -14,10 +14,10 @@ from starlette.testclient import TestClient
 
 from app.main import build_app
 from app.settings import Settings
-from tests.api.test_disconnects import wait_until
 from tests.api.test_timeout import Holding
 from tests.api.v2.messages import LENGTH, URL, Document, ask, files_input
 from tests.interposing import BeforeNetwork
+from tests.waiting import wait_until
 
 
 def told(answer: Any, status: int) -> str:

@@ -1,18 +1,27 @@
-"""Waiting for a server that is a process of its own."""
+"""Waiting, for as long as a busy machine may take."""
 
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-WAIT_S = 180.0  # machines can be busy
+WAIT_S = 180.0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Returns once the condition holds."""
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def address(server: subprocess.Popen[Any], log: Path) -> str:
-    """The address of a server that logs to this file, once it is ready."""
+    """The address of a server that is a process of its own and logs to this file, once it is ready."""
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         assert server.poll() is None, log.read_text()
