@@ -5,6 +5,7 @@
     ├── InvalidImage             bytes that no decoder can turn into pixels
     │   ├── UnsupportedImage     not a picture, or of a format that is not taken
     │   └── DamagedImage         a picture that is truncated or corrupt
+    ├── InvalidRegion            a region of interest that does not lie within its picture
     ├── LimitExceeded
     │   ├── TooManyBytes         the upload is larger than the limit
     │   ├── TooManyPictures      the request has more pictures than the limit
@@ -64,6 +65,12 @@ class DamagedImage(InvalidImage):
     """The picture is truncated or corrupt."""
 
     code = "damaged_image"
+
+
+class InvalidRegion(TesseraError):
+    """A region of interest does not lie within its picture."""
+
+    code = "invalid_region"
 
 
 class LimitExceeded(TesseraError):

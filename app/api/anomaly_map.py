@@ -55,9 +55,10 @@ async def anomaly_map(
     query: Annotated[MapQuery, Query()],
     timeout_s: Timeout = None,
 ) -> Response:
-    """The anomaly of each pixel, as a file of the uploaded picture's size."""
+    """The anomaly of each pixel of the uploaded picture, or of its region of interest, as a file."""
     normalised = query.format == "png16" if query.normalised is None else query.normalised
     render = partial(map_file, format=query.format, normalised=normalised)
-    answer = await predictor.predict(model, query.version, await picture.read(), render, timeout_s, query.criteria())
+    content, asked = await picture.read(), (query.criteria(), query.region())
+    answer = await predictor.predict(model, query.version, content, render, timeout_s, *asked)
     headers = answer_headers(answer.predicted)
     return Response(answer.rendered, media_type=MAP_MEDIA_TYPES[query.format], headers=headers)

@@ -34,7 +34,7 @@ class HeatmapQuery(DrawingQuery):
     response_class=Response,
     summary="Draw the anomalies",
     responses=problem_responses(*PICTURE_PROBLEMS)
-    | binary_response("image/png", description="A PNG of the uploaded picture's size."),
+    | binary_response("image/png", description="A PNG of the picture's or region's size."),
     openapi_extra=PICTURE_BODY,
 )
 async def heatmap(
@@ -44,7 +44,8 @@ async def heatmap(
     query: Annotated[HeatmapQuery, Query()],
     timeout_s: Timeout = None,
 ) -> Response:
-    """A picture of the anomalies, of the uploaded picture's size."""
+    """A picture of the anomalies, of the size of the uploaded picture, or of its region of interest."""
     render = partial(heatmap_png, style=query.style, drawing=query.drawing())
-    answer = await predictor.predict(model, query.version, await picture.read(), render, timeout_s, query.criteria())
+    content, asked = await picture.read(), (query.criteria(), query.region())
+    answer = await predictor.predict(model, query.version, content, render, timeout_s, *asked)
     return Response(answer.rendered, media_type="image/png", headers=answer_headers(answer.predicted))

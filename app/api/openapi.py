@@ -31,6 +31,7 @@ PICTURE_PROBLEMS = (
     ProblemCode.UNSUPPORTED_IMAGE,
     ProblemCode.DAMAGED_IMAGE,
     ProblemCode.INVALID_IMAGE,
+    ProblemCode.INVALID_REGION,
     ProblemCode.OVERLOADED,
     ProblemCode.MODEL_LOADING,
     ProblemCode.INSUFFICIENT_MEMORY,

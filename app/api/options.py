@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from app.api.dependencies import Version
-from app.pipeline import Criteria
+from app.pipeline import Criteria, Roi
 from app.pipeline.prediction import THRESHOLD
 from app.rendering import ColorMap
 from app.service.pictures import USUAL, Drawing
@@ -14,10 +14,40 @@ from app.service.pictures import USUAL, Drawing
 MOST_PIXELS = 2**31 - 1
 
 
-class ThresholdQuery(BaseModel):
-    """Which version answers, and over which score a picture is anomalous."""
+def split(values: object) -> object:
+    """`include=heatmap,mask` means the same as `include=heatmap&include=mask`, and so does a single text."""
+    values = [values] if isinstance(values, str) else values
+    return [part for value in values for part in str(value).split(",") if part] if isinstance(values, list) else values
+
+
+class RegionQuery(BaseModel):
+    """Which version answers, and about which part of the picture."""
 
     version: Version = None
+    roi: Annotated[
+        list[Annotated[int, Field(ge=0, le=MOST_PIXELS)]] | None,
+        BeforeValidator(split),
+        Query(
+            min_length=4,
+            max_length=4,
+            description="A region of interest, `x,y,width,height` in pixels of the uploaded picture: only its tiles "
+            "are computed and only it is judged. Scores and defects are those within it, and heatmaps, masks and maps "
+            "are of its size. Places are told in pixels of the whole picture. By default all of it.",
+            examples=[[256, 0, 512, 384]],
+        ),
+    ] = None
+
+    def region(self) -> Roi | None:
+        """What the parameter means."""
+        if self.roi is None:
+            return None
+        x, y, width, height = self.roi
+        return Roi(y, x, height, width)
+
+
+class ThresholdQuery(RegionQuery):
+    """Over which score a picture is anomalous, too."""
+
     threshold: float = Field(
         default=THRESHOLD,
         ge=0,

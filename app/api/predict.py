@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from app.api.dependencies import ModelName, PredictorDep, Timeout
 from app.api.openapi import PICTURE_PROBLEMS, problem_responses
-from app.api.options import DrawingQuery
+from app.api.options import DrawingQuery, split
 from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.api.schemas.prediction import PredictionBody
 from app.service.pictures import Include, extras
@@ -16,14 +16,9 @@ from app.service.pictures import Include, extras
 router = APIRouter(tags=["predictions"])
 
 
-def _split(values: object) -> object:
-    """`include=heatmap,mask` means the same as `include=heatmap&include=mask`."""
-    return [part for value in values for part in str(value).split(",") if part] if isinstance(values, list) else values
-
-
 Includes = Annotated[
     list[Include],
-    BeforeValidator(_split),
+    BeforeValidator(split),
     Query(
         description="What to add to the answer; several may be repeated or separated by commas.",
         examples=[["heatmap", "tiles"]],
@@ -55,5 +50,6 @@ async def predict(
 ) -> PredictionBody:
     """Score, label and defect regions of a picture."""
     render = partial(extras, include=frozenset(query.include), drawing=query.drawing())
-    answer = await predictor.predict(model, query.version, await picture.read(), render, timeout_s, query.criteria())
+    content, asked = await picture.read(), (query.criteria(), query.region())
+    answer = await predictor.predict(model, query.version, content, render, timeout_s, *asked)
     return PredictionBody.of(answer.predicted, answer.timings, answer.rendered)

@@ -91,7 +91,8 @@ async def _answer(
 ) -> Answer[Extras]:
     await picture.seek(0)  # it may have been read before the queue was found full
     render = partial(extras, include=frozenset(query.include), drawing=query.drawing())
-    return await predictor.predict(model, version, await picture.read(), render, left_s, query.criteria())
+    content, asked = await picture.read(), (query.criteria(), query.region())
+    return await predictor.predict(model, version, content, render, left_s, *asked)
 
 
 async def _items(

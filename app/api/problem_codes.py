@@ -9,6 +9,7 @@ class ProblemCode(StrEnum):
     UNSUPPORTED_IMAGE = "unsupported_image"
     DAMAGED_IMAGE = "damaged_image"
     INVALID_IMAGE = "invalid_image"
+    INVALID_REGION = "invalid_region"
     INVALID_REQUEST = "invalid_request"
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PIXELS = "too_many_pixels"

@@ -11,6 +11,7 @@ _DETAILS: dict[ProblemCode, str] = {
     ProblemCode.UNSUPPORTED_IMAGE: "The bytes are a PDF; send one of JPEG, PNG, WEBP, BMP, TIFF",
     ProblemCode.DAMAGED_IMAGE: "The PNG is truncated: it ends after 1,024 bytes, before its IEND; send the whole file",
     ProblemCode.INVALID_IMAGE: "the picture is empty; send the bytes of one",
+    ProblemCode.INVALID_REGION: "the region of interest x=900, y=0, width=200, height=80 reaches out of the picture",
     ProblemCode.INVALID_REQUEST: "query.version: Input should be greater than or equal to 1",
     ProblemCode.TOO_MANY_BYTES: "the upload has more than 285,212,672 bytes; send a smaller file",
     ProblemCode.TOO_MANY_PIXELS: "The picture has 10000 x 8000 pixels, the limit is 67,108,864; send a smaller one",

@@ -25,6 +25,7 @@ STATUS: dict[type[errors.TesseraError], int] = {
     errors.InvalidTiling: 422,
     errors.InvalidImage: 422,
     errors.UnsupportedImage: 415,
+    errors.InvalidRegion: 422,
     errors.LimitExceeded: 413,
     errors.Overloaded: 429,
     errors.NotServed: 404,

@@ -12,7 +12,7 @@ from app.cli.repository import add_precision, add_repository
 from app.data import MAX_PIXELS, pictures_in
 from app.decoding import decode
 from app.errors import InvalidDataset, TesseraError
-from app.pipeline import interpret, predict, resolve_device
+from app.pipeline import Roi, interpret, predict, resolve_device
 from app.runtime import RunOptions
 from app.service import Predicted, Timings
 from app.service.pictures import Extras, heatmap_png
@@ -26,6 +26,9 @@ def parser() -> ArgumentParser:
     parser.add_argument("--name", type=str, required=True, help="the model")
     parser.add_argument("--version", type=int, default=None, help="the newest by default")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
+    parser.add_argument(
+        "--roi", type=_region, default=None, help="x,y,width,height in pixels: look at this region of each picture only"
+    )
     add_repository(parser)
     add_precision(parser)
     return parser
@@ -43,7 +46,7 @@ def run(options: Namespace) -> int:
     with progress_bars() as report:
         for number, (path, stem) in enumerate(files.items(), start=1):
             try:
-                body = _predict_file(artifact, path, options.output / stem)
+                body = _predict_file(artifact, path, options.output / stem, options.roi)
                 console.print(
                     f"{body.label:9}  {body.score:.3f}  {len(body.regions):3} regions  {path}", soft_wrap=True
                 )
@@ -54,15 +57,24 @@ def run(options: Namespace) -> int:
     return 1 if failed else 0
 
 
-def _predict_file(artifact: Artifact, path: Path, target: Path) -> PredictionBody:
+def _region(text: str) -> Roi:
+    try:
+        x, y, width, height = map(int, text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no region; give four whole numbers, x,y,width,height") from error
+    return Roi(y, x, height, width)
+
+
+def _predict_file(artifact: Artifact, path: Path, target: Path, roi: Roi | None) -> PredictionBody:
     """Writes `target`.json, .overlay.png and .mask.png."""
     times = [monotonic()]
     image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
     times.append(monotonic())
-    outcome = predict(artifact.model, image)
+    outcome = predict(artifact.model, image, roi=roi)
     times.append(monotonic())
-    prediction = interpret(outcome, artifact.manifest.calibration.build())
-    predicted = Predicted(artifact, image, artifact.model.plan(*image.shape[-2:]), prediction)
+    prediction = interpret(outcome, artifact.manifest.calibration.build(), roi=roi)
+    height, width = image.shape[-2:]
+    predicted = Predicted(artifact, image, artifact.model.plan(height, width, roi), prediction, roi)
     target.parent.mkdir(parents=True, exist_ok=True)
     for style in ("overlay", "mask"):
         target.with_name(f"{target.name}.{style}.png").write_bytes(heatmap_png(predicted, style))

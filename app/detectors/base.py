@@ -132,9 +132,10 @@ class Detector(nn.Module, ABC):
         return self.assemble(self.network(tiles))
 
     @abstractmethod
-    def measure(self, features: Features, places: Sequence[Place]) -> Measurement:
+    def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
         """Distances of n parts of a picture, [n,C,h,w] each, to the normal state; `places` are where they begin.
 
+        `counted`, [n,h,w] bool, are the cells of the first feature that a witness may tell of; None: all.
         A place is a multiple of the deepest layer's stride, but for that of a picture's only part, (0, 0).
         """
 

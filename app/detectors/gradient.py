@@ -80,7 +80,7 @@ class GradientDetector(Detector):
         targets, guesses = halves(outputs)
         return (*targets, *(_cut_to(guess, target) for target, guess in zip(targets, guesses, strict=True)))
 
-    def measure(self, features: Features, places: Sequence[Place]) -> Measurement:
+    def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
         """The distances of each layer, wherever they lie."""
         pairs = zip(*halves(features), strict=True)
         return Measurement(tuple(self.cell_distances(target.float(), guess.float()) for target, guess in pairs))

@@ -114,7 +114,7 @@ class Padim(OnePassDetector):
             embedding = embedding.index_select(-1, self.order)
         return (embedding.movedim(-1, 1),)
 
-    def measure(self, features: Features, places: Sequence[Place]) -> Measurement:
+    def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
         """[n,c,h,w] -> [n,h,w]."""
         (embedding,) = features
         (stride,) = self.feature_strides

@@ -102,13 +102,14 @@ class Patchcore(OnePassDetector):
         """Fewer, the larger the memory bank is."""
         return max(256, min(super().step_cells(device), STEP_DISTANCES // max(len(self.memory_bank), 1)))
 
-    def measure(self, features: Features, places: Sequence[Place]) -> Measurement:
-        """[n,C,h,w] -> [n,h,w]; the witness is the farthest patch: its distance, itself, its neighbour."""
+    def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
+        """[n,C,h,w] -> [n,h,w]; the witness is the farthest counted patch: its distance, itself, its neighbour."""
         (embedding,) = features
         patches = embedding.movedim(1, -1).flatten(0, 2).float().contiguous()
         distances, neighbours = self._bank_search().nearest(patches)
-        farthest = distances.argmax().view(1)
-        witness = tuple(each.index_select(0, farthest) for each in (distances, patches, neighbours))
+        ranked = distances if counted is None else distances.masked_fill(~counted.flatten(), -1)  # where none is, last
+        farthest = ranked.argmax().view(1)
+        witness = tuple(each.index_select(0, farthest) for each in (ranked, patches, neighbours))
         return Measurement((distances.reshape(embedding.shape[0], *embedding.shape[2:]),), witness)
 
     def image_score(self, anomaly_map: Tensor, witnesses: Sequence[Features]) -> Tensor:

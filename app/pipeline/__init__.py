@@ -6,6 +6,7 @@ from app.pipeline.model import Outcome, Prepared, TiledModel, predict
 from app.pipeline.out_of_memory import is_out_of_memory
 from app.pipeline.prediction import CALIBRATED, Criteria, DefectRegion, Label, Prediction, interpret
 from app.pipeline.preprocessing import Preprocessing
+from app.pipeline.roi import Roi
 
 __all__ = [
     "BATCH_TILES",
@@ -17,6 +18,7 @@ __all__ = [
     "Prediction",
     "Prepared",
     "Preprocessing",
+    "Roi",
     "TiledModel",
     "best_batch_tiles",
     "interpret",

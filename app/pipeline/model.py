@@ -9,28 +9,30 @@ from torch import Tensor
 from app.detectors import Detector, Features
 from app.errors import InvalidDataset
 from app.pipeline.device import BATCH_TILES
-from app.pipeline.parts import PartMaker
+from app.pipeline.parts import Part, PartMaker
 from app.pipeline.preprocessing import Preprocessing
+from app.pipeline.roi import Roi, View, view
 from app.pipeline.transfer import Uploader, download
 from app.runtime import Eager, Network
-from app.scoring import Calibration, Grid, fill_map, fill_resized
+from app.scoring import Calibration, Cutout, Grid, fill_map, fill_resized
 from app.tiling import Size, TilePlan, Tiling, plan, tile, zero_padding
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture ready to be cut: its pixels on the device, [C,h,w], the value of white, and its tiles."""
+    """A picture ready to be cut: its pixels on the device, [C,h,w], the value of white, and the tiles wanted of it."""
 
     pixels: Tensor
     white: float
     plan: TilePlan
     image_size: Size  # before it was resized
+    roi: Roi | None = None  # all of it
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the detector says of a picture: a score and a map, [H,W] float32 on the CPU, of the picture's size, not
-    normalised.
+    """What the detector says of a picture, or of a region of it: a score and a map, [H,W] float32 on the CPU, of the
+    picture's or region's size, not normalised.
     """
 
     raw_score: float
@@ -74,17 +76,28 @@ class TiledModel:
         height, width = self.tiling.tile_size
         return height + 2 * self.tiling.halo, width + 2 * self.tiling.halo
 
-    def plan(self, height: int, width: int) -> TilePlan:
-        """The tiles of a picture of this size, before it is resized."""
-        return plan(self.tiling, *self.preprocessing.target_size(height, width))
+    def plan(self, height: int, width: int, roi: Roi | None = None) -> TilePlan:
+        """The tiles of a picture of this size, before it is resized, or those that a region of it takes.
+
+        Raises InvalidRegion if that does not lie within the picture.
+        """
+        size = self.preprocessing.target_size(height, width)
+        whole = plan(self.tiling, *size)
+        if roi is None:
+            return whole
+        roi.require_within(height, width)
+        return view(roi, (height, width), size).part(whole, self.detector.map_strides, self.detector.map_rule)
 
     @torch.no_grad()  # not inference_mode, for training takes pictures and tiles from here, too
-    def prepare(self, image: Tensor) -> Prepared:
-        """[C,H,W] uint8 or uint16, C = 1 or 3 -> the picture on the device at the size at which it is tiled."""
+    def prepare(self, image: Tensor, roi: Roi | None = None) -> Prepared:
+        """[C,H,W] uint8 or uint16, C = 1 or 3 -> the picture on the device at the size at which it is tiled.
+
+        With a region of interest only its tiles are wanted; raises InvalidRegion, see `plan`.
+        """
         white = float(torch.iinfo(image.dtype).max)
         pixels = self.preprocessing.resize(self._uploader.upload(image))
         height, width = image.shape[-2:]
-        return Prepared(pixels, white, self.plan(height, width), (height, width))
+        return Prepared(pixels, white, self.plan(height, width, roi), (height, width), roi)
 
     @torch.no_grad()
     def cut(self, prepared: Prepared, indices: Sequence[int], out: Tensor | None = None) -> Tensor:
@@ -123,7 +136,8 @@ class Assembly:
     """
 
     def __init__(self, model: TiledModel, prepared: Prepared) -> None:
-        self._detector, self._plan, self._image_size = model.detector, prepared.plan, prepared.image_size
+        self._detector, self._plan, self._prepared = model.detector, prepared.plan, prepared
+        self._view = _viewed(prepared)
         cells, whole_rows = self._detector.step_cells(model.device), self._detector.needs_whole_rows
         self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, whole_rows)
         self._witnesses: list[Features] = []
@@ -136,12 +150,12 @@ class Assembly:
     def add(self, features: Features) -> Iterator[None]:
         """Takes the features of the next tiles, [n,C,h,w] each."""
         for part in self._parts.add(features):
-            measurement = self._detector.measure(part.features, part.places)
+            measurement = self._detector.measure(part.features, part.places, self._counted(part))
             self._witnesses.append(measurement.witness)
             layers = zip(self.distances, measurement.distances, self._detector.map_strides, strict=True)
             for whole, distances, stride in layers:
                 for (top, left), each in zip(part.places, distances, strict=True):
-                    y, x = top // stride, left // stride
+                    y, x = (top - self._plan.y.origin) // stride, (left - self._plan.x.origin) // stride
                     whole[y : y + each.shape[0], x : x + each.shape[1]] = each
             yield
 
@@ -149,21 +163,51 @@ class Assembly:
     def finish(self) -> Generator[None, None, Outcome]:
         """Returns the outcome, once all tiles were added."""
         detector, plan = self._detector, self._plan
-        grids = []
-        for distances, stride in zip(self.distances, detector.map_strides, strict=True):
-            rows, columns = distances.shape
-            scale = plan.y.cells_per_pixel(rows, stride), plan.x.cells_per_pixel(columns, stride)
-            grids.append(Grid(distances, scale))
-        found = torch.empty(plan.image_size, device=self.distances[0].device)
-        yield from fill_map(found, grids, detector.map_rule)
+        strides = zip(self.distances, detector.map_strides, strict=True)
+        grids = [_grid(distances, plan, stride) for distances, stride in strides]
+        found = torch.empty(self._view.size, device=self.distances[0].device)
+        shown = Cutout(plan.image_size, self._view.first)
+        yield from fill_map(found, grids, detector.map_rule, shown)
         score = detector.image_score(found, self._witnesses)
         yield
-        if self._image_size != plan.image_size:
-            resized = torch.empty(self._image_size, device=found.device)
-            yield from fill_resized(resized, found)
+        if self._prepared.image_size != plan.image_size:
+            roi = _region(self._prepared)
+            resized = torch.empty(roi.height, roi.width, device=found.device)
+            yield from fill_resized(resized, found, Cutout(self._prepared.image_size, (roi.top, roi.left)), shown)
             found = resized
         host = yield from download(found)
         return Outcome(float(score), host)  # on a GPU the score was there before the map was copied
+
+    def _counted(self, part: Part) -> Tensor | None:
+        """Which cells of a part the score of a region goes by: those that it shows; None: all."""
+        if self._prepared.roi is None:
+            return None
+        (stride, *_), feature = self._detector.feature_strides, part.features[0]
+        rows, columns = self._view.cells(self._plan, stride)
+        counted = torch.zeros(len(feature), *feature.shape[-2:], dtype=torch.bool, device=feature.device)
+        for (top, left), each in zip(part.places, counted, strict=True):
+            y, x = top // stride, left // stride
+            each[_within(rows, y), _within(columns, x)] = True
+        return counted
+
+
+def _region(prepared: Prepared) -> Roi:
+    return prepared.roi or Roi(0, 0, *prepared.image_size)
+
+
+def _viewed(prepared: Prepared) -> View:
+    return view(_region(prepared), prepared.image_size, prepared.plan.image_size)
+
+
+def _within(cells: range, first: int) -> slice:
+    """These of the cells from number `first` on."""
+    return slice(max(cells.start - first, 0), max(cells.stop - first, 0))
+
+
+def _grid(distances: Tensor, plan: TilePlan, stride: int) -> Grid:
+    scale = plan.y.cells_per_pixel(stride), plan.x.cells_per_pixel(stride)
+    whole = plan.y.all_cells(stride), plan.x.all_cells(stride)
+    return Grid(distances, scale, Cutout(whole, (plan.y.origin // stride, plan.x.origin // stride)))
 
 
 def completed(steps: Generator[None, None, Outcome]) -> Outcome:
@@ -176,7 +220,7 @@ def completed(steps: Generator[None, None, Outcome]) -> Outcome:
             return outcome
 
 
-def predict(model: TiledModel, image: Tensor, batch_tiles: int = 0) -> Outcome:
-    """The outcome of a picture [C,H,W], in a straight line; `batch_tiles` 0 is the model's own."""
-    prepared = model.prepare(image)
+def predict(model: TiledModel, image: Tensor, batch_tiles: int = 0, roi: Roi | None = None) -> Outcome:
+    """The outcome of a picture [C,H,W], or a region of it, in a straight line; `batch_tiles` 0 is the model's own."""
+    prepared = model.prepare(image, roi)
     return model.finish(model.outputs(prepared, batch_tiles), prepared)

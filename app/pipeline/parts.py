@@ -11,7 +11,7 @@ from app.tiling import Size, Stitcher, TilePlan
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Features of n parts of a picture that are of one size, [n,C,h,w] each, and `(top, left)` of each in pixels."""
+    """Features of n parts of a picture, of one size, [n,C,h,w] each, and where they begin on the canvas, in pixels."""
 
     features: Features
     places: tuple[Size, ...]
@@ -74,7 +74,8 @@ class PartMaker:
 
     def _bands(self, features: Features) -> Iterator[Part]:
         for rows, top in self._stitcher.add(features):
-            yield Part(tuple(each.unsqueeze(0) for each in rows), ((top * self._strides[0], 0),))
+            first, left = self._plan.origin
+            yield Part(tuple(each.unsqueeze(0) for each in rows), ((first + top * self._strides[0], left),))
 
     def _split(self, part: Part) -> Iterator[Part]:
         height, width = part.features[0].shape[-2:]

@@ -6,6 +6,7 @@ from enum import StrEnum
 from torch import Tensor
 
 from app.pipeline.model import Outcome
+from app.pipeline.roi import Roi
 from app.scoring import Calibration, find_regions
 
 THRESHOLD = 0.5
@@ -33,7 +34,10 @@ class Label(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DefectRegion:
-    """Connected pixels of the picture over the threshold; `score` is the normalised value at `peak` (row, column)."""
+    """Connected pixels of the picture over the threshold; `score` is the normalised value at `peak` (row, column).
+
+    Of a region of interest it is the part that lies in it.
+    """
 
     top: int
     left: int
@@ -46,7 +50,10 @@ class DefectRegion:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A calibrated outcome: `score` is in [0, 1], and over `criteria.threshold` the picture is anomalous."""
+    """A calibrated outcome: `score` is in [0, 1], and over `criteria.threshold` the picture is anomalous.
+
+    With a region of interest, the map is of its size, and the score is the region's.
+    """
 
     score: float
     raw_score: float
@@ -56,16 +63,20 @@ class Prediction:
     criteria: Criteria
 
 
-def interpret(outcome: Outcome, calibration: Calibration, criteria: Criteria = CALIBRATED) -> Prediction:
-    """The prediction that an outcome amounts to."""
+def interpret(
+    outcome: Outcome, calibration: Calibration, criteria: Criteria = CALIBRATED, roi: Roi | None = None
+) -> Prediction:
+    """The prediction that the outcome of a picture, or of a region of it, amounts to."""
     found = outcome.anomaly_map
+    top, left = (roi.top, roi.left) if roi else (0, 0)
     span = calibration.pixel_max - calibration.pixel_min
     regions = []
     threshold = calibration.raw_value(criteria.threshold)
     for region in find_regions(found.numpy(), threshold, criteria.min_region_area):
         score = min((region.peak_value - calibration.pixel_threshold) / span + THRESHOLD, 1.0)
-        place = region.top, region.left, region.height, region.width
-        regions.append(DefectRegion(*place, region.area, score, region.peak))
+        place = top + region.top, left + region.left, region.height, region.width
+        peak = top + region.peak[0], left + region.peak[1]
+        regions.append(DefectRegion(*place, region.area, score, peak))
     score = calibration.normalise_score(outcome.raw_score)
     anomalous = score > criteria.threshold
     return Prediction(

@@ -8,7 +8,7 @@ from weakref import ref
 from torch import Tensor
 
 from app.detectors import Features
-from app.pipeline import Outcome, Prepared, TiledModel
+from app.pipeline import Outcome, Prepared, Roi, TiledModel
 from app.pipeline.model import Assembly
 from app.scheduling.admission import Ticket
 from app.scheduling.job import Job
@@ -29,19 +29,21 @@ class Done:
 class Picture:
     """What is computed of a picture, in the order that its `job` is scheduled in, and the future that will have it.
 
-    `models` is its model on each device. Only the thread of the device that took it calls `step` and `take`.
+    `models` is its model on each device, and `roi` the region of it that is wanted, if not all is. Only the thread of
+    the device that took it calls `step` and `take`.
     """
 
-    def __init__(self, ticket: Ticket, models: Sequence[TiledModel], image: Tensor) -> None:
+    def __init__(self, ticket: Ticket, models: Sequence[TiledModel], image: Tensor, roi: Roi | None = None) -> None:
         self.ticket = ticket
         self.done: Future[Done] = Future()
         self.device_s = 0.0
-        self._models, self._image = models, image
+        self._models, self._image, self._roi = models, image, roi
         self._assembly: Assembly | None = None
         self._steps: Generator[None, None, Outcome | None] | None = None
         self._outcome: Outcome | None = None
         self.prepared: Prepared
-        plan = models[0].plan(*image.shape[-2:])
+        height, width = image.shape[-2:]
+        plan = models[0].plan(height, width, roi)
         limit = min(batch_limit(model, plan) for model in models)
         # What the scheduler learned of a model it keeps, but not the model itself once that is served no longer.
         self.job = Job(ref(models[0]), plan.input_size, plan.count, limit)
@@ -58,7 +60,7 @@ class Picture:
         """Does the next step of the picture's own work, and returns whether it was the last one for now."""
         if self._steps is None:
             model = self.model(device)
-            self.prepared = model.prepare(self._image)
+            self.prepared = model.prepare(self._image, self._roi)
             self._assembly = Assembly(model, self.prepared)
             return True
         try:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from app.errors import EngineStopped
-from app.pipeline import TiledModel, is_out_of_memory, use_processors
+from app.pipeline import Roi, TiledModel, is_out_of_memory, use_processors
 from app.scheduling.admission import Admission, Ticket
 from app.scheduling.execution import Execution
 from app.scheduling.failure import explained, is_device_failure
@@ -82,9 +82,11 @@ class DeviceWorker:
             raise EngineStopped(STOPPED)
         return self._admission.admit(tiles)
 
-    def submit(self, ticket: Ticket, models: Sequence[TiledModel], image: Tensor) -> Future[Done]:
-        """Puts a decoded picture [C,H,W] into the queue, with its model on each device; a ticket may be used once."""
-        picture = Picture(ticket, models, image)
+    def submit(
+        self, ticket: Ticket, models: Sequence[TiledModel], image: Tensor, roi: Roi | None = None
+    ) -> Future[Done]:
+        """Puts a picture [C,H,W], or a region of it, into the queue, with its model on each device, once a ticket."""
+        picture = Picture(ticket, models, image, roi)
         job, done = picture.job, picture.done
         with self._wake:
             if self._life not in (Life.running, Life.draining):

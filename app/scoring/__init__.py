@@ -1,6 +1,6 @@
 """From distances to maps, scores, labels and regions; and how well those agree with the truth."""
 
-from app.scoring.anomaly_map import Grid, MapRule, fill_map, fill_resized
+from app.scoring.anomaly_map import Cutout, Grid, MapRule, cells_of_map, fill_map, fill_resized, pixels_of_resized
 from app.scoring.calibration import (
     Calibration,
     calibrate_as_reference,
@@ -23,6 +23,7 @@ __all__ = [
     "BestF1",
     "Calibration",
     "Confusion",
+    "Cutout",
     "Grid",
     "MapRule",
     "Ranking",
@@ -34,6 +35,7 @@ __all__ = [
     "calibrate_as_reference",
     "calibrate_on_normal",
     "calibration_at",
+    "cells_of_map",
     "f1_threshold",
     "fill_map",
     "fill_resized",
@@ -42,6 +44,7 @@ __all__ = [
     "merge",
     "normal_threshold",
     "over_threshold",
+    "pixels_of_resized",
     "rank",
     "steps_of",
     "to_keys",

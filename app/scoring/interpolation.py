@@ -45,17 +45,27 @@ class Weights:
 def weights(scale: Scale, start: int, stop: int, device: torch.device) -> Weights:
     """What pixels `start` to `stop` are made of; a row of shares adds up to 1. Float32, computed in float64."""
     with torch.inference_mode(False):  # kept for training, too
-        margin = RADIUS if scale.blur else 0
-        seen = reflected(torch.arange(start - margin, stop + margin), scale.pixels)
-        before, after, share = _positions(seen.double(), scale)
+        before, after, share = _positions(_seen(scale, start, stop), scale)
         first, last = int(before.min()), int(after.max())
-        shares = torch.zeros(len(seen), last + 1 - first, dtype=torch.float64)
-        rows = torch.arange(len(seen))
+        shares = torch.zeros(len(before), last + 1 - first, dtype=torch.float64)
+        rows = torch.arange(len(before))
         shares[rows, before - first] = 1 - share
         shares[rows, after - first] += share
         if scale.blur:
             shares = _window(stop - start) @ shares
         return Weights(first, shares.float().to(device))
+
+
+def cells_of(scale: Scale, pixels: range) -> range:
+    """The cells that these pixels are made of."""
+    before, after, _ = _positions(_seen(scale, pixels.start, pixels.stop), scale)
+    return range(int(before.min()), int(after.max()) + 1)
+
+
+def _seen(scale: Scale, start: int, stop: int) -> Tensor:
+    """Float64: the pixels that are looked at to blur pixels `start` to `stop`, or these themselves."""
+    margin = RADIUS if scale.blur else 0
+    return reflected(torch.arange(start - margin, stop + margin), scale.pixels).double()
 
 
 def _positions(pixels: Tensor, scale: Scale) -> tuple[Tensor, Tensor, Tensor]:

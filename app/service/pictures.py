@@ -46,18 +46,22 @@ def extras(predicted: Predicted, include: Set[Include], drawing: Drawing = USUAL
 
 
 def heatmap_png(predicted: Predicted, style: Style, drawing: Drawing = USUAL) -> bytes:
-    """PNG of the picture's size: its anomalies in colour, over it with the regions framed, or as black and white."""
+    """PNG of the size of the picture, or of its region of interest: its anomalies in colour, over it with the defects
+    framed, or as black and white.
+    """
     if style == "mask":
         return encode_mask(anomaly_mask(predicted))
     if style == "heatmap":
         return encode_png(colorize(normalised_map(predicted), drawing.colors))
-    boxes = [(region.top, region.left, region.height, region.width) for region in predicted.prediction.regions]
-    painted = overlay(predicted.image, normalised_map(predicted), drawing.opacity, drawing.colors)
+    seen, found = predicted.region, predicted.prediction.regions
+    boxes = [(each.top - seen.top, each.left - seen.left, each.height, each.width) for each in found]
+    shown = predicted.image[:, seen.top : seen.top + seen.height, seen.left : seen.left + seen.width]
+    painted = overlay(shown, normalised_map(predicted), drawing.opacity, drawing.colors)
     return encode_png(outline(painted, boxes))
 
 
 def map_file(predicted: Predicted, format: MapFormat, normalised: bool) -> bytes:
-    """The map of the picture's size as a file, normalised or as the detector's distances."""
+    """The map of the picture, or of its region of interest, as a file, normalised or as the detector's distances."""
     return encode_map(normalised_map(predicted) if normalised else predicted.prediction.anomaly_map, format)
 
 

@@ -11,13 +11,13 @@ from typing import Generic, Protocol, TypeVar
 from torch import Tensor
 
 from app.artifacts import Artifact
-from app.errors import DeadlineExceeded, InvalidImage, LimitExceeded
-from app.pipeline import CALIBRATED, Criteria, Prediction, interpret, use_processors
+from app.errors import DeadlineExceeded
+from app.pipeline import CALIBRATED, Criteria, Prediction, Roi, interpret, use_processors
 from app.scheduling import DeviceWorker, Done
 from app.service.catalogue import ModelCatalogue
 from app.service.decoded import DecodedPixels
 from app.service.source import Source, read_pixels, read_size
-from app.service.together import all_answers, named
+from app.service.together import FAULTS, all_answers, named
 from app.tiling import Size, TilePlan
 
 T = TypeVar("T")
@@ -26,12 +26,18 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """A picture [C,H,W] as it was decoded, its tiles, and what the model says of it."""
+    """A picture [C,H,W] as it was decoded, its tiles, and what the model says of it, or of a region of it only."""
 
     artifact: Artifact
     image: Tensor
     plan: TilePlan
     prediction: Prediction
+    roi: Roi | None = None
+
+    @property
+    def region(self) -> Roi:
+        """What was looked at, if only all of the picture."""
+        return self.roi or Roi(0, 0, *self.image.shape[-2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +109,16 @@ class Predictor:
         render: Callable[[Predicted], T],
         timeout_s: float | None = None,
         criteria: Criteria = CALIBRATED,
+        roi: Roi | None = None,
     ) -> Answer[T]:
         """What the model says of a picture, and what `render`, called in one of the threads, makes of it.
 
-        Raises NotServed, InvalidImage, LimitExceeded, Overloaded, EngineStopped or InsufficientMemory, and
-        DeadlineExceeded after `timeout_s` (by default the predictor's own). If that is over or the awaiting task is
-        cancelled, the work is dropped: at once, or with the batch or step that is running.
+        With a region of interest, only its tiles wait and are computed. Raises NotServed, InvalidImage, InvalidRegion,
+        LimitExceeded, Overloaded, EngineStopped or InsufficientMemory, and DeadlineExceeded after `timeout_s` (by
+        default the predictor's own). If that is over or the awaiting task is cancelled, the work is dropped: at once,
+        or with the batch or step that is running.
         """
-        answer = self._answer(self._catalogue.get(name, version), source, render, criteria)
+        answer = self._answer(self._catalogue.get(name, version), source, render, criteria, roi)
         del source  # may be as large as the picture
         return await self._within(timeout_s, answer)
 
@@ -122,13 +130,14 @@ class Predictor:
         render: Callable[[Predicted], T],
         timeout_s: float | None = None,
         criteria: Criteria = CALIBRATED,
+        roi: Roi | None = None,
     ) -> list[T]:
         """What `render` makes of each picture, all of them by the same model; see `predict`.
 
         Headers are read first, and `fit` may raise because of the pictures' sizes before any is decoded. One error is
         the error of all.
         """
-        return await self._within(timeout_s, self._answers(artifact, sources, fit, render, criteria))
+        return await self._within(timeout_s, self._answers(artifact, sources, fit, render, criteria, roi))
 
     async def _within(self, timeout_s: float | None, answer: Awaitable[A]) -> A:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
@@ -152,35 +161,44 @@ class Predictor:
         fit: Callable[[Sequence[Size]], None],
         render: Callable[[Predicted], T],
         criteria: Criteria,
+        roi: Roi | None,
     ) -> list[T]:
         sizes = []
         for number, source in enumerate(sources):
             try:
-                sizes.append((await self._size(source))[0])
-            except (InvalidImage, LimitExceeded) as error:
+                size, _ = await self._size(source)
+                if roi is not None:
+                    roi.require_within(*size)
+                sizes.append(size)
+            except FAULTS as error:
                 raise named(error, number, len(sources)) from error
         fit(sizes)
 
         async def rendered(source: Source) -> T:  # and neither the picture nor its map, when there are many
-            return (await self._answer(artifact, source, render, criteria)).rendered
+            return (await self._answer(artifact, source, render, criteria, roi)).rendered
 
         return await all_answers([partial(rendered, source) for source in sources])
 
     async def _answer(
-        self, artifact: Artifact, source: Source, render: Callable[[Predicted], T], criteria: Criteria
+        self,
+        artifact: Artifact,
+        source: Source,
+        render: Callable[[Predicted], T],
+        criteria: Criteria,
+        roi: Roi | None,
     ) -> Answer[T]:
         started = self._clock()
         (height, width), header_s = await self._size(source)
-        plan = artifact.model.plan(height, width)
+        plan = artifact.model.plan(height, width, roi)
         with self._worker.admit(plan.count) as ticket:
             async with self._decoded.hold(height * width):
                 image, decode_s = await self._timed(
                     self._pictures, partial(read_pixels, source, max_pixels=self._max_pixels)
                 )
                 del source
-                done = await asyncio.wrap_future(self._worker.submit(ticket, artifact.models, image))
+                done = await asyncio.wrap_future(self._worker.submit(ticket, artifact.models, image, roi))
                 (predicted, rendered), render_s = await self._timed(
-                    self._pictures, partial(_render, artifact, image, plan, done, criteria, render)
+                    self._pictures, partial(_render, artifact, image, plan, done, criteria, roi, render)
                 )
         decode_s, total_s = header_s + decode_s, self._clock() - started
         queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
@@ -218,8 +236,9 @@ def _render(
     plan: TilePlan,
     done: Done,
     criteria: Criteria,
+    roi: Roi | None,
     render: Callable[[Predicted], T],
 ) -> tuple[Predicted, T]:
-    prediction = interpret(done.outcome, artifact.manifest.calibration.build(), criteria)
-    predicted = Predicted(artifact, image, plan, prediction)
+    prediction = interpret(done.outcome, artifact.manifest.calibration.build(), criteria, roi)
+    predicted = Predicted(artifact, image, plan, prediction, roi)
     return predicted, render(predicted)

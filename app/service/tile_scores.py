@@ -9,7 +9,9 @@ from app.tiling import Axis
 
 @dataclass(frozen=True, slots=True)
 class TileScore:
-    """A tile, the part of the uploaded picture that it shows, and the largest normalised value of the map in it."""
+    """A tile, the part of what was looked at of the uploaded picture that it shows, and the largest normalised value of
+    the map in that.
+    """
 
     row: int
     column: int
@@ -21,23 +23,28 @@ class TileScore:
 
 
 def tile_scores(predicted: Predicted) -> tuple[TileScore, ...]:
-    """All tiles, row by row."""
-    found = predicted.prediction.anomaly_map
+    """All tiles that show any of what was looked at, row by row."""
+    found, seen = predicted.prediction.anomaly_map, predicted.region
     calibration = predicted.artifact.manifest.calibration.build()
-    height, width = found.shape
-    columns = spans(predicted.plan.x, width)
+    height, width = predicted.image.shape[-2:]
+    columns = spans(predicted.plan.x, width, seen.columns)
     tiles = []
-    for row, (top, bottom) in enumerate(spans(predicted.plan.y, height)):
-        for column, (left, right) in enumerate(columns):
-            peak = found[top:bottom, left:right].amax()
+    for row, rows in spans(predicted.plan.y, height, seen.rows).items():
+        top, bottom = rows.start - seen.top, rows.stop - seen.top
+        for column, across in columns.items():
+            peak = found[top:bottom, across.start - seen.left : across.stop - seen.left].amax()
             score = float(calibration.normalise_map(peak))
-            tiles.append(TileScore(row, column, top, left, bottom - top, right - left, score))
+            tiles.append(TileScore(row, column, rows.start, across.start, len(rows), len(across), score))
     return tuple(tiles)
 
 
-def spans(axis: Axis, length: int) -> list[tuple[int, int]]:
-    """Where each tile begins and ends along an edge of `length` pixels of the picture, before it was resized."""
-    return [
-        (start * length // axis.content, ceil(min(start + axis.tile, axis.content) * length / axis.content))
-        for start in axis.starts
-    ]
+def spans(axis: Axis, length: int, seen: range) -> dict[int, range]:
+    """Which of the pixels that were seen each tile shows, by its number, along an edge of the picture with `length`
+    pixels before it was resized; tiles that show none are left out.
+    """
+    shown = {}
+    for number, start in enumerate(axis.starts, start=axis.first):
+        first, end = start * length // axis.content, ceil(min(start + axis.tile, axis.content) * length / axis.content)
+        if pixels := range(max(first, seen.start), min(end, seen.stop)):
+            shown[number] = pixels
+    return shown

@@ -5,11 +5,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from app.errors import InvalidImage, LimitExceeded, Overloaded
+from app.errors import InvalidImage, InvalidRegion, LimitExceeded, Overloaded, TesseraError
 from app.service.batch import IN_FLIGHT
 
 T = TypeVar("T")
 Ask = Callable[[], Awaitable[T]]
+FAULTS = (InvalidImage, InvalidRegion, LimitExceeded)
+"""What can be wrong with one picture."""
 
 
 async def all_answers(asks: Sequence[Ask[T]]) -> list[T]:
@@ -43,10 +45,10 @@ async def all_answers(asks: Sequence[Ask[T]]) -> list[T]:
 async def _named(ask: Ask[T], number: int, count: int) -> T:
     try:
         return await ask()
-    except (InvalidImage, LimitExceeded) as error:
+    except FAULTS as error:
         raise named(error, number, count) from error
 
 
-def named(error: InvalidImage | LimitExceeded, number: int, count: int) -> InvalidImage | LimitExceeded:
+def named(error: TesseraError, number: int, count: int) -> TesseraError:
     """The error, which tells the picture, counted from 0, if there are several."""
     return type(error)(f"picture {number} of {count}: {error}") if count > 1 else error

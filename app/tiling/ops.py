@@ -53,7 +53,7 @@ def zero_padding(tiles: Tensor, plan: TilePlan, indices: Sequence[int]) -> Tenso
 
 
 def untile(tiles: Tensor, plan: TilePlan) -> Tensor:
-    """The pictures, or feature maps, that tiles make up: [N * tiles,C,h,w] -> [N,C,H,W]; undoes `tile`.
+    """The pictures, or feature maps, that all tiles make up: [N * tiles,C,h,w] -> [N,C,H,W]; undoes `tile`.
 
     Tiles may be smaller than the plan's by the stride of a feature grid. The result then has the cells that show the
     picture; cells wholly in the padding are left out, and stretched pictures keep the cells of the canvas. Overlaps are
@@ -74,7 +74,7 @@ def untile(tiles: Tensor, plan: TilePlan) -> Tensor:
 
 
 def place(tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int, top: int = 0) -> None:
-    """Adds the tile `index` of each picture, [N,C,h,w], to `canvas`, [N,C,H,W], whose first row is row `top`."""
+    """Adds the tile `index` of each picture, [N,C,h,w], to `canvas`, [N,C,H,W], whose first row is the plan's `top`."""
     source, target, weights = _shown(tiles, index, canvas, plan, stride, top)
     if weights is None:
         target.copy_(source)
@@ -91,7 +91,8 @@ def _shown(
         _weights(plan.y, stride, canvas.dtype, canvas.device)[row],
         _weights(plan.x, stride, canvas.dtype, canvas.device)[column],
     )
-    y, x = plan.y.starts[row] // stride - top, plan.x.starts[column] // stride
+    y = (plan.y.starts[row] - plan.y.origin) // stride - top
+    x = (plan.x.starts[column] - plan.x.origin) // stride
     height, width = min(len(wy), canvas.shape[-2] - y), min(len(wx), canvas.shape[-1] - x)
     trim_y, trim_x = plan.y.halo // stride, plan.x.halo // stride
     source = tiles[..., trim_y : trim_y + height, trim_x : trim_x + width]

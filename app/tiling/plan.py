@@ -1,6 +1,6 @@
 """The tiles of one picture, as integers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, exp
 
 from app.errors import InvalidTiling
@@ -9,7 +9,7 @@ from app.tiling.config import Blend, Mode, Size, Tiling
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The tiles along one edge of a picture, in pixels."""
+    """The tiles along one edge of a picture, in pixels; those of a part of it keep their places and numbers."""
 
     length: int  # of the picture
     canvas: int  # of the picture after it was enlarged to the grid
@@ -20,6 +20,7 @@ class Axis:
     mode: Mode
     blend: Blend
     tiled: bool = True
+    first: int = 0  # number of the first tile, where those before it are left out
 
     @property
     def content(self) -> int:
@@ -27,20 +28,38 @@ class Axis:
         return self.length if self.mode == "padding" else self.canvas
 
     @property
+    def origin(self) -> int:
+        """Where the first tile begins on the canvas."""
+        return self.starts[0]
+
+    @property
     def disjoint(self) -> bool:
         """Whether tiles lie side by side, so that each cell has one tile only."""
         return len(self.starts) == 1 or self.starts[1] - self.starts[0] == self.tile
 
     def cells(self, stride: int) -> int:
-        """How many cells of a feature grid show the picture, not only padding."""
+        """How many cells of the tiles' feature grid show the picture, not only padding."""
+        return ceil(min(self.starts[-1] + self.tile, self.content) / stride) - self.origin // stride
+
+    def all_cells(self, stride: int) -> int:
+        """How many cells of a feature grid show the picture, also where no tiles are."""
         return ceil(self.content / stride)
 
-    def cells_per_pixel(self, cells: int, stride: int) -> float:
-        """How many cells of a feature grid a pixel of the picture measures, where `cells` of them show the picture.
+    def cells_per_pixel(self, stride: int) -> float:
+        """How many cells of a feature grid a pixel of the picture measures.
 
         Exactly 1 / stride, unless the picture was stretched, or was not tiled and its last cell is cut off.
         """
-        return 1 / stride if self.tiled and self.mode == "padding" else cells / self.length
+        return 1 / stride if self.tiled and self.mode == "padding" else self.all_cells(stride) / self.length
+
+    def part(self, pixels: range) -> "Axis":
+        """The tiles that show any of these pixels of the canvas."""
+        own = [
+            number
+            for number, start in enumerate(self.starts)
+            if start < pixels.stop and start + self.tile > pixels.start
+        ]
+        return replace(self, starts=self.starts[own[0] : own[-1] + 1], first=self.first + own[0])
 
     def shown(self, index: int) -> int:
         """How many pixels of what the canvas shows of the picture tile `index` holds, from its start on."""
@@ -130,6 +149,15 @@ class TilePlan:
     def count(self) -> int:
         """How many tiles there are."""
         return self.rows * self.columns
+
+    @property
+    def origin(self) -> Size:
+        """Where the first tile begins on the canvas: `(top, left)`."""
+        return self.y.origin, self.x.origin
+
+    def part(self, rows: range, columns: range) -> "TilePlan":
+        """The tiles that show any of these rows and columns of the canvas, numbered anew."""
+        return TilePlan(self.y.part(rows), self.x.part(columns))
 
     def place(self, index: int) -> Size:
         """Where tile `index` begins on the canvas, without its halo: `(top, left)`."""

@@ -13,7 +13,7 @@ from app.tiling.plan import TilePlan
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Complete rows of a stitched map, from row `top` on: [C,rows,W]. Valid until the next tile is added."""
+    """Complete rows of the stitched tiles, from their row `top` on: [C,rows,W]. Valid until the next tile is added."""
 
     rows: Tensor
     top: int
@@ -45,7 +45,7 @@ class Stitcher:
             self._buffer = _zeros_like(tiles, plan.y.tile // stride, plan.x.cells(stride))
         for each in tiles:
             row, column = divmod(self._next, plan.columns)
-            top = plan.y.starts[row] // stride
+            top = (plan.y.starts[row] - plan.y.origin) // stride
             place(each.unsqueeze(0), self._next, self._buffer, plan, stride, top)
             self._next += 1
             if column == plan.columns - 1:
@@ -54,8 +54,9 @@ class Stitcher:
     def _complete(self, row: int, top: int, stride: int) -> Iterator[Band]:
         assert self._buffer is not None
         last = row == self._plan.rows - 1
-        end = self._plan.y.cells(stride) if last else self._plan.y.starts[row + 1] // stride
-        done = min(end, self._plan.y.cells(stride)) - top
+        axis = self._plan.y
+        end = axis.cells(stride) if last else (axis.starts[row + 1] - axis.origin) // stride
+        done = min(end, axis.cells(stride)) - top
         yield Band(self._buffer[0, :, :done], top)
         if not last:
             kept = self._buffer.shape[2] - done

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -123,3 +124,89 @@ def test_bad_values_are_refused_with_what_would_work(
     answer = client.post(f"{URL}/{route}?{query}", files={"image": normal_png})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert message in answer.json()["detail"]
+
+
+ROI = {"x": 20, "y": 8, "width": 60, "height": 40}
+ROI_QUERY = "roi=20,8,60,40"
+
+
+def test_a_region_is_answered_as_the_picture_is_there(client: TestClient, defect_png: bytes) -> None:
+    whole = normalised_map(client, defect_png)
+    answer = client.post(f"{URL}/anomaly-map?normalised=true&{ROI_QUERY}", files={"image": defect_png})
+    found = np.load(io.BytesIO(answer.content))
+    np.testing.assert_allclose(found, whole[8:48, 20:80], atol=1e-5)
+    body = predict(client, defect_png, f"{ROI_QUERY}&threshold=0.4&include=mask,heatmap,tiles")
+    assert body["roi"] == ROI and predict(client, defect_png)["image"] == body["image"]
+    mask = picture(base64.b64decode(body["mask"])) > 0
+    assert mask.shape == (40, 60) and np.mean(mask != (whole[8:48, 20:80] > 0.4)) < 1e-3
+    assert picture(base64.b64decode(body["heatmap"])).shape == (40, 60, 3)
+    for region in body["regions"]:  # told in pixels of the picture
+        y, x = region["peak"]["y"], region["peak"]["x"]
+        assert whole[y, x] == pytest.approx(region["score"], abs=1e-5)
+        box = region["box"]
+        assert 20 <= box["x"] < box["x"] + box["width"] <= 80 and 8 <= box["y"] < box["y"] + box["height"] <= 48
+
+
+def test_a_region_is_drawn_as_the_picture_is_there(
+    client: TestClient, defect_png: bytes, defect_picture: NDArray[np.uint8]
+) -> None:
+    url = f"{URL}/heatmap?min_region_area=2147483647"
+    whole, found = (
+        picture(client.post(f"{url}{more}", files={"image": defect_png}).content) for more in ("", f"&{ROI_QUERY}")
+    )
+    assert np.abs(found.astype(int) - whole[8:48, 20:80].astype(int)).max() <= 2  # levels of maps that differ by 1e-6
+    bare = client.post(f"{url}&opacity=0&roi=20&roi=8&roi=60&roi=40", files={"image": defect_png}).content
+    np.testing.assert_array_equal(picture(bare), defect_picture[8:48, 20:80])
+
+
+def test_frames_of_a_region_lie_where_those_of_the_picture_do(client: TestClient, defect_png: bytes) -> None:
+    box = predict(client, defect_png)["regions"][0]["box"]
+    x, y = max(box["x"] - 6, 0), max(box["y"] - 6, 0)
+    roi = f"roi={x},{y},{box['width'] + 6},{box['height'] + 6}"
+    whole, found = (
+        picture(client.post(f"{URL}/heatmap{query}", files={"image": defect_png}).content) for query in ("", f"?{roi}")
+    )
+    part = whole[y:, x:][: found.shape[0], : found.shape[1]]
+    assert np.mean(np.abs(found.astype(int) - part.astype(int)) > 2) < 0.1  # a part of a frame may lie outside
+
+
+def test_tiles_around_a_region_are_computed_and_not_told(client: TestClient, defect_png: bytes) -> None:
+    tiles = predict(client, defect_png, "include=tiles&roi=0,0,10,10")["tiles"]
+    assert tiles["rows"] * tiles["columns"] == tiles["count"] < 8
+    assert [(tile["row"], tile["column"], tile["box"]) for tile in tiles["items"]] == [
+        (0, 0, {"x": 0, "y": 0, "width": 10, "height": 10})
+    ]
+
+
+def test_only_a_regions_tiles_wait_and_are_computed(client: TestClient, defect_png: bytes) -> None:
+    def tiles() -> float:
+        return float(re.search(r"^tessera_tiles_total (\S+)", client.get("/metrics").text, re.M)[1])  # type: ignore[index]  # else the test fails
+
+    before = tiles()
+    count = predict(client, defect_png, "roi=0,0,10,10")["tiles"]["count"]
+    assert count < predict(client, defect_png)["tiles"]["count"] == 8
+    assert tiles() - before == count + 8
+    worker = client.app.state.services.worker  # type: ignore[attr-defined]  # starlette types the application as any ASGI
+    with worker.admit(4096 - count):  # `queue_tiles`
+        assert client.post(f"{URL}/predict", files={"image": defect_png}).status_code == 429
+        predict(client, defect_png, "roi=0,0,10,10")
+
+
+@pytest.mark.parametrize(
+    ("roi", "code", "message"),
+    [
+        ("20,8,60", "invalid_request", "query.roi: Value should have at least 4 items"),
+        ("20,8,60,40,1", "invalid_request", "query.roi: Value should have at most 4 items"),
+        ("20,8,wide,40", "invalid_request", "query.roi.2: Input should be a valid integer"),
+        ("-1,8,60,40", "invalid_request", "query.roi.0: Input should be greater than or equal to 0"),
+        ("20,8,0,40", "invalid_region", "x=20, y=8, width=0, height=40 is no rectangle of pixels"),
+        ("20,8,150,40", "invalid_region", "reaches out of the picture, which has 160 x 96 pixels"),
+    ],
+)
+def test_a_region_that_cannot_be_is_refused(
+    client: TestClient, defect_png: bytes, roi: str, code: str, message: str
+) -> None:
+    for route in ("predict", "heatmap", "anomaly-map"):
+        answer = client.post(f"{URL}/{route}?roi={roi}", files={"image": defect_png})
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+        assert message in answer.json()["detail"]

@@ -68,11 +68,11 @@ class RegionBody(BaseModel):
 
 
 class TileBody(BaseModel):
-    """A tile of the picture."""
+    """A tile of the picture; rows and columns are counted from the picture's corner, also with a region of interest."""
 
     row: int = Field(description="Its row of tiles, from 0.", examples=[0])
     column: int = Field(description="Its column of tiles, from 0.", examples=[4])
-    box: BoxBody = Field(description="The part of the uploaded picture that it shows.")
+    box: BoxBody = Field(description="The part of the uploaded picture that it shows, within the region of interest.")
     score: FiniteFloat = Field(description="The largest normalised value in it.", examples=[0.91])
 
     @classmethod
@@ -83,13 +83,16 @@ class TileBody(BaseModel):
 
 
 class TilesBody(BaseModel):
-    """How the picture was tiled."""
+    """The tiles that were computed: all of the picture, or those that its region of interest takes."""
 
     rows: int = Field(description="Rows of tiles.", examples=[7])
     columns: int = Field(description="Columns of tiles.", examples=[9])
     count: int = Field(description="How many tiles there are.", examples=[63])
     items: list[TileBody] | None = Field(
-        default=None, description="With `include=tiles`: all of them, row by row.", examples=[None]
+        default=None,
+        description="With `include=tiles`: all of them, row by row; those that show some of the region of interest, "
+        "if there is one, and not those around it.",
+        examples=[None],
     )
 
 
@@ -120,6 +123,9 @@ class PredictionBody(BaseModel):
 
     model: ModelRefBody = Field(description="Which model answered.")
     image: ImageSizeBody = Field(description="The picture that was looked at.")
+    roi: BoxBody | None = Field(
+        default=None, description="The region of it that alone was looked at, if one was asked for.", examples=[None]
+    )
     score: FiniteFloat = Field(
         ge=0, le=1, description="Normalised: over `threshold` the picture is anomalous.", examples=[0.83]
     )
@@ -135,7 +141,9 @@ class PredictionBody(BaseModel):
     tiles: TilesBody = Field(description="How the picture was tiled.")
     timing_ms: TimingBody = Field(description="What took how long.")
     heatmap: str | None = Field(
-        default=None, description="With `include=heatmap`: PNG of the picture's size, base64.", examples=[None]
+        default=None,
+        description="With `include=heatmap`: PNG of the picture's or `roi`'s size, base64.",
+        examples=[None],
     )
     mask: str | None = Field(
         default=None,
@@ -148,9 +156,11 @@ class PredictionBody(BaseModel):
         """The body of a prediction with what was asked for besides."""
         prediction = predicted.prediction
         height, width = predicted.image.shape[-2:]
+        roi = predicted.roi
         return cls(
             model=_model(predicted),
             image=ImageSizeBody(width=width, height=height),
+            roi=None if roi is None else BoxBody(x=roi.left, y=roi.top, width=roi.width, height=roi.height),
             score=prediction.score,
             raw_score=prediction.raw_score,
             label=prediction.label,

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from app.api.v2.invalid import invalid, too_large
 from app.api.v2.schemas.inference import InferOutputBody, InferRequestBody, Parameters
+from app.pipeline import Roi
 from app.service import Predicted
 from app.service.pictures import anomaly_mask, normalised_map
 from app.tiling import Size
@@ -93,11 +94,15 @@ def _flag(parameters: Parameters, name: str, default: bool) -> bool:
     return value
 
 
-def check_sizes(sizes: Sequence[Size], wanted: Sequence[Wanted]) -> None:
-    """Raises HTTPException if maps are wanted that do not fit into one tensor, or into an answer."""
+def check_sizes(sizes: Sequence[Size], wanted: Sequence[Wanted], roi: Roi | None = None) -> None:
+    """Raises HTTPException if maps are wanted, of pictures or of this region of each, that do not fit into one tensor,
+    or into an answer.
+    """
     maps = [each for each in wanted if each.output.is_map]
     if not maps:
         return
+    if roi is not None:
+        sizes = [(roi.height, roi.width)] * len(sizes)
     (height, width), count = sizes[0], len(sizes)
     for number, (other_height, other_width) in enumerate(sizes):
         if (other_height, other_width) != (height, width):

@@ -188,6 +188,24 @@ def test_threshold_and_area_mean_what_they_do_on_v1(client: TestClient, defect_p
     assert np.array_equal(strict["anomaly_map"], found["anomaly_map"])
 
 
+@pytest.mark.parametrize("roi", ["20,8,60,40", [20, 8, 60, 40]])
+def test_a_region_means_what_it_does_on_v1(client: TestClient, defect_png: bytes, roi: Any) -> None:
+    expected = client.post(f"{V1}/anomaly-map?normalised=true&roi=20,8,60,40", files={"image": defect_png}).content
+    asked = {"roi": roi, "threshold": 0.4}
+    _, found = taken_apart(ask(client, files_input([defect_png] * 2), ["anomaly_map", "mask"], parameters=asked))
+    assert found["anomaly_map"].shape == found["mask"].shape == (2, 40, 60)
+    np.testing.assert_allclose(found["anomaly_map"][1], np.load(io.BytesIO(expected)), atol=1e-6)
+
+
+def test_a_region_that_is_not_in_a_picture_names_it(client: TestClient, defect_png: bytes) -> None:
+    for roi, words in (
+        ("20,8,60", "parameter roi: Value should have at least 4"),
+        ("155,0,9,9", "picture 0 of 2: the region"),
+    ):
+        answer = ask(client, files_input([defect_png] * 2), parameters={"roi": roi})
+        assert answer.status_code == 422 and words in answer.json()["error"]
+
+
 def test_parameters_that_nobody_knows_change_nothing(client: TestClient, normal_png: bytes) -> None:
     plain = ask(client, files_input([normal_png]))
     asked = ask(client, files_input([normal_png]), parameters={"content_type": "np", "priority": 3, "more": {"a": [1]}})

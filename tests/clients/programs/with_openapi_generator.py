@@ -25,6 +25,8 @@ predictions, models, probes = PredictionsApi(client), ModelsApi(client), ProbesA
 
 found = predictions.predict("default", defect, include=[Include.TILES])
 assert found.label is Label.ANOMALOUS and found.regions and found.tiles.count == len(found.tiles.items or [])
+part = predictions.predict("default", defect, roi=[64, 0, 256, 192])
+assert part.roi is not None and (part.roi.x, part.roi.height) == (64, 192) and part.tiles.count < found.tiles.count
 nothing = predictions.predict("default", normal)
 assert nothing.label is Label.NORMAL and nothing.regions == []
 

@@ -59,7 +59,8 @@ class InferRequestBody(BaseModel):
         default={},
         description="`binary_data_output`: what `binary_data` is for outputs that do not say. `timeout`: how many "
         "microseconds the answer is waited for, as `X-Request-Timeout` says in seconds. `threshold` and "
-        "`min_region_area`: as on /v1. Others are ignored.",
+        '`min_region_area`: as on /v1. `roi`: a region of interest as on /v1, such as "256,0,512,384". Others are '
+        "ignored.",
         examples=[{"timeout": 2500000}],
     )
     inputs: list[InferInputBody] = Field(description="Exactly one.", min_length=1, max_length=1)

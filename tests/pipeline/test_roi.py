@@ -1,0 +1,133 @@
+"""A region of interest is answered as the whole picture would be there, from fewer tiles."""
+
+import pytest
+import torch
+
+from app.detectors import DETECTORS
+from app.errors import InvalidRegion
+from app.pipeline import Outcome, Roi, TiledModel, predict
+from app.tiling import Size, Tiling
+from tests.pipeline.conftest import Build
+
+SIZE = (330, 410)
+TILINGS = {
+    "side by side": Tiling(tile_size=64),
+    "overlapping": Tiling(tile_size=64, stride=32),
+    "borders left out": Tiling(tile_size=64, stride=32, remove_border_count=16),
+    "halo": Tiling(tile_size=64, halo=16),
+    "blended": Tiling(tile_size=64, stride=32, blend="gaussian"),
+    "stretched": Tiling(tile_size=64, stride=48, mode="interpolation"),
+    "whole": Tiling(enable=False),
+}
+REGIONS = {
+    "inside": Roi(120, 200, 50, 70),
+    "a pixel": Roi(165, 77, 1, 1),
+    "first corner": Roi(0, 0, 40, 33),
+    "last corner": Roi(320, 390, 10, 20),
+    "a row": Roi(64, 0, 1, 410),
+    "a column": Roi(0, 129, 330, 2),
+    "all": Roi(0, 0, *SIZE),
+}
+
+
+def picture(size: Size) -> torch.Tensor:
+    """Noise with some blobs: its map is different everywhere."""
+    found = (torch.randn(3, *size, generator=torch.Generator().manual_seed(9)) * 4 + 128).to(torch.uint8)
+    for y, x in ((20, 30), (140, 230), (200, 100), (322, 400)):
+        found[:, max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4] = 255
+    return found
+
+
+def check(model: TiledModel, image: torch.Tensor, whole: Outcome, roi: Roi) -> None:
+    found = predict(model, image, 4, roi)
+    expected = whole.anomaly_map[roi.top :, roi.left :][: roi.height, : roi.width]
+    largest = float(whole.anomaly_map.max())
+    torch.testing.assert_close(found.anomaly_map, expected, rtol=0, atol=1e-5 * largest)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("tiling", TILINGS)
+def test_the_map_of_a_region_is_that_of_the_picture_there(build: Build, name: str, tiling: str) -> None:
+    model, image = build(name, TILINGS[tiling], SIZE), picture(SIZE)
+    whole = predict(model, image, 4)
+    for roi in REGIONS.values():
+        check(model, image, whole, roi)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("tiling", ["side by side", "overlapping", "stretched"])
+@pytest.mark.parametrize("size", [(150, 200), (700, 900)])
+def test_so_it_is_in_a_picture_that_is_resized(build: Build, name: str, tiling: str, size: Size) -> None:
+    model, image = build(name, TILINGS[tiling], (192, 256), (192, 256)), picture(size)
+    whole = predict(model, image, 4)
+    for roi in (Roi(60, 90, 30, 40), Roi(0, 0, 9, 11), Roi(size[0] - 5, size[1] - 7, 5, 7), Roi(0, 0, *size)):
+        check(model, image, whole, roi)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_only_the_tiles_that_its_map_depends_on_are_computed(build: Build, name: str) -> None:
+    model = build(name, Tiling(tile_size=64), SIZE)
+    margin = 64 if name == "reverse_distillation" else 32  # its aligned cells lie up to one off
+    for roi in REGIONS.values():
+        plan, whole = model.plan(*SIZE, roi), model.plan(*SIZE)
+        rows, columns = (
+            sum(start - margin < stop and start + 64 + margin > first for start in axis.starts)
+            for axis, first, stop in (
+                (whole.y, roi.top, roi.top + roi.height),
+                (whole.x, roi.left, roi.left + roi.width),
+            )
+        )
+        assert plan.rows <= rows and plan.columns <= columns
+        assert plan.count == model.prepare(picture(SIZE), roi).plan.count
+    assert model.plan(*SIZE, REGIONS["a pixel"]).count <= 4 < 42 == model.plan(*SIZE).count
+    assert model.plan(*SIZE, REGIONS["all"]) == model.plan(*SIZE)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_tiles_of_a_region_depend_on_nothing_else(build: Build, name: str) -> None:
+    """Whatever tiles that are left out show, the answer is the same."""
+    model, image = build(name, Tiling(tile_size=64), SIZE), picture(SIZE)
+    roi = REGIONS["inside"]
+    plan = model.plan(*SIZE, roi)
+    first, last = predict(model, image, 4, roi), image.clone()
+    kept = torch.zeros(SIZE, dtype=torch.bool)
+    kept[plan.y.origin : plan.y.starts[-1] + 64, plan.x.origin : plan.x.starts[-1] + 64] = True
+    last[:, ~kept] = 0
+    assert torch.equal(predict(model, last, 4, roi).anomaly_map, first.anomaly_map)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_the_score_of_a_region_is_not_that_of_a_defect_beside_it(build: Build, name: str) -> None:
+    model, image = build(name, Tiling(tile_size=64), SIZE), picture(SIZE)
+    calm = image.clone()
+    calm[:, 130:150, 220:240] = calm[:, 100:120, 220:240]  # no blob there any more
+    beside = Roi(168, 200, 20, 60)  # within the blob's tile, and apart from what the blob's cells and blur reach
+    outcomes = [predict(model, each, 4, beside) for each in (image, calm)]
+    whole = predict(model, image, 4)
+    assert outcomes[0].raw_score < 0.9 * whole.raw_score
+    if name != "patchcore":  # whose score is that of a patch, and not of a pixel
+        assert outcomes[0].raw_score == pytest.approx(float(outcomes[0].anomaly_map.max()))
+
+
+def test_patchcores_score_goes_by_the_patches_that_the_region_shows(build: Build) -> None:
+    model, image = build("patchcore", Tiling(tile_size=64), SIZE), picture(SIZE)
+    model.detector.num_neighbors = 1  # type: ignore[assignment]  # a Patchcore's
+    prepared = model.prepare(image)
+    features = torch.cat([each[0] for each in model.outputs(prepared, 4)])
+    (distances,) = model.detector.measure((features,), [prepared.plan.place(number) for number in range(42)]).distances
+    cells = distances.view(6, 7, 8, 8).permute(0, 2, 1, 3).reshape(48, 56)
+    for roi in (Roi(120, 200, 50, 70), Roi(165, 77, 1, 1), Roi(0, 0, 40, 33), Roi(320, 390, 10, 20)):
+        rows = slice(roi.top // 8, -(-(roi.top + roi.height) // 8))
+        columns = slice(roi.left // 8, -(-(roi.left + roi.width) // 8))
+        assert predict(model, image, 4, roi).raw_score == pytest.approx(float(cells[rows, columns].max()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "roi", [Roi(0, 0, 331, 5), Roi(0, 400, 5, 11), Roi(-1, 0, 5, 5), Roi(0, 0, 0, 5), Roi(0, 0, 5, 0)]
+)
+def test_a_region_that_is_not_in_the_picture_is_refused(build: Build, roi: Roi) -> None:
+    model = build("stfpm", Tiling(tile_size=64), SIZE)
+    with pytest.raises(InvalidRegion, match=f"x={roi.left}, y={roi.top}, width={roi.width}, height={roi.height}"):
+        model.plan(*SIZE, roi)
+    with pytest.raises(InvalidRegion):
+        predict(model, picture(SIZE), 4, roi)
