@@ -3,15 +3,20 @@
 Roth et al. 2022 (arXiv:2106.08265), algorithm 1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
-LEAF = 4096  # candidates among which centres are picked one by one: few enough to stay in the processor's cache
+from app.detectors.bounded import LARGEST, has_fast_int8
+from app.detectors.coded_points import MOST, CodedPoints, coding_bytes
+
+LEAF = 1024  # candidates among which centres are picked one by one: few enough to stay in the processor's cache
 FANOUT = 8  # how much smaller each set of candidates is than the one it was taken from
 SWEEP_ROWS = 4096
 SWEEP_CENTRES = 256
+CODED_POINTS, CODED_CENTRES = 32768, 2048  # the fewest for which codes pay
+FIRST, FEWEST = 256, 64  # centres that points have to know, and new ones that there have to be, for codes to pay
 
 
 def k_center_greedy(
@@ -22,14 +27,32 @@ def k_center_greedy(
     Exact, and lazy. A distance to the nearest centre can only shrink as centres are added, so one that is out of date
     is an upper bound. Centres are picked among the few points with the largest bounds for as long as the best of them
     is farther than every bound outside; only then are the others brought up to date, with all new centres in one matrix
-    product. The same holds inside each set of candidates, hence sets within sets. `progress` receives done and total.
+    product. The same holds inside each set of candidates, hence sets within sets. Where there are many points and
+    centres, codes tell most centres that are no nearer to a point than those that it knows, on a CPU. `progress`
+    receives done and total.
     """
     if not 1 <= count <= len(points):
         raise ValueError(f"count is {count}; use 1 to {len(points)}, the number of points")
     traversal = _Traversal(points, count, first, progress)
-    bounds = torch.full((len(points),), torch.inf, device=points.device)
-    traversal.extend(_Candidates(points, torch.arange(len(points), device=points.device), bounds, swept=0), floor=-1.0)
+    ids, bounds = torch.arange(len(points), device=points.device), points.new_full((len(points),), torch.inf)
+    candidates = _Candidates(points, ids, bounds, swept=0)
+    if _codes_pay(len(points), count) and _can_be_coded(points, candidates.norms):
+        candidates.codes = CodedPoints.of(points, has_fast_int8())
+    traversal.extend(candidates, floor=-1.0)
     return torch.stack(traversal.chosen)
+
+
+def selection_bytes(points: int, count: int) -> int:
+    """How much memory `k_center_greedy` takes on a CPU beside the points, its subsets of them, and the centres."""
+    return coding_bytes(points + points // FANOUT, has_fast_int8()) if _codes_pay(points, count) else 0
+
+
+def _codes_pay(points: int, count: int) -> bool:
+    return points >= CODED_POINTS and count >= CODED_CENTRES
+
+
+def _can_be_coded(points: Tensor, norms: Tensor) -> bool:
+    return points.device.type == "cpu" and points.dtype == torch.float32 and bool(norms.amax() < LARGEST)
 
 
 class _Candidates:
@@ -39,23 +62,36 @@ class _Candidates:
         self.points, self.ids, self.bounds = points, ids, bounds
         self.swept = swept  # how many centres the bounds know
         self.norms = torch.linalg.vector_norm(points, dim=1).square_()  # no copy of the points
+        self.codes: CodedPoints | None = None
 
     def sweep(self, centres: Tensor) -> None:
         """Brings the bounds up to date with all `centres`, [k,C]: then they are exact."""
-        for begin in range(self.swept, len(centres), SWEEP_CENTRES):
-            new = centres[begin : begin + SWEEP_CENTRES]
-            norms, factors = (new * new).sum(1), -2 * new.T
-            for start in range(0, len(self.points), SWEEP_ROWS):
-                rows = slice(start, start + SWEEP_ROWS)
-                nearest = torch.addmm(norms, self.points[rows], factors).amin(1)  # ||y||^2 - 2 x.y
-                torch.minimum(self.bounds[rows], nearest.add_(self.norms[rows]), out=self.bounds[rows])
-        self.swept = len(centres)
+        while self.swept < len(centres):
+            if self.codes is not None and self.swept >= FIRST and len(centres) - self.swept >= FEWEST:
+                new = centres[self.swept : self.swept + min(self.swept, MOST)]
+                many = self.codes.update(self.points, self.bounds, new)
+                for some in torch.split(new, SWEEP_CENTRES):
+                    self._compare(some, torch.split(many, SWEEP_ROWS))
+            else:
+                new = centres[self.swept : self.swept + SWEEP_CENTRES]
+                starts = range(0, len(self.points), SWEEP_ROWS)
+                self._compare(new, (slice(start, start + SWEEP_ROWS) for start in starts))
+            self.swept += len(new)
+
+    def _compare(self, new: Tensor, steps: Iterable[slice | Tensor]) -> None:
+        """Compares points, some at a step, with all of the new centres."""
+        norms, factors = (new * new).sum(1), -2 * new.T
+        for rows in steps:
+            nearest = torch.addmm(norms, self.points[rows], factors).amin(1)  # ||y||^2 - 2 x.y
+            self.bounds[rows] = torch.minimum(self.bounds[rows], nearest.add_(self.norms[rows]))
 
     def top(self, count: int) -> tuple["_Candidates", float]:
         """The `count` points with the largest bounds, and the largest bound among the others."""
         bounds, places = self.bounds.topk(count + 1)
         places = places[:-1]
         chosen = _Candidates(self.points[places], self.ids[places], bounds[:-1].clone(), self.swept)
+        if self.codes is not None and count > LEAF:
+            chosen.codes = self.codes.select(places)
         return chosen, float(bounds[-1])
 
 

@@ -26,4 +26,10 @@ def nearest(queries: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
             best = torch.where(closer, values, best)
             place = torch.where(closer, places + first, place)
         index[start : start + QUERY_ROWS] = place
-    return torch.linalg.vector_norm(queries - bank[index], dim=1), index
+    return distances_to(queries, bank, index), index
+
+
+def distances_to(queries: Tensor, bank: Tensor, index: Tensor) -> Tensor:
+    """The distance of each of `queries` [N,C] to the row of `bank` [M,C] that `index` [N] names: [N]."""
+    distances: Tensor = torch.linalg.vector_norm(queries - bank[index], dim=1)
+    return distances

@@ -14,10 +14,20 @@ CHUNK = 4096
 
 @dataclass(frozen=True, slots=True)
 class Squares:
-    """Squared distances, each between a bound from below and one from above."""
+    """Squared distances as float32 computes them, and by how much these may be off."""
 
-    lower: Tensor  # [P]
-    upper: Tensor  # [P]
+    values: Tensor  # [P]
+    slack: Tensor  # [P]
+
+    @property
+    def lower(self) -> Tensor:
+        """What they are at least."""
+        return self.values - self.slack
+
+    @property
+    def upper(self) -> Tensor:
+        """What they are at most."""
+        return self.values + self.slack
 
 
 class PairDistances:
@@ -46,8 +56,7 @@ class PairDistances:
         norms = torch.linalg.vector_norm(queries, dim=1).square_().index_select(0, owners)
         norms += self._norms.index_select(0, rows)
         squares = torch.add(norms, products, alpha=-2)
-        slack = norms.mul_(2 * (queries.shape[1] + 8) * UNIT).add_(UNDERFLOW)
-        return Squares(squares - slack, squares + slack)
+        return Squares(squares, norms.mul_(2 * (queries.shape[1] + 8) * UNIT).add_(UNDERFLOW))
 
     def exact(self, queries: Tensor, owners: Tensor, rows: Tensor) -> Tensor:
         """The distances of the pairs [P] by their differences, since the formula cancels where neighbours are close."""

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from app.backbones import LAYER_STRIDES
 from app.detectors.base import Features, Measurement, Place, Progress
-from app.detectors.coreset import k_center_greedy
+from app.detectors.coreset import FANOUT, k_center_greedy, selection_bytes
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.search import BankSearch, SearchMode
 from app.errors import InvalidDataset
@@ -143,7 +143,7 @@ class Patchcore(OnePassDetector):
         """The store, the largest subset of it that the coreset looks at, and the bank."""
         patches = pictures * min(_quota(self, pictures), grid[0] * grid[1])
         bank = min(patches, int(pictures * grid[0] * grid[1] * self.coreset_sampling_ratio))
-        return 4 * self.embedding_size * (patches + patches // 8 + 2 * bank)
+        return 4 * self.embedding_size * (patches + patches // FANOUT + 2 * bank) + selection_bytes(patches, bank)
 
 
 def _quota(detector: Patchcore, pictures: int) -> int:

@@ -1,6 +1,7 @@
 """How a memory bank is searched."""
 
-from typing import Literal
+import logging
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -8,6 +9,10 @@ from torch import Tensor
 from app.detectors.bounded import LARGEST, BoundedSearch, has_fast_int8
 from app.detectors.nearest import nearest
 
+if TYPE_CHECKING:
+    from app.detectors.grouped_search import GroupedSearch
+
+_log = logging.getLogger(__name__)
 SearchMode = Literal["auto", "exact", "approximate"]
 TOLERANCE = 0.1  # of `approximate`: distances are at most 1 / (1 - 0.1) times the true ones
 FEWEST_ROWS = 1024  # of a bank for which bounds pay
@@ -24,7 +29,7 @@ class BankSearch:
         tolerance = TOLERANCE if mode == "approximate" else 0.0
         with torch.inference_mode():
             self.bank = bank.float()
-            self._bounded = BoundedSearch(self.bank, has_fast_int8(), tolerance) if _is_bounded(self.bank) else None
+            self._bounded = _bounded_search(self.bank, tolerance)
 
     def is_for(self, bank: Tensor, mode: SearchMode) -> bool:
         """Whether it was made for this, and the bank has not changed since."""
@@ -42,10 +47,26 @@ class BankSearch:
         return self._bounded.nearest(queries)
 
 
-def _is_bounded(bank: Tensor) -> bool:
-    if bank.device.type != "cpu" or len(bank) < FEWEST_ROWS:
-        return False
-    return bool(torch.linalg.vector_norm(bank, dim=1).amax().square() < LARGEST)  # and finite
+def grouped_search(bank: Tensor, tolerance: float) -> "GroupedSearch | None":
+    """The search of a bank on a GPU; none, and a line in the log, where its kernels cannot be had or run."""
+    try:
+        from app.detectors.grouped_search import GroupedSearch  # needs Triton, which comes with torch for CUDA on Linux
+
+        return GroupedSearch(bank, tolerance)
+    except Exception as error:  # Triton has many of them: no compiler, a GPU that it does not know, no cache to write
+        reason = f"{type(error).__name__}: {error}"
+        _log.warning("a memory bank on %s is searched in blocks, which is slower than fused: %s", bank.device, reason)
+        return None
+
+
+def _bounded_search(bank: Tensor, tolerance: float) -> "BoundedSearch | GroupedSearch | None":
+    if len(bank) < FEWEST_ROWS or bank.device.type not in ("cpu", "cuda"):
+        return None
+    if not torch.linalg.vector_norm(bank, dim=1).amax().square() < LARGEST:  # or not finite
+        return None
+    if bank.device.type == "cuda":
+        return grouped_search(bank, tolerance)
+    return BoundedSearch(bank, has_fast_int8(), tolerance)
 
 
 def _version(bank: Tensor) -> int:

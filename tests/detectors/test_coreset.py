@@ -1,8 +1,11 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
 
-from app.detectors.coreset import LEAF, k_center_greedy
+from app.detectors.coreset import LEAF, k_center_greedy, selection_bytes
+from tests.neighbours import FAMILIES, Family
 
 
 def plain(points: Tensor, count: int, first: int) -> list[int]:
@@ -30,6 +33,46 @@ def test_many_centres_of_many_points_are_those_of_the_definition() -> None:
 def test_every_point_can_be_chosen_once() -> None:
     points = torch.randn(LEAF + 300, 3)
     assert sorted(k_center_greedy(points, len(points)).tolist()) == list(range(len(points)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_centre_is_the_farthest_where_points_are_coded(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for what float32 cannot tell apart."""
+    for name, value in {"CODED_POINTS": 1, "CODED_CENTRES": 1, "FIRST": 4, "FEWEST": 1, "LEAF": 64}.items():
+        monkeypatch.setattr(f"app.detectors.coreset.{name}", value)
+    points = family(1500, 300, torch.Generator().manual_seed(0))
+    chosen = k_center_greedy(points, 400).tolist()
+    assert len(set(chosen)) == 400
+    exact = points.double()
+    rounding = 2 * float(exact.square().sum(1).amax()) * 4 * (300 + 8) * 2**-24
+    squares = torch.full((1500,), torch.inf, dtype=torch.float64)
+    for before, centre in pairwise(chosen):
+        squares = torch.minimum(squares, (exact - exact[before]).square().sum(1))
+        assert squares[centre] >= squares.max() * (1 - 1e-5) - rounding
+
+
+def test_points_of_any_layout_are_coded(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = torch.randn(3000, 20)
+    expected = k_center_greedy(points, 300)
+    for name in ("CODED_POINTS", "CODED_CENTRES", "FIRST"):
+        monkeypatch.setattr(f"app.detectors.coreset.{name}", 1)
+    assert torch.equal(k_center_greedy(points, 300), expected)
+    assert torch.equal(k_center_greedy(points.T.contiguous().T, 300), expected)
+
+
+@pytest.mark.parametrize("value", [1e18, torch.inf])
+def test_points_that_cannot_be_coded_are_selected_otherwise(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = torch.randn(600, 20)
+    points[5] = value
+    expected = k_center_greedy(points, 100)
+    monkeypatch.setattr("app.detectors.coreset.CODED_POINTS", 1)
+    monkeypatch.setattr("app.detectors.coreset.CODED_CENTRES", 1)
+    assert torch.equal(k_center_greedy(points, 100), expected)
+
+
+def test_codes_are_counted_as_memory_where_there_are_any() -> None:
+    assert selection_bytes(10**6, 100) == 0
+    assert 200 * 10**6 < selection_bytes(10**6, 10**5) < 700 * 10**6
 
 
 def test_equal_points_are_not_chosen_twice() -> None:

@@ -1,0 +1,75 @@
+"""Points and new centres: which of these are nearer to which points than those that are known.
+
+In the small space of `small_space.py` distances are never longer than the true ones, so that codes tell of most pairs
+of a point and a centre that the centre is no nearer. The few pairs that are left are computed in float32.
+"""
+
+import torch
+from torch import Tensor
+
+from app.detectors.bounded import FLOAT32_SIZE, INT8_SIZE
+from app.detectors.coded_bank import GROUP, CodedBank
+from app.detectors.pairs import PairDistances
+from app.detectors.small_space import Codes, SmallSpace
+
+STEP, MOST = 2048, 4096  # points and centres whose products are computed at a time
+SAMPLE = 4096  # points, of all, that the small space is made for
+
+
+class CodedPoints:
+    """The codes of points [n,C] float32 on a CPU, whose squares are finite."""
+
+    def __init__(self, space: SmallSpace, codes: Codes) -> None:
+        self._space, self._codes = space, codes
+
+    @classmethod
+    def of(cls, points: Tensor, int8: bool) -> "CodedPoints":
+        """The codes of points, of 8 bits or in float32, in a space that is made for them."""
+        sample = points[:: -(-len(points) // SAMPLE)]
+        space = SmallSpace(sample, *_kind(int8))
+        scale, norms, errors = points.new_empty(3, len(points))
+        codes = Codes(torch.empty(len(points), space.size, dtype=space.dtype), scale, norms, errors)
+        for start in range(0, len(points), STEP):
+            rows = slice(start, start + STEP)
+            for whole, part in zip(_fields(codes), _fields(space.codes(points[rows])), strict=True):
+                whole[rows] = part
+        return cls(space, codes)
+
+    def select(self, places: Tensor) -> "CodedPoints":
+        """The codes of some of the points."""
+        return CodedPoints(self._space, _some(self._codes, places))
+
+    def update(self, points: Tensor, bounds: Tensor, centres: Tensor) -> Tensor:
+        """Lowers `bounds` [n], squares of distances of the points, to those to the nearest of `centres` [k,C].
+
+        There may be MOST centres. Returns the places of points with too many pairs for that, whose bounds it leaves.
+        """
+        bank, pairs = CodedBank(self._space, centres, torch.arange(len(centres))), PairDistances(centres)
+        room = bank.room(min(STEP, len(points)))
+        many = []
+        for start in range(0, len(points), STEP):
+            rows = slice(start, start + STEP)
+            codes, known = _some(self._codes, rows), bounds[rows]
+            found = bank.candidates(codes, bank.multiply(codes, room), known.clamp(min=0).sqrt())
+            squares = pairs.squares(points[rows].contiguous(), found.owners, found.rows)
+            known.scatter_reduce_(0, found.owners, squares.values, "amin")
+            many.append(found.hopeless.nonzero()[:, 0] + start)
+        return torch.cat(many)
+
+
+def coding_bytes(points: int, int8: bool) -> int:
+    """How much memory so many points' codes take, and bringing bounds up to date by them."""
+    size, dtype = _kind(int8)
+    return points * (size * dtype.itemsize + 12) + 4 * STEP * MOST * (GROUP + 2) // GROUP
+
+
+def _kind(int8: bool) -> tuple[int, torch.dtype]:
+    return (INT8_SIZE, torch.int8) if int8 else (FLOAT32_SIZE, torch.float32)
+
+
+def _fields(codes: Codes) -> tuple[Tensor, ...]:
+    return codes.values, codes.scale, codes.norms, codes.errors
+
+
+def _some(codes: Codes, places: slice | Tensor) -> Codes:
+    return Codes(*(field[places] for field in _fields(codes)))

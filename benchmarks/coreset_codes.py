@@ -1,0 +1,62 @@
+"""The coreset of PatchCore by codes (`app/detectors/coded_points.py`) and without them, in turn.
+
+    python -m benchmarks.coreset_codes --root ../shared/data/kolektorsdd --weights ../shared/weights/FILE
+
+Patches are drawn from those of 12 pictures of 1024 x 1024 pixels, 196,608 in all. The rows chosen are compared as sets:
+two that float32 cannot tell apart may come in another order.
+"""
+
+import argparse
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from app.data import MVTec
+from app.detectors import coreset
+from benchmarks.hardware import write
+from benchmarks.patches import embeddings
+
+SIZE, PICTURES, ROUNDS = (1024, 1024), 12, 3
+CASES = (32_768, 0.1), (60_000, 0.1), (196_608, 0.05)  # patches, and the share of them that is chosen
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    given = parser.parse_args()
+    torch.manual_seed(0)
+    pictures = MVTec(str(given.root), "surface").train_pictures()[:PICTURES]
+    patches = embeddings(pictures, given.weights, SIZE)
+    patches = patches[torch.randperm(len(patches))]
+    cases = [_compare(patches[:count], ratio) for count, ratio in CASES]
+    write("coreset-codes", {"channels": patches.shape[1], "cases": cases})
+
+
+def _compare(patches: Tensor, ratio: float) -> dict[str, object]:
+    count, fewest = int(len(patches) * ratio), coreset.CODED_POINTS
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    chosen: dict[bool, set[int]] = {}
+    for _ in range(ROUNDS):
+        for coded in (True, False):
+            coreset.CODED_POINTS = fewest if coded else len(patches) + 1
+            started = perf_counter()
+            chosen[coded] = set(coreset.k_center_greedy(patches, count).tolist())
+            seconds[coded].append(perf_counter() - started)
+    coreset.CODED_POINTS = fewest
+    return {
+        "patches": len(patches),
+        "centres": count,
+        "coded_s": [round(each, 2) for each in seconds[True]],
+        "not_coded_s": [round(each, 2) for each in seconds[False]],
+        "ratio_of_medians": round(median(seconds[False]) / median(seconds[True]), 2),
+        "same_rows": chosen[True] == chosen[False],
+    }
+
+
+if __name__ == "__main__":
+    main()
