@@ -7,7 +7,7 @@ BENCH := .venv-bench
 CLIENTS := .venv-clients
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test check format openapi clients demo parity bench container clean
+.PHONY: help run test check format openapi clients demo screenshots parity bench container clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ clients: $(VENV)/.installed $(CLIENTS)/.installed ## generate clients, and use t
 format: $(VENV)/.installed ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+screenshots: $(VENV)/.installed ## take README's pictures of the page anew
+	$(BIN)/python -m scripts.page.screenshots docs/images
 
 demo: $(VENV)/.installed ## build the demo model and the example pictures anew
 	$(BIN)/python -m scripts.demo.build --models_dir models --examples examples

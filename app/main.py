@@ -22,6 +22,7 @@ from app.runtime import RunOptions, require
 from app.scheduling import DeviceWorker
 from app.service import ModelCatalogue, Predictor, Reloader
 from app.settings import Settings, unknown_variables
+from app.web import mount_page
 
 STALLED_S = 2
 """How much longer than the grace requests are borne whose client stopped sending or reading."""
@@ -77,9 +78,11 @@ def build_app(settings: Settings) -> FastAPI:
 
     services = Services(catalogue, predictor, worker, reloader, metrics.exposition, settings.batch_pictures)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
-    return create_app(
+    app = create_app(
         services, max_body_bytes=settings.max_image_bytes, cors_origins=origins, record=record, lifespan=lifespan
     )
+    mount_page(app, settings.examples_dir)
+    return app
 
 
 class Server(uvicorn.Server):

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
     models_dir: Path = Field(default=Path("models"), description="The model repository: <name>/<version>/ in it.")
+    examples_dir: Path = Field(
+        default=Path("examples"), description="Pictures that the page offers to try a model with, if there are any."
+    )
     host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 for all of IPv4.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 for any that is free.")
     cors_origins: str = Field(

@@ -2,12 +2,14 @@ import os
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch: threads that spin while they wait starve a busy machine
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
 from app.detectors import OnePassDetector, Padim, Patchcore
@@ -47,6 +49,18 @@ def defect_picture() -> Picture:
     picture = draw_surface(1000)
     picture[40:56, 100:124] = (255, 0, 0)
     return picture
+
+
+@pytest.fixture(scope="session")
+def defect_png(defect_picture: Picture) -> bytes:
+    """The picture with a defect, as a file."""
+    return _png(defect_picture)
+
+
+@pytest.fixture(scope="session")
+def normal_png(normal_picture: Picture) -> bytes:
+    """The picture without one."""
+    return _png(normal_picture)
 
 
 @pytest.fixture(scope="session")
@@ -98,3 +112,9 @@ def _trained(detector: OnePassDetector, image_size: Size | None, tiling: Tiling)
 
 def _tensor(picture: Picture) -> torch.Tensor:
     return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
+
+
+def _png(picture: Picture) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()

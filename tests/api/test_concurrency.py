@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.pipeline import predict
-from tests.api.conftest import Live
 from tests.conftest import draw_surface
+from tests.running import Live
 
 REQUESTS, CLIENTS = 300, 32
 SIZES = [(64, 64), (40, 50), (65, 64), (64, 97), (96, 96), (96, 160), (100, 70), (128, 64), (33, 200), (1, 1)]

@@ -90,7 +90,16 @@ class CalibrationBody(BaseModel):
         description="The rate of false alarms that was aimed at; null where defects set thresholds.", examples=[0.05]
     )
     image_threshold: FiniteFloat = Field(description="Raw scores over it are anomalous.", examples=[25.1])
+    image_min: FiniteFloat = Field(description="The raw score at the low end of the scale.", examples=[0.0])
+    image_max: FiniteFloat = Field(
+        description="And at its high end: normalised scores are (raw - threshold) / (max - min) + 0.5, within [0, 1].",
+        examples=[50.2],
+    )
     pixel_threshold: FiniteFloat = Field(description="Values of the raw map over it are anomalous.", examples=[23.8])
+    pixel_min: FiniteFloat = Field(description="The raw map's value at the low end of its scale.", examples=[0.0])
+    pixel_max: FiniteFloat = Field(
+        description="And at its high end, by which values of the map are normalised as scores are.", examples=[47.6]
+    )
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -102,7 +111,11 @@ class CalibrationBody(BaseModel):
             anomalous_pictures=record.anomalous_pictures,
             false_positive_rate=record.false_positive_rate,
             image_threshold=record.image_threshold,
+            image_min=record.image_min,
+            image_max=record.image_max,
             pixel_threshold=record.pixel_threshold,
+            pixel_min=record.pixel_min,
+            pixel_max=record.pixel_max,
         )
 
 

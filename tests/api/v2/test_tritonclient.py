@@ -10,7 +10,7 @@ import tritonclient.http as triton
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
-from tests.api.conftest import Live
+from tests.running import Live
 
 ALL = ["score", "raw_score", "label", "threshold", "anomaly_map", "raw_anomaly_map", "mask"]
 

@@ -1,0 +1,5 @@
+"""The page: what `GET /` shows."""
+
+from app.web.page import mount_page
+
+__all__ = ["mount_page"]

@@ -1,0 +1,56 @@
+"""The page's files, which the package ships."""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+MEDIA_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+INDEX = "index.html"
+_PLACE = "{{assets}}"
+"""Where the page names the folder of its files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file as it is answered."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """The page, and the other files by their paths; `digest` changes with any of them."""
+
+    page: Asset
+    others: dict[str, Asset]
+    digest: str
+
+
+def read_assets(folder: str) -> Assets:
+    """The files of the package, with the page's links leading into `{folder}/{digest}/`."""
+    found = dict(_walk(files("app.web") / "static", ""))
+    hashed = hashlib.sha256()
+    for path, asset in sorted(found.items()):
+        hashed.update(f"{path} {len(asset.content)}\n".encode() + asset.content)
+    digest = hashed.hexdigest()[:16]
+    page = found.pop(INDEX)
+    linked = page.content.decode().replace(_PLACE, f"{folder}/{digest}").encode()
+    return Assets(Asset(linked, page.media_type), found, digest)
+
+
+def _walk(directory: Traversable, prefix: str) -> list[tuple[str, Asset]]:
+    found = []
+    for entry in directory.iterdir():
+        path = prefix + entry.name
+        if entry.is_dir():
+            found += _walk(entry, f"{path}/")
+        elif (kind := entry.name.rpartition(".")[2]) in MEDIA_TYPES:
+            found.append((path, Asset(entry.read_bytes(), MEDIA_TYPES[kind])))
+    return found

@@ -1,0 +1,123 @@
+/**
+ * The picture that is looked at: brings it, its map and its regions together, and lets go of the last one's.
+ */
+
+import { MapClient } from "./map/client.js";
+import { converted } from "./server/prediction.js";
+import { readPicture } from "./session/reading.js";
+import { PictureLevels } from "./viewer/picture-levels.js";
+
+/** @typedef {import("./session/picture.js").Picture} Picture */
+/** @typedef {import("./server/prediction.js").Criteria} Criteria */
+/** @typedef {import("./viewer/viewer.js").Viewer} Viewer */
+/** @typedef {import("./map/client.js").Shape} Shape */
+/** @typedef {import("./map/client.js").Found} Found */
+
+/** Dispatches `shown` when a picture or none is shown, `found` when its regions were, and `trouble` with a message. */
+export class Inspector extends EventTarget {
+  /** @type {Picture | null} whose prediction is shown */
+  picture = null;
+  /** @type {Shape | null} */
+  shape = null;
+  /** @type {Found | null} */
+  found = null;
+  /** @type {{map: MapClient, isFinding: boolean, isStale: boolean} | null} */
+  #open = null;
+  #turn = 0;
+
+  /**
+   * @param {Viewer} viewer
+   * @param {Record<string, number[][]>} colours the tables by name
+   */
+  constructor(viewer, colours) {
+    super();
+    [this.viewer, this.colours, this.colour] = [viewer, colours, Object.keys(colours)[0]];
+  }
+
+  /**
+   * Shows a picture that was answered; null for none.
+   * @param {Picture | null} picture
+   */
+  async show(picture) {
+    if (picture === this.picture) return;
+    const turn = ++this.#turn;
+    this.#close();
+    this.picture = picture;
+    this.dispatchEvent(new Event("shown"));
+    if (!picture?.prediction) return;
+    const map = new MapClient();
+    this.#open = { map, isFinding: false, isStale: false };
+    try {
+      const levels = picture.levels ?? (await readPicture(picture));
+      picture.levels = null;
+      const shape = await map.load(picture.prediction.map, picture.prediction.scale);
+      const fitting = await this.#ofSize(picture, levels, shape);
+      if (turn !== this.#turn) return fitting.close();
+      this.shape = shape;
+      this.viewer.show(fitting);
+      this.viewer.showHeat(map, shape.levels, this.colours[this.colour]);
+      this.dispatchEvent(new Event("shown"));
+      this.find(picture.criteria);
+    } catch (error) {
+      if (turn === this.#turn) this.complain(error);
+    }
+  }
+
+  /**
+   * Finds the regions anew; of several calls in a row, the last one counts.
+   * @param {Criteria} criteria
+   */
+  async find(criteria) {
+    const open = this.#open;
+    if (!this.picture || !open) return;
+    this.picture.criteria = criteria;
+    this.viewer.look.threshold = criteria.threshold;
+    open.isStale = true;
+    if (open.isFinding) return;
+    open.isFinding = true;
+    while (open.isStale) {
+      open.isStale = false;
+      const { threshold, minArea } = this.picture.criteria;
+      const found = await open.map.regions(threshold, minArea);
+      if (this.#open !== open) return;
+      this.found = found;
+      this.viewer.showRegions(found.regions);
+      this.dispatchEvent(new Event("found"));
+    }
+    open.isFinding = false;
+  }
+
+  /** @param {string} name of the colours */
+  paint(name) {
+    this.colour = name;
+    if (this.#open && this.shape) this.viewer.showHeat(this.#open.map, this.shape.levels, this.colours[name]);
+    this.viewer.redraw();
+  }
+
+  /**
+   * The picture in the map's size: where the browser turns it in another way than the server, as the server sees it.
+   * @param {Picture} picture
+   * @param {PictureLevels} levels
+   * @param {Shape} shape
+   */
+  async #ofSize(picture, levels, shape) {
+    if (levels.width === shape.width && levels.height === shape.height) return levels;
+    levels.close();
+    picture.readable = await converted(picture.answered, picture.file);
+    return PictureLevels.read(picture.readable);
+  }
+
+  #close() {
+    this.#open?.map.close();
+    [this.#open, this.shape, this.found] = [null, null, null];
+    this.viewer.show(null);
+  }
+
+  /**
+   * Tells what went wrong with the picture that is shown.
+   * @param {unknown} error
+   */
+  complain(error) {
+    this.dispatchEvent(new CustomEvent("trouble", { detail: error instanceof Error ? error.message : String(error) }));
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The page: makes its parts, and has them listen to each other.
+ */
+
+import { byId } from "./element.js";
+import { Inspector } from "./inspector.js";
+import { showCover } from "./panels/cover.js";
+import { showDetails } from "./panels/details.js";
+import { showFiles } from "./panels/files.js";
+import { showConnection, showPicker } from "./panels/picker.js";
+import { RegionList } from "./panels/regions.js";
+import { showStatus } from "./panels/status.js";
+import { showStrip } from "./panels/strip.js";
+import { showToolbar } from "./panels/toolbar.js";
+import { Verdict } from "./panels/verdict.js";
+import { Connection } from "./server/connection.js";
+import { Models } from "./server/models.js";
+import { get } from "./server/send.js";
+import { listenForPictures } from "./session/intake.js";
+import { Session } from "./session/session.js";
+import { Viewer } from "./viewer/viewer.js";
+
+async function start() {
+  const [connection, models] = [new Connection(), new Models()];
+  const session = new Session(models, connection);
+  const canvas = byId("canvas", HTMLCanvasElement);
+  const inspector = new Inspector(new Viewer(canvas), await (await get("page/colours")).json());
+  showConnection(connection);
+  showPicker(models);
+  showDetails(models);
+  showStatus(models);
+  showToolbar(inspector);
+  new Verdict(inspector, session);
+  new RegionList(inspector);
+  showFiles(inspector);
+  showStrip(session);
+  showCover(session);
+  follow(session, inspector, canvas);
+  const inputs = ["choose", "photograph"].map((id) => byId(id, HTMLInputElement));
+  listenForPictures(byId("window", HTMLElement), inputs, (pictures) => session.add(pictures));
+  connection.addEventListener("change", () => {
+    if (connection.state === "ready") models.refresh().catch(() => connection.lost());
+  });
+  connection.watch();
+}
+
+/**
+ * Shows the picture that is selected as soon as it was answered, and says so to those who do not see it.
+ * @param {Session} session
+ * @param {Inspector} inspector
+ * @param {HTMLCanvasElement} canvas
+ */
+function follow(session, inspector, canvas) {
+  const announcements = byId("announcements", HTMLElement);
+  const show = () => {
+    const picture = session.selected;
+    canvas.setAttribute("aria-label", picture ? `${picture.name}, ${picture.label || picture.state}` : "No picture");
+    inspector.show(picture?.state === "done" ? picture : null);
+  };
+  session.addEventListener("select", show);
+  session.addEventListener("change", (event) => {
+    const picture = /** @type {CustomEvent<import("./session/picture.js").Picture>} */ (event).detail;
+    if (picture === session.selected) show();
+    if (picture.state === "failed") announcements.textContent = `${picture.name} was not answered: ${picture.message}`;
+  });
+  inspector.addEventListener("found", () => {
+    const { picture, found } = inspector;
+    if (picture && found) announcements.textContent = `${picture.name}: ${picture.label}, ${found.count} regions`;
+  });
+  inspector.addEventListener("trouble", (event) => {
+    announcements.textContent = byId("facts", HTMLElement).textContent = /** @type {CustomEvent<string>} */ (event).detail;
+  });
+}
+
+start().catch((error) => {
+  byId("cover", HTMLElement).textContent = `The page could not be started: ${error.message} Load it anew.`;
+});

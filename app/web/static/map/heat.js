@@ -1,0 +1,93 @@
+/**
+ * A map as heat of 256 levels, in full size and halved again and again: where it is shown small, a pixel is as hot as
+ * the hottest of those that it stands for, so that no small defect vanishes.
+ */
+
+import { normalised } from "./scale.js";
+
+/** @typedef {import("./npy.js").Grid} Grid */
+/** @typedef {import("./scale.js").Scale} Scale */
+
+/**
+ * @typedef {object} HeatLevel
+ * @property {number} width
+ * @property {number} height
+ * @property {(column: number, row: number) => number} at the level of heat there, from 0 to 255
+ */
+
+/** Tiles have so many pixels in a row, and so many rows. */
+export const TILE = 512;
+
+/**
+ * How hot each of the server's colours is painted over a picture: as `app/rendering/overlay.py` does, but for the
+ * opacity, which is given when it is drawn.
+ * @param {number[][]} table [256][3]
+ * @returns {Uint8ClampedArray} [256 * 4] red, green, blue, alpha
+ */
+export function paintOf(table) {
+  const paint = new Uint8ClampedArray(4 * 256);
+  for (let level = 0; level < 256; level++) {
+    const heat = level / 255;
+    const [red, green, blue] = table[Math.round(0.75 * level)];
+    paint.set([red, green, blue, 255 * heat * heat * (3 - 2 * heat)], 4 * level);
+  }
+  return paint;
+}
+
+/**
+ * @param {Grid} map
+ * @param {Scale} scale
+ * @returns {HeatLevel[]} the full size first, until all of it fits into a tile
+ */
+export function heatLevels(map, scale) {
+  const { values } = map;
+  const full = {
+    width: map.width,
+    height: map.height,
+    /** @type {HeatLevel["at"]} */
+    at: (column, row) => (255 * normalised(values[row * map.width + column], scale) + 0.5) | 0,
+  };
+  /** @type {HeatLevel[]} */
+  const levels = [full];
+  for (let last = full; last.width > TILE || last.height > TILE; ) {
+    last = halved(last);
+    levels.push(last);
+  }
+  return levels;
+}
+
+/**
+ * @param {HeatLevel} larger
+ * @returns {HeatLevel}
+ */
+function halved(larger) {
+  const [width, height] = [Math.ceil(larger.width / 2), Math.ceil(larger.height / 2)];
+  const heat = new Uint8Array(width * height);
+  for (let row = 0; row < larger.height; row++) {
+    for (let column = 0, start = (row >> 1) * width; column < larger.width; column++) {
+      const at = start + (column >> 1);
+      const level = larger.at(column, row);
+      if (level > heat[at]) heat[at] = level;
+    }
+  }
+  return { width, height, at: (column, row) => heat[row * width + column] };
+}
+
+/**
+ * A tile in colour, smaller at the right and lower edge of the map.
+ * @param {HeatLevel} level
+ * @param {number} column
+ * @param {number} row
+ * @param {Uint8ClampedArray} paint
+ * @returns {ImageData}
+ */
+export function paintTile(level, column, row, paint) {
+  const [left, top] = [column * TILE, row * TILE];
+  const picture = new ImageData(Math.min(TILE, level.width - left), Math.min(TILE, level.height - top));
+  const colors = new Uint32Array(paint.buffer);
+  const pixels = new Uint32Array(picture.data.buffer);
+  for (let y = 0, place = 0; y < picture.height; y++) {
+    for (let x = 0; x < picture.width; x++) pixels[place++] = colors[level.at(left + x, top + y)];
+  }
+  return picture;
+}

@@ -1,0 +1,76 @@
+/**
+ * Keeps a picture's map, which may have hundreds of megabytes, away from the thread that draws.
+ *
+ * Takes `{id, kind, ...}` and answers `{id, answer}` or `{id, error}`; see `MapClient` for what there is to ask.
+ */
+
+import { heatLevels, paintOf, paintTile } from "./heat.js";
+import { histogram } from "./histogram.js";
+import { parseNpy } from "./npy.js";
+import { edgesIn } from "./outline.js";
+import { findRegions } from "./regions.js";
+import { findRuns, halved, partMaxima, someRuns } from "./runs.js";
+import { normalised, rawThreshold } from "./scale.js";
+
+/** @typedef {import("./npy.js").Grid} Grid */
+/** @typedef {import("./runs.js").Runs} Runs */
+/** @typedef {import("./scale.js").Scale} Scale */
+/** @typedef {import("./heat.js").HeatLevel} HeatLevel */
+
+/** So many regions are told one by one; the rest are counted. */
+const MOST_TOLD = 500;
+
+/** @type {{map: Grid, scale: Scale, maxima: Float32Array, levels: HeatLevel[]} | undefined} */
+let loaded;
+/** @type {Runs[]} those of the regions, in full size and halved as far as was asked for */
+let outlines = [];
+
+/** @type {Record<string, (question: any) => any>} */
+const ANSWERS = {
+  async load({ file, scale }) {
+    const map = parseNpy(await file.arrayBuffer());
+    loaded = { map, scale, maxima: partMaxima(map), levels: heatLevels(map, scale) };
+    return { width: map.width, height: map.height, levels: loaded.levels.length, histogram: histogram(map, scale) };
+  },
+
+  regions({ threshold, minArea }) {
+    const { map, maxima, scale } = here();
+    const runs = findRuns(map, maxima, rawThreshold(threshold, scale));
+    const { regions, isKept } = findRegions(map, runs, minArea);
+    outlines = [minArea > 1 ? someRuns(runs, isKept) : runs];
+    const told = regions.slice(0, MOST_TOLD).map(({ peakValue, ...region }) => ({
+      ...region,
+      score: Math.min((peakValue - scale.threshold) / (scale.max - scale.min) + 0.5, 1),
+    }));
+    return { count: regions.length, area: regions.reduce((sum, region) => sum + region.area, 0), regions: told };
+  },
+
+  outline({ level, part }) {
+    if (!outlines.length) return new Int32Array();
+    while (outlines.length <= level) outlines.push(halved(outlines[outlines.length - 1]));
+    return edgesIn(outlines[level], part);
+  },
+
+  async tile({ level, column, row, table }) {
+    return createImageBitmap(paintTile(here().levels[level], column, row, paintOf(table)));
+  },
+
+  value({ x, y }) {
+    const { map, scale } = here();
+    return normalised(map.values[y * map.width + x], scale);
+  },
+};
+
+function here() {
+  if (!loaded) throw new Error("no map was loaded");
+  return loaded;
+}
+
+self.onmessage = async ({ data: { id, kind, ...question } }) => {
+  try {
+    const answer = await ANSWERS[kind](question);
+    self.postMessage({ id, answer }, { transfer: answer instanceof ImageBitmap ? [answer] : [] });
+  } catch (error) {
+    self.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
+  }
+};

@@ -1,0 +1,133 @@
+/**
+ * What lies over the window while there is no result in it: how to begin, how far a picture is, or what went wrong.
+ */
+
+import { byId, element } from "../element.js";
+import { Unreachable } from "../server/problem.js";
+import { get } from "../server/send.js";
+
+/** @typedef {import("../session/session.js").Session} Session */
+/** @typedef {import("../session/picture.js").Picture} Picture */
+
+/** @param {Session} session */
+export function showCover(session) {
+  const cover = byId("cover", HTMLElement);
+  /** @type {string[]} */
+  let examples = [];
+  /** What is shown, so that buttons with the focus stay as long as they can. */
+  let shown = "";
+  const draw = () => {
+    const picture = session.selected;
+    const now = picture ? `${picture.id} ${picture.state} ${picture.message}` : `none ${session.models.list.length}`;
+    if (now !== shown) cover.replaceChildren(...(picture ? told(session, picture) : invitation(session, examples)));
+    shown = now;
+    const progress = cover.querySelector("progress");
+    if (picture?.state === "sending" && progress) progress.value = picture.sent;
+  };
+  session.addEventListener("select", draw);
+  session.models.addEventListener("change", draw);
+  session.addEventListener("change", (event) => {
+    if (/** @type {CustomEvent<Picture>} */ (event).detail === session.selected) draw();
+  });
+  draw();
+  listed().then((names) => {
+    [examples, shown] = [names, ""];
+    draw();
+  });
+}
+
+/** @returns {Promise<string[]>} */
+async function listed() {
+  try {
+    return (await (await get("page/examples")).json()).examples;
+  } catch {
+    return []; // the connection tells of it
+  }
+}
+
+/**
+ * @param {Session} session
+ * @param {string[]} examples
+ */
+function invitation(session, examples) {
+  const none = !session.models.list.length;
+  const text = none
+    ? "No model is served. Train or import one into the server's models_dir; it appears here when it is loaded."
+    : "Or paste it, choose it, or take a photograph. Nothing leaves this server.";
+  const parts = [
+    element("p", { class: "title" }, "Drop a picture here"),
+    element("p", { class: none ? "text trouble" : "text" }, text),
+  ];
+  if (examples.length && !none) {
+    const buttons = examples.map((name) => example(session, name));
+    parts.push(element("div", { class: "actions", role: "group", "aria-label": "Examples" }, ...buttons));
+  }
+  return parts;
+}
+
+/**
+ * @param {Session} session
+ * @param {string} name
+ */
+function example(session, name) {
+  const source = `page/examples/${encodeURIComponent(name)}`;
+  const button = element("button", { type: "button", class: "example" }, element("img", { src: source, alt: "" }), name);
+  button.addEventListener("click", async () => {
+    try {
+      session.add([{ file: await (await get(source)).blob(), name }]);
+    } catch (error) {
+      if (error instanceof Unreachable) session.connection.lost();
+    }
+  });
+  return button;
+}
+
+/**
+ * @param {Session} session
+ * @param {Picture} picture
+ * @returns {HTMLElement[]}
+ */
+function told(session, picture) {
+  const again = element("button", { type: "button", click: () => session.again(picture) }, "Run it again");
+  const remove = element("button", { type: "button", click: () => session.remove(picture) }, "Remove it");
+  const cancel = element("button", { type: "button", click: () => session.cancel(picture) }, "Cancel");
+  const name = `“${picture.name}”`;
+  switch (picture.state) {
+    case "waiting":
+      return page("Waiting", picture.message || `${name} is sent when those before it are.`, false, [cancel]);
+    case "sending":
+      return page("Sending", name, false, [cancel], progressBar(`Sending ${picture.name}`, true));
+    case "computing":
+      return page("Computing", name, false, [cancel], progressBar(`Computing ${picture.name}`, false));
+    case "cancelled":
+      return page("Cancelled", name, false, [again, remove]);
+    case "failed":
+      return page(`${name} was not answered`, picture.message, true, [again, remove]);
+    default:
+      return [];
+  }
+}
+
+/**
+ * @param {string} title
+ * @param {string} text
+ * @param {boolean} isTrouble
+ * @param {HTMLElement[]} actions
+ * @param {HTMLElement[]} more
+ */
+function page(title, text, isTrouble, actions, ...more) {
+  return [
+    element("p", { class: "title" }, title),
+    element("p", { class: isTrouble ? "text trouble" : "text" }, text),
+    ...more,
+    element("div", { class: "actions" }, ...actions),
+  ];
+}
+
+/**
+ * @param {string} label
+ * @param {boolean} isKnown whether it is known how far it is
+ */
+function progressBar(label, isKnown) {
+  return element("progress", isKnown ? { "aria-label": label, value: 0, max: 1 } : { "aria-label": label });
+}

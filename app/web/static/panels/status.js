@@ -1,0 +1,84 @@
+/**
+ * How the server is doing, by its own measurements, as long as this is looked at.
+ */
+
+import { byId, element } from "../element.js";
+import { memory, seconds, whole } from "../format.js";
+import { parseMetrics, quantile, total } from "../server/metrics.js";
+import { get } from "../server/send.js";
+import { drawer } from "./drawers.js";
+import { Plot } from "./plot.js";
+
+/** @typedef {import("../server/metrics.js").Sample} Sample */
+/** @typedef {import("../server/models.js").Models} Models */
+
+const EVERY_MS = 1000;
+const POINTS = 120;
+/** Rates and latencies are of the last so many looks. */
+const SPAN = 10;
+
+/** @param {Models} models */
+export function showStatus(models) {
+  const panel = byId("status", HTMLElement);
+  const plots = {
+    queue: new Plot("Queue", (value) => `${whole(value)} tiles`, ["waiting or running"], POINTS),
+    pictures: new Plot("Throughput", (value) => `${value.toFixed(1)} pictures/s`, ["answered"], POINTS),
+    latency: new Plot("Device time, 50 / 95 %", seconds, ["median", "p95"], POINTS),
+    busy: new Plot("Device", (value) => `${Math.round(100 * value)} % busy`, ["busy"], POINTS),
+    memory: new Plot("Memory", memory, ["of the process"], POINTS),
+  };
+  const note = element("p", { class: "note", role: "status" });
+  const figures = Object.values(plots).map(({ figure }) => figure);
+  panel.append(element("div", { class: "plots" }, ...figures), note);
+  /** @type {{at: number, samples: Sample[]}[]} */
+  const looks = [];
+  let timer = 0;
+  const look = async () => {
+    clearTimeout(timer);
+    if (panel.hidden) return;
+    if (!document.hidden) {
+      try {
+        const samples = parseMetrics(await (await get("metrics")).text());
+        looks.push({ at: performance.now() / 1000, samples });
+        if (looks.length > SPAN + 1) looks.shift();
+        add(plots, looks[0], looks[looks.length - 1]);
+        note.textContent = told(models, samples);
+      } catch (error) {
+        note.textContent = error instanceof Error ? error.message : String(error);
+      }
+    }
+    timer = setTimeout(look, EVERY_MS);
+  };
+  drawer("status-toggle", "status", look);
+}
+
+/**
+ * @param {Record<"queue" | "pictures" | "latency" | "busy" | "memory", Plot>} plots
+ * @param {{at: number, samples: Sample[]}} earlier
+ * @param {{at: number, samples: Sample[]}} later
+ */
+function add(plots, earlier, later) {
+  const span = later.at - earlier.at;
+  /** @param {string} name @param {Record<string, string>} [labels] */
+  const grown = (name, labels) => total(later.samples, name, labels) - total(earlier.samples, name, labels);
+  /** @param {number} share */
+  const latency = (share) => quantile(earlier.samples, later.samples, "tessera_stage_seconds", { stage: "device" }, share);
+  const resident = total(later.samples, "process_resident_memory_bytes");
+  plots.queue.add([total(later.samples, "tessera_queue_tiles")]);
+  plots.pictures.add([span ? grown("tessera_device_pictures_total", { end: "done" }) / span : null]);
+  plots.latency.add([latency(0.5), latency(0.95)]);
+  plots.busy.add([span ? grown("tessera_device_busy_seconds_total") / span : null]);
+  plots.memory.add([resident || null]);
+}
+
+/**
+ * @param {Models} models
+ * @param {Sample[]} samples
+ */
+function told(models, samples) {
+  const device = models.chosen?.details?.execution.devices.join(", ") ?? "";
+  const answered = total(samples, "tessera_device_pictures_total", { end: "done" });
+  const missed = total(samples, "tessera_deadlines_missed_total");
+  const parts = [device, `${whole(answered)} pictures since it was started`, missed ? `${whole(missed)} given up for time` : ""];
+  return parts.filter(Boolean).join(", ");
+}

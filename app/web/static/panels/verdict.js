@@ -1,0 +1,107 @@
+/**
+ * What a picture is taken for, and the threshold that decides it.
+ */
+
+import { byId, element } from "../element.js";
+import { score, seconds } from "../format.js";
+
+/** @typedef {import("../inspector.js").Inspector} Inspector */
+/** @typedef {import("../session/session.js").Session} Session */
+/** @typedef {import("../session/picture.js").Picture} Picture */
+
+const CALIBRATED = 0.5;
+
+export class Verdict {
+  #label = byId("label", HTMLElement);
+  #facts = byId("facts", HTMLElement);
+  #panel = byId("scale-panel", HTMLElement);
+  #gauge = byId("gauge", HTMLElement);
+  #level = byId("gauge-level", HTMLElement);
+  #mark = byId("gauge-mark", HTMLElement);
+  #slider = byId("threshold", HTMLInputElement);
+  #number = byId("threshold-number", HTMLInputElement);
+  #area = byId("area", HTMLInputElement);
+
+  /**
+   * @param {Inspector} inspector
+   * @param {Session} session
+   */
+  constructor(inspector, session) {
+    [this.inspector, this.session] = [inspector, session];
+    this.#slider.addEventListener("input", () => this.#ask(this.#slider.valueAsNumber, null));
+    this.#number.addEventListener("input", () => this.#ask(this.#number.valueAsNumber, null));
+    this.#area.addEventListener("input", () => this.#ask(null, this.#area.valueAsNumber));
+    byId("calibrated", HTMLButtonElement).addEventListener("click", () => this.#ask(CALIBRATED, 1));
+    for (const input of [this.#number, this.#area]) input.addEventListener("blur", () => this.#tellControls());
+    inspector.addEventListener("shown", () => this.#tell());
+  }
+
+  /**
+   * Judges by other criteria; numbers that are not there yet, or out of range, are waited for.
+   * @param {number | null} threshold
+   * @param {number | null} minArea
+   */
+  #ask(threshold, minArea) {
+    const { picture } = this.inspector;
+    if (!picture) return;
+    const criteria = { ...picture.criteria };
+    if (threshold !== null && threshold >= 0 && threshold <= 1) criteria.threshold = threshold;
+    if (minArea !== null && minArea >= 1) criteria.minArea = Math.floor(minArea);
+    this.inspector.find(criteria);
+    this.session.retell(picture);
+    this.#tell();
+  }
+
+  #tell() {
+    const { picture, shape } = this.inspector;
+    const prediction = picture?.prediction;
+    this.#panel.hidden = !prediction;
+    this.#label.className = `label ${picture?.label ?? ""}`;
+    if (!picture || !prediction) {
+      this.#label.textContent = picture ? picture.name : "No picture yet";
+      this.#facts.textContent = picture ? "" : "Drop, paste, choose or photograph a picture.";
+      return;
+    }
+    const word = picture.label === "anomalous" ? "Anomalous" : "Normal";
+    this.#label.replaceChildren(element("span", { class: "number" }, score(prediction.score)), word);
+    const size = shape ? `${shape.width} × ${shape.height}, ` : "";
+    this.#facts.textContent = `${picture.name}, ${size}${prediction.model} version ${prediction.version}, ${seconds(picture.seconds)}`;
+    this.#gauge.classList.toggle("anomalous", picture.label === "anomalous");
+    this.#gauge.setAttribute("aria-valuenow", score(prediction.score));
+    this.#gauge.setAttribute("aria-valuetext", `${score(prediction.score)}, ${picture.label}`);
+    this.#level.style.width = `${100 * prediction.score}%`;
+    this.#mark.style.left = `${100 * picture.criteria.threshold}%`;
+    this.#tellControls();
+    if (shape) drawHistogram(byId("histogram", HTMLCanvasElement), shape.histogram);
+  }
+
+  #tellControls() {
+    const criteria = this.inspector.picture?.criteria;
+    if (!criteria) return;
+    this.#slider.valueAsNumber = criteria.threshold;
+    for (const [input, value] of /** @type {[HTMLInputElement, number][]} */ ([
+      [this.#number, criteria.threshold],
+      [this.#area, criteria.minArea],
+    ])) {
+      if (document.activeElement !== input || !input.value) input.valueAsNumber = value; // not while it is written
+    }
+  }
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {number[]} counts
+ */
+function drawHistogram(canvas, counts) {
+  const ratio = Math.min(devicePixelRatio, 2);
+  const [width, height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio];
+  [canvas.width, canvas.height] = [width, height];
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.fillStyle = getComputedStyle(canvas).color;
+  const most = Math.log1p(Math.max(...counts));
+  const step = width / counts.length;
+  counts.forEach((count, bin) => {
+    const high = most ? (Math.log1p(count) / most) * height : 0;
+    context.fillRect(bin * step, height - high, Math.max(step - ratio / 2, 1), high);
+  });
+}

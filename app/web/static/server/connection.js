@@ -1,0 +1,63 @@
+/**
+ * Whether the server answers, and whether it is ready for pictures.
+ */
+
+import { get } from "./send.js";
+
+/** @typedef {"unknown" | "ready" | "unready" | "gone"} State */
+
+const USUAL_MS = 5000;
+const URGENT_MS = 1000;
+
+export class Connection extends EventTarget {
+  /** @type {State} */
+  state = "unknown";
+  /** @type {string[]} why it is not ready */
+  reasons = [];
+  #timer = 0;
+
+  /** Looks now, and from then on while the page is seen. */
+  watch() {
+    this.lookNow();
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.lookNow();
+    });
+  }
+
+  /** Looks now, and goes on as before. */
+  lookNow() {
+    clearTimeout(this.#timer);
+    this.#look();
+  }
+
+  /** A request had no answer. */
+  lost() {
+    this.#found("gone", []);
+    this.lookNow();
+  }
+
+  async #look() {
+    if (document.hidden) return;
+    /** @type {[State, string[]]} */
+    let found = ["gone", []];
+    try {
+      const { ready, reasons } = await (await get("readyz", [503])).json();
+      found = [ready ? "ready" : "unready", reasons];
+    } catch {
+      // it is gone
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#look(), found[0] === "ready" ? USUAL_MS : URGENT_MS);
+    this.#found(...found);
+  }
+
+  /**
+   * @param {State} state
+   * @param {string[]} reasons
+   */
+  #found(state, reasons) {
+    const changed = state !== this.state || String(reasons) !== String(this.reasons);
+    [this.state, this.reasons] = [state, reasons];
+    if (changed) this.dispatchEvent(new Event("change"));
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What the server serves, and which of it the next pictures are sent to.
+ */
+
+import { get } from "./send.js";
+
+/**
+ * @typedef {object} Details What is known of a version; see the API's description at /docs.
+ * @property {string} digest
+ * @property {{name: string, parameters: Record<string, unknown>}} detector
+ * @property {{width: number, height: number} | null} image_size
+ * @property {{enable: boolean, tile_size: {width: number, height: number}, stride: {width: number, height: number},
+ *   remove_border_count: number, mode: string, blend: string, halo: number}} tiling
+ * @property {{protocol: string, pictures: number, anomalous_pictures: number, false_positive_rate: number | null,
+ *   image_threshold: number, pixel_threshold: number, pixel_min: number, pixel_max: number}} calibration
+ * @property {Record<string, number>} metrics
+ * @property {{created_at: string, tessera_version: string, dataset: string, pictures: number,
+ *   backbone_weights: string}} provenance
+ * @property {{devices: string[], runtime: string, precision: string, batch_tiles: number}} execution
+ */
+/**
+ * @typedef {object} Version
+ * @property {number} version
+ * @property {"loading" | "ready" | "failed"} state
+ * @property {Details | null} details
+ * @property {{code: string, message: string} | null} error
+ */
+/** @typedef {{name: string, default: boolean, newest: number | null, versions: Version[]}} Model */
+/** @typedef {{name: string, version: number | null}} Choice `version` is null for the newest. */
+
+export class Models extends EventTarget {
+  /** @type {Model[]} */
+  list = [];
+  /** @type {Choice | null} */
+  choice = null;
+
+  /** Asks the server anew; rejects as `get` does. */
+  async refresh() {
+    const { models } = await (await get("v1/models")).json();
+    this.list = models;
+    if (!this.#exists(this.choice)) {
+      const first = this.list.find((model) => model.default) ?? this.list[0];
+      this.choice = first ? { name: first.name, version: null } : null;
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /**
+   * @param {string} name
+   * @param {number | null} version
+   */
+  choose(name, version) {
+    this.choice = { name, version };
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** The version that the next picture is sent to. */
+  get chosen() {
+    const model = this.list.find(({ name }) => name === this.choice?.name);
+    const number = this.choice?.version ?? model?.newest;
+    return model?.versions.find(({ version }) => version === number) ?? null;
+  }
+
+  /**
+   * What is known of the version that answered; asks the server if it is a new one. Null if it is gone.
+   * @param {string} name
+   * @param {string} digest
+   * @returns {Promise<Details | null>}
+   */
+  async details(name, digest) {
+    const known = this.#known(name, digest);
+    if (known) return known;
+    await this.refresh();
+    return this.#known(name, digest);
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} digest
+   */
+  #known(name, digest) {
+    const versions = this.list.find((model) => model.name === name)?.versions ?? [];
+    return versions.find(({ details }) => details?.digest === digest)?.details ?? null;
+  }
+
+  /** @param {Choice | null} choice */
+  #exists(choice) {
+    const model = this.list.find(({ name }) => name === choice?.name);
+    return Boolean(model && (!choice?.version || model.versions.some(({ version }) => version === choice.version)));
+  }
+}

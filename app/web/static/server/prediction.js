@@ -1,0 +1,93 @@
+/**
+ * What the server is asked about a picture.
+ */
+
+import { post } from "./send.js";
+
+/** @typedef {import("./models.js").Choice} Choice */
+/** @typedef {import("./models.js").Models} Models */
+/** @typedef {import("../map/scale.js").Scale} Scale */
+/** @typedef {import("../viewer/marks.js").TileScore} TileScore */
+
+/**
+ * @typedef {object} Prediction
+ * @property {Blob} map the anomaly of each pixel, raw: an .npy file
+ * @property {number} score normalised
+ * @property {string} model its name
+ * @property {number} version
+ * @property {Scale} scale of the map
+ * @property {string} detector
+ */
+/** @typedef {{threshold: number, minArea: number}} Criteria */
+/** @typedef {"overlay" | "heatmap" | "mask"} Style */
+
+/**
+ * A path of the API, relative to the page, with what is not null of the query.
+ * @param {Choice} choice
+ * @param {string} what
+ * @param {Record<string, string | number | null>} query
+ */
+export function route({ name, version }, what, query) {
+  const given = Object.entries({ version, ...query }).filter(([, value]) => value !== null);
+  const text = given.map(([key, value]) => `${key}=${encodeURIComponent(String(value))}`).join("&");
+  return `v1/models/${encodeURIComponent(name)}/${what}${text && `?${text}`}`;
+}
+
+/**
+ * One request, and one computation: the map, from which the page finds regions as the server would, with the score
+ * in its headers.
+ * @param {Choice} choice
+ * @param {Models} models
+ * @param {Blob} picture
+ * @param {AbortSignal} signal
+ * @param {(share: number) => void} onSent
+ * @returns {Promise<Prediction>}
+ */
+export async function predict(choice, models, picture, signal, onSent) {
+  const url = route(choice, "anomaly-map", { format: "npy", normalised: "false" });
+  const { body, header } = await post(url, picture, signal, onSent);
+  const model = header("Tessera-Model") ?? choice.name;
+  const details = await models.details(model, header("Tessera-Model-Digest") ?? "");
+  if (!details) throw new Error("the model was replaced while it answered; run the picture again");
+  const { pixel_threshold: threshold, pixel_min: min, pixel_max: max } = details.calibration;
+  return {
+    map: body,
+    score: Number(header("Tessera-Score")),
+    model,
+    version: Number(header("Tessera-Model-Version")),
+    scale: { threshold, min, max },
+    detector: details.detector.name,
+  };
+}
+
+/**
+ * The server's own answer as JSON, with the tiles' scores: computed anew.
+ * @param {Choice} choice
+ * @param {Blob} picture
+ * @param {Criteria} criteria
+ * @returns {Promise<Blob>}
+ */
+export async function describe(choice, picture, { threshold, minArea }) {
+  const query = { include: "tiles", threshold, min_region_area: minArea };
+  return (await post(route(choice, "predict", query), picture)).body;
+}
+
+/**
+ * A PNG, drawn by the server: computed anew.
+ * @param {Choice} choice
+ * @param {Blob} picture
+ * @param {Record<string, string | number>} query
+ * @returns {Promise<Blob>}
+ */
+export async function draw(choice, picture, query) {
+  return (await post(route(choice, "heatmap", query), picture)).body;
+}
+
+/**
+ * The picture as a PNG that every browser reads, for formats that this one does not: an overlay without heat and frames.
+ * @param {Choice} choice
+ * @param {Blob} picture
+ */
+export function converted(choice, picture) {
+  return draw(choice, picture, { style: "overlay", opacity: 0, threshold: 1 });
+}

@@ -1,0 +1,117 @@
+/**
+ * Fingers, mouse, wheel and keys on the canvas -> what they ask of the viewer.
+ */
+
+/** @typedef {{x: number, y: number}} Point */
+
+/**
+ * @typedef {object} Wishes
+ * @property {(right: number, down: number) => void} move
+ * @property {(factor: number, point?: Point) => void} zoom around the window's middle where no point is given
+ * @property {() => void} fit
+ * @property {() => void} actualSize
+ * @property {(step: 1 | -1) => void} step to the next region, or the one before
+ * @property {(point: Point) => boolean} grabs whether a drag that starts here moves the divider
+ * @property {(point: Point) => void} divide
+ * @property {(point: Point | null) => void} hover
+ */
+
+const KEY_STEP = 80;
+const KEY_FACTOR = 1.5;
+const WHEEL = 0.0015;
+/** Lines and pages of a wheel in pixels, by its `deltaMode`. */
+const UNITS = [1, 16, 400];
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Wishes} wishes
+ */
+export function listen(canvas, wishes) {
+  /** @param {MouseEvent} event @returns {Point} */
+  const pointOf = (event) => {
+    const { left, top } = canvas.getBoundingClientRect();
+    return { x: event.clientX - left, y: event.clientY - top };
+  };
+  listenToPointers(canvas, wishes, pointOf);
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      const pinch = event.ctrlKey ? 5 : 1; // how browsers tell of two fingers on a touchpad
+      wishes.zoom(Math.exp(-event.deltaY * UNITS[event.deltaMode] * WHEEL * pinch), pointOf(event));
+    },
+    { passive: false },
+  );
+  canvas.addEventListener("dblclick", (event) => wishes.zoom(2, pointOf(event)));
+  canvas.addEventListener("keydown", (event) => {
+    const wish = event.ctrlKey || event.metaKey || event.altKey ? undefined : KEYS[event.key];
+    if (!wish) return;
+    event.preventDefault();
+    wish(wishes);
+  });
+}
+
+/** @type {Record<string, (wishes: Wishes) => void>} */
+const KEYS = {
+  ArrowLeft: (wishes) => wishes.move(KEY_STEP, 0),
+  ArrowRight: (wishes) => wishes.move(-KEY_STEP, 0),
+  ArrowUp: (wishes) => wishes.move(0, KEY_STEP),
+  ArrowDown: (wishes) => wishes.move(0, -KEY_STEP),
+  "+": (wishes) => wishes.zoom(KEY_FACTOR),
+  "=": (wishes) => wishes.zoom(KEY_FACTOR),
+  "-": (wishes) => wishes.zoom(1 / KEY_FACTOR),
+  0: (wishes) => wishes.fit(),
+  1: (wishes) => wishes.actualSize(),
+  n: (wishes) => wishes.step(1),
+  p: (wishes) => wishes.step(-1),
+};
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Wishes} wishes
+ * @param {(event: MouseEvent) => Point} pointOf
+ */
+function listenToPointers(canvas, wishes, pointOf) {
+  /** @type {Map<number, Point>} */
+  const down = new Map();
+  let dividing = false;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    const point = pointOf(event);
+    if (!down.size) dividing = wishes.grabs(point);
+    down.set(event.pointerId, point);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    const point = pointOf(event);
+    const last = down.get(event.pointerId);
+    if (!last) {
+      wishes.hover(point);
+      return;
+    }
+    down.set(event.pointerId, point);
+    if (dividing) wishes.divide(point);
+    else if (down.size === 1) wishes.move(point.x - last.x, point.y - last.y);
+    else if (down.size === 2) pinch(down, event.pointerId, last, point, wishes);
+  });
+  for (const kind of /** @type {const} */ (["pointerup", "pointercancel"])) {
+    canvas.addEventListener(kind, (event) => down.delete(event.pointerId));
+  }
+  canvas.addEventListener("pointerleave", () => wishes.hover(null));
+}
+
+/**
+ * One of two fingers has moved.
+ * @param {Map<number, Point>} down
+ * @param {number} id
+ * @param {Point} last
+ * @param {Point} point
+ * @param {Wishes} wishes
+ */
+function pinch(down, id, last, point, wishes) {
+  const other = [...down].find(([each]) => each !== id)?.[1];
+  if (!other) return;
+  wishes.move((point.x - last.x) / 2, (point.y - last.y) / 2);
+  const [before, after] = [last, point].map((each) => Math.hypot(each.x - other.x, each.y - other.y));
+  if (before > 0) wishes.zoom(after / before, { x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 });
+}

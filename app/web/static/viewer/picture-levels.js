@@ -1,0 +1,83 @@
+/**
+ * A picture in full size and halved again and again, all cut into tiles: none is larger than what a graphics card
+ * takes, and what is drawn of a huge picture is never more than a window full.
+ */
+
+import { TILE } from "../map/heat.js";
+
+/**
+ * @typedef {object} PictureLevel
+ * @property {number} columns
+ * @property {ImageBitmap[]} tiles row by row
+ */
+
+export class PictureLevels {
+  /**
+   * @param {number} width
+   * @param {number} height
+   * @param {PictureLevel[]} levels the full size first
+   */
+  constructor(width, height, levels) {
+    [this.width, this.height, this.levels] = [width, height, levels];
+  }
+
+  /**
+   * Decodes a picture; rejects with a DOMException where the browser cannot read it.
+   * @param {Blob} file
+   */
+  static async read(file) {
+    let bitmap = await createImageBitmap(file);
+    const { width, height } = bitmap;
+    const levels = [];
+    for (;;) {
+      levels.push(await cut(bitmap));
+      if (bitmap.width <= TILE && bitmap.height <= TILE) break;
+      const larger = bitmap;
+      bitmap = await createImageBitmap(larger, {
+        resizeWidth: Math.ceil(larger.width / 2),
+        resizeHeight: Math.ceil(larger.height / 2),
+        resizeQuality: "medium",
+      });
+      larger.close();
+    }
+    bitmap.close();
+    return new PictureLevels(width, height, levels);
+  }
+
+  /**
+   * @param {number} level
+   * @param {number} column
+   * @param {number} row
+   */
+  tile(level, column, row) {
+    const { columns, tiles } = this.levels[level];
+    return tiles[row * columns + column];
+  }
+
+  /** The whole picture, small. */
+  get smallest() {
+    return this.levels[this.levels.length - 1].tiles[0];
+  }
+
+  /** Gives the memory back. */
+  close() {
+    for (const { tiles } of this.levels) tiles.forEach((tile) => tile.close());
+    this.levels = [];
+  }
+}
+
+/**
+ * @param {ImageBitmap} bitmap
+ * @returns {Promise<PictureLevel>}
+ */
+async function cut(bitmap) {
+  const columns = Math.ceil(bitmap.width / TILE);
+  const tiles = [];
+  for (let top = 0; top < bitmap.height; top += TILE) {
+    for (let left = 0; left < bitmap.width; left += TILE) {
+      const [width, height] = [Math.min(TILE, bitmap.width - left), Math.min(TILE, bitmap.height - top)];
+      tiles.push(createImageBitmap(bitmap, left, top, width, height));
+    }
+  }
+  return { columns, tiles: await Promise.all(tiles) };
+}

@@ -1,0 +1,239 @@
+/**
+ * The canvas with a picture, its heat and what was found: what is shown, and which part of it.
+ */
+
+import { listen } from "./gestures.js";
+import { HeatTiles } from "./heat-tiles.js";
+import { drawDivider, drawEdges, drawFrames, drawTileGrid } from "./marks.js";
+import { paintTiles } from "./painter.js";
+import { RegionOutline } from "./region-outline.js";
+import { between, closeUp, fitted, kept, moved, zoomed } from "./view.js";
+
+/** @typedef {import("../map/client.js").MapClient} MapClient */
+/** @typedef {import("./picture-levels.js").PictureLevels} PictureLevels */
+/** @typedef {import("./view.js").View} View */
+/** @typedef {import("./view.js").Box} Box */
+/** @typedef {import("./gestures.js").Point} Point */
+/** @typedef {import("./marks.js").TileScore} TileScore */
+
+/**
+ * @typedef {object} Look How the picture is shown; whoever changes it calls `redraw`.
+ * @property {number} opacity of the heat, in [0, 1]
+ * @property {boolean} split whether there is heat to the right of the divider only
+ * @property {number} divider where it is, in [0, 1]
+ * @property {boolean} outlines
+ * @property {TileScore[] | null} grid
+ * @property {number} threshold
+ */
+/** @typedef {{map: MapClient, levels: number, heat: HeatTiles, outline: RegionOutline}} Heat */
+
+const FLIGHT_MS = 220;
+const GRAB = 14;
+
+export class Viewer extends EventTarget {
+  /** @type {Look} */
+  look = { opacity: 0.6, split: false, divider: 0.5, outlines: true, grid: null, threshold: 0.5 };
+  /** @type {{box: Box}[]} */
+  regions = [];
+  picked = -1;
+  /** @type {View} */
+  view = { scale: 1, x: 0, y: 0 };
+  /** How long the last frame took to draw, in milliseconds. */
+  frameMs = 0;
+  /** @type {PictureLevels | null} */
+  #picture = null;
+  /** @type {Heat | null} */
+  #heat = null;
+  #frame = 0;
+  #flight = 0;
+  #window = { width: 1, height: 1 };
+
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    super();
+    this.canvas = canvas;
+    this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
+    new ResizeObserver(() => this.#resize()).observe(canvas);
+    listen(canvas, {
+      move: (right, down) => this.#go(moved(this.view, right, down, this.#window, this.#size)),
+      zoom: (factor, point) => this.zoom(factor, point),
+      fit: () => this.fit(),
+      actualSize: () => this.actualSize(),
+      step: (step) => this.dispatchEvent(new CustomEvent("step", { detail: step })),
+      grabs: (point) => this.look.split && Math.abs(point.x - this.look.divider * this.#window.width) < GRAB,
+      divide: (point) => this.#divide(point),
+      hover: (point) => this.#hover(point),
+    });
+  }
+
+  /**
+   * Shows a picture in place of the last one, which is given back.
+   * @param {PictureLevels | null} picture
+   */
+  show(picture) {
+    this.#picture?.close();
+    this.#picture = picture;
+    this.showHeat(null, 0, []);
+    if (picture) this.#go(fitted(this.#window, picture));
+    this.redraw();
+  }
+
+  /**
+   * Shows the heat of the picture; the map stays its owner's.
+   * @param {MapClient | null} map
+   * @param {number} levels
+   * @param {number[][]} table the colours
+   */
+  showHeat(map, levels, table) {
+    this.#heat?.heat.close();
+    const redraw = () => this.redraw();
+    this.#heat = map && {
+      map,
+      levels,
+      heat: new HeatTiles(map, table, redraw),
+      outline: new RegionOutline(map, levels, redraw),
+    };
+    if (!map) [this.regions, this.picked, this.look.grid] = [[], -1, null];
+    this.redraw();
+  }
+
+  /**
+   * Other regions were found in the map.
+   * @param {{box: Box}[]} regions
+   */
+  showRegions(regions) {
+    this.regions = regions;
+    this.#heat?.outline.change();
+  }
+
+  /** All of the picture. */
+  fit() {
+    if (this.#picture) this.#fly(fitted(this.#window, this.#picture));
+  }
+
+  /** A pixel of the picture for each of the style sheet's, where the middle is. */
+  actualSize() {
+    this.zoom(1 / this.view.scale);
+  }
+
+  /**
+   * @param {number} factor
+   * @param {Point} [point] the window's middle if it is not given
+   */
+  zoom(factor, point = { x: this.#window.width / 2, y: this.#window.height / 2 }) {
+    this.#go(zoomed(this.view, factor, point, this.#window, this.#size));
+  }
+
+  /** @param {Box} box */
+  goTo(box) {
+    if (this.#picture) this.#fly(closeUp(box, this.#window, this.#size));
+  }
+
+  /** Draws at the screen's next turn. */
+  redraw() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      const started = performance.now();
+      this.#draw();
+      this.frameMs = performance.now() - started;
+    });
+  }
+
+  get #size() {
+    return this.#picture ?? { width: 1, height: 1 };
+  }
+
+  get #ratio() {
+    return this.canvas.width / this.#window.width;
+  }
+
+  #resize() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    if (!width || !height) return;
+    const middle = { x: this.view.x + this.#window.width / this.view.scale / 2,
+      y: this.view.y + this.#window.height / this.view.scale / 2 };
+    const wasFitted = this.#picture && this.view.scale === fitted(this.#window, this.#picture).scale;
+    this.#window = { width, height };
+    const ratio = Math.min(devicePixelRatio, 2);
+    [this.canvas.width, this.canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
+    const { scale } = this.view;
+    this.#go(
+      wasFitted && this.#picture
+        ? fitted(this.#window, this.#picture)
+        : kept({ scale, x: middle.x - width / scale / 2, y: middle.y - height / scale / 2 }, this.#window, this.#size),
+    );
+  }
+
+  /** @param {View} view */
+  #go(view) {
+    cancelAnimationFrame(this.#flight);
+    this.view = view;
+    this.dispatchEvent(new Event("view"));
+    this.redraw();
+  }
+
+  /** @param {View} goal */
+  #fly(goal) {
+    const [start, from] = [performance.now(), this.view];
+    const length = matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : FLIGHT_MS;
+    const step = () => {
+      const share = length ? Math.min(1, (performance.now() - start) / length) : 1;
+      this.#go(share < 1 ? between(from, goal, share * share * (3 - 2 * share), this.#window) : goal);
+      if (share < 1) this.#flight = requestAnimationFrame(step);
+    };
+    step();
+  }
+
+  /** @param {Point} point */
+  #divide(point) {
+    this.look.divider = Math.min(1, Math.max(0, point.x / this.#window.width));
+    this.dispatchEvent(new Event("divider"));
+    this.redraw();
+  }
+
+  /** @param {Point | null} point */
+  async #hover(point) {
+    const { scale, x: left, y: top } = this.view;
+    const x = point ? Math.floor(left + point.x / scale) : -1;
+    const y = point ? Math.floor(top + point.y / scale) : -1;
+    const over = this.#picture && x >= 0 && y >= 0 && x < this.#size.width && y < this.#size.height;
+    const value = over && this.#heat ? await this.#heat.map.value(x, y) : null;
+    this.dispatchEvent(new CustomEvent("hover", { detail: over ? { x, y, value } : null }));
+  }
+
+  #draw() {
+    const { context, view, look } = this;
+    const [window, ratio, picture] = [this.#window, this.#ratio, this.#picture];
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.fillStyle = getComputedStyle(this.canvas).backgroundColor;
+    context.fillRect(0, 0, window.width, window.height);
+    if (!picture) return;
+    const stage = { context, view, window, picture, ratio };
+    paintTiles(stage, { levels: picture.levels.length, tile: (...place) => picture.tile(...place) });
+    const divider = Math.round(look.divider * window.width);
+    context.save();
+    if (look.split) {
+      context.beginPath();
+      context.rect(divider, 0, window.width, window.height);
+      context.clip();
+    }
+    if (this.#heat) this.#drawHeat(stage, this.#heat);
+    context.restore();
+    if (look.grid) drawTileGrid(stage, look.grid, look.threshold);
+    if (look.split) drawDivider(stage, divider);
+  }
+
+  /**
+   * @param {import("./painter.js").Stage} stage
+   * @param {Heat} heat
+   */
+  #drawHeat(stage, { levels, heat, outline }) {
+    stage.context.globalAlpha = this.look.opacity;
+    paintTiles(stage, { levels, tile: (...place) => heat.get(...place) });
+    stage.context.globalAlpha = 1;
+    if (!this.look.outlines) return;
+    const edges = outline.edges(stage.view, stage.window, stage.ratio);
+    if (edges) drawEdges(stage, edges);
+    drawFrames(stage, this.regions, this.picked);
+  }
+}

@@ -1,0 +1,309 @@
+"""The page in a browser: what a person does with it."""
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from app.settings import Settings
+from tests.running import Live, running
+from tests.web.conftest import WAIT_MS, Open
+
+expect.set_options(timeout=WAIT_MS)
+
+
+def choose(page: Page, *paths: Path) -> None:
+    page.set_input_files("#choose", [str(path) for path in paths])
+
+
+def answered(page: Page, name: str) -> None:
+    """Waits until the picture that is shown is this one, with its regions."""
+    expect(page.locator("#announcements")).to_contain_text(f"{name}: ")
+
+
+def rows(page: Page) -> list[tuple[str, str]]:
+    """Score and area of each region in the list."""
+    found: list[list[str]] = page.locator("#regions .region").evaluate_all(
+        "rows => rows.map(row => [...row.children].map(cell => cell.textContent))"
+    )
+    return [(score, area) for _, score, _, area in found]
+
+
+def predicted(site: Live, data: bytes, **query: object) -> dict[str, Any]:
+    url = f"{site.url}/v1/models/patchcore/predict"
+    body: dict[str, Any] = httpx2.post(url, params=query, content=data, timeout=60).json()  # type: ignore[arg-type]  # plain values
+    return body
+
+
+def test_a_chosen_picture_is_shown_with_what_the_server_says_of_it(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    body = predicted(site, (files / "defect.png").read_bytes())
+    expect(page.locator("#label")).to_contain_text("Anomalous")
+    expect(page.locator("#label .number")).to_have_text(f"{body['score']:.3f}")
+    expect(page.locator("#facts")).to_contain_text("160 × 96, patchcore version 2")
+    assert rows(page) == [(f"{region['score']:.3f}", f"{region['area']:,} px") for region in body["regions"]]
+    expect(page.locator("#strip .outcome")).to_have_text(f"anomalous {body['score']:.3f}")
+
+
+def test_a_dropped_picture_is_answered(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    content = base64.b64encode((files / "normal.png").read_bytes()).decode()
+    page.evaluate(
+        """content => {
+            const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], "dropped.png", { type: "image/png" }));
+            for (const kind of ["dragenter", "dragover", "drop"]) {
+                const event = new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
+                document.querySelector("#window").dispatchEvent(event);
+            }
+        }""",
+        content,
+    )
+    answered(page, "dropped.png")
+    expect(page.locator("#label")).to_contain_text("Normal")
+    expect(page.locator("#regions-title")).to_have_text("No regions")
+
+
+def test_an_example_is_one_click_away(open_page: Open, site: Live) -> None:
+    page = open_page(site.url)
+    page.get_by_role("button", name="defect.png").click()
+    answered(page, "defect.png")
+
+
+def test_several_are_answered_and_a_bad_one_says_why_it_is_not(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "notes.txt", files / "defect.png", files / "normal.png")
+    expect(page.locator("#strip li")).to_have_count(3)
+    outcomes = page.locator("#strip .outcome")
+    expect(outcomes.nth(0)).to_have_text("failed")
+    expect(outcomes.nth(1)).to_contain_text("anomalous")
+    expect(outcomes.nth(2)).to_contain_text("normal")
+    problem = predicted(site, (files / "notes.txt").read_bytes())
+    expect(page.locator("#cover .trouble")).to_have_text(problem["detail"])
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.locator("#strip li")).to_have_count(2)
+    answered(page, "defect.png")
+
+
+@pytest.mark.parametrize("name", ["defect.png", "normal.png"])
+def test_another_threshold_says_what_the_server_says_at_it(open_page: Open, site: Live, files: Path, name: str) -> None:
+    page = open_page(site.url)
+    choose(page, files / name)
+    answered(page, name)
+    requests = list[str]()
+    page.on("request", lambda request: requests.append(request.url) if "/v1/models/" in request.url else None)
+    data = (files / name).read_bytes()
+    for threshold, area in ((0.2, 1), (0.35, 4), (0.5, 1), (0.73, 1), (0.9, 9), (1.0, 1), (0.0, 1)):
+        page.fill("#area", str(area))
+        page.locator("#threshold").evaluate(
+            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", str(threshold)
+        )
+        body = predicted(site, data, threshold=threshold, min_region_area=area)
+        told = [(f"{region['score']:.3f}", f"{region['area']:,} px") for region in body["regions"]]
+        total = sum(region["area"] for region in body["regions"])
+        title = (
+            f"{len(told)} region{'s' * (len(told) != 1)}, {total:,} pixel{'s' * (total != 1)}" if told else "No regions"
+        )
+        expect(page.locator("#regions-title")).to_have_text(title)
+        assert sorted(rows(page)) == sorted(told)
+        expect(page.locator("#label")).to_contain_text(body["label"].capitalize())
+        expect(page.locator("#gauge-mark")).to_have_attribute("style", f"left: {100 * threshold:g}%;")
+    assert requests == []
+
+
+def shot(page: Page) -> np.ndarray[Any, np.dtype[np.int16]]:
+    page.wait_for_timeout(300)  # a frame is drawn at the screen's next turn
+    picture = Image.open(io.BytesIO(page.locator("#canvas").screenshot())).convert("RGB")
+    return np.asarray(picture).astype(np.int16)
+
+
+def slide(page: Page, id: str, value: int) -> None:
+    page.locator(f"#{id}").evaluate(
+        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", str(value)
+    )
+
+
+def test_heat_lies_over_the_picture_as_far_as_the_sliders_say(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    page.uncheck("#outlines")
+    slide(page, "opacity", 100)
+    full = shot(page)
+    slide(page, "opacity", 0)
+    bare = shot(page)
+    assert np.abs(full - bare).max() > 100
+    slide(page, "opacity", 100)
+    page.check("#split")
+    slide(page, "divider", 70)
+    half = shot(page)
+    divider = round(0.7 * half.shape[1])
+    assert np.array_equal(half[:40, : divider - 20], bare[:40, : divider - 20])
+    assert np.array_equal(half[:, : divider - 20], bare[:, : divider - 20])
+    assert np.array_equal(half[:, divider + 20 :], full[:, divider + 20 :])
+
+
+def test_outlines_and_tiles_are_drawn_when_asked_for(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    with_outlines = shot(page)
+    page.uncheck("#outlines")
+    without = shot(page)
+    assert not np.array_equal(with_outlines, without)
+    with page.expect_response(lambda response: "include=tiles" in response.url):
+        page.check("#grid")
+    assert not np.array_equal(shot(page), without)
+
+
+def test_a_click_on_a_region_goes_there(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    before = page.locator("#scale").inner_text()
+    page.locator("#regions .region").first.click()
+    expect(page.locator("#regions .region").first).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#scale")).not_to_have_text(before)
+    page.click("#fit")
+    expect(page.locator("#scale")).to_have_text(before)
+
+
+def test_what_is_taken_away_is_what_the_server_answers(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    slide(page, "threshold", 0)  # of a slider up to 1: all is anomalous
+    for button, suffix in (("Overlay", "overlay.png"), ("Mask", "mask.png"), ("Map", "map.npy"), ("JSON", "json")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=button, exact=True).click()
+        assert download.value.suggested_filename == f"defect.{suffix}"
+        content = Path(download.value.path()).read_bytes()
+        if button == "Mask":
+            assert (np.asarray(Image.open(io.BytesIO(content))) == 255).all()
+        if button == "Map":
+            assert np.load(io.BytesIO(content)).shape == (96, 160)
+        if button == "JSON":
+            assert json.loads(content)["threshold"] == 0
+    page.get_by_role("button", name="Copy curl").click()
+    expect(page.locator("#files-note")).to_contain_text("curl --data-binary '@defect.png' -H")
+    expect(page.locator("#files-note")).to_contain_text(f"{site.url}/v1/models/patchcore/predict?version=2&threshold=0")
+
+
+def test_a_server_that_goes_and_comes_back_answers_what_waited(open_page: Open, models_dir: Path, files: Path) -> None:
+    settings = Settings(models_dir=models_dir, device="cpu", default_model="patchcore")
+    with running(settings) as live:
+        page = open_page(live.url)
+        port = int(live.url.rpartition(":")[2])
+    expect(page.locator("#connection")).to_contain_text("does not answer")
+    choose(page, files / "defect.png")
+    expect(page.locator("#cover .title")).to_have_text("Waiting")
+    with running(settings, port):
+        answered(page, "defect.png")
+        expect(page.locator("#connection")).to_have_text("Ready")
+
+
+def test_a_picture_that_is_cancelled_can_be_run_again(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    with site.services.worker.admit(4096):  # the queue is full
+        choose(page, files / "normal.png")
+        expect(page.locator("#cover .text")).to_contain_text("Tried again in")
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.locator("#cover .title")).to_have_text("Cancelled")
+    page.get_by_role("button", name="Run it again").click()
+    answered(page, "normal.png")
+
+
+def test_all_can_be_done_with_the_keyboard_alone(open_page: Open, site: Live) -> None:
+    page = open_page(site.url)
+    page.wait_for_selector(".example")
+
+    def tab_to(condition: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate(f"(() => {{ const at = document.activeElement; return {condition}; }})()"):
+                return
+        raise AssertionError(condition)
+
+    tab_to("at.matches('.example')")
+    page.keyboard.press("Enter")
+    answered(page, "defect.png")
+    tab_to("at.id === 'threshold'")
+    before = page.locator("#threshold-number").input_value()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator("#threshold-number")).not_to_have_value(before)
+    tab_to("at.matches('#regions .region')")
+    page.keyboard.press("Enter")
+    expect(page.locator("#regions .region").first).to_have_attribute("aria-pressed", "true")
+    tab_to("at.id === 'canvas'")
+    scale = page.locator("#scale").inner_text()
+    page.keyboard.press("-")
+    expect(page.locator("#scale")).not_to_have_text(scale)
+    page.keyboard.press("0")
+    page.keyboard.press("n")
+    assert page.locator("#regions .region[aria-pressed='true']").count() == 1
+    tab_to("at.id === 'status-toggle'")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_be_visible()
+
+
+def test_the_status_is_plotted_from_the_servers_measurements(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    page.click("#status-toggle")
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    expect(page.locator("#status .plot")).to_have_count(5)
+    memory = page.locator("#status .plot", has_text="Memory").locator(".value")
+    expect(memory).to_contain_text("iB")
+    expect(page.locator("#status path").first).to_have_attribute("d", re.compile("L"))
+    expect(page.locator("#status .note")).to_contain_text("pictures since it was started")
+
+
+def test_models_are_described_and_chosen(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    page.select_option("#model", "patchcore")
+    page.select_option("#version", "1")
+    page.click("#about")
+    panel = page.locator("#model-details")
+    for word in ("patchcore", "64 × 64", "32 × 32", "Calibration", "Trained on", "cpu"):
+        expect(panel).to_contain_text(word)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    expect(page.locator("#facts")).to_contain_text("patchcore version 1")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_the_page_is_accessible_and_fits(
+    open_page: Open, site: Live, files: Path, width: int, height: int, scheme: str
+) -> None:
+    page = open_page(site.url, width, height, color_scheme=scheme)
+    _accessible(page)
+    choose(page, files / "notes.txt", files / "defect.png")
+    expect(page.locator("#cover .trouble")).to_be_visible()
+    _accessible(page)
+    page.locator("#strip .pick").nth(1).click()
+    answered(page, "defect.png")
+    page.click("#about")
+    page.click("#status-toggle")
+    expect(page.locator("#status .value").first).not_to_be_empty()
+    _accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def _accessible(page: Page) -> None:
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    found = Axe().run(page, options=options)
+    assert found.violations_count == 0, found.generate_report()
