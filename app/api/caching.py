@@ -3,6 +3,8 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.root_path import own_path
+
 ASSETS = "/docs/assets/"
 CODING = "Accept-Encoding"
 
@@ -25,7 +27,7 @@ class CacheHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        usual = "public, max-age=86400" if scope["path"].startswith(ASSETS) else "no-store"
+        usual = "public, max-age=86400" if own_path(scope).startswith(ASSETS) else "no-store"
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -2,8 +2,12 @@
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
+
+from app.api.contract import servers
+from app.api.root_path import root_path
 
 router = APIRouter(include_in_schema=False)
 
@@ -12,6 +16,12 @@ router = APIRouter(include_in_schema=False)
 async def root() -> RedirectResponse:
     """There is no page yet."""
     return RedirectResponse("docs")
+
+
+@router.get("/openapi.json")
+async def document(request: Request) -> JSONResponse:
+    """The contract, with the server that was asked: the prefix is known with the request only."""
+    return JSONResponse(request.app.openapi() | {"servers": servers(root_path(request.scope))})
 
 
 @router.get("/docs")

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import errors
 from app.api.problem_codes import ProblemCode
 from app.api.request_id import request_id
+from app.api.root_path import own_path
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 from app.api.v2.schemas.error import InferenceErrorBody
 
@@ -142,7 +143,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _speaks_v2(scope: Scope) -> bool:
     """Whether the path belongs to the Open Inference Protocol, which has errors of its own form."""
-    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    path = own_path(scope)
     return path == "/v2" or path.startswith("/v2/")
 
 
