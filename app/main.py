@@ -79,7 +79,12 @@ def build_app(settings: Settings) -> FastAPI:
     services = Services(catalogue, predictor, worker, reloader, metrics.exposition, settings.batch_pictures)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
     app = create_app(
-        services, max_body_bytes=settings.max_image_bytes, cors_origins=origins, record=record, lifespan=lifespan
+        services,
+        max_body_bytes=settings.max_image_bytes,
+        cors_origins=origins,
+        root_path=settings.root_path,
+        record=record,
+        lifespan=lifespan,
     )
     mount_page(app, settings.examples_dir)
     return app

@@ -1,11 +1,12 @@
 """The server's settings: the environment's `TESSERA_<SETTING>`, or the command line's flags."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.detectors import SearchMode
@@ -13,7 +14,11 @@ from app.runtime import PrecisionChoice, Runtime
 
 PREFIX = "TESSERA_"
 _ORIGIN = r"https?://[^\s/,]+"
-ORIGINS = rf"^(\*|{_ORIGIN}(\s*,\s*{_ORIGIN})*)?$"
+_ORIGINS = re.compile(rf"(\*|{_ORIGIN}(\s*,\s*{_ORIGIN})*)?")
+
+_PREFIX_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
+OWN_PATHS = frozenset({"docs", "livez", "metrics", "openapi.json", "page", "readyz", "v1", "v2"})
+"""What the paths of the server's routes begin with: whether a proxy has stripped a prefix like these cannot be told."""
 
 
 class Settings(BaseSettings):
@@ -27,9 +32,9 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 for all of IPv4.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 for any that is free.")
+    root_path: str = Field(default="", description="The prefix under which a proxy serves this server: /tessera.")
     cors_origins: str = Field(
         default="",
-        pattern=ORIGINS,
         description="Whose pages may call from browsers: origins like https://line3.example, with commas; * for all.",
     )
     device: str = Field(default="auto", description="What computes: auto, cpu, cuda, cuda:N, or several with commas.")
@@ -77,6 +82,23 @@ class Settings(BaseSettings):
     shutdown_grace_s: float = Field(
         default=6.0, ge=0, description="How long requests may still run once the server stops."
     )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: str) -> str:
+        if not _ORIGINS.fullmatch(origins):
+            raise ValueError("give origins such as https://line3.example, with commas between them, or * for all")
+        return origins
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_prefix(cls, path: str) -> str:
+        if path and not _PREFIX_PATH.fullmatch(path):
+            raise ValueError("give a path that begins with a slash and ends without one, such as /tessera")
+        first = path.split("/")[1] if path else ""
+        if first in OWN_PATHS:
+            raise ValueError(f"the server has paths of its own under /{first}; take another prefix, such as /tessera")
+        return path
 
 
 def unknown_variables(names: Iterable[str] = os.environ) -> list[str]:

@@ -1,6 +1,7 @@
 """Doing something before a model's network runs: waiting, or failing."""
 
 from collections.abc import Callable
+from threading import Semaphore
 
 from torch import Tensor
 
@@ -22,3 +23,24 @@ class BeforeNetwork:
 
     def remove(self) -> None:
         self._model.network = self._network
+
+
+class Turnstile:
+    """Holds a model's batches, and lets as many through as it is told."""
+
+    WAIT_S = 60.0  # machines can be busy
+
+    def __init__(self, model: TiledModel) -> None:
+        self._permits = Semaphore(0)
+        self._hook = BeforeNetwork(model, self._enter)
+
+    def let(self, batches: int) -> None:
+        self._permits.release(batches)
+
+    def open(self) -> None:
+        """Holds nothing any more."""
+        self._hook.remove()
+        self._permits.release(2**20)
+
+    def _enter(self) -> None:
+        assert self._permits.acquire(timeout=self.WAIT_S)

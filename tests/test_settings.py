@@ -25,6 +25,17 @@ def test_impossible_settings_are_refused(name: str, value: object) -> None:
         Settings.model_validate({name: value})
 
 
+@pytest.mark.parametrize("path", ["tessera", "/", "/tessera/", "//tessera", "/a/../b", "/a b", "/v1", "/docs/tessera"])
+def test_what_is_no_prefix_of_a_proxy_is_refused(path: str) -> None:
+    with pytest.raises(ValidationError, match="such as /tessera"):
+        Settings(root_path=path)
+
+
+@pytest.mark.parametrize("path", ["", "/tessera", "/line-3/tessera", "/v10", "/.well-known/tessera", "/a/v1"])
+def test_a_prefix_of_a_proxy_is_taken(path: str) -> None:
+    assert Settings(root_path=path).root_path == path
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         Settings().port = 1

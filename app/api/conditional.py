@@ -13,8 +13,9 @@ CONDITIONAL_RESPONSES: dict[int | str, dict[str, Any]] = {  # FastAPI's own type
     200: {
         "headers": {
             "ETag": {
-                "description": "Of a model with one version that is ready: its digest. It changes with what is served, "
-                "and with what is told of versions that are not.",
+                "description": "Of a model with one version that is ready: its digest, as the weak tag "
+                '`W/"<digest>"`, since answers may be compressed. It changes with what is served, and with what is '
+                "told of versions that are not.",
                 "schema": {"type": "string"},
             },
             "Cache-Control": {
@@ -31,7 +32,7 @@ IfNoneMatch = Annotated[
     Header(
         alias="If-None-Match",
         description="The `ETag` of an earlier answer: 304 without a body if nothing has changed since.",
-        examples=['"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"'],
+        examples=['W/"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"'],
     ),
 ]
 
@@ -39,7 +40,10 @@ _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 def model_etag(model: ServedModel) -> str:
-    """The digest of the only version if that is ready and has no problem, or else a hash of what there is to tell."""
+    """The digest of the only version if that is ready and has no problem, or else a hash of what there is to tell.
+
+    `CacheHeaders` makes tags weak, and what compares them here takes both kinds for one.
+    """
     if len(model.versions) == 1 and model.newest is not None and model.versions[0].error is None:
         return f'"{model.newest.digest}"'
     return _hashed(

@@ -25,7 +25,6 @@ under which the request is found in the server's log; a client may send its own.
 """
 CONTACT = {"name": "The Tessera project"}
 LICENCE = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
-SERVERS = [{"url": "/", "description": "The server that answered with this document."}]
 TAGS = [
     {"name": "models", "description": "What is served: models, their versions, and why a version is refused."},
     {"name": "predictions", "description": "What a model says of a picture: as JSON, as a picture, or pixel by pixel."},
@@ -45,6 +44,11 @@ _REQUEST_ID = {
 }
 _REFERENCE = "#/components/schemas/{model}"
 _COMPONENTS: tuple[type[BaseModel], ...] = (ProblemBody, InvalidFieldBody, InferRequestBody)
+
+
+def servers(root_path: str) -> list[dict[str, Any]]:
+    """Where the routes are, relative to the document's host: under a proxy's prefix, if there is one."""
+    return [{"url": root_path or "/", "description": "The server that answered with this document."}]
 
 
 def describe(app: FastAPI) -> None:

@@ -12,7 +12,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from app.api import anomaly_map, heatmap, models, predict, predict_batch, probes, reload
 from app.api.answer_headers import ANSWER_HEADERS
 from app.api.caching import CacheHeaders
-from app.api.contract import CONTACT, DESCRIPTION, LICENCE, SERVERS, TAGS, describe
+from app.api.contract import CONTACT, DESCRIPTION, LICENCE, TAGS, describe, servers
 from app.api.dependencies import Services
 from app.api.disconnects import Disconnects
 from app.api.docs import mount_docs
@@ -20,6 +20,7 @@ from app.api.limits import BodyLimit
 from app.api.problems import UnexpectedErrors, register_problems
 from app.api.recording import Recording, RequestRecord
 from app.api.request_id import RequestId
+from app.api.root_path import RootPath
 from app.api.v2 import health as v2_health
 from app.api.v2 import infer as v2_infer
 from app.api.v2 import metadata as v2_metadata
@@ -41,12 +42,14 @@ def create_app(
     *,
     max_body_bytes: int,
     cors_origins: Sequence[str] = (),
+    root_path: str = "",
     record: Callable[[RequestRecord], None],
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
     """The HTTP interface to `services`; `record` is told of requests, `lifespan` starts and stops what they need.
 
-    Pages of `cors_origins` may use it from browsers; `*` stands for all.
+    Pages of `cors_origins` may use it from browsers; `*` stands for all. `root_path` is the prefix under which a proxy
+    serves it.
     """
     app = FastAPI(
         title="Tessera",
@@ -54,15 +57,17 @@ def create_app(
         description=DESCRIPTION,
         contact=CONTACT,
         license_info=LICENCE,
-        servers=SERVERS,
+        servers=servers(root_path),
         openapi_tags=TAGS,
         version=version("tessera"),
+        openapi_url=None,  # these are in docs.py
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         middleware=[  # the outermost first
+            Middleware(RootPath, root_path=root_path),
             Middleware(RequestId),
             Middleware(Recording, record=record),
             *_cors(cors_origins),

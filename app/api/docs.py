@@ -2,10 +2,20 @@
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 
+from app.api.contract import servers
+from app.api.root_path import root_path
+
 router = APIRouter(include_in_schema=False)
+
+
+@router.get("/openapi.json")
+async def document(request: Request) -> JSONResponse:
+    """The contract, with the server that was asked: the prefix is known with the request only."""
+    return JSONResponse(request.app.openapi() | {"servers": servers(root_path(request.scope))})
 
 
 @router.get("/docs")

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import errors
 from app.api.problem_codes import ProblemCode
 from app.api.request_id import request_id
+from app.api.root_path import own_path
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 from app.api.v2.schemas.error import InferenceErrorBody
 
@@ -42,6 +43,8 @@ STATUS: dict[type[errors.TesseraError], int] = {
     errors.DeadlineExceeded: 504,
     errors.EngineStopped: 503,
 }
+NO_FAULT = errors.DeadlineExceeded, errors.ModelLoading
+"""Of 5xx: a time limit was kept, as was asked for, and a client came before its model."""
 MEDIA_TYPE = "application/problem+json"
 INVALID_TITLE = "The request does not have the form that this route takes."
 INTERNAL_TITLE = "Internal server error."
@@ -102,10 +105,8 @@ class UnexpectedErrors:
 def problem_of(scope: Scope, error: Exception) -> ProblemBody:
     """What went wrong with one of several pictures; what nobody raised on purpose is logged, and tells nothing."""
     if isinstance(error, errors.TesseraError):
-        status = status_of(type(error))
-        if status >= 500:
-            _log.error("a picture of request %s failed (%s): %s", request_id(scope), error.code, error)
-        return _body(scope, status, error.code, title_of(type(error)), str(error))
+        _log_failure("a picture of request", scope, error)
+        return _body(scope, status_of(type(error)), error.code, title_of(type(error)), str(error))
     _log.error("a picture of request %s failed", request_id(scope), exc_info=error)
     return _body(scope, 500, ProblemCode.INTERNAL_ERROR, INTERNAL_TITLE, _UNEXPECTED)
 
@@ -118,8 +119,7 @@ async def _on_tessera_error(request: Request, error: Exception) -> Response:
         response.headers["Retry-After"] = str(max(1, ceil(error.retry_after_s)))
     elif isinstance(error, errors.ModelLoading):
         response.headers["Retry-After"] = str(_LOADING_RETRY_AFTER_S)
-    if status >= 500:
-        _log.error("request %s failed (%s): %s", request_id(request.scope), error.code, error)
+    _log_failure("request", request.scope, error)
     return response
 
 
@@ -140,9 +140,16 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return response
 
 
+def _log_failure(what: str, scope: Scope, error: errors.TesseraError) -> None:
+    """Says why something was not answered; what the client did wrong, the client is told."""
+    if status_of(type(error)) >= 500:
+        level = logging.INFO if isinstance(error, NO_FAULT) else logging.ERROR
+        _log.log(level, "%s %s failed (%s): %s", what, request_id(scope), error.code, error)
+
+
 def _speaks_v2(scope: Scope) -> bool:
     """Whether the path belongs to the Open Inference Protocol, which has errors of its own form."""
-    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    path = own_path(scope)
     return path == "/v2" or path.startswith("/v2/")
 
 

@@ -1,9 +1,11 @@
 """`tessera serve`."""
 
 from jsonargparse import ArgumentParser, Namespace
+from pydantic import ValidationError
 
 from app.main import serve
 from app.settings import Settings
+from app.terminal import complain
 
 
 def parser() -> ArgumentParser:
@@ -19,4 +21,11 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> int:
     """Serves until told to stop."""
     given = {name: options[name] for name in Settings.model_fields if options[name] is not None}
-    return serve(Settings(**given))
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        for each in error.errors():
+            name, message = each["loc"][0], each["msg"].removeprefix("Value error, ")
+            complain(f"{name}: {message}; it is {each['input']!r}")
+        return 1
+    return serve(settings)

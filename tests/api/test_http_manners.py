@@ -2,17 +2,25 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx2
 import pytest
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from app.main import build_app
 from app.settings import Settings
+from tests.api.conftest import Live
 
 ORIGIN = "https://line3.example"
 PREDICT = "/v1/models/patchcore/predict"
+
+
+@pytest.fixture(scope="module")
+def live_server(live_module: Callable[..., Live]) -> Live:
+    return live_module()
 
 
 def test_json_is_compressed_for_those_who_take_it(client: TestClient) -> None:
@@ -49,6 +57,31 @@ def test_what_is_served_is_asked_for_again_and_assets_are_kept(client: TestClien
     assert client.get("/v1/models").headers["cache-control"] == "no-cache"
     assert client.get("/docs/assets/swagger-ui.css").headers["cache-control"] == "public, max-age=86400"
     assert client.get("/docs/assets/nothing.css").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+@pytest.mark.parametrize("known_by", ["gzip", "identity"])
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/patchcore", "/docs/assets/swagger-ui.css"])
+def test_a_copy_is_confirmed_whatever_its_coding(live_server: Live, path: str, known_by: str, coding: str) -> None:
+    with httpx2.Client(base_url=live_server.url) as client:
+        first = client.get(path, headers={"Accept-Encoding": known_by})
+        asked = {"Accept-Encoding": coding, "If-None-Match": first.headers["etag"]}
+        confirmed = client.get(path, headers=asked)
+        stale = client.get(path, headers={"Accept-Encoding": coding, "If-None-Match": 'W/"other"'})
+    assert first.headers.get("content-encoding", "identity") == known_by
+    assert stale.headers.get("content-encoding", "identity") == coding and stale.content == first.content
+    assert (first.status_code, confirmed.status_code, stale.status_code) == (200, 304, 200)
+    assert confirmed.content == b""
+    for answer in (first, confirmed, stale):  # as RFC 9110 wants it of 304, section 15.4.5
+        assert answer.headers["etag"] == first.headers["etag"] and answer.headers["vary"] == "Accept-Encoding"
+        assert answer.headers["cache-control"] == first.headers["cache-control"]
+
+
+def test_no_two_codings_share_a_strong_tag(live_server: Live) -> None:
+    for path in ("/v1/models", "/v1/models/patchcore", "/docs/assets/swagger-ui-bundle.js"):
+        for coding in ("gzip", "identity"):
+            tag = httpx2.get(live_server.url + path, headers={"Accept-Encoding": coding}).headers["etag"]
+            assert tag.startswith('W/"'), (path, coding)
 
 
 def test_other_origins_are_told_nothing_by_default(client: TestClient) -> None:

@@ -1,5 +1,6 @@
 """Requests that are not answered in time."""
 
+import logging
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -48,6 +49,19 @@ def test_a_timeout_that_is_none_is_refused_with_what_would_work(
 def test_a_timeout_that_is_kept_changes_nothing(client: TestClient, normal_png: bytes) -> None:
     answer = client.post(URL, files={"image": normal_png}, headers={"X-Request-Timeout": "60.5"})
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("route", ["predict", "predict-batch"])
+def test_a_deadline_that_is_missed_is_told_and_is_no_error_of_the_server(
+    client: TestClient, normal_png: bytes, route: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    field = "images" if route.endswith("batch") else "image"
+    headers = {"X-Request-Timeout": "0.000001", "X-Request-ID": "line-7"}
+    with caplog.at_level(logging.INFO):
+        client.post(f"/v1/models/patchcore/{route}", files={field: ("a.png", normal_png)}, headers=headers)
+    told = [each for each in caplog.records if "line-7 failed (deadline_exceeded)" in each.getMessage()]
+    assert [each.levelname for each in told] == ["INFO"] and told[0].exc_info is None
+    assert max(each.levelno for each in caplog.records) == logging.INFO
 
 
 def test_the_header_is_described(client: TestClient) -> None:

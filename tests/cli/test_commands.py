@@ -121,6 +121,32 @@ def test_what_cannot_be_done_ends_with_a_line_that_says_why(
     assert len(error.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("cors_origins", "line3.example", "give origins such as https://line3.example"),
+        ("root_path", "tessera", "give a path that begins with a slash and ends without one, such as /tessera"),
+        ("root_path", "/v1", "the server has paths of its own under /v1; take another prefix"),
+        ("port", "99999", "less than or equal to 65535"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_in_a_line(
+    capsys: pytest.CaptureFixture[str], flag: str, value: str, message: str
+) -> None:
+    assert main(["serve", f"--{flag}", value]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {flag}: ") and said.count("\n") == 1
+    assert message in said and f"it is {value}" in said.replace("'", "")
+
+
+def test_a_variable_that_cannot_be_is_told_in_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TESSERA_QUEUE_TILES", "0")
+    assert main(["serve"]) == 1
+    assert "error: queue_tiles: " in capsys.readouterr().err
+
+
 def test_settings_of_the_server_are_flags(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["serve", "--models_dir", "nowhere", "--port", "0"])

@@ -1,0 +1,103 @@
+"""Served under a proxy's prefix, which strips it or not, and mounted in another application."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import urljoin
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.testclient import TestClient
+
+from app.settings import OWN_PATHS
+from tests.api.conftest import Live
+from tests.forwarding import forwarded
+
+PREFIX = "/plant/tessera"
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["stripped", "as-it-is"])
+def proxied(live_module: Callable[..., Live], request: pytest.FixtureRequest) -> Iterator[httpx2.Client]:
+    """A client of a proxy before a server that was told its prefix."""
+    server = live_module(root_path=PREFIX)
+    with (
+        forwarded(server.url, PREFIX, strips=request.param) as url,
+        httpx2.Client(base_url=url, timeout=60, headers={"Accept-Encoding": "identity"}) as client,
+    ):
+        yield client
+
+
+def test_the_document_names_the_prefix_and_nothing_else(proxied: httpx2.Client, client: TestClient) -> None:
+    document = proxied.get(f"{PREFIX}/openapi.json").json()
+    assert [server["url"] for server in document["servers"]] == [PREFIX]
+    plain = client.get("/openapi.json").json()
+    assert [server["url"] for server in plain["servers"]] == ["/"]
+    assert document | {"servers": None} == plain | {"servers": None}
+
+
+def test_what_the_document_names_is_there(proxied: httpx2.Client, defect_png: bytes) -> None:
+    where = str(proxied.base_url.join(f"{PREFIX}/openapi.json"))
+    document = proxied.get(where).json()
+    base = urljoin(where, document["servers"][0]["url"])  # as OpenAPI 3.1 resolves relative servers
+    paths = [path for path, operations in document["paths"].items() if "get" in operations]
+    for path in paths:
+        url = base + path.format(model="patchcore", version=1)
+        assert proxied.get(url).status_code == 200, url
+    answer = proxied.post(f"{base}/v1/models/patchcore/predict", files={"image": defect_png})
+    assert (answer.status_code, answer.json()["label"]) == (200, "anomalous")
+
+
+def test_the_docs_work_under_the_prefix(proxied: httpx2.Client) -> None:
+    page = proxied.get(f"{PREFIX}/docs")
+    links = re.findall(r'(?:src|href|url)(?:=|: )["\']([^"\']+)["\']', page.text)
+    assert "openapi.json" in links and len(links) == 4
+    for link in links:
+        answer = proxied.get(urljoin(str(page.url), link))
+        assert answer.status_code == 200, link
+        if "assets" in link:
+            assert answer.headers["cache-control"] == "public, max-age=86400"
+
+
+def test_redirects_stay_under_the_prefix(proxied: httpx2.Client) -> None:
+    answer = proxied.get(f"{PREFIX}/v1/models/")
+    assert answer.status_code == 307
+    location = urljoin(str(answer.url), answer.headers["location"])
+    assert httpx2.URL(location).path == f"{PREFIX}/v1/models"
+
+
+def test_problems_tell_the_path_that_the_client_asked_for(proxied: httpx2.Client) -> None:
+    problem = proxied.get(f"{PREFIX}/v1/models/screw").json()
+    assert (problem["code"], problem["instance"]) == ("model_not_found", f"{PREFIX}/v1/models/screw")
+    assert proxied.get(f"{PREFIX}/v1/models/patchcore/predict").json()["code"] == "method_not_allowed"
+    assert proxied.get(f"{PREFIX}/v2/models/screw").json().keys() == {"error"}
+
+
+def test_what_is_asked_without_the_proxy_is_answered_too(live_module: Callable[..., Live]) -> None:
+    server = live_module(root_path=PREFIX)
+    for path in ("/readyz", "/metrics", "/v1/models", f"{PREFIX}/readyz"):
+        assert httpx2.get(server.url + path).status_code == 200
+    assert httpx2.get(f"{server.url}{PREFIX}s/readyz").status_code == 404
+    counted = httpx2.get(f"{server.url}/metrics").text
+    assert 'route="/readyz"' in counted and PREFIX not in counted
+
+
+def test_an_application_that_mounts_it_gives_the_prefix(client: TestClient) -> None:
+    outer = TestClient(Starlette(routes=[Mount("/lab", client.app)]))
+    assert [server["url"] for server in outer.get("/lab/openapi.json").json()["servers"]] == ["/lab"]
+    assert outer.get("/lab/v1/models").json() == client.get("/v1/models").json()
+    assert outer.get("/lab/docs/assets/swagger-ui.css").headers["cache-control"] == "public, max-age=86400"
+    assert outer.get("/lab/v2/models/screw").json().keys() == {"error"}
+
+
+def test_no_prefix_can_be_taken_for_a_path_of_the_server(client: TestClient) -> None:
+    assert isinstance(client.app, Starlette)
+    assert {path.split("/")[1] for path in paths(client.app.routes)} - {""} == OWN_PATHS
+
+
+def paths(routes: Iterable[BaseRoute]) -> Iterator[str]:
+    for route in routes:
+        if isinstance(route, Mount | Route):
+            yield route.path
+        else:  # a router that FastAPI has included
+            yield from paths(vars(route)["original_router"].routes)
