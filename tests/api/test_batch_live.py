@@ -13,9 +13,9 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.api.conftest import Live
 from tests.conftest import draw_surface
 from tests.interposing import Turnstile
+from tests.running import Live
 from tests.waiting import WAIT_S, wait_until
 
 BATCH, ALONE = "/v1/models/patchcore/predict-batch", "/v1/models/patchcore/predict"

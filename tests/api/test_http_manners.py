@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.main import build_app
 from app.settings import Settings
-from tests.api.conftest import Live
+from tests.running import Live
 
 ORIGIN = "https://line3.example"
 PREDICT = "/v1/models/patchcore/predict"

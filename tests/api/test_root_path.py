@@ -11,8 +11,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 
 from app.settings import OWN_PATHS
-from tests.api.conftest import Live
 from tests.forwarding import forwarded
+from tests.running import Live
 
 PREFIX = "/plant/tessera"
 
