@@ -58,7 +58,7 @@ openapi: $(VENV)/.installed ## write openapi.json, which clients are generated f
 	$(BIN)/python -m scripts.contract.document
 
 clients: $(VENV)/.installed $(CLIENTS)/.installed ## generate clients, and use them with a server
-	$(BIN)/pytest tests/clients
+	$(BIN)/pytest tests/clients tests/web/test_types.py
 
 format: $(VENV)/.installed ## format the code
 	$(BIN)/ruff format .

@@ -97,6 +97,23 @@ def test_several_are_answered_and_a_bad_one_says_why_it_is_not(open_page: Open, 
     answered(page, "defect.png")
 
 
+def test_a_threshold_that_is_set_before_the_map_was_read_holds(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    page.evaluate(
+        """() => new MutationObserver((_, observer) => {
+            if (document.getElementById("scale-panel").hidden) return;
+            observer.disconnect();
+            const number = document.getElementById("threshold-number");
+            number.value = "0.4";
+            number.dispatchEvent(new Event("input"));
+        }).observe(document.getElementById("scale-panel"), { attributeFilter: ["hidden"] })"""
+    )
+    choose(page, files / "defect.png")
+    body = predicted(site, (files / "defect.png").read_bytes(), threshold=0.4)
+    expect(page.locator("#regions .region")).to_have_count(min(500, len(body["regions"])))
+    expect(page.locator("#threshold")).to_have_value("0.4")
+
+
 @pytest.mark.parametrize("name", ["defect.png", "normal.png"])
 def test_another_threshold_says_what_the_server_says_at_it(open_page: Open, site: Live, files: Path, name: str) -> None:
     page = open_page(site.url)

@@ -31,7 +31,9 @@ export class Inspector extends EventTarget {
    */
   constructor(viewer, colours) {
     super();
-    [this.viewer, this.colours, this.colour] = [viewer, colours, Object.keys(colours)[0]];
+    this.viewer = viewer;
+    this.colours = colours;
+    this.colour = Object.keys(colours)[0];
   }
 
   /**
@@ -72,6 +74,7 @@ export class Inspector extends EventTarget {
     if (!this.picture || !open) return;
     this.picture.criteria = criteria;
     this.viewer.look.threshold = criteria.threshold;
+    if (!this.shape) return; // the map is still being read; its regions are found by these then
     open.isStale = true;
     if (open.isFinding) return;
     open.isFinding = true;

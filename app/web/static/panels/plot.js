@@ -20,7 +20,10 @@ export class Plot {
    * @param {number} points how many of each are kept
    */
   constructor(title, format, names, points) {
-    [this.title, this.format, this.names, this.points] = [title, format, names, points];
+    this.title = title;
+    this.format = format;
+    this.names = names;
+    this.points = points;
     this.#series = names.map(() => []);
     this.#svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
     this.#svg.setAttribute("preserveAspectRatio", "none");

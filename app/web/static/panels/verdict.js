@@ -27,7 +27,8 @@ export class Verdict {
    * @param {Session} session
    */
   constructor(inspector, session) {
-    [this.inspector, this.session] = [inspector, session];
+    this.inspector = inspector;
+    this.session = session;
     this.#slider.addEventListener("input", () => this.#ask(this.#slider.valueAsNumber, null));
     this.#number.addEventListener("input", () => this.#ask(this.#number.valueAsNumber, null));
     this.#area.addEventListener("input", () => this.#ask(null, this.#area.valueAsNumber));

@@ -12,7 +12,9 @@ export class Problem extends Error {
    */
   constructor(title, detail, status, retryAfterS) {
     super(detail);
-    [this.title, this.status, this.retryAfterS] = [title, status, retryAfterS];
+    this.title = title;
+    this.status = status;
+    this.retryAfterS = retryAfterS;
   }
 
   /**

@@ -45,7 +45,9 @@ export class Picture {
    * @param {Choice} choice which model it is sent to
    */
   constructor(file, name, choice) {
-    [this.file, this.name, this.choice] = [file, name, choice];
+    this.file = file;
+    this.name = name;
+    this.choice = choice;
   }
 
   /** Whether it waits or is being worked on. */

@@ -27,7 +27,8 @@ export class Session extends EventTarget {
    */
   constructor(models, connection) {
     super();
-    [this.models, this.connection] = [models, connection];
+    this.models = models;
+    this.connection = connection;
     connection.addEventListener("change", () => this.#pump());
   }
 

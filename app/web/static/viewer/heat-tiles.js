@@ -17,7 +17,9 @@ export class HeatTiles {
    * @param {() => void} onTile called when a tile that was missing is there
    */
   constructor(map, table, onTile) {
-    [this.map, this.table, this.onTile] = [map, table, onTile];
+    this.map = map;
+    this.table = table;
+    this.onTile = onTile;
   }
 
   /**

@@ -18,7 +18,9 @@ export class PictureLevels {
    * @param {PictureLevel[]} levels the full size first
    */
   constructor(width, height, levels) {
-    [this.width, this.height, this.levels] = [width, height, levels];
+    this.width = width;
+    this.height = height;
+    this.levels = levels;
   }
 
   /**

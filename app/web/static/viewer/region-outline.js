@@ -21,7 +21,9 @@ export class RegionOutline {
    * @param {() => void} onEdges called when edges have come
    */
   constructor(map, levels, onEdges) {
-    [this.map, this.levels, this.onEdges] = [map, levels, onEdges];
+    this.map = map;
+    this.levels = levels;
+    this.onEdges = onEdges;
   }
 
   /** Other regions were found. */
