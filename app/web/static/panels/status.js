@@ -23,7 +23,7 @@ export function showStatus(models) {
   const plots = {
     queue: new Plot("Queue", (value) => `${whole(value)} tiles`, ["waiting or running"], POINTS),
     pictures: new Plot("Throughput", (value) => `${value.toFixed(1)} pictures/s`, ["answered"], POINTS),
-    latency: new Plot("Device time, 50 / 95 %", seconds, ["median", "p95"], POINTS),
+    latency: new Plot("Latency p50, p95", seconds, ["median", "p95"], POINTS),
     busy: new Plot("Device", (value) => `${Math.round(100 * value)} % busy`, ["busy"], POINTS),
     memory: new Plot("Memory", memory, ["of the process"], POINTS),
   };
@@ -62,13 +62,18 @@ function add(plots, earlier, later) {
   /** @param {string} name @param {Record<string, string>} [labels] */
   const grown = (name, labels) => total(later.samples, name, labels) - total(earlier.samples, name, labels);
   /** @param {number} share */
-  const latency = (share) => quantile(earlier.samples, later.samples, "tessera_stage_seconds", { stage: "device" }, share);
+  const latency = (share) => quantile(earlier.samples, later.samples, "tessera_request_seconds", isPrediction, share);
   const resident = total(later.samples, "process_resident_memory_bytes");
   plots.queue.add([total(later.samples, "tessera_queue_tiles")]);
   plots.pictures.add([span ? grown("tessera_device_pictures_total", { end: "done" }) / span : null]);
   plots.latency.add([latency(0.5), latency(0.95)]);
   plots.busy.add([span ? grown("tessera_device_busy_seconds_total") / span : null]);
   plots.memory.add([resident || null]);
+}
+
+/** @param {Record<string, string>} labels */
+function isPrediction({ route }) {
+  return /\/(predict|predict-batch|heatmap|anomaly-map|infer)$/.test(route ?? "");
 }
 
 /**

@@ -38,23 +38,36 @@ export function total(samples, name, labels = {}) {
  * @param {Sample[]} earlier
  * @param {Sample[]} later
  * @param {string} name
- * @param {Record<string, string>} labels
+ * @param {(labels: Record<string, string>) => boolean} counts whether a sample with these labels does
  * @param {number} share
  */
-export function quantile(earlier, later, name, labels, share) {
-  const buckets = later
-    .filter((each) => each.name === `${name}_bucket` && Object.keys(labels).every((key) => each.labels[key] === labels[key]))
-    .map(({ labels: { le }, value }) => ({
-      end: le === "+Inf" ? Infinity : Number(le),
-      count: value - total(earlier, `${name}_bucket`, { ...labels, le }),
-    }))
-    .sort((one, other) => one.end - other.end);
+export function quantile(earlier, later, name, counts, share) {
+  const [before, after] = [earlier, later].map((samples) => bucketsOf(samples, `${name}_bucket`, counts));
+  const buckets = [...after].map(([end, count]) => ({ end, count: count - (before.get(end) ?? 0) }));
+  buckets.sort((one, other) => one.end - other.end);
   const wanted = share * (buckets[buckets.length - 1]?.count ?? 0);
   if (!wanted) return null;
-  let [begin, before] = [0, 0];
+  let [begin, below] = [0, 0];
   for (const { end, count } of buckets) {
-    if (count >= wanted) return end === Infinity ? begin : begin + ((end - begin) * (wanted - before)) / (count - before);
-    [begin, before] = [end, count];
+    if (count >= wanted) return end === Infinity ? begin : begin + ((end - begin) * (wanted - below)) / (count - below);
+    [begin, below] = [end, count];
   }
   return null;
+}
+
+/**
+ * How many observations there are up to the end of each bucket.
+ * @param {Sample[]} samples
+ * @param {string} name
+ * @param {(labels: Record<string, string>) => boolean} counts
+ */
+function bucketsOf(samples, name, counts) {
+  /** @type {Map<number, number>} */
+  const found = new Map();
+  for (const { name: other, labels, value } of samples) {
+    if (other !== name || !counts(labels)) continue;
+    const end = labels.le === "+Inf" ? Infinity : Number(labels.le);
+    found.set(end, (found.get(end) ?? 0) + value);
+  }
+  return found;
 }
