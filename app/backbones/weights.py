@@ -1,4 +1,6 @@
-"""Backbone weights from a local file or, by name, from the Hugging Face hub. Nothing in a file is ever executed."""
+"""Backbone weights that come with the program, from a local file, or from the Hugging Face hub. Nothing in a file is
+ever executed.
+"""
 
 import pickle
 from collections.abc import Mapping
@@ -13,6 +15,12 @@ from torch import Tensor
 
 from app.backbones.resnet import ResNet
 from app.errors import InvalidWeights
+
+SHIPPED = Path(__file__).parent / "shipped"
+"""Weights that come with the program, each with a card that says how it was made; a name is that of a file."""
+
+SHIPPED_NAMES: dict[str, str] = {"resnet18": "tessera_resnet18"}
+"""Those of an architecture, up to layer3."""
 
 HUB_NAMES: dict[str, str] = {
     "resnet18": "timm/resnet18.a1_in1k",
@@ -30,18 +38,30 @@ PREFIXES = ("module.", "backbone.", "model.", "feature_extractor.")
 def load_weights(backbone: ResNet, source: str | Path | None = None) -> str:
     """Loads weights into `backbone` and returns where they came from.
 
-    `source` is a file (`.safetensors`, or `.pth` / `.pt` holding tensors only), or a repository of the Hugging Face hub
-    (`timm/resnet18.a1_in1k`); by default timm's for the architecture. Layers that the backbone does not have are
-    ignored. Raises InvalidWeights.
+    `source` is a file (`.safetensors`, or `.pth` / `.pt` holding tensors only), the name of weights that come with the
+    program, or a repository of the Hugging Face hub (`timm/resnet18.a1_in1k`); by default see `default_weights`. Layers
+    that the backbone does not have are ignored. Raises InvalidWeights.
     """
-    name = str(source) if source is not None else HUB_NAMES[backbone.architecture]
-    path = Path(name)
-    if not path.is_file():
-        if path.suffix in FILE_SUFFIXES or path.is_absolute() or name.count("/") != 1:
-            raise InvalidWeights(f"there is no file {name}")
-        path = _download(name)
-    load_state(backbone, _read(path), name)
+    name = str(source) if source is not None else default_weights(backbone)
+    load_state(backbone, _read(_found(name)), name)
     return name
+
+
+def default_weights(backbone: ResNet) -> str:
+    """What is loaded if nothing is named: what comes with the program, else timm's default of the architecture."""
+    shipped = SHIPPED_NAMES.get(backbone.architecture)
+    return HUB_NAMES[backbone.architecture] if shipped is None or "layer4" in backbone.layers else shipped
+
+
+def _found(name: str) -> Path:
+    if name in SHIPPED_NAMES.values():
+        return SHIPPED / f"{name}.safetensors"
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.suffix in FILE_SUFFIXES or path.is_absolute() or name.count("/") != 1:
+        raise InvalidWeights(f"there is no file {name}; {', '.join(SHIPPED_NAMES.values())} comes with the program")
+    return _download(name)
 
 
 def load_state(backbone: ResNet, tensors: Mapping[str, Tensor], name: str) -> None:
@@ -93,5 +113,5 @@ def _download(repository: str) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise InvalidWeights(
             f"the weights {repository} are neither a file nor to be had from the hub; without a network, name a local "
-            f"file ({type(error).__name__}: {error})"
+            f"file, or tessera_resnet18 for a resnet18 ({type(error).__name__}: {error})"
         ) from error

@@ -6,6 +6,7 @@ import torch
 from jsonargparse import ArgumentParser, Namespace
 
 from app.artifacts import ModelRepository
+from app.backbones import SHIPPED_NAMES
 from app.cli.instantiation import instantiated
 from app.cli.repository import add_repository
 from app.data import DataModule
@@ -65,12 +66,19 @@ def run(options: Namespace) -> int:
         f"about {job.needed_bytes / 2**20:,.0f} MiB of memory on {device}",
         soft_wrap=True,
     )
+    console.print(f"backbone: {values.model.backbone.architecture}, weights: {_weights(values.model)}", soft_wrap=True)
     for note in _notes(recipe):
         console.print(f"note: {note}", soft_wrap=True)
     with progress_bars() as report:
         entry = train(recipe, job, repository, options.name, device, report)
     console.print(f"wrote version {entry.version} of {entry.name} to {entry.path}", soft_wrap=True)
     return 0
+
+
+def _weights(detector: Detector) -> str:
+    if detector.weights_name in SHIPPED_NAMES.values():
+        return f"{detector.weights_name}, which come with the program"
+    return detector.weights_name
 
 
 def _notes(recipe: Recipe) -> Iterator[str]:

@@ -22,7 +22,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from app.backbones import ResNet, initialise, load_weights
+from app.backbones import ResNet, default_weights, initialise, load_weights
 from app.errors import InvalidWeights
 from app.scoring import MapRule
 
@@ -70,12 +70,17 @@ class Detector(nn.Module, ABC):
             initialise(self.backbone, zero_last=True)
         self.pre_trained, self.backbone_weights = pre_trained, backbone_weights
 
+    @property
+    def weights_name(self) -> str:
+        """What `load_backbone` loads: a file, the name of weights, or `random`."""
+        return (self.backbone_weights or default_weights(self.backbone)) if self.pre_trained else "random"
+
     def load_backbone(self) -> str:
         """Loads the backbone's weights to train with, and returns where they came from; raises InvalidWeights.
 
         A fitted detector brings its own.
         """
-        return load_weights(self.backbone, self.backbone_weights) if self.pre_trained else "random"
+        return load_weights(self.backbone, self.backbone_weights) if self.pre_trained else self.weights_name
 
     @property
     @abstractmethod

@@ -31,7 +31,8 @@ class Padim(OnePassDetector):
         n_features: how many of the channels are used, drawn at random; by default 100 for resnet18, 550 for
             wide_resnet50_2
         pre_trained: false leaves the backbone's weights random
-        backbone_weights: a file, or a name on the Hugging Face hub; by default timm's weights of the backbone
+        backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
+            program, for resnet18, and timm's on the hub for others
     """
 
     name = "padim"

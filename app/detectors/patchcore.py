@@ -34,7 +34,8 @@ class Patchcore(OnePassDetector):
         precision: float32, or float16 for a bank of half the size; distances are computed in float32
         max_store_mib: MiB of patches that are kept while fitting
         pre_trained: false leaves the backbone's weights random
-        backbone_weights: a file, or a name on the Hugging Face hub; by default timm's weights of the backbone
+        backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
+            program, for resnet18, and timm's on the hub for others
     """
 
     name = "patchcore"
@@ -43,7 +44,7 @@ class Patchcore(OnePassDetector):
 
     def __init__(
         self,
-        backbone: str = "wide_resnet50_2",
+        backbone: str = "resnet18",
         layers: Sequence[str] = ("layer2", "layer3"),
         pre_trained: bool = True,
         coreset_sampling_ratio: float = 0.1,

@@ -26,7 +26,8 @@ class ReverseDistillation(GradientDetector):
         layers: only layer1, layer2 and layer3, which the bottleneck joins
         anomaly_map_mode: whether the map is the sum (add) or the product (multiply) of the layers' distances
         pre_trained: false leaves the backbone's weights random
-        backbone_weights: a file, or a name on the Hugging Face hub; by default timm's weights of the backbone
+        backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
+            program, for resnet18, and timm's on the hub for others
     """
 
     name = "reverse_distillation"
@@ -35,7 +36,7 @@ class ReverseDistillation(GradientDetector):
 
     def __init__(
         self,
-        backbone: str = "wide_resnet50_2",
+        backbone: str = "resnet18",
         layers: Sequence[str] = LAYERS,
         anomaly_map_mode: Literal["add", "multiply"] = "add",
         pre_trained: bool = True,

@@ -21,7 +21,8 @@ class Stfpm(GradientDetector):
         backbone: resnet18, resnet34, resnet50 or wide_resnet50_2
         layers: whose features the student learns
         pre_trained: false leaves the backbone's weights random
-        backbone_weights: a file, or a name on the Hugging Face hub; by default timm's weights of the backbone
+        backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
+            program, for resnet18, and timm's on the hub for others
     """
 
     name = "stfpm"

@@ -1,9 +1,9 @@
-"""Builds all of the demo: pictures, backbone, the served model and the examples.
+"""Builds all of the demo: pictures, the served model and the examples.
 
     python -m scripts.demo.build --models_dir models --examples examples
 
-Nothing is downloaded: the pictures are drawn, the backbone is trained on procedural textures, and a tiled PatchCore is
-fitted on top. About a quarter of an hour on two cores.
+Nothing is downloaded: the pictures are drawn, and a tiled PatchCore is fitted to them on the backbone that comes with
+the program. A few minutes on two cores.
 """
 
 import argparse
@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.cli import main as tessera
-from scripts.demo.backbone import Recipe, save_backbone, train_backbone
 from scripts.demo.dataset import Plan, write_dataset
 from scripts.demo.examples import write_examples
 
@@ -23,28 +22,20 @@ CORESET = 0.005  # of 128 x 128 patches a picture: 3,276 patches, 5 MB
 LIMIT_BYTES = 25_000_000
 
 
-def build(models_dir: Path, examples: Path, backbone: Path | None = None) -> Path:
-    """The folder of the model, written as version 1 in place of what was there.
-
-    `backbone` is a file of weights from `scripts.demo.backbone`; without one, it is trained.
-    """
+def build(models_dir: Path, examples: Path) -> Path:
+    """The folder of the model, written as version 1 in place of what was there."""
     write_examples(examples)
     with TemporaryDirectory() as temporary:
         work = Path(temporary)
         write_dataset(work, PLAN, CATEGORY)
-        if backbone is None:
-            backbone = work / "backbone.safetensors"
-            save_backbone(train_backbone(Recipe()), backbone)
-        train_detector(work, backbone, work / "models")
+        train_detector(work, work / "models")
         return _replace(work / "models" / NAME / "1", models_dir / NAME / "1")
 
 
-def train_detector(root: Path, backbone: Path, models_dir: Path) -> None:
+def train_detector(root: Path, models_dir: Path) -> None:
     """Writes version 1 of the model to `models_dir`: `tessera train` of a tiled PatchCore on the category in `root`."""
     options = {
         "--model": "Patchcore",
-        "--model.backbone": "resnet18",
-        "--model.backbone_weights": backbone,
         "--model.coreset_sampling_ratio": CORESET,
         "--data": "MVTec",
         "--data.root": root,
@@ -73,9 +64,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.demo.build", description="Builds the demo.")
     parser.add_argument("--models_dir", type=Path, default=Path("models"))
     parser.add_argument("--examples", type=Path, default=Path("examples"))
-    parser.add_argument("--backbone", type=Path, help="weights that were trained before (default: train them)")
     given = parser.parse_args()
-    print(build(given.models_dir, given.examples, given.backbone))
+    print(build(given.models_dir, given.examples))
 
 
 if __name__ == "__main__":

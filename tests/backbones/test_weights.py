@@ -10,8 +10,11 @@ import pytest
 import torch
 from safetensors.torch import save, save_file
 
-from app.backbones import ResNet, load_weights
+from app.backbones import SHIPPED_NAMES, ResNet, default_weights, load_weights
+from app.backbones.weights import SHIPPED
 from app.errors import InvalidWeights
+
+LAYERS = ("layer1", "layer2", "layer3")
 
 
 @pytest.fixture
@@ -97,6 +100,28 @@ def test_files_that_hold_no_weights_are_refused(tmp_path: Path, content: bytes, 
 def test_a_file_that_is_not_there_is_not_looked_for_on_the_hub() -> None:
     with pytest.raises(InvalidWeights, match=r"there is no file weights/r18\.pth"):
         load_weights(ResNet("resnet18", ("layer1",)), "weights/r18.pth")
+
+
+def test_a_resnet18_has_weights_that_come_with_the_program() -> None:
+    by_default, by_name = ResNet("resnet18", LAYERS), ResNet("resnet18", LAYERS)
+    assert load_weights(by_default) == load_weights(by_name, "tessera_resnet18") == "tessera_resnet18"
+    assert same(by_default, by_name)
+    assert all(bool(tensor.isfinite().all()) for tensor in by_default.state_dict().values())
+
+
+def test_they_are_small_and_have_a_card() -> None:
+    for name in SHIPPED_NAMES.values():
+        assert (SHIPPED / f"{name}.safetensors").stat().st_size <= 8e6
+        card = (SHIPPED / f"{name}.md").read_text()
+        for word in ("Licence", "AUROC", "steps", "hours", "app/synthesis"):
+            assert word in card
+
+
+def test_what_has_none_asks_the_hub() -> None:
+    assert default_weights(ResNet("resnet18", ("layer4",))) == "timm/resnet18.a1_in1k"
+    assert default_weights(ResNet("resnet34", LAYERS)) == "timm/resnet34.a1_in1k"
+    with pytest.raises(InvalidWeights, match="tessera_resnet18 does not hold resnet34"):
+        load_weights(ResNet("resnet34", LAYERS), "tessera_resnet18")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Datasets and calibration protocols, by flags and by a file."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,19 @@ def test_pictures_that_are_left_out_are_named(folder: Path, capsys: pytest.Captu
     assert "1 of 10 pictures cannot be read: good/3.png" in capsys.readouterr().err
     assert main(["train", *model, *common, "--name", "x", "--data.on_unreadable", "skip"]) == 0
     assert "left out: good/3.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["Padim", "Patchcore", "Stfpm", "ReverseDistillation"])
+def test_a_folder_is_trained_on_without_a_network_and_without_naming_a_backbone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("there is no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    given = ["--data", "Folder", "--data.root", "good", "--data.num_workers", "0", "--tiling.tile_size", "64"]
+    short = ["--trainer.max_epochs", "1"] if model in ("Stfpm", "ReverseDistillation") else []
+    assert main(["train", "--model", model, *given, *short, "--name", "x"]) == 0
+    assert "backbone: resnet18, weights: tessera_resnet18, which come with the program" in capsys.readouterr().err
+    (manifest,) = manifests(folder)
+    assert manifest.provenance.backbone_weights == "tessera_resnet18"

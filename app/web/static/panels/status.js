@@ -23,7 +23,7 @@ export function showStatus(models) {
   const plots = {
     queue: new Plot("Queue", (value) => `${whole(value)} tiles`, ["waiting or running"], POINTS),
     pictures: new Plot("Throughput", (value) => `${value.toFixed(1)} pictures/s`, ["answered"], POINTS),
-    latency: new Plot("Latency p50, p95", seconds, ["median", "p95"], POINTS),
+    latency: new Plot("Latency", seconds, ["median", "p95"], POINTS),
     busy: new Plot("Device", (value) => `${Math.round(100 * value)} % busy`, ["busy"], POINTS),
     memory: new Plot("Memory", memory, ["of the process"], POINTS),
   };
