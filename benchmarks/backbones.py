@@ -5,6 +5,9 @@
 PaDiM and PatchCore in the settings of `benchmarks.kolektorsdd`, once a seed, which draws PaDiM's channels and the
 coreset's first patch. Only the weights differ. The speed is that of the network alone on tiles of 256 x 256, taken in
 turn; it does not depend on the weights' values, and is here to show that.
+
+Of random weights there are two: `random` draws all (He et al. 2015), and in `identities` the residual branches end in
+zeros besides, so that little more than random filters of 7 x 7 pixels is left.
 """
 
 import argparse
@@ -27,6 +30,7 @@ from benchmarks.hardware import write
 from benchmarks.kolektorsdd.tessera import main as measure
 
 DETECTORS = "padim", "patchcore"
+NETWORKS = "shipped", "other", "random", "identities"
 LAYERS = ("layer1", "layer2", "layer3")
 TILE, ROUNDS, BATCHES = 256, 5, 4
 
@@ -36,16 +40,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True, help="of a ResNet-18, to compare with")
+    parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
-        random = Path(folder) / "random.safetensors"
-        torch.manual_seed(0)
-        backbone = ResNet("resnet18", LAYERS)
-        initialise(backbone, zero_last=True)
-        save_file(backbone.state_dict(), random)
-        shipped = SHIPPED / f"{SHIPPED_NAMES['resnet18']}.safetensors"
-        files = {"shipped": shipped, "other": given.weights, "random": random}
+        files = {name: _file(name, given.weights, Path(folder)) for name in given.networks}
         runs = [(name, detector, seed) for seed in range(given.seeds) for detector in DETECTORS for name in files]
         found: dict[tuple[str, str], list[dict[str, object]]] = {}
         for name, detector, seed in track(runs, "Measuring"):
@@ -53,7 +52,24 @@ def main() -> None:
             found.setdefault((detector, name), []).append(figures)
         speed = _tiles_per_s(files)
     quality = {detector: {name: _summary(found[detector, name]) for name in files} for detector in DETECTORS}
-    write("backbones", {"other": given.weights.name, "seeds": given.seeds, **quality, "tiles_per_s": speed})
+    subset = [] if files.keys() == set(NETWORKS) else given.networks
+    write(
+        "-".join(["backbones", *subset]),
+        {"other": given.weights.name, "seeds": given.seeds, **quality, "tiles_per_s": speed},
+    )
+
+
+def _file(name: str, other: Path, folder: Path) -> Path:
+    if name == "other":
+        return other
+    if name == "shipped":
+        return SHIPPED / f"{SHIPPED_NAMES['resnet18']}.safetensors"
+    torch.manual_seed(0)
+    backbone = ResNet("resnet18", LAYERS)
+    initialise(backbone, zero_last=name == "identities")
+    path = folder / f"{name}.safetensors"
+    save_file(backbone.state_dict(), path)
+    return path
 
 
 def _summary(runs: list[dict[str, object]]) -> dict[str, object]:

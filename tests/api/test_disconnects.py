@@ -29,7 +29,7 @@ def post_and_leave(url: str, picture: bytes, reached: Callable[[], bool]) -> Non
 def test_work_is_given_back_when_the_client_leaves(
     live: Callable[..., Any], defect_png: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = live(batch_tiles=1)
+    server = live(batch_tiles=1, cpu_lanes=1)
     services = server.services
     reached, leave = Event(), Event()
 

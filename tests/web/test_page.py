@@ -325,3 +325,18 @@ def _accessible(page: Page) -> None:
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
     found = Axe().run(page, options=options)
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_pasted_picture_is_answered(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    page.evaluate(
+        """content => {
+            const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([bytes], "image.png", { type: "image/png" }));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }""",
+        base64.b64encode((files / "normal.png").read_bytes()).decode(),
+    )
+    answered(page, "image.png")
+    expect(page.locator("#label")).to_contain_text("Normal")
