@@ -11,7 +11,7 @@ from app.artifacts import Artifact, ModelRepository, load_artifact
 from app.cli.repository import add_precision, add_repository
 from app.data import MAX_PIXELS, pictures_in
 from app.decoding import decode
-from app.errors import InvalidDataset, TesseraError
+from app.errors import InvalidDataset, InvalidRegion, TesseraError
 from app.pipeline import Roi, interpret, predict, resolve_device
 from app.runtime import RunOptions
 from app.service import Predicted, Timings
@@ -27,7 +27,7 @@ def parser() -> ArgumentParser:
     parser.add_argument("--version", type=int, default=None, help="the newest by default")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
     parser.add_argument(
-        "--roi", type=_region, default=None, help="x,y,width,height in pixels: look at this region of each picture only"
+        "--roi", type=str, default=None, help="x,y,width,height in pixels: look at this region of each picture only"
     )
     add_repository(parser)
     add_precision(parser)
@@ -36,6 +36,7 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> int:
     """Predicts pictures into files; 1 if some could not be read."""
+    roi = None if options.roi is None else _region(options.roi)
     device = resolve_device(options.device)
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
@@ -46,7 +47,7 @@ def run(options: Namespace) -> int:
     with progress_bars() as report:
         for number, (path, stem) in enumerate(files.items(), start=1):
             try:
-                body = _predict_file(artifact, path, options.output / stem, options.roi)
+                body = _predict_file(artifact, path, options.output / stem, roi)
                 console.print(
                     f"{body.label:9}  {body.score:.3f}  {len(body.regions):3} regions  {path}", soft_wrap=True
                 )
@@ -61,7 +62,7 @@ def _region(text: str) -> Roi:
     try:
         x, y, width, height = map(int, text.split(","))
     except ValueError as error:
-        raise ValueError(f"{text!r} is no region; give four whole numbers, x,y,width,height") from error
+        raise InvalidRegion(f"roi is {text!r}; give four whole numbers, x,y,width,height in pixels") from error
     return Roi(y, x, height, width)
 
 

@@ -2,7 +2,7 @@
 
     python -m scripts.page.screenshots docs/images
 
-Needs Chromium: `scripts/install_browser.sh`. The pictures have few colours, so that the repository stays small.
+Needs Chromium: `scripts/install_browser.sh`. WebP keeps the repository small.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from app.main import Server, build_app, listen
 from app.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
-COLOURS = 128
+QUALITY = 85
 WAIT_MS = 120_000
 SHOTS = {"page-light": ("light", 1280, 800), "page-dark": ("dark", 1280, 800)}
 
@@ -41,9 +41,8 @@ def main() -> None:
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]  # a str
             page.set_default_timeout(WAIT_MS)
             _show(page, url, with_status=scheme == "dark")
-            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-            path = given.output / f"{name}.png"
-            picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+            path = given.output / f"{name}.webp"
+            Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, quality=QUALITY, method=6)
             print(path)
         browser.close()
 

@@ -79,6 +79,23 @@ def test_pictures_and_folders_are_predicted_into_files(surfaces: Path, capsys: p
     assert not (output / "broken.json").exists()
 
 
+def test_a_region_of_pictures_is_predicted(surfaces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(flags(surfaces)) == 0
+    defect = draw_surface(8)
+    defect[40:56, 100:124] = (255, 0, 0)
+    Image.fromarray(defect).save(surfaces / "defect.png")
+    output = surfaces / "output"
+    arguments = ["--name", "steel", "--models_dir", str(surfaces / "models"), "--output", str(output)]
+    assert main(["predict", str(surfaces / "defect.png"), *arguments, "--roi", "90,30,60,50"]) == 0
+    body = json.loads((output / "defect.json").read_text())
+    assert body["label"] == "anomalous" and body["roi"] == {"x": 90, "y": 30, "width": 60, "height": 50}
+    assert np.asarray(Image.open(output / "defect.mask.png")).shape == (50, 60)
+    capsys.readouterr()
+    for roi, message in (("1,2,3", "give four whole numbers"), ("90,30,90,50", "reaches out of the picture")):
+        assert main(["predict", str(surfaces / "defect.png"), *arguments, "--roi", roi]) == 1
+        assert message in capsys.readouterr().err
+
+
 def test_models_are_listed_and_verified(
     surfaces: Path, models_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -327,6 +327,16 @@ def _accessible(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
+def test_a_picture_can_be_run_again_by_another_model(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    page.select_option("#version", "1")
+    page.get_by_role("button", name="Run again").click()
+    expect(page.locator("#facts")).to_contain_text("patchcore version 1")
+    expect(page.locator("#strip li")).to_have_count(1)
+
+
 def test_a_pasted_picture_is_answered(open_page: Open, site: Live, files: Path) -> None:
     page = open_page(site.url)
     page.evaluate(

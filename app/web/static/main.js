@@ -3,6 +3,7 @@
  */
 
 import { byId } from "./element.js";
+import { counted } from "./format.js";
 import { Inspector } from "./inspector.js";
 import { showCover } from "./panels/cover.js";
 import { showDetails } from "./panels/details.js";
@@ -32,7 +33,7 @@ async function start() {
   showToolbar(inspector);
   new Verdict(inspector, session);
   new RegionList(inspector);
-  showFiles(inspector);
+  showFiles(inspector, session);
   showStrip(session);
   showCover(session);
   follow(session, inspector, canvas);
@@ -65,7 +66,7 @@ function follow(session, inspector, canvas) {
   });
   inspector.addEventListener("found", () => {
     const { picture, found } = inspector;
-    if (picture && found) announcements.textContent = `${picture.name}: ${picture.label}, ${found.count} regions`;
+    if (picture && found) announcements.textContent = `${picture.name}: ${picture.label}, ${counted(found.count, "region")}`;
   });
   inspector.addEventListener("trouble", (event) => {
     announcements.textContent = byId("facts", HTMLElement).textContent = /** @type {CustomEvent<string>} */ (event).detail;

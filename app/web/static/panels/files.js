@@ -8,8 +8,11 @@ import { describe, draw, route } from "../server/prediction.js";
 /** @typedef {import("../inspector.js").Inspector} Inspector */
 /** @typedef {import("../session/picture.js").Picture} Picture */
 
-/** @param {Inspector} inspector */
-export function showFiles(inspector) {
+/**
+ * @param {Inspector} inspector
+ * @param {import("../session/session.js").Session} session
+ */
+export function showFiles(inspector, session) {
   const [panel, note] = [byId("files-panel", HTMLElement), byId("files-note", HTMLElement)];
   /** @type {[string, string, (picture: Picture) => Promise<Blob>][]} */
   const files = [
@@ -34,6 +37,12 @@ export function showFiles(inspector) {
       } catch {
         return command; // only pages of https and of this machine may copy
       }
+    }),
+  );
+  buttons.push(
+    button("Run again", async (picture) => {
+      session.again(picture); // by the model that is chosen now
+      return "";
     }),
   );
   byId("files", HTMLElement).append(...buttons);

@@ -34,8 +34,8 @@ export class RegionList {
     this.#title.textContent = found.count
       ? `${counted(found.count, "region")}, ${counted(found.area, "pixel")}`
       : "No regions";
-    const rows = found.regions.map(({ box, area, score: value }, index) => {
-      const place = `at ${whole(box.x + box.width / 2)}, ${whole(box.y + box.height / 2)}`;
+    const rows = found.regions.map(({ peak, area, score: value }, index) => {
+      const place = `at ${peak.x}, ${peak.y}`;
       const parts = [String(index + 1), score(value), place, `${whole(area)} px`].map((text) => element("span", {}, text));
       const attributes = { type: "button", class: "region", "aria-pressed": "false", click: () => this.#pick(index) };
       return element("li", {}, element("button", attributes, ...parts));
