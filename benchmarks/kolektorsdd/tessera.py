@@ -30,7 +30,7 @@ def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[s
     if start.is_file():
         model.detector.load_state_dict(load_file(start), strict=False)
     watch = Stopwatch()
-    _fit(name, model, training_pictures(root, name), seed)
+    fit_as_set(name, model, training_pictures(root, name), seed)
     figures: dict[str, object] = {**watch.read("fit")}
     watch, tests, scores, maps = Stopwatch(), testing_pictures(root), [], []
     for picture in decoded([test.path for test in tests], 1):
@@ -43,7 +43,8 @@ def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[s
     return {**figures, **watch.read("test"), **aurocs(tests, scores, maps, setting.size)}
 
 
-def _fit(name: str, model: TiledModel, paths: list[Path], seed: int) -> None:
+def fit_as_set(name: str, model: TiledModel, paths: list[Path], seed: int) -> None:
+    """Fits a model to pictures as its setting says."""
     setting = SETTINGS[name]
     if not isinstance(model.detector, GradientDetector):
         stride = model.detector.feature_strides[0]

@@ -1,0 +1,65 @@
+"""What bfloat16 costs a well trained model: AUROC and maps of Reverse Distillation beside float32.
+
+    python -m benchmarks.precision_trained --root DIR --weights FILE
+
+Trained as `benchmarks.kolektorsdd` trains it (20 epochs of 60 pictures), where the throughput benchmark's models are
+trained for minutes only; the same network runs all test pictures in both precisions.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from app.backbones import load_weights
+from app.data import decoded
+from app.pipeline import BATCH_TILES, Preprocessing, TiledModel, predict
+from app.runtime import build_network, trace
+from app.scoring import fill_resized
+from app.tiling import Tiling
+from benchmarks.hardware import write
+from benchmarks.kolektorsdd.measuring import aurocs
+from benchmarks.kolektorsdd.setting import SETTINGS, build, testing_pictures, training_pictures
+from benchmarks.kolektorsdd.tessera import fit_as_set
+
+NAME = "reverse_distillation"
+SETTING = SETTINGS[NAME]
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    given = parser.parse_args()
+    torch.manual_seed(0)
+    model = TiledModel(build(NAME), Preprocessing(SETTING.size), Tiling(tile_size=SETTING.tile))
+    load_weights(model.detector.backbone, given.weights)
+    fit_as_set(NAME, model, training_pictures(given.root, NAME), 0)
+    exact, exact_maps = _tested(model, "float32", given.root)
+    half, half_maps = _tested(model, "bfloat16", given.root)
+    error = max(float(np.abs(a - b).max() / a.max()) for a, b in zip(exact_maps, half_maps, strict=True))
+    write(
+        "precision-trained", {"model": NAME, "float32": exact, "bfloat16": half, "largest_map_error": round(error, 4)}
+    )
+
+
+def _tested(model: TiledModel, precision: str, root: Path) -> tuple[dict[str, float], list[NDArray[np.float32]]]:
+    tile = SETTING.tile, SETTING.tile
+    program = trace(model.detector.eval())
+    model.network = build_network(program, torch.device("cpu"), "auto", precision, tile)  # type: ignore[arg-type]  # a str
+    tests, scores, maps = testing_pictures(root), [], []
+    for picture in decoded([test.path for test in tests], 1):
+        outcome = predict(model, picture, BATCH_TILES["cpu"])
+        scores.append(outcome.raw_score)
+        resized = torch.empty(SETTING.size)
+        for _ in fill_resized(resized, outcome.anomaly_map):
+            pass
+        maps.append(resized.numpy())
+    return aurocs(tests, scores, maps, SETTING.size), maps
+
+
+if __name__ == "__main__":
+    main()
