@@ -14,15 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from app.backbones import load_weights
-from app.data import decoded
-from app.pipeline import BATCH_TILES, Preprocessing, TiledModel, predict
+from app.pipeline import Preprocessing, TiledModel
 from app.runtime import build_network, trace
-from app.scoring import fill_resized
 from app.tiling import Tiling
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.measuring import aurocs
 from benchmarks.kolektorsdd.setting import SETTINGS, build, testing_pictures, training_pictures
-from benchmarks.kolektorsdd.tessera import fit_as_set
+from benchmarks.kolektorsdd.tessera import fit_as_set, predictions
 
 NAME = "reverse_distillation"
 SETTING = SETTINGS[NAME]
@@ -50,14 +48,8 @@ def _tested(model: TiledModel, precision: str, root: Path) -> tuple[dict[str, fl
     tile = SETTING.tile, SETTING.tile
     program = trace(model.detector.eval())
     model.network = build_network(program, torch.device("cpu"), "auto", precision, tile)  # type: ignore[arg-type]  # a str
-    tests, scores, maps = testing_pictures(root), [], []
-    for picture in decoded([test.path for test in tests], 1):
-        outcome = predict(model, picture, BATCH_TILES["cpu"])
-        scores.append(outcome.raw_score)
-        resized = torch.empty(SETTING.size)
-        for _ in fill_resized(resized, outcome.anomaly_map):
-            pass
-        maps.append(resized.numpy())
+    tests = testing_pictures(root)
+    scores, maps = predictions(model, tests, SETTING.size)
     return aurocs(tests, scores, maps, SETTING.size), maps
 
 

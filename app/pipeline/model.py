@@ -192,7 +192,7 @@ class Assembly:
 
 
 def _region(prepared: Prepared) -> Roi:
-    return prepared.roi or Roi(0, 0, *prepared.image_size)
+    return prepared.roi or Roi.whole(prepared.image_size)
 
 
 def _viewed(prepared: Prepared) -> View:

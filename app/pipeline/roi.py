@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import Self
 
 from app.errors import InvalidRegion
 from app.scoring import MapRule, cells_of_map, pixels_of_resized
@@ -17,6 +18,11 @@ class Roi:
     left: int
     height: int
     width: int
+
+    @classmethod
+    def whole(cls, size: Size) -> Self:
+        """All of a picture of this size."""
+        return cls(0, 0, *size)
 
     @property
     def rows(self) -> range:

@@ -37,7 +37,8 @@ class Predicted:
     @property
     def region(self) -> Roi:
         """What was looked at, if only all of the picture."""
-        return self.roi or Roi(0, 0, *self.image.shape[-2:])
+        height, width = self.image.shape[-2:]
+        return self.roi or Roi.whole((height, width))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,17 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from app.backbones import load_weights
-from app.data import decoded
+from app.data import LabelledPicture, decoded
 from app.detectors import GradientDetector
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel, predict
 from app.scoring import fill_resized
-from app.tiling import Tiling
+from app.tiling import Size, Tiling
 from app.training.checkpoint import Checkpoint
 from app.training.gradient import Schedule, fit_by_gradient
 from app.training.one_pass import fit
@@ -32,15 +34,24 @@ def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[s
     watch = Stopwatch()
     fit_as_set(name, model, training_pictures(root, name), seed)
     figures: dict[str, object] = {**watch.read("fit")}
-    watch, tests, scores, maps = Stopwatch(), testing_pictures(root), [], []
+    watch, tests = Stopwatch(), testing_pictures(root)
+    scores, maps = predictions(model, tests, setting.size)
+    return {**figures, **watch.read("test"), **aurocs(tests, scores, maps, setting.size)}
+
+
+def predictions(
+    model: TiledModel, tests: list[LabelledPicture], size: Size
+) -> tuple[list[float], list[NDArray[np.float32]]]:
+    """The raw score of each picture, and its map at this size."""
+    scores, maps = [], []
     for picture in decoded([test.path for test in tests], 1):
         outcome = predict(model, picture, BATCH_TILES["cpu"])
         scores.append(outcome.raw_score)
-        resized = torch.empty(setting.size)
+        resized = torch.empty(size)
         for _ in fill_resized(resized, outcome.anomaly_map):
             pass
         maps.append(resized.numpy())
-    return {**figures, **watch.read("test"), **aurocs(tests, scores, maps, setting.size)}
+    return scores, maps
 
 
 def fit_as_set(name: str, model: TiledModel, paths: list[Path], seed: int) -> None:
