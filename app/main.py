@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from app.api import RequestRecord, Services, create_app
 from app.artifacts import ModelRepository
 from app.errors import InvalidDevice, UnavailableRuntime
+from app.heap import share_one_heap
 from app.metrics import Metrics
 from app.pipeline import resolve_devices
 from app.runtime import RunOptions, require
@@ -121,6 +122,7 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings) -> int:
     """Serves until SIGTERM or SIGINT, and returns 0; raises SystemExit with a line that tells why if it cannot."""
+    share_one_heap()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in unknown_variables():
         _log.warning("the environment's %s is no setting of this server, and is ignored", name)

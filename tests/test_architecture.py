@@ -11,7 +11,7 @@ LAYERS: list[set[str]] = [  # from the top; those in a set never import each oth
     {"__main__"},
     {"cli", "engine"},
     {"main", "deploy"},
-    {"metrics", "terminal"},
+    {"metrics", "terminal", "heap"},
     {"settings", "api", "web"},
     {"service"},
     {"scheduling", "training", "importing"},

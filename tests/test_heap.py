@@ -1,0 +1,52 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+IN_THREADS = """
+import sys
+from threading import Barrier, Thread
+
+from app.heap import share_one_heap
+
+assert share_one_heap() == (sys.argv[1] == "set")
+kept = []
+together = Barrier(4)
+
+
+def allocate():
+    kept.append(bytearray(60_000))
+    together.wait()
+
+
+threads = [Thread(target=allocate) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+
+import ctypes
+
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+"""Prints what glibc tells of its heaps, after threads that live at once allocated something."""
+
+
+def heaps(expected: str, **environment: str) -> int:
+    told = subprocess.run(
+        [sys.executable, "-c", IN_THREADS, expected],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return told.stdout.count("<heap ")
+
+
+@pytest.mark.skipif("CS_GNU_LIBC_VERSION" not in os.confstr_names, reason="needs glibc")
+def test_threads_share_one_heap_unless_the_environment_says_otherwise() -> None:
+    assert heaps("set") == 1
+    assert heaps("left", MALLOC_ARENA_MAX="8") > 1
