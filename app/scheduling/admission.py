@@ -34,10 +34,11 @@ class Ticket:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._drop is None:
+        drop, self._drop = self._drop, None  # which knows the work, which knows the ticket: only a collection of cycles
+        if drop is None:  # would free the result, seconds and many maps later
             self._release(self)
         else:
-            self._drop()
+            drop()
 
 
 class Admission:

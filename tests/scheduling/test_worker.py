@@ -16,6 +16,7 @@ from app.errors import EngineStopped, InsufficientMemory, Overloaded
 from app.pipeline import TiledModel, predict
 from app.scheduling import DeviceWorker, Done, End, SilentObserver
 from tests.interposing import BeforeNetwork
+from tests.waiting import wait_until
 
 WAIT_S = 20
 IMAGE = (torch.arange(3 * 96 * 160) % 251).to(torch.uint8).reshape(3, 96, 160)  # 2 x 4 tiles
@@ -264,6 +265,19 @@ def test_an_idle_worker_holds_no_picture(tiny_model: TiledModel) -> None:
         worker.stop()
         gc.collect()
         assert gone() is None
+
+
+def test_a_result_is_freed_with_its_last_user_and_not_by_a_later_collection_of_cycles(tiny_model: TiledModel) -> None:
+    gc.disable()
+    try:
+        with running() as (worker, _):
+            with worker.admit(TILES) as ticket:
+                done = worker.submit(ticket, (tiny_model,), IMAGE)
+                gone = weakref.ref(done.result(WAIT_S).outcome.anomaly_map)
+            del ticket, done
+            wait_until(lambda: gone() is None)
+    finally:
+        gc.enable()
 
 
 def test_cancelled_work_gives_up_its_room_and_its_picture_at_once(tiny_model: TiledModel) -> None:
