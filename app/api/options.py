@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from app.api.dependencies import Version
 from app.pipeline import Criteria, Roi
@@ -12,6 +13,7 @@ from app.rendering import ColorMap
 from app.service.pictures import USUAL, Drawing
 
 MOST_PIXELS = 2**31 - 1
+EDGES = "x", "y", "width", "height"
 
 
 def split(values: object) -> object:
@@ -20,13 +22,25 @@ def split(values: object) -> object:
     return [part for value in values for part in str(value).split(",") if part] if isinstance(values, list) else values
 
 
+def four(values: object) -> object:
+    """The numbers of a region, still as they were given; what they are not is told in their own words."""
+    numbers = split(values)
+    if isinstance(numbers, list) and len(numbers) != len(EDGES):
+        raise PydanticCustomError(
+            "region",
+            "Give four whole numbers, {edges} in pixels; there are {count}",
+            {"edges": ",".join(EDGES), "count": len(numbers)},
+        )
+    return numbers
+
+
 class RegionQuery(BaseModel):
     """Which version answers, and about which part of the picture."""
 
     version: Version = None
     roi: Annotated[
         list[Annotated[int, Field(ge=0, le=MOST_PIXELS)]] | None,
-        BeforeValidator(split),
+        BeforeValidator(four),
         Query(
             min_length=4,
             max_length=4,

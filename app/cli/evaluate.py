@@ -52,7 +52,13 @@ def run(options: Namespace) -> int:
     record = make_record(evaluation, artifact, data.description)
     write_report(options.output, record, gallery)
     Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(_table(evaluation, artifact))
-    for note in (record["warning"], *_doubts(artifact, data), *evaluation.notes, *_left_out(evaluation)):
+    for note in (
+        record["warning"],
+        data.test_note,
+        *_doubts(artifact, data),
+        *evaluation.notes,
+        *_left_out(evaluation),
+    ):
         if note:
             console.print(f"note: {note}", markup=False, soft_wrap=True)
     console.print(f"wrote {options.output / METRICS} and {options.output / PAGE}", soft_wrap=True)

@@ -60,4 +60,4 @@ def _summary(entry: Entry, manifest: Manifest) -> list[str]:
 def _dataset(manifest: Manifest) -> str:
     """What was trained on; of imported models nobody knows how many pictures."""
     dataset, pictures = manifest.provenance.dataset, manifest.provenance.pictures
-    return f"{dataset}, {pictures} pictures" if pictures else dataset
+    return f"{dataset}, {pictures} picture{'s' * (pictures != 1)}" if pictures else dataset

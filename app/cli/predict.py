@@ -48,9 +48,8 @@ def run(options: Namespace) -> int:
         for number, (path, stem) in enumerate(files.items(), start=1):
             try:
                 body = _predict_file(artifact, path, options.output / stem, roi)
-                console.print(
-                    f"{body.label:9}  {body.score:.3f}  {len(body.regions):3} regions  {path}", soft_wrap=True
-                )
+                regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
+                console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {path}", soft_wrap=True)
             except (TesseraError, OSError) as error:
                 failed += 1
                 complain(f"{path}: {error}")

@@ -15,7 +15,7 @@ from app.errors import InvalidTiling
 from app.pipeline import resolve_device
 from app.terminal import console, progress_bars, say_skipped
 from app.tiling import Tiling
-from app.training import CalibrationProtocol, Recipe, TrainerOptions, plan_training, train
+from app.training import CalibrationProtocol, Job, Recipe, TrainerOptions, plan_training, train
 
 
 def parser() -> ArgumentParser:
@@ -67,7 +67,7 @@ def run(options: Namespace) -> int:
         soft_wrap=True,
     )
     console.print(f"backbone: {values.model.backbone.architecture}, weights: {_weights(values.model)}", soft_wrap=True)
-    for note in _notes(recipe):
+    for note in _notes(recipe, job):
         console.print(f"note: {note}", soft_wrap=True)
     with progress_bars() as report:
         entry = train(recipe, job, repository, options.name, device, report)
@@ -81,8 +81,13 @@ def _weights(detector: Detector) -> str:
     return detector.weights_name
 
 
-def _notes(recipe: Recipe) -> Iterator[str]:
+def _notes(recipe: Recipe, job: Job) -> Iterator[str]:
     """What the user may not expect."""
+    if job.protocol == "training-normal":
+        yield (
+            "the only picture is trained and calibrated on. Others score higher than it, so many normal ones may be "
+            "called anomalous; train with more of them, or give requests a `threshold`"
+        )
     if not recipe.detector.pre_trained:
         yield "pre_trained is false: the backbone's weights are random, and the model will find little"
     if isinstance(recipe.detector, GradientDetector):

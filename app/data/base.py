@@ -98,6 +98,11 @@ class DataModule(ABC):
     def find_labelled(self) -> Labelled:
         """The labelled pictures on the disk; raises InvalidDataset."""
 
+    @property
+    def test_note(self) -> str | None:
+        """A sentence on the test pictures, if not all pictures that one might expect are among them."""
+        return None
+
     def validation_pictures(self) -> list[LabelledPicture]:
         """The pictures to calibrate and to stop early by, sorted; never trained on. Empty if none are set aside."""
         return self._split().validation
@@ -130,3 +135,11 @@ def sort_pictures(pictures: Iterable[LabelledPicture]) -> list[LabelledPicture]:
 def hold_out_for_test(normal: Sequence[Path], share: float) -> tuple[list[Path], list[Path]]:
     """Normal pictures to train on and to test on: a share of them, spread evenly, at least one; a single one trains."""
     return spread(normal, min(max(1, round(len(normal) * share)), len(normal) - 1))
+
+
+def held_out_note(train: Sequence[Path], test: Sequence[Path]) -> str:
+    """What is to be said of pictures that were divided so."""
+    return (
+        f"{len(test)} of {len(train) + len(test)} normal pictures are tested, those that a training with the same data "
+        "options does not see; test_split_ratio says how many"
+    )

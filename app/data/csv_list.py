@@ -10,6 +10,7 @@ from app.data.base import (
     DataModule,
     Labelled,
     LabelledPicture,
+    held_out_note,
     hold_out_for_test,
     sort_pictures,
 )
@@ -41,6 +42,12 @@ class CsvList(DataModule):
     def description(self) -> str:
         """The file's name."""
         return f"list {self.path.name}"
+
+    @property
+    def test_note(self) -> str | None:
+        """See DataModule."""
+        train, test = self._normal()
+        return held_out_note(train, test) if test else None
 
     def train_pictures(self) -> list[Path]:
         """See DataModule."""

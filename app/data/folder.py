@@ -12,6 +12,7 @@ from app.data.base import (
     DataModule,
     Labelled,
     LabelledPicture,
+    held_out_note,
     hold_out_for_test,
     sort_pictures,
 )
@@ -68,6 +69,11 @@ class Folder(DataModule):
     def description(self) -> str:
         """The root's name."""
         return f"folder {self.root.resolve().name}"
+
+    @property
+    def test_note(self) -> str | None:
+        """See DataModule."""
+        return held_out_note(*self._normal()) if self.abnormal and not self.normal_test else None
 
     def train_pictures(self) -> list[Path]:
         """See DataModule."""

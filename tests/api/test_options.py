@@ -195,8 +195,12 @@ def test_only_a_regions_tiles_wait_and_are_computed(client: TestClient, defect_p
 @pytest.mark.parametrize(
     ("roi", "code", "message"),
     [
-        ("20,8,60", "invalid_request", "query.roi: Value should have at least 4 items"),
-        ("20,8,60,40,1", "invalid_request", "query.roi: Value should have at most 4 items"),
+        ("20,8,60", "invalid_request", "query.roi: Give four whole numbers, x,y,width,height in pixels; there are 3"),
+        (
+            "20,8,60,40,1",
+            "invalid_request",
+            "query.roi: Give four whole numbers, x,y,width,height in pixels; there are 5",
+        ),
         ("20,8,wide,40", "invalid_request", "query.roi.2: Input should be a valid integer"),
         ("-1,8,60,40", "invalid_request", "query.roi.0: Input should be greater than or equal to 0"),
         ("20,8,0,40", "invalid_region", "x=20, y=8, width=0, height=40 is no rectangle of pixels"),

@@ -84,3 +84,4 @@ def test_a_file_that_cannot_be_imported_ends_with_a_line_that_says_why(
         error = capsys.readouterr().err
         assert message in error
         assert len(error.strip().splitlines()) == 1
+    assert not (models / "surface").exists()

@@ -89,6 +89,15 @@ def test_pictures_that_are_left_out_are_named(folder: Path, capsys: pytest.Captu
     assert "left out: good/3.png" in capsys.readouterr().err
 
 
+def test_that_a_single_picture_makes_poor_thresholds_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in sorted((folder / "good").glob("*.png"))[1:]:
+        path.unlink()
+    model = flags("Patchcore", {"Patchcore": MODEL}, "model")
+    common = ["--data", "Folder", "--data.root", "good", "--data.num_workers", "0", "--tiling.enable", "false"]
+    assert main(["train", *model, *common, "--name", "x"]) == 0
+    assert "note: the only picture is trained and calibrated on" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("model", ["Padim", "Patchcore", "Stfpm", "ReverseDistillation"])
 def test_a_folder_is_trained_on_without_a_network_and_without_naming_a_backbone(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: str

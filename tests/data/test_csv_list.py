@@ -42,6 +42,7 @@ def test_pictures_are_what_the_list_says(pictures: Path, encoding: str) -> None:
 def test_without_a_split_defects_and_some_normal_pictures_are_tested_on(pictures: Path) -> None:
     data = listed(pictures, "image,label", "0.png,good", "1.png,good", "2.png,good", "3.png,cut")
     assert [path.stem for path in data.train_pictures()] == ["0", "2"]
+    assert data.test_note is not None and data.test_note.startswith("1 of 3 normal pictures are tested")
     assert [(test.path.stem, test.kind) for test in data.test_pictures()] == [("1", "good"), ("3", "cut")]
     assert data.validation_pictures() == []
 

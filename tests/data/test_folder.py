@@ -41,12 +41,14 @@ def test_some_normal_pictures_are_tested_on_and_not_trained_on(root: Path) -> No
     test = [test.path.stem for test in data.test_pictures() if not test.anomalous]
     assert test == ["2", "7"]
     assert sorted(train + test) == [str(number) for number in range(10)]
+    assert data.test_note is not None and data.test_note.startswith("2 of 10 normal pictures are tested")
 
 
 def test_normal_test_pictures_of_a_folder_of_their_own_leave_all_others_for_training(draw: Draw, root: Path) -> None:
     draw("checked/5.png")
     data = Folder(str(root), "good", "dent", "checked")
     assert len(data.train_pictures()) == 10
+    assert data.test_note is None
     assert [test.path for test in data.test_pictures() if not test.anomalous] == [root / "checked/5.png"]
 
 
