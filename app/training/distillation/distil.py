@@ -19,7 +19,7 @@ from app.training.checkpoint import Checkpoint
 from app.training.distillation.lessons import Lessons
 from app.training.distillation.recipe import DistillationRecipe
 from app.training.distillation.student import Student
-from app.training.distillation.teacher import LAYERS, Teacher, variances
+from app.training.distillation.teacher import LAYERS, Teacher, means, variances
 
 HELD_OUT_BATCHES = 4
 WEIGHT_DECAY = 0.01
@@ -42,11 +42,12 @@ def distil(
     progress: Progress,
     pictures: Sequence[Path] = (),
     share: float = 0.0,
+    measured: Callable[[ResNet, int], None] | None = None,
 ) -> Outcome:
     """A backbone that sees what the teacher sees, learnt from made pictures and, for a `share` of them, given ones.
 
-    Goes on from the checkpoint if it is of the same training, to the same result. Raises InvalidTraining if the loss
-    becomes NaN.
+    Whenever it was measured, `measured` is given the backbone as it is then, and the number of steps. Goes on from the
+    checkpoint if it is of the same training, to the same result. Raises InvalidTraining if the loss becomes NaN.
     """
     torch.manual_seed(recipe.seed)
     training = _Training(teacher, Student(architecture, teacher.channels).to(device), recipe, device)
@@ -54,6 +55,8 @@ def distil(
     lessons = Lessons(recipe.batch_pictures, recipe.picture_size, recipe.seed, pictures, share)
     for batch in lessons.batches(training.steps, recipe.steps):
         training.step(batch.to(device))
+        if measured is not None and training.was_measured:
+            measured(training.student.backbone, training.steps)
         progress("distilling", training.steps, recipe.steps, training.note())
         checkpoint.save_if_due(training.state)
     training.student.eval()
@@ -72,14 +75,20 @@ class _Training:
         self._schedule = OneCycleLR(self._optimizer, recipe.learning_rate, total_steps=total, pct_start=0.05)
         held_out = Lessons(recipe.batch_pictures, recipe.picture_size, recipe.seed + 1)
         self._held_out = [held_out.batch(number).to(device) for number in range(HELD_OUT_BATCHES)]
-        told = zip(*(teacher(batch) for batch in self._held_out), strict=True)
-        self._variances = variances([torch.cat(layer) for layer in told])
+        told = [torch.cat(layer) for layer in zip(*(teacher(batch) for batch in self._held_out), strict=True)]
+        self._variances = variances(told)
+        student.start_from(means(told), self._variances)
         self.steps, self._loss = 0, float("nan")
         self.curve: list[dict[str, float]] = []
 
     @property
     def _forced(self) -> bool:
         return self.student.can_be_forced and self.steps < (1 - self._recipe.joint_share) * self._recipe.steps
+
+    @property
+    def was_measured(self) -> bool:
+        """Whether it was, in the last step."""
+        return bool(self.curve) and self.curve[-1]["step"] == self.steps
 
     def step(self, pictures: Tensor) -> None:
         """One step of gradient descent, and the measurement that may be due after it."""

@@ -6,9 +6,11 @@ doi:10.1162/neco.1989.1.2.270): then all layers learn at once, each from its tru
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from app.backbones import ResNet, initialise
+from app.backbones.resnet import BasicBlock, Bottleneck
 from app.training.distillation.teacher import LAYERS
 
 
@@ -25,6 +27,23 @@ class Student(nn.Module):
             nn.Identity() if mine == theirs else nn.Conv2d(mine, theirs, 1)
             for mine, theirs in zip(own, channels, strict=True)
         )
+
+    @torch.no_grad()
+    def start_from(self, means: Sequence[Tensor], variances: Sequence[Tensor]) -> None:
+        """Lets each layer begin with means and variances [1,C,1,1] of the teacher's channels, or near them.
+
+        Batch norms move slowly: without this, the first thousand steps do little else.
+        """
+        for layer, own, mean, variance in zip(LAYERS, self.maps, means, variances, strict=True):
+            first = self.backbone.get_submodule(f"{layer}.0")
+            if isinstance(own, nn.Conv2d) and own.bias is not None:
+                own.bias.copy_(mean.flatten())
+            elif isinstance(first, BasicBlock | Bottleneck) and first.downsample is not None:
+                shortcut = first.downsample[1]
+                assert isinstance(shortcut, nn.BatchNorm2d)
+                last = first.bn2 if isinstance(first, BasicBlock) else first.bn3
+                shortcut.weight.copy_(variance.flatten().sqrt())
+                last.bias.copy_(mean.flatten())
 
     def forward(self, pictures: Tensor, below: Sequence[Tensor] | None = None) -> list[Tensor]:
         """Features like the teacher's; `below` are the teacher's own, which then are what layers 2 and 3 build on."""

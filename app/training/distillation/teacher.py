@@ -1,6 +1,7 @@
 """A network whose features are learnt, run as fast as the device allows."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ class Teacher:
 
     def __init__(self, architecture: str, weights: str, device: torch.device, size: int) -> None:
         detector = Patchcore(architecture, LAYERS, backbone_weights=weights)
-        self.source = detector.load_backbone()
+        self.name = Path(detector.load_backbone()).name
         backbone = detector.backbone.to(device).eval().requires_grad_(False)
         self.architecture, self.channels = architecture, [backbone.channels[layer] for layer in LAYERS]
         precision, *_ = require(RunOptions(), device)
@@ -27,6 +28,11 @@ class Teacher:
     def __call__(self, pictures: Tensor) -> Features:
         """Normalised pictures [n,3,s,s] -> features [n,C,s/4,s/4], [n,C,s/8,s/8], [n,C,s/16,s/16], float32."""
         return tuple(feature.float() for feature in self._network(pictures))
+
+
+def means(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Of each layer's channels, over all pictures and cells: [1,C,1,1]."""
+    return tuple(feature.mean((0, 2, 3), keepdim=True) for feature in features)
 
 
 def variances(features: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from app.backbones import ResNet, load_weights
 from app.cli import main as tessera
@@ -17,7 +17,7 @@ from app.training.checkpoint import Checkpoint
 from app.training.distillation import DistillationRecipe, Teacher, distil
 from app.training.distillation.lessons import Lessons
 from app.training.distillation.student import Student
-from app.training.distillation.teacher import LAYERS
+from app.training.distillation.teacher import LAYERS, means, variances
 
 RECIPE = DistillationRecipe(steps=8, batch_pictures=6, picture_size=64, evaluate_every=4)
 CPU = torch.device("cpu")
@@ -85,6 +85,25 @@ def test_a_teacher_of_other_widths_is_learnt_from_through_linear_maps() -> None:
     assert Student("resnet18", (64, 128, 256)).can_be_forced
 
 
+@pytest.mark.parametrize("channels", [(64, 128, 256), (256, 512, 1024)])
+def test_a_student_starts_near_the_statistics_of_its_teacher(channels: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    student, pictures = Student("resnet12", channels).train(), torch.randn(4, 3, 64, 64)
+    told = [
+        torch.rand(4, count, 64 // stride, 64 // stride) for count, stride in zip(channels, (4, 8, 16), strict=True)
+    ]
+    ahead = student(pictures)
+    student.start_from(means(told), variances(told))
+    after = student(pictures)
+
+    for true, before, now in zip(told, ahead, after, strict=True):
+        assert (now - true).square().mean() < 0.7 * (before - true).square().mean()
+    student.start_from(means(told), [1e-6 * each for each in variances(told)])
+    if student.can_be_forced:
+        for true, now in zip(told, student(pictures), strict=True):
+            torch.testing.assert_close(now.mean((0, 2, 3)), true.mean((0, 2, 3)), atol=1e-2, rtol=0)
+
+
 def test_a_batch_depends_on_seed_and_number_only() -> None:
     lessons = Lessons(4, 64, seed=3)
     several = list(lessons.batches(0, 3))
@@ -106,6 +125,20 @@ def test_windows_of_own_pictures_are_mixed_in(tmp_path: Path) -> None:
 def command(weights: str, output: Path, *options: str) -> list[str]:
     sizes = ["--steps", "2", "--batch_pictures", "4", "--picture_size", "64", "--device", "cpu"]
     return ["backbone", "train", "--teacher", weights, "--output", str(output), *sizes, *options]
+
+
+def test_snapshots_are_the_weights_at_every_measurement(weights: str, tmp_path: Path) -> None:
+    output = tmp_path / "own.safetensors"
+    assert tessera(command(weights, output, "--keep_snapshots", "true", "--evaluate_every", "1")) == 0
+
+    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == [
+        "own-1.safetensors",
+        "own-2.safetensors",
+        "own.safetensors",
+    ]
+    first, last, final = (load_file(tmp_path / name) for name in ("own-1.safetensors", "own-2.safetensors", output))
+    assert all(torch.equal(tensor, last[name]) for name, tensor in final.items())
+    assert not torch.equal(first["layer1.0.conv1.weight"], last["layer1.0.conv1.weight"])
 
 
 def test_the_command_writes_weights_that_load_and_a_card(weights: str, tmp_path: Path) -> None:
