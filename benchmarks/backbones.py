@@ -1,16 +1,18 @@
-"""How good the backbone that comes with the program is, beside another one and beside random weights.
+"""How good the backbones that come with the program are, beside another one and beside random weights.
 
     python -m benchmarks.backbones --root ../shared/data/kolektorsdd --weights ../shared/weights/FILE
 
 PaDiM and PatchCore in the settings of `benchmarks.kolektorsdd`, once a seed, which draws PaDiM's channels and the
-coreset's first patch. Only the weights differ. The speed is that of the network alone on tiles of 256 x 256, taken in
-turn; it does not depend on the weights' values, and is here to show that.
+coreset's first patch. Only the backbone differs. The speed is that of the network alone on tiles of 256 x 256, taken
+in turn.
 
 Of random weights there are two: `random` draws all (He et al. 2015), and in `identities` the residual branches end in
-zeros besides, so that little more than random filters of 7 x 7 pixels is left.
+zeros besides, so that little more than random filters of 7 x 7 pixels is left. `--distilled` are files of
+`tessera backbone train`, such as the snapshots of one: so a curve is measured.
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
@@ -18,58 +20,77 @@ from time import perf_counter
 
 import torch
 from rich.progress import track
+from safetensors import safe_open
 from safetensors.torch import save_file
 
-from app.backbones import ResNet, initialise
-from app.backbones.weights import SHIPPED, SHIPPED_NAMES
+from app.backbones import SHIPPED_NAMES, ResNet, initialise
+from app.backbones.weights import SHIPPED
 from app.detectors import Patchcore
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
-from app.runtime import build_network, trace
+from app.runtime import Precision, build_network, trace
+from app.runtime.hardware import fast_precision
 from app.tiling import Tiling
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.tessera import main as measure
 
 DETECTORS = "padim", "patchcore"
-NETWORKS = "shipped", "other", "random", "identities"
+OTHERS = "other", "random", "identities"
 LAYERS = ("layer1", "layer2", "layer3")
-TILE, ROUNDS, BATCHES = 256, 5, 4
+TILE, ROUNDS, BATCHES = 256, 9, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """An architecture, and a file of its weights."""
+
+    architecture: str
+    weights: Path
 
 
 def main() -> None:
     """The command line."""
+    known = *SHIPPED_NAMES.values(), *OTHERS
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True, help="of a ResNet-18, to compare with")
-    parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--networks", nargs="*", choices=known, default=list(known))
+    parser.add_argument("--distilled", type=Path, nargs="*", default=[], help="files of `tessera backbone train`")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--name", default="backbones", help="of the file of results")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
-        files = {name: _file(name, given.weights, Path(folder)) for name in given.networks}
-        runs = [(name, detector, seed) for seed in range(given.seeds) for detector in DETECTORS for name in files]
+        backbones = {name: _backbone(name, given.weights, Path(folder)) for name in given.networks}
+        backbones |= {path.stem: _distilled(path) for path in given.distilled}
+        runs = [(name, detector, seed) for seed in range(given.seeds) for detector in DETECTORS for name in backbones]
         found: dict[tuple[str, str], list[dict[str, object]]] = {}
         for name, detector, seed in track(runs, "Measuring"):
-            figures = measure(detector, given.root, files[name], Path(folder) / "none", seed)
+            each = backbones[name]
+            figures = measure(detector, given.root, each.weights, None, seed, each.architecture)
             found.setdefault((detector, name), []).append(figures)
-        speed = _tiles_per_s(files)
-    quality = {detector: {name: _summary(found[detector, name]) for name in files} for detector in DETECTORS}
-    subset = [] if files.keys() == set(NETWORKS) else given.networks
-    write(
-        "-".join(["backbones", *subset]),
-        {"other": given.weights.name, "seeds": given.seeds, **quality, "tiles_per_s": speed},
-    )
+        fast = fast_precision(torch.device("cpu"))
+        precisions: list[Precision] = ["float32", *([fast] if fast else [])]
+        speed = {precision: _tiles_per_s(backbones, precision) for precision in precisions}
+    quality = {detector: {name: _summary(found[detector, name]) for name in backbones} for detector in DETECTORS}
+    write(given.name, {"other": given.weights.name, "seeds": given.seeds, **quality, "tiles_per_s": speed})
 
 
-def _file(name: str, other: Path, folder: Path) -> Path:
+def _backbone(name: str, other: Path, folder: Path) -> Backbone:
+    for architecture, shipped in SHIPPED_NAMES.items():
+        if name == shipped:
+            return Backbone(architecture, SHIPPED / f"{shipped}.safetensors")
     if name == "other":
-        return other
-    if name == "shipped":
-        return SHIPPED / f"{SHIPPED_NAMES['resnet18']}.safetensors"
+        return Backbone("resnet18", other)
     torch.manual_seed(0)
     backbone = ResNet("resnet18", LAYERS)
     initialise(backbone, zero_last=name == "identities")
     path = folder / f"{name}.safetensors"
     save_file(backbone.state_dict(), path)
-    return path
+    return Backbone("resnet18", path)
+
+
+def _distilled(path: Path) -> Backbone:
+    with safe_open(path, "pt") as file:
+        return Backbone(file.metadata()["architecture"], path)
 
 
 def _summary(runs: list[dict[str, object]]) -> dict[str, object]:
@@ -82,15 +103,15 @@ def _summary(runs: list[dict[str, object]]) -> dict[str, object]:
 
 
 @torch.inference_mode()
-def _tiles_per_s(files: dict[str, Path]) -> dict[str, float]:
+def _tiles_per_s(backbones: dict[str, Backbone], precision: Precision) -> dict[str, float]:
     count, device = BATCH_TILES["cpu"], torch.device("cpu")
     tiles = torch.randn(count, 3, TILE, TILE)
     networks = {}
-    for name, path in files.items():
-        detector = Patchcore("resnet18", LAYERS, backbone_weights=str(path))
+    for name, backbone in backbones.items():
+        detector = Patchcore(backbone.architecture, LAYERS, backbone_weights=str(backbone.weights))
         detector.load_backbone()
         model = TiledModel(detector, Preprocessing(), Tiling(tile_size=TILE))
-        networks[name] = build_network(trace(model.detector), device, "auto", "float32", (TILE, TILE))
+        networks[name] = build_network(trace(model.detector), device, "auto", precision, (TILE, TILE))
     times: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(ROUNDS):
         for name, network in networks.items():

@@ -14,7 +14,7 @@ from app.detectors.whitening import lower_triangular, packed_in_place, whitened_
 from app.errors import InvalidDataset
 from app.scoring import MapRule
 
-DEFAULT_FEATURES = {"resnet18": 100, "wide_resnet50_2": 550}
+DEFAULT_FEATURES = {"resnet12": 100, "resnet18": 100, "wide_resnet50_2": 550}
 REGULARISATION = 0.01 + 1e-5  # the paper's epsilon, and what anomalib adds again before it inverts
 FIT_PICTURES = 8  # their embeddings are added to the covariances in one product
 FIT_POSITIONS = 2048

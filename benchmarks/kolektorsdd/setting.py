@@ -33,13 +33,13 @@ SETTINGS = {
 CORESET_RATIO = 0.01
 
 
-def build(name: str) -> Detector:
+def build(name: str, backbone: str = "resnet18") -> Detector:
     """The detector, with random weights."""
     detectors: dict[str, Detector] = {
-        "padim": Padim("resnet18"),
-        "patchcore": Patchcore("resnet18", coreset_sampling_ratio=CORESET_RATIO, num_neighbors=9),
-        "stfpm": Stfpm("resnet18"),
-        "reverse_distillation": ReverseDistillation("resnet18"),
+        "padim": Padim(backbone),
+        "patchcore": Patchcore(backbone, coreset_sampling_ratio=CORESET_RATIO, num_neighbors=9),
+        "stfpm": Stfpm(backbone),
+        "reverse_distillation": ReverseDistillation(backbone),
     }
     return detectors[name]
 

@@ -23,13 +23,15 @@ from benchmarks.kolektorsdd.measuring import Stopwatch, aurocs
 from benchmarks.kolektorsdd.setting import SETTINGS, build, testing_pictures, training_pictures
 
 
-def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[str, object]:
+def main(
+    name: str, root: Path, weights: Path, start: Path | None, seed: int, backbone: str = "resnet18"
+) -> dict[str, object]:
     """The figures; `start` holds the tensors that the other program started from."""
     torch.manual_seed(seed)
     setting = SETTINGS[name]
-    model = TiledModel(build(name), Preprocessing(setting.size), Tiling(tile_size=setting.tile))
+    model = TiledModel(build(name, backbone), Preprocessing(setting.size), Tiling(tile_size=setting.tile))
     load_weights(model.detector.backbone, weights)
-    if start.is_file():
+    if start is not None and start.is_file():
         model.detector.load_state_dict(load_file(start), strict=False)
     watch = Stopwatch()
     fit_as_set(name, model, training_pictures(root, name), seed)

@@ -5,10 +5,12 @@ import pytest
 from tests.clients.conftest import ROOT, Workplace
 
 pytestmark = pytest.mark.clients
-CONFIG = ROOT / "tests/clients/schemathesis.toml"
+CONFIG, CHECKS = (ROOT / "tests/clients" / name for name in ("schemathesis.toml", "schemathesis_checks.py"))
 
 
 def test_500_requests_of_each_operation_find_nothing(workplace: Workplace) -> None:
     workplace.run(
-        f"schemathesis --config-file {CONFIG} run $TESSERA_URL/openapi.json --max-examples 500 --seed 1", timeout_s=900
+        f"SCHEMATHESIS_HOOKS={CHECKS} schemathesis --config-file {CONFIG} run $TESSERA_URL/openapi.json "
+        "--max-examples 500 --seed 1",
+        timeout_s=900,
     )
