@@ -87,7 +87,7 @@ def build_app(settings: Settings) -> FastAPI:
         record=record,
         lifespan=lifespan,
     )
-    mount_page(app, settings.examples_dir)
+    mount_page(app, settings.examples_dir, settings.root_path)
     return app
 
 

@@ -16,10 +16,10 @@ def forwarded(upstream: str, prefix: str, *, strips: bool) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if not self.path.startswith(f"{prefix}/"):
+            if self.path != prefix and not self.path.startswith(f"{prefix}/"):
                 self.send_error(404)
                 return
-            path = self.path.removeprefix(prefix) if strips else self.path
+            path = (self.path.removeprefix(prefix) or "/") if strips else self.path
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {key: value for key, value in self.headers.items() if key.lower() not in HOP_BY_HOP}
             request = client.build_request(self.command, upstream + path, headers=headers, content=body)

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -12,8 +13,8 @@ MEDIA_TYPES = {
     "svg": "image/svg+xml",
 }
 INDEX = "index.html"
-_PLACE = "{{assets}}"
-"""Where the page names the folder of its files."""
+_FOLDER, _BASE = "{{assets}}", "{{base}}"
+"""Where the page names the folder of its files, and what its links are relative to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +27,27 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """The page, and the other files by their paths; `digest` changes with any of them."""
+    """The page, and the other files by their paths; `digest` changes with any of them, and with the prefix."""
 
     page: Asset
     others: dict[str, Asset]
     digest: str
 
 
-def read_assets(folder: str) -> Assets:
-    """The files of the package, with the page's links leading into `{folder}/{digest}/`."""
+def read_assets(folder: str, root_path: str) -> Assets:
+    """The files of the package, with the page's links leading into `{folder}/{digest}/`, under the prefix if any.
+
+    Without one they are relative to wherever the page is.
+    """
     found = dict(_walk(files("app.web") / "static", ""))
-    hashed = hashlib.sha256()
+    hashed = hashlib.sha256(root_path.encode())
     for path, asset in sorted(found.items()):
         hashed.update(f"{path} {len(asset.content)}\n".encode() + asset.content)
     digest = hashed.hexdigest()[:16]
     page = found.pop(INDEX)
-    linked = page.content.decode().replace(_PLACE, f"{folder}/{digest}").encode()
-    return Assets(Asset(linked, page.media_type), found, digest)
+    base = f'<base href="{escape(root_path)}/">' if root_path else ""
+    linked = page.content.decode().replace(_FOLDER, f"{folder}/{digest}").replace(_BASE, base)
+    return Assets(Asset(linked.encode(), page.media_type), found, digest)
 
 
 def _walk(directory: Traversable, prefix: str) -> list[tuple[str, Asset]]:

@@ -1,4 +1,4 @@
-"""The routes of the page. Its links are relative, so that it also works behind a proxy's path."""
+"""The routes of the page. Its links are relative, to the prefix of a proxy where one is set."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ POLICY = "; ".join(
         "default-src 'self'",
         "img-src 'self' blob:",
         "object-src 'none'",
-        "base-uri 'none'",
+        "base-uri 'self'",
         "form-action 'none'",
         "frame-ancestors 'self'",
     )
@@ -31,15 +31,15 @@ FOR_EVER = "public, max-age=31536000, immutable"
 """The path of a file changes with its content."""
 
 
-def mount_page(app: FastAPI, examples_dir: Path) -> None:
+def mount_page(app: FastAPI, examples_dir: Path, root_path: str = "") -> None:
     """Serves the page at `/`, and offers the pictures in `examples_dir`, if there are any."""
-    app.include_router(_page_router())
+    app.include_router(_page_router(root_path))
     app.include_router(_examples_router(examples_dir))
 
 
-def _page_router() -> APIRouter:
+def _page_router(root_path: str) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    assets = read_assets(FOLDER)
+    assets = read_assets(FOLDER, root_path)
     etag = f'W/"{assets.digest}"'  # weak: it may be compressed on its way
 
     @router.api_route("/", methods=["GET", "HEAD"])

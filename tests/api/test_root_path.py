@@ -59,6 +59,16 @@ def test_the_docs_work_under_the_prefix(proxied: httpx2.Client) -> None:
             assert answer.headers["cache-control"] == "public, max-age=86400"
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_page_works_under_the_prefix_with_and_without_a_slash(proxied: httpx2.Client, slash: str) -> None:
+    page = proxied.get(PREFIX + slash, follow_redirects=True)
+    base, *links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert f'<base href="{base}">' in page.text and base == f"{PREFIX}/"
+    assert len(links) >= 7
+    for link in links:
+        assert proxied.get(urljoin(urljoin(str(page.url), base), link)).status_code == 200, link
+
+
 def test_redirects_stay_under_the_prefix(proxied: httpx2.Client) -> None:
     answer = proxied.get(f"{PREFIX}/v1/models/")
     assert answer.status_code == 307
