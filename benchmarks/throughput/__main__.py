@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=48, help="of each client setting, fewer with one client")
     parser.add_argument("--skip", nargs="*", choices=PROGRAMS, default=[], help="what is not measured")
+    parser.add_argument("--name", default="throughput", help="what the files of results begin with, after the date")
     given = parser.parse_args()
     pictures = [path.read_bytes() for path in write_pictures(given.root, given.work)]
     results = []
@@ -53,8 +54,8 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "benchmarks.throughput.models", *arguments], check=True)
         row = _row(name, given.work, pictures, given.rounds, given.requests, given.skip)
         result = {"row": name, "requests": given.requests, "rounds": given.rounds, **row}
-        results.append(write(f"throughput-{name}", result))
-    plot(results)
+        results.append(write(f"{given.name}-{name}", result))
+    plot(results, given.name)
 
 
 def _row(

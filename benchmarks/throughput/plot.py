@@ -13,7 +13,7 @@ COLOURS = {
 }
 
 
-def plot(results: Sequence[Path]) -> Path:
+def plot(results: Sequence[Path], name: str = "throughput") -> Path:
     """Draws the medians at 16 clients, as times anomalib behind FastAPI, to an SVG beside the JSON files."""
     import matplotlib
 
@@ -39,7 +39,7 @@ def plot(results: Sequence[Path]) -> Path:
     axes.set_title(f"1024 x 1024 PNG, tiles of 256, ResNet-18, {contents[0]['hardware']['processor']}", fontsize=10)
     axes.legend(fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    path = results[0].with_name(f"{contents[0]['hardware']['date']}-throughput.svg")
+    path = results[0].with_name(f"{contents[0]['hardware']['date']}-{name}.svg")
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
     return path
