@@ -1,4 +1,4 @@
-"""How good the backbones that come with the program are, beside another one and beside random weights.
+"""How good the backbone that comes with the program is, beside another one and beside random weights.
 
     python -m benchmarks.backbones --root ../shared/data/kolektorsdd --weights ../shared/weights/FILE
 

@@ -30,7 +30,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "wide_resnet50_2": Architecture((3, 4, 6, 3), bottleneck=True, width=128),
     "resnet12": Architecture((1, 1, 2, 1), bottleneck=False, stem=32),
 }
-"""`resnet12` is this program's own: the channels of a ResNet-18 in less than half the time."""
+"""`resnet12` is this program's own: the channels of a ResNet-18, 1.7 times as fast."""
 
 
 class BasicBlock(nn.Module):

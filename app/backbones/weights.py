@@ -48,9 +48,19 @@ def load_weights(backbone: ResNet, source: str | Path | None = None) -> str:
 
 
 def default_weights(backbone: ResNet) -> str:
-    """What is loaded if nothing is named: what comes with the program, else timm's default of the architecture."""
-    shipped = SHIPPED_NAMES.get(backbone.architecture)
-    return HUB_NAMES[backbone.architecture] if shipped is None or "layer4" in backbone.layers else shipped
+    """What is loaded if nothing is named: what comes with the program, else timm's default of the architecture.
+
+    Raises InvalidWeights if there is neither.
+    """
+    shipped, on_hub = (names.get(backbone.architecture) for names in (SHIPPED_NAMES, HUB_NAMES))
+    if shipped is not None and "layer4" not in backbone.layers:
+        return shipped
+    if on_hub is None:
+        raise InvalidWeights(
+            f"no weights of {backbone.architecture} are known; name a file that `tessera backbone train` made "
+            "(backbone_weights), or take a resnet18"
+        )
+    return on_hub
 
 
 def _found(name: str) -> Path:
@@ -71,13 +81,14 @@ def load_state(backbone: ResNet, tensors: Mapping[str, Tensor], name: str) -> No
     missing = [key for key in expected if key not in given and not key.endswith("num_batches_tracked")]
     if missing:
         raise InvalidWeights(
-            f"{name} does not hold {backbone.architecture}: {len(missing)} tensors are missing, such as {missing[0]}"
+            f"{name} does not hold {backbone.architecture}: {len(missing)} tensors are missing, such as {missing[0]}; "
+            "name the architecture that it holds (backbone)"
         )
     for key, tensor in expected.items():
         if key in given and given[key].shape != tensor.shape:
             raise InvalidWeights(
                 f"{name} does not hold {backbone.architecture}: {key} has the shape {list(given[key].shape)}, "
-                f"not {list(tensor.shape)}"
+                f"not {list(tensor.shape)}; name the architecture that it holds (backbone)"
             )
     backbone.load_state_dict({key: given.get(key, tensor) for key, tensor in expected.items()})
 

@@ -26,10 +26,10 @@ class Padim(OnePassDetector):
     Positions are cells of the first layer's grid, so a fitted detector takes pictures of one size.
 
     Args:
-        backbone: resnet18, resnet34, resnet50 or wide_resnet50_2
+        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
         layers: whose channels make up the embedding
-        n_features: how many of the channels are used, drawn at random; by default 100 for resnet18, 550 for
-            wide_resnet50_2
+        n_features: how many of the channels are used, drawn at random; by default 100 for resnet12 and resnet18,
+            550 for wide_resnet50_2
         pre_trained: false leaves the backbone's weights random
         backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
             program, for resnet18, and timm's on the hub for others

@@ -27,7 +27,7 @@ class Patchcore(OnePassDetector):
     size (composable coresets: Indyk et al. 2014, doi:10.1145/2594538.2594560), so that rare patches survive.
 
     Args:
-        backbone: resnet18, resnet34, resnet50 or wide_resnet50_2
+        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
         layers: whose features make up a patch
         coreset_sampling_ratio: the share of the patches that is kept, more than 0, at most 1
         num_neighbors: neighbours by which the picture's score is weighed (eq. 7); 1: not weighed

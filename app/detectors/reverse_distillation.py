@@ -22,7 +22,7 @@ class ReverseDistillation(GradientDetector):
     """A decoder learns to rebuild the backbone's features from one compact embedding of them.
 
     Args:
-        backbone: resnet18, resnet34, resnet50 or wide_resnet50_2
+        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
         layers: only layer1, layer2 and layer3, which the bottleneck joins
         anomaly_map_mode: whether the map is the sum (add) or the product (multiply) of the layers' distances
         pre_trained: false leaves the backbone's weights random

@@ -18,7 +18,7 @@ class Stfpm(GradientDetector):
     The map is the product of the layers' distances: what every layer finds is anomalous.
 
     Args:
-        backbone: resnet18, resnet34, resnet50 or wide_resnet50_2
+        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
         layers: whose features the student learns
         pre_trained: false leaves the backbone's weights random
         backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the

@@ -120,6 +120,8 @@ def test_they_are_small_and_have_a_card() -> None:
 def test_what_has_none_asks_the_hub() -> None:
     assert default_weights(ResNet("resnet18", ("layer4",))) == "timm/resnet18.a1_in1k"
     assert default_weights(ResNet("resnet34", LAYERS)) == "timm/resnet34.a1_in1k"
+    with pytest.raises(InvalidWeights, match="no weights of resnet12 are known; name a file"):
+        default_weights(ResNet("resnet12", LAYERS))
     with pytest.raises(InvalidWeights, match="tessera_resnet18 does not hold resnet34"):
         load_weights(ResNet("resnet34", LAYERS), "tessera_resnet18")
 
