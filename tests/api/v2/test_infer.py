@@ -199,7 +199,7 @@ def test_a_region_means_what_it_does_on_v1(client: TestClient, defect_png: bytes
 
 def test_a_region_that_is_not_in_a_picture_names_it(client: TestClient, defect_png: bytes) -> None:
     for roi, words in (
-        ("20,8,60", "parameter roi: Value should have at least 4"),
+        ("20,8,60", "parameter roi: Give four whole numbers"),
         ("155,0,9,9", "picture 0 of 2: the region"),
     ):
         answer = ask(client, files_input([defect_png] * 2), parameters={"roi": roi})
