@@ -11,7 +11,6 @@ zeros besides, so that little more than random filters of 7 x 7 pixels is left. 
 `tessera backbone train`, such as the snapshots of one: so a curve is measured.
 """
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
@@ -30,6 +29,7 @@ from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
 from app.runtime import Precision, build_network, trace
 from app.runtime.hardware import fast_precision
 from app.tiling import Tiling
+from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.tessera import main as measure
 
@@ -50,9 +50,7 @@ class Backbone:
 def main() -> None:
     """The command line."""
     known = *SHIPPED_NAMES.values(), *OTHERS
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="of a ResNet-18, to compare with")
+    parser = with_data(__doc__)
     parser.add_argument("--networks", nargs="*", choices=known, default=list(known))
     parser.add_argument("--distilled", type=Path, nargs="*", default=[], help="files of `tessera backbone train`")
     parser.add_argument("--seeds", type=int, default=3)

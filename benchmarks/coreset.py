@@ -9,8 +9,6 @@ The radius is the largest distance of a patch to the nearest centre, in float64;
 of farthest-first traversal, a pass a centre over all patches as they are, from the same first patch.
 """
 
-import argparse
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -18,6 +16,7 @@ import torch
 from torch import Tensor
 
 from app.detectors.coreset import k_center_greedy
+from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.setting import SETTINGS, training_pictures
 from benchmarks.patches import embeddings
@@ -29,9 +28,7 @@ RATIO = 0.01
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser = with_data(__doc__)
     parser.add_argument("--whole", action="store_true", help="also run anomalib's selection to its end")
     given = parser.parse_args()
     import_anomalib()

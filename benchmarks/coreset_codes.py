@@ -6,8 +6,6 @@ Patches are drawn from those of 12 pictures of 1024 x 1024 pixels, 196,608 in al
 two that float32 cannot tell apart may come in another order.
 """
 
-import argparse
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from app.data import MVTec
 from app.detectors import coreset
+from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.patches import embeddings
 
@@ -25,10 +24,7 @@ CASES = (32_768, 0.1), (60_000, 0.1), (196_608, 0.05)  # patches, and the share 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
-    given = parser.parse_args()
+    given = with_data(__doc__).parse_args()
     torch.manual_seed(0)
     pictures = MVTec(str(given.root), "surface").train_pictures()[:PICTURES]
     patches = embeddings(pictures, given.weights, SIZE)

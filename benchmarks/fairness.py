@@ -7,7 +7,6 @@ tiles of 256, and a small one 4. One client posts 512 x 512 pictures, first alon
 huge one, again and again; in turn, round after round, on one server.
 """
 
-import argparse
 import io
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
 from app.pipeline import Preprocessing
 from app.runtime import Eager, RunOptions
 from app.runtime.options import PrecisionChoice
+from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.throughput.clients import Load, body, connect, load, post
 from benchmarks.throughput.models import MODELS, write_pictures
@@ -36,9 +36,7 @@ PRECISION: PrecisionChoice = "float32"
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser = with_data(__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rows", nargs="*", choices=[name for name in ROWS if name != "padim"], default=["stfpm"])
     parser.add_argument("--rounds", type=int, default=3)

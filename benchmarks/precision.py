@@ -6,7 +6,6 @@ All test pictures of KolektorSDD, with the models of the throughput benchmark; A
 of 512 x 512.
 """
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from app.data import decoded
 from app.pipeline import TiledModel, predict
 from app.runtime import RunOptions
 from app.scoring import fill_resized
+from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.measuring import aurocs
 from benchmarks.kolektorsdd.setting import testing_pictures
@@ -31,9 +31,7 @@ SIZE = (512, 512)
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser = with_data(__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument(
         "--rows", nargs="*", choices=tuple(ROWS), default=[name for name in ROWS if name[-5:] != "50000"]

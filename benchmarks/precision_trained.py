@@ -6,7 +6,6 @@ Trained as `benchmarks.kolektorsdd` trains it (20 epochs of 60 pictures), where 
 trained for minutes only; the same network runs all test pictures in both precisions.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from app.backbones import load_weights
 from app.pipeline import Preprocessing, TiledModel
 from app.runtime import build_network, trace
 from app.tiling import Tiling
+from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.measuring import aurocs
 from benchmarks.kolektorsdd.setting import SETTINGS, build, testing_pictures, training_pictures
@@ -28,10 +28,7 @@ SETTING = SETTINGS[NAME]
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
-    given = parser.parse_args()
+    given = with_data(__doc__).parse_args()
     torch.manual_seed(0)
     model = TiledModel(build(NAME), Preprocessing(SETTING.size), Tiling(tile_size=SETTING.tile))
     load_weights(model.detector.backbone, given.weights)

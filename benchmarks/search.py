@@ -9,9 +9,7 @@ exact ones. Then all are timed in turn, the pictures together; figures are per p
 "Left" are the rows whose bound does not exceed the distance of the best row by the bounds.
 """
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 
 import torch
@@ -23,6 +21,7 @@ from app.detectors.coreset import k_center_greedy
 from app.detectors.nearest import nearest
 from app.detectors.search import BankSearch
 from app.detectors.small_space import Codes, SmallSpace
+from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.patches import embeddings
 from benchmarks.reference import import_anomalib
@@ -34,10 +33,7 @@ Search = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
-    given = parser.parse_args()
+    given = with_data(__doc__).parse_args()
     data = MVTec(str(given.root), "surface")
     tested = data.test_pictures()
     chosen = [next(picture.path for picture in tested if (picture.mask is None) == good) for good in (True, False)]

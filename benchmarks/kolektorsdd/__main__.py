@@ -7,7 +7,6 @@ program in a process of its own with one thread, so that processor time can be c
 things, too. AUROC is exact, over all test pictures and all pixels of their maps.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
 
+from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.setting import SETTINGS
 
@@ -27,10 +27,8 @@ PROGRAMS = ("anomalib", "tessera")  # in this order, for the first draws the ini
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = with_data(__doc__)
     parser.add_argument("detector", choices=tuple(SETTINGS))
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=1, help="how many runs are done side by side")
     given = parser.parse_args()
     one = partial(_runs, given.detector, given.root, given.weights)

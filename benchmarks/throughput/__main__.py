@@ -8,7 +8,6 @@ process of its own, and they are measured in turn, round after round; only one r
 all of them are compared. `--work` keeps models and pictures for the next time.
 """
 
-import argparse
 import io
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.throughput import servers
 from benchmarks.throughput.clients import body, connect, load, post
@@ -37,9 +37,7 @@ TOLERANCE = {"float32": 1e-4, "auto": 2e-2}
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser = with_data(__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rows", nargs="*", choices=tuple(ROWS), default=list(ROWS))
     parser.add_argument("--rounds", type=int, default=3)
