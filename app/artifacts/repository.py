@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +88,14 @@ class ModelRepository:
             raise InvalidArtifact(
                 f"{directory} cannot be written to ({error.strerror}); use a models_dir that can"
             ) from error
+
+    def require_place(self, name: str) -> None:
+        """Raises what `prepare` does, and leaves nothing behind: for work that may fail before it writes."""
+        existed = (self.root / name).exists()
+        directory = self.prepare(name)
+        if not existed:
+            with suppress(OSError):  # somebody else may use it by now
+                directory.rmdir()
 
 
 def _directories(parent: Path) -> list[Path]:

@@ -50,7 +50,7 @@ def import_model(
     Takes the checkpoints that anomalib 2.x writes (.ckpt) and the models that it exports with type `torch` (.pt).
     Raises UnsupportedImport, and InvalidTiling for a tiling that was chosen and cannot work.
     """
-    repository.next_version(name)  # refuses a bad name before the work, not after it
+    repository.require_place(name)  # refuses a bad name or place before the work, not after it
     with open_archive(path) as archive:
         source = _read(archive, path)
         model, told, assumed = _model(source, archive, choices, device)

@@ -190,6 +190,12 @@ def test_a_name_that_cannot_be_used_is_refused_before_the_file_is_read(repositor
         import_model(Path("nowhere.ckpt"), repository, "No Name", Choices())
 
 
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file")
+    with pytest.raises(InvalidArtifact, match="cannot be written to"):
+        import_model(Path("nowhere.ckpt"), ModelRepository(tmp_path / "models"), "screw", Choices())
+
+
 def test_weights_without_a_model_are_refused(write: Write, repository: ModelRepository) -> None:
     path = write({"model": reference_state(fitted("patchcore"))})
     with pytest.raises(UnsupportedImport, match="weights alone are not enough"):
