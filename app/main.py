@@ -40,7 +40,12 @@ def build_app(settings: Settings) -> FastAPI:
     """The application, which starts and stops the devices' threads and loads the models while it serves already."""
     devices = resolve_devices(settings.device)
     options = RunOptions(
-        settings.runtime, settings.precision, settings.search, settings.batch_tiles, keep_weights=False
+        settings.runtime,
+        settings.precision,
+        settings.search,
+        settings.batch_tiles,
+        keep_weights=False,
+        time_stages=settings.stage_times,
     )
     for device in devices:
         require(options, device)

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from app.api import RequestRecord
+from app.artifacts import Artifact
 from app.errors import TesseraError
 from app.scheduling import DeviceWorker, End
 from app.service import ModelCatalogue, Timings
@@ -140,7 +141,7 @@ class _Versions(Collector):
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """See Collector."""
         newest = GaugeMetricFamily(
             "tessera_model_version", "The version served unless one is asked for", labels=["model"]
@@ -151,7 +152,29 @@ class _Versions(Collector):
         for model in self._catalogue.models():
             if model.newest is not None:
                 newest.add_metric([model.name], model.newest.version)
-            for artifact in (status.artifact for status in model.versions if status.artifact):
-                served.add_metric([model.name, str(artifact.version), artifact.digest], 1)
+        for artifact in self._served():
+            served.add_metric([artifact.name, str(artifact.version), artifact.digest], 1)
         yield newest
         yield served
+        yield self._stage_seconds()
+
+    def _stage_seconds(self) -> CounterMetricFamily:
+        """The time of each stage of each model that measures it; on a CPU host and device are the same time."""
+        seconds = CounterMetricFamily(
+            "tessera_model_stage_seconds",
+            "Time of a model's stages on its devices, with the setting stage_times",
+            labels=["model", "version", "device", "stage", "clock"],
+        )
+        for artifact in self._served():
+            for model in artifact.models:
+                if not model.stages.enabled:
+                    continue
+                where = artifact.name, str(artifact.version), str(model.device)
+                for stage, total in model.stages.totals().items():
+                    seconds.add_metric([*where, stage, "host"], total.host_s)
+                    seconds.add_metric([*where, stage, "device"], total.device_s)
+        return seconds
+
+    def _served(self) -> Iterator[Artifact]:
+        for model in self._catalogue.models():
+            yield from (status.artifact for status in model.versions if status.artifact)

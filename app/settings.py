@@ -78,6 +78,9 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="When requests without `X-Request-Timeout` are given up with 504, in seconds; 0: never.",
     )
+    stage_times: bool = Field(
+        default=False, description="Whether /metrics says how long each stage of the devices' work takes."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What the log tells.")
     shutdown_grace_s: float = Field(
         default=6.0, ge=0, description="How long requests may still run once the server stops."

@@ -46,7 +46,7 @@ def load_artifact(
     UnavailableRuntime for options that cannot be met.
     """
     manifest, found = verify_artifact(entry)
-    model = _model(manifest, entry.path / WEIGHTS, device)
+    model = _model(manifest, entry.path / WEIGHTS, device, options.time_stages)
     tune(model, load_golden(entry.path / GOLDEN), manifest.golden, options)
     return Artifact(entry.name, entry.version, found, manifest, model)
 
@@ -90,7 +90,7 @@ def _verify(path: Path, expected: str | None) -> None:
         )
 
 
-def _model(manifest: Manifest, weights: Path, device: torch.device | str) -> TiledModel:
+def _model(manifest: Manifest, weights: Path, device: torch.device | str, time_stages: bool) -> TiledModel:
     kind = DETECTORS.get(manifest.detector.name)
     if kind is None:
         raise UnsupportedSchema(
@@ -100,7 +100,8 @@ def _model(manifest: Manifest, weights: Path, device: torch.device | str) -> Til
         detector = kind(**manifest.detector.parameters)
         detector.load_fitted_state(read_tensors(weights))
         preprocessing, tiling = manifest.preprocessing.build(), manifest.tiling.build()
-        return TiledModel(detector, preprocessing, tiling, manifest.calibration.build(), device)
+        calibration = manifest.calibration.build()
+        return TiledModel(detector, preprocessing, tiling, calibration, device, time_stages=time_stages)
     except (KeyError, OSError, TypeError, RuntimeError, SafetensorError, TesseraError) as error:
         raise InvalidArtifact(
             f"{weights.parent} does not hold the model that its manifest describes: {error}"

@@ -12,6 +12,7 @@ from app.pipeline.device import BATCH_TILES
 from app.pipeline.parts import Part, PartMaker
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi, View, view
+from app.pipeline.stages import Stage, StageClock
 from app.pipeline.transfer import Uploader, download
 from app.runtime import Eager, Network
 from app.scoring import Calibration, Cutout, Grid, fill_map, fill_resized
@@ -47,7 +48,7 @@ class TiledModel:
     pictures of one size and the preprocessing does not give them.
 
     `network` executes the detector's, at first as it is; `batch_tiles` is how many tiles it runs at once at most. Both
-    may be set to what suits the device better.
+    may be set to what suits the device better. `stages` adds up the time of each stage if `time_stages` is true.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class TiledModel:
         tiling: Tiling,
         calibration: Calibration | None = None,
         device: torch.device | str = "cpu",
+        *,
+        time_stages: bool = False,
     ) -> None:
         tiling.require_multiples(detector.stride, detector.tile_multiple)
         if detector.image_size_is_fixed and preprocessing.image_size is None:
@@ -65,7 +68,8 @@ class TiledModel:
         self.batch_tiles = BATCH_TILES[self.device.type]
         self.detector = detector.to(self.device).eval()
         self.network: Network = Eager(self.detector)
-        self._uploader = Uploader(self.device)
+        self.stages = StageClock(self.device, time_stages)
+        self._uploader = Uploader(self.device, self.stages)
         self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration
 
     @property
@@ -95,7 +99,9 @@ class TiledModel:
         With a region of interest only its tiles are wanted; raises InvalidRegion, see `plan`.
         """
         white = float(torch.iinfo(image.dtype).max)
-        pixels = self.preprocessing.resize(self._uploader.upload(image))
+        uploaded = self._uploader.upload(image)
+        with self.stages.timed(Stage.upload):
+            pixels = self.preprocessing.resize(uploaded)
         height, width = image.shape[-2:]
         return Prepared(pixels, white, self.plan(height, width, roi), (height, width), roi)
 
@@ -103,15 +109,17 @@ class TiledModel:
     def cut(self, prepared: Prepared, indices: Sequence[int], out: Tensor | None = None) -> Tensor:
         """Normalised tiles [n,3,h,w] float32 with these indices, in `out` if given; outside the picture they are 0."""
         size = len(indices), 3, *prepared.plan.input_size
-        tiles = torch.empty(size, device=self.device) if out is None else out
-        tile(prepared.pixels, prepared.plan, indices, tiles)
-        self.preprocessing.normalise(tiles, prepared.white)
-        return zero_padding(tiles, prepared.plan, indices)
+        with self.stages.timed(Stage.cut):
+            tiles = torch.empty(size, device=self.device) if out is None else out
+            tile(prepared.pixels, prepared.plan, indices, tiles)
+            self.preprocessing.normalise(tiles, prepared.white)
+            return zero_padding(tiles, prepared.plan, indices)
 
     @torch.inference_mode()
     def run(self, tiles: Tensor) -> Features:
         """Normalised tiles of any pictures, [n,3,h,w] -> features [n,C,h/stride,w/stride], a tensor a feature."""
-        return self.detector.assemble(self.network(tiles))
+        with self.stages.timed(Stage.network):
+            return self.detector.assemble(self.network(tiles))
 
     def outputs(self, prepared: Prepared, batch_tiles: int = 0) -> Iterator[Features]:
         """The features of all tiles of a picture, in order, at most `batch_tiles` at a time (0: the model's own)."""
@@ -137,6 +145,7 @@ class Assembly:
 
     def __init__(self, model: TiledModel, prepared: Prepared) -> None:
         self._detector, self._plan, self._prepared = model.detector, prepared.plan, prepared
+        self._stages = model.stages
         self._view = _viewed(prepared)
         cells, whole_rows = self._detector.step_cells(model.device), self._detector.needs_whole_rows
         self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, whole_rows)
@@ -149,19 +158,35 @@ class Assembly:
     @torch.inference_mode()
     def add(self, features: Features) -> Iterator[None]:
         """Takes the features of the next tiles, [n,C,h,w] each."""
-        for part in self._parts.add(features):
-            measurement = self._detector.measure(part.features, part.places, self._counted(part))
-            self._witnesses.append(measurement.witness)
-            layers = zip(self.distances, measurement.distances, self._detector.map_strides, strict=True)
-            for whole, distances, stride in layers:
-                for (top, left), each in zip(part.places, distances, strict=True):
-                    y, x = (top - self._plan.y.origin) // stride, (left - self._plan.x.origin) // stride
-                    whole[y : y + each.shape[0], x : x + each.shape[1]] = each
+        parts = self._parts.add(features)
+        while True:
+            with self._stages.timed(Stage.stitch):
+                part = next(parts, None)
+            if part is None:
+                return
+            with self._stages.timed(Stage.measure):
+                self._measure(part)
             yield
+
+    def _measure(self, part: Part) -> None:
+        """Writes the part's distances to their places."""
+        measurement = self._detector.measure(part.features, part.places, self._counted(part))
+        self._witnesses.append(measurement.witness)
+        layers = zip(self.distances, measurement.distances, self._detector.map_strides, strict=True)
+        for whole, distances, stride in layers:
+            for (top, left), each in zip(part.places, distances, strict=True):
+                y, x = (top - self._plan.y.origin) // stride, (left - self._plan.x.origin) // stride
+                whole[y : y + each.shape[0], x : x + each.shape[1]] = each
 
     @torch.inference_mode()
     def finish(self) -> Generator[None, None, Outcome]:
         """Returns the outcome, once all tiles were added."""
+        found, score = yield from self._stages.steps(Stage.map, self._scored_map())
+        host = yield from self._stages.steps(Stage.download, download(found))
+        return Outcome(float(score), host)  # on a GPU the score was there before the map was copied
+
+    def _scored_map(self) -> Generator[None, None, tuple[Tensor, Tensor]]:
+        """The map at the picture's size, and the score, both on the device."""
         detector, plan = self._detector, self._plan
         strides = zip(self.distances, detector.map_strides, strict=True)
         grids = [_grid(distances, plan, stride) for distances, stride in strides]
@@ -175,8 +200,7 @@ class Assembly:
             resized = torch.empty(roi.height, roi.width, device=found.device)
             yield from fill_resized(resized, found, Cutout(self._prepared.image_size, (roi.top, roi.left)), shown)
             found = resized
-        host = yield from download(found)
-        return Outcome(float(score), host)  # on a GPU the score was there before the map was copied
+        return found, score
 
     def _counted(self, part: Part) -> Tensor | None:
         """Which cells of a part the score of a region goes by: those that it shows; None: all."""

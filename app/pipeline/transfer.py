@@ -5,12 +5,14 @@ from collections.abc import Generator
 import torch
 from torch import Tensor
 
+from app.pipeline.stages import Stage, StageClock
+
 
 class Uploader:
     """Copies pictures to a device; to a GPU from pinned memory, on a stream of its own, beside what that computes."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, device: torch.device, stages: StageClock) -> None:
+        self._device, self._stages = device, stages
         self._stream: torch.cuda.Stream | None = None
 
     def upload(self, image: Tensor) -> Tensor:
@@ -19,7 +21,7 @@ class Uploader:
             return image
         if self._stream is None:
             self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]  # torch leaves it so
-        with torch.cuda.stream(self._stream):
+        with torch.cuda.stream(self._stream), self._stages.timed(Stage.upload):
             pixels = image.pin_memory().to(self._device, non_blocking=True)
         current = torch.cuda.current_stream(self._device)
         current.wait_stream(self._stream)

@@ -15,7 +15,8 @@ class RunOptions:
 
     `precision` auto is the fast one of the hardware, where the golden sample agrees, else float32. `batch_tiles` 0 is
     measured when a model is loaded, None is a usual number. Without `keep_weights` the networks are there only as they
-    are run: such a model takes less memory, and can be neither trained nor written.
+    are run: such a model takes less memory, and can be neither trained nor written. `time_stages` adds up the time of
+    each stage of a model's work.
     """
 
     runtime: Runtime = "auto"
@@ -23,3 +24,4 @@ class RunOptions:
     search: SearchMode = "auto"
     batch_tiles: int | None = None
     keep_weights: bool = True
+    time_stages: bool = False

@@ -70,6 +70,30 @@ def test_metrics_count_requests_tiles_and_stages(client: TestClient, normal_png:
     assert after["tessera_device_healthy", ()] == 1
 
 
+def test_stages_of_models_are_timed_only_where_a_setting_says_so(
+    models_dir: Path, normal_png: bytes, until_ready: Callable[[TestClient], None], client: TestClient
+) -> None:
+    name = "tessera_model_stage_seconds_total"
+    assert not any(key == name for key, _ in samples(client))
+    with TestClient(build_app(Settings(models_dir=models_dir, device="cpu", stage_times=True))) as timed:
+        until_ready(timed)
+
+        def seconds() -> dict[str, float]:
+            found = {key: value for key, value in samples(timed).items() if key[0] == name}
+            labels = {key: dict(key[1]) for key in found}
+            return {
+                labels[key]["stage"]: value
+                for key, value in found.items()
+                if (labels[key]["model"], labels[key]["version"], labels[key]["clock"]) == ("patchcore", "2", "host")
+            }
+
+        before = seconds()
+        assert timed.post("/v1/models/patchcore/predict", files={"image": normal_png}).status_code == 200
+        after = seconds()
+        assert set(after) == {"upload", "cut", "network", "stitch", "measure", "map", "download"}
+        assert all(after[stage] > before[stage] for stage in after)
+
+
 def test_paths_that_do_not_exist_share_one_label(client: TestClient) -> None:
     for number in range(3):
         client.get(f"/nothing/{number}")
