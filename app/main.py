@@ -39,19 +39,20 @@ _request_log = logging.getLogger("tessera.request")
 def build_app(settings: Settings) -> FastAPI:
     """The application, which starts and stops the devices' threads and loads the models while it serves already."""
     devices = resolve_devices(settings.device)
+    processors = torch.get_num_threads()
+    cpu_lanes = settings.cpu_lanes or min(processors, MOST_CPU_LANES)
     options = RunOptions(
         settings.runtime,
         settings.precision,
         settings.search,
         settings.batch_tiles,
         keep_weights=False,
+        lanes=cpu_lanes,
         time_stages=settings.stage_times,
     )
     for device in devices:
         require(options, device)
     metrics = Metrics()
-    processors = torch.get_num_threads()
-    cpu_lanes = settings.cpu_lanes or min(processors, MOST_CPU_LANES)
     worker = DeviceWorker(devices, queue_tiles=settings.queue_tiles, cpu_lanes=cpu_lanes, observer=metrics)
     repository = ModelRepository(settings.models_dir)
     catalogue = ModelCatalogue(repository, devices, settings.default_model, options, observer=metrics)

@@ -26,7 +26,7 @@ from app.backbones import SHIPPED_NAMES, ResNet, initialise
 from app.backbones.weights import SHIPPED
 from app.detectors import Patchcore
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
-from app.runtime import Precision, build_network, trace
+from app.runtime import Candidate, Precision, build_network, trace
 from app.runtime.hardware import fast_precision
 from app.tiling import Tiling
 from benchmarks.command_line import with_data
@@ -102,14 +102,14 @@ def _summary(runs: list[dict[str, object]]) -> dict[str, object]:
 
 @torch.inference_mode()
 def _tiles_per_s(backbones: dict[str, Backbone], precision: Precision) -> dict[str, float]:
-    count, device = BATCH_TILES["cpu"], torch.device("cpu")
+    count = BATCH_TILES["cpu"]
     tiles = torch.randn(count, 3, TILE, TILE)
     networks = {}
     for name, backbone in backbones.items():
         detector = Patchcore(backbone.architecture, LAYERS, backbone_weights=str(backbone.weights))
         detector.load_backbone()
         model = TiledModel(detector, Preprocessing(), Tiling(tile_size=TILE))
-        networks[name] = build_network(trace(model.detector), device, "auto", precision, (TILE, TILE))
+        networks[name] = build_network(trace(model.detector), Candidate(precision, "fused"), (TILE, TILE))
     times: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(ROUNDS):
         for name, network in networks.items():

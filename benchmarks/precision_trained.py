@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.backbones import load_weights
 from app.pipeline import Preprocessing, TiledModel
-from app.runtime import build_network, trace
+from app.runtime import Candidate, Precision, build_network, trace
 from app.tiling import Tiling
 from benchmarks.command_line import with_data
 from benchmarks.hardware import write
@@ -41,10 +41,9 @@ def main() -> None:
     )
 
 
-def _tested(model: TiledModel, precision: str, root: Path) -> tuple[dict[str, float], list[NDArray[np.float32]]]:
+def _tested(model: TiledModel, precision: Precision, root: Path) -> tuple[dict[str, float], list[NDArray[np.float32]]]:
     tile = SETTING.tile, SETTING.tile
-    program = trace(model.detector.eval())
-    model.network = build_network(program, torch.device("cpu"), "auto", precision, tile)  # type: ignore[arg-type]  # a str
+    model.network = build_network(trace(model.detector.eval()), Candidate(precision, "fused"), tile)
     tests = testing_pictures(root)
     scores, maps = predictions(model, tests, SETTING.size)
     return aurocs(tests, scores, maps, SETTING.size), maps

@@ -14,7 +14,11 @@ class BeforeNetwork:
 
     def __init__(self, model: TiledModel, action: Callable[[], None]) -> None:
         self._model, self._network, self._action = model, model.network, action
-        self.runtime, self.precision = model.network.runtime, model.network.precision
+        self.runtime, self.kernels, self.precision = (
+            model.network.runtime,
+            model.network.kernels,
+            model.network.precision,
+        )
         model.network = self
 
     def __call__(self, tiles: Tensor) -> Features:

@@ -2,11 +2,13 @@
 
 from app.pipeline.batching import best_batch_tiles
 from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices, use_processors
+from app.pipeline.loops import Loops
 from app.pipeline.model import Outcome, Prepared, TiledModel, predict
 from app.pipeline.out_of_memory import is_out_of_memory
 from app.pipeline.prediction import CALIBRATED, Criteria, DefectRegion, Label, Prediction, interpret
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi
+from app.pipeline.trials import Trial, rank
 
 __all__ = [
     "BATCH_TILES",
@@ -14,16 +16,19 @@ __all__ = [
     "Criteria",
     "DefectRegion",
     "Label",
+    "Loops",
     "Outcome",
     "Prediction",
     "Prepared",
     "Preprocessing",
     "Roi",
     "TiledModel",
+    "Trial",
     "best_batch_tiles",
     "interpret",
     "is_out_of_memory",
     "predict",
+    "rank",
     "resolve_device",
     "resolve_devices",
     "use_processors",

@@ -5,35 +5,35 @@ from time import perf_counter
 
 import torch
 
+from app.pipeline.loops import Loops
 from app.pipeline.model import TiledModel
 from app.runtime import Program, peak_bytes
+from app.tiling import Size
 
 MOST_TILES = {"cpu": 16, "cuda": 128}
 CPU_BYTES = 2**28
 GPU_SHARE = 0.25
 """How much memory the values between the layers of a batch may take: on a GPU, of what is free."""
 REPETITIONS = 5
-BUDGET_S = {"cpu": 2.0, "cuda": 10.0}
+BUDGET_S = {"cpu": 1.0, "cuda": 10.0}
 """How long finding the number may take, about; on a GPU each number is captured first."""
 GAIN = 0.99
 """More tiles at once are taken only where they are faster by this: fewer answer sooner."""
 
 
-def best_batch_tiles(model: TiledModel, program: Program) -> int:
-    """The number of tiles, a power of two, that takes the least time a tile, within the memory for a batch.
-
-    Where the size of what the network is given depends on the picture, the usual number.
-    """
-    if model.tile_size is None:
-        return model.batch_tiles
-    tile_bytes = peak_bytes(program, model.tile_size, itemsize=4 if model.network.precision == "float32" else 2)
+def best_batch_tiles(model: TiledModel, program: Program, tile_size: Size, loops: Loops) -> int:
+    """The number of tiles, a power of two, that takes the least time a tile, within the memory for a batch."""
+    tile_bytes = peak_bytes(program, tile_size, itemsize=4 if model.network.precision == "float32" else 2)
     most = min(MOST_TILES[model.device.type], max(1, _room(model.device) // tile_bytes))
     candidates = [1 << power for power in range(most.bit_length())]
-    return fastest(candidates, lambda tiles: _run(model, tiles), BUDGET_S[model.device.type])
+    return fastest(candidates, lambda tiles: loops.seconds_a_tile(model.network, tiles), BUDGET_S[model.device.type])
 
 
 def fastest(
-    candidates: Sequence[int], run: Callable[[int], None], budget_s: float, clock: Callable[[], float] = perf_counter
+    candidates: Sequence[int],
+    seconds_a_tile: Callable[[int], float],
+    budget_s: float,
+    clock: Callable[[], float] = perf_counter,
 ) -> int:
     """The number of tiles, of some that increase, with which a tile takes the least time.
 
@@ -41,21 +41,24 @@ def fastest(
     What `budget_s` leaves no time for is not tried: the first always is, the others while they can be expected to fit.
     """
     started = clock()
-    best: dict[int, float] = {}  # seconds a tile
+    best: dict[int, float] = {}
+    run_s_a_tile = 0.0  # of the fastest run: more than `best` where several threads run at once
 
     def measure(tiles: int) -> None:
+        nonlocal run_s_a_tile
         before = clock()
-        run(tiles)
-        best[tiles] = min(best.get(tiles, float("inf")), (clock() - before) / tiles)
+        best[tiles] = min(best.get(tiles, float("inf")), seconds_a_tile(tiles))
+        run_s = (clock() - before) / tiles
+        run_s_a_tile = min(run_s_a_tile, run_s) if run_s_a_tile else run_s
 
     def fits(tiles: int, runs: int) -> bool:
-        return clock() - started + runs * tiles * min(best.values(), default=0.0) <= budget_s
+        return clock() - started + runs * tiles * run_s_a_tile <= budget_s
 
     tried: list[int] = []
     for tiles in candidates:
         if not fits(tiles, runs=2):
             break
-        run(tiles)  # the first run is slower: kernels are chosen, memory is had
+        seconds_a_tile(tiles)  # the first run is slower: kernels are chosen, memory is had
         measure(tiles)
         tried.append(tiles)
     for _ in range(REPETITIONS - 1):
@@ -71,10 +74,3 @@ def fastest(
 
 def _room(device: torch.device) -> int:
     return CPU_BYTES if device.type == "cpu" else int(GPU_SHARE * torch.cuda.mem_get_info(device)[0])
-
-
-def _run(model: TiledModel, tiles: int) -> None:
-    assert model.tile_size is not None
-    model.run(torch.zeros(tiles, 3, *model.tile_size, device=model.device))
-    if model.device.type == "cuda":
-        torch.cuda.current_stream(model.device).synchronize()  # and not the device, which others may capture on

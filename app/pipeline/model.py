@@ -14,7 +14,8 @@ from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi, View, view
 from app.pipeline.stages import Stage, StageClock
 from app.pipeline.transfer import Uploader, download
-from app.runtime import Eager, Network
+from app.pipeline.trials import Trial
+from app.runtime import Candidate, Eager, Network
 from app.scoring import Calibration, Cutout, Grid, fill_map, fill_resized
 from app.tiling import Size, TilePlan, Tiling, plan, tile, zero_padding
 
@@ -47,8 +48,10 @@ class TiledModel:
     Raises InvalidTiling if tiles do not lie on the detector's feature grid, and InvalidDataset if the detector needs
     pictures of one size and the preprocessing does not give them.
 
-    `network` executes the detector's, at first as it is; `batch_tiles` is how many tiles it runs at once at most. Both
-    may be set to what suits the device better. `stages` adds up the time of each stage if `time_stages` is true.
+    `network` executes the detector's, at first as it is; `batch_tiles` is how many tiles it runs at once at most, and
+    `lanes` how many pictures a CPU works on side by side at most (None: one in each lane). They may be set to what
+    suits the device better; `trials` are the seconds a tile of the networks that were compared for that. `stages` adds
+    up the time of each stage if `time_stages` is true.
     """
 
     def __init__(
@@ -68,8 +71,10 @@ class TiledModel:
         self.batch_tiles = BATCH_TILES[self.device.type]
         self.detector = detector.to(self.device).eval()
         self.network: Network = Eager(self.detector)
+        self.lanes: int | None = None
+        self.trials: tuple[Trial[Candidate], ...] = ()
         self.stages = StageClock(self.device, time_stages)
-        self._uploader = Uploader(self.device, self.stages)
+        self.uploader = Uploader(self.device, self.stages)
         self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration
 
     @property
@@ -99,7 +104,7 @@ class TiledModel:
         With a region of interest only its tiles are wanted; raises InvalidRegion, see `plan`.
         """
         white = float(torch.iinfo(image.dtype).max)
-        uploaded = self._uploader.upload(image)
+        uploaded = self.uploader.upload(image)
         with self.stages.timed(Stage.upload):
             pixels = self.preprocessing.resize(uploaded)
         height, width = image.shape[-2:]

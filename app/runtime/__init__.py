@@ -1,14 +1,16 @@
 """How a detector's network is executed: as fast as the device allows, and saying the same."""
 
-from app.runtime.build import build_network, require
-from app.runtime.network import Eager, Network, Precision
+from app.runtime.candidates import Candidate, build_network, candidates, require
+from app.runtime.network import Eager, Kernels, Network, Precision
 from app.runtime.options import PrecisionChoice, RunOptions, Runtime
 from app.runtime.program import Program
 from app.runtime.shapes import peak_bytes
 from app.runtime.tracing import trace
 
 __all__ = [
+    "Candidate",
     "Eager",
+    "Kernels",
     "Network",
     "Precision",
     "PrecisionChoice",
@@ -16,6 +18,7 @@ __all__ = [
     "RunOptions",
     "Runtime",
     "build_network",
+    "candidates",
     "peak_bytes",
     "require",
     "trace",

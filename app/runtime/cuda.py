@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from app.detectors import Features
-from app.runtime.network import DTYPES, Library, Precision
+from app.runtime.network import DTYPES, Kernels, Library, Precision
 from app.runtime.plain import plain_network
 from app.runtime.program import Pair, Program
 
@@ -29,6 +29,7 @@ class CudaNetwork:
     """
 
     runtime: Library = "torch"
+    kernels: Kernels = "graphs"
 
     def __init__(self, program: Program, precision: Precision, tile_size: Pair | None) -> None:
         self.precision = precision

@@ -23,8 +23,17 @@ def fused_kernels_exist() -> bool:
     return x86 and available and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
-def fused_network(program: Program, precision: Precision, tile_size: Pair | None) -> StraightLine:
-    """The program on the CPU, weights laid out for tiles of this size.
+def uses_winograd(program: Program, precision: Precision, tile_size: Pair | None) -> bool:
+    """Whether Winograd's transforms apply to any step of the program."""
+    if tile_size is None:
+        return False
+    sizes, dtype = shapes(program, tile_size), DTYPES[precision]
+    convolutions = [step for step in program.steps if isinstance(step, Convolution)]
+    return any(_own(step, dtype) == torch.float32 and has_gain(step, sizes[step.source]) for step in convolutions)
+
+
+def fused_network(program: Program, precision: Precision, tile_size: Pair | None, *, winograd: bool) -> StraightLine:
+    """The program on the CPU, weights laid out for tiles of this size; `winograd` uses its transforms where they apply.
 
     Tiles of other sizes are answered the same, but may take ten times as long, since oneDNN then lays the weights out
     anew at every call. None leaves them as they are: a little slower, for tiles of every size.
@@ -37,9 +46,9 @@ def fused_network(program: Program, precision: Precision, tile_size: Pair | None
     operations: list[Callable[..., Tensor]] = []
     for step, done in zip(program.steps, program.done_with(), strict=True):
         if isinstance(step, Convolution):
-            own = dtype if step.source else torch.float32
+            own = _own(step, dtype)
             source = sizes[step.source] if sizes else None
-            if source is not None and own == torch.float32 and has_gain(step, source):
+            if winograd and source is not None and own == torch.float32 and has_gain(step, source):
                 operations.append(WinogradConvolution(step, source))
             else:
                 operations.append(_FusedConvolution(step, own, source, step.add in done))
@@ -47,7 +56,12 @@ def fused_network(program: Program, precision: Precision, tile_size: Pair | None
             operations.append(_pool(step, dtype, program.is_rectified(step.source)))
         else:
             operations.append(lambda *sources: torch.cat(sources, 1))
-    return StraightLine(program, precision, operations)
+    return StraightLine(program, "winograd" if winograd else "fused", precision, operations)
+
+
+def _own(step: Convolution, dtype: torch.dtype) -> torch.dtype:
+    """What a step is computed in where the network is computed in `dtype`: tiles and the first weights stay exact."""
+    return dtype if step.source else torch.float32
 
 
 def _pool(step: MaxPool, dtype: torch.dtype, rectified: bool) -> Callable[[Tensor], Tensor]:

@@ -11,6 +11,10 @@ from app.runtime.program import Program
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Library = Literal["torch", "onnxruntime"]
+Kernels = Literal["winograd", "fused", "plain", "graphs", "onnx", "modules"]
+"""oneDNN's fused kernels with and without Winograd's transforms, torch's operations, CUDA graphs, ONNX Runtime, or a
+detector's own modules.
+"""
 DTYPES: dict[Precision, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -30,6 +34,10 @@ class Network(Protocol):
         """The library that computes."""
 
     @property
+    def kernels(self) -> Kernels:
+        """What computes."""
+
+    @property
     def precision(self) -> Precision:
         """What is computed in."""
 
@@ -41,6 +49,7 @@ class Eager:
     """The detector's own modules, as they are at each call: what is being trained must be run so."""
 
     runtime: Library = "torch"
+    kernels: Kernels = "modules"
     precision: Precision = "float32"
 
     def __init__(self, detector: Detector) -> None:
@@ -59,7 +68,14 @@ class StraightLine:
 
     runtime: Library = "torch"
 
-    def __init__(self, program: Program, precision: Precision, operations: Sequence[Callable[..., Tensor]]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        kernels: Kernels,
+        precision: Precision,
+        operations: Sequence[Callable[..., Tensor]],
+    ) -> None:
+        self.kernels: Kernels = kernels
         self.precision = precision
         sources = [step.sources for step in program.steps]
         self._steps = list(zip(operations, sources, program.done_with(), strict=True))

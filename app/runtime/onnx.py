@@ -8,7 +8,7 @@ from torch import Tensor
 
 from app.detectors import Features
 from app.errors import UnavailableRuntime
-from app.runtime.network import Library, Precision
+from app.runtime.network import Kernels, Library, Precision
 from app.runtime.program import Convolution, MaxPool, Program, Step
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class OnnxNetwork:
     """A session of the program's graph. Its threads sleep when they wait: they share cores with those that decode."""
 
     runtime: Library = "onnxruntime"
+    kernels: Kernels = "onnx"
     precision: Precision = "float32"
 
     def __init__(self, program: Program) -> None:

@@ -1,4 +1,4 @@
-"""Programs run by torch's ordinary operations, on any device: batch norm folded, channels-last."""
+"""Programs run by torch's ordinary operations, on any device: batch norm folded, channels-last by default."""
 
 from collections.abc import Callable
 
@@ -11,23 +11,26 @@ from app.runtime.pooling import max_pool
 from app.runtime.program import Convolution, MaxPool, Program, Step
 
 
-def plain_network(program: Program, precision: Precision) -> StraightLine:
-    """The program on the device on which its weights are."""
+def plain_network(
+    program: Program, precision: Precision, *, memory_format: torch.memory_format = torch.channels_last
+) -> StraightLine:
+    """The program on the device on which its weights are, which are laid out in this format."""
     dtype = DTYPES[precision]
-    return StraightLine(program, precision, [_operation(step, dtype) for step in program.steps])
+    operations = [_operation(step, dtype, memory_format) for step in program.steps]
+    return StraightLine(program, "plain", precision, operations)
 
 
-def _operation(step: Step, dtype: torch.dtype) -> Callable[..., Tensor]:
+def _operation(step: Step, dtype: torch.dtype, memory_format: torch.memory_format) -> Callable[..., Tensor]:
     if isinstance(step, Convolution):
-        return _convolution(step, dtype)
+        return _convolution(step, dtype, memory_format)
     if isinstance(step, MaxPool):
         return lambda x: max_pool(x, step)
     return lambda *sources: torch.cat(sources, 1)
 
 
-def _convolution(step: Convolution, dtype: torch.dtype) -> Callable[..., Tensor]:
+def _convolution(step: Convolution, dtype: torch.dtype, memory_format: torch.memory_format) -> Callable[..., Tensor]:
     weight, bias = step.folded()
-    weight = weight.to(dtype, memory_format=torch.channels_last)
+    weight = weight.to(dtype, memory_format=memory_format)
     bias = bias.to(dtype)
     module, relu = step.module, step.relu
     stride, dilation, groups = module.stride, module.dilation, module.groups

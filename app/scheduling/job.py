@@ -29,13 +29,14 @@ class Job:
     """A picture's work: steps of its own, then tiles, steps of its own after each batch that had some of them.
 
     `model` is whatever tells models apart, `shape` the tiles' as the network sees them, `limit` how many of these may
-    run at once. The rest is the scheduler's.
+    run at once, and `lanes` in how many lanes the model's pictures may be (None: in all). The rest is the scheduler's.
     """
 
     model: Hashable
     shape: Size
     tiles: int
     limit: int
+    lanes: int | None = None
     issued: int = 0
     state: State = State.waiting
     dropped: bool = False  # removed while it ran

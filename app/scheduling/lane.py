@@ -49,6 +49,10 @@ class Lane:
         """How many are in flight."""
         return sum(map(len, self._flows.values()))
 
+    def has_model(self, model: Hashable) -> bool:
+        """Whether pictures of the model are in flight here."""
+        return any(each == model for each, _ in self._flows)
+
     def has_room(self, job: Job) -> bool:
         """Whether those of its flow that are here could not fill the next batches."""
         left = sum(each.left for each in self._flows.get((job.model, job.size), ()))

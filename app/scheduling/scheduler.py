@@ -42,10 +42,15 @@ class Scheduler:
 
     def _fill(self, lane: Lane) -> None:
         for key, queue in list(self._waiting.items()):
-            while queue and lane.has_room(queue[0]):
+            while queue and lane.has_room(queue[0]) and self._may_be_in(lane, queue[0]):
                 lane.take(queue.popleft())
             if not queue:
                 del self._waiting[key]
+
+    def _may_be_in(self, lane: Lane, job: Job) -> bool:
+        """Whether the job's model would then be in no more lanes than it may be."""
+        having = [each for each in self._lanes if each.has_model(job.model)]
+        return job.lanes is None or lane in having or len(having) < job.lanes
 
     def suspend(self, device: int, suspended: bool) -> None:
         """A device that failed takes no job from the queue while there are others."""

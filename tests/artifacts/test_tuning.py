@@ -11,7 +11,7 @@ from app.artifacts.manifest import GOLDEN, GoldenRecord
 from app.artifacts.tuning import tune
 from app.errors import GoldenMismatch
 from app.pipeline import predict
-from app.runtime import RunOptions
+from app.runtime import Candidate, RunOptions
 from app.runtime.hardware import fast_precision
 
 CPU = torch.device("cpu")
@@ -49,6 +49,23 @@ def test_the_number_of_tiles_is_measured_unless_it_is_given(models_dir: Path) ->
     entry = ModelRepository(models_dir).find("patchcore", 1)
     assert load_artifact(entry, options=RunOptions(batch_tiles=5)).model.batch_tiles == 5
     assert load_artifact(entry, options=RunOptions(batch_tiles=0)).model.batch_tiles in (1, 2, 4, 8, 16)
+
+
+def test_the_ways_to_run_a_network_are_compared_and_the_fastest_that_is_right_is_taken(models_dir: Path) -> None:
+    entry = ModelRepository(models_dir).find("patchcore", 1)
+    model = load_artifact(entry, options=RunOptions(precision="auto", batch_tiles=0)).model
+    ran = Candidate(model.network.precision, model.network.kernels)
+    if len(model.trials) > 1:
+        assert ran == model.trials[0].candidate
+        assert all(trial.seconds > 0 for trial in model.trials)
+    assert not load_artifact(entry).model.trials
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_model_may_be_in_as_many_lanes_as_there_are_at_most(models_dir: Path, lanes: int) -> None:
+    entry = ModelRepository(models_dir).find("patchcore", 1)
+    model = load_artifact(entry, options=RunOptions(batch_tiles=0, lanes=lanes)).model
+    assert model.lanes in range(1, lanes + 1)
 
 
 def test_a_model_that_is_only_served_does_not_hold_its_weights_twice(models_dir: Path) -> None:

@@ -22,9 +22,9 @@ NETWORKS: dict[str, Callable[[Program], Network]] = {
 }
 HALF: dict[str, Callable[[Program], Network]] = {"plain": lambda program: plain_network(program, "bfloat16")}
 if fused_kernels_exist():
-    NETWORKS["fused"] = lambda program: fused_network(program, "float32", SIZE)
-    NETWORKS["fused, of any size"] = lambda program: fused_network(program, "float32", None)
-    HALF["fused"] = lambda program: fused_network(program, "bfloat16", SIZE)
+    NETWORKS["fused"] = lambda program: fused_network(program, "float32", SIZE, winograd=True)
+    NETWORKS["fused, of any size"] = lambda program: fused_network(program, "float32", None, winograd=False)
+    HALF["fused"] = lambda program: fused_network(program, "bfloat16", SIZE, winograd=False)
 
 
 def tiles(count: int = 3, size: tuple[int, int] = SIZE) -> Tensor:
@@ -63,7 +63,7 @@ def test_in_half_precision_it_says_almost_the_same(build: Build, name: str, kind
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 def test_tiles_that_are_large_enough_for_winograd_say_the_same(build: Build, name: str) -> None:
     detector, size = build(name, "resnet18"), (256, 256)
-    network = fused_network(trace(detector), "float32", size)
+    network = fused_network(trace(detector), "float32", size, winograd=True)
     assert largest_difference(network, detector, tiles(2, size)) < 1e-5
 
 

@@ -318,3 +318,23 @@ def test_every_tile_runs_once_and_in_order_whatever_fails(seed: int) -> None:
         assert ran[each] == list(range(len(ran[each])))
         assert len(ran[each]) == each.tiles or each.dropped or each in bad or each.state is State.gone
     assert scheduler.next(0) is scheduler.next(1) is None
+
+
+def test_a_model_is_in_no_more_lanes_than_it_may_be() -> None:
+    scheduler, alone, other = Scheduler(3), [job(4), job(4), job(4)], job(4, "b")
+    for picture in alone:
+        picture.lanes = 1
+        scheduler.add(picture)
+    assert scheduler.next(0) == Step(alone[0])
+    scheduler.add(other)
+    assert scheduler.next(1) == Step(other)
+    assert scheduler.next(2) is None
+    scheduler.stepped(0, 0.0, last=True)
+    assert isinstance(scheduler.next(0), Step | Batch)
+
+
+def test_a_model_without_such_a_limit_is_in_all_lanes() -> None:
+    scheduler, pictures = Scheduler(2), [job(4 * AHEAD_BATCHES), job(4)]
+    for picture in pictures:
+        scheduler.add(picture)
+    assert [scheduler.next(lane) for lane in range(2)] == [Step(each) for each in pictures]

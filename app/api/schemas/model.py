@@ -7,6 +7,8 @@ from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 from app.api.problem_codes import RefusalCode
 from app.artifacts import Artifact, Manifest
 from app.errors import TesseraError
+from app.pipeline import Trial
+from app.runtime import Candidate
 from app.service import ServedModel, VersionStatus
 
 StateName = Literal["loading", "ready", "failed"]
@@ -14,6 +16,7 @@ TilingModeName = Literal["padding", "interpolation"]
 BlendName = Literal["mean", "gaussian"]
 RuntimeName = Literal["torch", "onnxruntime"]
 PrecisionName = Literal["float32", "bfloat16", "float16"]
+KernelsName = Literal["winograd", "fused", "plain", "graphs", "onnx", "modules"]
 
 
 class ErrorBody(BaseModel):
@@ -129,13 +132,37 @@ class ProvenanceBody(BaseModel):
     backbone_weights: str = Field(description="From which weights.", examples=["timm/resnet18.a1_in1k"])
 
 
+class TrialBody(BaseModel):
+    """A way to run the network that was measured when the model was loaded."""
+
+    precision: PrecisionName = Field(description="What the network was computed in.")
+    kernels: KernelsName = Field(description="What ran it.")
+    tiles_per_s: FiniteFloat = Field(description="How fast it was, side by side in all lanes.", examples=[47.2])
+
+    @classmethod
+    def of(cls, trial: Trial[Candidate]) -> Self:
+        """The body of a trial."""
+        candidate = trial.candidate
+        tiles_per_s = round(1 / trial.seconds, 2)
+        return cls(precision=candidate.precision, kernels=candidate.kernels, tiles_per_s=tiles_per_s)
+
+
 class ExecutionBody(BaseModel):
     """How a model is run here."""
 
     devices: list[str] = Field(description="What computes.", examples=[["cpu"]])
     runtime: RuntimeName = Field(description="The library that runs the network.")
+    kernels: KernelsName = Field(
+        description="What runs it: oneDNN's fused kernels, with or without Winograd's transforms (winograd, fused), "
+        "torch's own (plain), CUDA graphs (graphs), ONNX Runtime (onnx), or the detector's modules (modules)."
+    )
     precision: PrecisionName = Field(description="What the network is computed in.")
     batch_tiles: int = Field(description="How many tiles are run at once, at most.", examples=[16])
+    lanes: int | None = Field(
+        description="On how many pictures a CPU works side by side, at most; null: as many as it has lanes.",
+        examples=[2],
+    )
+    trials: list[TrialBody] = Field(description="The ways that were compared on this processor, the fastest first.")
 
     @classmethod
     def of(cls, artifact: Artifact) -> Self:
@@ -144,8 +171,11 @@ class ExecutionBody(BaseModel):
         return cls(
             devices=[str(each.device) for each in artifact.models],
             runtime=model.network.runtime,
+            kernels=model.network.kernels,
             precision=model.network.precision,
             batch_tiles=model.batch_tiles,
+            lanes=model.lanes,
+            trials=[TrialBody.of(trial) for trial in model.trials],
         )
 
 

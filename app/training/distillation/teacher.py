@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.detectors import Features, Patchcore
-from app.runtime import build_network, require, trace
+from app.runtime import build_network, candidates, trace
 from app.runtime.options import RunOptions
 
 LAYERS = ("layer1", "layer2", "layer3")
@@ -21,8 +21,9 @@ class Teacher:
         self.name = Path(detector.load_backbone()).name
         backbone = detector.backbone.to(device).eval().requires_grad_(False)
         self.architecture, self.channels = architecture, [backbone.channels[layer] for layer in LAYERS]
-        precision, *_ = require(RunOptions(), device)
-        self._network = build_network(trace(detector), device, "auto", precision, (size, size))
+        program, tile_size = trace(detector), (size, size)
+        usual, *_ = candidates(program, device, RunOptions(), tile_size)
+        self._network = build_network(program, usual, tile_size)
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor) -> Features:

@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from app.errors import InvalidDevice, UnavailableRuntime
-from app.runtime import RunOptions, build_network, onnx, require, trace
+from app.runtime import RunOptions, build_network, candidates, onnx, require, trace
 from app.runtime.cuda import captured_size
+from app.runtime.fused import fused_kernels_exist
 from app.runtime.hardware import fast_precision
 from tests.runtime.conftest import Build
 
@@ -39,8 +40,28 @@ def test_a_runtime_that_is_not_installed_is_told_with_the_command_that_installs_
 @pytest.mark.parametrize(("runtime", "name"), [("auto", "torch"), ("torch", "torch"), ("onnxruntime", "onnxruntime")])
 def test_a_network_says_what_runs_it(build: Build, runtime: str, name: str) -> None:
     options = RunOptions(runtime)  # type: ignore[arg-type]  # parametrised
-    network = build_network(trace(build("patchcore", "resnet18")), CPU, options.runtime, "float32", (64, 64))
-    assert (network.runtime, network.precision) == (name, "float32")
+    program = trace(build("patchcore", "resnet18"))
+    for candidate in candidates(program, CPU, options, (64, 64)):
+        network = build_network(program, candidate, (64, 64))
+        assert (network.runtime, network.precision, network.kernels) == (name, "float32", candidate.kernels)
+
+
+def test_winograd_is_a_candidate_where_it_applies(build: Build) -> None:
+    program = trace(build("patchcore", "resnet18"))
+    kernels = {
+        size: [each.kernels for each in candidates(program, CPU, RunOptions(), size)]
+        for size in ((256, 256), (32, 32), None)
+    }
+    expected = ["fused", "plain"] if fused_kernels_exist() else ["plain"]
+    assert kernels[32, 32] == kernels[None] == expected
+    assert kernels[256, 256] == (["winograd", *expected] if fused_kernels_exist() else expected)
+
+
+@pytest.mark.skipif(fast_precision(CPU) is None, reason="this processor computes float32 only")
+def test_less_precision_is_computed_by_kernels_that_do_not_round_the_tiles(build: Build) -> None:
+    found = candidates(trace(build("stfpm", "resnet18")), CPU, RunOptions(precision="auto"), (256, 256))
+    assert [each.kernels for each in found if each.precision != "float32"] == ["fused"]
+    assert [each.kernels for each in found if each.precision == "float32"] == ["winograd", "fused", "plain"]
 
 
 def test_graphs_are_captured_for_powers_of_two() -> None:

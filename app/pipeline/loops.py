@@ -1,0 +1,47 @@
+"""Running a network on empty tiles, in one thread or in several side by side, to measure its speed."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+import torch
+
+from app.pipeline.device import use_processors
+from app.runtime import Network
+from app.tiling import Size
+
+
+class Loops:
+    """`count` threads, which share `processors` of a CPU and call a network at the same time; on a GPU one thread."""
+
+    def __init__(self, device: torch.device, tile_size: Size, count: int, processors: int) -> None:
+        self._device, self._tile_size = device, tile_size
+        self._count = count if device.type == "cpu" else 1
+        threads = max(1, processors // self._count)
+        self._start = Barrier(self._count)
+        self._pool = ThreadPoolExecutor(self._count, "tessera-trial", partial(use_processors, threads))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.shutdown()
+
+    def seconds_a_tile(self, network: Network, tiles: int) -> float:
+        """Each thread runs one batch of so many tiles: the slowest thread's seconds, divided by all threads' tiles."""
+        runs = [self._pool.submit(self._run, network, tiles) for _ in range(self._count)]
+        return max(run.result() for run in runs) / (tiles * self._count)
+
+    @torch.inference_mode()
+    def _run(self, network: Network, tiles: int) -> float:
+        given = torch.zeros(tiles, 3, *self._tile_size, device=self._device)
+        self._start.wait()
+        started = perf_counter()
+        network(given)
+        if self._device.type == "cuda":
+            # Not the whole device: another thread may be capturing a graph on it.
+            torch.cuda.current_stream(self._device).synchronize()
+        return perf_counter() - started
