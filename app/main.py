@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import FrameType
@@ -30,6 +31,8 @@ STALLED_S = 2
 
 MOST_CPU_LANES = 4
 """More pictures side by side, unless asked for, would take more memory and caches than they gain."""
+
+FEWEST_DECODE_THREADS = 2
 
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 _log = logging.getLogger("tessera")
@@ -61,7 +64,8 @@ def build_app(settings: Settings) -> FastAPI:
         catalogue,
         worker,
         max_pixels=settings.max_pixels,
-        threads=settings.decode_threads,
+        threads=settings.decode_threads or decode_threads(devices, available_processors()),
+        pinned=any(device.type == "cuda" for device in devices),
         timeout_s=settings.request_timeout_s or None,
         observer=metrics,
     )
@@ -95,6 +99,19 @@ def build_app(settings: Settings) -> FastAPI:
     )
     mount_page(app, settings.examples_dir, settings.root_path)
     return app
+
+
+def decode_threads(devices: Sequence[torch.device], processors: int) -> int:
+    """How many threads decode: two beside a CPU that computes, and beside GPUs all processors but those of their owners
+    and the event loop, since decoding is the limit there.
+    """
+    gpus = sum(device.type == "cuda" for device in devices)
+    return FEWEST_DECODE_THREADS if gpus < len(devices) else max(FEWEST_DECODE_THREADS, processors - gpus - 1)
+
+
+def available_processors() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Server(uvicorn.Server):

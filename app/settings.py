@@ -71,7 +71,11 @@ class Settings(BaseSettings):
     search: SearchMode = Field(
         default="auto", description="How PatchCore searches its memory bank: auto (exact), exact, approximate."
     )
-    decode_threads: int = Field(default=2, ge=1, description="How many threads decode pictures and render answers.")
+    decode_threads: int = Field(
+        default=0,
+        ge=0,
+        description="How many threads decode pictures and render answers; 0: 2, or all spare processors beside GPUs.",
+    )
     request_timeout_s: float = Field(
         default=600.0,
         ge=0,

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import torch
 from PIL import Image
 
-from app.main import listen
+from app.main import decode_threads, listen
 from tests.waiting import WAIT_S, address
 
 COMMAND = [
@@ -173,3 +174,11 @@ def test_answers_do_not_wait_for_acknowledgements() -> None:
         connection, _ = listener.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize(
+    ("devices", "processors", "threads"),
+    [("cpu", 16, 2), ("cuda", 16, 14), ("cuda:0 cuda:1", 16, 13), ("cuda", 2, 2), ("cpu cuda", 16, 2)],
+)
+def test_beside_gpus_all_spare_processors_decode(devices: str, processors: int, threads: int) -> None:
+    assert decode_threads([torch.device(name) for name in devices.split()], processors) == threads

@@ -8,7 +8,7 @@ from app.decoding.opening import open_picture
 from app.decoding.pixels import to_tensor
 
 
-def decode(data: bytes, *, max_pixels: int) -> Tensor:
+def decode(data: bytes, *, max_pixels: int, pinned: bool = False) -> Tensor:
     """The upright picture: [C,H,W] contiguous on the CPU, C = 1 (grey) or 3 (RGB); of several pages, the first.
 
     uint8, or uint16 for grey of more than 8 bits, so that value / iinfo(dtype).max is in [0,1]. Transparency is
@@ -19,10 +19,11 @@ def decode(data: bytes, *, max_pixels: int) -> Tensor:
 
     Raises `UnsupportedImage` for anything but JPEG, PNG, WebP, BMP and TIFF, `DamagedImage` for truncated or corrupt
     bytes, `TooManyPixels` by the header alone, and `InsufficientMemory`. May be called from several threads at once.
+    With `pinned` the pixels lie in memory that a GPU copies by itself, as far as the system has any to lock.
     """
     picture = open_picture(data, max_pixels=max_pixels)
     with reporting_damage(picture.format):
         if picture.format == "PNG":
             png.verify(data)
         picture.image.load()
-        return to_tensor(picture.image, picture.orientation)
+        return to_tensor(picture.image, picture.orientation, pinned=pinned)

@@ -15,24 +15,37 @@ from app.decoding.orientation import Pixels, as_stored, swaps_edges
 from app.errors import UnsupportedImage
 
 _BAND_PIXELS = 1 << 18
+_WHOLE_PIXELS = 1 << 20  # of a picture that is one band: without a crop its planes take two thirds of the time
 
 _GREY = {"1", "L", "LA", "La"}
 _GREY_16 = {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
 _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 
 
-def to_tensor(image: Image.Image, orientation: int) -> Tensor:
+def to_tensor(image: Image.Image, orientation: int, *, pinned: bool = False) -> Tensor:
     """[C,H,W] uint8 or uint16, upright; `UnsupportedImage` for float or 32-bit values out of their range."""
     width, height = image.size
     channels = 1 if image.mode in _GREY | _GREY_16 else 3
     size = (width, height) if swaps_edges(orientation) else (height, width)
-    upright: Pixels = np.empty((channels, *size), np.uint16 if image.mode in _GREY_16 else np.uint8)
-    stored = as_stored(upright, orientation)  # [C,h,w]
+    upright = _empty((channels, *size), torch.uint16 if image.mode in _GREY_16 else torch.uint8, pinned)
+    stored = as_stored(upright.numpy(), orientation)  # [C,h,w]
+    if width * height <= _WHOLE_PIXELS:
+        _write(image, stored)
+        return upright
     rows = max(1, _BAND_PIXELS // width)
     for top in range(0, height, rows):
         band = image.crop((0, top, width, min(top + rows, height)))
         _write(band, stored[:, top : top + rows])
-    return torch.from_numpy(upright)
+    return upright
+
+
+def _empty(shape: tuple[int, int, int], dtype: torch.dtype, pinned: bool) -> Tensor:
+    if pinned:
+        try:
+            return torch.empty(shape, dtype=dtype, pin_memory=True)
+        except RuntimeError:
+            pass  # no more memory can be locked: the GPU's owner copies these pixels once more
+    return torch.from_numpy(np.empty(shape, np.uint16 if dtype == torch.uint16 else np.uint8))
 
 
 def _write(band: Image.Image, target: Pixels) -> None:

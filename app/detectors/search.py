@@ -29,7 +29,8 @@ class BankSearch:
         tolerance = TOLERANCE if mode == "approximate" else 0.0
         with torch.inference_mode():
             self.bank = bank.float()
-            self._bounded = _bounded_search(self.bank, tolerance)
+            self.bounded = _bounded_search(self.bank, tolerance)
+            """What rules rows out by bounds; None where all distances are computed."""
 
     def is_for(self, bank: Tensor, mode: SearchMode) -> bool:
         """Whether it was made for this, and the bank has not changed since."""
@@ -42,9 +43,9 @@ class BankSearch:
 
         `approximate` may take another row, whose distance is too large by 11 % at most; `auto` is exact.
         """
-        if self._bounded is None:
+        if self.bounded is None:
             return nearest(queries, self.bank)
-        return self._bounded.nearest(queries)
+        return self.bounded.nearest(queries)
 
 
 def grouped_search(bank: Tensor, tolerance: float) -> "GroupedSearch | None":

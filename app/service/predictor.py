@@ -76,6 +76,8 @@ class StageObserver(Protocol):
 class Predictor:
     """Decodes and renders in `threads` threads, and has the devices' owners do what lies between.
 
+    `pinned` decodes into page-locked memory, from which a GPU copies by itself.
+
     Pictures are admitted by their header, before a pixel is decoded, and decoded as memory allows. While one is on the
     device, the next is decoded and the last rendered. Lives on one event loop, until `close`.
     """
@@ -87,12 +89,14 @@ class Predictor:
         *,
         max_pixels: int,
         threads: int,
+        pinned: bool = False,
         timeout_s: float | None = None,
         clock: Callable[[], float] = monotonic,
         observer: StageObserver | None = None,
     ) -> None:
         self._catalogue, self._worker = catalogue, worker
         self._max_pixels, self._timeout_s, self._clock, self._observer = max_pixels, timeout_s, clock, observer
+        self._read_pixels = partial(read_pixels, max_pixels=max_pixels, pinned=pinned)
         self._decoded = DecodedPixels()
         # Headers have a thread of their own: a full queue is told at once, also while all others decode.
         self._headers = ThreadPoolExecutor(1, thread_name_prefix="tessera-header")
@@ -193,9 +197,7 @@ class Predictor:
         plan = artifact.model.plan(height, width, roi)
         with self._worker.admit(plan.count) as ticket:
             async with self._decoded.hold(height * width):
-                image, decode_s = await self._timed(
-                    self._pictures, partial(read_pixels, source, max_pixels=self._max_pixels)
-                )
+                image, decode_s = await self._timed(self._pictures, partial(self._read_pixels, source))
                 del source
                 done = await asyncio.wrap_future(self._worker.submit(ticket, artifact.models, image, roi))
                 (predicted, rendered), render_s = await self._timed(

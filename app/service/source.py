@@ -48,13 +48,15 @@ def read_size(source: Source, *, max_pixels: int) -> Size:
     return header.height, header.width
 
 
-def read_pixels(source: Source, *, max_pixels: int) -> Tensor:
+def read_pixels(source: Source, *, max_pixels: int, pinned: bool = False) -> Tensor:
     """[C,H,W] contiguous uint8 or uint16, see `decode`; floats are rounded to 16 bits, as those of a TIFF are.
+
+    `pinned` puts the pixels of a file into memory that a GPU copies by itself.
 
     Raises what `decode` raises, and InvalidImage for floats that are not in [0, `white`].
     """
     if isinstance(source, bytes):
-        return decode(source, max_pixels=max_pixels)
+        return decode(source, max_pixels=max_pixels, pinned=pinned)
     try:
         return torch.from_numpy(_integers(source))
     except MemoryError as error:
