@@ -7,10 +7,10 @@ BENCH := .venv-bench
 CLIENTS := .venv-clients
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test check format openapi clients demo screenshots parity bench container clean
+.PHONY: help run test check format openapi clients demo screenshots parity bench gpu-kit gpu-rehearsal container clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +54,12 @@ parity: $(PARITY)/.installed ## compare with anomalib, in an environment of its 
 bench: $(BENCH)/.installed ## measure against others: make bench ROOT=DIR WEIGHTS=FILE
 	$(BENCH)/bin/python -m benchmarks.throughput --root "$(ROOT)" --weights "$(WEIGHTS)" --work .bench
 
+gpu-kit: $(VENV)/.installed ## gather what a machine with a GPU and no network lacks, for scripts/gpu/run.sh there
+	$(BIN)/python -m scripts.gpu.gather
+
+gpu-rehearsal: ## run all that scripts/gpu/run.sh does in small, without a GPU
+	PYTHON="$(PYTHON)" scripts/gpu/run.sh --rehearse
+
 openapi: $(VENV)/.installed ## write openapi.json, which clients are generated from
 	$(BIN)/python -m scripts.contract.document
 
@@ -75,4 +81,4 @@ container: ## build the image, run it, predict with it, stop it
 	scripts/check_container.sh
 
 clean: ## remove the environments and caches
-	rm -rf $(VENV) $(PARITY) $(BENCH) $(CLIENTS) tests/clients/typescript/node_modules .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) $(BENCH) $(CLIENTS) .venv-gpu .gpu-kit gpu-results tests/clients/typescript/node_modules .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,25 +15,29 @@ from benchmarks.reference import import_anomalib
 
 
 class ReferenceModel:
-    """Loads the module that `models.py` wrote."""
+    """Loads the module that `models.py` wrote, to a device: by default a GPU if there is one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: torch.device | None = None) -> None:
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
         import_anomalib()
-        self._module: Any = torch.load(path, weights_only=False).eval()
+        self._device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._module: Any = torch.load(path, weights_only=False, map_location=self._device).eval()
 
     def decode(self, data: bytes) -> Tensor:
         """Bytes -> the normalised picture, [3,H,W]."""
-        pixels = torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB"))).permute(2, 0, 1)
-        picture: Tensor = self._module.pre_processor.transform(pixels / 255)
+        return self.normalised(torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB"))).permute(2, 0, 1))
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """[3,H,W] uint8 -> the normalised picture on the device, [3,H,W]."""
+        picture: Tensor = self._module.pre_processor.transform(pixels.to(self._device) / 255)
         return picture
 
     @torch.inference_mode()
     def predict(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """[N,3,H,W] -> raw scores [N] and maps [N,H,W]."""
+        """[N,3,H,W] -> raw scores [N] and maps [N,H,W], on the CPU."""
         found = self._module.model(pictures)
-        return found.pred_score.flatten(), found.anomaly_map[:, 0]
+        return found.pred_score.flatten().cpu(), found.anomaly_map[:, 0].cpu()
 
     def describe(self, score: float) -> dict[str, object]:
         """What a client is told."""

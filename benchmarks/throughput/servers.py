@@ -43,21 +43,21 @@ def _peak_kib(pid: int) -> int:
 def tessera(name: str, work: Path, *options: str) -> Iterator[Server]:
     """This project's server, with a model of `work`; options are its own."""
     arguments = ["-m", "app", "serve", "--models_dir", str(work / name / MODELS), *options]
-    with _running(arguments, port_option="--port") as (process, port):
+    with running(arguments, port_option="--port") as (process, port):
         yield Server(process, port, f"/v1/models/{name}/predict", f"/v1/models/{name}/anomaly-map?normalised=false")
 
 
 @contextmanager
 def fastapi(name: str, work: Path) -> Iterator[Server]:
     """anomalib behind FastAPI with a lock."""
-    with _running(["-m", "benchmarks.throughput.fastapi_server", str(work / name / MODULE)]) as (process, port):
+    with running(["-m", "benchmarks.throughput.fastapi_server", str(work / name / MODULE)]) as (process, port):
         yield Server(process, port, "/predict", "/map")
 
 
 @contextmanager
 def litserve(name: str, work: Path) -> Iterator[Server]:
     """anomalib behind LitServe."""
-    with _running(["-m", "benchmarks.throughput.litserve_server", str(work / name / MODULE)], probe="/health") as (
+    with running(["-m", "benchmarks.throughput.litserve_server", str(work / name / MODULE)], probe="/health") as (
         process,
         port,
     ):
@@ -65,9 +65,14 @@ def litserve(name: str, work: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def _running(
+def running(
     arguments: list[str], probe: str = "/readyz", port_option: str | None = None
 ) -> Iterator[tuple[psutil.Process, int]]:
+    """A server's process and port, from when `probe` answers 200 until the end of the `with` block.
+
+    The port is the last of the arguments, after `port_option` if that is given. Raises RuntimeError if the server ends
+    or is not ready in time.
+    """
     port = _free_port()
     command = [sys.executable, *arguments, *([port_option] if port_option else []), str(port)]
     process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL)

@@ -1,0 +1,30 @@
+"""The network as `torch.compile(mode="max-autotune")` runs it, in half precision on the same tiles.
+
+A step of its own, and the last but one: compiling takes minutes where many kernels are tried, and what is not done in
+time is left out.
+"""
+
+import torch
+
+from app.runtime.network import DTYPES
+from benchmarks.gpu.engine import RAW_TILES
+from benchmarks.gpu.setting import Setting
+
+
+@torch.inference_mode()
+def run(setting: Setting) -> None:
+    """Tiles per second, by detector and number of tiles."""
+    for name in setting.scale.compiled:
+        model = setting.load(name, "float32", measured=False).model
+        assert model.tile_size is not None
+        dtype = DTYPES[setting.half]
+        model.detector.to(dtype)
+        for parameter in model.detector.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        network = torch.compile(model.detector.network, mode="max-autotune")
+        tiles = max(RAW_TILES[setting.device.type])
+        given = torch.randn(tiles, 3, *model.tile_size, device=setting.device, dtype=dtype)
+        given = given.contiguous(memory_format=torch.channels_last)
+        seconds = setting.seconds(lambda network=network, given=given: network(given))  # type: ignore[misc]  # defaults
+        setting.results.add(name, {f"{tiles} tiles": tiles / seconds})

@@ -1,0 +1,87 @@
+"""The models that are measured: each detector with the backbone that comes with the program."""
+
+import torch
+from torch import nn
+
+from app.artifacts import Record, write_artifact
+from app.detectors import DETECTORS, Detector, OnePassDetector, Patchcore, Stfpm
+from app.pipeline import Preprocessing, TiledModel, predict
+from app.scoring import calibrate_on_normal
+from app.tiling import Tiling
+from app.training.one_pass import fit
+from benchmarks.gpu.setting import Setting, pictures
+
+NAMES = tuple(DETECTORS)
+FITTED_TO = 4
+DIFFERENCE = 0.3
+"""How far a student's weights are from its teacher's, as a share of their standard deviation."""
+
+
+def run(setting: Setting) -> None:
+    """Writes version 1 of each model."""
+    for name in NAMES:
+        torch.manual_seed(0)
+        detector = make_detector(name, setting)
+        tiling = Tiling(tile_size=setting.scale.tile)
+        model = TiledModel(detector, preprocessing(detector, setting), tiling)
+        normal = [predict(model, picture) for picture in pictures(2, setting.scale.picture)]
+        scores, peaks = [each.raw_score for each in normal], [float(each.anomaly_map.max()) for each in normal]
+        model.calibration = calibrate_on_normal(scores, peaks, 0.05)
+        record = Record("training-normal", len(normal), 0.05, "drawn surfaces", FITTED_TO, "tessera_resnet18")
+        entry = write_artifact(model, setting.repository(name), name, record)
+        written = sum(file.stat().st_size for file in entry.path.iterdir())
+        setting.results.add(name, {"bytes": written, "pixel_threshold": model.calibration.pixel_threshold})
+
+
+def preprocessing(detector: Detector, setting: Setting) -> Preprocessing:
+    """Pictures as they are, where the detector takes those of any size."""
+    return Preprocessing(setting.scale.picture if detector.image_size_is_fixed else None)
+
+
+def make_detector(name: str, setting: Setting) -> Detector:
+    """A detector on the CPU: fitted to a few pictures, or with a student that differs from its teacher a little."""
+    options = {"n_features": setting.scale.padim_features} if name == "padim" else {}
+    detector = DETECTORS[name](backbone="resnet18", **options)
+    detector.load_backbone()
+    if isinstance(detector, Patchcore):
+        detector.memory_bank = _bank(detector, setting)
+    elif isinstance(detector, OnePassDetector):
+        _fit(detector, setting)
+    elif isinstance(detector, Stfpm):
+        detector.student.load_state_dict(detector.backbone.state_dict())
+        _disturb(detector.student)
+    return detector.cpu().eval().requires_grad_(False)
+
+
+def _bank(detector: Patchcore, setting: Setting) -> torch.Tensor:
+    """Rows drawn from the patches of pictures: a coreset would take longer, and searches as fast."""
+    model = TiledModel(detector, Preprocessing(None), Tiling(tile_size=setting.scale.tile), device=setting.device)
+    found: list[torch.Tensor] = []
+    for picture in fitting_pictures(setting):
+        for (embedding,) in model.outputs(model.prepare(picture)):
+            found.append(embedding.movedim(1, -1).flatten(0, 2).cpu())
+    patches = torch.cat(found)
+    if len(patches) < setting.scale.bank:  # of small pictures: more rows like them
+        repeats = -(-setting.scale.bank // len(patches))
+        patches = torch.cat([patches * (1 + 0.01 * number) for number in range(repeats)])
+    return patches[torch.randperm(len(patches))[: setting.scale.bank]].clone()
+
+
+def fitting_pictures(setting: Setting) -> list[torch.Tensor]:
+    """What detectors are fitted to: other pictures than those that are measured."""
+    return pictures(FITTED_TO, setting.scale.picture, first_seed=1000)
+
+
+def _fit(detector: OnePassDetector, setting: Setting) -> None:
+    tiling = Tiling(tile_size=setting.scale.tile)
+    model = TiledModel(detector, preprocessing(detector, setting), tiling, device=setting.device)
+    plan, stride = model.plan(*setting.scale.picture), detector.feature_strides[0]
+    grid = plan.y.cells(stride), plan.x.cells(stride)
+    fit(model, fitting_pictures(setting), FITTED_TO, grid, model.batch_tiles)
+
+
+@torch.no_grad()
+def _disturb(network: nn.Module) -> None:
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.add_(torch.randn_like(parameter) * parameter.std() * DIFFERENCE)
