@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from app.data import MVTec
-from app.detectors.bounded import INT8_SIZE
+from app.detectors.bounded import SIZES
 from app.detectors.coreset import k_center_greedy
 from app.detectors.nearest import nearest
 from app.detectors.search import BankSearch
@@ -90,7 +90,7 @@ def _agreement(bank: Tensor, queries: Tensor, exact: BankSearch, approximate: Ba
 
 
 def _left(bank: Tensor, queries: Tensor) -> dict[str, float]:
-    space = SmallSpace(bank, INT8_SIZE, torch.int8)
+    space = SmallSpace(bank, SIZES[torch.int8], torch.int8)
     near, far = space.codes(bank), space.codes(queries)
     bounds = torch.cdist(_points(far), _points(near)) - far.errors[:, None] - near.errors
     known = torch.linalg.vector_norm(queries.double() - bank[bounds.argmin(1)].double(), dim=1)

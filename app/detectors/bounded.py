@@ -10,38 +10,51 @@ U is the true distance to the row whose bound is smallest, which mostly is the n
 as far from all of the bank, a query is compared with all rows.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from app.detectors.coded_bank import CodedBank, Products
+from app.detectors.coded_bank import PRODUCTS, CodedBank, Products
 from app.detectors.nearest import nearest
 from app.detectors.pairs import PairDistances
 from app.detectors.small_space import LEVELS, SmallSpace
 
-PRODUCTS = 32 * 2**20  # that a thread keeps at a time, of 4 bytes
-MOST_QUERIES, STEP = 2048, 128  # at a time, and what their number is a multiple of
+MOST_PRODUCTS = 32 * 2**20  # that a thread keeps at a time, of 4 bytes at most
+QUERIES_AT_ONCE = 2048, 512, 256
+"""How many queries are multiplied at a time: many, or as many as have products that fit a cache."""
+STEP = 128  # what their number is a multiple of
 PART = 65536  # rows of the bank that are looked at together
 LARGEST = 1e30  # squares beyond may overflow on the way
-INT8_SIZE, INT8_TOLERANT_SIZE, FLOAT32_SIZE = 192, 128, 128  # numbers a code, the fastest of real patches' banks
+SIZES = {torch.int8: 192, torch.bfloat16: 192, torch.float32: 128}
+TOLERANT_SIZE = 128
+"""How many numbers a code has: those that were fastest with the banks of real patches."""
 
 
 class BoundedSearch:
-    """Searches a bank [M,C] float32 on a CPU, with codes of 8 bits or in float32, for several threads at once.
+    """Searches a bank [M,C] float32 on a CPU, for several threads at once; `codes` is the type of the codes.
 
     With a tolerance t it may take another row than the nearest, at a distance of at most 1 / (1 - t) times the least.
     """
 
-    def __init__(self, bank: Tensor, int8: bool, tolerance: float = 0.0) -> None:
+    def __init__(self, bank: Tensor, codes: torch.dtype, tolerance: float = 0.0) -> None:
         self._bank, self._tolerance, self._pairs = bank, tolerance, PairDistances(bank)
-        if int8:
-            self._space = SmallSpace(bank, INT8_TOLERANT_SIZE if tolerance else INT8_SIZE, torch.int8)
-        else:
-            self._space = SmallSpace(bank, FLOAT32_SIZE, torch.float32)
+        self._space = SmallSpace(bank, TOLERANT_SIZE if tolerance else SIZES[codes], codes)
         rows = torch.arange(len(bank)).chunk(-(-len(bank) // PART))
         self._parts = [CodedBank(self._space, bank, part) for part in rows]
         self._largest = max(self._parts, key=lambda part: part.rows)
-        self._most = max(STEP, min(MOST_QUERIES, PRODUCTS // self._largest.rows // STEP * STEP))
         self._rooms: list[Products] = []  # for products, as many as there were threads at once
+        self.queries_at_once = QUERIES_AT_ONCE[0]
+
+    @property
+    def queries_at_once(self) -> int:
+        """How many queries are multiplied at a time; fewer than was set where the bank is large."""
+        return self._most
+
+    @queries_at_once.setter
+    def queries_at_once(self, most: int) -> None:
+        self._most = max(STEP, min(most, MOST_PRODUCTS // self._largest.rows // STEP * STEP))
+        self._rooms.clear()
 
     def nearest(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Distance to, and index of, the row nearest to each of queries [N,C] float32, N > 0: [N], [N] int64."""
@@ -93,11 +106,38 @@ class BoundedSearch:
         return distances, index
 
 
+def fast_codes() -> tuple[torch.dtype, ...]:
+    """The types of codes whose products are fast on this processor, and exact; which is fastest must be measured."""
+    found = tuple(
+        codes for codes, is_fast in ((torch.int8, has_fast_int8), (torch.bfloat16, _has_fast_bfloat16)) if is_fast()
+    )
+    return found or (torch.float32,)
+
+
 def has_fast_int8() -> bool:
     """Whether 8-bit numbers are multiplied fast, that is by VNNI, and exactly: other instructions may saturate."""
     fast = getattr(torch.cpu, "_is_vnni_supported", None)
     if fast is None or not fast():
         return False
-    largest = torch.full((STEP, INT8_SIZE), LEVELS, dtype=torch.int8)
-    products = torch._int_mm(largest, -largest.T)
-    return bool((products == -INT8_SIZE * LEVELS**2).all())
+    size, levels = SIZES[torch.int8], LEVELS[torch.int8]
+    largest = torch.full((STEP, size), levels, dtype=torch.int8)
+    return bool((torch._int_mm(largest, -largest.T) == -size * levels**2).all())
+
+
+def _has_fast_bfloat16() -> bool:
+    """Whether bfloat16 is multiplied fast, that is by AMX or AVX-512, and sums are rounded only once."""
+    if not (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()):
+        return False
+    size, levels = SIZES[torch.bfloat16], LEVELS[torch.bfloat16]
+    values = torch.full((STEP, size), levels, dtype=torch.bfloat16)
+    values[:, 1::2] = levels - 1
+    expected = values.double() @ values.double().T
+    return bool((torch.mm(values, values.T) == expected.bfloat16()).all())
+
+
+def multiplied(codes: torch.dtype, queries: int, rows: int) -> Callable[[], object]:
+    """Products of codes of a type, of so many queries and rows, for measuring how fast they are."""
+    left, right = (torch.ones(count, SIZES[codes]).to(codes) for count in (queries, rows))
+    out = torch.empty(queries, rows, dtype=PRODUCTS[codes])
+    multiply = torch._int_mm if codes == torch.int8 else torch.mm
+    return lambda: multiply(left, right.T, out=out)

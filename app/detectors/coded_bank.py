@@ -10,6 +10,9 @@ from torch import Tensor
 from app.detectors.small_space import UNIT, Codes, SmallSpace
 
 GROUP = 32
+PRODUCTS = {torch.int8: torch.int32, torch.bfloat16: torch.bfloat16, torch.float32: torch.float32}
+"""What products of codes are kept in. In bfloat16 they are rounded once, by ROUNDING of their size at most."""
+ROUNDING = 2.0**-8
 BLOCK = 4096  # rows whose products with some hundred queries stay in the processor's cache until they are reduced
 MOST_GROUPS, MOST_ROWS = 1 / 2, 1 / 16  # shares of a bank; a query that must look at more is better off with all of it
 
@@ -18,8 +21,8 @@ MOST_GROUPS, MOST_ROWS = 1 / 2, 1 / 16  # shares of a bank; a query that must lo
 class Products:
     """The products of n queries' codes with all rows, without their scales, in memory that is used again."""
 
-    all: Tensor  # [B,n,G,GROUP] int32 or float32
-    tops: Tensor  # [B,n,G] the largest of each group
+    all: Tensor  # [B,n,G,GROUP] int32, bfloat16 or float32
+    tops: Tensor  # [B,n,G] the largest of each group; in bfloat16 0 where all are negative
     room: Tensor  # [B,n,G] float32, for what is computed of them
 
     def of(self, *shape: int) -> "Products":
@@ -73,8 +76,7 @@ class CodedBank:
     def room(self, queries: int) -> Products:
         """Memory for the products of so many queries."""
         blocks, groups = self._scale.shape
-        dtype = torch.int32 if self._values[0].dtype == torch.int8 else torch.float32
-        products = torch.empty(blocks, queries, groups, GROUP, dtype=dtype)
+        products = torch.empty(blocks, queries, groups, GROUP, dtype=PRODUCTS[self._values[0].dtype])
         return Products(products, torch.empty_like(products[..., 0]), torch.empty(blocks, queries, groups))
 
     def multiply(self, queries: Codes, room: Products) -> Products:
@@ -84,7 +86,11 @@ class CodedBank:
         multiply = torch._int_mm if products.all.dtype == torch.int32 else torch.mm
         for values, into, tops in zip(self._values, products.all, products.tops, strict=True):
             multiply(queries.values, values, out=into.view(count, -1))
-            torch.amax(into, 2, out=tops)
+            if into.dtype == torch.bfloat16:
+                # Floats that are 0 or more are ordered as the integers with the same bits, which are compared faster.
+                torch.amax(into.view(torch.int16), 2, out=tops.view(torch.int16)).clamp_min_(0)
+            else:
+                torch.amax(into, 2, out=tops)
         return products
 
     def likeliest(self, queries: Codes, products: Products) -> Tensor:
@@ -122,7 +128,8 @@ class CodedBank:
         """The product that a row of each group must reach [B,n,G]: (|q|^2 + |y|^2 - (U + e_q + e_y)^2) / 2, unscaled.
 
         A product of three terms of the query with three of the group. Each term is moved by more than its rounding, and
-        |q|^2 and |y|^2 also by that of the products themselves, should these be float32.
+        |q|^2 and |y|^2 also by that of the products themselves, should these be float32. In bfloat16 the products are
+        rounded, and what they must reach is lowered by as much.
         """
         reach = upper * (1 + 1e-6) + queries.errors
         half = 0.5 / queries.scale
@@ -130,6 +137,8 @@ class CodedBank:
         terms = torch.stack([alone * half, half, reach * half * (-2 * (1 + self._eta))], 1)  # [n,3]
         for others, into in zip(self._terms, room, strict=True):
             torch.mm(terms, others, out=into)
+            if self._values[0].dtype == torch.bfloat16:
+                into.sub_(into.abs(), alpha=ROUNDING)
         return room
 
 

@@ -7,7 +7,7 @@ of a point and a centre that the centre is no nearer. The few pairs that are lef
 import torch
 from torch import Tensor
 
-from app.detectors.bounded import FLOAT32_SIZE, INT8_SIZE
+from app.detectors.bounded import SIZES
 from app.detectors.coded_bank import GROUP, CodedBank
 from app.detectors.pairs import PairDistances
 from app.detectors.small_space import Codes, SmallSpace
@@ -64,7 +64,8 @@ def coding_bytes(points: int, int8: bool) -> int:
 
 
 def _kind(int8: bool) -> tuple[int, torch.dtype]:
-    return (INT8_SIZE, torch.int8) if int8 else (FLOAT32_SIZE, torch.float32)
+    dtype = torch.int8 if int8 else torch.float32
+    return SIZES[dtype], dtype
 
 
 def _fields(codes: Codes) -> tuple[Tensor, ...]:

@@ -66,6 +66,7 @@ class Patchcore(OnePassDetector):
         self.embedding_size = sum(self.backbone.channels[layer] for layer in layers)
         self.register_buffer("memory_bank", torch.empty(0, self.embedding_size))
         self.search: SearchMode = "auto"  # how the bank is searched, which is no property of the fitted model
+        self.codes: torch.dtype | None = None  # of the search, see BankSearch; likewise
         self._searched: BankSearch | None = None
 
     @property
@@ -107,7 +108,7 @@ class Patchcore(OnePassDetector):
         """[n,C,h,w] -> [n,h,w]; the witness is the farthest counted patch: its distance, itself, its neighbour."""
         (embedding,) = features
         patches = embedding.movedim(1, -1).flatten(0, 2).float().contiguous()
-        distances, neighbours = self._bank_search().nearest(patches)
+        distances, neighbours = self.bank_search().nearest(patches)
         ranked = distances if counted is None else distances.masked_fill(~counted.flatten(), -1)  # where none is, last
         farthest = ranked.argmax().view(1)
         witness = tuple(each.index_select(0, farthest) for each in (ranked, patches, neighbours))
@@ -121,7 +122,7 @@ class Patchcore(OnePassDetector):
         score, patch = distances.index_select(0, best)[0], patches.index_select(0, best)
         if self.num_neighbors == 1:
             return score
-        bank = self._bank_search().bank
+        bank = self.bank_search().bank
         parts = torch.split(bank, ROWS)
         nearest = bank.index_select(0, neighbours.index_select(0, best))
         around = torch.cat([torch.linalg.vector_norm(rows - nearest, dim=1) for rows in parts])
@@ -130,10 +131,10 @@ class Patchcore(OnePassDetector):
         weight: Tensor = 1 - distances.softmax(0)[0]
         return weight * score
 
-    def _bank_search(self) -> BankSearch:
+    def bank_search(self) -> BankSearch:
         """The search of the memory bank as it is now."""
-        if self._searched is None or not self._searched.is_for(self.memory_bank, self.search):
-            self._searched = BankSearch(self.memory_bank, self.search)
+        if self._searched is None or not self._searched.is_for(self.memory_bank, self.search, self.codes):
+            self._searched = BankSearch(self.memory_bank, self.search, self.codes)
         return self._searched
 
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:

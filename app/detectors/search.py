@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from app.detectors.bounded import LARGEST, BoundedSearch, has_fast_int8
+from app.detectors.bounded import LARGEST, BoundedSearch, fast_codes
 from app.detectors.nearest import nearest
 
 if TYPE_CHECKING:
@@ -21,21 +21,22 @@ FEWEST_ROWS = 1024  # of a bank for which bounds pay
 class BankSearch:
     """Nearest neighbours in a memory bank [M,C], with what is derived from it.
 
-    Takes a bank of half precision in float32, which is what distances are computed in.
+    Takes a bank of half precision in float32, which is what distances are computed in. `codes` is the type of the codes
+    on a CPU, one of `fast_codes` (None: the first of these).
     """
 
-    def __init__(self, bank: Tensor, mode: SearchMode) -> None:
-        self._made_for = bank, _version(bank), mode
+    def __init__(self, bank: Tensor, mode: SearchMode, codes: torch.dtype | None = None) -> None:
+        self._made_for = bank, _version(bank), mode, codes
         tolerance = TOLERANCE if mode == "approximate" else 0.0
         with torch.inference_mode():
             self.bank = bank.float()
-            self.bounded = _bounded_search(self.bank, tolerance)
+            self.bounded = _bounded_search(self.bank, tolerance, codes or fast_codes()[0])
             """What rules rows out by bounds; None where all distances are computed."""
 
-    def is_for(self, bank: Tensor, mode: SearchMode) -> bool:
+    def is_for(self, bank: Tensor, mode: SearchMode, codes: torch.dtype | None) -> bool:
         """Whether it was made for this, and the bank has not changed since."""
-        made_for, version, made_for_mode = self._made_for
-        return made_for is bank and version == _version(bank) and made_for_mode == mode
+        made_for, *others = self._made_for
+        return made_for is bank and others == [_version(bank), mode, codes]
 
     @torch.inference_mode()
     def nearest(self, queries: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,14 +61,14 @@ def grouped_search(bank: Tensor, tolerance: float) -> "GroupedSearch | None":
         return None
 
 
-def _bounded_search(bank: Tensor, tolerance: float) -> "BoundedSearch | GroupedSearch | None":
+def _bounded_search(bank: Tensor, tolerance: float, codes: torch.dtype) -> "BoundedSearch | GroupedSearch | None":
     if len(bank) < FEWEST_ROWS or bank.device.type not in ("cpu", "cuda"):
         return None
     if not torch.linalg.vector_norm(bank, dim=1).amax().square() < LARGEST:  # or not finite
         return None
     if bank.device.type == "cuda":
         return grouped_search(bank, tolerance)
-    return BoundedSearch(bank, has_fast_int8(), tolerance)
+    return BoundedSearch(bank, codes, tolerance)
 
 
 def _version(bank: Tensor) -> int:

@@ -19,7 +19,10 @@ from torch.nn import functional as F
 
 UNIT = 2.0**-24  # the unit roundoff of float32
 PART = 128  # channels whose products are added up before they are added to the rest: rounding grows with it
-LEVELS = 127
+LEVELS = {torch.int8: 127, torch.bfloat16: 255}
+"""The largest integer of a code. bfloat16 holds those up to 256 exactly, and sums of 257 products of them are exact in
+float32, which processors add them up in.
+"""
 SMALLEST = 1e-15  # what is shorter has the code 0, which its error tells
 UNDERFLOW = 1e-17  # what the square root of a sum of squares may lose where these are too small for float32
 CHUNK = 4096
@@ -29,7 +32,7 @@ CHUNK = 4096
 class Codes:
     """Points in the small space: `values` times `scale`, with the square of its length, and its error."""
 
-    values: Tensor  # [n,K] int8 or float32
+    values: Tensor  # [n,K] int8, bfloat16 (integers, too) or float32
     scale: Tensor  # [n] float32
     norms: Tensor  # [n] float32
     errors: Tensor  # [n] float32
@@ -60,16 +63,17 @@ class SmallSpace:
         return self._axes.shape[1]
 
     def codes(self, points: Tensor, group: int = 1) -> Codes:
-        """The codes of points [n,C] float32; in int8, each `group` that follow each other share a scale."""
+        """The codes of points [n,C] float32; of integers, each `group` that follow each other share a scale."""
         projected, errors = self._project(points)
         if self.dtype == torch.float32:
             return Codes(projected, torch.ones_like(errors), projected.square().sum(1), errors)
         largest = projected.abs().amax(1).view(-1, group).amax(1)
-        scale = torch.where(largest > SMALLEST, largest / LEVELS, 1.0).repeat_interleave(group)
-        values = (projected / scale[:, None]).round_().clamp_(-LEVELS, LEVELS)
+        levels = LEVELS[self.dtype]
+        scale = torch.where(largest > SMALLEST, largest / levels, 1.0).repeat_interleave(group)
+        values = (projected / scale[:, None]).round_().clamp_(-levels, levels)
         off = torch.linalg.vector_norm(projected.addcmul_(values, scale[:, None], value=-1), dim=1)
         norms = values.square().sum(1) * scale.square()
-        return Codes(values.to(torch.int8), scale, norms, errors.add_(off, alpha=1.0001))
+        return Codes(values.to(self.dtype), scale, norms, errors.add_(off, alpha=1.0001))
 
     def _project(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """T of the points, and how far rounding can have moved it.

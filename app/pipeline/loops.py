@@ -31,9 +31,12 @@ class Loops:
         self._pool.shutdown()
 
     def seconds_a_tile(self, network: Network, tiles: int) -> float:
-        """Each thread runs one batch of so many tiles: the slowest thread's seconds, divided by all threads' tiles."""
+        """The seconds of a tile at the rate of all threads together, each of which runs one batch of so many tiles.
+
+        Rates are added, because threads that work on different pictures do not wait for each other.
+        """
         runs = [self._pool.submit(self._run, network, tiles) for _ in range(self._count)]
-        return max(run.result() for run in runs) / (tiles * self._count)
+        return 1 / sum(tiles / run.result() for run in runs)
 
     @torch.inference_mode()
     def _run(self, network: Network, tiles: int) -> float:

@@ -3,13 +3,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.detectors.bounded import BoundedSearch, has_fast_int8
+from app.detectors.bounded import QUERIES_AT_ONCE, STEP, BoundedSearch, fast_codes, multiplied
 from tests.neighbours import FAMILIES, Family, assert_nearest
 
-CODES = [pytest.param(True, marks=pytest.mark.skipif(not has_fast_int8(), reason="no VNNI")), False]
+FAST = fast_codes()
+CODES = [
+    torch.float32,
+    torch.bfloat16,  # emulated where the processor does not multiply it
+    pytest.param(torch.int8, marks=pytest.mark.skipif(torch.int8 not in FAST, reason="no VNNI")),
+]
 
 
-@pytest.mark.parametrize("int8", CODES)
+@pytest.mark.parametrize("codes", CODES)
 @settings(max_examples=150, deadline=None)
 @given(
     families=st.tuples(st.sampled_from(FAMILIES), st.sampled_from(FAMILIES)),
@@ -20,52 +25,79 @@ CODES = [pytest.param(True, marks=pytest.mark.skipif(not has_fast_int8(), reason
     tolerance=st.sampled_from([0.0, 0.1]),
 )
 def test_no_row_is_nearer_than_the_one_found(
-    int8: bool, families: tuple[Family, Family], rows: int, channels: int, queries: int, seed: int, tolerance: float
+    codes: torch.dtype,
+    families: tuple[Family, Family],
+    rows: int,
+    channels: int,
+    queries: int,
+    seed: int,
+    tolerance: float,
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     bank, x = (family(count, channels, generator) for family, count in zip(families, (rows, queries), strict=True))
     x[::3] = bank[torch.randint(rows, (len(x[::3]),), generator=generator)] * (1 + 1e-3)  # some beside a row
-    assert_nearest(BoundedSearch(bank, int8, tolerance).nearest(x), x, bank, tolerance)
+    assert_nearest(BoundedSearch(bank, codes, tolerance).nearest(x), x, bank, tolerance)
 
 
-@pytest.mark.parametrize("int8", CODES)
-def test_rows_of_the_bank_are_found_at_no_distance(int8: bool) -> None:
+@pytest.mark.parametrize("codes", CODES)
+def test_rows_of_the_bank_are_found_at_no_distance(codes: torch.dtype) -> None:
     bank = torch.randn(3000, 96)
-    distances, index = BoundedSearch(bank, int8).nearest(bank)
+    distances, index = BoundedSearch(bank, codes).nearest(bank)
     assert distances.count_nonzero() == 0
     torch.testing.assert_close(index, torch.arange(3000))
 
 
-@pytest.mark.parametrize("int8", CODES)
-def test_a_bank_in_parts_and_queries_in_steps_are_searched_alike(int8: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("codes", CODES)
+def test_a_bank_in_parts_and_queries_in_steps_are_searched_alike(
+    codes: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bank, x = torch.randn(1500, 300), torch.randn(700, 300)
-    distances, index = BoundedSearch(bank, int8).nearest(x)
+    distances, index = BoundedSearch(bank, codes).nearest(x)
     monkeypatch.setattr("app.detectors.bounded.PART", 400)
     monkeypatch.setattr("app.detectors.coded_bank.BLOCK", 200)
-    monkeypatch.setattr("app.detectors.bounded.PRODUCTS", 400 * 128)
-    in_parts = BoundedSearch(bank, int8).nearest(x)
+    monkeypatch.setattr("app.detectors.bounded.MOST_PRODUCTS", 400 * 128)
+    in_parts = BoundedSearch(bank, codes).nearest(x)
     torch.testing.assert_close(in_parts[0], distances, rtol=0, atol=0)
     torch.testing.assert_close(in_parts[1], index)
 
 
 @pytest.mark.parametrize("share", ["MOST_GROUPS", "MOST_ROWS"])
-@pytest.mark.parametrize("int8", CODES)
+@pytest.mark.parametrize("codes", CODES)
 def test_queries_with_too_many_candidates_are_compared_with_all_rows(
-    int8: bool, share: str, monkeypatch: pytest.MonkeyPatch
+    codes: torch.dtype, share: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bank, x = torch.randn(2000, 300), torch.randn(50, 300)  # noise: bounds rule out little
-    expected = BoundedSearch(bank, int8).nearest(x)[1]
+    expected = BoundedSearch(bank, codes).nearest(x)[1]
     monkeypatch.setattr(f"app.detectors.coded_bank.{share}", 1e-6)
-    torch.testing.assert_close(BoundedSearch(bank, int8).nearest(x)[1], expected)
+    torch.testing.assert_close(BoundedSearch(bank, codes).nearest(x)[1], expected)
 
 
-@pytest.mark.parametrize("int8", CODES)
-def test_queries_that_float32_cannot_square_get_the_distance_that_float32_gives(int8: bool) -> None:
+@pytest.mark.parametrize("codes", CODES)
+def test_queries_that_float32_cannot_square_get_the_distance_that_float32_gives(codes: torch.dtype) -> None:
     bank = torch.randn(500, 32)
     x = torch.randn(6, 32)
     x[1], x[2, 3], x[3, 0] = 1e18, torch.nan, torch.inf
-    distances, index = BoundedSearch(bank, int8).nearest(x)
+    distances, index = BoundedSearch(bank, codes).nearest(x)
     assert_nearest((distances[[0, 4, 5]], index[[0, 4, 5]]), x[[0, 4, 5]], bank)
     torch.testing.assert_close(distances[1], torch.tensor(1e18 * 32**0.5))
     assert distances[2].isnan()
     assert not distances[3].isfinite()
+
+
+@pytest.mark.parametrize("codes", CODES)
+def test_how_many_queries_are_multiplied_at_a_time_changes_nothing(codes: torch.dtype) -> None:
+    bank, x = torch.randn(2000, 64), torch.randn(1000, 64)
+    search = BoundedSearch(bank, codes)
+    found = []
+    for at_once in (*QUERIES_AT_ONCE, 1):
+        search.queries_at_once = at_once
+        assert search.queries_at_once == max(at_once, STEP)
+        found.append(search.nearest(x))
+    assert all(torch.equal(index, found[0][1]) for _, index in found)
+
+
+@pytest.mark.parametrize("codes", CODES)
+def test_products_that_are_measured_are_those_of_the_codes(codes: torch.dtype) -> None:
+    products = multiplied(codes, STEP, 256)()
+    assert isinstance(products, torch.Tensor) and products.shape == (STEP, 256)
+    assert (products == products[0, 0]).all()

@@ -47,11 +47,12 @@ def test_a_bank_of_which_nothing_can_be_bounded_gives_what_float32_gives(value: 
 def test_a_search_is_for_its_bank_as_it_was_and_for_its_mode() -> None:
     bank = torch.randn(5, 4)
     search = BankSearch(bank, "exact")
-    assert search.is_for(bank, "exact")
-    assert not search.is_for(bank, "approximate")
-    assert not search.is_for(bank.clone(), "exact")
+    assert search.is_for(bank, "exact", None)
+    assert not search.is_for(bank, "approximate", None)
+    assert not search.is_for(bank.clone(), "exact", None)
+    assert not search.is_for(bank, "exact", torch.float32)
     bank.zero_()
-    assert not search.is_for(bank, "exact")
+    assert not search.is_for(bank, "exact", None)
 
 
 @pytest.mark.gpu

@@ -11,7 +11,7 @@ def points_of(codes: Codes) -> Tensor:
     return codes.values.double() * codes.scale.double()[:, None]
 
 
-@pytest.mark.parametrize("dtype", [torch.int8, torch.float32])
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bfloat16, torch.float32])
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.integers(1, 60),
