@@ -23,8 +23,8 @@ by this share of the distance between neighbours.
 SEARCH_S, KERNELS_S, LANES_S = 0.5, 1.0, 0.5
 """How long comparing searches, kernels, and numbers of lanes may take on a CPU, about."""
 KERNELS_GAIN, LANES_GAIN = 0.97, 0.9
-"""The share of the first choice's time that another may take at most. Fewer lanes must gain more, since all other stages
-gain from lanes, too.
+"""The share of the time of the first choice that another may take at most. Fewer lanes must gain more, since all other
+stages gain from lanes, too.
 """
 
 _log = logging.getLogger(__name__)
