@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from app.api.schemas.model import BlendName, PrecisionName, RuntimeName, StateName, TilingModeName
+from app.api.schemas.model import BlendName, KernelsName, PrecisionName, RuntimeName, StateName, TilingModeName
 from app.rendering import MapFormat
 from app.service.pictures import Include, Style
 
@@ -25,6 +25,7 @@ NAMED_ENUMS = (
     NamedEnum("TilingMode", get_args(TilingModeName), "How a picture is brought to a whole number of tiles."),
     NamedEnum("Blend", get_args(BlendName), "How overlapping tiles are weighed."),
     NamedEnum("Runtime", get_args(RuntimeName), "A library that runs networks."),
+    NamedEnum("Kernels", get_args(KernelsName), "What runs a network."),
     NamedEnum("Precision", get_args(PrecisionName), "What a network is computed in."),
 )
 
