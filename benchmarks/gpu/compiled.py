@@ -1,7 +1,6 @@
 """The network as `torch.compile(mode="max-autotune")` runs it, in half precision on the same tiles.
 
-A step of its own, and the last but one: compiling takes minutes where many kernels are tried, and what is not done in
-time is left out.
+The last step, because compiling takes minutes where many kernels are tried; what is not done in time is left out.
 """
 
 import torch
