@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu.results import Figures
+from benchmarks.gpu.results import Figures, figures_of
 
 Axes = Any  # matplotlib has no types
 
@@ -29,14 +29,9 @@ def plot(results: Figures, path: Path) -> None:
     pyplot.close(figure)
 
 
-def _figures(content: dict[str, Any], step: str) -> dict[str, Any]:
-    figures: dict[str, Any] = content.get(step, {}).get("figures", {})
-    return figures
-
-
 def _engine(axes: Axes, content: dict[str, Any]) -> None:
-    found = _figures(content, "engine")
-    compiled = _figures(content, "compiled")
+    found = figures_of(content, "engine")
+    compiled = figures_of(content, "compiled")
     for number, (name, row) in enumerate(found.items()):
         bars = {"raw network": max(row["raw_tiles_per_s"].values()), **row["tiles_per_s"]}
         if name in compiled:
@@ -52,7 +47,7 @@ def _engine(axes: Axes, content: dict[str, Any]) -> None:
 
 def _search(axes: Axes, content: dict[str, Any]) -> None:
     ways: dict[str, list[tuple[float, float]]] = {}
-    for name, row in _figures(content, "search").items():
+    for name, row in figures_of(content, "search").items():
         for way, seconds in row["seconds"].items():
             key = f"{way}, {name.split(', ')[1]}"
             ways.setdefault(key, []).append((float(name.split()[0]), 1e6 * seconds / row["queries"]))
@@ -67,7 +62,7 @@ def _search(axes: Axes, content: dict[str, Any]) -> None:
 
 
 def _served(axes: Axes, content: dict[str, Any]) -> None:
-    found = _figures(content, "serving")
+    found = figures_of(content, "serving")
     values = [row["pictures_per_s"] for row in found.values()]
     bars = axes.barh(range(len(found)), values, color="C0")
     labels = [f"{row['pictures_per_s']:.1f}/s, p95 {1000 * row['p95_s']:.0f} ms" for row in found.values()]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pydantic import JsonValue
 
@@ -29,3 +29,9 @@ def write_json(path: Path, content: Mapping[str, JsonValue]) -> None:
     temporary = path.with_suffix(".writing")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     temporary.replace(path)
+
+
+def figures_of(content: Mapping[str, Any], step: str) -> dict[str, Any]:
+    """The figures of a step in the results of all; none if it did not run."""
+    figures: dict[str, Any] = content.get(step, {}).get("figures", {})
+    return figures

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.pipeline.stages import Stage
-from benchmarks.gpu.results import Figures
+from benchmarks.gpu.results import Figures, figures_of
 from benchmarks.gpu.scale import SCALES, Scale
 
 BANK_CHANNELS = 384  # of PatchCore's embedding with a ResNet-18's layer2 and layer3
@@ -19,8 +19,8 @@ CELL = 8  # pixels along an edge of one of its cells
 def roofline(results: Figures) -> Figures:
     """For each measurement of `serving`: the stages' least and actual seconds a picture, and the limiting stage."""
     content: dict[str, Any] = dict(results)
-    limits, served = _figures(content, "limits"), _figures(content, "serving")
-    engine = _figures(content, "engine")
+    limits, served = figures_of(content, "limits"), figures_of(content, "serving")
+    engine = figures_of(content, "engine")
     scale = SCALES[content["scale"]]
     found: Figures = {}
     for name, measured in served.items():
@@ -29,11 +29,6 @@ def roofline(results: Figures) -> Figures:
             least = dict(_least(detector, format, limits, engine, scale))
             found[name] = _compared(measured, least, limits, one=clients == "1 clients")
     return found
-
-
-def _figures(content: dict[str, Any], step: str) -> dict[str, Any]:
-    figures: dict[str, Any] = content.get(step, {}).get("figures", {})
-    return figures
 
 
 def _least(
