@@ -9,6 +9,9 @@ def main() -> int:
     """Runs the command line."""
     # Importing torch takes seconds, in which the first process of a container would ignore that it is told to stop.
     signal.signal(signal.SIGTERM, _stop)
+    from app.environment import prepare_process
+
+    prepare_process()
     from app.cli import main as command_line
 
     return command_line()

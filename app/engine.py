@@ -12,6 +12,7 @@ from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
 from app.data import MAX_PIXELS, DataModule, pictures_in
 from app.decoding import decode
 from app.detectors import Detector
+from app.environment import warn_if_threads_spin
 from app.errors import InvalidDataset, InvalidTraining
 from app.evaluation import Level, Procedure, evaluate
 from app.pipeline import Prediction, interpret, predict, resolve_device
@@ -54,6 +55,7 @@ class Engine:
         device: str = "auto",
         seed: int = 0,
     ) -> None:
+        warn_if_threads_spin()
         unknown = {*image_metrics, *pixel_metrics} - METRICS.keys()
         if unknown:
             raise InvalidTraining(f"metrics {', '.join(sorted(unknown))} are not known; use {', '.join(METRICS)}")

@@ -20,8 +20,8 @@ from time import perf_counter
 from PIL import Image
 
 from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
-from app.pipeline import Preprocessing
-from app.runtime import Eager, RunOptions
+from app.pipeline import Preprocessing, TiledModel
+from app.runtime import RunOptions
 from app.runtime.options import PrecisionChoice
 from benchmarks.command_line import with_data
 from benchmarks.hardware import write
@@ -66,8 +66,8 @@ def _unresized(name: str, work: Path) -> Path:
     repository = ModelRepository(folder / name / MODELS)
     if not any(entry.name == name for entry in repository.entries()):
         entry = ModelRepository(work / name / MODELS).find(name, 1)
-        model = load_artifact(entry, options=RunOptions(precision=PRECISION, keep_weights=True)).model
-        model.network, model.preprocessing = Eager(model.detector), Preprocessing()
+        loaded = load_artifact(entry, options=RunOptions(precision=PRECISION, keep_weights=True)).model
+        model = TiledModel(loaded.detector, Preprocessing(), loaded.tiling, loaded.calibration)
         write_artifact(model, repository, name, Record("imported", 0, None, "benchmark", 0, "benchmark"))
     return folder
 

@@ -6,6 +6,7 @@ Trained as `benchmarks.kolektorsdd` trains it (20 epochs of 60 pictures), where 
 trained for minutes only; the same network runs all test pictures in both precisions.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ def main() -> None:
 
 def _tested(model: TiledModel, precision: Precision, root: Path) -> tuple[dict[str, float], list[NDArray[np.float32]]]:
     tile = SETTING.tile, SETTING.tile
-    model.network = build_network(trace(model.detector.eval()), Candidate(precision, "fused"), tile)
+    network = build_network(trace(model.detector.eval()), Candidate(precision, "fused"), tile)
+    model = model.executed(replace(model.execution, network=network))
     tests = testing_pictures(root)
     scores, maps = predictions(model, tests, SETTING.size)
     return aurocs(tests, scores, maps, SETTING.size), maps

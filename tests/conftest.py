@@ -1,7 +1,3 @@
-import os
-
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # before torch: threads that spin while they wait starve a busy machine
-
 import io
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """Doing something before a model's network runs: waiting, or failing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Semaphore
 
 from torch import Tensor
@@ -13,20 +14,21 @@ class BeforeNetwork:
     """Stands in front of a model's network, and calls `action` each time, until `remove`."""
 
     def __init__(self, model: TiledModel, action: Callable[[], None]) -> None:
-        self._model, self._network, self._action = model, model.network, action
+        self._model, self._execution, self._network = model, model.execution, model.network
+        self._action = action
         self.runtime, self.kernels, self.precision = (
             model.network.runtime,
             model.network.kernels,
             model.network.precision,
         )
-        model.network = self
+        model.execution = replace(model.execution, network=self)
 
     def __call__(self, tiles: Tensor) -> Features:
         self._action()
         return self._network(tiles)
 
     def remove(self) -> None:
-        self._model.network = self._network
+        self._model.execution = self._execution
 
 
 class Turnstile:

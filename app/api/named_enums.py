@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from app.api.schemas.model import BlendName, KernelsName, PrecisionName, RuntimeName, StateName, TilingModeName
+from app.api.schemas.model import (
+    BlendName,
+    CodesName,
+    KernelsName,
+    PrecisionName,
+    RuntimeName,
+    SearchMethodName,
+    SearchModeName,
+    StateName,
+    TilingModeName,
+)
 from app.rendering import MapFormat
 from app.service.pictures import Include, Style
 
@@ -26,6 +36,9 @@ NAMED_ENUMS = (
     NamedEnum("Blend", get_args(BlendName), "How overlapping tiles are weighed."),
     NamedEnum("Runtime", get_args(RuntimeName), "A library that runs networks."),
     NamedEnum("Kernels", get_args(KernelsName), "What runs a network."),
+    NamedEnum("SearchMode", get_args(SearchModeName), "How exactly a memory bank is to be searched."),
+    NamedEnum("SearchMethod", get_args(SearchMethodName), "How a memory bank is searched."),
+    NamedEnum("Codes", get_args(CodesName), "The number format of the codes by which rows are ruled out."),
     NamedEnum("Precision", get_args(PrecisionName), "What a network is computed in."),
 )
 

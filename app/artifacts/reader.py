@@ -10,7 +10,7 @@ from app.artifacts.golden import load_golden
 from app.artifacts.manifest import GOLDEN, MANIFEST, WEIGHTS, Manifest, read_manifest
 from app.artifacts.repository import Entry
 from app.artifacts.tensors import read_tensors
-from app.artifacts.tuning import tune
+from app.artifacts.tuning import tuned
 from app.artifacts.writer import digest
 from app.detectors import DETECTORS
 from app.errors import DigestMismatch, InvalidArtifact, MissingFile, TesseraError, UnsupportedSchema
@@ -47,7 +47,7 @@ def load_artifact(
     """
     manifest, found = verify_artifact(entry)
     model = _model(manifest, entry.path / WEIGHTS, device, options.time_stages)
-    tune(model, load_golden(entry.path / GOLDEN), manifest.golden, options)
+    model = tuned(model, load_golden(entry.path / GOLDEN), manifest.golden, options)
     return Artifact(entry.name, entry.version, found, manifest, model)
 
 

@@ -30,6 +30,7 @@ from torch import Tensor
 from app.data.headers import MAX_PIXELS, REFUSALS, reason
 from app.data.unreadable import UnreadablePolicy
 from app.decoding import decode
+from app.environment import set_pillow_switches
 from app.errors import InvalidDataset
 
 KEEP_BYTES = 2**30
@@ -172,6 +173,7 @@ def _main_hidden() -> Iterator[None]:
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a keyboard it reaches all processes, and the first one ends us
     Thread(target=_end_with_parent, daemon=True).start()
+    set_pillow_switches()
     torch.set_num_threads(1)
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.errors import DamagedImage, InsufficientMemory, TesseraError, UnsupportedImage
+from PIL import Image
+
+from app.errors import DamagedImage, InsufficientMemory, TesseraError, TooManyPixels, UnsupportedImage
 
 # Pillow has one exception for "corrupt" and for "valid, but not read here"; only its words tell them apart.
 _VARIANT_WORDS = ("unknown pixel mode", "cannot handle", "unsupported", "not yet supported")
@@ -23,6 +25,11 @@ def reporting_damage(format: str) -> Iterator[None]:
         yield
     except TesseraError:
         raise
+    except Image.DecompressionBombError as error:
+        raise TooManyPixels(
+            f"Pillow's limit in this process, PIL.Image.MAX_IMAGE_PIXELS, is less than the picture's size ({error}); "
+            "raise the limit, or scale the picture down"
+        ) from error
     except MemoryError as error:
         raise InsufficientMemory(
             f"There is not enough memory to decode this {format}; send a smaller picture"

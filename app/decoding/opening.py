@@ -1,10 +1,8 @@
 """From bytes to an opened picture of which no pixel is decoded yet."""
 
 import io
-import warnings
 from dataclasses import dataclass
 
-from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from app.decoding import png, webp
@@ -12,14 +10,6 @@ from app.decoding.damage import reporting_damage
 from app.decoding.formats import FORMATS, identify
 from app.decoding.limits import check_cost, check_pixels
 from app.decoding.orientation import read_orientation, swaps_edges
-
-# Two settings of the process, since Pillow and Python have no narrower ones that hold with several threads.
-# Pillow's own limit refuses TIFF and WebP beyond 179 megapixels and warns from half of that, whatever `max_pixels`
-# allows; `check_cost` takes its place. Setting it around each call would race.
-Image.MAX_IMAGE_PIXELS = None
-# Pillow warns about metadata that it cannot read (TIFF tags, EXIF, animation). The pixels do not depend on these, and
-# warnings.catch_warnings swaps a list that all threads share.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.padim import Padim
 from app.detectors.patchcore import Patchcore
 from app.detectors.reverse_distillation import ReverseDistillation
-from app.detectors.search import SearchMode
+from app.detectors.search import SearchChoice, SearchMethod, SearchMode
 from app.detectors.stfpm import Stfpm
 
 DETECTORS: dict[str, Callable[..., Detector]] = {
@@ -30,6 +30,8 @@ __all__ = [
     "Patchcore",
     "Progress",
     "ReverseDistillation",
+    "SearchChoice",
+    "SearchMethod",
     "SearchMode",
     "Stfpm",
     "silent",

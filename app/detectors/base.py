@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from app.backbones import ResNet, default_weights, initialise, load_weights
+from app.detectors.search import SearchChoice, SearchMode
 from app.errors import InvalidWeights
 from app.scoring import MapRule
 
@@ -147,6 +148,18 @@ class Detector(nn.Module, ABC):
     def image_score(self, anomaly_map: Tensor, witnesses: Sequence[Features]) -> Tensor:
         """The picture's score, a scalar, of its map [H,W] and the witnesses of its bands: the map's largest value."""
         return anomaly_map.amax()
+
+    @property
+    def search(self) -> SearchChoice | None:
+        """How the fitted state is searched; None if it is not."""
+        return None
+
+    def choose_search(self, mode: SearchMode, *, measured: bool) -> None:
+        """Chooses how the fitted state is searched on its device; with `measured`, by the time that each way takes."""
+
+    def typical_features(self, features: Features) -> Features:
+        """Features of the same shapes for which `measure` takes as long as for those of a normal picture."""
+        return features
 
     def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
         """Takes over the tensors of a `state_dict`, without copying; raises RuntimeError if the names differ."""

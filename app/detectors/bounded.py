@@ -39,6 +39,7 @@ class BoundedSearch:
 
     def __init__(self, bank: Tensor, codes: torch.dtype, tolerance: float = 0.0) -> None:
         self._bank, self._tolerance, self._pairs = bank, tolerance, PairDistances(bank)
+        self.codes = codes
         self._space = SmallSpace(bank, TOLERANT_SIZE if tolerance else SIZES[codes], codes)
         rows = torch.arange(len(bank)).chunk(-(-len(bank) // PART))
         self._parts = [CodedBank(self._space, bank, part) for part in rows]

@@ -11,7 +11,8 @@ from app.backbones import LAYER_STRIDES
 from app.detectors.base import Features, Measurement, Place, Progress
 from app.detectors.coreset import FANOUT, k_center_greedy, selection_bytes
 from app.detectors.one_pass import Fitter, OnePassDetector
-from app.detectors.search import BankSearch, SearchMode
+from app.detectors.search import BankSearch, SearchChoice, SearchMode
+from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
 from app.errors import InvalidDataset
 from app.scoring import MapRule
 
@@ -65,8 +66,8 @@ class Patchcore(OnePassDetector):
         self.max_store_mib = max_store_mib
         self.embedding_size = sum(self.backbone.channels[layer] for layer in layers)
         self.register_buffer("memory_bank", torch.empty(0, self.embedding_size))
-        self.search: SearchMode = "auto"  # how the bank is searched, which is no property of the fitted model
-        self.codes: torch.dtype | None = None  # of the search, see BankSearch; likewise
+        self._mode: SearchMode = "auto"  # how the bank is searched, which is no property of the fitted model
+        self._codes: torch.dtype | None = None  # of the search, see BankSearch; likewise
         self._searched: BankSearch | None = None
 
     @property
@@ -133,9 +134,28 @@ class Patchcore(OnePassDetector):
 
     def bank_search(self) -> BankSearch:
         """The search of the memory bank as it is now."""
-        if self._searched is None or not self._searched.is_for(self.memory_bank, self.search, self.codes):
-            self._searched = BankSearch(self.memory_bank, self.search, self.codes)
+        if self._searched is None or not self._searched.is_for(self.memory_bank, self._mode, self._codes):
+            self._searched = BankSearch(self.memory_bank, self._mode, self._codes)
         return self._searched
+
+    @property
+    def search(self) -> SearchChoice:
+        """The search of the memory bank as it is now."""
+        return self.bank_search().choice
+
+    def choose_search(self, mode: SearchMode, *, measured: bool) -> None:
+        """Measures which codes are fastest, and how many queries at once."""
+        measured = measured and self.memory_bank.device.type == "cpu"
+        self._mode, self._codes = mode, fastest_codes() if measured else None
+        if measured:
+            choose_queries_at_once(self.bank_search())
+
+    def typical_features(self, features: Features) -> Features:
+        """Patches about as far from the memory bank as those of normal pictures."""
+        (embedding,) = features
+        count, channels, height, width = embedding.shape
+        patches = typical_patches(self.memory_bank, count * height * width)
+        return (patches.view(count, height, width, channels).movedim(-1, 1),)
 
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
         """A bounded store of patches, then the coreset."""

@@ -1,6 +1,7 @@
 """How a memory bank is searched."""
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -14,8 +15,20 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 SearchMode = Literal["auto", "exact", "approximate"]
+SearchMethod = Literal["bounds", "kernels", "blocks"]
+"""Rows ruled out by bounds on a CPU, fused kernels on a GPU, or all distances in blocks."""
 TOLERANCE = 0.1  # of `approximate`: distances are at most 1 / (1 - 0.1) times the true ones
 FEWEST_ROWS = 1024  # of a bank for which bounds pay
+
+
+@dataclass(frozen=True, slots=True)
+class SearchChoice:
+    """What a search was chosen to be; of bounds, also the codes' type and the largest number of queries in a step."""
+
+    mode: SearchMode
+    method: SearchMethod
+    codes: str | None = None
+    queries_at_once: int | None = None
 
 
 class BankSearch:
@@ -27,11 +40,22 @@ class BankSearch:
 
     def __init__(self, bank: Tensor, mode: SearchMode, codes: torch.dtype | None = None) -> None:
         self._made_for = bank, _version(bank), mode, codes
+        self._mode: SearchMode = mode
         tolerance = TOLERANCE if mode == "approximate" else 0.0
         with torch.inference_mode():
             self.bank = bank.float()
             self.bounded = _bounded_search(self.bank, tolerance, codes or fast_codes()[0])
             """What rules rows out by bounds; None where all distances are computed."""
+
+    @property
+    def choice(self) -> SearchChoice:
+        """What the search is."""
+        if self.bounded is None:
+            return SearchChoice(self._mode, "blocks")
+        if not isinstance(self.bounded, BoundedSearch):
+            return SearchChoice(self._mode, "kernels")
+        codes = str(self.bounded.codes).removeprefix("torch.")
+        return SearchChoice(self._mode, "bounds", codes, self.bounded.queries_at_once)
 
     def is_for(self, bank: Tensor, mode: SearchMode, codes: torch.dtype | None) -> bool:
         """Whether it was made for this, and the bank has not changed since."""

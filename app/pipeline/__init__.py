@@ -2,19 +2,20 @@
 
 from app.pipeline.batching import best_batch_tiles
 from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices, use_processors
+from app.pipeline.execution import Execution
 from app.pipeline.loops import Loops
 from app.pipeline.model import Outcome, Prepared, TiledModel, predict
 from app.pipeline.out_of_memory import is_out_of_memory
 from app.pipeline.prediction import CALIBRATED, Criteria, DefectRegion, Label, Prediction, interpret
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi
-from app.pipeline.trials import Trial, rank
 
 __all__ = [
     "BATCH_TILES",
     "CALIBRATED",
     "Criteria",
     "DefectRegion",
+    "Execution",
     "Label",
     "Loops",
     "Outcome",
@@ -23,12 +24,10 @@ __all__ = [
     "Preprocessing",
     "Roi",
     "TiledModel",
-    "Trial",
     "best_batch_tiles",
     "interpret",
     "is_out_of_memory",
     "predict",
-    "rank",
     "resolve_device",
     "resolve_devices",
     "use_processors",

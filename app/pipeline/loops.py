@@ -1,5 +1,6 @@
 """Running a network on empty tiles, in one thread or in several side by side, to measure its speed."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
@@ -15,7 +16,7 @@ from app.tiling import Size
 
 
 class Loops:
-    """`count` threads, which share `processors` of a CPU and call a network at the same time; on a GPU one thread."""
+    """`count` threads, which share `processors` of a CPU and work at the same time; on a GPU one thread."""
 
     def __init__(self, device: torch.device, tile_size: Size, count: int, processors: int) -> None:
         self._device, self._tile_size = device, tile_size
@@ -31,19 +32,23 @@ class Loops:
         self._pool.shutdown()
 
     def seconds_a_tile(self, network: Network, tiles: int) -> float:
-        """The seconds of a tile at the rate of all threads together, each of which runs one batch of so many tiles.
+        """The seconds of a tile at the rate of all threads together, each of which runs one batch of so many tiles."""
+        given = torch.zeros(tiles, 3, *self._tile_size, device=self._device)
+        return self.seconds(lambda: network(given)) / tiles
+
+    def seconds(self, work: Callable[[], object]) -> float:
+        """The seconds of `work` at the rate of all threads together, each of which does it once.
 
         Rates are added, because threads that work on different pictures do not wait for each other.
         """
-        runs = [self._pool.submit(self._run, network, tiles) for _ in range(self._count)]
-        return 1 / sum(tiles / run.result() for run in runs)
+        runs = [self._pool.submit(self._run, work) for _ in range(self._count)]
+        return 1 / sum(1 / run.result() for run in runs)
 
     @torch.inference_mode()
-    def _run(self, network: Network, tiles: int) -> float:
-        given = torch.zeros(tiles, 3, *self._tile_size, device=self._device)
+    def _run(self, work: Callable[[], object]) -> float:
         self._start.wait()
         started = perf_counter()
-        network(given)
+        work()
         if self._device.type == "cuda":
             # Not the whole device: another thread may be capturing a graph on it.
             torch.cuda.current_stream(self._device).synchronize()

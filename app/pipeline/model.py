@@ -1,6 +1,7 @@
 """A tiled model: what is served, trained and evaluated."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -9,13 +10,13 @@ from torch import Tensor
 from app.detectors import Detector, Features
 from app.errors import InvalidDataset
 from app.pipeline.device import BATCH_TILES
+from app.pipeline.execution import Execution
 from app.pipeline.parts import Part, PartMaker
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi, View, view
 from app.pipeline.stages import Stage, StageClock
 from app.pipeline.transfer import Uploader, download
-from app.pipeline.trials import Trial
-from app.runtime import Candidate, Eager, Network
+from app.runtime import Eager, Network
 from app.scoring import Calibration, Cutout, Grid, fill_map, fill_resized
 from app.tiling import Size, TilePlan, Tiling, plan, tile, zero_padding
 
@@ -48,10 +49,8 @@ class TiledModel:
     Raises InvalidTiling if tiles do not lie on the detector's feature grid, and InvalidDataset if the detector needs
     pictures of one size and the preprocessing does not give them.
 
-    `network` executes the detector's, at first as it is; `batch_tiles` is how many tiles it runs at once at most, and
-    `lanes` how many pictures a CPU works on side by side at most (None: one in each lane). They may be set to what
-    suits the device better; `trials` are the seconds a tile of the networks that were compared for that. `stages` adds
-    up the time of each stage if `time_stages` is true.
+    `execution` says how it is run; by default the detector's own modules run a usual number of tiles. `stages` adds up
+    the time of each stage if `time_stages` is true.
     """
 
     def __init__(
@@ -62,20 +61,40 @@ class TiledModel:
         calibration: Calibration | None = None,
         device: torch.device | str = "cpu",
         *,
+        execution: Execution | None = None,
         time_stages: bool = False,
     ) -> None:
         tiling.require_multiples(detector.stride, detector.tile_multiple)
         if detector.image_size_is_fixed and preprocessing.image_size is None:
             raise InvalidDataset(f"{detector.name} knows pictures of one size only; give an image_size")
         self.device = torch.device(device)
-        self.batch_tiles = BATCH_TILES[self.device.type]
         self.detector = detector.to(self.device).eval()
-        self.network: Network = Eager(self.detector)
-        self.lanes: int | None = None
-        self.trials: tuple[Trial[Candidate], ...] = ()
+        self.execution = execution or Execution(Eager(detector), BATCH_TILES[self.device.type])
         self.stages = StageClock(self.device, time_stages)
         self.uploader = Uploader(self.device, self.stages)
         self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration
+
+    def executed(self, execution: Execution) -> "TiledModel":
+        """The same model, run in this way. Everything else is shared."""
+        model = copy(self)
+        model.execution = execution
+        return model
+
+    def calibrated(self, calibration: Calibration) -> "TiledModel":
+        """The same model with this calibration. Everything else is shared."""
+        model = copy(self)
+        model.calibration = calibration
+        return model
+
+    @property
+    def network(self) -> Network:
+        """What executes the detector's network."""
+        return self.execution.network
+
+    @property
+    def batch_tiles(self) -> int:
+        """The largest number of tiles in one batch."""
+        return self.execution.batch_tiles
 
     @property
     def tile_size(self) -> Size | None:

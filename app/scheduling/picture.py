@@ -46,7 +46,7 @@ class Picture:
         plan = models[0].plan(height, width, roi)
         limit = min(batch_limit(model, plan) for model in models)
         # What the scheduler learned of a model it keeps, but not the model itself once that is served no longer.
-        limits = [model.lanes for model in models if model.lanes is not None]
+        limits = [each.execution.lanes for each in models if each.execution.lanes is not None]
         lanes = sum(limits) if len(limits) == len(models) else None
         self.job = Job(ref(models[0]), plan.input_size, plan.count, limit, lanes)
 

@@ -41,7 +41,6 @@ def train(
     with explaining_memory(device):
         training = _fit(model, recipe, job, checkpoint, unreadable, progress)
         calibrated = recipe.calibration.calibrate(model, job.calibrate, means, progress)
-    model.calibration = calibrated.calibration
     record = Record(
         protocol=job.protocol,
         calibration_pictures=calibrated.pictures,
@@ -53,7 +52,7 @@ def train(
         seed=recipe.seed,
         training=training,
     )
-    entry = write_artifact(model, repository, name, record)
+    entry = write_artifact(model.calibrated(calibrated.calibration), repository, name, record)
     checkpoint.remove()
     return entry
 

@@ -7,6 +7,8 @@ tiles that lie on the device already, with nothing before or after it.
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 
@@ -74,8 +76,7 @@ def _call(network: Network, tiles: torch.Tensor) -> Callable[[], object]:
 def _variants(setting: Setting, model: TiledModel) -> dict[str, float]:
     """Tiles per second of the engine as it is, and with one part changed; measured in turn, medians of the rounds."""
     program, precision = trace(model.detector), model.network.precision
-    own = model.network
-    networks: dict[str, Network] = {"engine": own}
+    networks: dict[str, Network] = {"engine": model.network}
     if setting.device.type == "cuda":
         networks["without graphs"] = plain_network(program, precision)
         contiguous = plain_network(program, precision, memory_format=torch.contiguous_format)
@@ -89,20 +90,17 @@ def _variants(setting: Setting, model: TiledModel) -> dict[str, float]:
     for _ in range(setting.scale.rounds):
         for name, tiles_per_s in runs.items():
             found[name].append(tiles_per_s())
-    model.network = own
     return {name: sorted(each)[len(each) // 2] for name, each in found.items()}
 
 
 def _on_one_stream(setting: Setting, model: TiledModel) -> float:
-    own, model.uploader = model.uploader, Uploader(model.device, model.stages, own_stream=False)
-    try:
-        return _engine(setting, model, model.network)
-    finally:
-        model.uploader = own
+    changed = copy(model)
+    changed.uploader = Uploader(model.device, model.stages, own_stream=False)
+    return _engine(setting, changed, model.network)
 
 
 def _engine(setting: Setting, model: TiledModel, network: Network) -> float:
-    model.network = network
+    model = model.executed(replace(model.execution, network=network))
     with engine(model) as worker:
         feed(setting, worker, model, 0.2 * setting.scale.seconds)
         return feed(setting, worker, model, setting.scale.seconds)

@@ -26,11 +26,11 @@ def run(setting: Setting) -> None:
         model = TiledModel(detector, preprocessing(detector, setting), tiling)
         normal = [predict(model, picture) for picture in pictures(2, setting.scale.picture)]
         scores, peaks = [each.raw_score for each in normal], [float(each.anomaly_map.max()) for each in normal]
-        model.calibration = calibrate_on_normal(scores, peaks, 0.05)
+        calibration = calibrate_on_normal(scores, peaks, 0.05)
         record = Record("training-normal", len(normal), 0.05, "drawn surfaces", FITTED_TO, "tessera_resnet18")
-        entry = write_artifact(model, setting.repository(name), name, record)
+        entry = write_artifact(model.calibrated(calibration), setting.repository(name), name, record)
         written = sum(file.stat().st_size for file in entry.path.iterdir())
-        setting.results.add(name, {"bytes": written, "pixel_threshold": model.calibration.pixel_threshold})
+        setting.results.add(name, {"bytes": written, "pixel_threshold": calibration.pixel_threshold})
 
 
 def preprocessing(detector: Detector, setting: Setting) -> Preprocessing:

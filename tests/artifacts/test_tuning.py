@@ -5,14 +5,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.artifacts import ModelRepository, load_artifact
+from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
 from app.artifacts.golden import load_golden
 from app.artifacts.manifest import GOLDEN, GoldenRecord
-from app.artifacts.tuning import tune
+from app.artifacts.tuning import tuned
+from app.detectors import Patchcore, SearchChoice, SearchMode
+from app.detectors.bounded import QUERIES_AT_ONCE, fast_codes
+from app.detectors.search import FEWEST_ROWS
 from app.errors import GoldenMismatch
-from app.pipeline import predict
+from app.pipeline import Preprocessing, TiledModel, predict
 from app.runtime import Candidate, RunOptions
 from app.runtime.hardware import fast_precision
+from app.scoring import calibrate_on_normal
+from app.tiling import Tiling
 
 CPU = torch.device("cpu")
 FAST = fast_precision(CPU)
@@ -38,11 +43,10 @@ def test_auto_falls_back_to_float32_where_it_does_not_and_others_are_refused(mod
     record = GoldenRecord(tolerance=1e-3, reduced_precision_tolerance=1e-6)
     options = RunOptions(precision=precision)  # type: ignore[arg-type]  # parametrised
     if precision == "auto":
-        tune(model, golden, record, options)
-        assert model.network.precision == "float32"
+        assert tuned(model, golden, record, options).network.precision == "float32"
     else:
         with pytest.raises(GoldenMismatch, match=f"in {FAST}, and at most 1e-06"):
-            tune(model, golden, record, options)
+            tuned(model, golden, record, options)
 
 
 def test_the_number_of_tiles_is_measured_unless_it_is_given(models_dir: Path) -> None:
@@ -55,17 +59,37 @@ def test_the_ways_to_run_a_network_are_compared_and_the_fastest_that_is_right_is
     entry = ModelRepository(models_dir).find("patchcore", 1)
     model = load_artifact(entry, options=RunOptions(precision="auto", batch_tiles=0)).model
     ran = Candidate(model.network.precision, model.network.kernels)
-    if len(model.trials) > 1:
-        assert ran == model.trials[0].candidate
-        assert all(trial.seconds > 0 for trial in model.trials)
-    assert not load_artifact(entry).model.trials
+    if len(model.execution.trials) > 1:
+        assert ran == model.execution.trials[0].candidate
+        assert all(trial.seconds > 0 for trial in model.execution.trials)
+    assert not load_artifact(entry).model.execution.trials
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_a_model_may_be_in_as_many_lanes_as_there_are_at_most(models_dir: Path, lanes: int) -> None:
     entry = ModelRepository(models_dir).find("patchcore", 1)
     model = load_artifact(entry, options=RunOptions(batch_tiles=0, lanes=lanes)).model
-    assert model.lanes in range(1, lanes + 1)
+    assert model.execution.lanes in range(1, lanes + 1)
+
+
+@pytest.mark.parametrize(("mode", "measured"), [("auto", 0), ("approximate", 0), ("exact", None)])
+def test_the_search_is_chosen_as_it_was_asked_for(tmp_path: Path, mode: SearchMode, measured: int | None) -> None:
+    detector = Patchcore("resnet18", ("layer1",))
+    detector.memory_bank = torch.rand(FEWEST_ROWS, detector.embedding_size)
+    model = TiledModel(detector, Preprocessing(None), Tiling(tile_size=64), calibrate_on_normal([1.0], [1.0], 0.05))
+    entry = write_artifact(model, ModelRepository(tmp_path), "own", Record("imported", 0, None, "drawn", 0, "random"))
+    search = load_artifact(entry, options=RunOptions(search=mode, batch_tiles=measured)).model.detector.search
+    assert search is not None
+    assert (search.mode, search.method) == (mode, "bounds")
+    assert search.codes in {str(codes).removeprefix("torch.") for codes in fast_codes()}
+    assert search.queries_at_once in QUERIES_AT_ONCE
+
+
+def test_only_patchcore_searches(models_dir: Path) -> None:
+    repository = ModelRepository(models_dir)
+    assert load_artifact(repository.find("padim", 1)).model.detector.search is None
+    small = load_artifact(repository.find("patchcore", 1)).model.detector.search
+    assert small == SearchChoice("auto", "blocks")
 
 
 def test_a_model_that_is_only_served_does_not_hold_its_weights_twice(models_dir: Path) -> None:

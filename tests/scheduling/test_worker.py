@@ -3,6 +3,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from threading import Barrier, Event, Lock
 from time import monotonic
@@ -110,7 +111,7 @@ def submit(worker: DeviceWorker, model: TiledModel, image: Tensor = IMAGE) -> Fu
 
 @pytest.mark.parametrize("batch_tiles", [1, 3, 8, 32])
 def test_outcome_equals_the_straight_line(tiny_model: TiledModel, batch_tiles: int) -> None:
-    tiny_model.batch_tiles = batch_tiles
+    tiny_model.execution = replace(tiny_model.execution, batch_tiles=batch_tiles)
     expected = predict(tiny_model, IMAGE, batch_tiles)
     with running() as (worker, _):
         outcome = submit(worker, tiny_model).result(WAIT_S).outcome
@@ -119,7 +120,7 @@ def test_outcome_equals_the_straight_line(tiny_model: TiledModel, batch_tiles: i
 
 
 def test_batches_are_bounded_and_the_queue_is_told(tiny_model: TiledModel) -> None:
-    tiny_model.batch_tiles = 3
+    tiny_model.execution = replace(tiny_model.execution, batch_tiles=3)
     with running() as (worker, observer):
         submit(worker, tiny_model).result(WAIT_S)
     assert [tiles for tiles, _ in observer.batches] == [3, 3, 2]
@@ -127,7 +128,7 @@ def test_batches_are_bounded_and_the_queue_is_told(tiny_model: TiledModel) -> No
 
 
 def test_device_time_is_told_by_the_clock_that_came_in(tiny_model: TiledModel) -> None:
-    tiny_model.batch_tiles = 8
+    tiny_model.execution = replace(tiny_model.execution, batch_tiles=8)
     lock, ticks = Lock(), count()
 
     def clock() -> float:
@@ -142,7 +143,7 @@ def test_device_time_is_told_by_the_clock_that_came_in(tiny_model: TiledModel) -
 
 
 def test_pictures_share_batches_and_pay_for_their_tiles(tiny_model: TiledModel) -> None:
-    tiny_model.batch_tiles = 16
+    tiny_model.execution = replace(tiny_model.execution, batch_tiles=16)
     gate = Gate(tiny_model)
     with running(clock=monotonic) as (worker, observer):
         first = submit(worker, tiny_model)
@@ -168,7 +169,7 @@ def test_a_failing_picture_fails_alone(tiny_model: TiledModel) -> None:
 
 
 def test_a_picture_that_fails_a_shared_batch_is_found(tiny_model: TiledModel) -> None:
-    tiny_model.batch_tiles = 40
+    tiny_model.execution = replace(tiny_model.execution, batch_tiles=40)
     expected = predict(tiny_model, IMAGE, 8)
     gate = Gate(tiny_model)
     poison(tiny_model)
@@ -199,7 +200,7 @@ LACKS = [
 
 @pytest.mark.parametrize("error", LACKS)
 def test_lack_of_memory_halves_the_batches(tiny_model: TiledModel, error: Exception) -> None:
-    tiny_model.batch_tiles = 8
+    tiny_model.execution = replace(tiny_model.execution, batch_tiles=8)
     expected = predict(tiny_model, IMAGE, 8)
     run = tiny_model.run
 
@@ -220,7 +221,7 @@ def test_lack_of_memory_halves_the_batches(tiny_model: TiledModel, error: Except
 
 @pytest.mark.parametrize("error", LACKS)
 def test_a_single_tile_that_lacks_memory_says_what_helps(tiny_model: TiledModel, error: Exception) -> None:
-    tiny_model.batch_tiles = 4
+    tiny_model.execution = replace(tiny_model.execution, batch_tiles=4)
     hook = fail_always(tiny_model, error)
     with running() as (worker, observer):
         with pytest.raises(InsufficientMemory, match=r"smaller one.*smaller tiles"):
@@ -302,7 +303,7 @@ def test_cancelled_work_gives_up_its_room_and_its_picture_at_once(tiny_model: Ti
 
 
 def test_leaving_the_ticket_ends_running_work_with_its_batch(tiny_model: TiledModel) -> None:
-    tiny_model.batch_tiles = 3
+    tiny_model.execution = replace(tiny_model.execution, batch_tiles=3)
     gate = Gate(tiny_model)
     with running() as (worker, observer):
         with worker.admit(TILES) as ticket:
@@ -334,7 +335,7 @@ def test_stop_finishes_what_runs_and_fails_what_waits(tiny_model: TiledModel) ->
 
 
 def test_stop_can_end_what_runs_with_its_batch(tiny_model: TiledModel) -> None:
-    tiny_model.batch_tiles = 1
+    tiny_model.execution = replace(tiny_model.execution, batch_tiles=1)
     gate = Gate(tiny_model)
     with running() as (worker, observer):
         first, second = submit(worker, tiny_model), submit(worker, tiny_model)
@@ -377,7 +378,9 @@ def test_a_cpu_works_on_pictures_side_by_side_and_shares_its_processors(tiny_mod
     worker = DeviceWorker([torch.device("cpu")], queue_tiles=64, cpu_lanes=2)
     worker.start()
     try:
-        model.batch_tiles = TILES // 4  # so that no lane takes a picture beside another
+        model.execution = replace(
+            model.execution, batch_tiles=TILES // 4
+        )  # so that no lane takes a picture beside another
         alone = BeforeNetwork(model, lambda: seen.append(torch.get_num_threads()))
         expected = submit(worker, model).result(WAIT_S).outcome
         alone.remove()

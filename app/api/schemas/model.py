@@ -1,15 +1,17 @@
 """The bodies that tell what is served."""
 
+from dataclasses import asdict
 from typing import Literal, Self
 
 from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 
 from app.api.problem_codes import RefusalCode
 from app.artifacts import Artifact, Manifest
+from app.detectors import SearchChoice
 from app.errors import TesseraError
-from app.pipeline import Trial
 from app.runtime import Candidate
 from app.service import ServedModel, VersionStatus
+from app.trials import Trial
 
 StateName = Literal["loading", "ready", "failed"]
 TilingModeName = Literal["padding", "interpolation"]
@@ -17,6 +19,9 @@ BlendName = Literal["mean", "gaussian"]
 RuntimeName = Literal["torch", "onnxruntime"]
 PrecisionName = Literal["float32", "bfloat16", "float16"]
 KernelsName = Literal["winograd", "fused", "plain", "graphs", "onnx", "modules"]
+SearchModeName = Literal["auto", "exact", "approximate"]
+SearchMethodName = Literal["bounds", "kernels", "blocks"]
+CodesName = Literal["int8", "bfloat16", "float32"]
 
 
 class ErrorBody(BaseModel):
@@ -147,6 +152,31 @@ class TrialBody(BaseModel):
         return cls(precision=candidate.precision, kernels=candidate.kernels, tiles_per_s=tiles_per_s)
 
 
+class SearchBody(BaseModel):
+    """How a memory bank is searched."""
+
+    mode: SearchModeName = Field(
+        description="What was asked for: auto and exact find the nearest row, approximate may take another one whose "
+        "distance is at most 11 % larger."
+    )
+    method: SearchMethodName = Field(
+        description="What is done: rows are ruled out by bounds (bounds), fused kernels of a GPU (kernels), or all "
+        "distances are computed (blocks)."
+    )
+    codes: CodesName | None = Field(
+        description="The number format in which bounds are computed; null: they are not.", examples=["bfloat16"]
+    )
+    queries_at_once: int | None = Field(
+        description="The largest number of patches that are compared with the bank in one step; null: not chosen.",
+        examples=[512],
+    )
+
+    @classmethod
+    def of(cls, search: SearchChoice) -> Self:
+        """The body of a search."""
+        return cls.model_validate(asdict(search))
+
+
 class ExecutionBody(BaseModel):
     """How a model is run here."""
 
@@ -162,20 +192,24 @@ class ExecutionBody(BaseModel):
         description="On how many pictures a CPU works side by side, at most; null: as many as it has lanes.",
         examples=[2],
     )
+    search: SearchBody | None = Field(
+        description="How PatchCore's memory bank is searched; null: the detector searches nothing."
+    )
     trials: list[TrialBody] = Field(description="The ways that were compared on this processor, the fastest first.")
 
     @classmethod
     def of(cls, artifact: Artifact) -> Self:
         """The body of a loaded model."""
-        model = artifact.model
+        model, search = artifact.model, artifact.model.detector.search
         return cls(
             devices=[str(each.device) for each in artifact.models],
             runtime=model.network.runtime,
             kernels=model.network.kernels,
             precision=model.network.precision,
             batch_tiles=model.batch_tiles,
-            lanes=model.lanes,
-            trials=[TrialBody.of(trial) for trial in model.trials],
+            lanes=model.execution.lanes,
+            search=None if search is None else SearchBody.of(search),
+            trials=[TrialBody.of(trial) for trial in model.execution.trials],
         )
 
 

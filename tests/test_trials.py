@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from app.pipeline.trials import CLEAR, REPETITIONS, rank
+from app.trials import CLEAR, REPETITIONS, rank
 
 
 class Machine:

@@ -1,0 +1,22 @@
+"""How a model is run on its device."""
+
+from dataclasses import dataclass
+
+from app.runtime import Candidate, Network
+from app.trials import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What executes a model's network, and how many tiles and pictures are in work at the same time.
+
+    network: executes the detector's network
+    batch_tiles: the largest number of tiles in one batch, 1 or more
+    lanes: the largest number of a CPU's lanes that work on pictures of this model at the same time; None: no limit
+    trials: the candidates that were compared, with their seconds per tile, the fastest first
+    """
+
+    network: Network
+    batch_tiles: int
+    lanes: int | None = None
+    trials: tuple[Trial[Candidate], ...] = ()

@@ -1,0 +1,89 @@
+"""What a program sets for its process, and what an import leaves as it is."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SPIN = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+
+
+def run(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in SPIN} | variables
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+
+
+def test_imports_change_neither_the_environment_nor_pillow() -> None:
+    program = """
+import os, warnings
+from PIL import Image
+before = dict(os.environ), Image.MAX_IMAGE_PIXELS
+import app.api, app.decoding, app.engine, app.environment, app.main
+assert before == (dict(os.environ), Image.MAX_IMAGE_PIXELS)
+assert "PIL" not in str(warnings.filters)
+"""
+    assert "OMP_WAIT_POLICY" not in run(program).stderr
+
+
+def test_a_program_limits_how_long_threads_spin_before_torch_is_imported() -> None:
+    program = "import os; from app.environment import prepare_process; prepare_process(); "
+    program += "print(os.environ['OMP_WAIT_POLICY'], os.environ['GOMP_SPINCOUNT'])"
+    found = run(program)
+    assert found.stdout.split() == ["ACTIVE", "1000"]
+    assert not found.stderr
+
+
+def test_what_the_environment_says_is_kept() -> None:
+    program = "import os; from app.environment import prepare_process; prepare_process(); "
+    program += "print(os.environ['OMP_WAIT_POLICY'], os.environ.get('GOMP_SPINCOUNT'))"
+    assert run(program, OMP_WAIT_POLICY="PASSIVE").stdout.split() == ["PASSIVE", "None"]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from app.environment import prepare_process; prepare_process()",
+        "from app.engine import Engine; Engine(device='cpu')",
+    ],
+)
+def test_a_program_that_imported_torch_before_is_warned(start: str) -> None:
+    assert "OMP_WAIT_POLICY=ACTIVE GOMP_SPINCOUNT=1000" in run(f"import torch; {start}").stderr
+    assert not run(f"import torch; {start}", OMP_WAIT_POLICY="PASSIVE").stderr
+
+
+def test_the_command_line_and_the_benchmarks_set_them_before_they_import_torch() -> None:
+    for module in ("app.__main__", "benchmarks"):
+        program = f"""
+import sys
+import {module}
+assert 'torch' not in sys.modules
+if hasattr({module}, 'main'):
+    sys.argv = ['tessera', '--version']
+    try:
+        {module}.main()
+    except SystemExit:
+        pass
+import os
+assert os.environ['OMP_WAIT_POLICY'] == 'ACTIVE'
+"""
+        assert not run(program).stderr
+
+
+def test_pillows_limit_of_a_host_is_told() -> None:
+    program = """
+import io
+from PIL import Image
+from app.decoding import decode
+from app.errors import TooManyPixels
+file = io.BytesIO()
+Image.new("L", (300, 200)).save(file, "TIFF")
+Image.MAX_IMAGE_PIXELS = 20_000
+try:
+    decode(file.getvalue(), max_pixels=10**6)
+except TooManyPixels as error:
+    assert "MAX_IMAGE_PIXELS" in str(error)
+else:
+    raise SystemExit("not refused")
+"""
+    run(program)
