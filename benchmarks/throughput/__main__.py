@@ -11,8 +11,8 @@ all of them are compared. `--work` keeps models and pictures for the next time.
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=48, help="of each client setting, fewer with one client")
     parser.add_argument("--skip", nargs="*", choices=PROGRAMS, default=[], help="what is not measured")
+    parser.add_argument("--busy", type=int, default=0, help="processes that keep a core busy beside the servers")
     parser.add_argument("--name", default="throughput", help="what the files of results begin with, after the date")
     given = parser.parse_args()
     pictures = [path.read_bytes() for path in write_pictures(given.root, given.work)]
@@ -50,10 +51,24 @@ def main() -> None:
     for name in given.rows:
         arguments = [name, str(given.root), str(given.weights), str(given.work)]
         subprocess.run([sys.executable, "-m", "benchmarks.throughput.models", *arguments], check=True)
-        row = _row(name, given.work, pictures, given.rounds, given.requests, given.skip)
-        result = {"row": name, "requests": given.requests, "rounds": given.rounds, **row}
+        with _busy(given.busy):
+            row = _row(name, given.work, pictures, given.rounds, given.requests, given.skip)
+        setting = {"requests": given.requests, "rounds": given.rounds, "busy_processes": given.busy}
+        result = {"row": name, **setting, **row}
         results.append(write(f"{given.name}-{name}", result))
     plot(results, given.name)
+
+
+@contextmanager
+def _busy(count: int) -> Iterator[None]:
+    """So many processes that compute without a pause until the end of the `with` block."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def _row(
