@@ -1,6 +1,7 @@
 """What Prometheus is told."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -46,7 +47,7 @@ class Metrics:
         self._late = Counter("tessera_deadlines_missed", "Pictures not answered within their time", registry=registry)
         self._queue = Gauge("tessera_queue_tiles", "Tiles that wait or run", registry=registry)
         self._models = Gauge("tessera_models", "Versions of models by state", ("state",), registry=registry)
-        self._healthy = Gauge("tessera_device_healthy", "1 if the device takes work", registry=registry)
+        self._healthy = Gauge("tessera_device_healthy", "1 if the device works", ("device",), registry=registry)
         self._loads = Counter(
             "tessera_model_loads",
             "Versions tried, by result: ready, or an error's code",
@@ -68,7 +69,8 @@ class Metrics:
         self._models.labels(state="loading").set_function(lambda: catalogue.count("loading"))
         self._models.labels(state="ready").set_function(lambda: catalogue.count("ready"))
         self._models.labels(state="failed").set_function(lambda: catalogue.count("failed"))
-        self._healthy.set_function(lambda: worker.healthy)
+        for device in worker.devices:
+            self._healthy.labels(device).set_function(partial(_works, worker, device))
         self._registry.register(_Versions(catalogue))
 
     def exposition(self) -> bytes:
@@ -133,6 +135,10 @@ class Metrics:
         }
         for stage, seconds in stages.items():
             self._stages.labels(stage).observe(seconds)
+
+
+def _works(worker: DeviceWorker, device: str) -> float:
+    return worker.devices[device]
 
 
 class _Versions(Collector):

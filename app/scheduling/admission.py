@@ -1,12 +1,12 @@
 """Who may wait for the device: a bound on the tiles that are waiting or running."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from app.errors import Overloaded
+from app.scheduling.job import Job
 from app.scheduling.pace import Pace
 
 GUESS_S = 1.0
@@ -14,31 +14,22 @@ GUESS_S = 1.0
 
 
 class Ticket:
-    """Room for a picture's tiles. Leaving its `with` block gives the room back, as soon as no tile is running.
+    """Room for a picture's tiles, and the handle of its work. Leaving its `with` block gives the work up.
 
-    Work that was submitted with it is dropped then: at once, or, if it is running, with its current batch or step.
+    That is at once, or with the batch or step that is running; the room is given back when the work has ended.
     """
 
-    def __init__(self, tiles: int, release: Callable[["Ticket"], None]) -> None:
+    def __init__(self, tiles: int, give_up: Callable[["Ticket"], None]) -> None:
         self.tiles = tiles
         self.left = tiles  # that have not run
-        self._release = release
-        self._drop: Callable[[], object] | None = None
-
-    def bind(self, work: Future[object], drop: Callable[[], object]) -> None:
-        """The room is given back when this work is done; `drop` ends it before, and does nothing afterwards."""
-        self._drop = drop
-        work.add_done_callback(lambda _: self._release(self))
+        self.job: Job | None = None  # what was submitted with it
+        self._give_up = give_up
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        drop, self._drop = self._drop, None  # which knows the work, which knows the ticket: only a collection of cycles
-        if drop is None:  # would free the result, seconds and many maps later
-            self._release(self)
-        else:
-            drop()
+        self._give_up(self)
 
 
 class Admission:
@@ -61,15 +52,18 @@ class Admission:
         """How many tiles are waiting or running."""
         return self._tiles
 
-    def admit(self, tiles: int) -> Ticket:
-        """Room for so many tiles; raises Overloaded. More than the bound fit only where nothing else is."""
+    def admit(self, tiles: int, give_up: Callable[[Ticket], None] | None = None) -> Ticket:
+        """Room for so many tiles; raises Overloaded. More than the bound fit only where nothing else is.
+
+        `give_up` is called when the ticket is left, and must see to its release; by default it is released at once.
+        """
         with self._lock:
             excess = self._tiles + min(tiles, self._bound) - self._bound
             if excess > 0:
                 raise self._overloaded(tiles, excess)
             if not self._held:
                 self._measured_s = self._clock()
-            ticket = Ticket(tiles, self._give_back)
+            ticket = Ticket(tiles, give_up or self.release)
             self._held.add(ticket)
             self._tiles += tiles
             self._changed(self._tiles)
@@ -100,7 +94,8 @@ class Admission:
                 break
         return run
 
-    def _give_back(self, ticket: Ticket) -> None:
+    def release(self, ticket: Ticket) -> None:
+        """Gives a ticket's room back, once."""
         with self._lock:
             if ticket in self._held:
                 self._held.remove(ticket)

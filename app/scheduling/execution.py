@@ -1,11 +1,11 @@
 """Doing what the scheduler decides, on one device."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from app.scheduling.job import Batch, Job, Unit
+from app.scheduling.job import Batch, Job, Probe, Unit
 from app.scheduling.picture import Picture
 from app.tiling import Size
 
@@ -13,11 +13,15 @@ KEPT_VALUES = 2**24
 """The largest buffer for tiles that is kept for the next batch, in values: 64 MiB."""
 
 
-class Execution:
-    """Runs batches and steps on the device of this number; for one thread. Keeps a buffer for tiles."""
+def untested(device: int) -> None:
+    """A device that is not tested: its next work decides."""
 
-    def __init__(self, device: int) -> None:
-        self._device = device
+
+class Execution:
+    """Runs batches, steps and tests on the device of this number; for one thread. Keeps a buffer for tiles."""
+
+    def __init__(self, device: int, test_device: Callable[[int], object] = untested) -> None:
+        self._device, self._test_device = device, test_device
         self._buffer: Tensor | None = None
 
     def attempt(self, unit: Unit, pictures: Mapping[Job, Picture]) -> bool | Exception:
@@ -25,6 +29,9 @@ class Execution:
         try:
             if isinstance(unit, Batch):
                 self._run(unit, pictures)
+                return True
+            if isinstance(unit, Probe):
+                self._test_device(self._device)
                 return True
             return pictures[unit.job].step(self._device)
         except Exception as error:  # whatever it is, it concerns this unit only

@@ -98,4 +98,18 @@ class Step:
         return [(self.job, seconds)]
 
 
-Unit = Batch | Step
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A test of a device that failed."""
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """No picture takes part."""
+        return ()
+
+    def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
+        """Its time is nobody's."""
+        return []
+
+
+Unit = Batch | Step | Probe

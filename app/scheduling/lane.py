@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from app.scheduling.fair_share import FairShare
-from app.scheduling.job import Batch, Job, Share, State, Step, Unit
+from app.scheduling.job import Batch, Job, Probe, Share, State, Step, Unit
 from app.tiling import Size
 
 AHEAD_BATCHES = 2
@@ -77,12 +77,18 @@ class Lane:
 
     def next(self) -> Unit | None:
         """Decides what to do, and remembers it as `unit`."""
-        self.unit = self._retries.pop() if self._retries else self._choose()
-        for job in self.unit.jobs if self.unit else ():
+        unit = self._retries.pop() if self._retries else self._choose()
+        for job in unit.jobs if unit else ():
             job.state = State.running
+        self.unit = unit
+        return unit
+
+    def probe(self) -> Probe:
+        """The device is tested next."""
+        self.unit = Probe()
         return self.unit
 
-    def _choose(self) -> Unit | None:
+    def _choose(self) -> Batch | Step | None:
         if not self._flows:
             self._models.reset()
             self._sizes.clear()

@@ -30,12 +30,20 @@ class Picture:
     """What is computed of a picture, in the order that its `job` is scheduled in, and the future that will have it.
 
     `models` is its model on each device, and `roi` the region of it that is wanted, if not all is. Only the thread of
-    the device that took it calls `step` and `take`.
+    the lane that took it calls `step` and `take`.
     """
 
-    def __init__(self, ticket: Ticket, models: Sequence[TiledModel], image: Tensor, roi: Roi | None = None) -> None:
+    def __init__(
+        self,
+        ticket: Ticket,
+        models: Sequence[TiledModel],
+        image: Tensor,
+        roi: Roi | None = None,
+        plan: TilePlan | None = None,
+    ) -> None:
         self.ticket = ticket
         self.done: Future[Done] = Future()
+        self.done.set_running_or_notify_cancel()  # so it cannot be cancelled: leaving the ticket gives the work up
         self.device_s = 0.0
         self._models, self._image, self._roi = models, image, roi
         self._assembly: Assembly | None = None
@@ -43,26 +51,22 @@ class Picture:
         self._outcome: Outcome | None = None
         self.prepared: Prepared
         height, width = image.shape[-2:]
-        plan = models[0].plan(height, width, roi)
-        limit = min(batch_limit(model, plan) for model in models)
+        self._plan = plan or models[0].plan(height, width, roi)
+        limit = min(batch_limit(model, self._plan) for model in models)
         # What the scheduler learned of a model it keeps, but not the model itself once that is served no longer.
         limits = [each.execution.lanes for each in models if each.execution.lanes is not None]
         lanes = sum(limits) if len(limits) == len(models) else None
-        self.job = Job(ref(models[0]), plan.input_size, plan.count, limit, lanes)
+        self.job = Job(ref(models[0]), self._plan.input_size, self._plan.count, limit, lanes)
 
     def model(self, device: int) -> TiledModel:
         """Its model on a device."""
         return self._models[device]
 
-    def begin(self) -> bool:
-        """Whether it is still wanted; it can no longer be cancelled then."""
-        return self.done.running() or self.done.set_running_or_notify_cancel()
-
     def step(self, device: int) -> bool:
         """Does the next step of the picture's own work, and returns whether it was the last one for now."""
         if self._steps is None:
             model = self.model(device)
-            self.prepared = model.prepare(self._image, self._roi)
+            self.prepared = model.prepare(self._image, self._roi, self._plan)
             self._assembly = Assembly(model, self.prepared)
             return True
         try:

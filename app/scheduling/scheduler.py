@@ -1,44 +1,70 @@
-"""Which tiles and steps run next, on which device: a state machine without threads, clocks or tensors."""
+"""Which tiles and steps run next, in which lane: a state machine without threads, clocks or tensors."""
 
 from collections import deque
 from collections.abc import Hashable
 
 from app.scheduling.job import Batch, Job, State, Step, Unit
 from app.scheduling.lane import Lane
+from app.scheduling.quarantine import Quarantine
 
 
 class Scheduler:
-    """Pictures wait in one queue for each model and size class; a device takes the oldest of each that it has room for.
+    """Pictures wait in one queue for each model and size class; a lane takes the oldest of each that it has room for.
 
-    A device asks for its `next` unit, does it, and says how that went with exactly one of `ran`, `stepped`, `failed`
-    and `ran_out_of_memory`, which return the jobs that are in the scheduler no longer. A picture stays on the device
-    that took it. Not for several threads at once.
+    A lane is what does one unit at a time: a GPU, or a share of a CPU. It asks for its `next` unit, does it, and says
+    how that went with exactly one of `ran`, `stepped`, `probed`, `failed`, `device_failed` and `ran_out_of_memory`,
+    which return the jobs that are in the scheduler no longer. A picture stays in the lane that took it. Not for several
+    threads at once.
     """
 
-    def __init__(self, devices: int = 1) -> None:
-        self._lanes = [Lane() for _ in range(devices)]
+    def __init__(self, lanes: int = 1) -> None:
+        self._lanes = [Lane() for _ in range(lanes)]
         self._waiting: dict[tuple[Hashable, int], deque[Job]] = {}
-        self._suspended: set[int] = set()
+        self._quarantine = Quarantine()
 
     @property
     def in_flight(self) -> int:
-        """How many jobs devices have."""
+        """How many jobs lanes have."""
         return sum(lane.count for lane in self._lanes)
 
-    def has_jobs(self, device: int) -> bool:
-        """Whether the device has jobs in flight."""
-        return self._lanes[device].count > 0
+    @property
+    def failed_lanes(self) -> frozenset[int]:
+        """The lanes whose device failed and has not worked since."""
+        return self._quarantine.lanes
+
+    def has_jobs(self, lane: int) -> bool:
+        """Whether the lane has jobs in flight."""
+        return self._lanes[lane].count > 0
+
+    def is_at_a_unit(self, lane: int) -> bool:
+        """Whether the lane was given a unit and has not said yet how that went."""
+        return self._lanes[lane].unit is not None
+
+    def is_waiting(self, job: Job) -> bool:
+        """Whether no lane has taken the job."""
+        return job.state is State.waiting
 
     def add(self, job: Job) -> None:
         """The job waits from now on."""
         self._waiting.setdefault((job.model, job.size), deque()).append(job)
 
-    def next(self, device: int) -> Unit | None:
-        """What the device does now; None if there is nothing to do."""
-        lane = self._lanes[device]
-        if device not in self._suspended or len(self._suspended) == len(self._lanes):
+    def next(self, number: int, now_s: float = 0.0) -> Unit | None:
+        """What the lane does now; None if there is nothing to do.
+
+        A lane whose device failed takes no job from the queue while there are others, but tests its device when that is
+        due. If all have failed, jobs are what they are tested with.
+        """
+        lane, failed = self._lanes[number], self._quarantine.lanes
+        if number not in failed or len(failed) == len(self._lanes):
             self._fill(lane)
+        due_s = self._quarantine.due_s(number)
+        if not lane.count and due_s is not None and due_s <= now_s:
+            return lane.probe()
         return lane.next()
+
+    def probe_due_s(self, lane: int) -> float | None:
+        """When the lane's device is to be tested; None if it did not fail."""
+        return self._quarantine.due_s(lane)
 
     def _fill(self, lane: Lane) -> None:
         for key, queue in list(self._waiting.items()):
@@ -52,22 +78,25 @@ class Scheduler:
         having = [each for each in self._lanes if each.has_model(job.model)]
         return job.lanes is None or lane in having or len(having) < job.lanes
 
-    def suspend(self, device: int, suspended: bool) -> None:
-        """A device that failed takes no job from the queue while there are others."""
-        (self._suspended.add if suspended else self._suspended.discard)(device)
+    def probed(self, lane: int, seconds: float) -> list[Job]:
+        """The lane's device was tested, and works again."""
+        self._end(lane, seconds)
+        self._quarantine.recover(lane)
+        return []
 
-    def ran(self, device: int, seconds: float) -> list[Job]:
-        """The batch was run: steps of its pictures are due."""
-        lane, batch = self._end(device, seconds)
+    def ran(self, number: int, seconds: float) -> list[Job]:
+        """The batch was run, so the lane's device works: steps of its pictures are due."""
+        lane, batch = self._end(number, seconds)
         assert isinstance(batch, Batch)
+        self._quarantine.recover(number)
         lane.grow(batch)
         for job in batch.jobs:
             job.state = State.stepping
         return _without_dropped(lane, batch)
 
-    def stepped(self, device: int, seconds: float, last: bool) -> list[Job]:
+    def stepped(self, number: int, seconds: float, last: bool) -> list[Job]:
         """The step was done, and was the last one that was due; after the last tiles, that ends the job."""
-        lane, step = self._end(device, seconds)
+        lane, step = self._end(number, seconds)
         assert isinstance(step, Step)
         step.job.state = State.ready if last else State.stepping
         if last and not step.job.left:
@@ -75,25 +104,27 @@ class Scheduler:
             return [step.job]
         return _without_dropped(lane, step)
 
-    def failed(self, device: int, seconds: float, by_picture: bool = True) -> list[Job]:
-        """The unit failed. Halves of a batch are tried, if a picture can be the cause; else all is given up."""
-        lane, unit = self._end(device, seconds)
+    def failed(self, number: int, seconds: float) -> list[Job]:
+        """The unit failed. Halves of a batch are tried; a single picture is given up."""
+        lane, unit = self._end(number, seconds)
         gone = _without_dropped(lane, unit)
-        if isinstance(unit, Batch) and len(unit.shares) > 1 and by_picture:
+        if isinstance(unit, Batch) and len(unit.shares) > 1:
             lane.retry_in_halves(Batch(tuple(share for share in unit.shares if not share.job.dropped), unit.room))
             return gone
-        for job in unit.jobs:
-            if not job.dropped:
-                lane.remove(job)
-                gone.append(job)
-        return gone
+        return gone + _given_up(lane, unit)
 
-    def ran_out_of_memory(self, device: int, seconds: float) -> list[Job]:
+    def device_failed(self, number: int, seconds: float, now_s: float) -> list[Job]:
+        """The unit failed because of the lane's device: its pictures are given up, and the device is tested later."""
+        lane, unit = self._end(number, seconds)
+        self._quarantine.fail(number, now_s)
+        return _without_dropped(lane, unit) + _given_up(lane, unit)
+
+    def ran_out_of_memory(self, number: int, seconds: float) -> list[Job]:
         """The unit found too little memory: fewer tiles are run at once, and a single one or a step is given up."""
-        lane = self._lanes[device]
+        lane = self._lanes[number]
         if not isinstance(lane.unit, Batch) or lane.unit.tiles == 1:
-            return self.failed(device, seconds)
-        lane, batch = self._end(device, seconds)
+            return self.failed(number, seconds)
+        lane, batch = self._end(number, seconds)
         assert isinstance(batch, Batch)
         lane.halve(batch)
         return _without_dropped(lane, batch)
@@ -111,23 +142,23 @@ class Scheduler:
         return True
 
     def drop_waiting(self) -> list[Job]:
-        """Gives up all jobs that no device took, and returns them."""
+        """Gives up all jobs that no lane took, and returns them."""
         jobs = [job for queue in self._waiting.values() for job in queue]
         for job in jobs:
             job.state = State.gone
         self._waiting.clear()
         return jobs
 
-    def drop_flight(self, device: int) -> list[Job]:
-        """Gives up all jobs of a device that is at no unit, and returns them."""
-        lane = self._lanes[device]
+    def drop_flight(self, number: int) -> list[Job]:
+        """Gives up all jobs of a lane that is at no unit, and returns them."""
+        lane = self._lanes[number]
         jobs = list(lane.jobs)
         for job in jobs:
             lane.remove(job)
         return jobs
 
-    def _end(self, device: int, seconds: float) -> tuple[Lane, Unit]:
-        lane = self._lanes[device]
+    def _end(self, number: int, seconds: float) -> tuple[Lane, Unit]:
+        lane = self._lanes[number]
         unit, lane.unit = lane.unit, None
         assert unit is not None
         lane.charge(unit, seconds)
@@ -140,3 +171,11 @@ def _without_dropped(lane: Lane, unit: Unit) -> list[Job]:
     for job in dropped:
         lane.remove(job)
     return dropped
+
+
+def _given_up(lane: Lane, unit: Unit) -> list[Job]:
+    """Removes the unit's jobs."""
+    jobs = [job for job in unit.jobs if job.state is not State.gone]
+    for job in jobs:
+        lane.remove(job)
+    return jobs

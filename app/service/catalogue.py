@@ -128,6 +128,16 @@ class ModelCatalogue:
         first, *others = (load_artifact(entry, device, self._options) for device in self._devices)
         return replace(first, replicas=tuple(other.model for other in others))
 
+    def test_device(self, number: int) -> None:
+        """Computes a golden sample on the device of this number, if any model is loaded.
+
+        Raises GoldenMismatch, or what the device raises.
+        """
+        for model in self.models():
+            if model.newest is not None:
+                model.newest.test_device(number)
+                return
+
     def count(self, state: State) -> int:
         """How many versions are in this state."""
         return self._shelf.count(state)

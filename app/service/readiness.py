@@ -12,5 +12,5 @@ def unready_reasons(catalogue: ModelCatalogue, worker: DeviceWorker) -> list[str
     elif not catalogue.count("ready"):
         reasons.append(str(catalogue.problem or "no model could be loaded; see /v1/models"))
     if not worker.healthy:
-        reasons.append("a device does not take work: it failed, or the server is shutting down")
+        reasons.append("no device takes work: all have failed, or the server is shutting down")
     return reasons

@@ -67,7 +67,7 @@ def test_metrics_count_requests_tiles_and_stages(client: TestClient, normal_png:
         assert grown("tessera_stage_seconds_count", stage=stage) == 1
     assert after["tessera_queue_tiles", ()] == 0
     assert after["tessera_models", (("state", "ready"),)] == 3
-    assert after["tessera_device_healthy", ()] == 1
+    assert after["tessera_device_healthy", (("device", "cpu"),)] == 1
 
 
 def test_stages_of_models_are_timed_only_where_a_setting_says_so(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.scheduling.job import Batch, Job, Step, Unit
+from app.scheduling.job import Batch, Job, Probe, Step, Unit
 from app.scheduling.scheduler import Scheduler
 
 TILE_S = 1.0
@@ -41,6 +41,7 @@ class Simulation:
         if unit is None:
             return False
         self.units.append(unit)
+        assert not isinstance(unit, Probe)
         if isinstance(unit, Batch):
             seconds = sum(self.cost(share.job) * len(share.indices) for share in unit.shares)
         else:
@@ -52,7 +53,7 @@ class Simulation:
             self.latency[gone] = self.now - self.arrived[gone]
         return True
 
-    def _done(self, unit: Unit, seconds: float) -> list[Job]:
+    def _done(self, unit: Batch | Step, seconds: float) -> list[Job]:
         if isinstance(unit, Step):
             self._steps[unit.job] -= 1
             return self.scheduler.stepped(0, seconds, last=not self._steps[unit.job])

@@ -4,8 +4,9 @@ from random import Random
 
 import pytest
 
-from app.scheduling.job import Batch, Job, State, Step, Unit
+from app.scheduling.job import Batch, Job, Probe, State, Step, Unit
 from app.scheduling.lane import AHEAD_BATCHES, TRIES_BEFORE_GROWING
+from app.scheduling.quarantine import FIRST_S, LONGEST_S
 from app.scheduling.scheduler import Scheduler
 from tests.scheduling.simulation import STEP_S, STEPS, TILE_S, Simulation, job
 
@@ -17,6 +18,7 @@ def open_all(scheduler: Scheduler) -> Batch | None:
     """Does the steps that come first, and returns the batch that is next."""
     while isinstance(unit := scheduler.next(0), Step):
         scheduler.stepped(0, 0.0, last=True)
+    assert not isinstance(unit, Probe)
     return unit
 
 
@@ -209,7 +211,7 @@ def test_a_failure_of_the_device_ends_all_of_its_batch() -> None:
     for picture in pictures:
         scheduler.add(picture)
     open_all(scheduler)
-    assert scheduler.failed(0, 1.0, by_picture=False) == pictures
+    assert scheduler.device_failed(0, 1.0, now_s=0.0) == pictures
 
 
 def test_a_picture_that_is_given_up_takes_no_part_in_retries() -> None:
@@ -271,13 +273,69 @@ def test_devices_share_the_queue_and_keep_their_pictures() -> None:
         assert shares(scheduler.next(device)) == [(pictures[device], range(4))]
 
 
-def test_a_suspended_device_takes_nothing_while_there_is_another() -> None:
+def failed_lane(scheduler: Scheduler, lane: int, now_s: float) -> None:
+    """A picture that arrives fails by the lane's device."""
+    picture = job(4)
+    scheduler.add(picture)
+    assert scheduler.next(lane, now_s) == Step(picture)
+    assert scheduler.device_failed(lane, 0.1, now_s) == [picture]
+
+
+def test_a_lane_whose_device_failed_takes_nothing_while_there_is_another() -> None:
     scheduler = Scheduler(2)
-    scheduler.suspend(0, True)
-    scheduler.add(job(4))
+    failed_lane(scheduler, 0, 0.0)
+    scheduler.add(picture := job(4))
     assert scheduler.next(0) is None
-    scheduler.suspend(1, True)
-    assert scheduler.next(0) is not None
+    assert scheduler.failed_lanes == {0}
+    assert scheduler.next(1) == Step(picture)
+
+
+def test_a_device_that_failed_is_tested_after_a_pause_and_then_takes_work_again() -> None:
+    scheduler = Scheduler(2)
+    failed_lane(scheduler, 0, now_s=10.0)
+    assert scheduler.probe_due_s(0) == 10.0 + FIRST_S
+    assert scheduler.next(0, 10.0 + 0.9 * FIRST_S) is None
+    assert scheduler.next(0, 10.0 + FIRST_S) == Probe()
+    assert scheduler.probed(0, 0.1) == []
+    assert not scheduler.failed_lanes and scheduler.probe_due_s(0) is None
+    scheduler.add(picture := job(4))
+    assert scheduler.next(0) == Step(picture)
+
+
+def test_a_device_that_fails_its_tests_is_tested_less_and_less_often() -> None:
+    scheduler, now_s, pauses = Scheduler(2), 0.0, []
+    failed_lane(scheduler, 0, now_s)
+    for _ in range(10):
+        due_s = scheduler.probe_due_s(0)
+        assert due_s is not None
+        pauses.append(due_s - now_s)
+        now_s = due_s
+        assert scheduler.next(0, now_s) == Probe()
+        assert scheduler.device_failed(0, 0.1, now_s) == []
+    assert pauses[:4] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S, 8 * FIRST_S]
+    assert pauses[-1] == LONGEST_S
+
+
+def test_pictures_that_a_failed_lane_has_go_on_there_and_show_that_its_device_works() -> None:
+    scheduler, pictures = Scheduler(2), [job(2, limit=2), job(2, "other")]
+    for picture in pictures:
+        scheduler.add(picture)
+    assert scheduler.next(0) == Step(pictures[0])
+    assert scheduler.device_failed(0, 0.1, now_s=0.0) == [pictures[0]]
+    assert scheduler.next(0, 100.0) == Step(pictures[1])  # before any test
+    scheduler.stepped(0, 0.1, last=True)
+    assert scheduler.failed_lanes == {0}  # a step may need no device
+    assert isinstance(scheduler.next(0, 100.0), Batch)
+    scheduler.ran(0, 0.1)
+    assert not scheduler.failed_lanes
+
+
+def test_if_all_devices_failed_pictures_are_what_they_are_tested_with() -> None:
+    scheduler = Scheduler(2)
+    failed_lane(scheduler, 0, 0.0)
+    failed_lane(scheduler, 1, 0.0)
+    scheduler.add(picture := job(4))
+    assert scheduler.next(0) == Step(picture)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -302,6 +360,7 @@ def test_every_tile_runs_once_and_in_order_whatever_fails(seed: int) -> None:
         if unit is None:
             units[device] = scheduler.next(device)
             continue
+        assert not isinstance(unit, Probe)
         units[device] = None
         if isinstance(unit, Step):
             ended += scheduler.stepped(device, 1.0, last=random.random() < 0.7)

@@ -5,6 +5,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from threading import Barrier, Event, Lock
 from time import monotonic
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.artifacts import ModelRepository, load_artifact
 from app.detectors import Features
 from app.errors import EngineStopped, InsufficientMemory, Overloaded
 from app.pipeline import TiledModel, predict
@@ -242,6 +244,72 @@ def test_a_device_failure_makes_it_unhealthy_until_work_succeeds(tiny_model: Til
         assert worker.healthy
 
 
+class Probes:
+    """Tests of devices, which the `broken` ones fail."""
+
+    def __init__(self, *broken: int) -> None:
+        self.broken, self.tested = set(broken), list[int]()
+
+    def __call__(self, device: int) -> None:
+        self.tested.append(device)
+        if device in self.broken:
+            raise torch.AcceleratorError("CUDA error: unspecified launch failure", 719)
+
+    @contextmanager
+    def running(self) -> Iterator[DeviceWorker]:
+        devices = [torch.device("cpu:0"), torch.device("cpu:1")]
+        worker = DeviceWorker(devices, queue_tiles=64, test_device=self)
+        worker.start()
+        try:
+            yield worker
+        finally:
+            worker.stop()
+
+
+@pytest.fixture
+def two_models(models_dir: Path) -> list[TiledModel]:
+    """The same model for two devices."""
+    return [load_artifact(ModelRepository(models_dir).find("patchcore", 1)).model for _ in range(2)]
+
+
+def fail_on_first_device(worker: DeviceWorker, models: list[TiledModel]) -> None:
+    """Sends pictures until one has failed: the other device may take some."""
+    while not isinstance(worker.submit(worker.admit(TILES), models, IMAGE).exception(WAIT_S), torch.AcceleratorError):
+        pass
+
+
+def test_a_device_of_several_that_failed_once_comes_back_by_itself(
+    two_models: list[TiledModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.scheduling.quarantine.FIRST_S", 0.2)
+    probes = Probes()
+    fail_once(two_models[0], torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700))
+    with probes.running() as worker:
+        fail_on_first_device(worker, two_models)
+        assert worker.devices == {"cpu:0": False, "cpu:1": True}
+        assert worker.healthy
+        wait_until(lambda: all(worker.devices.values()))  # no picture was sent
+        assert probes.tested == [0]
+
+
+def test_a_device_that_stays_broken_is_tested_on_while_the_other_works(
+    two_models: list[TiledModel], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("app.scheduling.quarantine.FIRST_S", 0.02)
+    probes = Probes(0)
+    fail_always(two_models[0], torch.AcceleratorError("CUDA error: unspecified launch failure", 719))
+    with probes.running() as worker:
+        fail_on_first_device(worker, two_models)
+        wait_until(lambda: len(probes.tested) >= 3)
+        for _ in range(4):
+            worker.submit(worker.admit(TILES), two_models, IMAGE).result(WAIT_S)
+        assert worker.devices == {"cpu:0": False, "cpu:1": True}
+        assert worker.healthy
+        probes.broken.clear()
+        wait_until(lambda: all(worker.devices.values()))
+    assert sum("cpu:0 failed" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_a_failed_picture_is_not_kept_in_memory(tiny_model: TiledModel) -> None:
     image = IMAGE.clone()
     gone = weakref.ref(image)
@@ -281,25 +349,28 @@ def test_a_result_is_freed_with_its_last_user_and_not_by_a_later_collection_of_c
         gc.enable()
 
 
-def test_cancelled_work_gives_up_its_room_and_its_picture_at_once(tiny_model: TiledModel) -> None:
+def test_work_that_is_given_up_while_it_waits_gives_up_its_room_and_its_picture_at_once(tiny_model: TiledModel) -> None:
     gate = Gate(tiny_model)
     image = IMAGE.clone()
     gone = weakref.ref(image)
-    with running(queue_tiles=2 * TILES) as (worker, _):
+    with running(queue_tiles=2 * TILES) as (worker, observer):
         first = submit(worker, tiny_model)
         assert gate.reached.wait(WAIT_S)
-        waiting = submit(worker, tiny_model, image)
-        with pytest.raises(Overloaded):
-            worker.admit(1)
-        waiting.cancel()
-        del image
+        with worker.admit(TILES) as ticket:
+            waiting = worker.submit(ticket, [tiny_model], image)
+            with pytest.raises(Overloaded):
+                worker.admit(1)
+            assert not waiting.cancel()  # leaving the ticket is the only way
+            del image
+        with pytest.raises(CancelledError):
+            waiting.result(0)
+        del waiting
         gc.collect()
         assert worker.tiles == TILES
         assert gone() is None
         gate.open()
         first.result(WAIT_S)
-    with pytest.raises(CancelledError):
-        waiting.result(0)
+    assert observer.ends == ["done"]  # no lane had the other
 
 
 def test_leaving_the_ticket_ends_running_work_with_its_batch(tiny_model: TiledModel) -> None:
@@ -311,10 +382,11 @@ def test_leaving_the_ticket_ends_running_work_with_its_batch(tiny_model: TiledMo
             assert gate.reached.wait(WAIT_S)
         assert worker.tiles == TILES  # a batch is running
         gate.open()
-        with pytest.raises(EngineStopped):
+        with pytest.raises(CancelledError):
             abandoned.result(WAIT_S)
     assert worker.tiles == 0
     assert [tiles for tiles, _ in observer.batches] == [3]
+    assert observer.ends == ["dropped"]
 
 
 def test_stop_finishes_what_runs_and_fails_what_waits(tiny_model: TiledModel) -> None:
@@ -378,9 +450,8 @@ def test_a_cpu_works_on_pictures_side_by_side_and_shares_its_processors(tiny_mod
     worker = DeviceWorker([torch.device("cpu")], queue_tiles=64, cpu_lanes=2)
     worker.start()
     try:
-        model.execution = replace(
-            model.execution, batch_tiles=TILES // 4
-        )  # so that no lane takes a picture beside another
+        # So that no lane takes a picture beside another.
+        model.execution = replace(model.execution, batch_tiles=TILES // 4)
         alone = BeforeNetwork(model, lambda: seen.append(torch.get_num_threads()))
         expected = submit(worker, model).result(WAIT_S).outcome
         alone.remove()

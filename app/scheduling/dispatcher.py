@@ -1,0 +1,172 @@
+"""What all lanes share: the scheduler, its pictures, and whether work is taken at all. One lock guards them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from threading import Condition
+
+import torch
+
+from app.errors import EngineStopped
+from app.pipeline import is_out_of_memory
+from app.scheduling.failure import explained, is_device_failure
+from app.scheduling.job import Batch, Job, Probe, Step, Unit
+from app.scheduling.life import Life
+from app.scheduling.picture import Picture
+from app.scheduling.scheduler import Scheduler
+
+STOPPED = "the server is shutting down; send the picture again, to another server or later"
+SHORTEST_WAIT_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A unit, the pictures that take part in it, and how many threads may compute it on a CPU."""
+
+    unit: Unit
+    pictures: Mapping[Job, Picture]
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A picture whose work has ended, and its error; None: it is done. `in_flight`: a lane had it."""
+
+    picture: Picture
+    error: BaseException | None = None
+    in_flight: bool = True
+
+
+class Dispatcher:
+    """Gives lanes their units, and takes down how these went. Every method may be called from any thread.
+
+    `devices` are those of the lanes; `threads` compute on the CPU, together. Whoever calls a method settles the
+    pictures that it returns, outside of the lock.
+    """
+
+    def __init__(self, devices: Sequence[torch.device], threads: int, clock: Callable[[], float]) -> None:
+        self._devices, self._threads, self._clock = devices, threads, clock
+        self._scheduler = Scheduler(len(devices))
+        self._pictures: dict[Job, Picture] = {}
+        self._life = Life.new
+        self._changed = Condition()
+
+    @property
+    def life(self) -> Life:
+        """Whether work is taken."""
+        return self._life
+
+    @property
+    def failed_lanes(self) -> frozenset[int]:
+        """The lanes whose device failed and has not worked since."""
+        with self._changed:
+            return self._scheduler.failed_lanes
+
+    @property
+    def in_flight(self) -> int:
+        """How many pictures lanes have."""
+        with self._changed:
+            return self._scheduler.in_flight
+
+    def start(self) -> None:
+        """Work is taken from now on."""
+        self._life = Life.running
+
+    def drain(self) -> None:
+        """Pictures that were admitted may still be added; their tickets must have been given out before."""
+        with self._changed:
+            if self._life is Life.running:
+                self._life = Life.draining
+
+    def add(self, picture: Picture) -> None:
+        """The picture waits for a lane; raises EngineStopped."""
+        with self._changed:
+            if self._life not in (Life.running, Life.draining):
+                raise EngineStopped(STOPPED)
+            self._pictures[picture.job] = picture
+            self._scheduler.add(picture.job)
+            self._changed.notify_all()
+
+    def give_up(self, job: Job) -> list[Ended]:
+        """Nobody wants the picture any more: it ends now, or with the unit that it takes part in."""
+        with self._changed:
+            waiting = job in self._pictures and self._scheduler.is_waiting(job)
+            if job not in self._pictures or not self._scheduler.remove(job):
+                return []
+            return self._ended([job], CancelledError(), in_flight=not waiting)
+
+    def stop(self, *, finish_running: bool) -> list[Ended]:
+        """No lane takes another picture; without `finish_running` each gives up its own after its unit."""
+        with self._changed:
+            if self._life is not Life.aborting:
+                self._life = Life.stopping if finish_running else Life.aborting
+            ended = self._ended(self._scheduler.drop_waiting(), EngineStopped(STOPPED), in_flight=False)
+            if self._life is Life.aborting:
+                for lane in range(len(self._devices)):
+                    ended += self._aborted(lane)
+            self._changed.notify_all()
+        return ended
+
+    def take(self, lane: int) -> Assignment | None:
+        """Waits until there is something for the lane to do; None once there will be nothing."""
+        with self._changed:
+            while self._life is not Life.aborting:
+                now_s = self._clock()
+                unit = self._scheduler.next(lane, now_s)
+                if unit is not None:
+                    return Assignment(unit, {job: self._pictures[job] for job in unit.jobs}, self._share(lane))
+                if self._life is Life.stopping:
+                    return None
+                due_s = self._scheduler.probe_due_s(lane)
+                self._changed.wait(None if due_s is None else max(due_s - now_s, SHORTEST_WAIT_S))
+        return None
+
+    def report(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> list[Ended]:
+        """The unit took so long; `result` is whether a step was the last one for now, or what was raised."""
+        with self._changed:
+            for job, own_s in unit.time_of_jobs(seconds):
+                self._pictures[job].device_s += own_s
+            gone = self._advanced(lane, unit, result, seconds)
+            error = explained(result, self._devices[lane]) if isinstance(result, Exception) else None
+            ended = []
+            for job in gone:
+                ended += self._ended([job], CancelledError() if job.dropped else error)
+            if self._life is Life.aborting:
+                ended += self._aborted(lane)
+        return ended
+
+    def _advanced(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> list[Job]:
+        """The jobs that have ended with the unit."""
+        scheduler = self._scheduler
+        if isinstance(result, Exception):
+            if isinstance(unit, Probe) or is_device_failure(result):
+                self._changed.notify_all()  # other lanes may take what this one does not
+                return scheduler.device_failed(lane, seconds, self._clock())
+            return (scheduler.ran_out_of_memory if is_out_of_memory(result) else scheduler.failed)(lane, seconds)
+        if isinstance(unit, Batch):
+            for share in unit.shares:
+                self._pictures[share.job].ticket.left -= len(share.indices)
+            return scheduler.ran(lane, seconds)
+        if isinstance(unit, Step):
+            return scheduler.stepped(lane, seconds, last=result)
+        return scheduler.probed(lane, seconds)
+
+    def _aborted(self, lane: int) -> list[Ended]:
+        """The pictures of a lane that is at no unit."""
+        if self._scheduler.is_at_a_unit(lane):
+            return []
+        return self._ended(self._scheduler.drop_flight(lane), EngineStopped(STOPPED))
+
+    def _ended(self, jobs: Iterable[Job], error: BaseException | None, *, in_flight: bool = True) -> list[Ended]:
+        return [Ended(self._pictures.pop(job), error, in_flight) for job in jobs]
+
+    def _share(self, lane: int) -> int:
+        """How many threads compute the lane's unit: those of a CPU are divided among its lanes that have pictures.
+
+        Several pictures side by side are done sooner so than one after the other by all threads: these would wait for
+        each other after every layer, and all of them for one whose processor the machine gave to another process.
+        """
+        if self._devices[lane].type != "cpu":
+            return 1
+        busy = sum(self._scheduler.has_jobs(each) for each, device in enumerate(self._devices) if device.type == "cpu")
+        return max(1, self._threads // max(busy, 1))
