@@ -1,7 +1,6 @@
 """Writing artifacts: all files into a directory beside the final place, which is then renamed into it."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field
@@ -30,7 +29,11 @@ from app.artifacts.manifest import (
 )
 from app.artifacts.repository import Entry, ModelRepository
 from app.errors import InvalidArtifact
+from app.files import flush, locked
 from app.pipeline import TiledModel
+
+UNFINISHED = ".writing-"
+"""What the names of directories begin with that are being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +53,41 @@ class Record:
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: Record) -> Entry:
-    """Writes a calibrated model as the next version of `name`, and returns it. Raises InvalidArtifact."""
+    """Writes a calibrated model as the next version of `name`, and returns it. Raises InvalidArtifact.
+
+    Processes that write versions of the same model do so one after the other. What one that was killed left unfinished
+    is removed.
+    """
     if model.calibration is None:
         raise InvalidArtifact("a model must be calibrated before it is written")
     parent = repository.prepare(name)
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=parent))
-    try:
-        _write_tensors(model, temporary)
-        while True:  # another process may have taken the number meanwhile
-            version = repository.next_version(name)
-            _write_manifest(model, name, version, record, temporary)
-            _make_readable(temporary)
-            target = parent / str(version)
-            try:
-                temporary.rename(target)
-            except OSError:
-                if target.exists():
-                    continue
-                raise
-            _flush(parent)
-            return Entry(name, version, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with locked(parent, wait=True) as alone:
+        if alone:
+            for unfinished in parent.glob(f"{UNFINISHED}*"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
+        try:
+            return _written(model, repository, name, record, temporary)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _written(model: TiledModel, repository: ModelRepository, name: str, record: Record, temporary: Path) -> Entry:
+    """Writes the version into a directory beside its place, and renames that."""
+    _write_tensors(model, temporary)
+    while True:  # another process may have taken the number meanwhile, where there are no locks
+        version = repository.next_version(name)
+        _write_manifest(model, name, version, record, temporary)
+        _make_readable(temporary)
+        target = temporary.parent / str(version)
+        try:
+            temporary.rename(target)
+        except OSError:
+            if target.exists():
+                continue
+            raise
+        flush(temporary.parent)
+        return Entry(name, version, target)
 
 
 def _write_tensors(model: TiledModel, directory: Path) -> None:
@@ -116,8 +132,8 @@ def _write_manifest(model: TiledModel, name: str, version: int, record: Record, 
     )
     (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for file in (WEIGHTS, GOLDEN, MANIFEST):
-        _flush(directory / file)
-    _flush(directory)
+        flush(directory / file)
+    flush(directory)
 
 
 def _make_readable(directory: Path) -> None:
@@ -131,12 +147,3 @@ def digest(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Asks the system to write a file or directory to disk, so that a rename never outlives what it renamed."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,5 @@
 """The state of a training on disk, from which it goes on after it was killed."""
 
-import os
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,6 +7,8 @@ from time import monotonic
 from typing import Any
 
 import torch
+
+from app.files import replacing
 
 INTERVAL_S = 10.0
 SHARE = 20  # how many times longer the training runs between two checkpoints than one takes to write
@@ -40,18 +41,10 @@ class Checkpoint:
             self.save(state())
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Writes the state beside the file and renames it, so that a kill at any time leaves the old or the new one."""
+        """Writes the state; a kill at any time leaves the old or the new one."""
         started = self._clock()
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                torch.save({"fingerprint": self._fingerprint, "state": dict(state)}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(self.path) as temporary, temporary.open("wb") as file:
+            torch.save({"fingerprint": self._fingerprint, "state": dict(state)}, file)
         self._last_s = self._clock()
         self._write_s = self._last_s - started
 

@@ -18,9 +18,7 @@ from app.training.one_pass import fit
 from app.training.plan import Job, Recipe
 from app.training.precision import resolve_precision
 from app.training.validation import Validation, labelled_pictures
-
-CHECKPOINT = ".training-{}.pt"
-"""Beside a model's versions, while the next one is trained by gradient descent; each training has its own."""
+from app.training.workspace import workspace
 
 
 def train(
@@ -31,14 +29,26 @@ def train(
     if recipe.seed is not None:
         torch.manual_seed(recipe.seed)
     source = recipe.detector.load_backbone()
-    repository.prepare(name)  # and a place that cannot be written to
     model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
     own = fingerprint(recipe, job, source)
-    checkpoint = Checkpoint(repository.root / name / CHECKPOINT.format(own[:12]), own)
+    with workspace(repository.prepare(name), own) as path:  # refuses a place that cannot be written to, too
+        return _train(recipe, job, model, source, repository, name, Checkpoint(path, own), progress)
+
+
+def _train(
+    recipe: Recipe,
+    job: Job,
+    model: TiledModel,
+    source: str,
+    repository: ModelRepository,
+    name: str,
+    checkpoint: Checkpoint,
+    progress: Progress,
+) -> Entry:
     lost: set[Path] = set()
     unreadable = _remembering(recipe, lost)
     means = Means(recipe.data.num_workers, job.batch_tiles, unreadable)
-    with explaining_memory(device):
+    with explaining_memory(model.device):
         training = _fit(model, recipe, job, checkpoint, unreadable, progress)
         calibrated = recipe.calibration.calibrate(model, job.calibrate, means, progress)
     record = Record(

@@ -82,6 +82,13 @@ def test_nothing_is_left_of_a_write_that_failed(
     assert list((tmp_path / "screw").iterdir()) == []
 
 
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tiny_model: TiledModel, tmp_path: Path) -> None:
+    (tmp_path / "screw/.writing-x").mkdir(parents=True)
+    (tmp_path / "screw/.writing-x/weights.safetensors").touch()
+    write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD)
+    assert [path.name for path in (tmp_path / "screw").iterdir()] == ["1"]
+
+
 def test_unfinished_and_foreign_directories_are_no_versions(tmp_path: Path) -> None:
     for name in ("screw/.writing-x", "screw/01", "screw/latest", "Screw/1", ".git/1", "screw/2"):
         (tmp_path / name).mkdir(parents=True)
@@ -90,9 +97,9 @@ def test_unfinished_and_foreign_directories_are_no_versions(tmp_path: Path) -> N
 
 
 def test_a_model_that_is_not_calibrated_is_not_written(tiny_model: TiledModel, tmp_path: Path) -> None:
-    tiny_model.calibration = None
+    uncalibrated = TiledModel(tiny_model.detector, tiny_model.preprocessing, tiny_model.tiling)
     with pytest.raises(InvalidArtifact, match="calibrated"):
-        write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD)
+        write_artifact(uncalibrated, ModelRepository(tmp_path), "screw", RECORD)
 
 
 @pytest.mark.parametrize("name", ["", "Screw", "../up", "a/b", "-a", "a b"])

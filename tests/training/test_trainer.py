@@ -15,7 +15,6 @@ from app.pipeline import predict
 from app.tiling import Tiling
 from app.training import Recipe, TrainerOptions, plan_training, train
 from app.training.memory import available_bytes, explaining_memory, require
-from app.training.trainer import CHECKPOINT
 from tests.conftest import draw_surface
 
 CPU = torch.device("cpu")
@@ -116,7 +115,7 @@ def test_a_killed_training_goes_on_unless_it_is_told_not_to(
     assert train_stfpm(surfaces, weights, whole)[0] == 1
     with pytest.raises(Killed):
         train_stfpm(surfaces, weights, killed, killed_after=5)
-    (state,) = (killed / "s").glob(CHECKPOINT.format("*"))
+    (state,) = (killed / "s").glob(".training-*.pt")
     assert ModelRepository(killed).entries() == []
     resumed = train_stfpm(surfaces, weights, killed)
     assert resumed[0] == 4  # whoever is killed at the fifth step has saved the fourth

@@ -1,14 +1,13 @@
 """A trained backbone as files: weights in half precision under timm's names, and a card that says how it was made."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors.torch import save_file
 
 from app.backbones import ResNet
+from app.files import replacing
 from app.training.distillation.recipe import DistillationRecipe
 from app.training.distillation.teacher import LAYERS
 
@@ -31,32 +30,20 @@ def write_backbone(backbone: ResNet, path: Path, making: Making) -> Path:
     """Writes `path` and, beside it, the card, each whole at any time; returns the card's place."""
     write_weights(backbone, path, making.teacher)
     place = path.with_suffix(".md")
-    with _replaced(place) as temporary:
+    with replacing(place) as temporary:
         temporary.write_text(card(making))
     return place
 
 
 def write_weights(backbone: ResNet, path: Path, teacher: str) -> None:
     """Writes `path`, whole at any time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in backbone.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    with _replaced(path) as temporary:
+    with replacing(path) as temporary:
         save_file(tensors, temporary, {"architecture": backbone.architecture, "teacher": teacher})
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
-    """A file to write, which then takes the place of `path`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def card(making: Making) -> str:
