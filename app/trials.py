@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Generic, TypeVar
 
+Timer = Callable[[Callable[[], object]], float]
+"""Does some work once, and returns the seconds that it took."""
+
 C = TypeVar("C")
 B = TypeVar("B")
 

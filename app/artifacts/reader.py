@@ -6,16 +6,17 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from app.artifacts.golden import load_golden
+from app.artifacts.golden import Golden, load_golden
 from app.artifacts.manifest import GOLDEN, MANIFEST, WEIGHTS, Manifest, read_manifest
 from app.artifacts.repository import Entry
 from app.artifacts.tensors import read_tensors
-from app.artifacts.tuning import tuned
+from app.artifacts.tuning import require_golden, tuned
 from app.artifacts.writer import digest
 from app.detectors import DETECTORS
 from app.errors import DigestMismatch, InvalidArtifact, MissingFile, TesseraError, UnsupportedSchema
 from app.pipeline import TiledModel
 from app.runtime import RunOptions
+from app.scoring import Calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Artifact:
     version: int
     digest: str
     manifest: Manifest
+    calibration: Calibration
+    golden: Golden
     model: TiledModel
     replicas: tuple[TiledModel, ...] = ()  # the same on further devices
 
@@ -33,6 +36,10 @@ class Artifact:
     def models(self) -> tuple[TiledModel, ...]:
         """The model on each of the devices for which it was loaded."""
         return self.model, *self.replicas
+
+    def test_device(self, number: int) -> None:
+        """Computes the golden sample on the device of this number; raises GoldenMismatch, or what the device raises."""
+        require_golden(self.models[number], self.golden, self.manifest.golden)
 
 
 def load_artifact(
@@ -47,8 +54,9 @@ def load_artifact(
     """
     manifest, found = verify_artifact(entry)
     model = _model(manifest, entry.path / WEIGHTS, device, options.time_stages)
-    model = tuned(model, load_golden(entry.path / GOLDEN), manifest.golden, options)
-    return Artifact(entry.name, entry.version, found, manifest, model)
+    golden = load_golden(entry.path / GOLDEN)
+    model = tuned(model, golden, manifest.golden, options)
+    return Artifact(entry.name, entry.version, found, manifest, manifest.calibration.build(), golden, model)
 
 
 def verify_artifact(entry: Entry) -> tuple[Manifest, str]:

@@ -1,6 +1,7 @@
 """Choosing how a model is run: the fastest way that reproduces its golden sample, on this processor."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,9 +9,10 @@ import torch
 
 from app.artifacts.golden import Golden, golden_difference
 from app.artifacts.manifest import GoldenRecord
-from app.errors import GoldenMismatch
+from app.detectors import SearchMode
+from app.errors import GoldenMismatch, InvalidDevice
 from app.pipeline import Execution, Loops, TiledModel, best_batch_tiles
-from app.runtime import Candidate, Precision, Program, RunOptions, build_network, candidates, trace
+from app.runtime import Candidate, Eager, Precision, Program, RunOptions, build_network, candidates, trace
 from app.tiling import Size
 from app.trials import Trial, rank
 
@@ -31,18 +33,54 @@ def tuned(model: TiledModel, golden: Golden, record: GoldenRecord, options: RunO
     Nothing is measured unless `options.batch_tiles` is given. Raises GoldenMismatch if no network reproduces the
     sample, and InvalidDevice or UnavailableRuntime for options that cannot be met.
     """
+    approximate = options.search == "approximate"
+    # Distances of an approximate search may be 11 % too large: the golden sample is reproduced with the exact one.
+    _choose_search(model, "exact" if approximate else options.search, options)
+    try:
+        model = _traced(model, golden, record, options)
+    except NotImplementedError as error:
+        model = _untraced(model, golden, record, options, str(error))
+    if approximate:
+        _choose_search(model, options.search, options)
+    return model
+
+
+def _choose_search(model: TiledModel, mode: SearchMode, options: RunOptions) -> None:
+    if options.batch_tiles is None or model.tile_size is None:
+        model.detector.choose_search(mode)
+        return
+    with _loops(model, model.tile_size, options) as loops:
+        model.detector.choose_search(mode, loops.seconds)
+
+
+def _loops(model: TiledModel, tile_size: Size, options: RunOptions) -> Loops:
+    """As many threads as there will be lanes."""
+    processors = torch.get_num_threads()
+    return Loops(model.device, tile_size, min(options.lanes, processors), processors)
+
+
+def _untraced(model: TiledModel, golden: Golden, record: GoldenRecord, options: RunOptions, reason: str) -> TiledModel:
+    """The model whose network is run by the detector's own modules, because `reason` leaves no faster way."""
+    if options.precision not in ("auto", "float32"):
+        raise InvalidDevice(
+            f"precision is {options.precision}, and this network runs only in float32 ({reason}); use auto or float32"
+        )
+    _log.warning("the network is run by the detector's own modules, which is slower: %s", reason)
+    batch_tiles = options.batch_tiles or model.batch_tiles
+    model = model.executed(Execution(Eager(model.detector), batch_tiles, fallback=reason))
+    require_golden(model, golden, record)
+    return model
+
+
+def _traced(model: TiledModel, golden: Golden, record: GoldenRecord, options: RunOptions) -> TiledModel:
+    """The model whose network is run as a program; raises NotImplementedError where it cannot be one."""
     program, tile_size = trace(model.detector), model.tile_size
     allowed = candidates(program, model.device, options, tile_size)
-    measured = options.batch_tiles is not None
-    # Distances of an approximate search may be 11 % too large: the golden sample is reproduced with the exact one.
-    model.detector.choose_search("exact" if options.search == "approximate" else options.search, measured=measured)
-    if not measured or tile_size is None:
+    if options.batch_tiles is None or tile_size is None:
         model = _reproducing(model, program, allowed, golden, record)
         model = model.executed(replace(model.execution, batch_tiles=options.batch_tiles or model.batch_tiles))
     else:
         model = _measured(model, program, tile_size, allowed, golden, record, options)
-    if options.search == "approximate":
-        model.detector.choose_search(options.search, measured=measured)
     if not options.keep_weights:
         program.release_weights()
     return model
@@ -59,7 +97,7 @@ def _measured(
 ) -> TiledModel:
     lanes = options.lanes if model.device.type == "cpu" else 1
     processors = torch.get_num_threads()
-    with Loops(model.device, tile_size, min(lanes, processors), processors) as loops:
+    with _loops(model, tile_size, options) as loops:
         trials: Sequence[Trial[Candidate]] = ()
         if model.device.type == "cpu" and len(allowed) > 1:
             trials = rank(
@@ -73,7 +111,7 @@ def _measured(
             allowed = tried + tuple(candidate for candidate in allowed if candidate not in tried)
         model = _reproducing(model, program, allowed, golden, record)
         batch_tiles = options.batch_tiles or best_batch_tiles(model, program, tile_size, loops)
-    model = model.executed(Execution(model.network, batch_tiles, lanes, tuple(trials)))
+    model = model.executed(Execution(model.network, batch_tiles, lanes, trials=tuple(trials)))
     if not 1 < lanes <= processors:
         return model
     return model.executed(replace(model.execution, lanes=_best_lanes(model, tile_size, lanes, processors)))
@@ -106,17 +144,30 @@ def _reproducing(
 ) -> TiledModel:
     """The model with the first of the networks that reproduces the golden sample."""
     for candidate in allowed:
-        precision = candidate.precision
         network = build_network(program, candidate, model.tile_size)
         model = model.executed(replace(model.execution, network=network))
-        difference, tolerance = golden_difference(model, golden), _tolerance(record, precision)
-        if difference <= tolerance:
+        try:
+            require_golden(model, golden, record)
+        except GoldenMismatch as mismatch:
+            refusal = mismatch
+            _log.info("%s", mismatch)
+        else:
             return model
-        _log.info("in %s the golden sample is off by %.2g, and %g is allowed", precision, difference, tolerance)
-    raise GoldenMismatch(
-        f"the golden sample's map or score is off by {difference:.2g} of the map's largest value in {precision}, and "
-        f"at most {tolerance:g} is allowed: the files or the computation differ from those that were trained"
-    )
+    raise refusal
+
+
+def require_golden(model: TiledModel, golden: Golden, record: GoldenRecord) -> None:
+    """Raises GoldenMismatch if the model, as it is run, does not reproduce the golden sample."""
+    precision = model.network.precision
+    difference, tolerance = golden_difference(model, golden), _tolerance(record, precision)
+    search = model.detector.search
+    if search is not None and search.mode == "approximate":
+        tolerance = math.inf  # its distances are not those of the sample, but they must be numbers
+    if not difference <= tolerance:
+        raise GoldenMismatch(
+            f"the golden sample's map or score is off by {difference:.2g} of the map's largest value in {precision}, "
+            f"and at most {tolerance:g} is allowed: the files or the computation differ from those that were trained"
+        )
 
 
 def _tolerance(record: GoldenRecord, precision: Precision) -> float:

@@ -26,6 +26,7 @@ from app.backbones import ResNet, default_weights, initialise, load_weights
 from app.detectors.search import SearchChoice, SearchMode
 from app.errors import InvalidWeights
 from app.scoring import MapRule
+from app.trials import Timer
 
 Features = tuple[Tensor, ...]
 Place = tuple[int, int]
@@ -154,8 +155,11 @@ class Detector(nn.Module, ABC):
         """How the fitted state is searched; None if it is not."""
         return None
 
-    def choose_search(self, mode: SearchMode, *, measured: bool) -> None:
-        """Chooses how the fitted state is searched on its device; with `measured`, by the time that each way takes."""
+    def choose_search(self, mode: SearchMode, seconds: Timer | None = None) -> None:
+        """Chooses how the fitted state is searched on its device: by the time that each way takes, if that is measured.
+
+        `seconds` runs work as it is run later, in several threads perhaps, and measures it; None: nothing is measured.
+        """
 
     def typical_features(self, features: Features) -> Features:
         """Features of the same shapes for which `measure` takes as long as for those of a normal picture."""

@@ -15,6 +15,7 @@ from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
 from app.errors import InvalidDataset
 from app.scoring import MapRule
+from app.trials import Timer
 
 STEP_DISTANCES = 2**27  # between patches and those of the bank
 ROWS = 4096  # of the bank that are compared with one patch at a time
@@ -143,12 +144,13 @@ class Patchcore(OnePassDetector):
         """The search of the memory bank as it is now."""
         return self.bank_search().choice
 
-    def choose_search(self, mode: SearchMode, *, measured: bool) -> None:
-        """Measures which codes are fastest, and how many queries at once."""
-        measured = measured and self.memory_bank.device.type == "cpu"
-        self._mode, self._codes = mode, fastest_codes() if measured else None
-        if measured:
-            choose_queries_at_once(self.bank_search())
+    def choose_search(self, mode: SearchMode, seconds: Timer | None = None) -> None:
+        """See Detector: the codes that are fastest, and then how many queries at once; on a CPU only."""
+        if seconds is None or self.memory_bank.device.type != "cpu":
+            self._mode, self._codes = mode, None
+        else:
+            self._mode, self._codes = mode, fastest_codes(seconds)
+            choose_queries_at_once(self.bank_search(), seconds)
 
     def typical_features(self, features: Features) -> Features:
         """Patches about as far from the memory bank as those of normal pictures."""

@@ -1,14 +1,11 @@
 """Measuring which search of a memory bank is fastest on this processor."""
 
-from collections.abc import Callable
-from time import perf_counter
-
 import torch
 from torch import Tensor
 
 from app.detectors.bounded import QUERIES_AT_ONCE, BoundedSearch, fast_codes, multiplied
 from app.detectors.search import BankSearch
-from app.trials import rank
+from app.trials import Timer, rank
 
 ROWS, QUERIES = 4096, 2048
 """Of the products that are measured; a search is measured with as many queries."""
@@ -21,25 +18,25 @@ GAIN = 0.97
 """A challenger must take at most this share of the champion's time."""
 
 
-def fastest_codes() -> torch.dtype:
+def fastest_codes(seconds: Timer) -> torch.dtype:
     """The type of codes whose products are computed fastest on this processor."""
     products = [(codes, multiplied(codes, min(QUERIES_AT_ONCE), ROWS)) for codes in fast_codes()]
-    return rank(products, lambda each: each[1], _seconds, BUDGET_S, GAIN)[0].candidate[0]
+    return rank(products, lambda each: each[1], seconds, BUDGET_S, GAIN)[0].candidate[0]
 
 
 @torch.inference_mode()
-def choose_queries_at_once(search: BankSearch) -> None:
+def choose_queries_at_once(search: BankSearch, seconds: Timer) -> None:
     """Makes a search by bounds compare as many queries at once as is fastest with this bank; others stay."""
     bounded = search.bounded
     if not isinstance(bounded, BoundedSearch):
         return
     queries = typical_patches(search.bank, QUERIES)
 
-    def seconds(at_once: int) -> float:
+    def timed(at_once: int) -> float:
         bounded.queries_at_once = at_once
-        return _seconds(lambda: bounded.nearest(queries))
+        return seconds(lambda: bounded.nearest(queries))
 
-    bounded.queries_at_once = rank(QUERIES_AT_ONCE, lambda at_once: at_once, seconds, BUDGET_S, GAIN)[0].candidate
+    bounded.queries_at_once = rank(QUERIES_AT_ONCE, lambda at_once: at_once, timed, BUDGET_S, GAIN)[0].candidate
 
 
 def typical_patches(bank: Tensor, count: int) -> Tensor:
@@ -53,9 +50,3 @@ def typical_patches(bank: Tensor, count: int) -> Tensor:
     noise = torch.randn(rows.shape, generator=torch.Generator().manual_seed(0)).to(rows.device)
     patches: Tensor = rows + NOISE * nearest * noise / rows.shape[1] ** 0.5
     return patches
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    started = perf_counter()
-    work()
-    return perf_counter() - started

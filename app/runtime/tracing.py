@@ -15,9 +15,16 @@ ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 
 
 def trace(detector: Detector) -> Program:
-    """The program of a detector's network, whose modules it shares; raises NotImplementedError for steps not known."""
-    traced = fx.symbolic_trace(_Forward(detector))
-    return _Lowering(traced).program()
+    """The program of a detector's network, whose modules it shares.
+
+    Raises NotImplementedError for steps that are not known, and networks that torch.fx cannot trace.
+    """
+    try:
+        return _Lowering(fx.symbolic_trace(_Forward(detector))).program()
+    except NotImplementedError:
+        raise
+    except Exception as error:  # whatever a module's code does with what is no tensor while it is traced
+        raise NotImplementedError(f"the network cannot be traced: {type(error).__name__}: {error}") from error
 
 
 class _Forward(nn.Module):

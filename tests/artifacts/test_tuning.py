@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
+from app.api.schemas.model import ExecutionBody
+from app.artifacts import Entry, ModelRepository, Record, load_artifact, write_artifact
 from app.artifacts.golden import load_golden
 from app.artifacts.manifest import GOLDEN, GoldenRecord
 from app.artifacts.tuning import tuned
-from app.detectors import Patchcore, SearchChoice, SearchMode
+from app.detectors import DETECTORS, Features, Patchcore, SearchChoice, SearchMode
 from app.detectors.bounded import QUERIES_AT_ONCE, fast_codes
 from app.detectors.search import FEWEST_ROWS
-from app.errors import GoldenMismatch
+from app.errors import GoldenMismatch, InvalidDevice
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.runtime import Candidate, RunOptions
 from app.runtime.hardware import fast_precision
@@ -90,6 +91,51 @@ def test_only_patchcore_searches(models_dir: Path) -> None:
     assert load_artifact(repository.find("padim", 1)).model.detector.search is None
     small = load_artifact(repository.find("patchcore", 1)).model.detector.search
     assert small == SearchChoice("auto", "blocks")
+
+
+class Pooled(Patchcore):
+    """A detector whose network has a module that runtimes do not know."""
+
+    def network(self, tiles: torch.Tensor) -> Features:
+        return tuple(self.backbone(self.smooth(tiles)).values())
+
+    @property
+    def smooth(self) -> torch.nn.Module:
+        return torch.nn.AvgPool2d(3, 1, 1)
+
+
+class Branching(Patchcore):
+    """A detector whose network does not do the same with all values: it cannot be traced."""
+
+    def network(self, tiles: torch.Tensor) -> Features:
+        return super().network(tiles if tiles.mean() < 0 else 2 * tiles)
+
+
+@pytest.fixture(params=[Pooled, Branching])
+def untraceable(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Entry:
+    monkeypatch.setitem(DETECTORS, "patchcore", request.param)
+    detector = request.param("resnet18", ("layer1",), num_neighbors=1)
+    detector.memory_bank = torch.rand(50, detector.embedding_size)
+    model = TiledModel(detector, Preprocessing(None), Tiling(tile_size=64), calibrate_on_normal([1.0], [1.0], 0.05))
+    return write_artifact(model, ModelRepository(tmp_path), "own", Record("imported", 0, None, "drawn", 0, "random"))
+
+
+@pytest.mark.parametrize("batch_tiles", [None, 0, 3])
+def test_a_network_that_cannot_be_traced_is_run_by_its_modules(
+    untraceable: Entry, batch_tiles: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = RunOptions(precision="auto", batch_tiles=batch_tiles, keep_weights=False)
+    artifact = load_artifact(untraceable, options=options)
+    execution = artifact.model.execution
+    assert (execution.network.kernels, execution.network.precision) == ("modules", "float32")
+    assert execution.fallback and execution.fallback in caplog.text
+    assert ExecutionBody.of(artifact).fallback == execution.fallback
+    assert predict(artifact.model, torch.full((3, 100, 90), 128, dtype=torch.uint8)).raw_score > 0
+
+
+def test_a_network_that_cannot_be_traced_is_refused_in_other_precisions(untraceable: Entry) -> None:
+    with pytest.raises(InvalidDevice, match="use auto or float32"):
+        load_artifact(untraceable, options=RunOptions(precision="bfloat16"))
 
 
 def test_a_model_that_is_only_served_does_not_hold_its_weights_twice(models_dir: Path) -> None:

@@ -114,7 +114,7 @@ def test_what_the_search_derives_is_no_part_of_the_fitted_state() -> None:
     detector = patchcore()
     detector.memory_bank = torch.randn(2000, 64)
     before = set(detector.state_dict())
-    detector.choose_search("approximate", measured=True)
+    detector.choose_search("approximate")
     detector.measure((torch.randn(1, 64, 3, 5),), [(0, 0)])
     assert set(detector.state_dict()) == before
     assert "search" not in detector.parameters_of_model

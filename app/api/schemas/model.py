@@ -195,6 +195,10 @@ class ExecutionBody(BaseModel):
     search: SearchBody | None = Field(
         description="How PatchCore's memory bank is searched; null: the detector searches nothing."
     )
+    fallback: str | None = Field(
+        description="Why the detector's own modules run the network, which is slower; null: there is no such reason.",
+        examples=[None],
+    )
     trials: list[TrialBody] = Field(description="The ways that were compared on this processor, the fastest first.")
 
     @classmethod
@@ -209,6 +213,7 @@ class ExecutionBody(BaseModel):
             batch_tiles=model.batch_tiles,
             lanes=model.execution.lanes,
             search=None if search is None else SearchBody.of(search),
+            fallback=model.execution.fallback,
             trials=[TrialBody.of(trial) for trial in model.execution.trials],
         )
 

@@ -156,7 +156,7 @@ class PredictionBody(BaseModel):
         """The body of a prediction with what was asked for besides."""
         prediction = predicted.prediction
         height, width = predicted.image.shape[-2:]
-        roi = predicted.roi
+        roi = predicted.question.roi
         return cls(
             model=_model(predicted),
             image=ImageSizeBody(width=width, height=height),
