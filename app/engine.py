@@ -91,7 +91,7 @@ class Engine:
         if not pictures:
             raise InvalidDataset(f"{datamodule.description} has no pictures to test on")
         procedure = Procedure(datamodule.num_workers, on_unreadable=datamodule.on_unreadable)
-        calibration = artifact.manifest.calibration.build()
+        calibration = artifact.calibration
         with progress_bars() as report:
             found = evaluate(artifact.model, pictures, calibration, procedure, report)
         levels = (("image", found.image, self._image_metrics), ("pixel", found.pixel, self._pixel_metrics))
@@ -104,7 +104,7 @@ class Engine:
         """What the newest model of the name says of picture files, or of those in folders, sorted."""
         artifact = self._loaded()
         paths = [pictures] if isinstance(pictures, (str, Path)) else pictures
-        calibration = artifact.manifest.calibration.build()
+        calibration = artifact.calibration
         found = []
         for path, _ in (each for given in paths for each in pictures_in(Path(given))):
             image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)

@@ -56,12 +56,17 @@ def build_app(settings: Settings) -> FastAPI:
     for device in devices:
         require(options, device)
     metrics = Metrics()
-    worker = DeviceWorker(devices, queue_tiles=settings.queue_tiles, cpu_lanes=cpu_lanes, observer=metrics)
     repository = ModelRepository(settings.models_dir)
     catalogue = ModelCatalogue(repository, devices, settings.default_model, options, observer=metrics)
+    worker = DeviceWorker(
+        devices,
+        queue_tiles=settings.queue_tiles,
+        cpu_lanes=cpu_lanes,
+        observer=metrics,
+        test_device=catalogue.test_device,
+    )
     reloader = Reloader(catalogue, interval_s=settings.reload_interval_s, processors=processors)
     predictor = Predictor(
-        catalogue,
         worker,
         max_pixels=settings.max_pixels,
         threads=settings.decode_threads or decode_threads(devices, available_processors()),
@@ -92,6 +97,7 @@ def build_app(settings: Settings) -> FastAPI:
     app = create_app(
         services,
         max_body_bytes=settings.max_image_bytes,
+        max_total_body_bytes=settings.max_waiting_bytes,
         cors_origins=origins,
         root_path=settings.root_path,
         record=record,

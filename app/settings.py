@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.detectors import SearchMode
@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     )
     max_image_bytes: int = Field(
         default=272 * 2**20, ge=1, description="The largest upload; 8192 x 8192 pixels of 4 bytes fit into the default."
+    )
+    max_waiting_bytes: int = Field(
+        default=2**30,
+        ge=1,
+        validate_default=True,
+        description="The largest sum of the uploads that are not answered yet, in bytes; beyond, requests get 429.",
     )
     max_pixels: int = Field(default=8192 * 8192, ge=1, description="The largest picture, in pixels.")
     batch_pictures: int = Field(default=100, ge=1, description="How many pictures a request may have.")
@@ -106,6 +112,14 @@ class Settings(BaseSettings):
         if first in OWN_PATHS:
             raise ValueError(f"the server has paths of its own under /{first}; take another prefix, such as /tessera")
         return path
+
+    @field_validator("max_waiting_bytes")
+    @classmethod
+    def _one_upload_fits(cls, size: int, info: ValidationInfo) -> int:
+        largest = info.data.get("max_image_bytes", 0)
+        if size < largest:
+            raise ValueError(f"give at least what one upload may have, max_image_bytes, which is {largest:,}")
+        return size
 
 
 def unknown_variables(names: Iterable[str] = os.environ) -> list[str]:

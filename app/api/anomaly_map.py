@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 from starlette.responses import Response
 
 from app.api.answer_headers import answer_headers
-from app.api.dependencies import ModelName, PredictorDep, Timeout
+from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
 from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import ThresholdQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.rendering import MAP_MEDIA_TYPES, MapFormat
+from app.service import Upload
 from app.service.pictures import map_file
 
 router = APIRouter(tags=["predictions"])
@@ -51,6 +52,7 @@ class MapQuery(ThresholdQuery):
 async def anomaly_map(
     model: ModelName,
     picture: PictureDep,
+    catalogue: CatalogueDep,
     predictor: PredictorDep,
     query: Annotated[MapQuery, Query()],
     timeout_s: Timeout = None,
@@ -58,7 +60,7 @@ async def anomaly_map(
     """The anomaly of each pixel of the uploaded picture, or of its region of interest, as a file."""
     normalised = query.format == "png16" if query.normalised is None else query.normalised
     render = partial(map_file, format=query.format, normalised=normalised)
-    content, asked = await picture.read(), (query.criteria(), query.region())
-    answer = await predictor.predict(model, query.version, content, render, timeout_s, *asked)
+    artifact = catalogue.get(model, query.version)
+    answer = await predictor.predict(artifact, Upload(picture.file), render, timeout_s, query.question())
     headers = answer_headers(answer.predicted)
     return Response(answer.rendered, media_type=MAP_MEDIA_TYPES[query.format], headers=headers)

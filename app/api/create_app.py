@@ -41,6 +41,7 @@ def create_app(
     services: Services,
     *,
     max_body_bytes: int,
+    max_total_body_bytes: int,
     cors_origins: Sequence[str] = (),
     root_path: str = "",
     record: Callable[[RequestRecord], None],
@@ -80,7 +81,7 @@ def create_app(
             ),
             Middleware(Disconnects),
             Middleware(UnexpectedErrors),
-            Middleware(BodyLimit, max_bytes=max_body_bytes),
+            Middleware(BodyLimit, max_bytes=max_body_bytes, max_total_bytes=max_total_body_bytes),
         ],
     )
     app.state.services = services

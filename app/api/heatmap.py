@@ -7,10 +7,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from app.api.answer_headers import answer_headers
-from app.api.dependencies import ModelName, PredictorDep, Timeout
+from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
 from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import DrawingQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
+from app.service import Upload
 from app.service.pictures import Style, heatmap_png
 
 router = APIRouter(tags=["predictions"])
@@ -40,12 +41,13 @@ class HeatmapQuery(DrawingQuery):
 async def heatmap(
     model: ModelName,
     picture: PictureDep,
+    catalogue: CatalogueDep,
     predictor: PredictorDep,
     query: Annotated[HeatmapQuery, Query()],
     timeout_s: Timeout = None,
 ) -> Response:
     """A picture of the anomalies, of the size of the uploaded picture, or of its region of interest."""
     render = partial(heatmap_png, style=query.style, drawing=query.drawing())
-    content, asked = await picture.read(), (query.criteria(), query.region())
-    answer = await predictor.predict(model, query.version, content, render, timeout_s, *asked)
+    artifact = catalogue.get(model, query.version)
+    answer = await predictor.predict(artifact, Upload(picture.file), render, timeout_s, query.question())
     return Response(answer.rendered, media_type="image/png", headers=answer_headers(answer.predicted))

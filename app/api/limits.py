@@ -1,4 +1,4 @@
-"""The limit on the bytes of an upload."""
+"""The limits on the bytes of uploads: of one, and of all that are held at a time."""
 
 import asyncio
 from contextlib import suppress
@@ -6,11 +6,12 @@ from contextlib import suppress
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import TooManyBytes
+from app.errors import Overloaded, TesseraError, TooManyBytes
 
 LINGER_S = 2.0
 """How long what a refused client still sends is read and dropped: many read no answer before they have sent all."""
-
+RETRY_AFTER_S = 1.0
+"""What Retry-After says where all uploads together are too large."""
 
 _KEY = "tessera.max_body_bytes"
 
@@ -21,10 +22,15 @@ def max_body_bytes(scope: Scope) -> int:
 
 
 class BodyLimit:
-    """Raises TooManyBytes where a body is read that is larger: at once if `Content-Length` tells, else on the way."""
+    """Raises TooManyBytes where a body is read that has more than `max_bytes`, and Overloaded where all bodies of the
+    requests that are not answered yet would have more than `max_total_bytes`.
 
-    def __init__(self, app: ASGIApp, max_bytes: int, linger_s: float = LINGER_S) -> None:
-        self._app, self._max_bytes, self._linger_s = app, max_bytes, linger_s
+    That is at once if `Content-Length` tells, else on the way. For one event loop.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, max_total_bytes: int, linger_s: float = LINGER_S) -> None:
+        self._app, self._max_bytes, self._max_total_bytes, self._linger_s = app, max_bytes, max_total_bytes, linger_s
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -33,18 +39,24 @@ class BodyLimit:
             return
         scope[_KEY] = self._max_bytes
         announced = Headers(scope=scope).get("content-length", "0")
-        received, refused = int(announced) if announced.isdecimal() else 0, False
-        if received <= self._max_bytes:
-            received = 0
+        expected, received = int(announced) if announced.isdecimal() else 0, 0
+        refused = complete = False
 
-        async def receive_within_limit() -> Message:
-            nonlocal received, refused
-            if received <= self._max_bytes:
+        async def receive_within_limits() -> Message:
+            nonlocal received, refused, complete
+            if complete:  # what comes now is that the client leaves
+                return await receive()
+            try:
+                if not received:
+                    self._check(expected, 0)
                 message = await receive()
-                received += len(message.get("body", b""))
-            if received > self._max_bytes:
+                size = len(message.get("body", b""))
+                received, self._held = received + size, self._held + size
+                self._check(received, received)
+            except TesseraError:
                 refused = True
-                raise TooManyBytes(f"the upload has more than {self._max_bytes:,} bytes; send a smaller file")
+                raise
+            complete = not message.get("more_body", False)
             return message
 
         async def send_then_linger(message: Message) -> None:
@@ -54,7 +66,22 @@ class BodyLimit:
                 message = {"type": "http.response.body", "body": b""}
             await send(message)
 
-        await self._app(scope, receive_within_limit, send_then_linger)
+        try:
+            await self._app(scope, receive_within_limits, send_then_linger)
+        finally:
+            self._held -= received
+
+    def _check(self, expected: int, received: int) -> None:
+        """Raises if a body of so many bytes, of which some were received, goes beyond a limit."""
+        if expected > self._max_bytes:
+            raise TooManyBytes(f"the upload has more than {self._max_bytes:,} bytes; send a smaller file")
+        others = self._held - received
+        if others + expected > self._max_total_bytes:
+            raise Overloaded(
+                f"{others:,} bytes of other uploads wait for their answers, and with this one there would be more than "
+                f"{self._max_total_bytes:,} (the server's max_waiting_bytes); send it again later",
+                RETRY_AFTER_S,
+            )
 
     async def _linger(self, receive: Receive) -> None:
         with suppress(TimeoutError):

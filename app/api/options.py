@@ -7,10 +7,10 @@ from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.api.dependencies import Version
-from app.pipeline import Criteria, Roi
+from app.pipeline import CALIBRATED, Criteria, Question, Roi
 from app.pipeline.prediction import THRESHOLD
 from app.rendering import ColorMap
-from app.service.pictures import USUAL, Drawing
+from app.service.pictures import DRAWING, Drawing
 
 MOST_PIXELS = 2**31 - 1
 EDGES = "x", "y", "width", "height"
@@ -51,12 +51,16 @@ class RegionQuery(BaseModel):
         ),
     ] = None
 
-    def region(self) -> Roi | None:
-        """What the parameter means."""
+    def criteria(self) -> Criteria:
+        """By which criteria the picture is judged."""
+        return CALIBRATED
+
+    def question(self) -> Question:
+        """What is asked about the picture."""
         if self.roi is None:
-            return None
+            return Question(self.criteria())
         x, y, width, height = self.roi
-        return Roi(y, x, height, width)
+        return Question(self.criteria(), Roi(y, x, height, width))
 
 
 class ThresholdQuery(RegionQuery):
@@ -73,7 +77,7 @@ class ThresholdQuery(RegionQuery):
     )
 
     def criteria(self) -> Criteria:
-        """What the parameters mean."""
+        """By which criteria the picture is judged."""
         return Criteria(self.threshold)
 
 
@@ -90,7 +94,7 @@ class CriteriaQuery(ThresholdQuery):
     )
 
     def criteria(self) -> Criteria:
-        """What the parameters mean."""
+        """By which criteria the picture is judged."""
         return Criteria(self.threshold, self.min_region_area)
 
 
@@ -107,9 +111,9 @@ ColorMapParameter = Annotated[
 class DrawingQuery(CriteriaQuery):
     """How heat is drawn, too."""
 
-    colormap: ColorMapParameter = USUAL.colors
+    colormap: ColorMapParameter = DRAWING.colors
     opacity: float = Field(
-        default=USUAL.opacity,
+        default=DRAWING.opacity,
         ge=0,
         le=1,
         allow_inf_nan=False,

@@ -6,11 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator, Field
 
-from app.api.dependencies import ModelName, PredictorDep, Timeout
+from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
 from app.api.openapi import PICTURE_PROBLEMS, problem_responses
 from app.api.options import DrawingQuery, split
 from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.api.schemas.prediction import PredictionBody
+from app.service import Upload
 from app.service.pictures import Include, extras
 
 router = APIRouter(tags=["predictions"])
@@ -44,12 +45,13 @@ class PredictionQuery(DrawingQuery):
 async def predict(
     model: ModelName,
     picture: PictureDep,
+    catalogue: CatalogueDep,
     predictor: PredictorDep,
     query: Annotated[PredictionQuery, Query()],
     timeout_s: Timeout = None,
 ) -> PredictionBody:
     """Score, label and defect regions of a picture."""
     render = partial(extras, include=frozenset(query.include), drawing=query.drawing())
-    content, asked = await picture.read(), (query.criteria(), query.region())
-    answer = await predictor.predict(model, query.version, content, render, timeout_s, *asked)
+    artifact = catalogue.get(model, query.version)
+    answer = await predictor.predict(artifact, Upload(picture.file), render, timeout_s, query.question())
     return PredictionBody.of(answer.predicted, answer.timings, answer.rendered)

@@ -18,7 +18,8 @@ from app.api.problem_codes import ProblemCode
 from app.api.problems import problem_of
 from app.api.schemas.batch import BatchBody, BatchItemBody
 from app.api.schemas.prediction import PredictionBody
-from app.service import Answer, Predictor
+from app.artifacts import Artifact
+from app.service import Answer, Predictor, Upload
 from app.service.batch import answers
 from app.service.pictures import Extras, extras
 
@@ -72,9 +73,9 @@ async def predict_batch(
     problem, too. With `Accept: application/x-ndjson` each picture's line is sent as soon as it and those before it are
     done.
     """
-    version = catalogue.get(model, query.version).version  # one for all, whatever is loaded meanwhile
+    artifact = catalogue.get(model, query.version)  # one for all, whatever is loaded or withdrawn meanwhile
     limit_s = predictor.timeout_s if timeout_s is None else timeout_s
-    asks = [partial(_answer, predictor, model, version, picture, query) for picture in pictures]
+    asks = [partial(_answer, predictor, artifact, picture, query) for picture in pictures]
     items = _items(request.scope, answers(asks, limit_s), [picture.filename or "" for picture in pictures])
     if _wants_lines(request.headers.get("accept", "")):
         return _Streamed(_lines(items), NDJSON)
@@ -83,16 +84,13 @@ async def predict_batch(
 
 async def _answer(
     predictor: Predictor,
-    model: str,
-    version: int,
+    artifact: Artifact,
     picture: UploadFile,
     query: PredictionQuery,
     left_s: float | None,
 ) -> Answer[Extras]:
-    await picture.seek(0)  # it may have been read before the queue was found full
     render = partial(extras, include=frozenset(query.include), drawing=query.drawing())
-    content, asked = await picture.read(), (query.criteria(), query.region())
-    return await predictor.predict(model, version, content, render, left_s, *asked)
+    return await predictor.predict(artifact, Upload(picture.file), render, left_s, query.question())
 
 
 async def _items(

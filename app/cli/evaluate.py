@@ -44,7 +44,7 @@ def run(options: Namespace) -> int:
     options.output.mkdir(parents=True, exist_ok=True)  # refuses a bad folder before the work, not after it
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
     _tell_of_size(artifact, data)
-    calibration = artifact.manifest.calibration.build()
+    calibration = artifact.calibration
     gallery = Gallery(calibration)
     procedure = Procedure(data.num_workers, on_unreadable=data.on_unreadable, scratch=options.output)
     with progress_bars() as report:

@@ -12,7 +12,7 @@ from app.cli.repository import add_precision, add_repository
 from app.data import MAX_PIXELS, pictures_in
 from app.decoding import decode
 from app.errors import InvalidDataset, InvalidRegion, TesseraError
-from app.pipeline import Roi, interpret, predict, resolve_device
+from app.pipeline import Question, Roi, interpret, predict, resolve_device
 from app.runtime import RunOptions
 from app.service import Predicted, Timings
 from app.service.pictures import Extras, heatmap_png
@@ -70,11 +70,12 @@ def _predict_file(artifact: Artifact, path: Path, target: Path, roi: Roi | None)
     times = [monotonic()]
     image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
     times.append(monotonic())
+    question = Question(roi=roi)
     outcome = predict(artifact.model, image, roi=roi)
     times.append(monotonic())
-    prediction = interpret(outcome, artifact.manifest.calibration.build(), roi=roi)
+    prediction = interpret(outcome, artifact.calibration, question)
     height, width = image.shape[-2:]
-    predicted = Predicted(artifact, image, artifact.model.plan(height, width, roi), prediction, roi)
+    predicted = Predicted(artifact, image, artifact.model.plan(height, width, roi), prediction, question)
     target.parent.mkdir(parents=True, exist_ok=True)
     for style in ("overlay", "mask"):
         target.with_name(f"{target.name}.{style}.png").write_bytes(heatmap_png(predicted, style))

@@ -6,13 +6,14 @@ from app.pipeline.execution import Execution
 from app.pipeline.loops import Loops
 from app.pipeline.model import Outcome, Prepared, TiledModel, predict
 from app.pipeline.out_of_memory import is_out_of_memory
-from app.pipeline.prediction import CALIBRATED, Criteria, DefectRegion, Label, Prediction, interpret
+from app.pipeline.prediction import CALIBRATED, USUAL, Criteria, DefectRegion, Label, Prediction, Question, interpret
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi
 
 __all__ = [
     "BATCH_TILES",
     "CALIBRATED",
+    "USUAL",
     "Criteria",
     "DefectRegion",
     "Execution",
@@ -22,6 +23,7 @@ __all__ = [
     "Prediction",
     "Prepared",
     "Preprocessing",
+    "Question",
     "Roi",
     "TiledModel",
     "best_batch_tiles",

@@ -117,17 +117,18 @@ class TiledModel:
         return view(roi, (height, width), size).part(whole, self.detector.map_strides, self.detector.map_rule)
 
     @torch.no_grad()  # not inference_mode, for training takes pictures and tiles from here, too
-    def prepare(self, image: Tensor, roi: Roi | None = None) -> Prepared:
+    def prepare(self, image: Tensor, roi: Roi | None = None, tiles: TilePlan | None = None) -> Prepared:
         """[C,H,W] uint8 or uint16, C = 1 or 3 -> the picture on the device at the size at which it is tiled.
 
-        With a region of interest only its tiles are wanted; raises InvalidRegion, see `plan`.
+        With a region of interest only its tiles are wanted; raises InvalidRegion, see `plan`. `tiles` is what `plan`
+        returns for the picture, if it was called already.
         """
         white = float(torch.iinfo(image.dtype).max)
         uploaded = self.uploader.upload(image)
         with self.stages.timed(Stage.upload):
             pixels = self.preprocessing.resize(uploaded)
         height, width = image.shape[-2:]
-        return Prepared(pixels, white, self.plan(height, width, roi), (height, width), roi)
+        return Prepared(pixels, white, tiles or self.plan(height, width, roi), (height, width), roi)
 
     @torch.no_grad()
     def cut(self, prepared: Prepared, indices: Sequence[int], out: Tensor | None = None) -> Tensor:

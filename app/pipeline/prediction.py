@@ -25,6 +25,17 @@ class Criteria:
 CALIBRATED = Criteria()
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about a picture: by which criteria it is judged, and which region of it is computed (None: all)."""
+
+    criteria: Criteria = CALIBRATED
+    roi: Roi | None = None
+
+
+USUAL = Question()
+
+
 class Label(StrEnum):
     """What a picture is taken for."""
 
@@ -63,11 +74,9 @@ class Prediction:
     criteria: Criteria
 
 
-def interpret(
-    outcome: Outcome, calibration: Calibration, criteria: Criteria = CALIBRATED, roi: Roi | None = None
-) -> Prediction:
-    """The prediction that the outcome of a picture, or of a region of it, amounts to."""
-    found = outcome.anomaly_map
+def interpret(outcome: Outcome, calibration: Calibration, question: Question = USUAL) -> Prediction:
+    """The prediction that the outcome of a picture, or of the region that was asked about, amounts to."""
+    found, criteria, roi = outcome.anomaly_map, question.criteria, question.roi
     top, left = (roi.top, roi.left) if roi else (0, 0)
     span = calibration.pixel_max - calibration.pixel_min
     regions = []

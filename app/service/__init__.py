@@ -5,7 +5,7 @@ from app.service.predictor import Answer, Predicted, Predictor, StageObserver, T
 from app.service.reloaded import ReloadedModel
 from app.service.reloader import Reloader
 from app.service.shelf import ServedModel, VersionStatus
-from app.service.source import Pixels, Source
+from app.service.source import Pixels, Source, Upload
 
 __all__ = [
     "Answer",
@@ -20,5 +20,6 @@ __all__ = [
     "Source",
     "StageObserver",
     "Timings",
+    "Upload",
     "VersionStatus",
 ]

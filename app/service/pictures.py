@@ -24,7 +24,7 @@ class Drawing:
     opacity: float = 0.5
 
 
-USUAL = Drawing()
+DRAWING = Drawing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Extras:
     tiles: tuple[TileScore, ...] | None
 
 
-def extras(predicted: Predicted, include: Set[Include], drawing: Drawing = USUAL) -> Extras:
+def extras(predicted: Predicted, include: Set[Include], drawing: Drawing = DRAWING) -> Extras:
     """Those of the extras that are in `include`; pictures are PNG."""
     return Extras(
         heatmap_png(predicted, "heatmap", drawing) if "heatmap" in include else None,
@@ -45,7 +45,7 @@ def extras(predicted: Predicted, include: Set[Include], drawing: Drawing = USUAL
     )
 
 
-def heatmap_png(predicted: Predicted, style: Style, drawing: Drawing = USUAL) -> bytes:
+def heatmap_png(predicted: Predicted, style: Style, drawing: Drawing = DRAWING) -> bytes:
     """PNG of the size of the picture, or of its region of interest: its anomalies in colour, over it with the defects
     framed, or as black and white.
     """
@@ -68,11 +68,11 @@ def map_file(predicted: Predicted, format: MapFormat, normalised: bool) -> bytes
 def anomaly_mask(predicted: Predicted) -> Tensor:
     """Where the regions are, [H,W] bool."""
     criteria = predicted.prediction.criteria
-    threshold = predicted.artifact.manifest.calibration.build().raw_value(criteria.threshold)
+    threshold = predicted.artifact.calibration.raw_value(criteria.threshold)
     found = predicted.prediction.anomaly_map.numpy()
     return torch.from_numpy(over_threshold(found, threshold, criteria.min_region_area))
 
 
 def normalised_map(predicted: Predicted) -> Tensor:
     """[H,W] float32 in [0,1], with the threshold at 0.5."""
-    return predicted.artifact.manifest.calibration.build().normalise_map(predicted.prediction.anomaly_map)
+    return predicted.artifact.calibration.normalise_map(predicted.prediction.anomaly_map)

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from app.artifacts import Artifact
 from app.errors import DeadlineExceeded
-from app.pipeline import CALIBRATED, Criteria, Prediction, Roi, interpret, use_processors
+from app.pipeline import USUAL, Prediction, Question, Roi, interpret, use_processors
 from app.scheduling import DeviceWorker, Done
-from app.service.catalogue import ModelCatalogue
 from app.service.decoded import DecodedPixels
 from app.service.source import Source, read_pixels, read_size
 from app.service.together import FAULTS, all_answers, named
@@ -32,13 +31,13 @@ class Predicted:
     image: Tensor
     plan: TilePlan
     prediction: Prediction
-    roi: Roi | None = None
+    question: Question = USUAL
 
     @property
     def region(self) -> Roi:
-        """What was looked at, if only all of the picture."""
+        """The region that was computed: all of the picture, unless less was asked for."""
         height, width = self.image.shape[-2:]
-        return self.roi or Roi.whole((height, width))
+        return self.question.roi or Roi.whole((height, width))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,6 @@ class Predictor:
 
     def __init__(
         self,
-        catalogue: ModelCatalogue,
         worker: DeviceWorker,
         *,
         max_pixels: int,
@@ -94,7 +92,7 @@ class Predictor:
         clock: Callable[[], float] = monotonic,
         observer: StageObserver | None = None,
     ) -> None:
-        self._catalogue, self._worker = catalogue, worker
+        self._worker = worker
         self._max_pixels, self._timeout_s, self._clock, self._observer = max_pixels, timeout_s, clock, observer
         self._read_pixels = partial(read_pixels, max_pixels=max_pixels, pinned=pinned)
         self._decoded = DecodedPixels()
@@ -108,24 +106,21 @@ class Predictor:
 
     async def predict(
         self,
-        name: str,
-        version: int | None,
+        artifact: Artifact,
         source: Source,
         render: Callable[[Predicted], T],
         timeout_s: float | None = None,
-        criteria: Criteria = CALIBRATED,
-        roi: Roi | None = None,
+        question: Question = USUAL,
     ) -> Answer[T]:
         """What the model says of a picture, and what `render`, called in one of the threads, makes of it.
 
-        With a region of interest, only its tiles wait and are computed. Raises NotServed, InvalidImage, InvalidRegion,
+        With a region of interest, only its tiles wait and are computed. An upload is read for its header, and again
+        when its turn to be decoded has come; it is not kept in memory in between. Raises InvalidImage, InvalidRegion,
         LimitExceeded, Overloaded, EngineStopped or InsufficientMemory, and DeadlineExceeded after `timeout_s` (by
         default the predictor's own). If that is over or the awaiting task is cancelled, the work is dropped: at once,
         or with the batch or step that is running.
         """
-        answer = self._answer(self._catalogue.get(name, version), source, render, criteria, roi)
-        del source  # may be as large as the picture
-        return await self._within(timeout_s, answer)
+        return await self._within(timeout_s, self._answer(artifact, source, render, question))
 
     async def predict_all(
         self,
@@ -134,15 +129,14 @@ class Predictor:
         fit: Callable[[Sequence[Size]], None],
         render: Callable[[Predicted], T],
         timeout_s: float | None = None,
-        criteria: Criteria = CALIBRATED,
-        roi: Roi | None = None,
+        question: Question = USUAL,
     ) -> list[T]:
         """What `render` makes of each picture, all of them by the same model; see `predict`.
 
         Headers are read first, and `fit` may raise because of the pictures' sizes before any is decoded. One error is
         the error of all.
         """
-        return await self._within(timeout_s, self._answers(artifact, sources, fit, render, criteria, roi))
+        return await self._within(timeout_s, self._answers(artifact, sources, fit, render, question))
 
     async def _within(self, timeout_s: float | None, answer: Awaitable[A]) -> A:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
@@ -165,22 +159,21 @@ class Predictor:
         sources: Sequence[Source],
         fit: Callable[[Sequence[Size]], None],
         render: Callable[[Predicted], T],
-        criteria: Criteria,
-        roi: Roi | None,
+        question: Question,
     ) -> list[T]:
         sizes = []
         for number, source in enumerate(sources):
             try:
                 size, _ = await self._size(source)
-                if roi is not None:
-                    roi.require_within(*size)
+                if question.roi is not None:
+                    question.roi.require_within(*size)
                 sizes.append(size)
             except FAULTS as error:
                 raise named(error, number, len(sources)) from error
         fit(sizes)
 
         async def rendered(source: Source) -> T:  # and neither the picture nor its map, when there are many
-            return (await self._answer(artifact, source, render, criteria, roi)).rendered
+            return (await self._answer(artifact, source, render, question)).rendered
 
         return await all_answers([partial(rendered, source) for source in sources])
 
@@ -189,19 +182,18 @@ class Predictor:
         artifact: Artifact,
         source: Source,
         render: Callable[[Predicted], T],
-        criteria: Criteria,
-        roi: Roi | None,
+        question: Question,
     ) -> Answer[T]:
         started = self._clock()
         (height, width), header_s = await self._size(source)
-        plan = artifact.model.plan(height, width, roi)
+        plan = artifact.model.plan(height, width, question.roi)
         with self._worker.admit(plan.count) as ticket:
             async with self._decoded.hold(height * width):
                 image, decode_s = await self._timed(self._pictures, partial(self._read_pixels, source))
-                del source
-                done = await asyncio.wrap_future(self._worker.submit(ticket, artifact.models, image, roi))
+                submitted = self._worker.submit(ticket, artifact.models, image, question.roi, plan)
+                done = await asyncio.wrap_future(submitted)
                 (predicted, rendered), render_s = await self._timed(
-                    self._pictures, partial(_render, artifact, image, plan, done, criteria, roi, render)
+                    self._pictures, partial(_render, artifact, image, plan, done, question, render)
                 )
         decode_s, total_s = header_s + decode_s, self._clock() - started
         queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
@@ -238,10 +230,9 @@ def _render(
     image: Tensor,
     plan: TilePlan,
     done: Done,
-    criteria: Criteria,
-    roi: Roi | None,
+    question: Question,
     render: Callable[[Predicted], T],
 ) -> tuple[Predicted, T]:
-    prediction = interpret(done.outcome, artifact.manifest.calibration.build(), criteria, roi)
-    predicted = Predicted(artifact, image, plan, prediction, roi)
+    prediction = interpret(done.outcome, artifact.calibration, question)
+    predicted = Predicted(artifact, image, plan, prediction, question)
     return predicted, render(predicted)

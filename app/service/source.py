@@ -1,6 +1,7 @@
-"""A picture as it was sent: its file's bytes, or its pixels as numbers."""
+"""A picture as it was sent: a file, or its pixels as numbers."""
 
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,19 @@ class Pixels:
     white: float = 1.0
 
 
-Source = bytes | Pixels
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A picture's file that was uploaded. It lies in memory or on a disk until it is read, in one thread at a time."""
+
+    file: BinaryIO
+
+    def read(self) -> bytes:
+        """All of it, anew each time."""
+        self.file.seek(0)
+        return self.file.read()
+
+
+Source = bytes | Upload | Pixels
 
 
 def read_size(source: Source, *, max_pixels: int) -> Size:
@@ -42,9 +55,10 @@ def read_size(source: Source, *, max_pixels: int) -> Size:
             raise InvalidImage(f"the picture has {height} x {width} pixels; send at least one")
         check_pixels(height, width, max_pixels)
         return height, width
-    if not source:
+    data = _data(source)
+    if not data:
         raise InvalidImage("the picture is empty; send the bytes of one")
-    header = read_header(source, max_pixels=max_pixels)
+    header = read_header(data, max_pixels=max_pixels)
     return header.height, header.width
 
 
@@ -55,12 +69,16 @@ def read_pixels(source: Source, *, max_pixels: int, pinned: bool = False) -> Ten
 
     Raises what `decode` raises, and InvalidImage for floats that are not in [0, `white`].
     """
-    if isinstance(source, bytes):
-        return decode(source, max_pixels=max_pixels, pinned=pinned)
+    if not isinstance(source, Pixels):
+        return decode(_data(source), max_pixels=max_pixels, pinned=pinned)
     try:
         return torch.from_numpy(_integers(source))
     except MemoryError as error:
         raise InsufficientMemory("There is not enough memory for this picture; send a smaller one") from error
+
+
+def _data(source: bytes | Upload) -> bytes:
+    return source.read() if isinstance(source, Upload) else source
 
 
 def _integers(pixels: Pixels) -> npt.NDArray[np.uint8 | np.uint16]:

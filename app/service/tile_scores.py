@@ -25,7 +25,7 @@ class TileScore:
 def tile_scores(predicted: Predicted) -> tuple[TileScore, ...]:
     """All tiles that show any of what was looked at, row by row."""
     found, seen = predicted.prediction.anomaly_map, predicted.region
-    calibration = predicted.artifact.manifest.calibration.build()
+    calibration = predicted.artifact.calibration
     height, width = predicted.image.shape[-2:]
     columns = spans(predicted.plan.x, width, seen.columns)
     tiles = []

@@ -85,9 +85,13 @@ def _row(
         del starts[program]
     agreement = _agreement(name, starts, pictures)
     runs: dict[str, list[dict[str, float]]] = {program: [] for program in starts}
+    executions: dict[str, list[object]] = {program: [] for program in TOLERANCE}
     for _ in range(rounds):
         for program, start in starts.items():
-            runs[program].append(_measured(start, pictures, requests, _bare(name, work, program)))
+            found, execution = _measured(start, pictures, requests, _bare(name, work, program))
+            runs[program].append(found)
+            if execution is not None:
+                executions[program].append(execution)
     medians = {
         program: {key: round(median(run[key] for run in each), 4) for key in each[0]} for program, each in runs.items()
     }
@@ -100,6 +104,7 @@ def _row(
         "aims": {"float32": row.float32_aim, "auto": row.auto_aim},
         "medians": medians,
         "runs": runs,
+        "executions": executions,
     }
 
 
@@ -132,7 +137,8 @@ def _maps(start: Start, pictures: Sequence[bytes]) -> list[NDArray[np.float32]]:
     return [np.load(io.BytesIO(answer)) for answer in answers]
 
 
-def _measured(start: Start, pictures: Sequence[bytes], requests: int, bare: float) -> dict[str, float]:
+def _measured(start: Start, pictures: Sequence[bytes], requests: int, bare: float) -> tuple[dict[str, float], object]:
+    """What clients saw of a server, and how it says that it ran the model."""
     found: dict[str, float] = {"bare network, pictures/s": bare} if bare else {}
     with start() as server:
         load(server, pictures, 2, 4)
@@ -144,7 +150,7 @@ def _measured(start: Start, pictures: Sequence[bytes], requests: int, bare: floa
                 f"{clients} clients, p95 s": seen.quantile(0.95),
             }
         found["peak MiB"] = server.peak_mib()
-    return found
+        return found, server.execution()
 
 
 if __name__ == "__main__":

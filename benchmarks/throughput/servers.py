@@ -1,6 +1,7 @@
 """The servers that are compared, each in a process of its own on the loopback."""
 
 import http.client
+import json
 import os
 import socket
 import subprocess
@@ -27,6 +28,16 @@ class Server:
     predict: str
     map: str | None
     field: str = "image"
+    described: str | None = None
+    """Where it is told how the model is run."""
+
+    def execution(self) -> object:
+        """How the server says that it runs the model; None if it does not say."""
+        if self.described is None:
+            return None
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("GET", self.described)
+        return json.loads(connection.getresponse().read())["versions"][-1]["details"]["execution"]
 
     def peak_mib(self) -> float:
         """The largest resident memory of its processes so far, added up, in MiB."""
@@ -44,7 +55,10 @@ def tessera(name: str, work: Path, *options: str) -> Iterator[Server]:
     """This project's server, with a model of `work`; options are its own."""
     arguments = ["-m", "app", "serve", "--models_dir", str(work / name / MODELS), *options]
     with running(arguments, port_option="--port") as (process, port):
-        yield Server(process, port, f"/v1/models/{name}/predict", f"/v1/models/{name}/anomaly-map?normalised=false")
+        described = f"/v1/models/{name}"
+        yield Server(
+            process, port, f"{described}/predict", f"{described}/anomaly-map?normalised=false", described=described
+        )
 
 
 @contextmanager

@@ -1,13 +1,20 @@
 """Against a real server: what is read when matters here."""
 
 import socket
+import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx2
 import pytest
 
+from tests.interposing import Turnstile
+from tests.waiting import WAIT_S, wait_until
+
 LIMIT = 100_000
+TILES = 8  # of a picture
 PATH = "/v1/models/patchcore/predict"
 HEADERS = {"Content-Type": "multipart/form-data; boundary=B"}
 HEAD = b'--B\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
@@ -60,6 +67,44 @@ def test_the_limit_itself_is_taken(live: Callable[..., Any]) -> None:
 def test_unread_uploads_to_elsewhere_do_not_matter(live: Callable[..., Any], size: int) -> None:
     server = live(max_image_bytes=LIMIT)
     assert httpx2.post(f"{server.url}/livez", content=bytes(size)).status_code == 405
+
+
+def test_all_uploads_together_are_limited_and_their_room_is_given_back(
+    live: Callable[..., Any], normal_png: bytes
+) -> None:
+    server = live(max_image_bytes=LIMIT, max_waiting_bytes=LIMIT)
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(
+            f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {LIMIT}\r\n\r\n".encode()
+        )
+        connection.sendall(bytes(LIMIT - 10))  # the last bytes are still to come
+        wait_until(lambda: httpx2.post(server.url + PATH, files={"image": normal_png}).status_code == 429)
+        answer = httpx2.post(server.url + PATH, files={"image": normal_png})
+        assert answer.json()["code"] == "overloaded"
+        assert "max_waiting_bytes" in answer.json()["detail"]
+        assert int(answer.headers["Retry-After"]) >= 1
+    wait_until(lambda: httpx2.post(server.url + PATH, files={"image": normal_png}).status_code == 200)
+
+
+def test_uploads_that_wait_are_not_in_memory(live: Callable[..., Any], normal_png: bytes) -> None:
+    server = live()
+    (model,) = server.services.catalogue.get("patchcore").models
+    turnstile = Turnstile(model)
+    padded, count = normal_png + bytes(2**23), 12
+    tracemalloc.start()
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            before, _ = tracemalloc.get_traced_memory()
+            post = partial(httpx2.post, server.url + PATH, files={"image": padded}, timeout=WAIT_S)
+            answers = [pool.submit(post) for _ in range(count)]
+            wait_until(lambda: server.services.worker.tiles == count * TILES)
+            held = tracemalloc.get_traced_memory()[0] - before
+            turnstile.open()
+            assert {each.result().status_code for each in answers} == {200}
+    finally:
+        tracemalloc.stop()
+    assert held < 2 * len(padded)
 
 
 def assert_refused(answer: httpx2.Response) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.interposing import BeforeNetwork
+from tests.interposing import BeforeNetwork, Turnstile
 from tests.repositories import add_version, flip_a_bit
 from tests.waiting import WAIT_S, wait_until
 
@@ -132,6 +132,24 @@ def test_a_removed_version_drains_and_is_freed(start: Callable[[float], Any], ro
     hook.remove()  # it and the model hold each other
     del artifact, hook
     wait_until(lambda: detector() is None)
+
+
+def test_a_batch_whose_version_is_withdrawn_midway_is_answered_to_its_end(
+    start: Callable[[float], Any], root: Path, normal_png: bytes
+) -> None:
+    add_version(root / "source", root, "steel", 2)
+    server = start(0)
+    turnstile = Turnstile(server.services.catalogue.get("steel").model)
+    files = [("images", (f"{number}.png", normal_png)) for number in range(8)]
+    url = f"{server.url}/v1/models/steel/predict-batch?version=2"
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(httpx2.post, url, files=files, timeout=WAIT_S)
+        wait_until(lambda: server.services.worker.tiles > 0)
+        shutil.rmtree(root / "steel/2")
+        assert reload(server.url)["removed"] == [2]
+        turnstile.open()
+        items = running.result(WAIT_S).json()["items"]
+    assert [item["prediction"]["model"]["version"] for item in items] == [2] * 8
 
 
 @dataclass

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.api.dependencies import ModelName, Services, ServicesDep, Timeout
 from app.api.v2 import encodings
-from app.api.v2.asked import read_criteria, read_region
+from app.api.v2.asked import read_question
 from app.api.v2.describe import INFER_BODY, INFER_RESPONSES, TAG
 from app.api.v2.invalid import invalid
 from app.api.v2.outputs import Array, Wanted, check_sizes, encode, read_outputs
@@ -86,16 +86,15 @@ async def _infer(
     if parameters.get("sequence_id"):
         raise invalid("sequences are not supported: each picture is judged by itself; leave out sequence_id")
     limit_s, wanted = time_limit(parameters, timeout_s), read_outputs(message.body)
-    criteria, roi = read_criteria(parameters), read_region(parameters)
+    question = read_question(parameters)
     sources = await asyncio.to_thread(read_pictures, message.body.inputs[0], message.binary, services.batch_pictures)
     rows = await services.predictor.predict_all(
         artifact,
         sources,
-        partial(check_sizes, wanted=wanted, roi=roi),
+        partial(check_sizes, wanted=wanted, roi=question.roi),
         partial(_row, wanted=wanted),
         limit_s,
-        criteria,
-        roi,
+        question,
     )
     body = InferResponseBody(
         model_name=artifact.name, model_version=str(artifact.version), id=message.body.id, outputs=[]
