@@ -26,7 +26,6 @@
     ├── InvalidTraining          settings of a training that cannot work
     ├── UnsupportedImport        a file of another program that cannot be taken over as it is
     ├── InvalidDevice            a device that is not known, not here, or does not compute in the precision asked for
-    ├── UnavailableRuntime       a runtime that is not installed, or does not run what is asked for
     ├── InsufficientMemory       work that does not fit into memory
     ├── DeadlineExceeded         the request was not answered in its time
     └── EngineStopped            the device owner is shutting down
@@ -195,12 +194,6 @@ class InvalidDevice(TesseraError):
     """A device is not known, not in this machine, or does not compute in the precision asked for."""
 
     code = "invalid_device"
-
-
-class UnavailableRuntime(TesseraError):
-    """A runtime is not installed, or does not run what is asked for."""
-
-    code = "unavailable_runtime"
 
 
 class InsufficientMemory(TesseraError):

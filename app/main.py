@@ -16,11 +16,11 @@ from fastapi import FastAPI
 
 from app.api import RequestRecord, Services, create_app
 from app.artifacts import ModelRepository
-from app.errors import InvalidDevice, UnavailableRuntime
+from app.errors import InvalidDevice
 from app.heap import share_one_heap
 from app.metrics import Metrics
 from app.pipeline import resolve_devices
-from app.runtime import RunOptions, require
+from app.runtime import RunOptions, precisions
 from app.scheduling import DeviceWorker
 from app.service import ModelCatalogue, Predictor, Reloader
 from app.settings import Settings, unknown_variables
@@ -45,7 +45,6 @@ def build_app(settings: Settings) -> FastAPI:
     processors = torch.get_num_threads()
     cpu_lanes = settings.cpu_lanes or min(processors, MOST_CPU_LANES)
     options = RunOptions(
-        settings.runtime,
         settings.precision,
         settings.search,
         settings.batch_tiles,
@@ -54,7 +53,7 @@ def build_app(settings: Settings) -> FastAPI:
         time_stages=settings.stage_times,
     )
     for device in devices:
-        require(options, device)
+        precisions(options.precision, device)
     metrics = Metrics()
     repository = ModelRepository(settings.models_dir)
     catalogue = ModelCatalogue(repository, devices, settings.default_model, options, observer=metrics)
@@ -159,7 +158,7 @@ def serve(settings: Settings) -> int:
         raise SystemExit(f"tessera: models_dir {settings.models_dir} is not a directory; make it, or name another")
     try:
         app = build_app(settings)
-    except (InvalidDevice, UnavailableRuntime) as error:
+    except InvalidDevice as error:
         raise SystemExit(f"tessera: {error}") from error
     with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.detectors import SearchMode
-from app.runtime import PrecisionChoice, Runtime
+from app.runtime import PrecisionChoice
 
 PREFIX = "TESSERA_"
 _ORIGIN = r"https?://[^\s/,]+"
@@ -69,7 +69,6 @@ class Settings(BaseSettings):
         le=64,
         description="How many pictures a CPU works on side by side, sharing its cores; 0: one a core, 4 at most.",
     )
-    runtime: Runtime = Field(default="auto", description="What runs the networks: auto (torch), torch, onnxruntime.")
     precision: PrecisionChoice = Field(
         default="auto",
         description="auto, float32, bfloat16, float16; auto: what is fast here and reproduces a model's golden sample.",

@@ -16,11 +16,7 @@ class BeforeNetwork:
     def __init__(self, model: TiledModel, action: Callable[[], None]) -> None:
         self._model, self._execution, self._network = model, model.execution, model.network
         self._action = action
-        self.runtime, self.kernels, self.precision = (
-            model.network.runtime,
-            model.network.kernels,
-            model.network.precision,
-        )
+        self.kernels, self.precision = model.network.kernels, model.network.precision
         model.execution = replace(model.execution, network=self)
 
     def __call__(self, tiles: Tensor) -> Features:

@@ -9,7 +9,6 @@ from packaging.requirements import Requirement
 PERMISSIVE = re.compile(r"MIT|BSD|Apache|PSF|Python Software Foundation|ISC|Zlib|BSL-1\.0|CC0|HPND|Unlicense", re.I)
 FILE_WISE = {"tqdm": "MPL-2.0 AND MIT"}
 """Copyleft that concerns changes of its own files only."""
-EXTRAS = ("", "onnxruntime")  # what users install; the others are for developers
 
 
 def licence(found: Distribution) -> str:
@@ -23,7 +22,7 @@ def licence(found: Distribution) -> str:
 def brought_along() -> dict[str, Distribution]:
     """The distributions that the program needs, and those that these need, as far as they are installed."""
     found: dict[str, Distribution] = {}
-    waiting: list[tuple[str, tuple[str, ...]]] = [("tessera", EXTRAS)]
+    waiting: list[tuple[str, tuple[str, ...]]] = [("tessera", ("",))]  # extras are for developers
     while waiting:
         name, extras = waiting.pop()
         try:

@@ -38,7 +38,6 @@ STATUS: dict[type[errors.TesseraError], int] = {
     errors.InvalidTraining: 500,
     errors.UnsupportedImport: 500,
     errors.InvalidDevice: 500,
-    errors.UnavailableRuntime: 500,
     errors.InsufficientMemory: 503,
     errors.DeadlineExceeded: 504,
     errors.EngineStopped: 503,

@@ -49,8 +49,8 @@ def load_artifact(
 ) -> Artifact:
     """The model of an entry, on a device: its digests compared and its golden sample reproduced as it will be run.
 
-    Raises MissingFile, DigestMismatch, UnsupportedSchema, GoldenMismatch or InvalidArtifact; and InvalidDevice or
-    UnavailableRuntime for options that cannot be met.
+    Raises MissingFile, DigestMismatch, UnsupportedSchema, GoldenMismatch or InvalidArtifact; and InvalidDevice for
+    options that cannot be met.
     """
     manifest, found = verify_artifact(entry)
     model = _model(manifest, entry.path / WEIGHTS, device, options.time_stages)

@@ -31,7 +31,7 @@ def tuned(model: TiledModel, golden: Golden, record: GoldenRecord, options: RunO
     """The model with the fastest execution that the options allow and that reproduces the golden sample.
 
     Nothing is measured unless `options.batch_tiles` is given. Raises GoldenMismatch if no network reproduces the
-    sample, and InvalidDevice or UnavailableRuntime for options that cannot be met.
+    sample, and InvalidDevice for options that cannot be met.
     """
     approximate = options.search == "approximate"
     # Distances of an approximate search may be 11 % too large: the golden sample is reproduced with the exact one.

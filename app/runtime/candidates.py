@@ -9,7 +9,6 @@ from app.runtime.cuda import CudaNetwork
 from app.runtime.fused import fused_kernels_exist, fused_network, uses_winograd
 from app.runtime.hardware import precisions
 from app.runtime.network import Kernels, Network, Precision
-from app.runtime.onnx import OnnxNetwork, require_onnx
 from app.runtime.options import RunOptions
 from app.runtime.plain import plain_network
 from app.runtime.program import Pair, Program
@@ -28,7 +27,6 @@ BUILDERS: dict[Kernels, Callable[[Program, Precision, Pair | None], Network]] = 
     "fused": lambda program, precision, tile_size: fused_network(program, precision, tile_size, winograd=False),
     "plain": lambda program, precision, _: plain_network(program, precision),
     "graphs": CudaNetwork,
-    "onnx": lambda program, _, __: OnnxNetwork(program),
 }
 
 
@@ -42,34 +40,19 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """What the options allow on a device; usually the first is the fastest.
 
-    `auto` is torch: with oneDNN's fused kernels it was faster than ONNX Runtime whose threads do not spin.
-    Raises InvalidDevice or UnavailableRuntime if the options cannot be met there, see `require`.
+    Raises InvalidDevice if the options cannot be met there.
     """
-    allowed = require(options, device)
+    allowed = precisions(options.precision, device)
     return tuple(
         Candidate(precision, kernels)
         for precision in allowed
-        for kernels in _kernels(program, device, options, precision, tile_size)
+        for kernels in _kernels(program, device, precision, tile_size)
     )
 
 
-def require(options: RunOptions, device: torch.device) -> tuple[Precision, ...]:
-    """The precisions that are to be tried on a device, the best first.
-
-    Raises InvalidDevice or UnavailableRuntime if the options cannot be met there.
-    """
-    if options.runtime != "onnxruntime":
-        return precisions(options.precision, device)
-    found = precisions("float32" if options.precision == "auto" else options.precision, device)
-    require_onnx(device, found[0])
-    return found
-
-
 def _kernels(
-    program: Program, device: torch.device, options: RunOptions, precision: Precision, tile_size: Pair | None
+    program: Program, device: torch.device, precision: Precision, tile_size: Pair | None
 ) -> tuple[Kernels, ...]:
-    if options.runtime == "onnxruntime":
-        return ("onnx",)
     if device.type == "cuda":
         return ("graphs",)
     if not fused_kernels_exist():

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from app.detectors import Features
-from app.runtime.network import DTYPES, Kernels, Library, Precision
+from app.runtime.network import DTYPES, Kernels, Precision
 from app.runtime.plain import plain_network
 from app.runtime.program import Pair, Program
 
@@ -28,7 +28,6 @@ class CudaNetwork:
     the next replay can overwrite it. All of that is in the order of the current stream, and nothing waits.
     """
 
-    runtime: Library = "torch"
     kernels: Kernels = "graphs"
 
     def __init__(self, program: Program, precision: Precision, tile_size: Pair | None) -> None:

@@ -10,10 +10,9 @@ from app.detectors import Detector, Features
 from app.runtime.program import Program
 
 Precision = Literal["float32", "bfloat16", "float16"]
-Library = Literal["torch", "onnxruntime"]
-Kernels = Literal["winograd", "fused", "plain", "graphs", "onnx", "modules"]
-"""oneDNN's fused kernels with and without Winograd's transforms, torch's operations, CUDA graphs, ONNX Runtime, or a
-detector's own modules.
+Kernels = Literal["winograd", "fused", "plain", "graphs", "modules"]
+"""oneDNN's fused kernels with and without Winograd's transforms, torch's operations, CUDA graphs, or a detector's own
+modules.
 """
 DTYPES: dict[Precision, torch.dtype] = {
     "float32": torch.float32,
@@ -30,10 +29,6 @@ class Network(Protocol):
     """
 
     @property
-    def runtime(self) -> Library:
-        """The library that computes."""
-
-    @property
     def kernels(self) -> Kernels:
         """What computes."""
 
@@ -48,7 +43,6 @@ class Network(Protocol):
 class Eager:
     """The detector's own modules, as they are at each call: what is being trained must be run so."""
 
-    runtime: Library = "torch"
     kernels: Kernels = "modules"
     precision: Precision = "float32"
 
@@ -65,8 +59,6 @@ class StraightLine:
 
     They are given tiles in float32, and other values as earlier operations returned them.
     """
-
-    runtime: Library = "torch"
 
     def __init__(
         self,

@@ -5,7 +5,6 @@ from typing import Literal
 
 from app.detectors import SearchMode
 
-Runtime = Literal["auto", "torch", "onnxruntime"]
 PrecisionChoice = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -20,7 +19,6 @@ class RunOptions:
     faster. `time_stages` adds up the time of each stage of a model's work.
     """
 
-    runtime: Runtime = "auto"
     precision: PrecisionChoice = "float32"
     search: SearchMode = "auto"
     batch_tiles: int | None = None

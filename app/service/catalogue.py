@@ -180,11 +180,10 @@ def _log_ready(artifact: Artifact, unchanged: bool) -> None:
         return
     model = artifact.model
     _log.info(
-        "model %s version %d is ready: %s by %s (%s) on %s, %d tiles at once",
+        "model %s version %d is ready: %s by %s kernels on %s, %d tiles at once",
         artifact.name,
         artifact.version,
         model.network.precision,
-        model.network.runtime,
         model.network.kernels,
         ", ".join(str(each.device) for each in artifact.models),
         model.batch_tiles,

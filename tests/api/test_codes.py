@@ -32,7 +32,6 @@ NEVER_ANSWERED = {  # the command line's, or bases of those that are raised
     "invalid_training",
     "unsupported_import",
     "invalid_device",
-    "unavailable_runtime",
 }
 
 

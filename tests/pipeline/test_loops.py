@@ -7,13 +7,11 @@ from torch import Tensor
 from app.detectors import Features
 from app.pipeline import Loops
 from app.runtime import Kernels, Precision
-from app.runtime.network import Library
 
 
 class Meeting:
     """A network whose calls wait until as many run at once as are expected."""
 
-    runtime: Library = "torch"
     kernels: Kernels = "modules"
     precision: Precision = "float32"
 

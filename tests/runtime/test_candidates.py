@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from app.errors import InvalidDevice, UnavailableRuntime
-from app.runtime import RunOptions, build_network, candidates, onnx, require, trace
+from app.errors import InvalidDevice
+from app.runtime import RunOptions, build_network, candidates, precisions, trace
 from app.runtime.cuda import captured_size
 from app.runtime.fused import fused_kernels_exist
 from app.runtime.hardware import fast_precision
@@ -14,36 +14,20 @@ CPU = torch.device("cpu")
 def test_auto_tries_the_fast_precision_of_the_hardware_first() -> None:
     fast = fast_precision(CPU)
     expected = ("float32",) if fast is None else (fast, "float32")
-    assert require(RunOptions(precision="auto"), CPU) == expected
-    assert require(RunOptions(precision="float32"), CPU) == ("float32",)
+    assert precisions("auto", CPU) == expected
+    assert precisions("float32", CPU) == ("float32",)
 
 
 def test_a_precision_that_would_be_emulated_is_refused_with_what_works() -> None:
     with pytest.raises(InvalidDevice, match=r"precision is float16, and cpu computes float32.*use auto"):
-        require(RunOptions(precision="float16"), CPU)
+        precisions("float16", CPU)
 
 
-def test_onnxruntime_runs_in_float32() -> None:
-    assert require(RunOptions("onnxruntime", "auto"), CPU) == ("float32",)
-    with pytest.raises((UnavailableRuntime, InvalidDevice)):
-        require(RunOptions("onnxruntime", "bfloat16"), CPU)
-
-
-def test_a_runtime_that_is_not_installed_is_told_with_the_command_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(onnx, "PACKAGES", ("a_package_that_nobody_has",))
-    with pytest.raises(UnavailableRuntime, match=r"pip install 'tessera\[onnxruntime\]'"):
-        require(RunOptions("onnxruntime"), CPU)
-
-
-@pytest.mark.parametrize(("runtime", "name"), [("auto", "torch"), ("torch", "torch"), ("onnxruntime", "onnxruntime")])
-def test_a_network_says_what_runs_it(build: Build, runtime: str, name: str) -> None:
-    options = RunOptions(runtime)  # type: ignore[arg-type]  # parametrised
+def test_a_network_says_what_runs_it(build: Build) -> None:
     program = trace(build("patchcore", "resnet18"))
-    for candidate in candidates(program, CPU, options, (64, 64)):
+    for candidate in candidates(program, CPU, RunOptions(), (64, 64)):
         network = build_network(program, candidate, (64, 64))
-        assert (network.runtime, network.precision, network.kernels) == (name, "float32", candidate.kernels)
+        assert (network.precision, network.kernels) == ("float32", candidate.kernels)
 
 
 def test_winograd_is_a_candidate_where_it_applies(build: Build) -> None:

@@ -9,7 +9,6 @@ from torch import Tensor
 from app.detectors import DETECTORS, Detector, Features
 from app.runtime.fused import fused_kernels_exist, fused_network
 from app.runtime.network import Network
-from app.runtime.onnx import OnnxNetwork
 from app.runtime.plain import plain_network
 from app.runtime.program import Program
 from app.runtime.tracing import trace
@@ -18,7 +17,6 @@ from tests.runtime.conftest import Build
 SIZE = (64, 96)
 NETWORKS: dict[str, Callable[[Program], Network]] = {
     "plain": lambda program: plain_network(program, "float32"),
-    "onnxruntime": OnnxNetwork,
 }
 HALF: dict[str, Callable[[Program], Network]] = {"plain": lambda program: plain_network(program, "bfloat16")}
 if fused_kernels_exist():

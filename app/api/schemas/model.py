@@ -1,7 +1,7 @@
 """The bodies that tell what is served."""
 
 from dataclasses import asdict
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 
@@ -16,9 +16,9 @@ from app.trials import Trial
 StateName = Literal["loading", "ready", "failed"]
 TilingModeName = Literal["padding", "interpolation"]
 BlendName = Literal["mean", "gaussian"]
-RuntimeName = Literal["torch", "onnxruntime"]
+RuntimeName = Literal["torch"]
 PrecisionName = Literal["float32", "bfloat16", "float16"]
-KernelsName = Literal["winograd", "fused", "plain", "graphs", "onnx", "modules"]
+KernelsName = Literal["winograd", "fused", "plain", "graphs", "modules"]
 SearchModeName = Literal["auto", "exact", "approximate"]
 SearchMethodName = Literal["bounds", "kernels", "blocks"]
 CodesName = Literal["int8", "bfloat16", "float32"]
@@ -181,10 +181,14 @@ class ExecutionBody(BaseModel):
     """How a model is run here."""
 
     devices: list[str] = Field(description="What computes.", examples=[["cpu"]])
-    runtime: RuntimeName = Field(description="The library that runs the network.")
+    runtime: RuntimeName = Field(
+        default="torch",
+        description="The library that runs the network.",
+        json_schema_extra={"enum": list(get_args(RuntimeName))},
+    )
     kernels: KernelsName = Field(
         description="What runs it: oneDNN's fused kernels, with or without Winograd's transforms (winograd, fused), "
-        "torch's own (plain), CUDA graphs (graphs), ONNX Runtime (onnx), or the detector's modules (modules)."
+        "torch's own (plain), CUDA graphs (graphs), or the detector's modules (modules)."
     )
     precision: PrecisionName = Field(description="What the network is computed in.")
     batch_tiles: int = Field(description="How many tiles are run at once, at most.", examples=[16])
@@ -207,7 +211,6 @@ class ExecutionBody(BaseModel):
         model, search = artifact.model, artifact.model.detector.search
         return cls(
             devices=[str(each.device) for each in artifact.models],
-            runtime=model.network.runtime,
             kernels=model.network.kernels,
             precision=model.network.precision,
             batch_tiles=model.batch_tiles,
