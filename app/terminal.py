@@ -12,7 +12,7 @@ from rich.progress import Progress as ProgressBars
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
 from rich.text import Text
 
-from app.detectors import Progress
+from app.progress import Progress
 
 LINE_S = 30.0
 

@@ -78,7 +78,7 @@ def test_the_commands_that_the_readme_shows_are_understood() -> None:
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("tessera ")]
     assert {command[0] for command in commands} >= {"train", "predict", "evaluate", "import", "models"}
     for command in commands:
-        assert build_parser().parse_args(command).command == command[0]
+        assert build_parser(command).parse_args(command).command == command[0]
 
 
 def test_the_program_that_the_readme_shows_finds_what_it_imports() -> None:

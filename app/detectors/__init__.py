@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.detectors.base import Detector, Features, Measurement, Progress, silent
+from app.detectors.base import Detector, Features, Measurement
 from app.detectors.gradient import GradientDetector
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.padim import Padim
@@ -28,11 +28,9 @@ __all__ = [
     "OnePassDetector",
     "Padim",
     "Patchcore",
-    "Progress",
     "ReverseDistillation",
     "SearchChoice",
     "SearchMethod",
     "SearchMode",
     "Stfpm",
-    "silent",
 ]

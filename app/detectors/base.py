@@ -17,7 +17,7 @@ A detector is fitted in one pass (`one_pass.py`) or by gradient descent (`gradie
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,17 +34,6 @@ Place = tuple[int, int]
 
 STEP_CELLS = {"cpu": 2**13, "cuda": 2**17}
 """A few milliseconds' work for most detectors, by the kind of device."""
-
-
-class Progress(Protocol):
-    """Who watches long work."""
-
-    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
-        """Told what is being done, how much of it is done, how much there is, and what else is known of it."""
-
-
-def silent(stage: str, done: int, total: int, note: str = "") -> None:
-    """The progress of work that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)

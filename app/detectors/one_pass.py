@@ -3,7 +3,8 @@
 from abc import abstractmethod
 from typing import Protocol
 
-from app.detectors.base import Detector, Features, Progress
+from app.detectors.base import Detector, Features
+from app.progress import Progress
 
 
 class Fitter(Protocol):

@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.backbones import LAYER_STRIDES
-from app.detectors.base import Features, Measurement, Place, Progress
+from app.detectors.base import Features, Measurement, Place
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths
 from app.errors import InvalidDataset
+from app.progress import Progress
 from app.scoring import MapRule
 
 DEFAULT_FEATURES = {"resnet12": 100, "resnet18": 100, "wide_resnet50_2": 550}

@@ -8,12 +8,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.backbones import LAYER_STRIDES
-from app.detectors.base import Features, Measurement, Place, Progress
+from app.detectors.base import Features, Measurement, Place
 from app.detectors.coreset import FANOUT, k_center_greedy, selection_bytes
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
 from app.errors import InvalidDataset
+from app.progress import Progress
 from app.scoring import MapRule
 from app.trials import Timer
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.data import LabelledPicture, OnUnreadable
-from app.detectors import Progress, silent
 from app.errors import InvalidArtifact, InvalidDataset
 from app.evaluation.pixel_store import BLOCK, PixelStore, StoredPixels
 from app.evaluation.reading import read
 from app.evaluation.result import Evaluation, PictureResult, Unreadable
 from app.evaluation.summary import Measured, summarise
 from app.pipeline import Outcome, TiledModel, predict
+from app.progress import Progress, silent
 from app.scoring import Calibration
 from app.tiling import Size
 

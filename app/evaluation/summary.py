@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.detectors import Progress
 from app.evaluation.pixel_store import PixelStore, StoredPixels
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult, Unreadable
+from app.progress import Progress
 from app.scoring import Calibration, Confusion, Ranking, auroc, rank, steps_of, totals_of
 
 

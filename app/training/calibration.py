@@ -8,11 +8,11 @@ from pathlib import Path
 
 from app.artifacts import Protocol
 from app.data import GOOD, DataModule, LabelledPicture, UnreadablePolicy, decoded, require_share, spread
-from app.detectors import Progress, silent
 from app.errors import InvalidDataset
 from app.evaluation import Evaluation, Procedure, Sight, evaluate
 from app.evaluation.evaluate import unseen
 from app.pipeline import TiledModel, predict
+from app.progress import Progress, silent
 from app.scoring import (
     Calibration,
     calibrate_as_reference,

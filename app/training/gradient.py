@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.detectors import GradientDetector, Progress, silent
+from app.detectors import GradientDetector
 from app.errors import InvalidTraining
 from app.pipeline import TiledModel
+from app.progress import Progress, silent
 from app.training.backpropagation import Backpropagation
 from app.training.checkpoint import Checkpoint
 from app.training.early_stopping import EarlyStopping

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from app.detectors import OnePassDetector, Progress, silent
+from app.detectors import OnePassDetector
 from app.pipeline import TiledModel
 from app.pipeline.parts import FeatureStitcher
+from app.progress import Progress, silent
 from app.tiling import Size
 
 

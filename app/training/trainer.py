@@ -6,9 +6,10 @@ import torch
 
 from app.artifacts import Entry, ModelRepository, Record, TrainingRecord, write_artifact
 from app.data import KEEP_BYTES, Loader, UnreadablePolicy, decoded
-from app.detectors import GradientDetector, Progress
+from app.detectors import GradientDetector
 from app.evaluation import Procedure
 from app.pipeline import TiledModel
+from app.progress import Progress
 from app.training.calibration import Means
 from app.training.checkpoint import Checkpoint
 from app.training.fingerprint import fingerprint

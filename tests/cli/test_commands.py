@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from PIL import Image
 
 from app.artifacts import ModelRepository, manifest_digest, read_manifest
 from app.cli import main
+from app.cli.commands import COMMANDS
 from tests.conftest import draw_surface
 
 
@@ -168,3 +171,18 @@ def test_settings_of_the_server_are_flags(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit) as stopped:
         main(["serve", "--models_dir", "nowhere", "--port", "0"])
     assert "nowhere is not a directory" in str(stopped.value)
+
+
+def test_help_is_there_before_torch_could_be_imported() -> None:
+    program = "import sys; from app.__main__ import main; sys.argv[1:] = ['--help']\n"
+    program += "try:\n    main()\nexcept SystemExit:\n    assert not {'torch', 'fastapi'} & set(sys.modules)\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert all(f"    {name} " in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_what_it_takes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([name, "--help"])
+    assert end.value.code == 0
+    assert f"tessera [options] {name}" in capsys.readouterr().out

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 
 from app.backbones import ResNet
-from app.detectors import Progress
 from app.errors import InvalidTraining
+from app.progress import Progress
 from app.runtime.hardware import fast_precision
 from app.training.checkpoint import Checkpoint
 from app.training.distillation.lessons import Lessons

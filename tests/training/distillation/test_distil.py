@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from app.backbones import ResNet, load_weights
 from app.cli import main as tessera
-from app.detectors import silent
 from app.errors import InvalidTraining
+from app.progress import silent
 from app.training.checkpoint import Checkpoint
 from app.training.distillation import DistillationRecipe, Teacher, distil
 from app.training.distillation.lessons import Lessons
