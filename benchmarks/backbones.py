@@ -107,7 +107,7 @@ def _tiles_per_s(backbones: dict[str, Backbone], precision: Precision) -> dict[s
     networks = {}
     for name, backbone in backbones.items():
         detector = Patchcore(backbone.architecture, LAYERS, backbone_weights=str(backbone.weights))
-        detector.load_backbone()
+        detector.load_weights()
         model = TiledModel(detector, Preprocessing(), Tiling(tile_size=TILE))
         networks[name] = build_network(trace(model.detector), Candidate(precision, "fused"), (TILE, TILE))
     times: dict[str, list[float]] = {name: [] for name in networks}

@@ -31,8 +31,9 @@ def main() -> None:
     """The command line."""
     given = with_data(__doc__).parse_args()
     torch.manual_seed(0)
-    model = TiledModel(build(NAME), Preprocessing(SETTING.size), Tiling(tile_size=SETTING.tile))
-    load_weights(model.detector.backbone, given.weights)
+    detector = build(NAME)
+    load_weights(detector.backbone, given.weights)
+    model = TiledModel(detector, Preprocessing(SETTING.size), Tiling(tile_size=SETTING.tile))
     fit_as_set(NAME, model, training_pictures(given.root, NAME), 0)
     exact, exact_maps = _tested(model, "float32", given.root)
     half, half_maps = _tested(model, "bfloat16", given.root)

@@ -7,13 +7,8 @@ import yaml
 
 from app.errors import InvalidTraining
 
-CLASSES = {
-    "model": ("Padim", "Patchcore", "Stfpm", "ReverseDistillation"),
-    "data": ("MVTec", "Folder", "CsvList"),
-    "calibration": ("HoldOut", "Labelled", "Reference"),
-    "trainer.callbacks": ("TilerConfigurationCallback", "EarlyStopping"),
-}
-"""The classes that an option takes."""
+OPTIONS = ("model", "data", "calibration", "trainer.callbacks")
+"""The options that take a class."""
 OTHER_NAMES = {"mvtecad": "MVTec"}  # anomalib 2
 
 
@@ -35,20 +30,33 @@ def translated(arguments: Sequence[str]) -> list[str]:
     return found
 
 
+def _classes(group: str) -> tuple[str, ...]:
+    """The names of the classes that an option takes; imports torch."""
+    if group == "model":
+        from app.detectors import DETECTORS
+
+        return tuple(kind.__name__ for kind in DETECTORS.values())
+    return {
+        "data": ("MVTec", "Folder", "CsvList"),
+        "calibration": ("HoldOut", "Labelled", "Reference"),
+        "trainer.callbacks": ("TilerConfigurationCallback", "EarlyStopping"),
+    }[group]
+
+
 def _group(option: str) -> str:
     """The option without its dashes and plus, if it takes a class."""
     bare = option.removeprefix("--").removesuffix("+")
-    return bare if option.startswith("--") and bare in CLASSES else ""
+    return bare if option.startswith("--") and bare in OPTIONS else ""
 
 
 def _known(group: str, name: str) -> str:
     if name[:1] in "{[" or not name:  # a class with its parameters, in JSON
         return name
     last = name.rpartition(".")[2]
-    for known in CLASSES[group]:
+    for known in _classes(group):
         if OTHER_NAMES.get(last.lower(), last).lower() == known.lower():
             return known
-    raise InvalidTraining(f"--{group} {name} is not known; use {', '.join(CLASSES[group])}")
+    raise InvalidTraining(f"--{group} {name} is not known; use {', '.join(_classes(group))}")
 
 
 def _configuration(path: Path) -> str:
@@ -66,10 +74,10 @@ def _renamed(content: object, place: str) -> object:
     if isinstance(content, dict):
         return {
             key: _known(place, value)
-            if key == "class_path" and place in CLASSES and isinstance(value, str)
+            if key == "class_path" and place in OPTIONS and isinstance(value, str)
             else _renamed(value, place if key in ("class_path", "init_args") else f"{place}.{key}".strip("."))
             for key, value in content.items()
         }
-    if isinstance(content, list) and place in CLASSES:
+    if isinstance(content, list) and place in OPTIONS:
         return [_renamed(each, place) for each in content]
-    return _known(place, content) if isinstance(content, str) and place in CLASSES else content
+    return _known(place, content) if isinstance(content, str) and place in OPTIONS else content

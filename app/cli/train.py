@@ -1,16 +1,15 @@
 """`tessera train`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from jsonargparse import ArgumentParser, Namespace
 
 from app.artifacts import ModelRepository
-from app.backbones import SHIPPED_NAMES
 from app.cli.instantiation import instantiated
 from app.cli.repository import add_repository
 from app.data import DataModule
-from app.detectors import Detector, GradientDetector
+from app.detectors import DETECTORS, Detector, GradientDetector
 from app.errors import InvalidTiling
 from app.pipeline import resolve_device
 from app.terminal import console, progress_bars, say_skipped
@@ -24,9 +23,7 @@ def parser() -> ArgumentParser:
         description="Train a model on normal pictures, and write it as the next version of its name."
     )
     parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_subclass_arguments(
-        Detector, "model", required=True, help="Padim, Patchcore, Stfpm or ReverseDistillation, with its parameters"
-    )
+    parser.add_subclass_arguments(Detector, "model", required=True, help=f"{_listed(DETECTORS)}, with its parameters")
     parser.add_subclass_arguments(DataModule, "data", required=True, help="where the pictures are, with its parameters")
     parser.add_class_arguments(Tiling, "tiling")
     parser.add_class_arguments(TrainerOptions, "trainer")
@@ -41,6 +38,11 @@ def parser() -> ArgumentParser:
         "--resume", type=bool, default=True, help="whether to go on where the same training was interrupted"
     )
     return parser
+
+
+def _listed(kinds: Mapping[str, type]) -> str:
+    *others, last = (kind.__name__ for kind in kinds.values())
+    return f"{', '.join(others)} or {last}"
 
 
 def run(options: Namespace) -> int:
@@ -66,19 +68,13 @@ def run(options: Namespace) -> int:
         f"about {job.needed_bytes / 2**20:,.0f} MiB of memory on {device}",
         soft_wrap=True,
     )
-    console.print(f"backbone: {values.model.backbone.architecture}, weights: {_weights(values.model)}", soft_wrap=True)
+    console.print(values.model.description, soft_wrap=True)
     for note in _notes(recipe, job):
         console.print(f"note: {note}", soft_wrap=True)
     with progress_bars() as report:
         entry = train(recipe, job, repository, options.name, device, report)
     console.print(f"wrote version {entry.version} of {entry.name} to {entry.path}", soft_wrap=True)
     return 0
-
-
-def _weights(detector: Detector) -> str:
-    if detector.weights_name in SHIPPED_NAMES.values():
-        return f"{detector.weights_name}, which come with the program"
-    return detector.weights_name
 
 
 def _notes(recipe: Recipe, job: Job) -> Iterator[str]:
@@ -88,8 +84,7 @@ def _notes(recipe: Recipe, job: Job) -> Iterator[str]:
             "the only picture is trained and calibrated on. Others score higher than it, so many normal ones may be "
             "called anomalous; train with more of them, or give requests a `threshold`"
         )
-    if not recipe.detector.pre_trained:
-        yield "pre_trained is false: the backbone's weights are random, and the model will find little"
+    yield from recipe.detector.doubts
     if isinstance(recipe.detector, GradientDetector):
         yield "if it is stopped or killed, the same command goes on from the last checkpoint"
     elif recipe.trainer.early_stopping or (recipe.trainer.max_epochs or 1) > 1:

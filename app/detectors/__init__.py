@@ -1,7 +1,5 @@
 """Networks with a fitted state that tell how unlike the normal pictures each cell of a picture is."""
 
-from collections.abc import Callable
-
 from app.detectors.base import Detector, Features, Measurement
 from app.detectors.gradient import GradientDetector
 from app.detectors.one_pass import Fitter, OnePassDetector
@@ -10,16 +8,14 @@ from app.detectors.patchcore import Patchcore
 from app.detectors.reverse_distillation import ReverseDistillation
 from app.detectors.search import SearchChoice, SearchMethod, SearchMode
 from app.detectors.stfpm import Stfpm
+from app.detectors.with_backbone import BackboneDetector
 
-DETECTORS: dict[str, Callable[..., Detector]] = {
-    "padim": Padim,
-    "patchcore": Patchcore,
-    "stfpm": Stfpm,
-    "reverse_distillation": ReverseDistillation,
-}
+DETECTORS: dict[str, type[Detector]] = {kind.name: kind for kind in (Padim, Patchcore, Stfpm, ReverseDistillation)}
+"""All detectors, by the names that manifests have."""
 
 __all__ = [
     "DETECTORS",
+    "BackboneDetector",
     "Detector",
     "Features",
     "Fitter",

@@ -22,9 +22,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from app.backbones import ResNet, default_weights, initialise, load_weights
 from app.detectors.search import SearchChoice, SearchMode
-from app.errors import InvalidWeights
 from app.scoring import MapRule
 from app.trials import Timer
 
@@ -45,33 +43,40 @@ class Measurement:
 
 
 class Detector(nn.Module, ABC):
-    """A network and its fitted state."""
+    """A network and its fitted state: all that the rest of the program asks of a detector.
+
+    A new one is a subclass in a module of its own, and an entry in `DETECTORS`; `tests/detectors/test_detectors.py`
+    holds what each must fulfil. Its constructor's arguments are the options of `tessera train`.
+    """
 
     name: ClassVar[str]
+    """Its name in manifests and in `DETECTORS`."""
     map_rule: MapRule
-
-    def __init__(
-        self, backbone: str, layers: Sequence[str], pre_trained: bool = True, backbone_weights: str | None = None
-    ) -> None:
-        super().__init__()
-        if backbone_weights is not None and not pre_trained:
-            raise InvalidWeights("pre_trained is false, and backbone_weights name some; leave one of them out")
-        self.backbone = ResNet(backbone, layers).requires_grad_(False).eval()
-        if not pre_trained:
-            initialise(self.backbone, zero_last=True)
-        self.pre_trained, self.backbone_weights = pre_trained, backbone_weights
+    """How distances of cells become the anomaly map."""
+    less_memory: ClassVar[str] = ""
+    """The options, in words, that let its training take less memory."""
 
     @property
-    def weights_name(self) -> str:
-        """What `load_backbone` loads: a file, the name of weights, or `random`."""
-        return (self.backbone_weights or default_weights(self.backbone)) if self.pre_trained else "random"
+    def weights_name(self) -> str | None:
+        """What `load_weights` loads: a file, or the name of weights; None: the network has no weights to load."""
+        return None
 
-    def load_backbone(self) -> str:
-        """Loads the backbone's weights to train with, and returns where they came from; raises InvalidWeights.
+    def load_weights(self) -> str:
+        """Loads the weights that the network begins a training with, and returns where they came from.
 
-        A fitted detector brings its own.
+        A fitted detector brings its own. Raises InvalidWeights.
         """
-        return load_weights(self.backbone, self.backbone_weights) if self.pre_trained else self.weights_name
+        return self.weights_name or "none"
+
+    @property
+    def description(self) -> str:
+        """What the network is, for people."""
+        return self.name
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Sentences on what makes it likely that a training finds little; for people."""
+        return ()
 
     @property
     @abstractmethod
@@ -98,9 +103,9 @@ class Detector(nn.Module, ABC):
         return STEP_CELLS[device.type]
 
     @property
+    @abstractmethod
     def stride(self) -> int:
-        """The stride of the deepest layer: tiles must lie on its grid."""
-        return self.backbone.stride
+        """The stride in pixels on whose grid tiles must lie: a multiple of all feature strides."""
 
     @property
     def tile_multiple(self) -> int:
@@ -111,6 +116,14 @@ class Detector(nn.Module, ABC):
     def image_size_is_fixed(self) -> bool:
         """Whether pictures must have the size of those that the detector was fitted to."""
         return False
+
+    @abstractmethod
+    def training_bytes(self, pictures: int, grid: tuple[int, int], pixels: int) -> int:
+        """An upper bound of the bytes that a training holds.
+
+        `grid` is the `(rows, columns)` of cells of the first feature in the largest picture, and `pixels` how many
+        pixels the tiles of one batch have together.
+        """
 
     @abstractmethod
     def network(self, tiles: Tensor) -> Features:
@@ -161,9 +174,3 @@ class Detector(nn.Module, ABC):
                 setattr(self, name, torch.empty_like(state[name], device="meta"))
         self.load_state_dict(dict(state), assign=True)
         self.eval()
-
-    def train(self, mode: bool = True) -> "Detector":
-        """Keeps the frozen backbone in evaluation mode, so that its batch norm statistics never move."""
-        super().train(mode)
-        self.backbone.eval()
-        return self

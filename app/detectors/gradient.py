@@ -16,18 +16,25 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from app.backbones import LAYER_STRIDES
-from app.detectors.base import Detector, Features, Measurement, Place
+from app.backbones import ARCHITECTURES, LAYER_STRIDES
+from app.detectors.base import Features, Measurement, Place
+from app.detectors.with_backbone import BackboneDetector
 
+GRAPH_VALUES_PER_PIXEL = {False: 300, True: 1000}
+"""The most values that are kept for the gradients, for each pixel of input, of backbones without and with bottlenecks:
+253 and 825 were measured.
+"""
+OPTIMIZER_COPIES = 4  # weights, gradients, and two moments
 EPSILON = 1e-12  # the least length of a vector, as in torch.nn.functional.normalize
 
 
-class GradientDetector(Detector):
+class GradientDetector(BackboneDetector):
     """A frozen network, the backbone, and networks that learn to predict its features."""
 
     reduction: ClassVar[Literal["mean", "sum"]]
     """How the losses of a step's pictures are put together."""
     default_max_epochs: ClassVar[int]
+    less_memory = "a smaller backbone, or fewer tiles at once (trainer.batch_tiles)"
 
     @property
     def feature_strides(self) -> tuple[int, ...]:
@@ -38,6 +45,12 @@ class GradientDetector(Detector):
     def map_strides(self) -> tuple[int, ...]:
         """One a layer."""
         return tuple(LAYER_STRIDES[layer] for layer in self.backbone.layers)
+
+    def training_bytes(self, pictures: int, grid: tuple[int, int], pixels: int) -> int:
+        """See Detector."""
+        parameters = sum(each.numel() for network in self.learners for each in network.parameters())
+        values = GRAPH_VALUES_PER_PIXEL[ARCHITECTURES[self.backbone.architecture].bottleneck]
+        return 4 * (OPTIMIZER_COPIES * parameters + values * pixels)
 
     @torch.no_grad()
     def targets(self, tiles: Tensor) -> Features:

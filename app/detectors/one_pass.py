@@ -1,4 +1,4 @@
-"""What detectors do that are fitted in one pass: they look at each normal picture once."""
+"""What detectors do that are fitted in one pass: they see each normal picture once."""
 
 from abc import abstractmethod
 from typing import Protocol
@@ -27,3 +27,11 @@ class OnePassDetector(Detector):
     @abstractmethod
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
         """How many bytes fitting holds at most, apart from the network and one batch of tiles."""
+
+    @abstractmethod
+    def activation_bytes(self, pixels: int) -> int:
+        """The most bytes that the network's values take for so many pixels."""
+
+    def training_bytes(self, pictures: int, grid: tuple[int, int], pixels: int) -> int:
+        """See Detector."""
+        return self.fitting_memory(pictures, grid) + self.activation_bytes(pixels)

@@ -11,6 +11,7 @@ from app.backbones import LAYER_STRIDES
 from app.detectors.base import Features, Measurement, Place
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths
+from app.detectors.with_backbone import BackboneDetector
 from app.errors import InvalidDataset
 from app.progress import Progress
 from app.scoring import MapRule
@@ -21,7 +22,7 @@ FIT_PICTURES = 8  # their embeddings are added to the covariances in one product
 FIT_POSITIONS = 2048
 
 
-class Padim(OnePassDetector):
+class Padim(BackboneDetector, OnePassDetector):
     """Distances are Mahalanobis distances to the Gaussian of the embedding's position.
 
     Positions are cells of the first layer's grid, so a fitted detector takes pictures of one size.
@@ -37,6 +38,7 @@ class Padim(OnePassDetector):
     """
 
     name = "padim"
+    less_memory = "a smaller backbone, or fewer channels (n_features)"
     map_rule = MapRule(upsampling="bilinear", blur=True)
     idx: Tensor  # [c] int64, the channels
     order: Tensor | None  # [c] int64, which of the channels in the layers' order each is; None if they are in it

@@ -13,6 +13,7 @@ from app.detectors.coreset import FANOUT, k_center_greedy, selection_bytes
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
+from app.detectors.with_backbone import BackboneDetector
 from app.errors import InvalidDataset
 from app.progress import Progress
 from app.scoring import MapRule
@@ -22,7 +23,7 @@ STEP_DISTANCES = 2**27  # between patches and those of the bank
 ROWS = 4096  # of the bank that are compared with one patch at a time
 
 
-class Patchcore(OnePassDetector):
+class Patchcore(BackboneDetector, OnePassDetector):
     """Distances are those to the nearest patch of the memory bank.
 
     The bank holds a share of all patches of the training pictures, chosen by k-center-greedy. While fitting a bounded
@@ -42,6 +43,7 @@ class Patchcore(OnePassDetector):
     """
 
     name = "patchcore"
+    less_memory = "a smaller backbone, coreset or store (coreset_sampling_ratio, max_store_mib)"
     map_rule = MapRule(upsampling="nearest", blur=True)
     memory_bank: Tensor  # [M,C]
 

@@ -12,7 +12,7 @@ from app.errors import InvalidDataset
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
 from app.tiling import Size, TilePlan, Tiling
 from app.training.calibration import CalibrationProtocol, HoldOut
-from app.training.memory import estimated_bytes, require
+from app.training.memory import require
 from app.training.options import TrainerOptions
 from app.training.validation import labelled_pictures
 
@@ -67,8 +67,8 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     grid = max(plan.y.cells(stride) for plan in plans), max(plan.x.cells(stride) for plan in plans)
     largest = max((plan.input_size for plan in plans), key=lambda size: size[0] * size[1])
     batch_tiles = _batch_tiles(recipe, plans, device)
-    needed = estimated_bytes(recipe.detector, len(fit), grid, largest, batch_tiles)
-    require(needed, device)
+    needed = recipe.detector.training_bytes(len(fit), grid, batch_tiles * largest[0] * largest[1])
+    require(needed, device, recipe.detector)
     return Job(fit, calibrate, division.protocol, preprocessing, grid, batch_tiles, needed)
 
 

@@ -29,7 +29,7 @@ def train(
     repository.next_version(name)  # refuses a bad name before the work, not after it
     if recipe.seed is not None:
         torch.manual_seed(recipe.seed)
-    source = recipe.detector.load_backbone()
+    source = recipe.detector.load_weights()
     model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
     own = fingerprint(recipe, job, source)
     with workspace(repository.prepare(name), own) as path:  # refuses a place that cannot be written to, too
@@ -49,7 +49,7 @@ def _train(
     lost: set[Path] = set()
     unreadable = _remembering(recipe, lost)
     means = Means(recipe.data.num_workers, job.batch_tiles, unreadable)
-    with explaining_memory(model.device):
+    with explaining_memory(model.device, model.detector):
         training = _fit(model, recipe, job, checkpoint, unreadable, progress)
         calibrated = recipe.calibration.calibrate(model, job.calibrate, means, progress)
     record = Record(

@@ -42,7 +42,7 @@ def make_detector(name: str, setting: Setting) -> Detector:
     """A detector on the CPU: fitted to a few pictures, or with a student that differs from its teacher a little."""
     options = {"n_features": setting.scale.padim_features} if name == "padim" else {}
     detector = DETECTORS[name](backbone="resnet18", **options)
-    detector.load_backbone()
+    detector.load_weights()
     if isinstance(detector, Patchcore):
         detector.memory_bank = _bank(detector, setting)
     elif isinstance(detector, OnePassDetector):

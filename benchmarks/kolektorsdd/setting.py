@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.data import LabelledPicture, MVTec
-from app.detectors import Detector, Padim, Patchcore, ReverseDistillation, Stfpm
+from app.detectors import BackboneDetector, Padim, Patchcore, ReverseDistillation, Stfpm
 from app.tiling import Size
 
 
@@ -33,9 +33,9 @@ SETTINGS = {
 CORESET_RATIO = 0.01
 
 
-def build(name: str, backbone: str = "resnet18") -> Detector:
+def build(name: str, backbone: str = "resnet18") -> BackboneDetector:
     """The detector, with random weights."""
-    detectors: dict[str, Detector] = {
+    detectors: dict[str, BackboneDetector] = {
         "padim": Padim(backbone),
         "patchcore": Patchcore(backbone, coreset_sampling_ratio=CORESET_RATIO, num_neighbors=9),
         "stfpm": Stfpm(backbone),

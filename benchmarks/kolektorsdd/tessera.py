@@ -29,8 +29,9 @@ def main(
     """The figures; `start` holds the tensors that the other program started from."""
     torch.manual_seed(seed)
     setting = SETTINGS[name]
-    model = TiledModel(build(name, backbone), Preprocessing(setting.size), Tiling(tile_size=setting.tile))
-    load_weights(model.detector.backbone, weights)
+    detector = build(name, backbone)
+    load_weights(detector.backbone, weights)
+    model = TiledModel(detector, Preprocessing(setting.size), Tiling(tile_size=setting.tile))
     if start is not None and start.is_file():
         model.detector.load_state_dict(load_file(start), strict=False)
     watch = Stopwatch()

@@ -69,7 +69,7 @@ def trained(surfaces: Path, arguments: list[str]) -> Manifest:
 def test_python_flags_and_a_file_train_the_same(surfaces: Path, name: str) -> None:
     tiling: dict[str, object] = {"enable": True, "tile_size": [128, 64], "stride": 64}
     torch.manual_seed(0)  # as the command line does before it makes the detector
-    detector = DETECTORS[name](backbone="resnet18", backbone_weights=str(surfaces / "r18.safetensors"))  # type: ignore[call-arg]  # layers have defaults
+    detector = DETECTORS[name](backbone="resnet18", backbone_weights=str(surfaces / "r18.safetensors"))
     engine = Engine(
         callbacks=[TilerConfigurationCallback(enable=True, tile_size=[128, 64], stride=64)],
         max_epochs=1,

@@ -60,7 +60,7 @@ def test_a_detector_is_restored_by_its_parameters_and_state(detector: Detector) 
     restored.load_fitted_state(detector.state_dict())
     tiles = torch.randn(1, 3, 64, 96)
     for model in (detector, restored):
-        assert not model.backbone.training
+        assert not model.get_submodule("backbone").training
     first, second = (model.measure(model.embed(tiles), [(0, 0)]).distances[0] for model in (detector, restored))
     assert torch.equal(first, second)
 
@@ -72,4 +72,4 @@ def test_a_state_of_another_detector_is_refused(detector: Detector) -> None:
 
 def test_the_backbone_stays_in_evaluation_mode(detector: Detector) -> None:
     detector.train()
-    assert not any(module.training for module in detector.backbone.modules())
+    assert not any(module.training for module in detector.get_submodule("backbone").modules())

@@ -64,7 +64,7 @@ def patchcore(mode: Mode) -> tuple[Any, TiledModel]:
 
 
 def _fitted(theirs: Any, detector: OnePassDetector, mode: Mode, end: Callable[[], None]) -> tuple[Any, TiledModel]:
-    detector.backbone.load_state_dict(theirs.feature_extractor.feature_extractor.state_dict())
+    detector.get_submodule("backbone").load_state_dict(theirs.feature_extractor.feature_extractor.state_dict())
     if isinstance(detector, Padim):
         detector.choose(theirs.idx)
     theirs.tiler = Reference(256, 256, mode=ImageUpscaleMode(mode))

@@ -66,12 +66,13 @@ def learned(model: TiledModel) -> dict[str, Tensor]:
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_fall(name: str, tmp_path: Path) -> None:
     model = new_model(name)
-    backbone = {key: tensor.clone() for key, tensor in model.detector.backbone.state_dict().items()}
+    frozen = model.detector.get_submodule("backbone")
+    backbone = {key: tensor.clone() for key, tensor in frozen.state_dict().items()}
     history = fit_by_gradient(model, Surfaces(), COUNT, schedule(8), nothing, checkpoint(tmp_path))
     assert history.epochs == 8
     assert history.losses[-1] < 0.7 * history.losses[0]
     assert not model.detector.training
-    assert all(torch.equal(backbone[key], each) for key, each in model.detector.backbone.state_dict().items())
+    assert all(torch.equal(backbone[key], each) for key, each in frozen.state_dict().items())
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,8 @@ def test_a_killed_training_goes_on_to_the_same_result(name: str, killed_after: i
         )
     torch.manual_seed(99)  # a new process draws otherwise
     resumed = TiledModel(DETECTORS[name](backbone="resnet18"), Preprocessing(None), Tiling(tile_size=64, stride=32))
-    resumed.detector.backbone.load_state_dict(expected.detector.backbone.state_dict())
+    backbone = expected.detector.get_submodule("backbone").state_dict()
+    resumed.detector.get_submodule("backbone").load_state_dict(backbone)
     again = Surfaces()
     found = fit_by_gradient(resumed, again, COUNT, schedule(), nothing, checkpoint(tmp_path / "killed"))
     assert found == history

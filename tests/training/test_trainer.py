@@ -152,17 +152,17 @@ def test_what_cannot_work_is_refused_before_any_work(surfaces: Path, tmp_path: P
 
 
 def test_more_memory_than_there_is_is_refused_with_what_helps() -> None:
-    with pytest.raises(InsufficientMemory, match="n_features"):
-        require(available_bytes(CPU) + 2**40, CPU)
+    with pytest.raises(InsufficientMemory, match=r"image_size.*n_features"):
+        require(available_bytes(CPU) + 2**40, CPU, Padim())
 
 
 def test_memory_that_is_lacking_all_the_same_is_explained() -> None:
     with (
         pytest.raises(InsufficientMemory, match="did not fit into the memory of cpu; use smaller"),
-        explaining_memory(CPU),
+        explaining_memory(CPU, Padim()),
     ):
         torch.empty(2**60)
-    with pytest.raises(RuntimeError, match="must match"), explaining_memory(CPU):
+    with pytest.raises(RuntimeError, match="must match"), explaining_memory(CPU, Padim()):
         torch.empty(2) + torch.empty(3)
 
 
@@ -170,4 +170,4 @@ def test_gaussians_of_large_pictures_are_refused_before_they_are_made() -> None:
     """A picture of 8192 x 8192 has four million positions, of 40 kB each."""
     needed = Padim().fitting_memory(10, (2048, 2048))
     with pytest.raises(InsufficientMemory, match="GiB"):
-        require(needed, CPU)
+        require(needed, CPU, Padim())

@@ -18,7 +18,7 @@ class Teacher:
 
     def __init__(self, architecture: str, weights: str, device: torch.device, size: int) -> None:
         detector = Patchcore(architecture, LAYERS, backbone_weights=weights)
-        self.name = Path(detector.load_backbone()).name
+        self.name = Path(detector.load_weights()).name
         backbone = detector.backbone.to(device).eval().requires_grad_(False)
         self.architecture, self.channels = architecture, [backbone.channels[layer] for layer in LAYERS]
         program, tile_size = trace(detector), (size, size)

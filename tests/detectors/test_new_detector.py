@@ -1,0 +1,104 @@
+"""A detector that is not among ours needs a module and an entry in DETECTORS to be trained, written and served."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from app.artifacts import ModelRepository, load_artifact
+from app.cli import main
+from app.detectors import DETECTORS, Features, Fitter, Measurement, OnePassDetector
+from app.detectors.base import Place
+from app.pipeline import predict
+from app.progress import Progress
+from app.runtime import RunOptions
+from app.scoring import MapRule
+from tests.conftest import draw_surface
+
+STRIDE = 8
+
+
+class Colours(OnePassDetector):
+    """Distance of a cell's mean colour to the mean colour of the normal pictures. Has no backbone.
+
+    Args:
+        weight: what distances are multiplied by
+    """
+
+    name = "colours"
+    map_rule = MapRule(upsampling="nearest")
+    mean: Tensor  # [3]
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+        self.register_buffer("mean", torch.zeros(3))
+
+    @property
+    def parameters_of_model(self) -> dict[str, object]:
+        return {"weight": self.weight}
+
+    @property
+    def feature_strides(self) -> tuple[int, ...]:
+        return (STRIDE,)
+
+    @property
+    def stride(self) -> int:
+        return STRIDE
+
+    def network(self, tiles: Tensor) -> Features:
+        return (F.avg_pool2d(tiles, STRIDE),)
+
+    def assemble(self, outputs: Features) -> Features:
+        return outputs
+
+    def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
+        distances = torch.linalg.vector_norm(features[0] - self.mean[:, None, None], dim=1)
+        return Measurement((self.weight * distances,))
+
+    def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
+        return _Mean(self)
+
+    def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
+        return 0
+
+    def activation_bytes(self, pixels: int) -> int:
+        return 12 * pixels // STRIDE**2
+
+
+class _Mean:
+    def __init__(self, detector: Colours) -> None:
+        self._detector = detector
+        self._sum, self._cells = torch.zeros(3), 0
+
+    def add(self, features: Features, top: int) -> None:
+        self._sum += features[0].sum((1, 2))
+        self._cells += features[0][0].numel()
+
+    def finish(self, progress: Progress) -> None:
+        self._detector.mean = self._sum / self._cells
+
+
+def test_a_new_detector_is_trained_written_loaded_and_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(DETECTORS, "colours", Colours)
+    pictures, models = tmp_path / "pictures", tmp_path / "models"
+    pictures.mkdir()
+    for number in range(5):
+        Image.fromarray(draw_surface(number)).save(pictures / f"{number}.png")
+    detector = ["--model", "Colours", "--model.weight", "2", "--tiling.tile_size", "64"]
+    arguments = ["--data", "Folder", "--data.root", str(pictures), "--name", "own", "--models_dir", str(models)]
+    assert main(["train", *detector, *arguments]) == 0, capsys.readouterr().err
+    entry = ModelRepository(models).find("own", 1)
+    model = load_artifact(entry, options=RunOptions(precision="auto", batch_tiles=0, lanes=2)).model
+    assert isinstance(model.detector, Colours) and model.detector.weight == 2
+    assert model.execution.fallback is not None  # runtimes do not know its pooling
+    picture = torch.from_numpy(draw_surface(0)).permute(2, 0, 1).contiguous()
+    stained = picture.clone()
+    stained[:, 16:32, 16:32] = 0
+    assert predict(model, stained).raw_score > predict(model, picture).raw_score
