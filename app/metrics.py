@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""What Prometheus is told; app/metric_table.py describes each metric."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,15 +7,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app import metric_table as table
 from app.api import RequestRecord
 from app.artifacts import Artifact
 from app.errors import TesseraError
+from app.metric_table import MetricInfo
 from app.scheduling import DeviceWorker, End
 from app.service import ModelCatalogue, Timings
-
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-LOAD_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-TILES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
@@ -24,45 +22,24 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self._requests = Counter(
-            "tessera_requests", "Requests by route and status", ("method", "route", "status"), registry=registry
-        )
-        self._latency = Histogram(
-            "tessera_request_seconds", "Duration of requests", ("route",), buckets=SECONDS, registry=registry
-        )
-        self._stages = Histogram(
-            "tessera_stage_seconds", "Duration of a picture's stages", ("stage",), buckets=SECONDS, registry=registry
-        )
-        self._tiles = Counter("tessera_tiles", "Tiles that the devices ran", registry=registry)
-        self._room = Counter(
-            "tessera_tiles_room", "Tiles that the batches might have had: tiles / room is how full", registry=registry
-        )
-        self._batches = Histogram("tessera_batch_tiles", "Tiles per batch", buckets=TILES, registry=registry)
-        self._failed = Counter("tessera_failed_batches", "Batches that failed, and were divided", registry=registry)
-        self._busy = Counter("tessera_device_busy_seconds", "Time of the devices by work", ("work",), registry=registry)
-        self._flight = Gauge("tessera_pictures_in_flight", "Pictures that devices have in work", registry=registry)
-        self._ends = Counter(
-            "tessera_device_pictures", "Pictures that devices had, by how they ended", ("end",), registry=registry
-        )
-        self._late = Counter("tessera_deadlines_missed", "Pictures not answered within their time", registry=registry)
-        self._queue = Gauge("tessera_queue_tiles", "Tiles that wait or run", registry=registry)
-        self._models = Gauge("tessera_models", "Versions of models by state", ("state",), registry=registry)
-        self._healthy = Gauge("tessera_device_healthy", "1 if the device works", ("device",), registry=registry)
-        self._loads = Counter(
-            "tessera_model_loads",
-            "Versions tried, by result: ready, or an error's code",
-            ("result",),
-            registry=registry,
-        )
-        self._load_seconds = Histogram(
-            "tessera_model_load_seconds", "Duration of a version's load", buckets=LOAD_SECONDS, registry=registry
-        )
-        self._looks = Counter(
-            "tessera_repository_looks", "Looks at the model repository", ("result",), registry=registry
-        )
-        self._look_seconds = Histogram(
-            "tessera_reload_seconds", "Duration of looks with their loads", buckets=LOAD_SECONDS, registry=registry
-        )
+        self._requests = _counter(table.REQUESTS, registry)
+        self._latency = _histogram(table.REQUEST_SECONDS, registry)
+        self._stages = _histogram(table.STAGE_SECONDS, registry)
+        self._tiles = _counter(table.TILES_RUN, registry)
+        self._room = _counter(table.TILES_ROOM, registry)
+        self._batches = _histogram(table.BATCH_TILES, registry)
+        self._failed = _counter(table.FAILED_BATCHES, registry)
+        self._busy = _counter(table.BUSY_SECONDS, registry)
+        self._flight = _gauge(table.IN_FLIGHT, registry)
+        self._ends = _counter(table.ENDS, registry)
+        self._late = _counter(table.DEADLINES, registry)
+        self._queue = _gauge(table.QUEUE_TILES, registry)
+        self._models = _gauge(table.MODELS, registry)
+        self._healthy = _gauge(table.HEALTHY, registry)
+        self._loads = _counter(table.LOADS, registry)
+        self._load_seconds = _histogram(table.LOAD_TIME, registry)
+        self._looks = _counter(table.LOOKS, registry)
+        self._look_seconds = _histogram(table.RELOAD_SECONDS, registry)
 
     def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker) -> None:
         """Has the gauges that nobody reports read at each scrape."""
@@ -137,6 +114,18 @@ class Metrics:
             self._stages.labels(stage).observe(seconds)
 
 
+def _counter(info: MetricInfo, registry: CollectorRegistry) -> Counter:
+    return Counter(info.name, info.help, info.labels, registry=registry)
+
+
+def _gauge(info: MetricInfo, registry: CollectorRegistry) -> Gauge:
+    return Gauge(info.name, info.help, info.labels, registry=registry)
+
+
+def _histogram(info: MetricInfo, registry: CollectorRegistry) -> Histogram:
+    return Histogram(info.name, info.help, info.labels, buckets=info.buckets, registry=registry)
+
+
 def _works(worker: DeviceWorker, device: str) -> float:
     return worker.devices[device]
 
@@ -149,11 +138,9 @@ class _Versions(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """See Collector."""
-        newest = GaugeMetricFamily(
-            "tessera_model_version", "The version served unless one is asked for", labels=["model"]
-        )
-        served = GaugeMetricFamily(
-            "tessera_model_info", "1 for each version that is served", labels=["model", "version", "digest"]
+        newest, served = (
+            GaugeMetricFamily(info.name, info.help, labels=info.labels)
+            for info in (table.MODEL_VERSION, table.MODEL_INFO)
         )
         for model in self._catalogue.models():
             if model.newest is not None:
@@ -166,11 +153,8 @@ class _Versions(Collector):
 
     def _stage_seconds(self) -> CounterMetricFamily:
         """The time of each stage of each model that measures it; on a CPU host and device are the same time."""
-        seconds = CounterMetricFamily(
-            "tessera_model_stage_seconds",
-            "Time of a model's stages on its devices, with the setting stage_times",
-            labels=["model", "version", "device", "stage", "clock"],
-        )
+        info = table.MODEL_STAGES
+        seconds = CounterMetricFamily(info.name, info.help, labels=info.labels)
         for artifact in self._served():
             for model in artifact.models:
                 if not model.stages.enabled:

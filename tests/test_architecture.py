@@ -12,6 +12,7 @@ LAYERS: list[set[str]] = [  # from the top; those in a set never import each oth
     {"cli", "engine"},
     {"main", "deploy"},
     {"metrics", "terminal", "heap"},
+    {"metric_table"},
     {"settings", "api", "web"},
     {"service"},
     {"scheduling", "training", "importing"},

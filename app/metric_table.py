@@ -1,0 +1,232 @@
+"""Every Prometheus metric of the server: what `/metrics` and docs/metrics.md say of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+LOAD_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+TILES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """A metric, and how it is read.
+
+    name: as in `/metrics`, where a counter's also ends in `_total`
+    unit: what one of it is
+    help: what is measured
+    change: what it means when the value rises or falls
+    labels: by which it is divided
+    buckets: the upper bounds of a histogram's buckets
+    """
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    help: str
+    change: str
+    labels: Sequence[str] = ()
+    buckets: Sequence[float] = ()
+
+    @property
+    def exposed(self) -> str:
+        """The name in queries."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+REQUESTS = MetricInfo(
+    "tessera_requests",
+    "counter",
+    "requests",
+    "Requests by method, route and status",
+    "The rate is the load. More 429 than before: the queue is full, add devices or servers. 5xx: see the log.",
+    ("method", "route", "status"),
+)
+REQUEST_SECONDS = MetricInfo(
+    "tessera_request_seconds",
+    "histogram",
+    "seconds",
+    "Duration of requests, from the first byte received to the last byte sent",
+    "It rises with the queue, with larger pictures and with slow clients.",
+    ("route",),
+    SECONDS,
+)
+STAGE_SECONDS = MetricInfo(
+    "tessera_stage_seconds",
+    "histogram",
+    "seconds",
+    "Duration of a picture's stages: decode, queue, device, render",
+    "The stage that grows names the limit: decode and render are processors (decode_threads), device is the device, "
+    "queue is the wait for either.",
+    ("stage",),
+    SECONDS,
+)
+TILES_RUN = MetricInfo(
+    "tessera_tiles",
+    "counter",
+    "tiles",
+    "Tiles that the devices ran",
+    "The rate is the throughput. It falls with the load, or when a device got slower.",
+)
+TILES_ROOM = MetricInfo(
+    "tessera_tiles_room",
+    "counter",
+    "tiles",
+    "Tiles that the batches could have held",
+    "tessera_tiles_total divided by this is how full batches are: near 1 under load, less when pictures come singly.",
+)
+BATCH_TILES = MetricInfo(
+    "tessera_batch_tiles",
+    "histogram",
+    "tiles",
+    "Tiles per batch",
+    "Smaller batches under the same load: pictures come more singly, or memory is short.",
+    (),
+    TILES,
+)
+FAILED_BATCHES = MetricInfo(
+    "tessera_failed_batches",
+    "counter",
+    "batches",
+    "Batches that failed, and were divided or given up",
+    "Any rise: a picture that cannot be computed, memory that is short, or a device that fails. See the log.",
+)
+BUSY_SECONDS = MetricInfo(
+    "tessera_device_busy_seconds",
+    "counter",
+    "seconds",
+    "Time for which the lanes of all devices computed, by work: batches of tiles, or steps of single pictures",
+    "The rate divided by the number of lanes is the share of time in which they compute; near 1 they are the limit.",
+    ("work",),
+)
+IN_FLIGHT = MetricInfo(
+    "tessera_pictures_in_flight",
+    "gauge",
+    "pictures",
+    "Pictures that devices have in work",
+    "It stays small under any load: the others wait in the queue.",
+)
+ENDS = MetricInfo(
+    "tessera_device_pictures",
+    "counter",
+    "pictures",
+    "Pictures that devices had in work, by their end: done, failed, or dropped",
+    "More dropped: clients leave or their time limits end. More failed: see the log.",
+    ("end",),
+)
+DEADLINES = MetricInfo(
+    "tessera_deadlines_missed",
+    "counter",
+    "pictures",
+    "Pictures that were not answered within their time limit",
+    "A rise: the queue is longer than clients wait. Add devices or servers, or lower queue_tiles.",
+)
+QUEUE_TILES = MetricInfo(
+    "tessera_queue_tiles",
+    "gauge",
+    "tiles",
+    "Tiles that wait or run",
+    "At queue_tiles requests get 429. A queue that never empties needs more devices or servers; scale by it.",
+)
+MODELS = MetricInfo(
+    "tessera_models",
+    "gauge",
+    "versions",
+    "Versions of models by state: loading, ready, failed",
+    "failed above 0: a version was refused; GET /v1/models says why.",
+    ("state",),
+)
+HEALTHY = MetricInfo(
+    "tessera_device_healthy",
+    "gauge",
+    "0 or 1",
+    "1 if the device works",
+    "0: the device failed and takes no picture until it passes a test with a golden sample. See the log.",
+    ("device",),
+)
+LOADS = MetricInfo(
+    "tessera_model_loads",
+    "counter",
+    "versions",
+    "Versions that were loaded or refused, by result: ready, or the code of the error",
+    "A rise of another result than ready: a version was refused.",
+    ("result",),
+)
+LOAD_TIME = MetricInfo(
+    "tessera_model_load_seconds",
+    "histogram",
+    "seconds",
+    "Duration of a version's load",
+    "It rises with the size of the model, and beside other work, since kernels are measured while a version is loaded.",
+    (),
+    LOAD_SECONDS,
+)
+LOOKS = MetricInfo(
+    "tessera_repository_looks",
+    "counter",
+    "looks",
+    "Readings of the model repository, by result: done, or unreadable",
+    "unreadable: models_dir cannot be read; what is loaded is served on.",
+    ("result",),
+)
+RELOAD_SECONDS = MetricInfo(
+    "tessera_reload_seconds",
+    "histogram",
+    "seconds",
+    "Duration of readings of the model repository, with the loads that they lead to",
+    "Above reload_interval_s: new versions are served that much later.",
+    (),
+    LOAD_SECONDS,
+)
+MODEL_VERSION = MetricInfo(
+    "tessera_model_version",
+    "gauge",
+    "version number",
+    "The version that is served unless one is asked for",
+    "A change: another version went live, or the newest one was withdrawn.",
+    ("model",),
+)
+MODEL_INFO = MetricInfo(
+    "tessera_model_info",
+    "gauge",
+    "always 1",
+    "1 for each version that is served, with the SHA-256 of its manifest",
+    "Another digest of the same version: its files were replaced.",
+    ("model", "version", "digest"),
+)
+MODEL_STAGES = MetricInfo(
+    "tessera_model_stage_seconds",
+    "counter",
+    "seconds",
+    "Time of a model's stages on its devices, with the setting stage_times: upload, cut, network, stitch, measure, "
+    "map, download",
+    "The rate of a stage is its share of a lane. `clock` host is the time of the calling thread, device that of the "
+    "GPU; on a CPU they are equal.",
+    ("model", "version", "device", "stage", "clock"),
+)
+
+METRICS = (
+    REQUESTS,
+    REQUEST_SECONDS,
+    STAGE_SECONDS,
+    TILES_RUN,
+    TILES_ROOM,
+    BATCH_TILES,
+    FAILED_BATCHES,
+    BUSY_SECONDS,
+    IN_FLIGHT,
+    ENDS,
+    DEADLINES,
+    QUEUE_TILES,
+    MODELS,
+    HEALTHY,
+    LOADS,
+    LOAD_TIME,
+    LOOKS,
+    RELOAD_SECONDS,
+    MODEL_VERSION,
+    MODEL_INFO,
+    MODEL_STAGES,
+)
+"""All of them, in the order in which they are documented."""
