@@ -61,49 +61,39 @@ class Metrics:
         self._latency.labels(route).observe(record.seconds)
 
     def version_tried(self, error: TesseraError | None, seconds: float) -> None:
-        """See app.service.CatalogueObserver."""
         self._loads.labels("ready" if error is None else error.code).inc()
         self._load_seconds.observe(seconds)
 
-    def looked(self, readable: bool, seconds: float) -> None:
-        """See app.service.CatalogueObserver."""
+    def refreshed(self, readable: bool, seconds: float) -> None:
         self._looks.labels("done" if readable else "unreadable").inc()
         self._look_seconds.observe(seconds)
 
     def queue_changed(self, tiles: int) -> None:
-        """See app.scheduling.Observer."""
         self._queue.set(tiles)
 
     def flight_changed(self, pictures: int) -> None:
-        """See app.scheduling.Observer."""
         self._flight.set(pictures)
 
     def batch_done(self, tiles: int, room: int, seconds: float) -> None:
-        """See app.scheduling.Observer."""
         self._batches.observe(tiles)
         self._tiles.inc(tiles)
         self._room.inc(room)
         self._busy.labels("batches").inc(seconds)
 
     def batch_failed(self, tiles: int, seconds: float) -> None:
-        """See app.scheduling.Observer."""
         self._failed.inc()
         self._busy.labels("batches").inc(seconds)
 
     def step_done(self, seconds: float) -> None:
-        """See app.scheduling.Observer."""
         self._busy.labels("steps").inc(seconds)
 
     def picture_ended(self, how: End) -> None:
-        """See app.scheduling.Observer."""
         self._ends.labels(how).inc()
 
     def deadline_missed(self) -> None:
-        """See app.service.StageObserver."""
         self._late.inc()
 
     def answered(self, timings: Timings) -> None:
-        """See app.service.StageObserver."""
         stages = {
             "decode": timings.decode_s,
             "queue": timings.queue_s,
@@ -137,7 +127,6 @@ class _Versions(Collector):
         self._catalogue = catalogue
 
     def collect(self) -> Iterator[Metric]:
-        """See Collector."""
         newest, served = (
             GaugeMetricFamily(info.name, info.help, labels=info.labels)
             for info in (table.MODEL_VERSION, table.MODEL_INFO)

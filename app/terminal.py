@@ -57,7 +57,6 @@ class Lines:
         self._last_s = clock()
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
-        """See Progress."""
         now = self._clock()
         new = stage not in self._began
         start_s, before = self._began.setdefault(stage, (now, done))

@@ -48,7 +48,6 @@ class Backbone:
 
 
 def main() -> None:
-    """The command line."""
     known = *SHIPPED_NAMES.values(), *OTHERS
     parser = with_data(__doc__)
     parser.add_argument("--networks", nargs="*", choices=known, default=list(known))

@@ -27,7 +27,6 @@ RATIO = 0.01
 
 
 def main() -> None:
-    """The command line."""
     parser = with_data(__doc__)
     parser.add_argument("--whole", action="store_true", help="also run anomalib's selection to its end")
     given = parser.parse_args()

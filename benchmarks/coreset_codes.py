@@ -23,7 +23,6 @@ CASES = (32_768, 0.1), (60_000, 0.1), (196_608, 0.05)  # patches, and the share 
 
 
 def main() -> None:
-    """The command line."""
     given = with_data(__doc__).parse_args()
     torch.manual_seed(0)
     pictures = MVTec(str(given.root), "surface").train_pictures()[:PICTURES]

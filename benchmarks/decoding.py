@@ -67,7 +67,6 @@ class File:
 
 
 def main() -> None:
-    """The command line."""
     given = with_root(__doc__).parse_args()
     torch.set_num_threads(1)
     sys.setswitchinterval(SWITCH_S)

@@ -19,7 +19,7 @@ from time import perf_counter
 
 from PIL import Image
 
-from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
+from app.artifacts import ModelRecord, ModelRepository, load_artifact, write_artifact
 from app.pipeline import Preprocessing, TiledModel
 from app.runtime import RunOptions
 from app.runtime.options import PrecisionChoice
@@ -35,7 +35,6 @@ PRECISION: PrecisionChoice = "float32"
 
 
 def main() -> None:
-    """The command line."""
     parser = with_data(__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rows", nargs="*", choices=[name for name in ROWS if name != "padim"], default=["stfpm"])
@@ -68,7 +67,7 @@ def _unresized(name: str, work: Path) -> Path:
         entry = ModelRepository(work / name / MODELS).find(name, 1)
         loaded = load_artifact(entry, options=RunOptions(precision=PRECISION, keep_weights=True)).model
         model = TiledModel(loaded.detector, Preprocessing(), loaded.tiling, loaded.calibration)
-        write_artifact(model, repository, name, Record("imported", 0, None, "benchmark", 0, "benchmark"))
+        write_artifact(model, repository, name, ModelRecord("imported", 0, None, "benchmark", 0, "benchmark"))
     return folder
 
 

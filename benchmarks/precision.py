@@ -30,7 +30,6 @@ SIZE = (512, 512)
 
 
 def main() -> None:
-    """The command line."""
     parser = with_data(__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument(

@@ -28,7 +28,6 @@ SETTING = SETTINGS[NAME]
 
 
 def main() -> None:
-    """The command line."""
     given = with_data(__doc__).parse_args()
     torch.manual_seed(0)
     detector = build(NAME)

@@ -32,7 +32,6 @@ Search = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def main() -> None:
-    """The command line."""
     given = with_data(__doc__).parse_args()
     data = MVTec(str(given.root), "surface")
     tested = data.test_pictures()

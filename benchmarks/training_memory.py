@@ -26,7 +26,6 @@ PERIOD_S = 0.5
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--counts", type=int, nargs=2, default=(200, 2000))

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.artifacts import ModelRepository, Record, load_artifact, write_artifact
+from app.artifacts import ModelRecord, ModelRepository, load_artifact, write_artifact
 from app.detectors import OnePassDetector, Padim, Patchcore
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.parts import FeatureStitcher
@@ -16,7 +16,7 @@ from app.tiling import Size, Tiling
 
 Picture = NDArray[np.uint8]
 LAYERS = ("layer1", "layer2")
-RECORD = Record("held-out-normal", 3, 0.05, "surface", 4, "random", metrics={"image_auroc": 0.98})
+RECORD = ModelRecord("held-out-normal", 3, 0.05, "surface", 4, "random", metrics={"image_auroc": 0.98})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

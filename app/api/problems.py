@@ -83,7 +83,6 @@ class UnexpectedErrors:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
         started = False
 
         async def send_and_see(message: Message) -> None:

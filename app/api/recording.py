@@ -34,7 +34,6 @@ class Recording:
         self._app, self._record, self._clock = app, record, clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -15,7 +15,6 @@ class RootPath:
         self._app, self._root_path = app, root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
         if scope["type"] == "http":
             prefix, path = self._root_path, scope["path"]
             if prefix:

@@ -4,7 +4,7 @@ from app.artifacts.fingerprint import Fingerprint
 from app.artifacts.manifest import CalibrationRecord, Manifest, Protocol, Provenance, TrainingRecord, read_manifest
 from app.artifacts.reader import Artifact, load_artifact, manifest_digest, verify_artifact
 from app.artifacts.repository import Entry, ModelRepository
-from app.artifacts.writer import Record, write_artifact
+from app.artifacts.writer import ModelRecord, write_artifact
 
 __all__ = [
     "Artifact",
@@ -12,10 +12,10 @@ __all__ = [
     "Entry",
     "Fingerprint",
     "Manifest",
+    "ModelRecord",
     "ModelRepository",
     "Protocol",
     "Provenance",
-    "Record",
     "TrainingRecord",
     "load_artifact",
     "manifest_digest",

@@ -39,7 +39,7 @@ class ModelRepository:
         ]
         return sorted(found, key=lambda entry: (entry.name, entry.version))
 
-    def look(self) -> dict[Entry, Fingerprint]:
+    def scan(self) -> dict[Entry, Fingerprint]:
         """All versions, in the order of `entries`, and what changes with their files; raises UnreadableRepository.
 
         A directory that is not there is no empty repository: a file system that is away for a while must not look as if

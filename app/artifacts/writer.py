@@ -37,7 +37,7 @@ UNFINISHED = ".writing-"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ModelRecord:
     """What the manifest tells of a model besides what the model itself knows."""
 
     protocol: Protocol
@@ -52,7 +52,7 @@ class Record:
     training: TrainingRecord | None = None
 
 
-def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: Record) -> Entry:
+def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord) -> Entry:
     """Writes a calibrated model as the next version of `name`, and returns it. Raises InvalidArtifact.
 
     Processes that write versions of the same model do so one after the other. What one that was killed left unfinished
@@ -72,7 +72,7 @@ def write_artifact(model: TiledModel, repository: ModelRepository, name: str, re
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _written(model: TiledModel, repository: ModelRepository, name: str, record: Record, temporary: Path) -> Entry:
+def _written(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord, temporary: Path) -> Entry:
     """Writes the version into a directory beside its place, and renames that."""
     _write_tensors(model, temporary)
     while True:  # another process may have taken the number meanwhile, where there are no locks
@@ -96,7 +96,7 @@ def _write_tensors(model: TiledModel, directory: Path) -> None:
     save_golden(make_golden(model), directory / GOLDEN)
 
 
-def _write_manifest(model: TiledModel, name: str, version: int, record: Record, directory: Path) -> None:
+def _write_manifest(model: TiledModel, name: str, version: int, record: ModelRecord, directory: Path) -> None:
     assert model.calibration is not None
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,

@@ -16,11 +16,17 @@ from app.errors import InvalidTraining
 from app.pipeline import resolve_device
 from app.terminal import console, progress_bars
 from app.training.checkpoint import Checkpoint
-from app.training.distillation import DistillationRecipe, Making, Teacher, distil, write_backbone, write_weights
+from app.training.distillation import (
+    DistillationRecipe,
+    DistillationSummary,
+    Teacher,
+    distil,
+    write_backbone,
+    write_weights,
+)
 
 
 def parser() -> ArgumentParser:
-    """The command's arguments."""
     parser = ArgumentParser(
         description="Distil the features of a ResNet, layer1 to layer3, into a network of its own on pictures that are "
         "made by formulas, and, if folders are named, on windows of your own. Stopped or killed, it goes on."
@@ -61,8 +67,10 @@ def run(given: Namespace) -> int:
             teacher, given.architecture, recipe, device, checkpoint, report, pictures, share, _keeper(given, teacher)
         )
     seconds = monotonic() - started
-    making = Making(given.architecture, teacher.name, recipe, len(pictures), share, seconds, str(device), outcome.curve)
-    card = write_backbone(outcome.backbone, given.output, making)
+    summary = DistillationSummary(
+        given.architecture, teacher.name, recipe, len(pictures), share, seconds, str(device), outcome.curve
+    )
+    card = write_backbone(outcome.backbone, given.output, summary)
     checkpoint.remove()
     console.print(f"wrote {given.output} and its card {card}", soft_wrap=True)
     return 0

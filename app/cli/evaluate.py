@@ -21,7 +21,6 @@ from app.terminal import console, progress_bars
 
 
 def parser() -> ArgumentParser:
-    """The command's arguments."""
     parser = ArgumentParser(description="Measure a model on labelled pictures, and write figures and a page of them.")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_argument("--name", type=str, required=True, help="the model")

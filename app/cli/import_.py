@@ -15,7 +15,6 @@ from app.tiling import Tiling, as_size
 
 
 def parser() -> ArgumentParser:
-    """The command's arguments."""
     parser = ArgumentParser(
         description="Import a model that anomalib 2.x trained, and write it as the next version of its name. Needs no "
         "anomalib, and runs nothing of the file."

@@ -17,7 +17,6 @@ DIGITS = 12
 
 
 def parser() -> ArgumentParser:
-    """The command's arguments."""
     parser = ArgumentParser(description="List the models of a repository, or verify them as a server would.")
     parser.add_argument("action", choices=("list", "verify"), help="read the manifests, or load every version")
     add_repository(parser)

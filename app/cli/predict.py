@@ -20,7 +20,6 @@ from app.terminal import complain, console, progress_bars
 
 
 def parser() -> ArgumentParser:
-    """The command's arguments."""
     parser = ArgumentParser(description="Predict pictures: a JSON file, an overlay and a mask for each.")
     parser.add_argument("pictures", type=Path, nargs="+", help="picture files, or folders of them")
     parser.add_argument("--name", type=str, required=True, help="the model")

@@ -9,7 +9,6 @@ from app.terminal import complain
 
 
 def parser() -> ArgumentParser:
-    """The command's arguments."""
     parser = ArgumentParser(description="Serve models over HTTP. Every setting is also read from TESSERA_<SETTING>.")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     for name, field in Settings.model_fields.items():

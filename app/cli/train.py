@@ -18,7 +18,6 @@ from app.training import CalibrationProtocol, Job, Recipe, TrainerOptions, plan_
 
 
 def parser() -> ArgumentParser:
-    """The command's arguments."""
     parser = ArgumentParser(
         description="Train a model on normal pictures, and write it as the next version of its name."
     )

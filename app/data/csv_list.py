@@ -40,24 +40,20 @@ class CsvList(DataModule):
 
     @property
     def description(self) -> str:
-        """The file's name."""
         return f"list {self.path.name}"
 
     @property
     def test_note(self) -> str | None:
-        """See DataModule."""
         train, test = self._normal()
         return held_out_note(train, test) if test else None
 
     def train_pictures(self) -> list[Path]:
-        """See DataModule."""
         train = self._normal()[0]
         if not train:
             raise InvalidDataset(f"{self.path} lists no normal picture to train on")
         return train
 
     def find_labelled(self) -> Labelled:
-        """See DataModule."""
         held_out = [LabelledPicture(path, GOOD, None) for path in self._normal()[1]]
         unassigned = [row.picture for row in self._rows if row.split is None and row.picture.anomalous]
         test, validation = ([row.picture for row in self._rows if row.split == split] for split in ("test", "val"))

@@ -67,16 +67,13 @@ class Folder(DataModule):
 
     @property
     def description(self) -> str:
-        """The root's name."""
         return f"folder {self.root.resolve().name}"
 
     @property
     def test_note(self) -> str | None:
-        """See DataModule."""
         return held_out_note(*self._normal()) if self.abnormal and not self.normal_test else None
 
     def train_pictures(self) -> list[Path]:
-        """See DataModule."""
         return self._normal()[0]
 
     def find_labelled(self) -> Labelled:

@@ -24,11 +24,9 @@ class MVTec(DataModule):
 
     @property
     def description(self) -> str:
-        """The category's name."""
         return f"MVTec layout, category {self.category}"
 
     def train_pictures(self) -> list[Path]:
-        """See DataModule."""
         folder = self.root / self.category / "train" / "good"
         others = sorted(path.parent.parent.name for path in self.root.glob("*/train/good"))
         if others and self.category not in others:
@@ -38,7 +36,6 @@ class MVTec(DataModule):
         return find_pictures(folder, folder.glob("*"))
 
     def find_labelled(self) -> Labelled:
-        """See DataModule."""
         category = self.root / self.category
         test = []
         for path in sorted((category / "test").glob("*/*")):

@@ -6,7 +6,7 @@ With tiles of 256 x 256 pixels and a ResNet-18:
     assemble(outputs)           -> features, here ([n,100,64,64],)      likewise; `embed` is both
     measure(features, places)   -> Measurement(distances ([n,64,64],))  distances to what is normal, 0 or more
     ... stitched, all layers    -> anomaly map [height,width]           by the detector's `map_rule`
-    image_score(map, witnesses) -> one number, higher when more anomalous
+    image_score(map, score_inputs) -> one number, higher when more anomalous
 
 Where tiles overlap, features are stitched before they are measured: [1,100,rows,W], band by band. Features may be
 channels-last in memory, and of half precision; distances are float32.
@@ -39,7 +39,7 @@ class Measurement:
     """What parts of a picture look like to a detector."""
 
     distances: Features  # one [n,h,w] float32 for each of the map's layers
-    witness: Features = ()  # what the image score needs to know of the parts besides their map
+    score_input: Features = ()  # what the image score needs to know of the parts besides their map
 
 
 class Detector(nn.Module, ABC):
@@ -144,12 +144,12 @@ class Detector(nn.Module, ABC):
     def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
         """Distances of n parts of a picture, [n,C,h,w] each, to the normal state; `places` are where they begin.
 
-        `counted`, [n,h,w] bool, are the cells of the first feature that a witness may tell of; None: all.
+        `counted`, [n,h,w] bool, are the cells of the first feature that a score_input may tell of; None: all.
         A place is a multiple of the deepest layer's stride, but for that of a picture's only part, (0, 0).
         """
 
-    def image_score(self, anomaly_map: Tensor, witnesses: Sequence[Features]) -> Tensor:
-        """The picture's score, a scalar, of its map [H,W] and the witnesses of its bands: the map's largest value."""
+    def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
+        """The picture's score, a scalar, of its map [H,W] and its parts' score inputs: the map's largest value."""
         return anomaly_map.amax()
 
     @property

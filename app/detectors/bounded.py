@@ -66,15 +66,15 @@ class BoundedSearch:
         steps = queries.chunk(-(-len(queries) // self._most))
         found = [self._nearest(rows, room) for rows in steps]
         self._rooms.append(room)
-        distances, index, hopeless = (torch.cat(parts) for parts in zip(*found, strict=True))
-        if hopeless.any():
-            distances[hopeless], index[hopeless] = nearest(queries[hopeless], self._bank)
+        distances, index, unresolved = (torch.cat(parts) for parts in zip(*found, strict=True))
+        if unresolved.any():
+            distances[unresolved], index[unresolved] = nearest(queries[unresolved], self._bank)
         return distances, index
 
     def _nearest(self, queries: Tensor, room: Products) -> tuple[Tensor, Tensor, Tensor]:
         codes, numbers = self._space.codes(queries), torch.arange(len(queries))
         upper = torch.full((len(queries),), torch.inf)
-        hopeless = ~(codes.norms < LARGEST)
+        unresolved = ~(codes.norms < LARGEST)
         owners: list[Tensor] = []
         rows: list[Tensor] = []
         lower: list[Tensor] = []
@@ -88,10 +88,10 @@ class BoundedSearch:
             squares = self._pairs.squares(queries, found.owners, found.rows)
             upper.scatter_reduce_(0, found.owners, squares.upper, "amin")
             owners, rows, lower = [*owners, found.owners], [*rows, found.rows], [*lower, squares.lower]
-            hopeless |= found.hopeless
-        hopeless |= ~(upper < LARGEST)
+            unresolved |= found.unresolved
+        unresolved |= ~(upper < LARGEST)
         distances, index = self._best(queries, torch.cat(owners), torch.cat(rows), torch.cat(lower), upper)
-        return distances, index, hopeless
+        return distances, index, unresolved
 
     def _best(
         self, queries: Tensor, owners: Tensor, rows: Tensor, lower: Tensor, upper: Tensor

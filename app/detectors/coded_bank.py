@@ -38,7 +38,7 @@ class Candidates:
 
     owners: Tensor  # [P] int64
     rows: Tensor  # [P] int64, in the bank
-    hopeless: Tensor  # [n] bool
+    unresolved: Tensor  # [n] bool
 
 
 class CodedBank:
@@ -112,7 +112,7 @@ class CodedBank:
         needed = self._needed(queries, upper, products.room)
         places = _true(products.tops >= needed)
         owners = places // groups % count
-        kept, hopeless = _fewer(owners, count, int(MOST_GROUPS * blocks * groups))
+        kept, unresolved = _fewer(owners, count, int(MOST_GROUPS * blocks * groups))
         places, owners = places[kept], owners[kept]
         inside = products.all.view(-1, GROUP).index_select(0, places)
         found = _true(inside >= needed.view(-1).index_select(0, places)[:, None])
@@ -122,7 +122,7 @@ class CodedBank:
         kept, many = _fewer(owners, count, max(int(MOST_ROWS * len(self._rows)), GROUP))
         owners, rows = owners[kept], rows[kept]
         order = torch.from_numpy(np.argsort(owners.numpy().astype(np.uint16), kind="stable"))  # a radix sort
-        return Candidates(owners[order], self._rows[rows[order]], hopeless | many)
+        return Candidates(owners[order], self._rows[rows[order]], unresolved | many)
 
     def _needed(self, queries: Codes, upper: Tensor, room: Tensor) -> Tensor:
         """The product that a row of each group must reach [B,n,G]: (|q|^2 + |y|^2 - (U + e_q + e_y)^2) / 2, unscaled.

@@ -53,7 +53,7 @@ class CodedPoints:
             found = bank.candidates(codes, bank.multiply(codes, room), known.clamp(min=0).sqrt())
             squares = pairs.squares(points[rows].contiguous(), found.owners, found.rows)
             known.scatter_reduce_(0, found.owners, squares.values, "amin")
-            many.append(found.hopeless.nonzero()[:, 0] + start)
+            many.append(found.unresolved.nonzero()[:, 0] + start)
         return torch.cat(many)
 
 

@@ -43,11 +43,9 @@ class GradientDetector(BackboneDetector):
 
     @property
     def map_strides(self) -> tuple[int, ...]:
-        """One a layer."""
         return tuple(LAYER_STRIDES[layer] for layer in self.backbone.layers)
 
     def training_bytes(self, pictures: int, grid: tuple[int, int], pixels: int) -> int:
-        """See Detector."""
         parameters = sum(each.numel() for network in self.learners for each in network.parameters())
         values = GRAPH_VALUES_PER_PIXEL[ARCHITECTURES[self.backbone.architecture].bottleneck]
         return 4 * (OPTIMIZER_COPIES * parameters + values * pixels)

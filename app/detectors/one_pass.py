@@ -33,5 +33,4 @@ class OnePassDetector(Detector):
         """The most bytes that the network's values take for so many pixels."""
 
     def training_bytes(self, pictures: int, grid: tuple[int, int], pixels: int) -> int:
-        """See Detector."""
         return self.fitting_memory(pictures, grid) + self.activation_bytes(pixels)

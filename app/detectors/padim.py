@@ -180,7 +180,6 @@ class _Moments:
         self._filled = 0
 
     def add(self, features: Features, top: int) -> None:
-        """See Fitter."""
         (embedding,) = features
         if top == 0:
             if self._filled == self._waiting.shape[1]:

@@ -110,19 +110,19 @@ class Patchcore(BackboneDetector, OnePassDetector):
         return max(256, min(super().step_cells(device), STEP_DISTANCES // max(len(self.memory_bank), 1)))
 
     def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
-        """[n,C,h,w] -> [n,h,w]; the witness is the farthest counted patch: its distance, itself, its neighbour."""
+        """[n,C,h,w] -> [n,h,w]; the score_input is the farthest counted patch: its distance, itself, its neighbour."""
         (embedding,) = features
         patches = embedding.movedim(1, -1).flatten(0, 2).float().contiguous()
         distances, neighbours = self.bank_search().nearest(patches)
         ranked = distances if counted is None else distances.masked_fill(~counted.flatten(), -1)  # where none is, last
         farthest = ranked.argmax().view(1)
-        witness = tuple(each.index_select(0, farthest) for each in (ranked, patches, neighbours))
-        return Measurement((distances.reshape(embedding.shape[0], *embedding.shape[2:]),), witness)
+        score_input = tuple(each.index_select(0, farthest) for each in (ranked, patches, neighbours))
+        return Measurement((distances.reshape(embedding.shape[0], *embedding.shape[2:]),), score_input)
 
-    def image_score(self, anomaly_map: Tensor, witnesses: Sequence[Features]) -> Tensor:
+    def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
         """s* of eq. 6, weighted by eq. 7: less where the nearest normal patch is itself far from its neighbours."""
         score: Tensor
-        distances, patches, neighbours = (torch.cat(each) for each in zip(*witnesses, strict=True))
+        distances, patches, neighbours = (torch.cat(each) for each in zip(*score_inputs, strict=True))
         best = distances.argmax().view(1)  # never read here: a GPU would have to end all that it was told first
         score, patch = distances.index_select(0, best)[0], patches.index_select(0, best)
         if self.num_neighbors == 1:

@@ -42,7 +42,6 @@ class Stfpm(GradientDetector):
 
     @property
     def parameters_of_model(self) -> dict[str, object]:
-        """Backbone and layers."""
         return {"backbone": self.backbone.architecture, "layers": list(self.backbone.layers)}
 
     def rebuilt(self, tiles: Tensor, targets: Features) -> Features:
@@ -60,7 +59,6 @@ class Stfpm(GradientDetector):
 
     @property
     def learners(self) -> Sequence[nn.Module]:
-        """The student."""
         return (self.student,)
 
     def optimizer(self) -> Optimizer:

@@ -32,18 +32,15 @@ class BackboneDetector(Detector):
         return (self._weights or default_weights(self.backbone)) if self._pre_trained else "random"
 
     def load_weights(self) -> str:
-        """See Detector."""
         return load_weights(self.backbone, self._weights) if self._pre_trained else self.weights_name
 
     @property
     def description(self) -> str:
-        """Backbone and weights."""
         shipped = ", which come with the program" if self.weights_name in SHIPPED_NAMES.values() else ""
         return f"backbone: {self.backbone.architecture}, weights: {self.weights_name}{shipped}"
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Random weights."""
         if self._pre_trained:
             return ()
         return ("pre_trained is false: the backbone's weights are random, and the model will find little",)

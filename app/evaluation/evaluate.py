@@ -35,7 +35,7 @@ class Procedure:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class EvaluatedPicture:
     """A picture as it was evaluated: pixels [C,H,W], the map [H,W] float32 on the CPU, not normalised, and the mask."""
 
     result: PictureResult
@@ -44,7 +44,7 @@ class Sight:
     mask: NDArray[np.bool_] | None
 
 
-def unseen(sight: Sight) -> None:
+def unseen(evaluated: EvaluatedPicture) -> None:
     """The observer of an evaluation that nobody watches."""
 
 
@@ -54,7 +54,7 @@ def evaluate(
     calibration: Calibration | None,
     procedure: Procedure | None = None,
     progress: Progress = silent,
-    observe: Callable[[Sight], None] = unseen,
+    observe: Callable[[EvaluatedPicture], None] = unseen,
 ) -> Evaluation:
     """How the model does on the pictures, by its raw scores and maps, at the pictures' own sizes.
 
@@ -74,9 +74,9 @@ def evaluate(
                 picture, image, mask = item
                 outcome = predict(model, image, how.batch_tiles)
                 result = _result(picture, outcome, calibration, mask.file_size if mask else None)
-                sight = Sight(result, image, outcome.anomaly_map, mask.inside if mask else None)
-                measured.append(Measured(result, _store(store, sight)))
-                observe(sight)
+                evaluated = EvaluatedPicture(result, image, outcome.anomaly_map, mask.inside if mask else None)
+                measured.append(Measured(result, _store(store, evaluated)))
+                observe(evaluated)
             progress("pictures", number, len(pictures))
         if not measured:
             raise InvalidDataset(f"none of {len(pictures)} pictures to evaluate on could be read")
@@ -103,5 +103,5 @@ def _result(
     )
 
 
-def _store(store: PixelStore, sight: Sight) -> StoredPixels | None:
-    return None if sight.mask is None else store.add(sight.anomaly_map.numpy(), sight.mask)
+def _store(store: PixelStore, evaluated: EvaluatedPicture) -> StoredPixels | None:
+    return None if evaluated.mask is None else store.add(evaluated.anomaly_map.numpy(), evaluated.mask)

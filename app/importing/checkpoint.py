@@ -10,7 +10,7 @@ from app.importing.components import (
     recorded_post_processing,
     recorded_transforms,
 )
-from app.importing.records import Record, as_dict
+from app.importing.records import PickledObject, as_dict
 from app.importing.reference import (
     SUPPORTED,
     PostProcessing,
@@ -70,7 +70,7 @@ def _transforms(
     """The steps of the preprocessing, and what was assumed of it."""
     if enabled.get("pre_processor") is False or pickled is False:
         return (), ()
-    if isinstance(pickled, Record):
+    if isinstance(pickled, PickledObject):
         return recorded_transforms(pickled), ()
     if PRE_PROCESSOR in content:  # anomalib 2.7
         steps = plain_transforms(content[PRE_PROCESSOR])
@@ -87,6 +87,6 @@ def _transforms(
 
 
 def _post_processing(content: Mapping[object, object], pickled: object) -> PostProcessing:
-    if isinstance(pickled, Record):
+    if isinstance(pickled, PickledObject):
         return recorded_post_processing(pickled)
     return plain_post_processing(content.get(POST_PROCESSOR))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from app.errors import UnsupportedImport
-from app.importing.records import Name, Record, as_dict, as_list, attribute, enum_value, shown
+from app.importing.records import Name, PickledObject, as_dict, as_list, attribute, enum_value, shown
 from app.importing.reference import PostProcessing, Transform
 
 DEFAULT_TRANSFORMS = (
@@ -13,7 +13,7 @@ DEFAULT_TRANSFORMS = (
 PACKAGES = ("torchvision.transforms.", "anomalib.data.transforms.")
 
 
-def recorded_transforms(pre_processor: Record) -> tuple[Transform, ...]:
+def recorded_transforms(pre_processor: PickledObject) -> tuple[Transform, ...]:
     """The steps of a recorded PreProcessor, in which training saw pictures."""
     if pre_processor.name.short != "PreProcessor" or not pre_processor.name.path.startswith("anomalib."):
         raise UnsupportedImport(
@@ -42,14 +42,14 @@ def _steps(transform: object, depth: int) -> tuple[Transform, ...]:
 
 
 def _described(transform: object) -> tuple[str, Mapping[object, object]]:
-    if isinstance(transform, Record):
+    if isinstance(transform, PickledObject):
         return transform.name.path, as_dict(transform.state)
     plain = as_dict(transform)
     path = plain.get("class_path")
     return path if isinstance(path, str) else "", as_dict(plain.get("init_args"))
 
 
-def recorded_post_processing(post_processor: Record) -> PostProcessing:
+def recorded_post_processing(post_processor: PickledObject) -> PostProcessing:
     """The settings of a recorded PostProcessor."""
     if post_processor.name.short != "PostProcessor" or not post_processor.name.path.startswith("anomalib."):
         raise UnsupportedImport(

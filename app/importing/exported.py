@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from app.errors import UnsupportedImport
 from app.importing.components import recorded_post_processing, recorded_transforms
-from app.importing.records import Record, as_dict, attribute, enum_value
+from app.importing.records import PickledObject, as_dict, attribute, enum_value
 from app.importing.reference import (
     CLASSES,
     SUPPORTED,
@@ -22,15 +22,15 @@ MAX_MODULES = 20_000
 def read_exported(content: Mapping[object, object]) -> ReferenceModel:
     """The model of an exported file; raises UnsupportedImport."""
     module = content.get("model")
-    if not isinstance(module, Record):
+    if not isinstance(module, PickledObject):
         raise UnsupportedImport("the file holds no model: weights alone are not enough to import")
     detector = CLASSES.get(module.name.short) if module.name.path.startswith("anomalib.models.") else None
     if detector is None:
         raise UnsupportedImport(f"the file's model is {module.name.path}, which is not supported; {SUPPORTED}")
     tensors = state_dict(module)
     post, network = attribute(module, "post_processor"), attribute(module, "model")
-    refuse_other_versions(tensors, has_post_processor="metadata" in content or isinstance(post, Record))
-    if not isinstance(network, Record):
+    refuse_other_versions(tensors, has_post_processor="metadata" in content or isinstance(post, PickledObject))
+    if not isinstance(network, PickledObject):
         raise UnsupportedImport("the file's model has no network; it may have been written by anomalib 0.x or 1.x")
     pre = attribute(module, "pre_processor")
     return ReferenceModel(
@@ -38,18 +38,18 @@ def read_exported(content: Mapping[object, object]) -> ReferenceModel:
         detector=detector,
         hyperparameters=as_dict(attribute(module, "_hparams")),
         tensors=tensors,
-        transforms=recorded_transforms(pre) if isinstance(pre, Record) else (),
-        post_processing=recorded_post_processing(post) if isinstance(post, Record) else PostProcessing(),
+        transforms=recorded_transforms(pre) if isinstance(pre, PickledObject) else (),
+        post_processing=recorded_post_processing(post) if isinstance(post, PickledObject) else PostProcessing(),
         tiler=_tiler(attribute(network, "tiler")),
         tiler_is_recorded=True,
         assumed=(),
     )
 
 
-def state_dict(module: Record) -> dict[str, StoredTensor]:
+def state_dict(module: PickledObject) -> dict[str, StoredTensor]:
     """The tensors of a recorded torch module and those within it, by the names that `state_dict` gives them."""
     found: dict[str, StoredTensor] = {}
-    waiting: list[tuple[str, Record, int]] = [("", module, 0)]
+    waiting: list[tuple[str, PickledObject, int]] = [("", module, 0)]
     for count in range(MAX_MODULES + 1):
         if not waiting:
             return found
@@ -64,7 +64,7 @@ def state_dict(module: Record) -> dict[str, StoredTensor]:
                 if isinstance(value, StoredTensor):
                     found[f"{prefix}{name}"] = value
         for name, value in as_dict(state.get("_modules")).items():
-            if isinstance(value, Record):
+            if isinstance(value, PickledObject):
                 waiting.append((f"{prefix}{name}.", value, depth + 1))
     return found
 
@@ -72,7 +72,7 @@ def state_dict(module: Record) -> dict[str, StoredTensor]:
 def _tiler(recorded: object) -> RecordedTiler | None:
     if recorded is None:
         return None
-    if not isinstance(recorded, Record) or recorded.name.short != "Tiler":
+    if not isinstance(recorded, PickledObject) or recorded.name.short != "Tiler":
         raise UnsupportedImport("the model has a tiler of its own; give --tiling to import the model with it")
     state = as_dict(recorded.state)
     return RecordedTiler(

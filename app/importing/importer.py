@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from app.artifacts import Entry, ModelRepository, Record, write_artifact
+from app.artifacts import Entry, ModelRecord, ModelRepository, write_artifact
 from app.errors import InvalidTiling, UnsupportedImport
 from app.importing.archive import Archive, open_archive
 from app.importing.calibration import Thresholds, calibration
@@ -54,7 +54,7 @@ def import_model(
     with open_archive(path) as archive:
         source = _read(archive, path)
         model, told, assumed = _model(source, archive, choices, device)
-    record = Record(
+    record = ModelRecord(
         protocol="imported",
         calibration_pictures=0,
         false_positive_rate=None,

@@ -20,7 +20,7 @@ class Name:
 
 
 @dataclass(slots=True, eq=False)
-class Record:
+class PickledObject:
     """An object that was not made: a class or function, its arguments, and the state that it would have been given."""
 
     name: Name
@@ -30,7 +30,7 @@ class Record:
     items: list[object] = field(default_factory=list)  # of what would have been a kind of list
 
 
-def attribute(record: Record, name: str) -> object:
+def attribute(record: PickledObject, name: str) -> object:
     """An attribute of a recorded object, or of a recorded torch module; None if it has none of this name."""
     state = as_dict(record.state)
     for place in (state, *(as_dict(state.get(kind)) for kind in ("_modules", "_buffers", "_parameters"))):
@@ -41,21 +41,21 @@ def attribute(record: Record, name: str) -> object:
 
 def as_dict(value: object) -> dict[object, object]:
     """The entries of a dict, or of a record of a kind of dict; none for anything else."""
-    if isinstance(value, Record):
+    if isinstance(value, PickledObject):
         return value.entries
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: object) -> list[object]:
     """The items of a list, tuple or record of a kind of list; none for anything else."""
-    if isinstance(value, Record):
+    if isinstance(value, PickledObject):
         return value.items
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def enum_value(value: object) -> str | None:
     """`float32` of a recorded `PrecisionType("float32")`, of `getattr(PrecisionType, "FLOAT32")`, or of itself."""
-    if isinstance(value, Record) and value.arguments:
+    if isinstance(value, PickledObject) and value.arguments:
         value = value.arguments[-1]
     return value.lower() if isinstance(value, str) else None
 
@@ -70,4 +70,4 @@ def shown(value: object) -> str:
         and all(isinstance(item, (str, int, float)) for item in value)
     ):
         return repr(list(value))[:80]
-    return f"a {value.name.short if isinstance(value, Record) else type(value).__name__}"
+    return f"a {value.name.short if isinstance(value, PickledObject) else type(value).__name__}"

@@ -32,7 +32,6 @@ class Storage:
 
     @property
     def size(self) -> int:
-        """In bytes."""
         return self.elements * self.dtype.itemsize
 
 

@@ -9,7 +9,7 @@ import pickletools
 from collections.abc import Callable, Iterator, Mapping
 
 from app.errors import UnsupportedImport
-from app.importing.records import Name, Record
+from app.importing.records import Name, PickledObject
 from app.importing.tensors import StoredTensor, storage, stored_tensor
 
 PROTOCOL = 2
@@ -143,7 +143,7 @@ class _Machine:
     def build(self, _: object) -> None:
         """Gives a record its state; attributes of dicts and tensors are of no use here."""
         state, target = self.pop(), self._stack[-1]
-        if isinstance(target, Record):
+        if isinstance(target, PickledObject):
             target.state = state
         elif not isinstance(target, (dict, StoredTensor)):
             raise ValueError("something that is no object is given a state")
@@ -151,7 +151,7 @@ class _Machine:
     def extend(self, values: list[object]) -> None:
         """Appends to the list, or record, on top."""
         target = self._stack[-1]
-        if isinstance(target, Record):
+        if isinstance(target, PickledObject):
             target = target.items
         if not isinstance(target, list):
             raise ValueError("something that is no list is appended to")
@@ -160,7 +160,7 @@ class _Machine:
     def update(self, values: list[object]) -> None:
         """Adds keys and values in turn to the dict, or record, on top."""
         target = self._stack[-1]
-        if isinstance(target, Record):
+        if isinstance(target, PickledObject):
             target = target.entries
         if not isinstance(target, dict) or len(values) % 2:
             raise ValueError("something that is no dict is added to")
@@ -192,7 +192,7 @@ def _result(function: Name, arguments: tuple[object, ...]) -> object:
         return stored_tensor(arguments)
     if function.path in REBUILD_PARAMETER and arguments and isinstance(arguments[0], StoredTensor):
         return arguments[0]
-    return Record(function, arguments)
+    return PickledObject(function, arguments)
 
 
 def _key(key: object) -> object:

@@ -17,7 +17,7 @@ from app.pipeline.roi import Roi, View, view
 from app.pipeline.stages import Stage, StageClock
 from app.pipeline.transfer import Uploader, download
 from app.runtime import Eager, Network
-from app.scoring import Calibration, Cutout, Grid, fill_map, fill_resized
+from app.scoring import Calibration, Extent, Grid, fill_map, fill_resized
 from app.tiling import Size, TilePlan, Tiling, plan, tile, zero_padding
 
 
@@ -174,7 +174,7 @@ class Assembly:
         self._view = _viewed(prepared)
         cells, whole_rows = self._detector.step_cells(model.device), self._detector.needs_whole_rows
         self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, whole_rows)
-        self._witnesses: list[Features] = []
+        self._score_inputs: list[Features] = []
         self.distances = tuple(  # of the cells that were added, [H/stride,W/stride] for each of the map's layers
             torch.empty(self._plan.y.cells(stride), self._plan.x.cells(stride), device=model.device)
             for stride in self._detector.map_strides
@@ -196,7 +196,7 @@ class Assembly:
     def _measure(self, part: Part) -> None:
         """Writes the part's distances to their places."""
         measurement = self._detector.measure(part.features, part.places, self._counted(part))
-        self._witnesses.append(measurement.witness)
+        self._score_inputs.append(measurement.score_input)
         layers = zip(self.distances, measurement.distances, self._detector.map_strides, strict=True)
         for whole, distances, stride in layers:
             for (top, left), each in zip(part.places, distances, strict=True):
@@ -216,14 +216,14 @@ class Assembly:
         strides = zip(self.distances, detector.map_strides, strict=True)
         grids = [_grid(distances, plan, stride) for distances, stride in strides]
         found = torch.empty(self._view.size, device=self.distances[0].device)
-        shown = Cutout(plan.image_size, self._view.first)
+        shown = Extent(plan.image_size, self._view.first)
         yield from fill_map(found, grids, detector.map_rule, shown)
-        score = detector.image_score(found, self._witnesses)
+        score = detector.image_score(found, self._score_inputs)
         yield
         if self._prepared.image_size != plan.image_size:
             roi = _region(self._prepared)
             resized = torch.empty(roi.height, roi.width, device=found.device)
-            yield from fill_resized(resized, found, Cutout(self._prepared.image_size, (roi.top, roi.left)), shown)
+            yield from fill_resized(resized, found, Extent(self._prepared.image_size, (roi.top, roi.left)), shown)
             found = resized
         return found, score
 
@@ -256,7 +256,7 @@ def _within(cells: range, first: int) -> slice:
 def _grid(distances: Tensor, plan: TilePlan, stride: int) -> Grid:
     scale = plan.y.cells_per_pixel(stride), plan.x.cells_per_pixel(stride)
     whole = plan.y.all_cells(stride), plan.x.all_cells(stride)
-    return Grid(distances, scale, Cutout(whole, (plan.y.origin // stride, plan.x.origin // stride)))
+    return Grid(distances, scale, Extent(whole, (plan.y.origin // stride, plan.x.origin // stride)))
 
 
 def completed(steps: Generator[None, None, Outcome]) -> Outcome:

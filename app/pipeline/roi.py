@@ -58,12 +58,10 @@ class View:
 
     @property
     def size(self) -> Size:
-        """`(height, width)`."""
         return len(self.rows), len(self.columns)
 
     @property
     def first(self) -> Size:
-        """`(top, left)`."""
         return self.rows.start, self.columns.start
 
     def cells(self, plan: TilePlan, stride: int) -> tuple[range, range]:

@@ -38,7 +38,6 @@ class CudaNetwork:
         self._stream: torch.cuda.Stream | None = None
 
     def __call__(self, tiles: Tensor) -> Features:
-        """See Network."""
         if self._tile_size is None or tuple(tiles.shape[-2:]) != self._tile_size:
             return self._network(tiles.to(memory_format=torch.channels_last))
         size = captured_size(len(tiles))

@@ -91,7 +91,6 @@ class _FusedConvolution:
         self._weight = weight
 
     def __call__(self, x: Tensor, add: Tensor | None = None) -> Tensor:
-        """See Convolution."""
         ops, relu = torch.ops.mkldnn, "relu" if self._relu else None
         x = x.to(self._dtype)
         given = x, self._weight, self._bias, *self._shape

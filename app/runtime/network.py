@@ -50,7 +50,6 @@ class Eager:
         self._detector = detector
 
     def __call__(self, tiles: Tensor) -> Features:
-        """See Network."""
         return self._detector.network(tiles)
 
 
@@ -74,7 +73,6 @@ class StraightLine:
         self._outputs = program.outputs
 
     def __call__(self, tiles: Tensor) -> Features:
-        """See Network."""
         values: dict[int, Tensor] = {0: tiles}
         del tiles
         for number, (operation, sources, done) in enumerate(self._steps, start=1):

@@ -29,7 +29,6 @@ class Convolution:
 
     @property
     def transposed(self) -> bool:
-        """Whether it enlarges."""
         return isinstance(self.module, nn.ConvTranspose2d)
 
     @torch.no_grad()

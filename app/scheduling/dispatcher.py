@@ -144,8 +144,8 @@ class Dispatcher:
                 return scheduler.device_failed(lane, seconds, self._clock())
             return (scheduler.ran_out_of_memory if is_out_of_memory(result) else scheduler.failed)(lane, seconds)
         if isinstance(unit, Batch):
-            for share in unit.shares:
-                self._pictures[share.job].ticket.left -= len(share.indices)
+            for part in unit.ranges:
+                self._pictures[part.job].ticket.left -= len(part.indices)
             return scheduler.ran(lane, seconds)
         if isinstance(unit, Step):
             return scheduler.stepped(lane, seconds, last=result)

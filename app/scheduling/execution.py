@@ -41,14 +41,14 @@ class Execution:
         model = pictures[batch.jobs[0]].model(self._device)
         tiles = self._tiles(batch.tiles, batch.jobs[0].shape, model.device)
         bounds, end = [], 0
-        for share in batch.shares:
-            start, end = end, end + len(share.indices)
+        for part in batch.ranges:
+            start, end = end, end + len(part.indices)
             bounds.append((start, end))
-            model.cut(pictures[share.job].prepared, share.indices, out=tiles[start:end])
+            model.cut(pictures[part.job].prepared, part.indices, out=tiles[start:end])
         features = model.run(tiles)
-        for share, (start, end) in zip(batch.shares, bounds, strict=True):
+        for part, (start, end) in zip(batch.ranges, bounds, strict=True):
             own = tuple(feature[start:end] for feature in features)
-            pictures[share.job].take(own, last=share.indices.stop == share.job.tiles)
+            pictures[part.job].take(own, last=part.indices.stop == part.job.tiles)
 
     def _tiles(self, count: int, shape: Size, device: torch.device) -> Tensor:
         """[count,3,h,w] to write tiles to: the same memory each time, unless it is large."""

@@ -53,7 +53,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class TileRange:
     """The tiles of a picture in a batch."""
 
     job: Job
@@ -64,22 +64,22 @@ class Share:
 class Batch:
     """Tiles of one model and one shape, of as many pictures as it takes; `room` is how many tiles there might be."""
 
-    shares: tuple[Share, ...]
+    ranges: tuple[TileRange, ...]
     room: int
 
     @property
     def tiles(self) -> int:
         """How many tiles there are."""
-        return sum(len(share.indices) for share in self.shares)
+        return sum(len(part.indices) for part in self.ranges)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
         """Whose tiles they are."""
-        return tuple(share.job for share in self.shares)
+        return tuple(part.job for part in self.ranges)
 
     def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
         """How much of its time is whose."""
-        return [(share.job, seconds * len(share.indices) / self.tiles) for share in self.shares]
+        return [(part.job, seconds * len(part.indices) / self.tiles) for part in self.ranges]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from app.scheduling.fair_share import FairShare
-from app.scheduling.job import Batch, Job, Probe, Share, State, Step, Unit
+from app.scheduling.job import Batch, Job, Probe, State, Step, TileRange, Unit
 from app.tiling import Size
 
 AHEAD_BATCHES = 2
@@ -41,7 +41,6 @@ class Lane:
 
     @property
     def jobs(self) -> Iterator[Job]:
-        """Those in flight."""
         return chain.from_iterable(self._flows.values())
 
     @property
@@ -71,9 +70,9 @@ class Lane:
         if not flow:
             del self._flows[job.model, job.size]
         kept = (
-            Batch(tuple(share for share in batch.shares if share.job is not job), batch.room) for batch in self._retries
+            Batch(tuple(part for part in batch.ranges if part.job is not job), batch.room) for batch in self._retries
         )
-        self._retries = [batch for batch in kept if batch.shares]
+        self._retries = [batch for batch in kept if batch.ranges]
 
     def next(self) -> Unit | None:
         """Decides what to do, and remembers it as `unit`."""
@@ -106,15 +105,15 @@ class Lane:
     def _batch(self, jobs: list[Job]) -> Batch:
         """A batch of the first job's tiles, and then of the others'."""
         shape, room = jobs[0].shape, self.limit(jobs[0])
-        shares: list[Share] = []
+        ranges: list[TileRange] = []
         free = room
         for job in jobs:
             if job.state is State.ready and job.shape == shape and free:
                 indices = range(job.issued, job.issued + min(free, job.left))
                 job.issued = indices.stop
                 free -= len(indices)
-                shares.append(Share(job, indices))
-        return Batch(tuple(shares), room)
+                ranges.append(TileRange(job, indices))
+        return Batch(tuple(ranges), room)
 
     def charge(self, unit: Unit, seconds: float) -> None:
         """The unit took so long: each model and size pays for its own."""
@@ -126,9 +125,9 @@ class Lane:
 
     def retry_in_halves(self, batch: Batch) -> None:
         """Its pictures run again, half of them at a time, before anything else."""
-        middle = len(batch.shares) // 2
-        halves = batch.shares[middle:], batch.shares[:middle]
-        self._retries += [Batch(shares, batch.room) for shares in halves if shares]
+        middle = len(batch.ranges) // 2
+        halves = batch.ranges[middle:], batch.ranges[:middle]
+        self._retries += [Batch(ranges, batch.room) for ranges in halves if ranges]
 
     def limit(self, job: Job) -> int:
         """How many tiles like the job's may run at once, as far as is known."""
@@ -139,9 +138,9 @@ class Lane:
         """Its tiles were too many: they are due again, fewer at once."""
         first = batch.jobs[0]
         self._limits[first.model, first.shape] = _Limit(max(1, batch.tiles // 2))
-        for share in batch.shares:
-            share.job.issued = share.indices.start
-            share.job.state = State.ready
+        for part in batch.ranges:
+            part.job.issued = part.indices.start
+            part.job.state = State.ready
 
     def grow(self, batch: Batch) -> None:
         """Its tiles were not too many: after a while, more are tried again."""

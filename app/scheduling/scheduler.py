@@ -108,8 +108,8 @@ class Scheduler:
         """The unit failed. Halves of a batch are tried; a single picture is given up."""
         lane, unit = self._end(number, seconds)
         gone = _without_dropped(lane, unit)
-        if isinstance(unit, Batch) and len(unit.shares) > 1:
-            lane.retry_in_halves(Batch(tuple(share for share in unit.shares if not share.job.dropped), unit.room))
+        if isinstance(unit, Batch) and len(unit.ranges) > 1:
+            lane.retry_in_halves(Batch(tuple(part for part in unit.ranges if not part.job.dropped), unit.room))
             return gone
         return gone + _given_up(lane, unit)
 

@@ -1,6 +1,6 @@
 """From distances to maps, scores, labels and regions; and how well those agree with the truth."""
 
-from app.scoring.anomaly_map import Cutout, Grid, MapRule, cells_of_map, fill_map, fill_resized, pixels_of_resized
+from app.scoring.anomaly_map import Extent, Grid, MapRule, cells_of_map, fill_map, fill_resized, pixels_of_resized
 from app.scoring.calibration import (
     Calibration,
     calibrate_as_reference,
@@ -23,7 +23,7 @@ __all__ = [
     "BestF1",
     "Calibration",
     "Confusion",
-    "Cutout",
+    "Extent",
     "Grid",
     "MapRule",
     "Ranking",

@@ -23,7 +23,7 @@ class MapRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Cutout:
+class Extent:
     """Which part of a grid or map of `whole` rows and columns something is: from row and column `first` on."""
 
     whole: tuple[int, int]
@@ -38,19 +38,19 @@ class Grid:
 
     distances: Tensor
     cells_per_pixel: tuple[float, float]
-    cutout: Cutout | None = None
+    extent: Extent | None = None
 
 
-def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule, cutout: Cutout | None = None) -> Iterator[None]:
+def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule, extent: Extent | None = None) -> Iterator[None]:
     """Writes the map of the distances of each layer's cells into `out`, [H,W] float32, a band of rows a step.
 
-    With a `cutout`, `out` is that part of the map, and the grids must have the cells that it needs: `cells_of_map`.
+    With a `extent`, `out` is that part of the map, and the grids must have the cells that it needs: `cells_of_map`.
     """
-    cutout = cutout or _whole(out)
-    (height, width), (first, left) = cutout.whole, cutout.first
+    extent = extent or _whole(out)
+    (height, width), (first, left) = extent.whole, extent.first
     # A sum is blurred layer by layer, on its way to pixels. A product is made of pixels, and they are its blur's cells.
     linear = rule.combine == "sum" or len(grids) == 1
-    layers = [_layer(grid, cutout.whole, rule.upsampling, rule.blur and linear) for grid in grids]
+    layers = [_layer(grid, extent.whole, rule.upsampling, rule.blur and linear) for grid in grids]
     for band in torch.split(out, ROWS):
         if linear or not rule.blur:
             _combine(layers, first, left, band, rule.combine)
@@ -58,18 +58,18 @@ def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule, cutout: Cutout |
             rows, columns = _blurred(first, len(band), height), _blurred(left, band.shape[1], width)
             product = torch.empty(len(rows), len(columns), device=out.device)
             _combine(layers, rows.start, columns.start, product, rule.combine)
-            down, across = (Scale(edge, edge, 1.0, "nearest", blur=True) for edge in cutout.whole)
+            down, across = (Scale(edge, edge, 1.0, "nearest", blur=True) for edge in extent.whole)
             _Layer(product, down, across, (rows.start, columns.start)).write(first, left, band)
         first += len(band)
         yield
 
 
-def fill_resized(out: Tensor, found: Tensor, cutout: Cutout | None = None, of: Cutout | None = None) -> Iterator[None]:
+def fill_resized(out: Tensor, found: Tensor, extent: Extent | None = None, of: Extent | None = None) -> Iterator[None]:
     """Writes a map [h,w] into `out`, [H,W] float32, at its size, bilinear, a band of rows a step.
 
-    With a `cutout`, `out` is that part of the resized map, and `found` is `of` the one before: `pixels_of_resized`.
+    With a `extent`, `out` is that part of the resized map, and `found` is `of` the one before: `pixels_of_resized`.
     """
-    before, after = of or _whole(found), cutout or _whole(out)
+    before, after = of or _whole(found), extent or _whole(out)
     ratios = before.whole[0] / after.whole[0], before.whole[1] / after.whole[1]
     yield from fill_map(out, [Grid(found, ratios, before)], MapRule("bilinear"), after)
 
@@ -84,8 +84,8 @@ def pixels_of_resized(pixels: range, length: int, before: int) -> range:
     return cells_of_map(pixels, length, before, before / length, MapRule("bilinear"))
 
 
-def _whole(grid: Tensor) -> Cutout:
-    return Cutout((grid.shape[0], grid.shape[1]))
+def _whole(grid: Tensor) -> Extent:
+    return Extent((grid.shape[0], grid.shape[1]))
 
 
 def _blurred(first: int, count: int, length: int) -> range:
@@ -116,7 +116,7 @@ class _Layer:
 
 
 def _layer(grid: Grid, size: tuple[int, int], upsampling: Upsampling, blur: bool) -> _Layer:
-    part = grid.cutout or _whole(grid.distances)
+    part = grid.extent or _whole(grid.distances)
     edges = zip(part.whole, size, grid.cells_per_pixel, strict=True)
     down, across = (Scale(cells, pixels, scale, upsampling, blur) for cells, pixels, scale in edges)
     return _Layer(grid.distances, down, across, part.first)

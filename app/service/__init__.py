@@ -4,8 +4,8 @@ from app.service.catalogue import CatalogueObserver, ModelCatalogue
 from app.service.predictor import Answer, Predicted, Predictor, StageObserver, Timings
 from app.service.reloaded import ReloadedModel
 from app.service.reloader import Reloader
-from app.service.shelf import ServedModel, VersionStatus
 from app.service.source import Pixels, Source, Upload
+from app.service.version_table import ServedModel, VersionStatus
 
 __all__ = [
     "Answer",

@@ -13,7 +13,7 @@ from app.artifacts import Artifact, Entry, ModelRepository, load_artifact, verif
 from app.errors import InvalidArtifact, TesseraError, UnreadableRepository
 from app.runtime import RunOptions
 from app.service.reloaded import ReloadedModel, compare
-from app.service.shelf import ServedModel, Shelf, State, VersionStatus
+from app.service.version_table import ServedModel, State, VersionStatus, VersionTable
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class CatalogueObserver(Protocol):
     def version_tried(self, error: TesseraError | None, seconds: float) -> None:
         """A version was loaded, or refused with an error."""
 
-    def looked(self, readable: bool, seconds: float) -> None:
+    def refreshed(self, readable: bool, seconds: float) -> None:
         """A look has ended, with all of its loads."""
 
 
@@ -49,30 +49,30 @@ class ModelCatalogue:
     ) -> None:
         self._repository, self._devices, self._options = repository, devices, options
         self._clock, self._observer = clock, observer
-        self._shelf = Shelf(default_model)  # replaced as a whole, so that readers need no lock
+        self._table = VersionTable(default_model)  # replaced as a whole, so that readers need no lock
         self._stopped = False
         self.started = False
         """Whether the first look has ended, so that whatever could be loaded then is ready."""
         self.problem: UnreadableRepository | None = None
         """Why the last look found nothing."""
 
-    def look(self, only: str | None = None, *, again: bool = False) -> list[ReloadedModel]:
+    def refresh(self, only: str | None = None, *, again: bool = False) -> list[ReloadedModel]:
         """Reads the repository and loads what is new or changed, one version after the other; what that changed.
 
         `only` looks at one model, and `again` tries what was refused once more, also if its files are the same. Ends
         after the version that it is at when `stop` is called. Raises UnreadableRepository; all is served on then.
         """
-        before, started = self._shelf, self._clock()
+        before, started = self._table, self._clock()
         try:
             self._find(only, again)
-            for status in self._shelf.due(only):
+            for status in self._table.due(only):
                 if not self._stopped:
                     self._try(status)
         finally:
             self.started = True
             if self._observer is not None:
-                self._observer.looked(self.problem is None, self._clock() - started)
-        changes = compare(before, self._shelf, only)
+                self._observer.refreshed(self.problem is None, self._clock() - started)
+        changes = compare(before, self._table, only)
         if any(change.removed or change.replaced for change in changes):
             gc.collect()  # tracing left cycles that hold the detectors: now they are freed with their last users
         return changes
@@ -83,7 +83,7 @@ class ModelCatalogue:
 
     def _find(self, only: str | None, again: bool) -> None:
         try:
-            found = self._repository.look()
+            found = self._repository.scan()
         except UnreadableRepository as error:
             if str(error) != str(self.problem):  # a line for each problem, not for each look
                 _log.error("%s; what is loaded is served on", error)
@@ -92,12 +92,12 @@ class ModelCatalogue:
         if self.problem is not None:
             _log.info("the model repository can be read again")
             self.problem = None
-        before, self._shelf = self._shelf, self._shelf.found(found, only=only, again=again)
+        before, self._table = self._table, self._table.found(found, only=only, again=again)
         for status in before.statuses:
-            if status.entry not in {kept.entry for kept in self._shelf.statuses}:
+            if status.entry not in {kept.entry for kept in self._table.statuses}:
                 _log.info("model %s version %d was removed", status.entry.name, status.entry.version)
-        default = self._shelf.default_model
-        if default is not None and default not in self._shelf.names and (default in before.names or not before.known):
+        default = self._table.default_model
+        if default is not None and default not in self._table.names and (default in before.names or not before.known):
             _log.warning("the default model %r is not in the repository", default)
 
     def _try(self, status: VersionStatus) -> None:
@@ -110,10 +110,10 @@ class ModelCatalogue:
             _log.debug("loading %s failed", status.entry.path, exc_info=True)
             error = InvalidArtifact(f"it cannot be loaded ({type(failure).__name__}: {failure})")
         if error is None:
-            self._shelf = self._shelf.loaded(status, artifact)
+            self._table = self._table.loaded(status, artifact)
             _log_ready(artifact, unchanged=artifact is status.artifact)
         else:
-            self._shelf = self._shelf.refused(status, _bare(error))
+            self._table = self._table.refused(status, _bare(error))
             _log_refused(status, error)
         if self._observer is not None:
             self._observer.version_tried(error, self._clock() - started)
@@ -140,24 +140,24 @@ class ModelCatalogue:
 
     def count(self, state: State) -> int:
         """How many versions are in this state."""
-        return self._shelf.count(state)
+        return self._table.count(state)
 
     def models(self) -> list[ServedModel]:
         """All models by name, with all of their versions, refused ones included."""
-        return self._shelf.models()
+        return self._table.models()
 
     def model(self, name: str) -> ServedModel:
         """The model of this name, or the one that `default` means; raises ModelNotFound or ModelLoading."""
-        return self._shelf.model(name)
+        return self._table.model(name)
 
     def get(self, name: str, version: int | None = None) -> Artifact:
         """A loaded version, by default the newest; raises ModelNotFound, VersionNotFound or ModelLoading."""
-        return self._shelf.get(name, version)
+        return self._table.get(name, version)
 
     @property
     def default_name(self) -> str | None:
         """The model that `default` means."""
-        return self._shelf.default_name
+        return self._table.default_name
 
 
 E = TypeVar("E", bound=TesseraError)

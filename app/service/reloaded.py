@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.errors import TesseraError
-from app.service.shelf import ServedModel, Shelf
+from app.service.version_table import ServedModel, VersionTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class ReloadedModel:
     failed: tuple[tuple[int, TesseraError], ...]
 
 
-def compare(before: Shelf, after: Shelf, only: str | None = None) -> list[ReloadedModel]:
+def compare(before: VersionTable, after: VersionTable, only: str | None = None) -> list[ReloadedModel]:
     """All models that are on one of the shelves, or the model `only` if it is, by name."""
-    earlier, later = ({model.name: model for model in shelf.models()} for shelf in (before, after))
+    earlier, later = ({model.name: model for model in table.models()} for table in (before, after))
     names = sorted(earlier.keys() | later.keys())
     return [_reloaded(name, earlier.get(name), later.get(name)) for name in names if only in (None, name)]
 

@@ -8,7 +8,7 @@ from app.errors import EngineStopped, TesseraError
 from app.pipeline import use_processors
 from app.service.catalogue import ModelCatalogue
 from app.service.reloaded import ReloadedModel
-from app.service.shelf import DEFAULT
+from app.service.version_table import DEFAULT
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Reloader:
 
     def _poll(self) -> None:
         try:
-            self._catalogue.look()
+            self._catalogue.refresh()
         except TesseraError:
             pass  # the catalogue has told it
         except Exception:  # the thread must outlive it, for the next look may succeed
@@ -98,9 +98,9 @@ class Reloader:
 
     def _look(self, name: str | None) -> list[ReloadedModel]:
         if name is None:
-            return self._catalogue.look(again=True)
+            return self._catalogue.refresh(again=True)
         meant = self._catalogue.default_name if name == DEFAULT else name
-        reloaded = [each for each in self._catalogue.look(meant, again=True) if meant in (None, each.name)]
+        reloaded = [each for each in self._catalogue.refresh(meant, again=True) if meant in (None, each.name)]
         if meant is None:  # a new model may be what `default` means now
             meant = self._catalogue.model(name).name
             reloaded = [each for each in reloaded if each.name == meant]

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.artifacts import Protocol
 from app.data import GOOD, DataModule, LabelledPicture, UnreadablePolicy, decoded, require_share, spread
 from app.errors import InvalidDataset
-from app.evaluation import Evaluation, Procedure, Sight, evaluate
+from app.evaluation import EvaluatedPicture, Evaluation, Procedure, evaluate
 from app.evaluation.evaluate import unseen
 from app.pipeline import TiledModel, predict
 from app.progress import Progress, silent
@@ -44,7 +44,7 @@ class Calibrated:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class ReadingOptions:
     """What it is done with: processes that decode pictures, tiles that run at once, and how unreadable ones are met."""
 
     workers: int
@@ -65,7 +65,11 @@ class CalibrationProtocol(ABC):
 
     @abstractmethod
     def calibrate(
-        self, model: TiledModel, pictures: Sequence[LabelledPicture], means: Means, progress: Progress = silent
+        self,
+        model: TiledModel,
+        pictures: Sequence[LabelledPicture],
+        reading: ReadingOptions,
+        progress: Progress = silent,
     ) -> Calibrated:
         """The calibration of the model by these pictures; raises InvalidDataset if none of them can be read."""
 
@@ -85,7 +89,6 @@ class HoldOut(CalibrationProtocol):
         require_share("calibration.false_positive_rate", self.false_positive_rate)
 
     def divide(self, data: DataModule) -> Division:
-        """See CalibrationProtocol."""
         normal = data.train_pictures()
         if len(normal) == 1:
             return Division(normal, _as_normal(normal), "training-normal")
@@ -93,12 +96,15 @@ class HoldOut(CalibrationProtocol):
         return Division(fit, _as_normal(held_out), "held-out-normal")
 
     def calibrate(
-        self, model: TiledModel, pictures: Sequence[LabelledPicture], means: Means, progress: Progress = silent
+        self,
+        model: TiledModel,
+        pictures: Sequence[LabelledPicture],
+        reading: ReadingOptions,
+        progress: Progress = silent,
     ) -> Calibrated:
-        """See CalibrationProtocol."""
         scores, peaks = [], []
-        for picture in decoded([each.path for each in pictures], means.workers, means.unreadable):
-            outcome = predict(model, picture, means.batch_tiles)
+        for picture in decoded([each.path for each in pictures], reading.workers, reading.unreadable):
+            outcome = predict(model, picture, reading.batch_tiles)
             scores.append(outcome.raw_score)
             peaks.append(float(outcome.anomaly_map.max()))
             progress("calibration", len(scores), len(pictures))
@@ -119,7 +125,6 @@ class Labelled(CalibrationProtocol):
         require_share("calibration.false_positive_rate", self.false_positive_rate)
 
     def divide(self, data: DataModule) -> Division:
-        """See CalibrationProtocol."""
         pictures = data.validation_pictures()
         anomalous = sum(picture.anomalous for picture in pictures)
         if not 0 < anomalous < len(pictures):
@@ -131,10 +136,13 @@ class Labelled(CalibrationProtocol):
         return Division(data.train_pictures(), pictures, "labelled")
 
     def calibrate(
-        self, model: TiledModel, pictures: Sequence[LabelledPicture], means: Means, progress: Progress = silent
+        self,
+        model: TiledModel,
+        pictures: Sequence[LabelledPicture],
+        reading: ReadingOptions,
+        progress: Progress = silent,
     ) -> Calibrated:
-        """See CalibrationProtocol."""
-        found = _evaluate(model, pictures, means, progress)
+        found = _evaluate(model, pictures, reading, progress)
         results = found.pictures
         labels = [result.anomalous for result in results]
         if len(set(labels)) < 2:
@@ -156,7 +164,6 @@ class Reference(CalibrationProtocol):
     """
 
     def divide(self, data: DataModule) -> Division:
-        """See CalibrationProtocol."""
         pictures = data.validation_pictures() or data.test_pictures()
         if not pictures:
             raise InvalidDataset(
@@ -166,11 +173,14 @@ class Reference(CalibrationProtocol):
         return Division(data.train_pictures(), pictures, "reference")
 
     def calibrate(
-        self, model: TiledModel, pictures: Sequence[LabelledPicture], means: Means, progress: Progress = silent
+        self,
+        model: TiledModel,
+        pictures: Sequence[LabelledPicture],
+        reading: ReadingOptions,
+        progress: Progress = silent,
     ) -> Calibrated:
-        """See CalibrationProtocol."""
         extent = _Extent()
-        found = _evaluate(model, pictures, means, progress, extent)
+        found = _evaluate(model, pictures, reading, progress, extent)
         labels = [result.anomalous for result in found.pictures]
         calibration = calibrate_as_reference(
             [result.raw_score for result in found.pictures],
@@ -187,7 +197,7 @@ class _Extent:
     def __init__(self) -> None:
         self.low, self.high = inf, -inf
 
-    def __call__(self, sight: Sight) -> None:
+    def __call__(self, sight: EvaluatedPicture) -> None:
         low, high = sight.anomaly_map.aminmax()
         self.low, self.high = min(self.low, float(low)), max(self.high, float(high))
 
@@ -204,18 +214,18 @@ def _reference_pixel_threshold(found: Evaluation, extent: _Extent) -> float | No
 def _evaluate(
     model: TiledModel,
     pictures: Sequence[LabelledPicture],
-    means: Means,
+    reading: ReadingOptions,
     progress: Progress,
-    observe: Callable[[Sight], None] | None = None,
+    observe: Callable[[EvaluatedPicture], None] | None = None,
 ) -> Evaluation:
-    procedure = Procedure(means.workers, means.batch_tiles, means.unreadable.action)
+    procedure = Procedure(reading.workers, reading.batch_tiles, reading.unreadable.action)
 
     def report(stage: str, done: int, total: int, note: str = "") -> None:
         progress("calibration" if stage == "pictures" else stage, done, total, note)
 
     found = evaluate(model, pictures, None, procedure, report, observe or unseen)
     for lost in found.unreadable:
-        means.unreadable.report(lost.path, lost.reason.removeprefix(f"{lost.path} cannot be read: "))
+        reading.unreadable.report(lost.path, lost.reason.removeprefix(f"{lost.path} cannot be read: "))
     return found
 
 

@@ -17,11 +17,11 @@ SHARE = 20  # how many times longer the training runs between two checkpoints th
 class Checkpoint:
     """A file that holds the newest state of one training, whole at any time.
 
-    `fingerprint` tells trainings apart: the state of another is not taken up. Writing is rare enough to cost little.
+    `digest` tells trainings apart: the state of another is not taken up. Writing is rare enough to cost little.
     """
 
-    def __init__(self, path: Path, fingerprint: str, clock: Callable[[], float] = monotonic) -> None:
-        self.path, self._fingerprint, self._clock = path, fingerprint, clock
+    def __init__(self, path: Path, digest: str, clock: Callable[[], float] = monotonic) -> None:
+        self.path, self._digest, self._clock = path, digest, clock
         self._last_s, self._write_s = clock(), 0.0
 
     def load(self) -> dict[str, Any] | None:
@@ -32,7 +32,7 @@ class Checkpoint:
             return None
         except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError):
             return None  # of another version or from elsewhere: the training starts anew, and overwrites it
-        known = isinstance(content, dict) and content.get("fingerprint") == self._fingerprint
+        known = isinstance(content, dict) and content.get("digest") == self._digest
         return content["state"] if known else None
 
     def save_if_due(self, state: Callable[[], Mapping[str, Any]]) -> None:
@@ -44,7 +44,7 @@ class Checkpoint:
         """Writes the state; a kill at any time leaves the old or the new one."""
         started = self._clock()
         with replacing(self.path) as temporary, temporary.open("wb") as file:
-            torch.save({"fingerprint": self._fingerprint, "state": dict(state)}, file)
+            torch.save({"digest": self._digest, "state": dict(state)}, file)
         self._last_s = self._clock()
         self._write_s = self._last_s - started
 

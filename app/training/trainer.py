@@ -4,20 +4,20 @@ from pathlib import Path
 
 import torch
 
-from app.artifacts import Entry, ModelRepository, Record, TrainingRecord, write_artifact
+from app.artifacts import Entry, ModelRecord, ModelRepository, TrainingRecord, write_artifact
 from app.data import KEEP_BYTES, Loader, UnreadablePolicy, decoded
 from app.detectors import GradientDetector
 from app.evaluation import Procedure
 from app.pipeline import TiledModel
 from app.progress import Progress
-from app.training.calibration import Means
+from app.training.calibration import ReadingOptions
 from app.training.checkpoint import Checkpoint
-from app.training.fingerprint import fingerprint
 from app.training.gradient import Schedule, fit_by_gradient
 from app.training.memory import available_bytes, explaining_memory
 from app.training.one_pass import fit
 from app.training.plan import Job, Recipe
 from app.training.precision import resolve_precision
+from app.training.training_digest import training_digest
 from app.training.validation import Validation, labelled_pictures
 from app.training.workspace import workspace
 
@@ -31,7 +31,7 @@ def train(
         torch.manual_seed(recipe.seed)
     source = recipe.detector.load_weights()
     model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
-    own = fingerprint(recipe, job, source)
+    own = training_digest(recipe, job, source)
     with workspace(repository.prepare(name), own) as path:  # refuses a place that cannot be written to, too
         return _train(recipe, job, model, source, repository, name, Checkpoint(path, own), progress)
 
@@ -48,11 +48,11 @@ def _train(
 ) -> Entry:
     lost: set[Path] = set()
     unreadable = _remembering(recipe, lost)
-    means = Means(recipe.data.num_workers, job.batch_tiles, unreadable)
+    reading = ReadingOptions(recipe.data.num_workers, job.batch_tiles, unreadable)
     with explaining_memory(model.device, model.detector):
         training = _fit(model, recipe, job, checkpoint, unreadable, progress)
-        calibrated = recipe.calibration.calibrate(model, job.calibrate, means, progress)
-    record = Record(
+        calibrated = recipe.calibration.calibrate(model, job.calibrate, reading, progress)
+    record = ModelRecord(
         protocol=job.protocol,
         calibration_pictures=calibrated.pictures,
         anomalous_pictures=calibrated.anomalous_pictures,

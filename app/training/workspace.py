@@ -12,13 +12,13 @@ PREFIX = ".training-"
 
 
 @contextmanager
-def workspace(model: Path, fingerprint: str) -> Iterator[Path]:
+def workspace(model: Path, digest: str) -> Iterator[Path]:
     """The path of a training's checkpoint in the folder of its model, until the end of the `with` block.
 
     Removes what other trainings of the model left that were killed. If the training fails and leaves no checkpoint, a
     folder that is empty then is removed. Raises InvalidTraining if the same training runs in another process.
     """
-    name = f"{PREFIX}{fingerprint[:12]}"
+    name = f"{PREFIX}{digest[:12]}"
     lock = model / f"{name}.lock"
     lock.touch()
     try:

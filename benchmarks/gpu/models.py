@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from app.artifacts import Record, write_artifact
+from app.artifacts import ModelRecord, write_artifact
 from app.detectors import DETECTORS, Detector, OnePassDetector, Patchcore, Stfpm
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.scoring import calibrate_on_normal
@@ -27,7 +27,7 @@ def run(setting: Setting) -> None:
         normal = [predict(model, picture) for picture in pictures(2, setting.scale.picture)]
         scores, peaks = [each.raw_score for each in normal], [float(each.anomaly_map.max()) for each in normal]
         calibration = calibrate_on_normal(scores, peaks, 0.05)
-        record = Record("training-normal", len(normal), 0.05, "drawn surfaces", FITTED_TO, "tessera_resnet18")
+        record = ModelRecord("training-normal", len(normal), 0.05, "drawn surfaces", FITTED_TO, "tessera_resnet18")
         entry = write_artifact(model.calibrated(calibration), setting.repository(name), name, record)
         written = sum(file.stat().st_size for file in entry.path.iterdir())
         setting.results.add(name, {"bytes": written, "pixel_threshold": calibration.pixel_threshold})

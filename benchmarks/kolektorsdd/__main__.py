@@ -26,7 +26,6 @@ PROGRAMS = ("anomalib", "tessera")  # in this order, for the first draws the ini
 
 
 def main() -> None:
-    """The command line."""
     parser = with_data(__doc__)
     parser.add_argument("detector", choices=tuple(SETTINGS))
     parser.add_argument("--jobs", type=int, default=1, help="how many runs are done side by side")

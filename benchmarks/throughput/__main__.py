@@ -36,7 +36,6 @@ TOLERANCE = {"float32": 1e-4, "auto": 2e-2}
 
 
 def main() -> None:
-    """The command line."""
     parser = with_data(__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rows", nargs="*", choices=tuple(ROWS), default=list(ROWS))

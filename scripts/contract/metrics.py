@@ -7,8 +7,8 @@ from app.metric_table import METRICS, MetricInfo
 PLACE = Path(__file__).parent.parent.parent / "docs/metrics.md"
 HEAD = """# Metrics
 
-`GET /metrics` answers in Prometheus' text format. Besides the metrics below there are those of the process (`process_*`) on
-Linux. This page is made from `app/metric_table.py` by `make metrics`.
+`GET /metrics` answers in Prometheus' text format. On Linux it also has metrics of the process (`process_*`).
+This page is made from `app/metric_table.py` by `make metrics`.
 
 | metric | type, unit | labels | what is measured | what a change means |
 |---|---|---|---|---|

@@ -60,7 +60,6 @@ def _replace(built: Path, place: Path) -> Path:
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m scripts.demo.build", description="Builds the demo.")
     parser.add_argument("--models_dir", type=Path, default=Path("models"))
     parser.add_argument("--examples", type=Path, default=Path("examples"))

@@ -70,7 +70,6 @@ def _write(path: Path, pixels: Pixels) -> Path:
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m scripts.demo.dataset", description="Draws the demo's data set.")
     parser.add_argument("root", type=Path, help="the folder to write to")
     parser.add_argument("--category", default="surface", help="the category's name (default: %(default)s)")

@@ -41,7 +41,6 @@ def _write(path: Path, pixels: Pixels) -> Path:
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m scripts.demo.examples", description="Draws the example pictures.")
     parser.add_argument("folder", type=Path)
     for path in write_examples(parser.parse_args().folder):

@@ -22,7 +22,6 @@ SOURCES = {"freia"}
 
 
 def main() -> None:
-    """The command line."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default="3.12", help=f"the other machine's; this one has {own}")

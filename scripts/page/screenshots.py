@@ -27,7 +27,6 @@ SHOTS = {"page-light": ("light", 1280, 800), "page-dark": ("dark", 1280, 800)}
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m scripts.page.screenshots", description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path, help="the folder to write to")
     given = parser.parse_args()

@@ -37,7 +37,7 @@ def test_all_lanes_work_and_answer_alike(live: Callable[..., Any], defect_png: b
 
 def test_each_device_has_a_copy_that_says_the_same(models_dir: Path) -> None:
     catalogue = ModelCatalogue(ModelRepository(models_dir), [torch.device("cpu")] * 2)
-    catalogue.look()
+    catalogue.refresh()
     first, second = catalogue.get("patchcore").models
     picture = (torch.arange(3 * 96 * 160) % 251).to(torch.uint8).reshape(3, 96, 160)
     assert first.detector is not second.detector

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from app.artifacts import Entry, ModelRepository, Record, load_artifact, read_manifest, write_artifact
+from app.artifacts import Entry, ModelRecord, ModelRepository, load_artifact, read_manifest, write_artifact
 from app.artifacts.writer import digest
 from app.errors import (
     DigestMismatch,
@@ -21,7 +21,7 @@ from app.errors import (
 )
 from app.pipeline import TiledModel, predict
 
-RECORD = Record("held-out-normal", 3, 0.05, "surface", 4, "random")
+RECORD = ModelRecord("held-out-normal", 3, 0.05, "surface", 4, "random")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from app.api.schemas.model import ExecutionBody
-from app.artifacts import Entry, ModelRepository, Record, load_artifact, write_artifact
+from app.artifacts import Entry, ModelRecord, ModelRepository, load_artifact, write_artifact
 from app.artifacts.golden import load_golden
 from app.artifacts.manifest import GOLDEN, GoldenRecord
 from app.artifacts.tuning import tuned
@@ -22,6 +22,7 @@ from app.tiling import Tiling
 
 CPU = torch.device("cpu")
 FAST = fast_precision(CPU)
+DRAWN = ModelRecord("imported", 0, None, "drawn", 0, "random")
 needs_fast = pytest.mark.skipif(FAST is None, reason="this processor computes float32 only")
 
 
@@ -78,7 +79,9 @@ def test_the_search_is_chosen_as_it_was_asked_for(tmp_path: Path, mode: SearchMo
     detector = Patchcore("resnet18", ("layer1",))
     detector.memory_bank = torch.rand(FEWEST_ROWS, detector.embedding_size)
     model = TiledModel(detector, Preprocessing(None), Tiling(tile_size=64), calibrate_on_normal([1.0], [1.0], 0.05))
-    entry = write_artifact(model, ModelRepository(tmp_path), "own", Record("imported", 0, None, "drawn", 0, "random"))
+    entry = write_artifact(
+        model, ModelRepository(tmp_path), "own", ModelRecord("imported", 0, None, "drawn", 0, "random")
+    )
     search = load_artifact(entry, options=RunOptions(search=mode, batch_tiles=measured)).model.detector.search
     assert search is not None
     assert (search.mode, search.method) == (mode, "bounds")
@@ -117,7 +120,9 @@ def untraceable(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyt
     detector = request.param("resnet18", ("layer1",), num_neighbors=1)
     detector.memory_bank = torch.rand(50, detector.embedding_size)
     model = TiledModel(detector, Preprocessing(None), Tiling(tile_size=64), calibrate_on_normal([1.0], [1.0], 0.05))
-    return write_artifact(model, ModelRepository(tmp_path), "own", Record("imported", 0, None, "drawn", 0, "random"))
+    return write_artifact(
+        model, ModelRepository(tmp_path), "own", ModelRecord("imported", 0, None, "drawn", 0, "random")
+    )
 
 
 @pytest.mark.parametrize("batch_tiles", [None, 0, 3])

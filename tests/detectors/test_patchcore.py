@@ -37,7 +37,7 @@ def test_the_score_weighs_the_largest_distance_of_all_bands() -> None:
     detector, query = patchcore(num_neighbors=4), torch.randn(64, 6, 5)
     detector.memory_bank = torch.randn(40, 64)
     bands = [detector.measure((query[None, :, top : top + 2],), [(4 * top, 0)]) for top in (0, 2, 4)]
-    score = detector.image_score(torch.zeros(1), [band.witness for band in bands])
+    score = detector.image_score(torch.zeros(1), [band.score_input for band in bands])
 
     distances = torch.cdist(query.flatten(1).T, detector.memory_bank)
     farthest = int(distances.amin(1).argmax())
@@ -52,7 +52,7 @@ def test_with_one_neighbour_the_score_is_the_largest_distance() -> None:
     detector, query = patchcore(num_neighbors=1), torch.randn(64, 6, 5)
     detector.memory_bank = torch.randn(40, 64)
     measurement = detector.measure((query[None],), [(0, 0)])
-    assert detector.image_score(torch.zeros(1), [measurement.witness]) == measurement.distances[0].max()
+    assert detector.image_score(torch.zeros(1), [measurement.score_input]) == measurement.distances[0].max()
 
 
 def test_a_rare_normal_patch_survives_a_full_store() -> None:
@@ -107,7 +107,7 @@ def test_features_may_be_of_half_precision_and_channels_last() -> None:
     measurement = detector.measure((query[None],), [(0, 0)])
     expected = torch.cdist(query.flatten(1).T.float(), detector.memory_bank).amin(1)
     torch.testing.assert_close(measurement.distances[0], expected.reshape(1, 3, 5), rtol=1e-4, atol=0)
-    assert detector.image_score(torch.zeros(1), [measurement.witness]).dtype == torch.float32
+    assert detector.image_score(torch.zeros(1), [measurement.score_input]).dtype == torch.float32
 
 
 def test_what_the_search_derives_is_no_part_of_the_fitted_state() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 from app.artifacts import Artifact
 from app.data import LabelledPicture
 from app.errors import InvalidArtifact, InvalidDataset
-from app.evaluation import Evaluation, Procedure, Sight, evaluate
+from app.evaluation import EvaluatedPicture, Evaluation, Procedure, evaluate
 from app.evaluation.pixel_store import PixelStore
 from app.pipeline import predict
 from app.scoring import AUPRO_LIMITS, rank
@@ -115,10 +115,10 @@ def test_the_size_of_blocks_changes_nothing(
 
 
 def test_every_picture_is_shown_once(artifact: Artifact, pictures: list[LabelledPicture]) -> None:
-    seen: list[Sight] = []
+    seen: list[EvaluatedPicture] = []
     told: list[tuple[str, int, int]] = []
     evaluate(artifact.model, pictures[:3], None, None, lambda *done: told.append(done), seen.append)
-    assert [sight.result.path for sight in seen] == [picture.path for picture in pictures[:3]]
+    assert [evaluated.result.path for evaluated in seen] == [picture.path for picture in pictures[:3]]
     assert seen[0].anomaly_map.shape == seen[0].image.shape[1:] == (96, 160)
     assert told[:3] == [("pictures", number, 3) for number in (1, 2, 3)]
 

@@ -6,16 +6,16 @@ import pytest
 import torch
 from PIL import Image
 
-from app.evaluation import PictureResult, Sight
+from app.evaluation import EvaluatedPicture, PictureResult
 from app.evaluation.report.gallery import EDGE, Gallery
 from app.scoring import Calibration
 
 CALIBRATION = Calibration(1.0, 0.0, 2.0, 1.0, 0.0, 2.0)
 
 
-def sight(
+def evaluated(
     raw_score: float, anomalous: bool, size: tuple[int, int] = (40, 60), dtype: torch.dtype = torch.uint8
-) -> Sight:
+) -> EvaluatedPicture:
     """A grey picture with a hot pixel in the upper left quarter and, if anomalous, a defect in the lower right one."""
     height, width = size
     image = torch.full((1, *size), torch.iinfo(dtype).max // 2, dtype=dtype)
@@ -24,14 +24,14 @@ def sight(
     if anomalous:
         mask[height * 5 // 8 : height * 6 // 8, width * 5 // 8 : width * 6 // 8] = True
     result = PictureResult(Path("x.png"), "cut", anomalous, size, None, raw_score, 2.0, raw_score / 2, raw_score > 1)
-    return Sight(result, image, anomaly_map, mask)
+    return EvaluatedPicture(result, image, anomaly_map, mask)
 
 
 def test_the_worst_of_each_label_are_kept_in_order() -> None:
     gallery = Gallery(CALIBRATION, count=3)
     scores = np.random.default_rng(0).permutation(40) / 20
     for number, score in enumerate(scores):
-        gallery.add(sight(float(score), number % 2 == 0))
+        gallery.add(evaluated(float(score), number % 2 == 0))
     assert [shown.raw_score for shown in gallery.misses] == sorted(scores[::2])[:3]
     assert [shown.raw_score for shown in gallery.alarms] == sorted(scores[1::2], reverse=True)[:3]
     assert [scores[shown.number] for shown in gallery.misses] == [shown.raw_score for shown in gallery.misses]
@@ -41,7 +41,7 @@ def test_the_worst_of_each_label_are_kept_in_order() -> None:
 @pytest.mark.parametrize("size", [(40, 60), (1200, 2000)])
 def test_pictures_are_reduced_and_one_hot_pixel_still_shows(size: tuple[int, int], dtype: torch.dtype) -> None:
     gallery = Gallery(CALIBRATION)
-    gallery.add(sight(1.5, False, size, dtype))
+    gallery.add(evaluated(1.5, False, size, dtype))
     with Image.open(io.BytesIO(gallery.alarms[0].jpeg)) as image:
         assert max(image.size) == min(EDGE, max(size))
         pixels = np.asarray(image.convert("RGB")).astype(int)
@@ -55,7 +55,7 @@ def test_pictures_are_reduced_and_one_hot_pixel_still_shows(size: tuple[int, int
 @pytest.mark.parametrize("size", [(40, 60), (1200, 2000)])
 def test_labelled_defects_are_framed(size: tuple[int, int]) -> None:
     gallery = Gallery(CALIBRATION)
-    gallery.add(sight(0.5, True, size))
+    gallery.add(evaluated(0.5, True, size))
     with Image.open(io.BytesIO(gallery.misses[0].jpeg)) as image:
         pixels = np.asarray(image.convert("L")).astype(int)
     height, width = pixels.shape

@@ -5,7 +5,7 @@ from torch import nn
 from app.errors import UnsupportedImport
 from app.importing.archive import open_archive
 from app.importing.exported import MAX_DEPTH, read_exported, state_dict
-from app.importing.records import Name, Record, as_dict
+from app.importing.records import Name, PickledObject, as_dict
 from app.importing.reference import PostProcessing, RecordedTiler, ReferenceModel
 from app.importing.tensors import Storage, StoredTensor
 from tests.importing.files import Write, class_of, exported_of, fitted, tiler_of
@@ -68,8 +68,8 @@ def test_a_tiler_of_its_own_is_refused(write: Write, monkeypatch: pytest.MonkeyP
         read(write, exported_of(fitted("patchcore"), monkeypatch, tiler))
 
 
-def module(**state: object) -> Record:
-    return Record(Name("torch.nn.Module"), (), {f"_{name}": value for name, value in state.items()})
+def module(**state: object) -> PickledObject:
+    return PickledObject(Name("torch.nn.Module"), (), {f"_{name}": value for name, value in state.items()})
 
 
 def test_names_are_those_of_state_dict() -> None:

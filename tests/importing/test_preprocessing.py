@@ -5,7 +5,7 @@ import pytest
 from app.errors import UnsupportedImport
 from app.importing.components import DEFAULT_TRANSFORMS, plain_transforms
 from app.importing.preprocessing import preprocessing
-from app.importing.records import Name, Record
+from app.importing.records import Name, PickledObject
 from app.importing.reference import Transform
 from app.pipeline import Preprocessing
 
@@ -50,8 +50,8 @@ def test_a_resize_without_antialiasing_stays_one(antialias: bool | None) -> None
     [
         "bilinear",
         2,
-        Record(Name("torchvision.transforms.functional.InterpolationMode"), ("bilinear",)),
-        Record(Name("__builtin__.getattr"), (Name("x.InterpolationMode"), "BILINEAR")),
+        PickledObject(Name("torchvision.transforms.functional.InterpolationMode"), ("bilinear",)),
+        PickledObject(Name("__builtin__.getattr"), (Name("x.InterpolationMode"), "BILINEAR")),
     ],
 )
 def test_interpolation_is_known_in_every_form(interpolation: object) -> None:

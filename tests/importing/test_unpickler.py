@@ -17,7 +17,7 @@ from app.artifacts import ModelRepository
 from app.errors import TesseraError, UnsupportedImport
 from app.importing import Choices, import_model
 from app.importing.archive import open_archive
-from app.importing.records import Name, Record
+from app.importing.records import Name, PickledObject
 from app.importing.tensors import StoredTensor
 from app.importing.unpickler import unpickle
 from tests.importing.files import Write, checkpoint_of, fitted
@@ -49,7 +49,7 @@ def touch(path: Path) -> list[object]:
         Calls(torch._utils._rebuild_tensor_v2, *[Calls(os.mkdir, target)] * 7),
         Calls(torch.load, target),
         Calls(torch.serialization.load, Calls(builtins.open, target, "w")),
-        Calls(Record, Name("x"), (Calls(os.mkdir, target),)),
+        Calls(PickledObject, Name("x"), (Calls(os.mkdir, target),)),
         Calls(Calls, os.mkdir, target, state={"__setstate__": Calls(os.mkdir, target)}),
         Calls(os.mkdir, target),
     ]
@@ -85,9 +85,9 @@ def test_what_would_be_an_object_is_a_record(write: Write) -> None:
         content = archive.content()
     assert isinstance(content, dict)
     call = content["call"]
-    assert isinstance(call, Record) and call.name == Name("os.getenv") and call.arguments == ("HOME", "x")
+    assert isinstance(call, PickledObject) and call.name == Name("os.getenv") and call.arguments == ("HOME", "x")
     assert content["class"] == Name("collections.OrderedDict")
-    assert isinstance(content["path"], Record)
+    assert isinstance(content["path"], PickledObject)
 
 
 def test_plain_values_come_back(write: Write) -> None:

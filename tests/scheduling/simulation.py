@@ -43,7 +43,7 @@ class Simulation:
         self.units.append(unit)
         assert not isinstance(unit, Probe)
         if isinstance(unit, Batch):
-            seconds = sum(self.cost(share.job) * len(share.indices) for share in unit.shares)
+            seconds = sum(self.cost(part.job) * len(part.indices) for part in unit.ranges)
         else:
             seconds = self.step_cost(unit.job)
         self.now += seconds
@@ -57,8 +57,8 @@ class Simulation:
         if isinstance(unit, Step):
             self._steps[unit.job] -= 1
             return self.scheduler.stepped(0, seconds, last=not self._steps[unit.job])
-        for share in unit.shares:
-            self._steps[share.job] = STEPS if share.indices.stop == share.job.tiles else 1
+        for part in unit.ranges:
+            self._steps[part.job] = STEPS if part.indices.stop == part.job.tiles else 1
         return self.scheduler.ran(0, seconds)
 
     def run(self) -> None:

@@ -22,9 +22,9 @@ def open_all(scheduler: Scheduler) -> Batch | None:
     return unit
 
 
-def shares(batch: Unit | None) -> list[tuple[Job, range]]:
+def ranges(batch: Unit | None) -> list[tuple[Job, range]]:
     assert isinstance(batch, Batch)
-    return [(share.job, share.indices) for share in batch.shares]
+    return [(part.job, part.indices) for part in batch.ranges]
 
 
 def test_nothing_is_next_without_work() -> None:
@@ -36,7 +36,7 @@ def test_a_picture_is_opened_before_its_tiles_run() -> None:
     scheduler.add(picture)
     assert scheduler.next(0) == Step(picture)
     scheduler.stepped(0, 0.1, last=True)
-    assert shares(scheduler.next(0)) == [(picture, range(3))]
+    assert ranges(scheduler.next(0)) == [(picture, range(3))]
 
 
 def test_tiles_come_in_order_and_steps_before_the_next_tiles() -> None:
@@ -45,7 +45,7 @@ def test_tiles_come_in_order_and_steps_before_the_next_tiles() -> None:
     simulation.run()
     kinds = ["batch" if isinstance(unit, Batch) else "step" for unit in simulation.units]
     assert kinds == ["step", "batch", "step", "batch", "step", "batch", *["step"] * STEPS]
-    assert [each for batch in simulation.batches for each in shares(batch)[0][1]] == list(range(10))
+    assert [each for batch in simulation.batches for each in ranges(batch)[0][1]] == list(range(10))
     assert picture.state is State.gone and simulation.scheduler.in_flight == 0
 
 
@@ -54,9 +54,9 @@ def test_batches_are_filled_from_several_pictures_oldest_first() -> None:
     for picture in pictures:
         scheduler.add(picture)
     first, second, third = pictures
-    assert shares(open_all(scheduler)) == [(first, range(3)), (second, range(1))]
+    assert ranges(open_all(scheduler)) == [(first, range(3)), (second, range(1))]
     scheduler.ran(0, 1.0)
-    assert shares(open_all(scheduler)) == [(second, range(1, 3)), (third, range(2))]
+    assert ranges(open_all(scheduler)) == [(second, range(1, 3)), (third, range(2))]
 
 
 def test_batches_hold_one_model_and_one_shape() -> None:
@@ -174,11 +174,11 @@ def test_a_job_in_flight_is_given_up_between_units_and_after_its_own() -> None:
     scheduler, pictures = Scheduler(), [job(8) for _ in range(2)]
     first, second = pictures
     scheduler.add(first)
-    assert shares(open_all(scheduler)) == [(first, range(4))]
+    assert ranges(open_all(scheduler)) == [(first, range(4))]
     assert not scheduler.remove(first)
     assert scheduler.ran(0, 1.0) == [first]
     scheduler.add(second)
-    assert shares(open_all(scheduler)) == [(second, range(4))]
+    assert ranges(open_all(scheduler)) == [(second, range(4))]
     scheduler.ran(0, 1.0)
     assert scheduler.remove(second)
     assert scheduler.next(0) is None and scheduler.in_flight == 0
@@ -222,7 +222,7 @@ def test_a_picture_that_is_given_up_takes_no_part_in_retries() -> None:
     assert not scheduler.remove(pictures[0])
     assert scheduler.failed(0, 1.0) == [pictures[0]]
     assert scheduler.remove(pictures[1])
-    assert shares(scheduler.next(0)) == [(each, range(1)) for each in pictures[2:]]
+    assert ranges(scheduler.next(0)) == [(each, range(1)) for each in pictures[2:]]
 
 
 def test_lack_of_memory_halves_batches_until_they_fit_and_grows_them_again_later() -> None:
@@ -236,7 +236,7 @@ def test_lack_of_memory_halves_batches_until_they_fit_and_grows_them_again_later
         if batch.tiles > 4 and number < 5:
             assert scheduler.ran_out_of_memory(0, 1.0) == []
         else:
-            issued += [*shares(batch)[0][1]]
+            issued += [*ranges(batch)[0][1]]
             scheduler.ran(0, 1.0)
     assert sizes[:3] == [16, 8, 4]
     assert sizes[2 : 2 + TRIES_BEFORE_GROWING] == [4] * TRIES_BEFORE_GROWING
@@ -270,7 +270,7 @@ def test_devices_share_the_queue_and_keep_their_pictures() -> None:
     assert scheduler.next(1) == Step(pictures[1])
     for device in (0, 1):
         scheduler.stepped(device, 1.0, last=True)
-        assert shares(scheduler.next(device)) == [(pictures[device], range(4))]
+        assert ranges(scheduler.next(device)) == [(pictures[device], range(4))]
 
 
 def failed_lane(scheduler: Scheduler, lane: int, now_s: float) -> None:
@@ -369,8 +369,8 @@ def test_every_tile_runs_once_and_in_order_whatever_fails(seed: int) -> None:
         elif unit.tiles > 2 and random.random() < 0.1:
             ended += scheduler.ran_out_of_memory(device, 1.0)
         else:
-            for share in unit.shares:
-                ran[share.job] += share.indices
+            for part in unit.ranges:
+                ran[part.job] += part.indices
             ended += scheduler.ran(device, 1.0)
     assert sorted(map(id, ended)) == sorted(map(id, jobs))
     for each in jobs:

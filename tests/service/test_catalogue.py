@@ -28,7 +28,7 @@ def catalogue(root: Path, default: str | None = None) -> ModelCatalogue:
 
 def loaded(root: Path, default: str | None = None) -> ModelCatalogue:
     found = catalogue(root, default)
-    found.look()
+    found.refresh()
     return found
 
 
@@ -130,7 +130,7 @@ def test_before_the_first_look_any_model_may_still_come(models_dir: Path) -> Non
 def test_stopped_catalogue_loads_no_more(models_dir: Path) -> None:
     models = catalogue(models_dir)
     models.stop()
-    models.look()
+    models.refresh()
     assert (models.count("ready"), models.count("loading")) == (0, 3)
     with pytest.raises(ModelLoading, match="version 2 of model 'patchcore' is still being loaded"):
         models.get("patchcore")
@@ -147,7 +147,7 @@ def test_a_new_version_and_a_new_model_are_found_by_the_next_look(copied: Path) 
     models = loaded(copied)
     add_version(copied / "patchcore/2", copied, "patchcore", 3)
     add_version(copied / "padim/1", copied, "screw", 1)
-    changed = {model.name: model for model in models.look()}
+    changed = {model.name: model for model in models.refresh()}
     assert changed["patchcore"].added == (3,) and changed["screw"].added == (1,) and changed["padim"].added == ()
     assert models.get("patchcore").version == 3
     assert models.get("screw").version == 1
@@ -159,7 +159,7 @@ def test_a_removed_version_is_freed_and_so_is_a_replaced_one(copied: Path) -> No
     in_flight = models.get("patchcore", 2)
     shutil.rmtree(copied / "patchcore/1")
     add_version(copied / "patchcore/2", copied, "patchcore", 2, note=" again")
-    (_, changed) = models.look()
+    (_, changed) = models.refresh()
     assert (changed.removed, changed.replaced, changed.ready) == ((1,), (2,), (2,))
     assert removed() is None
     assert replaced() is not None and in_flight.digest != models.get("patchcore", 2).digest
@@ -173,13 +173,13 @@ def test_a_refused_replacement_keeps_what_was_loaded_and_nothing_of_its_own(
     models = loaded(copied)
     before = models.get("patchcore", 2)
     flip_a_bit(copied / "patchcore/2")
-    models.look()
+    models.refresh()
     status = models.model("patchcore").versions[1]
     assert status.artifact is before and status.error is not None and status.error.code == "digest_mismatch"
     assert (status.error.__traceback__, status.error.__cause__, status.error.__context__) == (None, None, None)
     assert "what was loaded before is served on" in caplog.text
     flip_a_bit(copied / "patchcore/2")
-    models.look()
+    models.refresh()
     assert models.get("patchcore", 2) is before  # mended: nothing had to be loaded
     assert models.model("patchcore").versions[1].error is None
 
@@ -189,13 +189,13 @@ def test_a_failed_version_is_tried_again_only_if_its_files_change_or_when_asked_
 ) -> None:
     flip_a_bit(copied / "padim/1")
     models = loaded(copied)
-    models.look()
-    models.look("patchcore", again=True)
+    models.refresh()
+    models.refresh("patchcore", again=True)
     assert caplog.text.count("padim version 1 is refused") == 1
-    models.look("padim", again=True)
+    models.refresh("padim", again=True)
     assert caplog.text.count("padim version 1 is refused") == 2
     flip_a_bit(copied / "padim/1")
-    models.look()
+    models.refresh()
     assert models.get("padim").version == 1
 
 
@@ -206,12 +206,12 @@ def test_a_copy_in_the_making_is_served_once_it_is_complete(copied: Path) -> Non
     growing = copied / "patchcore/3"
     growing.mkdir()
     for file in ("golden.safetensors", "weights.safetensors", "manifest.json"):
-        models.look()
+        models.refresh()
         assert models.get("patchcore").version == 2
         assert models.model("patchcore").versions[2].state == "failed"
         shutil.copy(whole / file, growing)
     (growing / "manifest.json").write_text(json.dumps(manifest))
-    models.look()
+    models.refresh()
     assert models.get("patchcore").version == 3
 
 
@@ -219,7 +219,7 @@ def test_touched_files_are_verified_and_not_loaded_anew(copied: Path) -> None:
     models = loaded(copied)
     before = models.get("padim")
     os.utime(copied / "padim/1/weights.safetensors")
-    (changed, _) = models.look()
+    (changed, _) = models.refresh()
     assert models.get("padim") is before
     assert (changed.replaced, changed.failed) == ((), ())
 
@@ -229,11 +229,11 @@ def test_a_repository_that_is_away_takes_no_model_with_it(copied: Path, caplog: 
     copied.rename(copied.with_name("away"))
     for _ in range(2):
         with pytest.raises(UnreadableRepository, match="is not a directory, or is not there"):
-            models.look()
+            models.refresh()
     assert models.get("patchcore").version == 2
     assert str(models.problem) in caplog.text
     assert caplog.text.count("is not there") == 1
     copied.with_name("away").rename(copied)
-    models.look()
+    models.refresh()
     assert models.get("patchcore").version == 2
     assert models.problem is None

@@ -24,7 +24,7 @@ class Gate:
     def version_tried(self, error: TesseraError | None, seconds: float) -> None:
         pass
 
-    def looked(self, readable: bool, seconds: float) -> None:
+    def refreshed(self, readable: bool, seconds: float) -> None:
         self.looks += 1
         self.reached.set()
         assert self.open.wait(WAIT_S)

@@ -16,11 +16,11 @@ from app.pipeline import TiledModel, predict
 from app.scoring import calibrate_on_normal, normal_threshold
 from app.tiling import Tiling
 from app.training import CalibrationProtocol, HoldOut, Labelled, Recipe, Reference, plan_training, train
-from app.training.calibration import Means
+from app.training.calibration import ReadingOptions
 from tests.conftest import draw_surface
 
 CPU = torch.device("cpu")
-MEANS = Means(workers=0, batch_tiles=4, unreadable=UnreadablePolicy())
+MEANS = ReadingOptions(workers=0, batch_tiles=4, unreadable=UnreadablePolicy())
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_the_state_of_another_training_is_not_taken_up(tmp_path: Path) -> None:
     assert Checkpoint(tmp_path / "state.pt", "b").load() is None
 
 
-@pytest.mark.parametrize("content", [b"", b"half a file", pickle.dumps({"fingerprint": "a", "state": print}, 2)])
+@pytest.mark.parametrize("content", [b"", b"half a file", pickle.dumps({"digest": "a", "state": print}, 2)])
 def test_a_file_that_is_no_checkpoint_is_as_good_as_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.pt").write_bytes(content)
     assert Checkpoint(tmp_path / "state.pt", "a").load() is None

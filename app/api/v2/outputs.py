@@ -49,7 +49,6 @@ class Wanted:
 
     @property
     def output(self) -> Output:
-        """What it is."""
         return OUTPUTS[self.name]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from app.evaluation.evaluate import Sight
+from app.evaluation.evaluate import EvaluatedPicture
 from app.pipeline import Preprocessing
 from app.rendering import encode_jpeg, outline, overlay
 from app.scoring import Calibration, find_regions
@@ -34,40 +34,40 @@ class Gallery:
         self.misses: list[Shown] = []
         self.alarms: list[Shown] = []
 
-    def add(self, sight: Sight) -> None:
+    def add(self, evaluated: EvaluatedPicture) -> None:
         """Takes the next picture that is evaluated."""
         number, self._seen = self._seen, self._seen + 1
-        shown, sign = (self.misses, 1) if sight.result.anomalous else (self.alarms, -1)
-        if len(shown) == self._count and sign * sight.result.raw_score >= sign * shown[-1].raw_score:
+        shown, sign = (self.misses, 1) if evaluated.result.anomalous else (self.alarms, -1)
+        if len(shown) == self._count and sign * evaluated.result.raw_score >= sign * shown[-1].raw_score:
             return
-        shown.append(draw(sight, number, self._calibration))
+        shown.append(draw(evaluated, number, self._calibration))
         shown.sort(key=lambda each: sign * each.raw_score)
         del shown[self._count :]
 
 
-def draw(sight: Sight, number: int, calibration: Calibration) -> Shown:
+def draw(evaluated: EvaluatedPicture, number: int, calibration: Calibration) -> Shown:
     """The picture with its map in colour, at most EDGE pixels long.
 
     Frames are around the labelled defects of an anomalous picture, and around what exceeds the threshold in others. The
     map is reduced by maxima, so that small peaks stay.
     """
-    size = _reduced(sight.result.size)
-    image = Preprocessing(size).resize(sight.image)
-    if sight.image.dtype != torch.uint8:
-        image = image.float() * (255 / torch.iinfo(sight.image.dtype).max)
+    size = _reduced(evaluated.result.size)
+    image = Preprocessing(size).resize(evaluated.image)
+    if evaluated.image.dtype != torch.uint8:
+        image = image.float() * (255 / torch.iinfo(evaluated.image.dtype).max)
     if image.dtype != torch.uint8:
         image = image.round_().clamp_(0, 255).to(torch.uint8)
-    heat = F.adaptive_max_pool2d(calibration.normalise_map(sight.anomaly_map)[None], size)[0]
-    boxes = [_scaled(box, sight.result.size, size) for box in _boxes(sight, calibration)]
+    heat = F.adaptive_max_pool2d(calibration.normalise_map(evaluated.anomaly_map)[None], size)[0]
+    boxes = [_scaled(box, evaluated.result.size, size) for box in _boxes(evaluated, calibration)]
     picture = outline(overlay(image, heat), boxes)
-    return Shown(number, sight.result.raw_score, encode_jpeg(picture), size)
+    return Shown(number, evaluated.result.raw_score, encode_jpeg(picture), size)
 
 
-def _boxes(sight: Sight, calibration: Calibration) -> list[Box]:
-    if sight.result.anomalous:
-        found = [] if sight.mask is None else find_regions(sight.mask.astype(np.float32), 0.5)
+def _boxes(evaluated: EvaluatedPicture, calibration: Calibration) -> list[Box]:
+    if evaluated.result.anomalous:
+        found = [] if evaluated.mask is None else find_regions(evaluated.mask.astype(np.float32), 0.5)
     else:
-        found = find_regions(sight.anomaly_map.numpy(), calibration.pixel_threshold)
+        found = find_regions(evaluated.anomaly_map.numpy(), calibration.pixel_threshold)
     return [(region.top, region.left, region.height, region.width) for region in found]
 
 

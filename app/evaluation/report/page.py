@@ -12,13 +12,13 @@ from markupsafe import Markup
 
 from app.evaluation.report import plots
 from app.evaluation.report.gallery import Gallery
-from app.evaluation.report.record import Json, Record
+from app.evaluation.report.record import Json, ReportData
 
 TEMPLATE = "report.html.jinja"
 ABSENT = Markup('<span class="absent">n/a</span>')
 
 
-def render_page(record: Record, gallery: Gallery) -> str:
+def render_page(record: ReportData, gallery: Gallery) -> str:
     """The page of an evaluation; every number in it is looked up in the record."""
     environment = Environment(
         loader=PackageLoader("app.evaluation.report", "templates"),
@@ -59,7 +59,7 @@ def _data_uri(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + b64encode(jpeg).decode("ascii")
 
 
-def _histogram(record: Record) -> plots.Histogram:
+def _histogram(record: ReportData) -> plots.Histogram:
     scores: dict[bool, list[float]] = {False: [], True: []}
     pictures, threshold = record["pictures"], look_up(record, "calibration/image_threshold")
     assert isinstance(pictures, list)

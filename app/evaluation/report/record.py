@@ -11,7 +11,7 @@ from app.evaluation.result import Evaluation, KindResult, Level, PictureResult
 from app.scoring import Confusion
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
-Record = dict[str, Json]
+ReportData = dict[str, Json]
 
 SCHEMA_VERSION = 1
 WARNINGS = {
@@ -25,7 +25,7 @@ WARNINGS = {
 """What must be known of figures at the thresholds, by the protocol that found these."""
 
 
-def make_record(evaluation: Evaluation, artifact: Artifact, dataset: str) -> Record:
+def make_record(evaluation: Evaluation, artifact: Artifact, dataset: str) -> ReportData:
     """Everything that `metrics.json` tells, and the only numbers that the page shows."""
     manifest, image, pixel = artifact.manifest, evaluation.image, evaluation.pixel
     calibration = manifest.calibration
@@ -107,7 +107,7 @@ def _kind(found: KindResult) -> Json:
     }
 
 
-def _pictures(evaluation: Evaluation) -> Record:
+def _pictures(evaluation: Evaluation) -> ReportData:
     paths = [result.path for result in evaluation.pictures] + [left_out.path for left_out in evaluation.unreadable]
     root = Path(commonpath([path.absolute().parent for path in paths]))
     unreadable: list[Json] = []

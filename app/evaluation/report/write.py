@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 from app.evaluation.report.gallery import Gallery
 from app.evaluation.report.page import render_page
-from app.evaluation.report.record import Record
+from app.evaluation.report.record import ReportData
 
 METRICS, PAGE = "metrics.json", "report.html"
 
 
-def write_report(directory: Path, record: Record, gallery: Gallery) -> None:
+def write_report(directory: Path, record: ReportData, gallery: Gallery) -> None:
     """Writes `metrics.json` and `report.html` into the directory; other files in it are left alone."""
     metrics = json.dumps(record, indent=1, allow_nan=False) + "\n"
     replace_files(directory, {METRICS: metrics, PAGE: render_page(record, gallery)})

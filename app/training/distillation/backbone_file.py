@@ -13,7 +13,7 @@ from app.training.distillation.teacher import LAYERS
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class DistillationSummary:
     """How a backbone was made: what a card tells."""
 
     architecture: str
@@ -26,12 +26,12 @@ class Making:
     curve: Sequence[Mapping[str, float]]
 
 
-def write_backbone(backbone: ResNet, path: Path, making: Making) -> Path:
+def write_backbone(backbone: ResNet, path: Path, summary: DistillationSummary) -> Path:
     """Writes `path` and, beside it, the card, each whole at any time; returns the card's place."""
-    write_weights(backbone, path, making.teacher)
+    write_weights(backbone, path, summary.teacher)
     place = path.with_suffix(".md")
     with replacing(place) as temporary:
-        temporary.write_text(card(making))
+        temporary.write_text(card(summary))
     return place
 
 
@@ -46,20 +46,20 @@ def write_weights(backbone: ResNet, path: Path, teacher: str) -> None:
         save_file(tensors, temporary, {"architecture": backbone.architecture, "teacher": teacher})
 
 
-def card(making: Making) -> str:
+def card(summary: DistillationSummary) -> str:
     """The card, in Markdown."""
     rows = "\n".join(
         f"| {int(point['step']):,} | " + " | ".join(f"{point[layer]:.3f}" for layer in LAYERS) + " |"
-        for point in making.curve
+        for point in summary.curve
     )
-    recipe = "\n".join(f"| {name} | {value} |" for name, value in asdict(making.recipe).items())
-    own = f"{making.share:.0%} of each step from {making.pictures:,} picture files" if making.pictures else "none"
-    return f"""# {making.architecture}, distilled
+    recipe = "\n".join(f"| {name} | {value} |" for name, value in asdict(summary.recipe).items())
+    own = f"{summary.share:.0%} of each step from {summary.pictures:,} picture files" if summary.pictures else "none"
+    return f"""# {summary.architecture}, distilled
 
-A {making.architecture} up to layer3 that learnt the features of layer1 to layer3 of `{making.teacher}`,
+A {summary.architecture} up to layer3 that learnt the features of layer1 to layer3 of `{summary.teacher}`,
 by `tessera backbone train`, on pictures that are made by formulas while it trains (`app/synthesis`).
 Pictures of somebody's own: {own}.
-It took {making.seconds / 3600:.1f} hours on {making.device}.
+It took {summary.seconds / 3600:.1f} hours on {summary.device}.
 
 | recipe | |
 |---|---|

@@ -16,10 +16,10 @@ from app.errors import InvalidTraining
 from app.progress import Progress
 from app.runtime.hardware import fast_precision
 from app.training.checkpoint import Checkpoint
-from app.training.distillation.lessons import Lessons
 from app.training.distillation.recipe import DistillationRecipe
 from app.training.distillation.student import Student
 from app.training.distillation.teacher import LAYERS, Teacher, means, variances
+from app.training.distillation.training_batches import TrainingBatches
 
 HELD_OUT_BATCHES = 4
 WEIGHT_DECAY = 0.01
@@ -52,8 +52,8 @@ def distil(
     torch.manual_seed(recipe.seed)
     training = _Training(teacher, Student(architecture, teacher.channels).to(device), recipe, device)
     training.restore(checkpoint.load())
-    lessons = Lessons(recipe.batch_pictures, recipe.picture_size, recipe.seed, pictures, share)
-    for batch in lessons.batches(training.steps, recipe.steps):
+    batches = TrainingBatches(recipe.batch_pictures, recipe.picture_size, recipe.seed, pictures, share)
+    for batch in batches.batches(training.steps, recipe.steps):
         training.step(batch.to(device))
         if measured is not None and training.was_measured:
             measured(training.student.backbone, training.steps)
@@ -73,7 +73,7 @@ class _Training:
         self._optimizer = torch.optim.AdamW(student.parameters(), recipe.learning_rate, weight_decay=WEIGHT_DECAY)
         total = max(recipe.steps, 2)
         self._schedule = OneCycleLR(self._optimizer, recipe.learning_rate, total_steps=total, pct_start=0.05)
-        held_out = Lessons(recipe.batch_pictures, recipe.picture_size, recipe.seed + 1)
+        held_out = TrainingBatches(recipe.batch_pictures, recipe.picture_size, recipe.seed + 1)
         self._held_out = [held_out.batch(number).to(device) for number in range(HELD_OUT_BATCHES)]
         told = [torch.cat(layer) for layer in zip(*(teacher(batch) for batch in self._held_out), strict=True)]
         self._variances = variances(told)

@@ -15,9 +15,9 @@ from app.errors import InvalidTraining
 from app.progress import silent
 from app.training.checkpoint import Checkpoint
 from app.training.distillation import DistillationRecipe, Teacher, distil
-from app.training.distillation.lessons import Lessons
 from app.training.distillation.student import Student
 from app.training.distillation.teacher import LAYERS, means, variances
+from app.training.distillation.training_batches import TrainingBatches
 
 RECIPE = DistillationRecipe(steps=8, batch_pictures=6, picture_size=64, evaluate_every=4)
 CPU = torch.device("cpu")
@@ -28,10 +28,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A teacher: random, but with batch norms that have seen pictures."""
     torch.manual_seed(5)
     network = ResNet("resnet18", LAYERS).train()
-    lessons = Lessons(16, 64, seed=9)
+    batches = TrainingBatches(16, 64, seed=9)
     with torch.no_grad():
         for number in range(12):
-            network(lessons.batch(number))
+            network(batches.batch(number))
     path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
     save_file({name: tensor.clone() for name, tensor in network.state_dict().items()}, path)
     return str(path)
@@ -105,18 +105,18 @@ def test_a_student_starts_near_the_statistics_of_its_teacher(channels: tuple[int
 
 
 def test_a_batch_depends_on_seed_and_number_only() -> None:
-    lessons = Lessons(4, 64, seed=3)
-    several = list(lessons.batches(0, 3))
+    batches = TrainingBatches(4, 64, seed=3)
+    several = list(batches.batches(0, 3))
 
-    assert torch.equal(several[2], Lessons(4, 64, seed=3).batch(2))
+    assert torch.equal(several[2], TrainingBatches(4, 64, seed=3).batch(2))
     assert not torch.equal(several[0], several[1])
-    assert not torch.equal(several[0], Lessons(4, 64, seed=4).batch(0))
+    assert not torch.equal(several[0], TrainingBatches(4, 64, seed=4).batch(0))
 
 
 def test_windows_of_own_pictures_are_mixed_in(tmp_path: Path) -> None:
     for name, size, grey in (("small", (20, 90), 10), ("large", (200, 100), 250)):
         Image.fromarray(np.full(size, grey, np.uint8)).save(tmp_path / f"{name}.png")
-    batch = Lessons(8, 64, 0, sorted(tmp_path.iterdir()), share=0.5).batch(0)
+    batch = TrainingBatches(8, 64, 0, sorted(tmp_path.iterdir()), share=0.5).batch(0)
 
     plain = [bool((picture.amax((1, 2)) - picture.amin((1, 2)) < 1e-6).all()) for picture in batch]
     assert plain == [False] * 4 + [True] * 4

@@ -53,8 +53,8 @@ class ServedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """All versions, sorted by name and number; each change makes another shelf.
+class VersionTable:
+    """All versions, sorted by name and number; each change makes another table.
 
     `default` means `default_model`, or else a model of that name, or the only one. Until the repository was read,
     nothing is known: `known` is False.
@@ -64,7 +64,9 @@ class Shelf:
     statuses: tuple[VersionStatus, ...] = ()
     known: bool = False
 
-    def found(self, found: Mapping[Entry, Fingerprint], *, only: str | None = None, again: bool = False) -> "Shelf":
+    def found(
+        self, found: Mapping[Entry, Fingerprint], *, only: str | None = None, again: bool = False
+    ) -> "VersionTable":
         """After a look at the repository, or at the model `only` there: versions come, go, or are due again.
 
         What was refused is due again only if its files have changed, or with `again`.
@@ -86,15 +88,15 @@ class Shelf:
         ranked.sort(key=lambda ranked: ranked[0])
         return [status for _, status in ranked if status.due and only in (None, status.entry.name)]
 
-    def loaded(self, tried: VersionStatus, artifact: Artifact) -> "Shelf":
+    def loaded(self, tried: VersionStatus, artifact: Artifact) -> "VersionTable":
         """The files that `tried` saw are served from now on."""
         return self._with(tried, artifact, None)
 
-    def refused(self, tried: VersionStatus, error: TesseraError) -> "Shelf":
+    def refused(self, tried: VersionStatus, error: TesseraError) -> "VersionTable":
         """The files that `tried` saw are not served; what was, goes on."""
         return self._with(tried, tried.artifact, error)
 
-    def _with(self, tried: VersionStatus, artifact: Artifact | None, error: TesseraError | None) -> "Shelf":
+    def _with(self, tried: VersionStatus, artifact: Artifact | None, error: TesseraError | None) -> "VersionTable":
         statuses = tuple(
             replace(status, tried=tried.seen, artifact=artifact, error=error) if status.entry == tried.entry else status
             for status in self.statuses
@@ -107,7 +109,6 @@ class Shelf:
 
     @property
     def names(self) -> list[str]:
-        """Of all models."""
         return sorted({status.entry.name for status in self.statuses})
 
     @property

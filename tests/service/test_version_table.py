@@ -6,7 +6,7 @@ import pytest
 from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
 from app.errors import DigestMismatch, ModelLoading, ModelNotFound, VersionNotFound
 from app.service.reloaded import ReloadedModel, compare
-from app.service.shelf import Shelf
+from app.service.version_table import VersionTable
 
 OLD, NEW = ((1, 2, 3, 4),), ((1, 2, 3, 5),)  # fingerprints
 DAMAGE = DigestMismatch("the file was changed")
@@ -26,94 +26,94 @@ def made(loaded: Artifact, version: int, digest: str = "a", name: str = "steel")
 
 
 @pytest.fixture
-def serving(loaded: Artifact) -> Shelf:
+def serving(loaded: Artifact) -> VersionTable:
     """Versions 1 and 2 of one model are ready."""
-    shelf = Shelf().found({entry(1): OLD, entry(2): OLD})
-    for status in shelf.due():
-        shelf = shelf.loaded(status, made(loaded, status.entry.version))
-    return shelf
+    table = VersionTable().found({entry(1): OLD, entry(2): OLD})
+    for status in table.due():
+        table = table.loaded(status, made(loaded, status.entry.version))
+    return table
 
 
 def test_nothing_is_known_before_the_first_look() -> None:
     with pytest.raises(ModelLoading, match="not read yet"):
-        Shelf().get("steel")
+        VersionTable().get("steel")
     with pytest.raises(ModelNotFound, match="there is: none"):
-        Shelf().found({}).get("steel")
+        VersionTable().found({}).get("steel")
 
 
 def test_the_newest_versions_are_loaded_first() -> None:
-    shelf = Shelf().found({entry(version, name): OLD for version in (1, 2, 10) for name in ("steel", "wood")})
-    assert [(due.entry.name, due.entry.version) for due in shelf.due()] == [
+    table = VersionTable().found({entry(version, name): OLD for version in (1, 2, 10) for name in ("steel", "wood")})
+    assert [(due.entry.name, due.entry.version) for due in table.due()] == [
         (name, version) for version in (10, 2, 1) for name in ("steel", "wood")
     ]
 
 
-def test_what_has_not_changed_is_not_due(serving: Shelf) -> None:
+def test_what_has_not_changed_is_not_due(serving: VersionTable) -> None:
     assert serving.due() == []
     assert serving.found({entry(1): OLD, entry(2): OLD}) == serving
 
 
-def test_a_version_that_is_loading_leaves_the_newest_ready_one_served(serving: Shelf, loaded: Artifact) -> None:
-    shelf = serving.found({entry(version): OLD for version in (1, 2, 3)})
-    assert shelf.get("steel").version == 2
+def test_a_version_that_is_loading_leaves_the_newest_ready_one_served(serving: VersionTable, loaded: Artifact) -> None:
+    table = serving.found({entry(version): OLD for version in (1, 2, 3)})
+    assert table.get("steel").version == 2
     with pytest.raises(ModelLoading, match="version 3 of model 'steel' is still being loaded"):
-        shelf.get("steel", 3)
-    (due,) = shelf.due()
-    assert shelf.loaded(due, made(loaded, 3)).get("steel").version == 3
-    assert serving.get("steel").version == 2  # a shelf is a value
+        table.get("steel", 3)
+    (due,) = table.due()
+    assert table.loaded(due, made(loaded, 3)).get("steel").version == 3
+    assert serving.get("steel").version == 2  # a table is a value
 
 
-def test_a_refused_version_is_due_again_only_once_its_files_change_or_when_asked_for(serving: Shelf) -> None:
+def test_a_refused_version_is_due_again_only_once_its_files_change_or_when_asked_for(serving: VersionTable) -> None:
     files = {entry(1): OLD, entry(2): OLD, entry(3): OLD}
-    shelf = serving.found(files)
-    shelf = shelf.refused(shelf.due()[0], DAMAGE)
-    assert shelf.get("steel").version == 2
+    table = serving.found(files)
+    table = table.refused(table.due()[0], DAMAGE)
+    assert table.get("steel").version == 2
     with pytest.raises(VersionNotFound, match=r"version 3 .* \(digest_mismatch\); ready is: 1, 2"):
-        shelf.get("steel", 3)
-    assert shelf.found(files).due() == []
-    assert [due.entry for due in shelf.found(files, again=True).due()] == [entry(3)]
-    assert shelf.found(files, only="wood", again=True).due() == []
-    changed = shelf.found(files | {entry(3): NEW})
+        table.get("steel", 3)
+    assert table.found(files).due() == []
+    assert [due.entry for due in table.found(files, again=True).due()] == [entry(3)]
+    assert table.found(files, only="wood", again=True).due() == []
+    changed = table.found(files | {entry(3): NEW})
     assert [due.entry for due in changed.due()] == [entry(3)]
     assert changed.model("steel").versions[2].state == "failed"  # until there is something else to tell
 
 
-def test_files_that_changed_while_they_were_loaded_are_due_again(serving: Shelf, loaded: Artifact) -> None:
-    shelf = serving.found({entry(3): OLD})
-    shelf = shelf.loaded(shelf.due()[0], made(loaded, 3)).found({entry(3): NEW})
-    assert [due.entry for due in shelf.due()] == [entry(3)]
+def test_files_that_changed_while_they_were_loaded_are_due_again(serving: VersionTable, loaded: Artifact) -> None:
+    table = serving.found({entry(3): OLD})
+    table = table.loaded(table.due()[0], made(loaded, 3)).found({entry(3): NEW})
+    assert [due.entry for due in table.due()] == [entry(3)]
 
 
 def test_a_replaced_version_is_served_as_it_was_until_the_new_content_is_loaded(
-    serving: Shelf, loaded: Artifact
+    serving: VersionTable, loaded: Artifact
 ) -> None:
-    shelf = serving.found({entry(1): OLD, entry(2): NEW})
-    assert shelf.get("steel", 2).digest == "a" and shelf.model("steel").versions[1].state == "ready"
-    refused = shelf.refused(shelf.due()[0], DAMAGE)
+    table = serving.found({entry(1): OLD, entry(2): NEW})
+    assert table.get("steel", 2).digest == "a" and table.model("steel").versions[1].state == "ready"
+    refused = table.refused(table.due()[0], DAMAGE)
     assert refused.get("steel").digest == "a"
     assert refused.model("steel").versions[1].error is DAMAGE
     assert refused.due() == []
-    swapped = shelf.loaded(shelf.due()[0], made(loaded, 2, "b"))
+    swapped = table.loaded(table.due()[0], made(loaded, 2, "b"))
     assert swapped.get("steel").digest == "b"
 
 
-def test_a_removed_version_gives_way_to_the_next_newest(serving: Shelf) -> None:
-    shelf = serving.found({entry(1): OLD})
-    assert shelf.get("steel").version == 1
+def test_a_removed_version_gives_way_to_the_next_newest(serving: VersionTable) -> None:
+    table = serving.found({entry(1): OLD})
+    assert table.get("steel").version == 1
     with pytest.raises(VersionNotFound, match="no version 2; there is: 1"):
-        shelf.get("steel", 2)
+        table.get("steel", 2)
     with pytest.raises(ModelNotFound, match="'steel'; there is: none"):
         serving.found({}).get("steel")
 
 
-def test_a_look_at_one_model_leaves_the_others_as_they_are(serving: Shelf) -> None:
-    shelf = serving.found({entry(1, "wood"): OLD}, only="wood")
-    assert shelf.names == ["steel", "wood"]
-    assert shelf.get("steel").version == 2
-    assert [due.entry.name for due in shelf.found({}, only="steel").due()] == ["wood"]
+def test_a_look_at_one_model_leaves_the_others_as_they_are(serving: VersionTable) -> None:
+    table = serving.found({entry(1, "wood"): OLD}, only="wood")
+    assert table.names == ["steel", "wood"]
+    assert table.get("steel").version == 2
+    assert [due.entry.name for due in table.found({}, only="steel").due()] == ["wood"]
 
 
-def test_what_changed_is_told_of_each_model(serving: Shelf, loaded: Artifact) -> None:
+def test_what_changed_is_told_of_each_model(serving: VersionTable, loaded: Artifact) -> None:
     after = serving.found({entry(2): NEW, entry(3): OLD, entry(4): OLD, entry(1, "wood"): OLD})
     for status in after.due("steel"):
         version = status.entry.version

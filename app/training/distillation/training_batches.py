@@ -18,7 +18,7 @@ KEPT_PICTURES = 32  # that were decoded last
 AHEAD = 2
 
 
-class Lessons:
+class TrainingBatches:
     """Batches of pictures [n,3,s,s], normalised; each depends on the seed and its number only.
 
     A `share` of each batch are windows of `pictures`, files of any sizes. They are made ahead, in a thread.

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from app.training.plan import Job, Recipe
 
 
-def fingerprint(recipe: Recipe, job: Job, backbone_weights: str) -> str:
+def training_digest(recipe: Recipe, job: Job, backbone_weights: str) -> str:
     """SHA-256, in hexadecimal, of all that determines a training's result but the number of epochs, which may grow."""
     stopping = recipe.trainer.early_stopping
     content = {
