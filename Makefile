@@ -7,7 +7,7 @@ BENCH := .venv-bench
 CLIENTS := .venv-clients
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test check format openapi metrics clients demo screenshots parity bench gpu-kit gpu-rehearsal container clean
+.PHONY: help run test check format openapi errors metrics clients demo screenshots parity bench gpu-kit gpu-rehearsal container clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ gpu-rehearsal: ## run all that scripts/gpu/run.sh does in small, without a GPU
 
 openapi: $(VENV)/.installed ## write openapi.json, which clients are generated from
 	$(BIN)/python -m scripts.contract.document
+
+errors: $(VENV)/.installed ## write docs/errors.md, which describes every error
+	$(BIN)/python -m scripts.contract.errors
 
 metrics: $(VENV)/.installed ## write docs/metrics.md, which describes what Prometheus reads
 	$(BIN)/python -m scripts.contract.metrics

@@ -23,6 +23,8 @@
     ├── UnreadableRepository     the directory of models cannot be read at present
     ├── InvalidWeights           backbone weights that do not fit, or cannot be had
     ├── InvalidDataset           pictures that cannot be trained or evaluated on
+    ├── InvalidParameter         a parameter of a detector that cannot work
+    ├── InvalidName              a name that cannot be a model's, or whose place cannot be written to
     ├── InvalidTraining          settings of a training that cannot work
     ├── UnsupportedImport        a file of another program that cannot be taken over as it is
     ├── InvalidDevice            a device that is not known, not here, or does not compute in the precision asked for
@@ -30,9 +32,11 @@
     ├── DeadlineExceeded         the request was not answered in its time
     └── EngineStopped            the device owner is shutting down
 
-A message says what was wrong, which limit was met, and what would work. `code` is stable: programs may compare it.
+A message says what was wrong, which limit was met, and what would work. A class says all that is known of an error: the
+answers, the contract, docs/errors.md and their tests are made of it. `code` is stable: programs may compare it.
 """
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -40,66 +44,94 @@ class TesseraError(Exception):
     """Anything that Tessera refuses; `code` names the reason for programs, the message for people."""
 
     code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    """The HTTP status of an answer with it."""
+    when: ClassVar[str] = ""
+    """When it is answered, for the documentation; empty: it never is."""
+    example: ClassVar[str] = ""
+    """A message of it, for the documentation."""
 
 
 class InvalidTiling(TesseraError):
     """A tile size, stride, border or halo cannot work; the message names the nearest values that do."""
 
     code = "invalid_tiling"
+    status = 422
 
 
 class InvalidImage(TesseraError):
     """The bytes cannot be turned into pixels."""
 
     code = "invalid_image"
+    status = 422
+    when = "the field is there, and empty"
+    example = "the picture is empty; send the bytes of one"
 
 
 class UnsupportedImage(InvalidImage):
     """The bytes are not a picture of a format that is taken."""
 
     code = "unsupported_image"
+    status = 415
+    when = "the bytes are not a JPEG, PNG, WebP, BMP or TIFF picture, or of a variant that cannot be read"
+    example = "The bytes are a PDF; send one of JPEG, PNG, WEBP, BMP, TIFF"
 
 
 class DamagedImage(InvalidImage):
     """The picture is truncated or corrupt."""
 
     code = "damaged_image"
+    when = "the picture is truncated or corrupt"
+    example = "The PNG is truncated: it ends after 1,024 bytes, before its IEND; send the whole file"
 
 
 class InvalidRegion(TesseraError):
     """A region of interest does not lie within its picture."""
 
     code = "invalid_region"
+    status = 422
+    when = "the region of interest `roi` does not lie within the picture"
+    example = "the region of interest x=900, y=0, width=200, height=80 reaches out of the picture"
 
 
 class LimitExceeded(TesseraError):
     """Something is larger than a limit of this server."""
 
     code = "limit_exceeded"
+    status = 413
 
 
 class TooManyBytes(LimitExceeded):
     """The upload has more bytes than the limit."""
 
     code = "too_many_bytes"
+    when = "the upload exceeds `max_image_bytes`; refused while it is read"
+    example = "the upload has more than 285,212,672 bytes; send a smaller file"
 
 
 class TooManyPictures(LimitExceeded):
     """The request has more pictures than the limit."""
 
     code = "too_many_pictures"
+    when = "the form has more files than `batch_pictures`"
+    example = "the form has more than 100 files; send at most 100 with a request"
 
 
 class TooManyPixels(LimitExceeded):
     """The picture has more pixels than the limit, by its header."""
 
     code = "too_many_pixels"
+    when = "the picture's header announces more than `max_pixels`; refused before it is decoded"
+    example = "The picture has 10000 x 8000 pixels, the limit is 67,108,864; send a smaller one"
 
 
 class Overloaded(TesseraError):
     """The queue is full; `retry_after_s` is when it is expected to have room."""
 
     code = "overloaded"
+    status = 429
+    when = "the queue is full, or all uploads together exceed `max_waiting_bytes`; `Retry-After` says when to try again"
+    example = "4,096 tiles are waiting already; try again in 12 seconds"
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
@@ -110,30 +142,39 @@ class NotServed(TesseraError):
     """What was asked for is not served here."""
 
     code = "not_served"
+    status = 404
 
 
 class ModelNotFound(NotServed):
     """No model has this name."""
 
     code = "model_not_found"
+    when = "no model has this name; the sentence lists those that there are"
+    example = "there is no model 'screw'; there is: demo"
 
 
 class VersionNotFound(NotServed):
     """The model has no such version, or none that could be loaded."""
 
     code = "version_not_found"
+    when = "the model has no such version, or it was refused when it was loaded"
+    example = "model 'demo' has no version 7; there is: 1"
 
 
 class ModelLoading(NotServed):
     """The model is still being loaded."""
 
     code = "model_loading"
+    status = 503
+    when = "the model is still being loaded; `Retry-After` says when to ask again"
+    example = "version 1 of model 'demo' is still being loaded; try again in a few seconds"
 
 
 class InvalidArtifact(TesseraError):
     """The files of a model must not be served."""
 
     code = "invalid_artifact"
+    status = 500
 
 
 class MissingFile(InvalidArtifact):
@@ -164,51 +205,87 @@ class UnreadableRepository(TesseraError):
     """The directory of models cannot be read at present."""
 
     code = "unreadable_repository"
+    status = 503
+    when = "a reload was asked for, and `models_dir` cannot be read; what is loaded is served on"
+    example = "models cannot be read: Permission denied; what is loaded is served on"
 
 
 class InvalidWeights(TesseraError):
     """Backbone weights do not fit the backbone, or cannot be had."""
 
     code = "invalid_weights"
+    status = 500
 
 
 class InvalidDataset(TesseraError):
     """A dataset cannot be trained or evaluated on."""
 
     code = "invalid_dataset"
+    status = 500
+
+
+class InvalidParameter(TesseraError):
+    """A detector's parameter has a value that cannot work."""
+
+    code = "invalid_parameter"
+
+
+class InvalidName(TesseraError):
+    """A name cannot be that of a model, or its place cannot be written to."""
+
+    code = "invalid_name"
 
 
 class InvalidTraining(TesseraError):
     """Settings of a training cannot work, or not together."""
 
     code = "invalid_training"
+    status = 500
 
 
 class UnsupportedImport(TesseraError):
     """A file of another program cannot be taken over, or not so that it would say the same here."""
 
     code = "unsupported_import"
+    status = 500
 
 
 class InvalidDevice(TesseraError):
     """A device is not known, not in this machine, or does not compute in the precision asked for."""
 
     code = "invalid_device"
+    status = 500
 
 
 class InsufficientMemory(TesseraError):
     """The work needs more memory than there is."""
 
     code = "insufficient_memory"
+    status = 503
+    when = "the picture needs more memory than there is"
+    example = "The picture needs more memory than there is; send a smaller one"
 
 
 class DeadlineExceeded(TesseraError):
     """The request was not answered within its time."""
 
     code = "deadline_exceeded"
+    status = 504
+    when = "the picture was not answered within `X-Request-Timeout`, or `request_timeout_s` without it"
+    example = "the picture was not answered within 2.5 s, and is given up; allow more time"
 
 
 class EngineStopped(TesseraError):
     """The device owner no longer takes work."""
 
     code = "engine_stopped"
+    status = 503
+    when = "the server is shutting down"
+    example = "the server is shutting down; try again in a few seconds"
+
+
+def every_error(base: type[TesseraError] = TesseraError) -> Iterator[type[TesseraError]]:
+    """All classes of errors below `base`, each before those derived from it."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from every_error(kind)

@@ -1,6 +1,7 @@
 """Imports point downward: see the layout in the README's design section."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +80,11 @@ def test_upward_imports_are_found(tmp_path: Path) -> None:
     source = tmp_path / "module.py"
     source.write_text("from app import main\ndef f():\n    import app.api.problems\n    from app.cli import main\n")
     assert list(imports(source)) == ["app.main", "app.api.problems", "app.cli"]
+
+
+def test_the_documentation_shows_the_layers_as_they_are() -> None:
+    text = (ROOT / "docs/design.md").read_text()
+    picture = text[text.index("## Layers") :].split("```")[1].strip("\n")
+    shown = [{name.strip() for name in re.split(r"  +", row)[0].split("|")} for row in picture.splitlines()]
+    there = {layer(path) for path in SOURCES}
+    assert shown == [names & there for names in LAYERS]

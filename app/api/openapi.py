@@ -6,7 +6,7 @@ from typing import Any
 
 from app.api.answer_headers import described_headers
 from app.api.problem_codes import ProblemCode
-from app.api.problem_examples import example_of, kind_of
+from app.api.problem_examples import PROBLEMS, example_of
 from app.api.problems import MEDIA_TYPE
 
 Responses = dict[int | str, dict[str, Any]]  # FastAPI's own type
@@ -45,13 +45,16 @@ def problem_responses(*codes: ProblemCode) -> Responses:
     """Problem details with these codes, by their status, with an example of each."""
     by_status: dict[int, list[ProblemCode]] = defaultdict(list)
     for code in codes:
-        by_status[kind_of(code)[0]].append(code)
+        by_status[PROBLEMS[code].status].append(code)
     return {status: _problem_response(status, by_status[status]) for status in sorted(by_status)}
 
 
 def _problem_response(status: int, codes: list[ProblemCode]) -> dict[str, Any]:
     examples = {
-        code.value: {"summary": kind_of(code)[1], "value": example_of(code).model_dump(mode="json", exclude_none=True)}
+        code.value: {
+            "summary": PROBLEMS[code].title,
+            "value": example_of(code).model_dump(mode="json", exclude_none=True),
+        }
         for code in codes
     }
     listed = ", ".join(f"`{code}`" for code in codes)

@@ -1,9 +1,7 @@
-"""Errors as problem details (RFC 9457), or under `/v2` in that protocol's form: the one table, and the one place where
-statuses are given to errors.
-"""
+"""Errors as problem details (RFC 9457), or in the form of another protocol below its paths."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
 from typing import cast
@@ -20,45 +18,19 @@ from app.api.problem_codes import ProblemCode
 from app.api.request_id import request_id
 from app.api.root_path import own_path
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
-from app.api.v2.schemas.error import InferenceErrorBody
 
-STATUS: dict[type[errors.TesseraError], int] = {
-    errors.InvalidTiling: 422,
-    errors.InvalidImage: 422,
-    errors.UnsupportedImage: 415,
-    errors.InvalidRegion: 422,
-    errors.LimitExceeded: 413,
-    errors.Overloaded: 429,
-    errors.NotServed: 404,
-    errors.ModelLoading: 503,
-    errors.InvalidArtifact: 500,
-    errors.UnreadableRepository: 503,
-    errors.InvalidWeights: 500,
-    errors.InvalidDataset: 500,
-    errors.InvalidTraining: 500,
-    errors.UnsupportedImport: 500,
-    errors.InvalidDevice: 500,
-    errors.InsufficientMemory: 503,
-    errors.DeadlineExceeded: 504,
-    errors.EngineStopped: 503,
-}
+ErrorForm = Callable[[int, str], Response]
+"""Makes the answer to an error of its status and its message."""
+
 NO_FAULT = errors.DeadlineExceeded, errors.ModelLoading
 """Of 5xx: a time limit was kept, as was asked for, and a client came before its model."""
 MEDIA_TYPE = "application/problem+json"
 INVALID_TITLE = "The request does not have the form that this route takes."
 INTERNAL_TITLE = "Internal server error."
 _LOADING_RETRY_AFTER_S = 5
-_UNEXPECTED = "something went wrong here; the server's log tells more under this request_id"
+UNEXPECTED = "something went wrong here; the server's log tells more under this request_id"
 
 _log = logging.getLogger(__name__)
-
-
-def status_of(kind: type[errors.TesseraError]) -> int:
-    """The status of an error's class, or of the nearest base that has one; raises LookupError if none has."""
-    for base in kind.__mro__:
-        if base in STATUS:
-            return STATUS[base]
-    raise LookupError(f"{kind.__name__} has no status")
 
 
 def title_of(kind: type[errors.TesseraError]) -> str:
@@ -66,8 +38,9 @@ def title_of(kind: type[errors.TesseraError]) -> str:
     return (kind.__doc__ or kind.__name__).split("\n")[0]
 
 
-def register_problems(app: FastAPI) -> None:
-    """Has every error that a route raises answered as a problem."""
+def register_problems(app: FastAPI, forms: Mapping[str, ErrorForm]) -> None:
+    """Has every error that a route raises answered as a problem; below the paths that are keys, in another form."""
+    app.state.error_forms = dict(forms)
     app.add_exception_handler(errors.TesseraError, _on_tessera_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -97,21 +70,21 @@ class UnexpectedErrors:
                 raise
             _log.exception("request %s failed", request_id(scope))
             code = ProblemCode.INTERNAL_ERROR
-            await _response(scope, 500, code, INTERNAL_TITLE, _UNEXPECTED)(scope, receive, send)
+            await _response(scope, 500, code, INTERNAL_TITLE, UNEXPECTED)(scope, receive, send)
 
 
 def problem_of(scope: Scope, error: Exception) -> ProblemBody:
     """What went wrong with one of several pictures; what nobody raised on purpose is logged, and tells nothing."""
     if isinstance(error, errors.TesseraError):
         _log_failure("a picture of request", scope, error)
-        return _body(scope, status_of(type(error)), error.code, title_of(type(error)), str(error))
+        return _body(scope, error.status, error.code, title_of(type(error)), str(error))
     _log.error("a picture of request %s failed", request_id(scope), exc_info=error)
-    return _body(scope, 500, ProblemCode.INTERNAL_ERROR, INTERNAL_TITLE, _UNEXPECTED)
+    return _body(scope, 500, ProblemCode.INTERNAL_ERROR, INTERNAL_TITLE, UNEXPECTED)
 
 
 async def _on_tessera_error(request: Request, error: Exception) -> Response:
     error = cast(errors.TesseraError, error)
-    status = status_of(type(error))
+    status = error.status
     response = _response(request.scope, status, error.code, title_of(type(error)), str(error))
     if isinstance(error, errors.Overloaded):
         response.headers["Retry-After"] = str(max(1, ceil(error.retry_after_s)))
@@ -140,15 +113,9 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _log_failure(what: str, scope: Scope, error: errors.TesseraError) -> None:
     """Says why something was not answered; what the client did wrong, the client is told."""
-    if status_of(type(error)) >= 500:
+    if error.status >= 500:
         level = logging.INFO if isinstance(error, NO_FAULT) else logging.ERROR
         _log.log(level, "%s %s failed (%s): %s", what, request_id(scope), error.code, error)
-
-
-def _speaks_v2(scope: Scope) -> bool:
-    """Whether the path belongs to the Open Inference Protocol, which has errors of its own form."""
-    path = own_path(scope)
-    return path == "/v2" or path.startswith("/v2/")
 
 
 def _field(location: Sequence[str | int]) -> str:
@@ -159,8 +126,10 @@ def _field(location: Sequence[str | int]) -> str:
 def _response(
     scope: Scope, status: int, code: str, title: str, detail: str, invalid: list[InvalidFieldBody] | None = None
 ) -> Response:
-    if _speaks_v2(scope):
-        return Response(InferenceErrorBody(error=detail).model_dump_json(), status, media_type="application/json")
+    forms: Mapping[str, ErrorForm] = scope["app"].state.error_forms
+    for prefix, response in forms.items():
+        if f"{own_path(scope)}/".startswith(f"{prefix}/"):
+            return response(status, detail)
     body = _body(scope, status, code, title, detail, invalid)
     return Response(body.model_dump_json(exclude_none=True), status, media_type=MEDIA_TYPE)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.artifacts.fingerprint import Fingerprint, fingerprint
-from app.errors import InvalidArtifact, ModelNotFound, UnreadableRepository, VersionNotFound
+from app.errors import InvalidName, ModelNotFound, UnreadableRepository, VersionNotFound
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 VERSION = re.compile(r"[1-9][0-9]*")
@@ -68,16 +68,16 @@ class ModelRepository:
         return versions[chosen]
 
     def next_version(self, name: str) -> int:
-        """One more than the newest version; raises InvalidArtifact for a name that cannot be used."""
+        """One more than the newest version; raises InvalidName for a name that cannot be used."""
         if not NAME.fullmatch(name):
-            raise InvalidArtifact(
+            raise InvalidName(
                 f"{name!r} cannot name a model; use lower-case letters, digits, '_' and '-', starting with one of the "
                 "first two"
             )
         return max((entry.version for entry in self.entries() if entry.name == name), default=0) + 1
 
     def prepare(self, name: str) -> Path:
-        """The directory of a model, made if need be; raises InvalidArtifact for a name or place that cannot be used."""
+        """The directory of a model, made if need be; raises InvalidName for a name or place that cannot be used."""
         self.next_version(name)
         directory = self.root / name
         try:
@@ -85,7 +85,7 @@ class ModelRepository:
             with tempfile.TemporaryFile(dir=directory):
                 return directory
         except OSError as error:
-            raise InvalidArtifact(
+            raise InvalidName(
                 f"{directory} cannot be written to ({error.strerror}); use a models_dir that can"
             ) from error
 

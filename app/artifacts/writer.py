@@ -53,7 +53,7 @@ class ModelRecord:
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord) -> Entry:
-    """Writes a calibrated model as the next version of `name`, and returns it. Raises InvalidArtifact.
+    """Writes a calibrated model as the next version of `name`, and returns it. Raises InvalidArtifact or InvalidName.
 
     Processes that write versions of the same model do so one after the other. What one that was killed left unfinished
     is removed.

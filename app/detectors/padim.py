@@ -12,7 +12,7 @@ from app.detectors.base import Features, Measurement, Place
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths
 from app.detectors.with_backbone import BackboneDetector
-from app.errors import InvalidDataset
+from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
 from app.scoring import MapRule
 
@@ -57,11 +57,11 @@ class Padim(BackboneDetector, OnePassDetector):
         available = sum(self.backbone.channels[layer] for layer in layers)
         chosen = DEFAULT_FEATURES.get(backbone) if n_features is None else n_features
         if chosen is None:
-            raise InvalidDataset(
+            raise InvalidParameter(
                 f"PaDiM has no default number of channels for {backbone}; give n_features, 1 to {available}"
             )
         if not 0 < chosen <= available:
-            raise InvalidDataset(f"n_features is {chosen} for {backbone}; use 1 to {available}, the layers' channels")
+            raise InvalidParameter(f"n_features is {chosen} for {backbone}; use 1 to {available}, the layers' channels")
         self.n_features = chosen
         # In order: the distance does not depend on it, and putting channels into another takes as long as the rest.
         self.choose(torch.randperm(available)[:chosen].sort().values)

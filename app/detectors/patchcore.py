@@ -14,7 +14,7 @@ from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
 from app.detectors.with_backbone import BackboneDetector
-from app.errors import InvalidDataset
+from app.errors import InvalidParameter
 from app.progress import Progress
 from app.scoring import MapRule
 from app.trials import Timer
@@ -60,11 +60,11 @@ class Patchcore(BackboneDetector, OnePassDetector):
     ) -> None:
         super().__init__(backbone, layers, pre_trained, backbone_weights)
         if not 0 < coreset_sampling_ratio <= 1:
-            raise InvalidDataset(f"coreset_sampling_ratio is {coreset_sampling_ratio}; use more than 0, at most 1")
+            raise InvalidParameter(f"coreset_sampling_ratio is {coreset_sampling_ratio}; use more than 0, at most 1")
         if num_neighbors < 1:
-            raise InvalidDataset(f"num_neighbors is {num_neighbors}; use 1 or more")
+            raise InvalidParameter(f"num_neighbors is {num_neighbors}; use 1 or more")
         if precision not in ("float32", "float16"):
-            raise InvalidDataset(f"precision is {precision!r}; use 'float32' or 'float16'")
+            raise InvalidParameter(f"precision is {precision!r}; use 'float32' or 'float16'")
         self.coreset_sampling_ratio, self.num_neighbors = coreset_sampling_ratio, num_neighbors
         self.precision = precision
         self.max_store_mib = max_store_mib
@@ -206,7 +206,7 @@ class _Store:
         """Selects the memory bank, starting at a patch drawn from the global random generator."""
         count = min(int(self._seen * self._detector.coreset_sampling_ratio), self._stored)
         if count == 0:
-            raise InvalidDataset(
+            raise InvalidParameter(
                 f"coreset_sampling_ratio {self._detector.coreset_sampling_ratio} leaves none of {self._seen} patches; "
                 f"use at least {1 / max(self._seen, 1):.2g}"
             )

@@ -12,7 +12,7 @@ from torch.optim import Adam, Optimizer
 from app.backbones import LAYER_STRIDES, OneClassBottleneck, ResNetDecoder, initialise
 from app.detectors.base import Features
 from app.detectors.gradient import GradientDetector, squared_distances
-from app.errors import InvalidWeights
+from app.errors import InvalidParameter
 from app.scoring import MapRule
 
 LAYERS = ("layer1", "layer2", "layer3")
@@ -43,9 +43,9 @@ class ReverseDistillation(GradientDetector):
         backbone_weights: str | None = None,
     ) -> None:
         if tuple(layers) != LAYERS:
-            raise InvalidWeights(f"layers are {list(layers)}; Reverse Distillation takes {', '.join(LAYERS)}")
+            raise InvalidParameter(f"layers are {list(layers)}; Reverse Distillation takes {', '.join(LAYERS)}")
         if anomaly_map_mode not in ("add", "multiply"):
-            raise InvalidWeights(f"anomaly_map_mode is {anomaly_map_mode!r}; use 'add' or 'multiply'")
+            raise InvalidParameter(f"anomaly_map_mode is {anomaly_map_mode!r}; use 'add' or 'multiply'")
         super().__init__(backbone, layers, pre_trained, backbone_weights)
         self.anomaly_map_mode = anomaly_map_mode
         combine: Literal["sum", "product"] = "sum" if anomaly_map_mode == "add" else "product"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.backbones import SHIPPED_NAMES, ResNet, default_weights, initialise, load_weights
 from app.detectors.base import Detector
-from app.errors import InvalidWeights
+from app.errors import InvalidParameter
 
 VALUES_PER_PIXEL = 40
 """The most values that the layers of a ResNet hold at a time for each pixel of input, measured on all four."""
@@ -20,7 +20,7 @@ class BackboneDetector(Detector):
     ) -> None:
         super().__init__()
         if backbone_weights is not None and not pre_trained:
-            raise InvalidWeights("pre_trained is false, and backbone_weights name some; leave one of them out")
+            raise InvalidParameter("pre_trained is false, and backbone_weights name some; leave one of them out")
         self.backbone = ResNet(backbone, layers).requires_grad_(False).eval()
         if not pre_trained:
             initialise(self.backbone, zero_last=True)

@@ -14,6 +14,7 @@ from app.errors import (
     DigestMismatch,
     GoldenMismatch,
     InvalidArtifact,
+    InvalidName,
     MissingFile,
     ModelNotFound,
     UnsupportedSchema,
@@ -104,7 +105,7 @@ def test_a_model_that_is_not_calibrated_is_not_written(tiny_model: TiledModel, t
 
 @pytest.mark.parametrize("name", ["", "Screw", "../up", "a/b", "-a", "a b"])
 def test_names_that_are_no_directory_names_are_refused(tiny_model: TiledModel, tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidArtifact, match="lower-case letters"):
+    with pytest.raises(InvalidName, match="lower-case letters"):
         write_artifact(tiny_model, ModelRepository(tmp_path), name, RECORD)
 
 

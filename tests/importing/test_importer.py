@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
-from app.errors import InvalidArtifact, InvalidTiling, UnsupportedImport
+from app.errors import InvalidArtifact, InvalidName, InvalidTiling, UnsupportedImport
 from app.importing import Choices, Thresholds, import_model
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.tiling import Tiling
@@ -186,7 +186,7 @@ def test_a_recorded_tiling_that_cannot_work_is_refused(
 
 
 def test_a_name_that_cannot_be_used_is_refused_before_the_file_is_read(repository: ModelRepository) -> None:
-    with pytest.raises(InvalidArtifact, match="cannot name a model"):
+    with pytest.raises(InvalidName, match="cannot name a model"):
         import_model(Path("nowhere.ckpt"), repository, "No Name", Choices())
 
 

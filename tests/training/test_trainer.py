@@ -10,7 +10,7 @@ from app.artifacts import ModelRepository, load_artifact, read_manifest
 from app.backbones import ResNet
 from app.data import Folder
 from app.detectors import DETECTORS, Detector, GradientDetector, Padim, Patchcore, ReverseDistillation, Stfpm
-from app.errors import InsufficientMemory, InvalidArtifact, InvalidDataset, InvalidTiling, InvalidWeights
+from app.errors import InsufficientMemory, InvalidDataset, InvalidName, InvalidTiling, InvalidWeights
 from app.pipeline import predict
 from app.tiling import Tiling
 from app.training import Recipe, TrainerOptions, plan_training, train
@@ -144,7 +144,7 @@ def test_what_cannot_work_is_refused_before_any_work(surfaces: Path, tmp_path: P
         plan_training(Recipe(detector("patchcore", None), data, Tiling(tile_size=100)), CPU)
     recipe = Recipe(detector("patchcore", "nowhere.safetensors"), data, Tiling(tile_size=64))
     job, repository = plan_training(recipe, CPU), ModelRepository(tmp_path / "models")
-    with pytest.raises(InvalidArtifact, match="cannot name a model"):
+    with pytest.raises(InvalidName, match="cannot name a model"):
         train(recipe, job, repository, "Surface", CPU, lambda *_: None)
     with pytest.raises(InvalidWeights, match="there is no file nowhere"):
         train(recipe, job, repository, "surface", CPU, lambda *_: None)

@@ -182,7 +182,6 @@ class ExecutionBody(BaseModel):
 
     devices: list[str] = Field(description="What computes.", examples=[["cpu"]])
     runtime: RuntimeName = Field(
-        default="torch",
         description="The library that runs the network.",
         json_schema_extra={"enum": list(get_args(RuntimeName))},
     )
@@ -211,6 +210,7 @@ class ExecutionBody(BaseModel):
         model, search = artifact.model, artifact.model.detector.search
         return cls(
             devices=[str(each.device) for each in artifact.models],
+            runtime="torch",
             kernels=model.network.kernels,
             precision=model.network.precision,
             batch_tiles=model.batch_tiles,
