@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [  # from the top; those in a set never import each oth
     {"runtime"},
     {"detectors", "data"},
     {"tiling", "backbones", "scoring", "rendering", "decoding", "synthesis"},
-    {"environment", "errors", "files", "progress", "trials"},
+    {"environment", "errors", "files", "progress", "torch_private", "trials"},
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 HTTP = {"fastapi", "starlette", "uvicorn"}

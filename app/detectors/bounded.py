@@ -19,6 +19,7 @@ from app.detectors.coded_bank import PRODUCTS, CodedBank, Products
 from app.detectors.nearest import nearest
 from app.detectors.pairs import PairDistances
 from app.detectors.small_space import LEVELS, SmallSpace
+from app.torch_private import int8_product, multiplies_bfloat16, multiplies_int8
 
 MOST_PRODUCTS = 32 * 2**20  # that a thread keeps at a time, of 4 bytes at most
 QUERIES_AT_ONCE = 2048, 512, 256
@@ -117,17 +118,17 @@ def fast_codes() -> tuple[torch.dtype, ...]:
 
 def has_fast_int8() -> bool:
     """Whether 8-bit numbers are multiplied fast, that is by VNNI, and exactly: other instructions may saturate."""
-    fast = getattr(torch.cpu, "_is_vnni_supported", None)
-    if fast is None or not fast():
+    if not multiplies_int8():
         return False
     size, levels = SIZES[torch.int8], LEVELS[torch.int8]
     largest = torch.full((STEP, size), levels, dtype=torch.int8)
-    return bool((torch._int_mm(largest, -largest.T) == -size * levels**2).all())
+    products = int8_product(largest, -largest.T, torch.empty(STEP, STEP, dtype=torch.int32))
+    return bool((products == -size * levels**2).all())
 
 
 def _has_fast_bfloat16() -> bool:
     """Whether bfloat16 is multiplied fast, that is by AMX or AVX-512, and sums are rounded only once."""
-    if not (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()):
+    if not multiplies_bfloat16():
         return False
     size, levels = SIZES[torch.bfloat16], LEVELS[torch.bfloat16]
     values = torch.full((STEP, size), levels, dtype=torch.bfloat16)
@@ -140,5 +141,5 @@ def multiplied(codes: torch.dtype, queries: int, rows: int) -> Callable[[], obje
     """Products of codes of a type, of so many queries and rows, for measuring how fast they are."""
     left, right = (torch.ones(count, SIZES[codes]).to(codes) for count in (queries, rows))
     out = torch.empty(queries, rows, dtype=PRODUCTS[codes])
-    multiply = torch._int_mm if codes == torch.int8 else torch.mm
+    multiply = int8_product if codes == torch.int8 else torch.mm
     return lambda: multiply(left, right.T, out=out)

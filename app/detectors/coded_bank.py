@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from app.detectors.small_space import UNIT, Codes, SmallSpace
+from app.torch_private import int8_product
 
 GROUP = 32
 PRODUCTS = {torch.int8: torch.int32, torch.bfloat16: torch.bfloat16, torch.float32: torch.float32}
@@ -83,7 +84,7 @@ class CodedBank:
         """The products of the queries with all rows, in memory for at least as many."""
         (blocks, groups), count = self._scale.shape, len(queries.scale)
         products = room.of(blocks, count, groups)
-        multiply = torch._int_mm if products.all.dtype == torch.int32 else torch.mm
+        multiply = int8_product if products.all.dtype == torch.int32 else torch.mm
         for values, into, tops in zip(self._values, products.all, products.tops, strict=True):
             multiply(queries.values, values, out=into.view(count, -1))
             if into.dtype == torch.bfloat16:

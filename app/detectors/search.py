@@ -9,6 +9,7 @@ from torch import Tensor
 
 from app.detectors.bounded import LARGEST, BoundedSearch, fast_codes
 from app.detectors.nearest import nearest
+from app.torch_private import changes
 
 if TYPE_CHECKING:
     from app.detectors.grouped_search import GroupedSearch
@@ -39,7 +40,7 @@ class BankSearch:
     """
 
     def __init__(self, bank: Tensor, mode: SearchMode, codes: torch.dtype | None = None) -> None:
-        self._made_for = bank, _version(bank), mode, codes
+        self._made_for = bank, changes(bank), mode, codes
         self._mode: SearchMode = mode
         tolerance = TOLERANCE if mode == "approximate" else 0.0
         with torch.inference_mode():
@@ -60,7 +61,7 @@ class BankSearch:
     def is_for(self, bank: Tensor, mode: SearchMode, codes: torch.dtype | None) -> bool:
         """Whether it was made for this, and the bank has not changed since."""
         made_for, *others = self._made_for
-        return made_for is bank and others == [_version(bank), mode, codes]
+        return made_for is bank and others == [changes(bank), mode, codes]
 
     @torch.inference_mode()
     def nearest(self, queries: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,7 +94,3 @@ def _bounded_search(bank: Tensor, tolerance: float, codes: torch.dtype) -> "Boun
     if bank.device.type == "cuda":
         return grouped_search(bank, tolerance)
     return BoundedSearch(bank, codes, tolerance)
-
-
-def _version(bank: Tensor) -> int:
-    return 0 if bank.is_inference() else bank._version

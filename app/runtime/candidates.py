@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import torch
 
 from app.runtime.cuda import CudaNetwork
-from app.runtime.fused import fused_kernels_exist, fused_network, uses_winograd
+from app.runtime.fused import fused_network, uses_winograd
 from app.runtime.hardware import precisions
 from app.runtime.network import Kernels, Network, Precision
 from app.runtime.options import RunOptions
 from app.runtime.plain import plain_network
 from app.runtime.program import Pair, Program
+from app.torch_private import fused_kernels_exist
 
 
 @dataclass(frozen=True, slots=True)

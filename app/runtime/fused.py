@@ -1,6 +1,5 @@
 """Programs run by the oneDNN kernels of torch's own compiler: convolution, addition and rectification in one."""
 
-import platform
 from collections.abc import Callable
 
 import torch
@@ -11,16 +10,10 @@ from app.runtime.pooling import max_pool, max_pool_rectified
 from app.runtime.program import Convolution, MaxPool, Pair, Program
 from app.runtime.shapes import Shape, shapes
 from app.runtime.winograd import WinogradConvolution, has_gain
+from app.torch_private import fused_convolution, fused_convolution_and_addition, packed_weight
 
 PACKED_TILES = 4
 """The number of tiles for which weights are laid out; other numbers take the same layout, as far as was measured."""
-
-
-def fused_kernels_exist() -> bool:
-    """Whether this build of torch has them for this processor."""
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it so
-    return x86 and available and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 def uses_winograd(program: Program, precision: Precision, tile_size: Pair | None) -> bool:
@@ -82,29 +75,14 @@ class _FusedConvolution:
         self._transposed = bool(extra)
         self._shape = (list(module.padding), *extra, list(module.stride), list(module.dilation), module.groups)
         if source is not None:
-            pack = (
-                torch.ops.mkldnn._reorder_convolution_transpose_weight
-                if self._transposed
-                else torch.ops.mkldnn._reorder_convolution_weight
-            )
-            weight = pack(weight, *self._shape, [PACKED_TILES, *source])
+            weight = packed_weight(weight, self._shape, (PACKED_TILES, *source), transposed=self._transposed)
         self._weight = weight
 
     def __call__(self, x: Tensor, add: Tensor | None = None) -> Tensor:
-        ops, relu = torch.ops.mkldnn, "relu" if self._relu else None
-        x = x.to(self._dtype)
-        given = x, self._weight, self._bias, *self._shape
-        if add is None or self._transposed:
-            kernel = ops._convolution_transpose_pointwise if self._transposed else ops._convolution_pointwise
-            alone = "none" if relu is None or add is not None else relu
-            y: Tensor = kernel(*given, alone, [], "")
-            if add is None:
-                return y
-            y.add_(add)
+        x, given = x.to(self._dtype), (self._weight, self._bias, self._shape)
+        if add is None:
+            return fused_convolution(x, *given, relu=self._relu, transposed=self._transposed)
+        if self._transposed:
+            y = fused_convolution(x, *given, transposed=True).add_(add)
             return y.relu_() if self._relu else y
-        after: tuple[object, ...] = "add", 1.0, relu, [], ""
-        if self._in_place:
-            y = ops._convolution_pointwise_.binary(add, *given, *after)
-        else:
-            y = ops._convolution_pointwise.binary(x, add, *given[1:], *after)
-        return y
+        return fused_convolution_and_addition(x, add, *given, relu=self._relu, in_place=self._in_place)

@@ -3,17 +3,16 @@
 import torch
 
 from app.errors import InvalidDevice
-from app.runtime.fused import fused_kernels_exist
 from app.runtime.network import Precision
 from app.runtime.options import PrecisionChoice
+from app.torch_private import fused_kernels_exist, multiplies_bfloat16
 
 
 def fast_precision(device: torch.device) -> Precision | None:
     """The precision less than float32 for which a device has units; None if it would only emulate it."""
     if device.type == "cuda":
         return "float16" if torch.cuda.get_device_capability(device) >= (7, 0) else None
-    has_units = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if has_units and fused_kernels_exist() else None
+    return "bfloat16" if multiplies_bfloat16() and fused_kernels_exist() else None
 
 
 def precisions(choice: PrecisionChoice, device: torch.device) -> tuple[Precision, ...]:

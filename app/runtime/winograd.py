@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from app.runtime.program import Convolution
 from app.runtime.shapes import Shape
+from app.torch_private import fused_convolution, packed_weight
 
 EDGE, REACH = 4, 6  # results side by side, and the pixels that they are made of
 POSITIONS = REACH * REACH
@@ -65,7 +66,7 @@ class WinogradConvolution:
         kernels = kernels.reshape(-1, channels, 1, 1).contiguous(memory_format=torch.channels_last)
         self._grouping: tuple[object, ...] = ([0, 0], [1, 1], [1, 1], POSITIONS)
         blocks = [1, POSITIONS * channels, -(-height // EDGE), -(-width // EDGE)]
-        self._weight = torch.ops.mkldnn._reorder_convolution_weight(kernels, *self._grouping, blocks)
+        self._weight = packed_weight(kernels, self._grouping, blocks, transposed=False)
         self._bias = torch.zeros(POSITIONS, self._out)
         self._bias[_ONES] = bias
         self._bias = self._bias.flatten()
@@ -93,9 +94,7 @@ class WinogradConvolution:
         blocks = padded.as_strided((rows, columns, REACH, REACH, channels), overlapping)
         pixels = blocks.reshape(rows * columns, POSITIONS, channels)
         seen = torch.matmul(self._before, pixels).view(1, rows, columns, -1).permute(0, 3, 1, 2)
-        products = torch.ops.mkldnn._convolution_pointwise(
-            seen, self._weight, self._bias, *self._grouping, "none", [], ""
-        )
+        products = fused_convolution(seen, self._weight, self._bias, self._grouping)
         found = torch.matmul(self._after, products.permute(0, 2, 3, 1).reshape(rows * columns, POSITIONS, self._out))
         found = found.view(rows, columns, EDGE, EDGE, self._out).permute(0, 2, 1, 3, 4)
         into = y.permute(1, 2, 0).view(rows, EDGE, columns, EDGE, self._out)

@@ -4,8 +4,8 @@ import torch
 from app.errors import InvalidDevice
 from app.runtime import RunOptions, build_network, candidates, precisions, trace
 from app.runtime.cuda import captured_size
-from app.runtime.fused import fused_kernels_exist
 from app.runtime.hardware import fast_precision
+from app.torch_private import fused_kernels_exist
 from tests.runtime.conftest import Build
 
 CPU = torch.device("cpu")

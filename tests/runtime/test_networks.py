@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from app.detectors import DETECTORS, Detector, Features
-from app.runtime.fused import fused_kernels_exist, fused_network
+from app.runtime.fused import fused_network
 from app.runtime.network import Network
 from app.runtime.plain import plain_network
 from app.runtime.program import Program
 from app.runtime.tracing import trace
+from app.torch_private import fused_kernels_exist
 from tests.runtime.conftest import Build
 
 SIZE = (64, 96)

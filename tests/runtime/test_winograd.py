@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from app.runtime.fused import fused_kernels_exist
 from app.runtime.program import Convolution
 from app.runtime.winograd import WinogradConvolution, has_gain
+from app.torch_private import fused_kernels_exist
 
 pytestmark = pytest.mark.skipif(not fused_kernels_exist(), reason="no fused kernels for this processor")
 

@@ -1,0 +1,88 @@
+"""Every use of torch that is not part of its documented interface, so that a new release is checked in one place.
+
+Tried with torch 2.10 to 2.13; `tests/test_torch_private.py` fails where one of these has changed.
+"""
+
+import platform
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+TRIED = ("2.10", "2.11", "2.12", "2.13")
+"""The releases of torch with which all of this was tried."""
+
+
+def int8_product(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+    """left [n,K] int8 times right [K,m] int8, in `out` [n,m] int32."""
+    return torch._int_mm(left, right, out=out)
+
+
+def multiplies_int8() -> bool:
+    """Whether the processor has VNNI, which multiplies 8-bit integers fast."""
+    supported = getattr(torch.cpu, "_is_vnni_supported", None)
+    return supported is not None and bool(supported())
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 fast, by AMX or AVX-512."""
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def changes(tensor: Tensor) -> int:
+    """A number that grows with every change of the tensor in place; always 0 for tensors made in inference mode."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def fused_kernels_exist() -> bool:
+    """Whether this build of torch has oneDNN's fused convolutions for this processor."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it so
+    return x86 and available and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+
+
+def packed_weight(weight: Tensor, geometry: Sequence[object], source: Sequence[int], *, transposed: bool) -> Tensor:
+    """A convolution's weight in the layout that oneDNN computes with for inputs of the size `source`, [n,C,h,w].
+
+    `geometry` is padding, (output padding, if it is transposed,) stride, dilation and groups.
+    """
+    ops = torch.ops.mkldnn
+    pack = ops._reorder_convolution_transpose_weight if transposed else ops._reorder_convolution_weight
+    packed: Tensor = pack(weight, *geometry, list(source))
+    return packed
+
+
+def fused_convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Sequence[object],
+    *,
+    relu: bool = False,
+    transposed: bool = False,
+) -> Tensor:
+    """The convolution of x; with `relu` negatives become 0. For `geometry` see `packed_weight`."""
+    ops = torch.ops.mkldnn
+    kernel = ops._convolution_transpose_pointwise if transposed else ops._convolution_pointwise
+    y: Tensor = kernel(x, weight, bias, *geometry, "relu" if relu else "none", [], "")
+    return y
+
+
+def fused_convolution_and_addition(
+    x: Tensor,
+    add: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Sequence[object],
+    *,
+    relu: bool,
+    in_place: bool,
+) -> Tensor:
+    """The convolution of x, plus `add`, which `in_place` overwrites with the result."""
+    ops = torch.ops.mkldnn
+    after: tuple[object, ...] = ("add", 1.0, "relu" if relu else None, [], "")
+    if in_place:
+        y: Tensor = ops._convolution_pointwise_.binary(add, x, weight, bias, *geometry, *after)
+    else:
+        y = ops._convolution_pointwise.binary(x, add, weight, bias, *geometry, *after)
+    return y
