@@ -40,8 +40,8 @@ $(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/typescript/p
 run: $(VENV)/.installed ## serve the demo model on http://127.0.0.1:8000
 	$(BIN)/tessera serve --models_dir models
 
-test: $(VENV)/.installed ## run the tests
-	$(BIN)/pytest
+test: $(VENV)/.installed ## run the tests, in as many processes as there are processors
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(TEST_FLAGS)
 
 check: $(VENV)/.installed ## check format, lint and types, changing nothing
 	$(BIN)/ruff format --check .

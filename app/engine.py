@@ -5,7 +5,7 @@ engine.fit(model=Padim(), datamodule=MVTec(category="bottle", image_size=(128, 1
 engine.test(datamodule=MVTec(category="bottle"))
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
@@ -14,20 +14,14 @@ from app.decoding import decode
 from app.detectors import Detector
 from app.environment import warn_if_threads_spin
 from app.errors import InvalidDataset, InvalidTraining
-from app.evaluation import Level, Procedure, evaluate
+from app.evaluation import FIGURES, Procedure, evaluate
 from app.pipeline import Prediction, interpret, predict, resolve_device
 from app.terminal import progress_bars, say_skipped
 from app.tiling import Tiling
 from app.training import CalibrationProtocol, Callback, HoldOut, Recipe, TrainerOptions, plan_training, train
 from app.training.precision import Precision
 
-METRICS: dict[str, Callable[[Level], float | None]] = {
-    "AUROC": lambda level: level.ranking.auroc if level.ranking else None,
-    "AUPR": lambda level: level.ranking.average_precision if level.ranking else None,
-    "AUPRO": lambda level: level.ranking.aupro.get(0.3) if level.ranking else None,
-    "F1Max": lambda level: level.ranking.best_f1.f1 if level.ranking else None,
-    "F1Score": lambda level: level.at_threshold.f1 if level.at_threshold else None,
-}
+METRICS = {figure.torchmetrics: figure for figure in FIGURES if figure.torchmetrics}
 """By anomalib's names; AUPRO is of pixels only."""
 
 
@@ -96,7 +90,10 @@ class Engine:
             found = evaluate(artifact.model, pictures, calibration, procedure, report)
         levels = (("image", found.image, self._image_metrics), ("pixel", found.pixel, self._pixel_metrics))
         values = {
-            f"{name}_{metric}": METRICS[metric](level) for name, level, metrics in levels if level for metric in metrics
+            f"{name}_{metric}": METRICS[metric].of(level)
+            for name, level, metrics in levels
+            if level
+            for metric in metrics
         }
         return {name: value for name, value in values.items() if value is not None}
 

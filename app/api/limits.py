@@ -25,7 +25,8 @@ class BodyLimit:
     """Raises TooManyBytes where a body is read that has more than `max_bytes`, and Overloaded where all bodies of the
     requests that are not answered yet would have more than `max_total_bytes`.
 
-    That is at once if `Content-Length` tells, else on the way. For one event loop.
+    That is at once if `Content-Length` tells, else on the way. For one event loop. Starlette's own `max_body_size`
+    counts one body only, and closes connections on which clients still send, so that many never read why.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_total_bytes: int, linger_s: float = LINGER_S) -> None:

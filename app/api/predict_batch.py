@@ -126,7 +126,7 @@ async def _document(items: AsyncGenerator[str, None]) -> AsyncGenerator[str, Non
 
 
 def _wants_lines(accept: str) -> bool:
-    """Whether a header asks for lines."""
+    """Whether an Accept header asks for lines; neither Starlette nor the standard library reads such headers."""
     ranges = (part.split(";") for part in accept.lower().split(","))
     return any(
         name.strip() == NDJSON and all(each.replace(" ", "") not in ("q=0", "q=0.0") for each in parameters)

@@ -17,7 +17,10 @@ def request_id(scope: Scope) -> str:
 
 
 class RequestId:
-    """Takes the client's `X-Request-ID` where it is one, or makes one."""
+    """Takes the client's `X-Request-ID` where it is one, or makes one.
+
+    By hand: the packages for it keep the id in context variables, which the threads that decode do not see.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

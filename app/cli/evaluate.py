@@ -12,11 +12,10 @@ from app.cli.instantiation import instantiated
 from app.cli.repository import add_precision, add_repository
 from app.data import DataModule
 from app.errors import InvalidDataset
-from app.evaluation import Evaluation, Level, Procedure, evaluate
+from app.evaluation import FIGURES, Evaluation, Procedure, evaluate
 from app.evaluation.report import METRICS, PAGE, Gallery, make_record, write_report
 from app.pipeline import resolve_device
 from app.runtime import RunOptions
-from app.scoring import AUPRO_LIMITS
 from app.terminal import console, progress_bars
 
 
@@ -90,24 +89,9 @@ def _table(evaluation: Evaluation, artifact: Artifact) -> Table:
     table = Table("", "pictures", "pixels", title=title)
     for column in table.columns[1:]:
         column.justify = "right"
-    rows = zip(_figures(image), _figures(pixel), strict=True)
-    for (name, of_pictures), (_, of_pixels) in rows:
-        table.add_row(name, _shown(of_pictures), _shown(of_pixels))
+    for figure in FIGURES:
+        table.add_row(figure.label, *(_shown(figure.of(level) if level else None) for level in (image, pixel)))
     return table
-
-
-def _figures(level: Level | None) -> list[tuple[str, float | None]]:
-    ranking, found = (level.ranking, level.at_threshold) if level else (None, None)
-    return [
-        ("AUROC", ranking.auroc if ranking else None),
-        ("average precision", ranking.average_precision if ranking else None),
-        *((f"AUPRO, limit {limit}", ranking.aupro.get(limit) if ranking else None) for limit in AUPRO_LIMITS),
-        ("best F1", ranking.best_f1.f1 if ranking else None),
-        ("F1 at the threshold", found.f1 if found else None),
-        ("precision at the threshold", found.precision if found else None),
-        ("recall at the threshold", found.recall if found else None),
-        ("false-positive rate at the threshold", found.false_positive_rate if found else None),
-    ]
 
 
 def _shown(figure: float | None) -> str:

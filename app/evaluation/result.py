@@ -77,15 +77,3 @@ class Evaluation:
     regions: int
     kinds: tuple[KindResult, ...]
     notes: tuple[str, ...]
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The metrics that do not depend on a threshold and could be computed, by names for a manifest."""
-        found = {}
-        for name, level in (("image", self.image), ("pixel", self.pixel)):
-            if level is not None and level.ranking is not None:
-                found[f"{name}_auroc"] = level.ranking.auroc
-                found[f"{name}_average_precision"] = level.ranking.average_precision
-                found[f"{name}_best_f1"] = level.ranking.best_f1.f1
-                found.update({f"{name}_aupro_{limit}": area for limit, area in level.ranking.aupro.items()})
-        return found

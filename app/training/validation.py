@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from app.data import DataModule, LabelledPicture, Loader
 from app.errors import InvalidTraining
-from app.evaluation import Procedure, evaluate
+from app.evaluation import Procedure, evaluate, recorded
 from app.pipeline import TiledModel
 from app.training.backpropagation import Backpropagation
 from app.training.early_stopping import EarlyStopping
@@ -26,7 +26,7 @@ class Validation:
         losses = [backpropagation.loss(self._model.prepare(picture)) for picture in self._normal.epoch()]
         found = {"val_loss": sum(losses) / len(losses)} if losses else {}
         if self._labelled:
-            metrics = evaluate(self._model, self._labelled, None, self._procedure).metrics
+            metrics = recorded(evaluate(self._model, self._labelled, None, self._procedure))
             found |= {f"{level}_AUROC": metrics[f"{level}_auroc"] for level in LEVELS if f"{level}_auroc" in metrics}
         return found
 

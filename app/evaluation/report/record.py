@@ -7,6 +7,7 @@ from os.path import commonpath
 from pathlib import Path
 
 from app.artifacts import Artifact
+from app.evaluation.figures import recorded
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult
 from app.scoring import Confusion
 
@@ -29,7 +30,7 @@ def make_record(evaluation: Evaluation, artifact: Artifact, dataset: str) -> Rep
     """Everything that `metrics.json` tells, and the only numbers that the page shows."""
     manifest, image, pixel = artifact.manifest, evaluation.image, evaluation.pixel
     calibration = manifest.calibration
-    metrics = evaluation.metrics
+    metrics = recorded(evaluation)
     return {
         "schema_version": SCHEMA_VERSION,
         "image_auroc": metrics.get("image_auroc"),
