@@ -7,7 +7,7 @@ from types import FrameType
 
 def main() -> int:
     """Runs the command line."""
-    # Importing torch takes seconds, in which the first process of a container would ignore that it is told to stop.
+    # Importing torch takes seconds, in which the first process of a container would ignore SIGTERM.
     signal.signal(signal.SIGTERM, _stop)
     from app.environment import prepare_process
 

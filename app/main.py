@@ -120,7 +120,7 @@ def available_processors() -> int:
 
 
 class Server(uvicorn.Server):
-    """Lets requests in flight end when it is told to stop: after the grace, with 503 instead of an answer."""
+    """Finishes requests in flight when it is stopped; those that take longer than the grace period get 503."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self._worker, self._grace_s = app.state.services.worker, settings.shutdown_grace_s

@@ -1,4 +1,4 @@
-"""What Prometheus is told; app/metric_table.py describes each metric."""
+"""Counts for Prometheus; app/metric_table.py describes each metric."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +17,7 @@ from app.service import ModelCatalogue, Timings
 
 
 class Metrics:
-    """A registry of its own, and the observers that fill it. May be told from any thread."""
+    """A registry, and the observers that fill it; for any thread."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -42,7 +42,7 @@ class Metrics:
         self._look_seconds = _histogram(table.RELOAD_SECONDS, registry)
 
     def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker) -> None:
-        """Has the gauges that nobody reports read at each scrape."""
+        """Reads gauges from the catalogue and the worker at each scrape."""
         self._models.labels(state="loading").set_function(lambda: catalogue.count("loading"))
         self._models.labels(state="ready").set_function(lambda: catalogue.count("ready"))
         self._models.labels(state="failed").set_function(lambda: catalogue.count("failed"))
@@ -121,7 +121,7 @@ def _works(worker: DeviceWorker, device: str) -> float:
 
 
 class _Versions(Collector):
-    """Which versions are served, read at each scrape, so that nothing is told of those that are gone."""
+    """The versions that are served, read at each scrape, so that withdrawn versions disappear."""
 
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue

@@ -18,11 +18,11 @@ _ORIGINS = re.compile(rf"(\*|{_ORIGIN}(\s*,\s*{_ORIGIN})*)?")
 
 _PREFIX_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 OWN_PATHS = frozenset({"docs", "livez", "metrics", "openapi.json", "page", "readyz", "v1", "v2"})
-"""What the paths of the server's routes begin with: whether a proxy has stripped a prefix like these cannot be told."""
+"""What the paths of the server's routes begin with: a prefix like these could not be told apart from them."""
 
 
 class Settings(BaseSettings):
-    """What a server is told before it starts; variables that are empty count as not set."""
+    """The settings of a server. Empty variables of the environment count as not set."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 

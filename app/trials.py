@@ -1,4 +1,4 @@
-"""Ranking ways to do the same work by measured time, on a machine that does other things as well."""
+"""Ranks candidates by measured time, on a machine with other load."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from time import perf_counter
 from typing import Generic, TypeVar
 
 Timer = Callable[[Callable[[], object]], float]
-"""Does some work once, and returns the seconds that it took."""
+"""Runs work once, and returns its seconds."""
 
 C = TypeVar("C")
 B = TypeVar("B")
 
 REPETITIONS = 3
 CLEAR = 1.3
-"""A challenger whose first run takes this many times as long as the champion's is not measured again."""
+"""A challenger that takes this many times as long as the champion in its first run is not measured again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ def rank(
     gain: float,
     clock: Callable[[], float] = perf_counter,
 ) -> list[Trial[C]]:
-    """The candidates that were measured, the fastest first. `seconds` runs what `build` made once, and measures it.
+    """The candidates that were measured, the fastest first. `seconds` runs once what `build` made, and measures it.
 
-    The champion and each challenger run in turn, so that whatever else the machine does disturbs both alike, and the
-    best run of each counts. A challenger becomes the champion if it takes at most the share `gain` of its time. At most
-    two are built at a time. Once `budget_s` is spent, later challengers are not tried.
+    The champion and a challenger run in turn, so that other load affects both, and the best run of each counts. A
+    challenger becomes the champion if it takes at most the share `gain` of the champion's time. At most two candidates
+    are built at a time. After `budget_s` no further challenger is tried.
     """
     started = clock()
     champion, *challengers = candidates
@@ -60,7 +60,7 @@ def rank(
 
 
 def _duel(one: B, other: B, seconds: Callable[[B], float], is_spent: Callable[[], bool]) -> tuple[float, float]:
-    """The best seconds of each, which run in turn; less often if the budget is spent or the other clearly loses."""
+    """The best seconds of each. Both run in turn; fewer times if the budget is spent or `other` clearly loses."""
     one_s, other_s = seconds(one), seconds(other)
     for _ in range(REPETITIONS - 1):
         if is_spent() or other_s > CLEAR * one_s:

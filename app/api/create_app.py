@@ -48,7 +48,7 @@ def create_app(
     record: Callable[[RequestRecord], None],
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
-    """The HTTP interface to `services`; `record` is told of requests, `lifespan` starts and stops what they need.
+    """The HTTP interface to `services`; `record` is called for each request, `lifespan` starts and stops the services.
 
     Pages of `cors_origins` may use it from browsers; `*` stands for all. `root_path` is the prefix under which a proxy
     serves it.

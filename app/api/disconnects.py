@@ -1,4 +1,4 @@
-"""Requests whose client has gone are not worked on."""
+"""Cancels requests whose clients have disconnected."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 class Disconnects:
     """Cancels the handler of a request when its client leaves after the body was read and before it was answered.
 
-    Servers do not: they only tell those who ask for another message. Once all of the answer is sent, they call that a
-    disconnect, too, while the handler still closes its files.
+    ASGI servers report a disconnect only through `receive()`. They also report one after the whole answer was sent,
+    while the handler still closes its files.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import Overloaded, TesseraError, TooManyBytes
 
 LINGER_S = 2.0
-"""How long what a refused client still sends is read and dropped: many read no answer before they have sent all."""
+"""After a refusal, the body is read for this long: many clients read the answer only after sending everything."""
 RETRY_AFTER_S = 1.0
 """What Retry-After says where all uploads together are too large."""
 

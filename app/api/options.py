@@ -23,7 +23,7 @@ def split(values: object) -> object:
 
 
 def four(values: object) -> object:
-    """The numbers of a region, still as they were given; what they are not is told in their own words."""
+    """The four numbers of a region, as they were given; pydantic checks each."""
     numbers = split(values)
     if isinstance(numbers, list) and len(numbers) != len(EDGES):
         raise PydanticCustomError(
@@ -46,7 +46,7 @@ class RegionQuery(BaseModel):
             max_length=4,
             description="A region of interest, `x,y,width,height` in pixels of the uploaded picture: only its tiles "
             "are computed and only it is judged. Scores and defects are those within it, and heatmaps, masks and maps "
-            "are of its size. Places are told in pixels of the whole picture. By default all of it.",
+            "are of its size. Places are in pixels of the whole picture. By default all of it.",
             examples=[[256, 0, 512, 384]],
         ),
     ] = None

@@ -95,7 +95,7 @@ PICTURE_FORM = form_schema("PictureForm", _FORMATS, FIELD, _BINARY)
 PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The picture: a file in a form, or the body itself. What it holds is told by its bytes.",
+        "description": "The picture: a file in a form, or the body itself. Its format is recognised by its bytes.",
         "content": {FORM: {"schema": {"$ref": "#/components/schemas/PictureForm"}}}
         | {each: {"schema": _BINARY} for each in RAW_TYPES},
     }

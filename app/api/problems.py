@@ -23,7 +23,7 @@ ErrorForm = Callable[[int, str], Response]
 """Makes the answer to an error of its status and its message."""
 
 NO_FAULT = errors.DeadlineExceeded, errors.ModelLoading
-"""Of 5xx: a time limit was kept, as was asked for, and a client came before its model."""
+"""5xx responses that are not faults: the client's own deadline, or a model that is still loading."""
 MEDIA_TYPE = "application/problem+json"
 INVALID_TITLE = "The request does not have the form that this route takes."
 INTERNAL_TITLE = "Internal server error."
@@ -39,7 +39,7 @@ def title_of(kind: type[errors.TesseraError]) -> str:
 
 
 def register_problems(app: FastAPI, forms: Mapping[str, ErrorForm]) -> None:
-    """Has every error that a route raises answered as a problem; below the paths that are keys, in another form."""
+    """Answers every error of a route as a problem detail, or in the form of its path where `forms` has one."""
     app.state.error_forms = dict(forms)
     app.add_exception_handler(errors.TesseraError, _on_tessera_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
@@ -74,7 +74,7 @@ class UnexpectedErrors:
 
 
 def problem_of(scope: Scope, error: Exception) -> ProblemBody:
-    """What went wrong with one of several pictures; what nobody raised on purpose is logged, and tells nothing."""
+    """The problem of one of several pictures. Unexpected errors are logged, and their message is not sent."""
     if isinstance(error, errors.TesseraError):
         _log_failure("a picture of request", scope, error)
         return _body(scope, error.status, error.code, title_of(type(error)), str(error))
@@ -112,7 +112,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _log_failure(what: str, scope: Scope, error: errors.TesseraError) -> None:
-    """Says why something was not answered; what the client did wrong, the client is told."""
+    """Logs errors of the server; errors of the client are only answered."""
     if error.status >= 500:
         level = logging.INFO if isinstance(error, NO_FAULT) else logging.ERROR
         _log.log(level, "%s %s failed (%s): %s", what, request_id(scope), error.code, error)

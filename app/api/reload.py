@@ -24,8 +24,8 @@ _LOOKING = ProblemCode.ENGINE_STOPPED, ProblemCode.UNREADABLE_REPOSITORY
 async def reload_model(model: ModelName, reloader: ReloaderDep) -> ReloadedModelBody:
     """Looks for new, changed and removed versions of a model now, and answers once they are served, refused or gone.
 
-    The model may be new. What was refused is tried again. What cannot be loaded is told in `failed`, with 200, and
-    keeps nothing else from being served. Requests at the same time share one look. 404 if the repository has no such
+    The model may be new. Refused versions are tried again. Versions that cannot be loaded are listed in `failed`, with
+    200, and all others are served. Concurrent requests share one scan. 404 if the repository has no such
     model, and none was served.
     """
     (reloaded,) = await asyncio.shield(asyncio.wrap_future(reloader.reload(model)))  # others may wait for it, too

@@ -20,7 +20,7 @@ class RootPath:
             if prefix:
                 within = path == prefix or path.startswith(f"{prefix}/")
                 scope["root_path"], scope["path"] = prefix, path if within else prefix + path
-            scope[_KEY] = scope.get("root_path", "")  # which becomes another where files are mounted below
+            scope[_KEY] = scope.get("root_path", "")  # mounts extend `root_path`
         await self._app(scope, receive, send)
 
 

@@ -1,4 +1,4 @@
-"""The golden sample: a small picture and what the model said of it when it was written."""
+"""The golden sample: a small picture with the outcome that the model gave when it was written."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class Golden:
 
 
 def make_golden(model: TiledModel) -> Golden:
-    """A golden sample of two by two tiles, of a picture that is drawn here and shows nothing of the training data."""
+    """A golden sample of two by two tiles. Its picture is generated, and shows nothing of the training data."""
     height, width = (
         (tile + stride for tile, stride in zip(model.tiling.tile_size, model.tiling.stride, strict=True))
         if model.tiling.enable

@@ -23,7 +23,7 @@ class Entry:
 
 
 class ModelRepository:
-    """The models under a directory. Reads it anew at each call; other directories and files in it are left alone."""
+    """The models under a directory, which is read at each call. Other files and directories in it are ignored."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -40,10 +40,9 @@ class ModelRepository:
         return sorted(found, key=lambda entry: (entry.name, entry.version))
 
     def scan(self) -> dict[Entry, Fingerprint]:
-        """All versions, in the order of `entries`, and what changes with their files; raises UnreadableRepository.
+        """All versions, in the order of `entries`, with the fingerprints of their files; raises UnreadableRepository.
 
-        A directory that is not there is no empty repository: a file system that is away for a while must not look as if
-        all models had been removed.
+        A missing directory is an error, not an empty repository: an unmounted file system must not withdraw all models.
         """
         if not self.root.is_dir():
             raise UnreadableRepository(f"the model repository {self.root} is not a directory, or is not there")
@@ -77,7 +76,7 @@ class ModelRepository:
         return max((entry.version for entry in self.entries() if entry.name == name), default=0) + 1
 
     def prepare(self, name: str) -> Path:
-        """The directory of a model, made if need be; raises InvalidName for a name or place that cannot be used."""
+        """The directory of a model, created if it is missing. Raises InvalidName for a bad name or place."""
         self.next_version(name)
         directory = self.root / name
         try:
@@ -90,7 +89,7 @@ class ModelRepository:
             ) from error
 
     def require_place(self, name: str) -> None:
-        """Raises what `prepare` does, and leaves nothing behind: for work that may fail before it writes."""
+        """Raises what `prepare` raises, and leaves no directory: for work that may fail before it writes."""
         existed = (self.root / name).exists()
         directory = self.prepare(name)
         if not existed:

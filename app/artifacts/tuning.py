@@ -1,4 +1,4 @@
-"""Choosing how a model is run: the fastest way that reproduces its golden sample, on this processor."""
+"""Chooses how a model is run: the fastest way on this processor that reproduces the golden sample."""
 
 import logging
 import math
@@ -18,10 +18,10 @@ from app.trials import Trial, rank
 
 TRIAL_TILES = 2
 KERNELS_S, LANES_S = 1.0, 0.5
-"""How long comparing kernels, and numbers of lanes, may take on a CPU, about."""
+"""Approximate time limits in seconds for comparing kernels and numbers of lanes on a CPU."""
 KERNELS_GAIN, LANES_GAIN = 0.97, 0.9
-"""The share of the time of the first choice that another may take at most. Fewer lanes must gain more, since other
-pictures are decoded, measured and rendered beside them.
+"""A challenger must take at most this share of the champion's time. Fewer lanes must gain more, because more lanes also
+hide the time of other stages.
 """
 
 _log = logging.getLogger(__name__)
@@ -119,9 +119,9 @@ def _measured(
 
 @torch.inference_mode()
 def _best_lanes(model: TiledModel, tile_size: Size, most: int, processors: int) -> int:
-    """How many pictures are worked on at the same time: as many as there are lanes, unless fewer are clearly faster.
+    """The number of pictures in work at the same time: the number of lanes, unless fewer are clearly faster.
 
-    Compared are network and distances of one batch, which with a large memory bank take most of the time.
+    Compares the network and the distances of one batch. With a large memory bank the distances take most of the time.
     """
     numbers = [most, *(1 << power for power in reversed(range((most - 1).bit_length())))]
     tiles = torch.zeros(model.batch_tiles, 3, *tile_size, device=model.device)

@@ -18,7 +18,7 @@ def parser() -> ArgumentParser:
 
 
 def run(options: Namespace) -> int:
-    """Serves until told to stop."""
+    """Serves until the process is stopped."""
     given = {name: options[name] for name in Settings.model_fields if options[name] is not None}
     try:
         settings = Settings(**given)

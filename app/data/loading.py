@@ -157,7 +157,7 @@ def _start(workers: int) -> ProcessPoolExecutor:
 
 @contextmanager
 def _main_hidden() -> Iterator[None]:
-    """Keeps new processes from running the program's main module anew, as they do for what is defined there.
+    """Stops multiprocessing from importing `__main__` again in its workers.
 
     Nothing is that they need, and so scripts can do without `if __name__ == "__main__":`.
     """

@@ -1,4 +1,4 @@
-"""The picture formats that are taken, told apart by their first bytes."""
+"""The supported picture formats, recognised by their first bytes."""
 
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile

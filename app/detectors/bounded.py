@@ -25,7 +25,7 @@ MOST_PRODUCTS = 32 * 2**20  # that a thread keeps at a time, of 4 bytes at most
 QUERIES_AT_ONCE = 2048, 512, 256
 """How many queries are multiplied at a time: many, or as many as have products that fit a cache."""
 STEP = 128  # what their number is a multiple of
-PART = 65536  # rows of the bank that are looked at together
+PART = 65536  # rows of the bank in one part
 LARGEST = 1e30  # squares beyond may overflow on the way
 SIZES = {torch.int8: 192, torch.bfloat16: 192, torch.float32: 128}
 TOLERANT_SIZE = 128
@@ -97,7 +97,7 @@ class BoundedSearch:
     def _best(
         self, queries: Tensor, owners: Tensor, rows: Tensor, lower: Tensor, upper: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The nearest of the pairs of each query, told apart by their true distances where rounding leaves it open."""
+        """The nearest pair of each query; true distances decide where rounding leaves the bounds undecided."""
         kept = (lower <= upper.index_select(0, owners)).nonzero()[:, 0]
         owners, rows = owners[kept], rows[kept]
         exact = self._pairs.exact(queries, owners, rows)

@@ -123,7 +123,7 @@ class Patchcore(BackboneDetector, OnePassDetector):
         """s* of eq. 6, weighted by eq. 7: less where the nearest normal patch is itself far from its neighbours."""
         score: Tensor
         distances, patches, neighbours = (torch.cat(each) for each in zip(*score_inputs, strict=True))
-        best = distances.argmax().view(1)  # never read here: a GPU would have to end all that it was told first
+        best = distances.argmax().view(1)  # not read on the host: that would wait for the GPU
         score, patch = distances.index_select(0, best)[0], patches.index_select(0, best)
         if self.num_neighbors == 1:
             return score

@@ -1,9 +1,9 @@
 """Whiteners: lower triangular matrices W with W^T W = inverse covariance, so that |W x| is x's Mahalanobis distance.
 
-A distance reads a whole matrix to multiply one vector, so that reading is what it costs. Matrices are therefore kept
-packed: cut into blocks of `BLOCK` rows, without the columns right of the diagonal block, which leaves 60 % of them all
-at 100 channels. Each block is transposed, since the product of a row vector and a block is the fastest. The same blocks
-of a few rows of positions lie side by side, so that one call multiplies them all, without a copy.
+Memory bandwidth dominates: each distance reads a whole matrix. Matrices are therefore kept packed: cut into blocks of
+`BLOCK` rows, without the columns right of the diagonal block, which leaves 60 % of them at 100 channels. Each block is
+transposed, because the product of a row vector and a block is the fastest. The same blocks of a few rows of positions
+lie side by side, so that one call multiplies them all, without a copy.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ GROUP_BYTES = 2**27  # of a group's matrices before they are packed, unless a si
 
 
 def packed_size(channels: int) -> int:
-    """How many numbers are kept of a matrix."""
+    """The number of values of a packed matrix."""
     return sum(last * (last - first) for first, last, _ in _blocks(channels))
 
 
@@ -26,7 +26,8 @@ def packed_in_place(
 ) -> Tensor:
     """What `whiteners` makes of matrices [h * width,c,c], group by group, packed: [h * width * size] in their memory.
 
-    `done` is told how many there are already. They need less room than what they are made of, and are always behind it.
+    `done` is called with the number of matrices that are packed. A packed matrix is smaller than the whole one, so
+    writing never overtakes reading.
     """
     channels = matrices.shape[-1]
     packed = matrices.view(-1)[: len(matrices) * packed_size(channels)]

@@ -1,4 +1,4 @@
-"""How many tiles a model runs at once: measured, for caches and cores differ."""
+"""Measures the best number of tiles in a batch, which depends on caches and cores."""
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -13,16 +13,16 @@ from app.tiling import Size
 MOST_TILES = {"cpu": 16, "cuda": 128}
 CPU_BYTES = 2**28
 GPU_SHARE = 0.25
-"""How much memory the values between the layers of a batch may take: on a GPU, of what is free."""
+"""Limits on the memory of the values between layers: bytes on a CPU, a share of the free memory on a GPU."""
 REPETITIONS = 5
 BUDGET_S = {"cpu": 1.0, "cuda": 10.0}
-"""How long finding the number may take, about; on a GPU each number is captured first."""
+"""The approximate time limit in seconds; on a GPU a CUDA graph is captured for each number first."""
 GAIN = 0.99
-"""More tiles at once are taken only where they are faster by this: fewer answer sooner."""
+"""A larger batch must take at most this share of the time per tile: smaller batches have less latency."""
 
 
 def best_batch_tiles(model: TiledModel, program: Program, tile_size: Size, loops: Loops) -> int:
-    """The number of tiles, a power of two, that takes the least time a tile, within the memory for a batch."""
+    """The power of two with the least time per tile that fits into the memory for a batch."""
     tile_bytes = peak_bytes(program, tile_size, itemsize=4 if model.network.precision == "float32" else 2)
     most = min(MOST_TILES[model.device.type], max(1, _room(model.device) // tile_bytes))
     candidates = [1 << power for power in range(most.bit_length())]
@@ -35,10 +35,10 @@ def fastest(
     budget_s: float,
     clock: Callable[[], float] = perf_counter,
 ) -> int:
-    """The number of tiles, of some that increase, with which a tile takes the least time.
+    """The candidate with the least time per tile. Candidates are given in increasing order.
 
-    They are run in turn, so that whatever else the machine does hinders all of them alike, and each one's best counts.
-    What `budget_s` leaves no time for is not tried: the first always is, the others while they can be expected to fit.
+    Candidates run in turn, so that other load on the machine affects all of them, and the best run of each counts. The
+    first is always tried; the others only if they are expected to fit into `budget_s`.
     """
     started = clock()
     best: dict[int, float] = {}

@@ -36,10 +36,10 @@ def resolve_device(name: str) -> torch.device:
 
 
 def use_processors(count: int) -> None:
-    """The calling thread, and no other, has `count` threads help it on a CPU.
+    """Limits torch to `count` threads for the calling thread.
 
-    Torch gives each thread, when it first computes, the number that any thread set last. Asking for the number makes it
-    do so now, so that it does not later.
+    When a thread first computes, torch gives it the number that any thread set last. Reading the number forces that
+    initialisation now, so that it cannot overwrite `count` later.
     """
     torch.get_num_threads()
     torch.set_num_threads(count)

@@ -1,4 +1,4 @@
-"""Running a network on empty tiles, in one thread or in several side by side, to measure its speed."""
+"""Measures the speed of work in one thread, or in several at the same time, as lanes run it."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from app.tiling import Size
 
 
 class Loops:
-    """`count` threads, which share `processors` of a CPU and work at the same time; on a GPU one thread."""
+    """`count` threads that share `processors` of a CPU and work at the same time; one thread on a GPU."""
 
     def __init__(self, device: torch.device, tile_size: Size, count: int, processors: int) -> None:
         self._device, self._tile_size = device, tile_size
@@ -32,14 +32,14 @@ class Loops:
         self._pool.shutdown()
 
     def seconds_a_tile(self, network: Network, tiles: int) -> float:
-        """The seconds of a tile at the rate of all threads together, each of which runs one batch of so many tiles."""
+        """Seconds per tile of all threads together. Each thread runs one batch of `tiles` tiles."""
         given = torch.zeros(tiles, 3, *self._tile_size, device=self._device)
         return self.seconds(lambda: network(given)) / tiles
 
     def seconds(self, work: Callable[[], object]) -> float:
-        """The seconds of `work` at the rate of all threads together, each of which does it once.
+        """Seconds per run of `work` of all threads together. Each thread runs it once.
 
-        Rates are added, because threads that work on different pictures do not wait for each other.
+        The rates of the threads are added, because threads with different pictures do not wait for each other.
         """
         runs = [self._pool.submit(self._run, work) for _ in range(self._count)]
         return 1 / sum(1 / run.result() for run in runs)
@@ -50,6 +50,6 @@ class Loops:
         started = perf_counter()
         work()
         if self._device.type == "cuda":
-            # Not the whole device: another thread may be capturing a graph on it.
+            # Not the whole device: another thread may be capturing a CUDA graph.
             torch.cuda.current_stream(self._device).synchronize()
         return perf_counter() - started

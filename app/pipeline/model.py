@@ -23,7 +23,7 @@ from app.tiling import Size, TilePlan, Tiling, plan, tile, zero_padding
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture ready to be cut: its pixels on the device, [C,h,w], the value of white, and the tiles wanted of it."""
+    """A picture on the device: its pixels [C,h,w], the value of white, and the tiles to compute."""
 
     pixels: Tensor
     white: float
@@ -34,9 +34,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the detector says of a picture, or of a region of it: a score and a map, [H,W] float32 on the CPU, of the
-    picture's or region's size, not normalised.
-    """
+    """Raw score and anomaly map of a picture or region; the map is [H,W] float32 on the CPU, not normalised."""
 
     raw_score: float
     anomaly_map: Tensor
@@ -49,8 +47,8 @@ class TiledModel:
     Raises InvalidTiling if tiles do not lie on the detector's feature grid, and InvalidDataset if the detector needs
     pictures of one size and the preprocessing does not give them.
 
-    `execution` says how it is run; by default the detector's own modules run a usual number of tiles. `stages` adds up
-    the time of each stage if `time_stages` is true.
+    `execution` says how the network is run; by default by the detector's own modules. `stages` sums up the time of each
+    stage if `time_stages` is true.
     """
 
     def __init__(
@@ -75,7 +73,7 @@ class TiledModel:
         self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration
 
     def executed(self, execution: Execution) -> "TiledModel":
-        """The same model, run in this way. Everything else is shared."""
+        """The same model with this execution. Everything else is shared."""
         model = copy(self)
         model.execution = execution
         return model
@@ -98,14 +96,14 @@ class TiledModel:
 
     @property
     def tile_size(self) -> Size | None:
-        """`(height, width)` of what the network is given, halo included; None if that depends on the picture."""
+        """`(height, width)` of the network's input, halo included; None if that depends on the picture."""
         if not self.tiling.enable:
             return self.preprocessing.image_size
         height, width = self.tiling.tile_size
         return height + 2 * self.tiling.halo, width + 2 * self.tiling.halo
 
     def plan(self, height: int, width: int, roi: Roi | None = None) -> TilePlan:
-        """The tiles of a picture of this size, before it is resized, or those that a region of it takes.
+        """The tiles of a picture of this size (before it is resized), or those that a region of it needs.
 
         Raises InvalidRegion if that does not lie within the picture.
         """
@@ -132,7 +130,7 @@ class TiledModel:
 
     @torch.no_grad()
     def cut(self, prepared: Prepared, indices: Sequence[int], out: Tensor | None = None) -> Tensor:
-        """Normalised tiles [n,3,h,w] float32 with these indices, in `out` if given; outside the picture they are 0."""
+        """Normalised tiles [n,3,h,w] float32 with these indices, in `out` if given; 0 outside the picture."""
         size = len(indices), 3, *prepared.plan.input_size
         with self.stages.timed(Stage.cut):
             tiles = torch.empty(size, device=self.device) if out is None else out
@@ -153,7 +151,7 @@ class TiledModel:
             yield self.run(self.cut(prepared, range(first, min(first + batch_tiles, prepared.plan.count))))
 
     def finish(self, outputs: Iterable[Features], prepared: Prepared) -> Outcome:
-        """The picture's score and map, of its tiles' features in order. Consumes them as they come."""
+        """The outcome of the features of all tiles, in order. Consumes them one batch at a time."""
         assembly = Assembly(self, prepared)
         for features in outputs:
             for _ in assembly.add(features):
@@ -162,10 +160,10 @@ class TiledModel:
 
 
 class Assembly:
-    """A picture on its way from features to score and map; holds the distances of its cells.
+    """Turns the features of a picture into its score and map; holds the distances of its cells.
 
-    Both methods work in steps of bounded length, so that whoever owns the device can do other work between them: an
-    iterator must be exhausted before the next tiles are added.
+    Both methods are generators whose steps have bounded length, so that the lane can do other work between them.
+    Exhaust the generator of `add` before the next call.
     """
 
     def __init__(self, model: TiledModel, prepared: Prepared) -> None:
@@ -182,7 +180,7 @@ class Assembly:
 
     @torch.inference_mode()
     def add(self, features: Features) -> Iterator[None]:
-        """Takes the features of the next tiles, [n,C,h,w] each."""
+        """Stitches and measures the features of the next tiles, [n,C,h,w] each."""
         parts = self._parts.add(features)
         while True:
             with self._stages.timed(Stage.stitch):
@@ -205,7 +203,7 @@ class Assembly:
 
     @torch.inference_mode()
     def finish(self) -> Generator[None, None, Outcome]:
-        """Returns the outcome, once all tiles were added."""
+        """Makes the map and the score, after all tiles were added."""
         found, score = yield from self._stages.steps(Stage.map, self._scored_map())
         host = yield from self._stages.steps(Stage.download, download(found))
         return Outcome(float(score), host)  # on a GPU the score was there before the map was copied
@@ -228,7 +226,7 @@ class Assembly:
         return found, score
 
     def _counted(self, part: Part) -> Tensor | None:
-        """Which cells of a part the score of a region goes by: those that it shows; None: all."""
+        """The cells of a part that count for the score of a region: those inside it; None: all."""
         if self._prepared.roi is None:
             return None
         (stride, *_), feature = self._detector.feature_strides, part.features[0]
@@ -260,7 +258,7 @@ def _grid(distances: Tensor, plan: TilePlan, stride: int) -> Grid:
 
 
 def completed(steps: Generator[None, None, Outcome]) -> Outcome:
-    """What work in steps returns, once all are done."""
+    """Runs all steps, and returns the outcome."""
     while True:
         try:
             next(steps)
@@ -270,6 +268,6 @@ def completed(steps: Generator[None, None, Outcome]) -> Outcome:
 
 
 def predict(model: TiledModel, image: Tensor, batch_tiles: int = 0, roi: Roi | None = None) -> Outcome:
-    """The outcome of a picture [C,H,W], or a region of it, in a straight line; `batch_tiles` 0 is the model's own."""
+    """The outcome of a picture [C,H,W], or of a region of it, without a queue; `batch_tiles` 0: the model's own."""
     prepared = model.prepare(image, roi)
     return model.finish(model.outputs(prepared, batch_tiles), prepared)

@@ -1,4 +1,4 @@
-"""A region of interest: a rectangle of a picture, of which alone a model is asked, and the tiles that it takes."""
+"""A region of interest: a rectangle to which a prediction is restricted, and the tiles that it needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.tiling import Axis, Size, TilePlan
 
 @dataclass(frozen=True, slots=True)
 class Roi:
-    """A rectangle in pixels of the picture before it is resized, not empty."""
+    """A rectangle in pixels of the uploaded picture, before it is resized; not empty."""
 
     top: int
     left: int
@@ -26,26 +26,28 @@ class Roi:
 
     @property
     def rows(self) -> range:
-        """The picture's rows that it has."""
+        """Its rows of the picture."""
         return range(self.top, self.top + self.height)
 
     @property
     def columns(self) -> range:
-        """The picture's columns that it has."""
+        """Its columns of the picture."""
         return range(self.left, self.left + self.width)
 
     def require_within(self, height: int, width: int) -> None:
         """Raises InvalidRegion unless it lies within a picture of this size."""
         if self.top < 0 or self.left < 0 or self.height < 1 or self.width < 1:
-            raise InvalidRegion(f"{self._told} is no rectangle of pixels; x and y start at 0, width and height at 1")
+            raise InvalidRegion(
+                f"{self._described} is no rectangle of pixels; x and y start at 0, width and height at 1"
+            )
         if self.rows.stop > height or self.columns.stop > width:
             raise InvalidRegion(
-                f"{self._told} reaches out of the picture, which has {width} x {height} pixels (width x height); "
+                f"{self._described} reaches out of the picture, which has {width} x {height} pixels (width x height); "
                 "use a rectangle within it"
             )
 
     @property
-    def _told(self) -> str:
+    def _described(self) -> str:
         return f"the region of interest x={self.left}, y={self.top}, width={self.width}, height={self.height}"
 
 

@@ -1,4 +1,4 @@
-"""What executes a detector's network."""
+"""The interface of what executes the network of a detector."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
@@ -24,8 +24,8 @@ DTYPES: dict[Precision, torch.dtype] = {
 class Network(Protocol):
     """Normalised tiles [n,3,h,w] float32 -> the detector's outputs [n,C,h',w'] each, as `Detector.network` gives them.
 
-    They are of the runtime's own dtype, and may be channels-last in memory. On a GPU one thread at a time may call it,
-    on a CPU any number.
+    The outputs have the dtype of the execution, and may be channels-last in memory. On a GPU only one thread at a time
+    may call it; on a CPU any number.
     """
 
     @property
@@ -41,7 +41,7 @@ class Network(Protocol):
 
 
 class Eager:
-    """The detector's own modules, as they are at each call: what is being trained must be run so."""
+    """Runs the detector's own modules with their current weights, as training needs it."""
 
     kernels: Kernels = "modules"
     precision: Precision = "float32"
@@ -54,9 +54,9 @@ class Eager:
 
 
 class StraightLine:
-    """The operations of a program, one after the other; each value is let go after its last use.
+    """Runs the operations of a program in order; frees each value after its last use.
 
-    They are given tiles in float32, and other values as earlier operations returned them.
+    Operations get the tiles in float32, and other values as earlier operations returned them.
     """
 
     def __init__(

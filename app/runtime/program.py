@@ -1,7 +1,7 @@
-"""A network as a straight line of a few kinds of steps, which every runtime knows how to run.
+"""A network as a list of steps of a few kinds.
 
-Values are numbered: 0 is the batch of tiles, and step k, counted from 0, makes value k + 1 of earlier ones. Steps refer
-to the detector's own modules and copy nothing, so that a runtime can take the weights over one layer at a time.
+Values are numbered: value 0 is the batch of tiles, and step k (from 0) computes value k + 1 from earlier values. Steps
+refer to the modules of the detector and copy nothing, so that weights can be converted one layer at a time.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Convolution:
-    """A convolution and the batch norm after it; then the value `add` is added, and with `relu` negatives become 0."""
+    """A convolution, then its batch norm, the addition of value `add`, and, with `relu`, a rectification."""
 
     source: int
     module: nn.Conv2d | nn.ConvTranspose2d
@@ -24,7 +24,7 @@ class Convolution:
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """The values that it needs, in the order in which operations take them."""
+        """The numbers of its input values, in the order of the operation's arguments."""
         return (self.source,) if self.add is None else (self.source, self.add)
 
     @property
@@ -33,7 +33,7 @@ class Convolution:
 
     @torch.no_grad()
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias, float32, that do what convolution and batch norm do; computed in float64, rounded once."""
+        """Weight and bias, float32, with the batch norm folded in; computed in float64, rounded once."""
         weight = self.module.weight.detach()
         bias = weight.new_zeros(self.module.out_channels) if self.module.bias is None else self.module.bias.detach()
         norm = self.norm
@@ -62,13 +62,13 @@ class MaxPool:
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """The value that it needs."""
+        """The number of its input value."""
         return (self.source,)
 
 
 @dataclass(frozen=True, slots=True)
 class Concatenation:
-    """Values joined along their channels."""
+    """Values concatenated along their channels."""
 
     sources: tuple[int, ...]
 
@@ -84,12 +84,12 @@ class Program:
     outputs: tuple[int, ...]
 
     def is_rectified(self, value: int) -> bool:
-        """Whether a value is known to be 0 or more."""
+        """Whether a value is known to be non-negative."""
         step = self.steps[value - 1] if value else None
         return isinstance(step, Convolution) and step.relu
 
     def done_with(self) -> list[tuple[int, ...]]:
-        """For each step, the values that nothing needs after it."""
+        """For each step, the values that no later step needs."""
         last = {source: number for number, step in enumerate(self.steps) for source in step.sources}
         return [
             tuple(value for value, user in last.items() if user == number and value not in self.outputs)

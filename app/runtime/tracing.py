@@ -1,4 +1,4 @@
-"""Finding out what a detector's network does: its forward pass, traced with torch.fx, as a Program."""
+"""Traces the network of a detector with torch.fx, and lowers it to a Program."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ def trace(detector: Detector) -> Program:
 
 
 class _Forward(nn.Module):
-    """A module whose forward pass is the network: what torch.fx traces."""
+    """A module whose forward pass is the network of a detector."""
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
@@ -39,10 +39,9 @@ class _Forward(nn.Module):
 
 
 class _Lowering:
-    """Turns the nodes of a graph into steps, batch norms, additions and rectifications into part of a convolution.
+    """Turns the nodes of a graph into steps; batch norms, additions and rectifications become part of a convolution.
 
-    Operations in place count as others: the graphs of these networks use what they overwrite nowhere else, which is
-    checked.
+    In-place operations are treated like others. It is checked that the value that they overwrite has no other use.
     """
 
     def __init__(self, traced: fx.GraphModule) -> None:
@@ -88,7 +87,7 @@ class _Lowering:
         self._values[node] = len(self._steps)
 
     def _fuse(self, node: fx.Node, before: fx.Node, fits: Callable[[Convolution], bool], **changes: Any) -> None:
-        """Makes what `node` does part of the convolution whose result it takes, and nobody else does."""
+        """Fuses `node` into the convolution that computes its input, if the input has no other use."""
         number = self._values[before] - 1
         step = self._steps[number] if number >= 0 else None
         if not isinstance(step, Convolution) or step.relu or len(before.users) != 1 or not fits(step):
@@ -99,7 +98,7 @@ class _Lowering:
         self._values[node] = number + 1
 
     def _addition(self, node: fx.Node) -> None:
-        """Adds the earlier value to the later one's convolution."""
+        """Fuses an addition into the convolution that computes the later of the two values."""
         if len(node.args) != 2 or node.kwargs or not all(isinstance(each, fx.Node) for each in node.args):
             raise _unknown(node)
         overwritten = cast(fx.Node, node.args[0])

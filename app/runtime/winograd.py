@@ -18,7 +18,9 @@ EDGE, REACH = 4, 6  # results side by side, and the pixels that they are made of
 POSITIONS = REACH * REACH
 FEWEST_CHANNELS = 128
 FEWEST_BLOCKS = 16
-"""With fewer channels the transforms cost what is gained, with fewer blocks a tile reading the larger weights does."""
+"""Below these sizes Winograd is slower than the direct kernel: with few channels because of the transforms, with few
+blocks per tile because its weights are larger.
+"""
 
 _B = [
     [4, 0, -5, 0, 1, 0],

@@ -1,4 +1,4 @@
-"""Who may wait for the device: a bound on the tiles that are waiting or running."""
+"""Admission control: limits the number of tiles that wait or run."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -10,7 +10,7 @@ from app.scheduling.job import Job
 from app.scheduling.pace import Pace
 
 GUESS_S = 1.0
-"""What Retry-After says before any tile was measured."""
+"""The Retry-After of a refusal before any tile was measured."""
 
 
 class Ticket:
@@ -21,7 +21,7 @@ class Ticket:
 
     def __init__(self, tiles: int, give_up: Callable[["Ticket"], None]) -> None:
         self.tiles = tiles
-        self.left = tiles  # that have not run
+        self.left = tiles  # tiles that have not run yet
         self.job: Job | None = None  # what was submitted with it
         self._give_up = give_up
 
@@ -33,10 +33,9 @@ class Ticket:
 
 
 class Admission:
-    """Counts the tiles of all tickets that were not given back, from any thread.
+    """Counts the tiles of all tickets that were not released; for any thread.
 
-    How fast they are worked off is measured by `clock`, while there are any: that includes all that is done besides
-    running tiles.
+    While there are tickets, `clock` measures how fast their tiles finish. That includes all other work on pictures.
     """
 
     def __init__(self, queue_tiles: int, clock: Callable[[], float], changed: Callable[[int], None]) -> None:
@@ -70,7 +69,7 @@ class Admission:
         return ticket
 
     def ran(self, tiles: int) -> None:
-        """So many tiles were run, or none while other work was done."""
+        """Reports a unit of work: the number of tiles that it ran, or 0."""
         with self._lock:
             now = self._clock()
             self._pace.add(tiles, now - self._measured_s)
@@ -86,7 +85,7 @@ class Admission:
         )
 
     def _tiles_until_room(self, excess: int) -> int:
-        """How many tiles must run until pictures of so many have ended, those that are nearest to their end first."""
+        """The tiles that must run until finished pictures free `excess` tiles; pictures with the fewest left first."""
         freed = run = 0
         for ticket in sorted(self._held, key=lambda ticket: ticket.left):
             freed, run = freed + ticket.tiles, run + ticket.left

@@ -1,4 +1,4 @@
-"""What all lanes share: the scheduler, its pictures, and whether work is taken at all. One lock guards them."""
+"""The state that all lanes share, behind one lock: the scheduler, its pictures and the life cycle."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -38,7 +38,7 @@ class Ended:
 
 
 class Dispatcher:
-    """Gives lanes their units, and takes down how these went. Every method may be called from any thread.
+    """Gives units of work to lanes, and records their results. Every method may be called from any thread.
 
     `devices` are those of the lanes; `threads` compute on the CPU, together. Whoever calls a method settles the
     pictures that it returns, outside of the lock.
@@ -73,7 +73,7 @@ class Dispatcher:
         self._life = Life.running
 
     def drain(self) -> None:
-        """Pictures that were admitted may still be added; their tickets must have been given out before."""
+        """Stops admission. Pictures whose tickets were given out before may still be added."""
         with self._changed:
             if self._life is Life.running:
                 self._life = Life.draining
@@ -88,7 +88,7 @@ class Dispatcher:
             self._changed.notify_all()
 
     def give_up(self, job: Job) -> list[Ended]:
-        """Nobody wants the picture any more: it ends now, or with the unit that it takes part in."""
+        """Ends the picture now, or after the current unit if it takes part in that."""
         with self._changed:
             waiting = job in self._pictures and self._scheduler.is_waiting(job)
             if job not in self._pictures or not self._scheduler.remove(job):
@@ -96,7 +96,7 @@ class Dispatcher:
             return self._ended([job], CancelledError(), in_flight=not waiting)
 
     def stop(self, *, finish_running: bool) -> list[Ended]:
-        """No lane takes another picture; without `finish_running` each gives up its own after its unit."""
+        """Ends all waiting pictures; without `finish_running` also those in flight, after the current units."""
         with self._changed:
             if self._life is not Life.aborting:
                 self._life = Life.stopping if finish_running else Life.aborting
@@ -108,7 +108,7 @@ class Dispatcher:
         return ended
 
     def take(self, lane: int) -> Assignment | None:
-        """Waits until there is something for the lane to do; None once there will be nothing."""
+        """Waits for the lane's next unit; None if there will be no more."""
         with self._changed:
             while self._life is not Life.aborting:
                 now_s = self._clock()
@@ -122,7 +122,7 @@ class Dispatcher:
         return None
 
     def report(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> list[Ended]:
-        """The unit took so long; `result` is whether a step was the last one for now, or what was raised."""
+        """Records a unit's time and its result: an exception, or whether a step was the last one for now."""
         with self._changed:
             for job, own_s in unit.time_of_jobs(seconds):
                 self._pictures[job].device_s += own_s

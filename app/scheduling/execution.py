@@ -1,4 +1,4 @@
-"""Doing what the scheduler decides, on one device."""
+"""Runs units of work on one device."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,22 +10,22 @@ from app.scheduling.picture import Picture
 from app.tiling import Size
 
 KEPT_VALUES = 2**24
-"""The largest buffer for tiles that is kept for the next batch, in values: 64 MiB."""
+"""The largest buffer for tiles that is reused for the next batch, in values: 64 MiB."""
 
 
 def untested(device: int) -> None:
-    """A device that is not tested: its next work decides."""
+    """No test: the next unit of work shows whether the device works."""
 
 
 class Execution:
-    """Runs batches, steps and tests on the device of this number; for one thread. Keeps a buffer for tiles."""
+    """Runs batches, steps and probes on the device with this number; for one thread. Reuses a buffer for tiles."""
 
     def __init__(self, device: int, test_device: Callable[[int], object] = untested) -> None:
         self._device, self._test_device = device, test_device
         self._buffer: Tensor | None = None
 
     def attempt(self, unit: Unit, pictures: Mapping[Job, Picture]) -> bool | Exception:
-        """Does the unit, and returns whether a step was the last one for now, or what was raised."""
+        """Runs the unit. Returns the exception, or whether a step was the last one before a batch (else True)."""
         try:
             if isinstance(unit, Batch):
                 self._run(unit, pictures)
@@ -51,7 +51,7 @@ class Execution:
             pictures[part.job].take(own, last=part.indices.stop == part.job.tiles)
 
     def _tiles(self, count: int, shape: Size, device: torch.device) -> Tensor:
-        """[count,3,h,w] to write tiles to: the same memory each time, unless it is large."""
+        """A tensor [count,3,h,w] for tiles: the same memory each time, unless it is large."""
         size = count, 3, *shape
         values = torch.Size(size).numel()
         if values > KEPT_VALUES:

@@ -1,4 +1,4 @@
-"""What an exception on the device means."""
+"""Classifies exceptions of units of work."""
 
 import torch
 
@@ -7,12 +7,12 @@ from app.pipeline import is_out_of_memory
 
 
 def is_device_failure(error: BaseException) -> bool:
-    """Whether the device itself, and not the work, is at fault: an error that the next work would meet as well."""
+    """Whether the device is the cause, so that other work would fail as well."""
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
 
 
 def explained(error: Exception, device: torch.device) -> Exception:
-    """The error to hand to whoever waits for the work, which was tried with a single tile."""
+    """The error for the caller; out-of-memory errors of a single tile become InsufficientMemory."""
     if isinstance(error, TesseraError) or not is_out_of_memory(error):
         return error
     explained = InsufficientMemory(

@@ -1,4 +1,4 @@
-"""Dividing a resource's time fairly among those who want it."""
+"""Divides the time of a device fairly among keys."""
 
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
@@ -7,9 +7,9 @@ K = TypeVar("K", bound=Hashable)
 
 
 class FairShare(Generic[K]):
-    """Start-time fair queueing: each key's time is counted, and the one with the least is next.
+    """Start-time fair queueing: picks the key that has used the least device time.
 
-    A key that had nothing to do begins where the others are: it is owed nothing for the time in which it was away.
+    A key that was idle starts at the time of the active keys. It gets no credit for the time in which it was idle.
     Goyal, Vin and Cheng, "Start-time Fair Queuing", SIGCOMM 1996.
     """
 
@@ -19,9 +19,9 @@ class FairShare(Generic[K]):
         self._clock = 0.0
 
     def pick(self, wanting: Sequence[K], patience_s: float = 0.0) -> K:
-        """The first of the keys, which are ordered by preference, that is at most `patience_s` ahead of the last.
+        """The most preferred key that has used at most `patience_s` more device time than the least used key.
 
-        The order decides between equals, and over that much time: it is what a key may take more than its share.
+        The keys are ordered by preference.
         """
         active = frozenset(wanting)
         for key in active - self._active:
@@ -32,10 +32,10 @@ class FairShare(Generic[K]):
         return next(key for key in wanting if self._spent[key] <= least + patience_s)
 
     def charge(self, key: K, seconds: float) -> None:
-        """The key took so much of the time."""
+        """Adds device time that the key has used."""
         self._spent[key] = self._spent.get(key, self._clock) + seconds
 
     def reset(self) -> None:
-        """Nobody wants anything, and so nobody is ahead of anybody."""
+        """Forgets all used time. To be called when no key is active."""
         self._spent.clear()
         self._active, self._clock = frozenset(), 0.0

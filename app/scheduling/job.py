@@ -1,4 +1,4 @@
-"""What is scheduled, apart from what it computes."""
+"""The units of scheduling, without tensors."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -10,26 +10,31 @@ _SMALLEST_BITS = 17
 
 
 def size_class(pixels: int) -> int:
-    """0 for less than 512 x 512 pixels, and one more for each doubling of the edges from there on."""
+    """0 below 512 x 512 pixels; one more for each doubling of the edges."""
     return max(0, pixels.bit_length() - _SMALLEST_BITS) // 2
 
 
 class State(Enum):
-    """Where a job is."""
+    """The state of a job."""
 
-    waiting = auto()  # no device has it
-    stepping = auto()  # its own work is due: opening it, stitching, its map
-    ready = auto()  # its next tiles are
-    running = auto()  # in the unit that a device is at, or in a part of a batch that failed
-    gone = auto()
+    waiting = auto()  # in the queue
+    stepping = auto()  # its next unit is a step of its own: preparing, stitching, the map
+    ready = auto()  # its next unit is a batch of tiles
+    running = auto()  # in the current unit, or in the rest of a failed batch that is being bisected
+    gone = auto()  # no longer in the scheduler
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A picture's work: steps of its own, then tiles, steps of its own after each batch that had some of them.
+    """The work on a picture: first steps of its own, then batches of tiles, with steps of its own after each batch.
 
-    `model` is whatever tells models apart, `shape` the tiles' as the network sees them, `limit` how many of these may
-    run at once, and `lanes` in how many lanes the model's pictures may be (None: in all). The rest is the scheduler's.
+    model: identifies the model
+    shape: the (height, width) of the tiles, as the network sees them
+    tiles: the number of tiles
+    limit: the largest number of such tiles in one batch
+    lanes: the largest number of lanes that pictures of the model may be in; None: no limit
+
+    The other fields belong to the scheduler.
     """
 
     model: Hashable
@@ -39,22 +44,22 @@ class Job:
     lanes: int | None = None
     issued: int = 0
     state: State = State.waiting
-    dropped: bool = False  # removed while it ran
+    dropped: bool = False  # given up while it was in the current unit
 
     @property
     def left(self) -> int:
-        """How many tiles were in no batch yet."""
+        """The number of tiles that were in no batch yet."""
         return self.tiles - self.issued
 
     @property
     def size(self) -> int:
-        """The class of its work."""
+        """The size class of the picture."""
         return size_class(self.tiles * self.shape[0] * self.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
 class TileRange:
-    """The tiles of a picture in a batch."""
+    """The tiles of one picture in a batch."""
 
     job: Job
     indices: range
@@ -62,7 +67,7 @@ class TileRange:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tiles of one model and one shape, of as many pictures as it takes; `room` is how many tiles there might be."""
+    """Tiles of one model and one shape, of one or several pictures; `room` is the largest number of tiles allowed."""
 
     ranges: tuple[TileRange, ...]
     room: int
@@ -78,13 +83,13 @@ class Batch:
         return tuple(part.job for part in self.ranges)
 
     def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
-        """How much of its time is whose."""
+        """Divides the time of the unit among the jobs."""
         return [(part.job, seconds * len(part.indices) / self.tiles) for part in self.ranges]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next step of a picture's own work."""
+    """The next step of the work on one picture."""
 
     job: Job
 
@@ -94,7 +99,7 @@ class Step:
         return (self.job,)
 
     def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
-        """All of its time is the picture's."""
+        """All of the time belongs to the job."""
         return [(self.job, seconds)]
 
 
@@ -104,11 +109,11 @@ class Probe:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """No picture takes part."""
+        """None."""
         return ()
 
     def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
-        """Its time is nobody's."""
+        """Nothing: no job takes part."""
         return []
 
 

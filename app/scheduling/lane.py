@@ -1,4 +1,4 @@
-"""What one device does next with the pictures that it has."""
+"""Decides which unit of work one lane does next."""
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from app.scheduling.job import Batch, Job, Probe, State, Step, TileRange, Unit
 from app.tiling import Size
 
 AHEAD_BATCHES = 2
-"""How many batches' tiles of pictures of one size are in flight at most, so that one is opened while another ends."""
+"""A lane takes pictures of one size class until their tiles fill this many batches, so that it never runs dry."""
 PATIENCE_BATCHES = 2
-"""For so many batches' time a small picture goes on, beyond its share, and so ends before a large one is next."""
+"""A small picture may exceed its share by this many batches, so that it finishes before a large one continues."""
 TRIES_BEFORE_GROWING = 32
-"""How many batches of a size that was halved for want of memory must succeed before twice as many are tried."""
+"""After a batch was halved because memory was short, this many batches must succeed before the size is doubled."""
 
 
 @dataclass(slots=True)
@@ -23,11 +23,11 @@ class _Limit:
 
 
 class Lane:
-    """The pictures that a device has in flight, in flows of one model and one size class each.
+    """The pictures that a lane has in flight, grouped into flows: one for each model and size class.
 
-    Time is shared fairly among models, and among each model's size classes; within one, pictures come in order. So a
-    small picture waits for those of its own size and for one unit of a large one, and never for a large one's end; and
-    a large one has its share however many small ones come.
+    Device time is shared fairly among models, and among the size classes of each model. Pictures of one flow run in
+    order. So a small picture waits for earlier pictures of its own size class and for one unit of a large picture,
+    never for the end of the large picture. A large picture keeps its share, however many small pictures arrive.
     """
 
     def __init__(self) -> None:
@@ -53,17 +53,17 @@ class Lane:
         return any(each == model for each, _ in self._flows)
 
     def has_room(self, job: Job) -> bool:
-        """Whether those of its flow that are here could not fill the next batches."""
+        """Whether the tiles of its flow that are here fill fewer than AHEAD_BATCHES batches."""
         left = sum(each.left for each in self._flows.get((job.model, job.size), ()))
         return left < AHEAD_BATCHES * self.limit(job)
 
     def take(self, job: Job) -> None:
-        """The job is in flight from now on."""
+        """Puts the job in flight."""
         job.state = State.stepping
         self._flows.setdefault((job.model, job.size), []).append(job)
 
     def remove(self, job: Job) -> None:
-        """The job is no longer in flight."""
+        """Takes the job out of flight."""
         job.state = State.gone
         flow = self._flows[job.model, job.size]
         flow.remove(job)
@@ -75,7 +75,7 @@ class Lane:
         self._retries = [batch for batch in kept if batch.ranges]
 
     def next(self) -> Unit | None:
-        """Decides what to do, and remembers it as `unit`."""
+        """Decides the next unit, and stores it as `unit`."""
         unit = self._retries.pop() if self._retries else self._choose()
         for job in unit.jobs if unit else ():
             job.state = State.running
@@ -103,7 +103,7 @@ class Lane:
         return self._batch([*flow, *chain.from_iterable(self._flows[model, each] for each in sizes if each != size)])
 
     def _batch(self, jobs: list[Job]) -> Batch:
-        """A batch of the first job's tiles, and then of the others'."""
+        """A batch of tiles of the first job, filled with tiles of the other jobs."""
         shape, room = jobs[0].shape, self.limit(jobs[0])
         ranges: list[TileRange] = []
         free = room
@@ -116,7 +116,7 @@ class Lane:
         return Batch(tuple(ranges), room)
 
     def charge(self, unit: Unit, seconds: float) -> None:
-        """The unit took so long: each model and size pays for its own."""
+        """Charges the unit's time to the models and size classes of its jobs."""
         if isinstance(unit, Batch):
             self._batch_s[unit.jobs[0].model] = seconds
         for job, own_s in unit.time_of_jobs(seconds):
@@ -124,18 +124,18 @@ class Lane:
             self._sizes.setdefault(job.model, FairShare()).charge(job.size, own_s)
 
     def retry_in_halves(self, batch: Batch) -> None:
-        """Its pictures run again, half of them at a time, before anything else."""
+        """Runs the pictures of a failed batch again, in two halves, before anything else."""
         middle = len(batch.ranges) // 2
         halves = batch.ranges[middle:], batch.ranges[:middle]
         self._retries += [Batch(ranges, batch.room) for ranges in halves if ranges]
 
     def limit(self, job: Job) -> int:
-        """How many tiles like the job's may run at once, as far as is known."""
+        """The largest number of tiles like the job's in one batch, as far as it is known."""
         learned = self._limits.get((job.model, job.shape))
         return job.limit if learned is None else min(job.limit, learned.tiles)
 
     def halve(self, batch: Batch) -> None:
-        """Its tiles were too many: they are due again, fewer at once."""
+        """The batch did not fit into memory: runs its tiles again, in smaller batches."""
         first = batch.jobs[0]
         self._limits[first.model, first.shape] = _Limit(max(1, batch.tiles // 2))
         for part in batch.ranges:
@@ -143,7 +143,7 @@ class Lane:
             part.job.state = State.ready
 
     def grow(self, batch: Batch) -> None:
-        """Its tiles were not too many: after a while, more are tried again."""
+        """The batch did fit into memory: after TRIES_BEFORE_GROWING such batches, tries larger ones."""
         first = batch.jobs[0]
         learned = self._limits.get((first.model, first.shape))
         if learned is None or batch.tiles < learned.tiles:

@@ -1,13 +1,13 @@
-"""The life of what owns the devices."""
+"""The life cycle of the device worker."""
 
 from enum import Enum, auto
 
 
 class Life(Enum):
-    """From `new` on to the end, in this order; states may be left out."""
+    """The states, in their order; some may be skipped."""
 
     new = auto()
     running = auto()
-    draining = auto()  # takes nothing new
-    stopping = auto()  # starts nothing
-    aborting = auto()  # nor continues
+    draining = auto()  # admits nothing; runs what was admitted
+    stopping = auto()  # finishes pictures in flight, and starts no other
+    aborting = auto()  # stops after the current unit

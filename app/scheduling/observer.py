@@ -1,4 +1,4 @@
-"""Where the measurements of the scheduler go."""
+"""Receives the measurements of the device worker."""
 
 from typing import Literal, Protocol
 
@@ -6,25 +6,25 @@ End = Literal["done", "failed", "dropped"]
 
 
 class Observer(Protocol):
-    """Is told what happens, from the thread in which it happens; must be quick and must not raise."""
+    """Is called in the thread that made the measurement. Calls must be fast and must not raise."""
 
     def queue_changed(self, tiles: int) -> None:
-        """So many tiles are waiting or running now."""
+        """The number of tiles that wait or run has changed."""
 
     def flight_changed(self, pictures: int) -> None:
-        """Devices have so many pictures in work now."""
+        """The number of pictures in flight has changed."""
 
     def batch_done(self, tiles: int, room: int, seconds: float) -> None:
-        """A batch of so many tiles took so long, and might have had `room` tiles."""
+        """A batch succeeded; it could have held `room` tiles."""
 
     def batch_failed(self, tiles: int, seconds: float) -> None:
-        """A batch of so many tiles failed after so long."""
+        """A batch failed."""
 
     def step_done(self, seconds: float) -> None:
-        """A step of a picture's own work took so long."""
+        """A step of the work on one picture succeeded."""
 
     def picture_ended(self, how: End) -> None:
-        """A picture that a device had has its outcome, failed, or was no longer wanted."""
+        """A picture that was in flight is done, failed, or was given up."""
 
 
 class SilentObserver:

@@ -1,19 +1,19 @@
-"""How fast the device is, of late."""
+"""Measures the recent throughput of the devices."""
 
 HALF_LIFE_TILES = 64
 
 
 class Pace:
-    """Tiles per second, in which what was measured `HALF_LIFE_TILES` tiles ago counts half.
+    """An exponential average of tiles per second; measurements lose half their weight in HALF_LIFE_TILES tiles.
 
-    Tiles and seconds fade alike, and so time in which no tile was finished (a map, say) is counted, too.
+    Tiles and seconds decay together. So time in which no tile finished, such as that of a map, counts as well.
     """
 
     def __init__(self) -> None:
         self._tiles = self._seconds = 0.0
 
     def add(self, tiles: int, seconds: float) -> None:
-        """So many tiles took so long."""
+        """Adds a measurement."""
         kept = 0.5 ** (tiles / HALF_LIFE_TILES)
         self._tiles = self._tiles * kept + tiles
         self._seconds = self._seconds * kept + seconds

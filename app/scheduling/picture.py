@@ -1,4 +1,4 @@
-"""A picture on its way through a device."""
+"""The work on one picture."""
 
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
@@ -15,7 +15,7 @@ from app.scheduling.job import Job
 from app.tiling import TilePlan
 
 UNTILED_PIXELS = 256 * 256
-"""Pictures that are not cut are run together as far as tiles of so many pixels would be."""
+"""Untiled pictures are batched like tiles with this many pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Done:
 
 
 class Picture:
-    """What is computed of a picture, in the order that its `job` is scheduled in, and the future that will have it.
+    """The computation for a picture, in the order in which its `job` is scheduled, and the future of its outcome.
 
-    `models` is its model on each device, and `roi` the region of it that is wanted, if not all is. Only the thread of
+    `models` holds its model on each device. `roi` restricts the prediction to a region. Only the thread of
     the lane that took it calls `step` and `take`.
     """
 
@@ -53,7 +53,7 @@ class Picture:
         height, width = image.shape[-2:]
         self._plan = plan or models[0].plan(height, width, roi)
         limit = min(batch_limit(model, self._plan) for model in models)
-        # What the scheduler learned of a model it keeps, but not the model itself once that is served no longer.
+        # A weak reference: the scheduler keeps what it learned about a model, but not a model that was withdrawn.
         limits = [each.execution.lanes for each in models if each.execution.lanes is not None]
         lanes = sum(limits) if len(limits) == len(models) else None
         self.job = Job(ref(models[0]), self._plan.input_size, self._plan.count, limit, lanes)
@@ -63,7 +63,7 @@ class Picture:
         return self._models[device]
 
     def step(self, device: int) -> bool:
-        """Does the next step of the picture's own work, and returns whether it was the last one for now."""
+        """Does the next step, and returns whether it was the last one before the next batch or the end."""
         if self._steps is None:
             model = self.model(device)
             self.prepared = model.prepare(self._image, self._roi, self._plan)
@@ -77,12 +77,12 @@ class Picture:
         return False
 
     def take(self, features: Features, last: bool) -> None:
-        """The features of its next tiles: what is to be made of them are its next steps."""
+        """Takes the features of its next tiles, which the next steps stitch and measure."""
         assert self._assembly is not None
         self._steps = _assembling(self._assembly, features, last)
 
     def result(self) -> Done:
-        """What came out of all steps."""
+        """The outcome, after the last step."""
         assert self._outcome is not None
         return Done(self._outcome, self.device_s)
 
@@ -95,7 +95,7 @@ def _assembling(assembly: Assembly, features: Features, last: bool) -> Generator
 
 
 def batch_limit(model: TiledModel, plan: TilePlan) -> int:
-    """How many tiles of this plan may run at once."""
+    """The largest number of tiles of this plan in one batch."""
     if plan.tiled:
         return model.batch_tiles
     height, width = plan.input_size

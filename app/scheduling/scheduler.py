@@ -9,7 +9,7 @@ from app.scheduling.quarantine import Quarantine
 
 
 class Scheduler:
-    """Pictures wait in one queue for each model and size class; a lane takes the oldest of each that it has room for.
+    """Queues pictures by model and size class, and gives lanes units of work. A lane takes the oldest pictures first.
 
     A lane is what does one unit at a time: a GPU, or a share of a CPU. It asks for its `next` unit, does it, and says
     how that went with exactly one of `ran`, `stepped`, `probed`, `failed`, `device_failed` and `ran_out_of_memory`,
@@ -45,11 +45,11 @@ class Scheduler:
         return job.state is State.waiting
 
     def add(self, job: Job) -> None:
-        """The job waits from now on."""
+        """Appends the job to its queue."""
         self._waiting.setdefault((job.model, job.size), deque()).append(job)
 
     def next(self, number: int, now_s: float = 0.0) -> Unit | None:
-        """What the lane does now; None if there is nothing to do.
+        """The next unit of the lane; None if there is no work.
 
         A lane whose device failed takes no job from the queue while there are others, but tests its device when that is
         due. If all have failed, jobs are what they are tested with.
@@ -85,7 +85,7 @@ class Scheduler:
         return []
 
     def ran(self, number: int, seconds: float) -> list[Job]:
-        """The batch was run, so the lane's device works: steps of its pictures are due."""
+        """The batch succeeded, so the device of the lane works. Its pictures continue with steps."""
         lane, batch = self._end(number, seconds)
         assert isinstance(batch, Batch)
         self._quarantine.recover(number)
@@ -95,7 +95,7 @@ class Scheduler:
         return _without_dropped(lane, batch)
 
     def stepped(self, number: int, seconds: float, last: bool) -> list[Job]:
-        """The step was done, and was the last one that was due; after the last tiles, that ends the job."""
+        """The step succeeded. `last`: it was the last one before a batch; after the last tiles it ends the job."""
         lane, step = self._end(number, seconds)
         assert isinstance(step, Step)
         step.job.state = State.ready if last else State.stepping
@@ -105,7 +105,7 @@ class Scheduler:
         return _without_dropped(lane, step)
 
     def failed(self, number: int, seconds: float) -> list[Job]:
-        """The unit failed. Halves of a batch are tried; a single picture is given up."""
+        """The unit failed. Bisects a batch of several pictures; gives up a single picture."""
         lane, unit = self._end(number, seconds)
         gone = _without_dropped(lane, unit)
         if isinstance(unit, Batch) and len(unit.ranges) > 1:
@@ -120,7 +120,7 @@ class Scheduler:
         return _without_dropped(lane, unit) + _given_up(lane, unit)
 
     def ran_out_of_memory(self, number: int, seconds: float) -> list[Job]:
-        """The unit found too little memory: fewer tiles are run at once, and a single one or a step is given up."""
+        """The unit ran out of memory. Halves a batch; gives up a single tile or a step."""
         lane = self._lanes[number]
         if not isinstance(lane.unit, Batch) or lane.unit.tiles == 1:
             return self.failed(number, seconds)
@@ -130,7 +130,7 @@ class Scheduler:
         return _without_dropped(lane, batch)
 
     def remove(self, job: Job) -> bool:
-        """Gives the job up, at once and True, or once its unit has ended if it is in one."""
+        """Removes the job and returns True; if it is in the current unit, removes it after that and returns False."""
         if job.state is State.waiting:
             self._waiting[job.model, job.size].remove(job)
             job.state = State.gone
@@ -166,7 +166,7 @@ class Scheduler:
 
 
 def _without_dropped(lane: Lane, unit: Unit) -> list[Job]:
-    """Removes the unit's jobs that were given up meanwhile."""
+    """Removes the jobs of the unit that were given up while it ran."""
     dropped = [job for job in unit.jobs if job.dropped]
     for job in dropped:
         lane.remove(job)

@@ -1,4 +1,4 @@
-"""The lanes: threads that own the devices, and do what the scheduler decides."""
+"""The lanes: threads that own the devices and run the units of work that the scheduler chooses."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -126,7 +126,7 @@ class DeviceWorker:
             pass
 
     def _step(self, lane: int, execution: Execution) -> bool:
-        """Takes a unit, does it, reports it, and settles the pictures that end with it; False if there will be none."""
+        """Takes a unit, runs it, reports it, and settles the pictures that end with it; False if there is none."""
         assigned = self._dispatcher.take(lane)
         if assigned is None:
             return False
@@ -170,14 +170,14 @@ class DeviceWorker:
         self._observer.flight_changed(self._dispatcher.in_flight)
 
     def _give_up(self, ticket: Ticket) -> None:
-        """The ticket's holder wants nothing any more."""
+        """The caller has left the ticket."""
         if ticket.job is None:
             self._admission.release(ticket)
         else:
             self._settle(self._dispatcher.give_up(ticket.job))
 
     def _settle(self, ended: Iterable[Ended]) -> None:
-        """Gives back the pictures' room, and tells who waits for them."""
+        """Releases the pictures' room and resolves their futures."""
         for each in ended:
             picture, error = each.picture, each.error
             self._admission.release(picture.ticket)

@@ -48,7 +48,7 @@ def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule, extent: Extent |
     """
     extent = extent or _whole(out)
     (height, width), (first, left) = extent.whole, extent.first
-    # A sum is blurred layer by layer, on its way to pixels. A product is made of pixels, and they are its blur's cells.
+    # Sums can be blurred per layer while upsampling; a product must be formed at pixel scale first.
     linear = rule.combine == "sum" or len(grids) == 1
     layers = [_layer(grid, extent.whole, rule.upsampling, rule.blur and linear) for grid in grids]
     for band in torch.split(out, ROWS):

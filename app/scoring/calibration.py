@@ -1,4 +1,4 @@
-"""Thresholds, and the scale on which scores are told."""
+"""Thresholds, and the normalisation of scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

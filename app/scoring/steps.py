@@ -1,4 +1,4 @@
-"""A ranking of values, told by its anomalous ones.
+"""A ranking of values, given by the anomalous ones.
 
 Every curve over thresholds (ROC, precision and recall, per-region overlap) changes its height only where an anomalous
 value is passed; between two of them it runs straight. How many normal values lie over each anomalous one, and how many

@@ -12,12 +12,12 @@ Ask = Callable[[float | None], Awaitable[T]]
 """Answers a picture within so many seconds (None: as long as it takes)."""
 
 IN_FLIGHT = 4
-"""How many pictures of a batch are worked on at once: what keeps a device busy, and others from waiting for all."""
+"""The largest number of pictures of a batch in work: enough for a busy device, few enough for other clients."""
 SHORTEST_WAIT_S = 0.05
 
 
 async def answers(pictures: Sequence[Ask[T]], limit_s: float | None) -> AsyncGenerator[T | Exception, None]:
-    """What comes of each picture, in their order, each as soon as it and those before it are done.
+    """The results of the pictures in their order, each as soon as it and all earlier ones are done.
 
     An error of one stands in its place. A full queue is waited for. `limit_s` holds for all of them together: those
     not answered by then have Overloaded in their place if there never was room, else DeadlineExceeded. Closing

@@ -19,22 +19,22 @@ _log = logging.getLogger(__name__)
 
 
 class CatalogueObserver(Protocol):
-    """Is told about looks at the repository, from the thread that looks."""
+    """Receives the results of scans, in the thread that scans."""
 
     def version_tried(self, error: TesseraError | None, seconds: float) -> None:
         """A version was loaded, or refused with an error."""
 
     def refreshed(self, readable: bool, seconds: float) -> None:
-        """A look has ended, with all of its loads."""
+        """A scan has ended, with all of its loads."""
 
 
 class ModelCatalogue:
-    """The models of a repository, as `look` found them last.
+    """The models of a repository, as of the last scan.
 
-    What cannot be loaded is refused with its reason, and does not keep the others from being served. A version is
-    exchanged or withdrawn from one moment to the next: who has got its artifact keeps that until done with it, and its
-    memory is free then. One thread looks, at the start and whenever something may have changed; reading is possible at
-    any time and from any thread. Each device has a copy of its own, which reproduced the golden sample.
+    A version that cannot be loaded is refused with its reason; the others are served. Versions are swapped atomically.
+    A request keeps the artifact that it started with, whose memory is freed after the last such request. One thread
+    scans, at the start and on changes; any thread may read at any time. Each device has its own copy of a model, which
+    reproduced the golden sample.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class ModelCatalogue:
         self._table = VersionTable(default_model)  # replaced as a whole, so that readers need no lock
         self._stopped = False
         self.started = False
-        """Whether the first look has ended, so that whatever could be loaded then is ready."""
+        """Whether the first scan has ended."""
         self.problem: UnreadableRepository | None = None
-        """Why the last look found nothing."""
+        """Why the last scan could not read the repository."""
 
     def refresh(self, only: str | None = None, *, again: bool = False) -> list[ReloadedModel]:
-        """Reads the repository and loads what is new or changed, one version after the other; what that changed.
+        """Scans the repository, loads new and changed versions one by one, and returns the changes.
 
-        `only` looks at one model, and `again` tries what was refused once more, also if its files are the same. Ends
-        after the version that it is at when `stop` is called. Raises UnreadableRepository; all is served on then.
+        `only` scans one model. `again` also loads versions that were refused and whose files have not changed. Ends
+        early if `stop` is called, after the current version. Raises UnreadableRepository; the models stay served.
         """
         before, started = self._table, self._clock()
         try:
@@ -78,15 +78,15 @@ class ModelCatalogue:
         return changes
 
     def stop(self) -> None:
-        """Lets `look` end after the version that it is at."""
+        """Ends a scan after the version that it is loading."""
         self._stopped = True
 
     def _find(self, only: str | None, again: bool) -> None:
         try:
             found = self._repository.scan()
         except UnreadableRepository as error:
-            if str(error) != str(self.problem):  # a line for each problem, not for each look
-                _log.error("%s; what is loaded is served on", error)
+            if str(error) != str(self.problem):  # one line per problem, not per scan
+                _log.error("%s; loaded models stay served", error)
             self.problem = _bare(error)
             raise
         if self.problem is not None:
@@ -106,7 +106,7 @@ class ModelCatalogue:
             artifact = self._load(status)
         except TesseraError as refusal:
             error = refusal
-        except Exception as failure:  # files from anywhere: nothing in them may keep the other models from being served
+        except Exception as failure:  # one damaged model must not stop the others
             _log.debug("loading %s failed", status.entry.path, exc_info=True)
             error = InvalidArtifact(f"it cannot be loaded ({type(failure).__name__}: {failure})")
         if error is None:
@@ -121,7 +121,7 @@ class ModelCatalogue:
     def _load(self, status: VersionStatus) -> Artifact:
         entry, before = status.entry, status.artifact
         if before is not None and verify_artifact(entry)[1] == before.digest:
-            return before  # touched, copied over itself, or mended
+            return before  # its files were touched or restored: the content is the same
         return self._loaded(entry)
 
     def _loaded(self, entry: Entry) -> Artifact:
@@ -139,7 +139,7 @@ class ModelCatalogue:
                 return
 
     def count(self, state: State) -> int:
-        """How many versions are in this state."""
+        """The number of versions in this state."""
         return self._table.count(state)
 
     def models(self) -> list[ServedModel]:
@@ -164,13 +164,13 @@ E = TypeVar("E", bound=TesseraError)
 
 
 def _bare(error: E) -> E:
-    """The error without the frames that it came through: they would keep what was loaded for as long as it is shown."""
+    """The error without its traceback, whose frames would keep the tensors of a failed load in memory."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
 def _log_refused(status: VersionStatus, error: TesseraError) -> None:
-    entry, kept = status.entry, "; what was loaded before is served on" if status.artifact else ""
+    entry, kept = status.entry, "; the version loaded before stays served" if status.artifact else ""
     _log.error("model %s version %d is refused (%s): %s%s", entry.name, entry.version, error.code, error, kept)
 
 

@@ -1,4 +1,4 @@
-"""How many pixels may be decoded and not answered yet."""
+"""Limits the decoded pixels that are held in memory."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from app.scheduling import size_class
 
 PIXELS = 2**24
-"""How many pixels of pictures of one size class are held, beyond the `AT_LEAST` pictures: 16 of 1024 x 1024."""
+"""The largest number of decoded pixels of one size class, beyond the AT_LEAST pictures: 16 of 1024 x 1024."""
 AT_LEAST = 2
-"""One that the device works on, and the next."""
+"""One picture on the device and one waiting."""
 
 
 @dataclass(slots=True)
@@ -36,9 +36,9 @@ class _Line:
 
 
 class DecodedPixels:
-    """Lets pictures be decoded in their order, as long as those that are decoded already do not hold too much memory.
+    """Delays the decoding of pictures while too many decoded pixels are held; first come, first served.
 
-    Each size class has a line of its own, so that none waits for a larger one. For one event loop.
+    Each size class has its own queue, so that no picture waits for larger ones. For one event loop.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class DecodedPixels:
 
     @asynccontextmanager
     async def hold(self, pixels: int) -> AsyncIterator[None]:
-        """Waits until a picture of so many pixels may be decoded; it is held as long as the `with` block lasts."""
+        """Waits until a picture of this many pixels may be decoded; counts its pixels until the `with` block ends."""
         line = self._lines[size_class(pixels)]
         if not line.waiting and line.has_room(pixels):
             line.enter(pixels)
@@ -57,7 +57,7 @@ class DecodedPixels:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
-                    line.leave(pixels)  # it was let in as it left
+                    line.leave(pixels)  # it was admitted in the moment in which it was cancelled
                 raise
         try:
             yield

@@ -1,4 +1,4 @@
-"""What is made of a prediction: pictures, maps, and the scores of tiles. Done in the predictor's threads."""
+"""Renders predictions as pictures, maps and tile scores, in the threads of the predictor."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ DRAWING = Drawing()
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What was asked for besides the prediction; None where it was not."""
+    """The optional parts of an answer; None if not asked for."""
 
     heatmap: bytes | None
     mask: bytes | None
@@ -66,7 +66,7 @@ def map_file(predicted: Predicted, format: MapFormat, normalised: bool) -> bytes
 
 
 def anomaly_mask(predicted: Predicted) -> Tensor:
-    """Where the regions are, [H,W] bool."""
+    """[H,W] bool: true inside the defect regions."""
     criteria = predicted.prediction.criteria
     threshold = predicted.artifact.calibration.raw_value(criteria.threshold)
     found = predicted.prediction.anomaly_map.numpy()

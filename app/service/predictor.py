@@ -25,7 +25,7 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """A picture [C,H,W] as it was decoded, its tiles, and what the model says of it, or of a region of it only."""
+    """A decoded picture [C,H,W], its tiles, and the prediction for the picture or for a region of it."""
 
     artifact: Artifact
     image: Tensor
@@ -42,8 +42,13 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """How long each stage took, in seconds: `queue_s` is what was waited for while nothing was done, `device_s` the
-    picture's share of the device's time, and `total_s` all of it.
+    """The seconds of each stage.
+
+    decode_s: reading the header and decoding
+    queue_s: the time in which the picture waited
+    device_s: its share of the device time
+    render_s: calibrating and rendering
+    total_s: from the call to the answer
     """
 
     decode_s: float
@@ -55,7 +60,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """A prediction and what was made of it."""
+    """A prediction, what `render` made of it, and the timings."""
 
     predicted: Predicted
     rendered: T
@@ -63,22 +68,21 @@ class Answer(Generic[T]):
 
 
 class StageObserver(Protocol):
-    """Is told about every answer."""
+    """Receives the timings of every answer."""
 
     def answered(self, timings: Timings) -> None:
         """A picture was answered."""
 
     def deadline_missed(self) -> None:
-        """A picture was given up, because its time was over."""
+        """A picture was given up because its time limit had passed."""
 
 
 class Predictor:
-    """Decodes and renders in `threads` threads, and has the devices' owners do what lies between.
+    """Decodes and renders pictures in `threads` threads; the device worker computes in between.
 
-    `pinned` decodes into page-locked memory, from which a GPU copies by itself.
-
-    Pictures are admitted by their header, before a pixel is decoded, and decoded as memory allows. While one is on the
-    device, the next is decoded and the last rendered. Lives on one event loop, until `close`.
+    A picture is admitted by its header, before any pixel is decoded. While one picture is on the device, the next one
+    is decoded and the previous one rendered. `pinned` decodes into page-locked memory, from which GPUs copy
+    asynchronously. Lives on one event loop, until `close`.
     """
 
     def __init__(
@@ -96,12 +100,12 @@ class Predictor:
         self._max_pixels, self._timeout_s, self._clock, self._observer = max_pixels, timeout_s, clock, observer
         self._read_pixels = partial(read_pixels, max_pixels=max_pixels, pinned=pinned)
         self._decoded = DecodedPixels()
-        # Headers have a thread of their own: a full queue is told at once, also while all others decode.
+        # Headers have their own thread, so that a full queue is reported at once, even while all other threads decode.
         self._headers = ThreadPoolExecutor(1, thread_name_prefix="tessera-header")
         self._pictures = ThreadPoolExecutor(
             threads,
             thread_name_prefix="tessera-picture",
-            initializer=partial(use_processors, 1),  # each is one of several, beside the device's owner
+            initializer=partial(use_processors, 1),  # the lanes need the other processors
         )
 
     async def predict(
@@ -112,7 +116,7 @@ class Predictor:
         timeout_s: float | None = None,
         question: Question = USUAL,
     ) -> Answer[T]:
-        """What the model says of a picture, and what `render`, called in one of the threads, makes of it.
+        """The prediction for a picture, and what `render`, called in one of the threads, makes of it.
 
         With a region of interest, only its tiles wait and are computed. An upload is read for its header, and again
         when its turn to be decoded has come; it is not kept in memory in between. Raises InvalidImage, InvalidRegion,
@@ -131,10 +135,10 @@ class Predictor:
         timeout_s: float | None = None,
         question: Question = USUAL,
     ) -> list[T]:
-        """What `render` makes of each picture, all of them by the same model; see `predict`.
+        """What `render` makes of each picture; see `predict`.
 
-        Headers are read first, and `fit` may raise because of the pictures' sizes before any is decoded. One error is
-        the error of all.
+        Reads all headers first; `fit` may raise because of the pictures' sizes before any is decoded. The first error
+        ends the request.
         """
         return await self._within(timeout_s, self._answers(artifact, sources, fit, render, question))
 
@@ -172,7 +176,7 @@ class Predictor:
                 raise named(error, number, len(sources)) from error
         fit(sizes)
 
-        async def rendered(source: Source) -> T:  # and neither the picture nor its map, when there are many
+        async def rendered(source: Source) -> T:  # drops the picture and its map, of which there may be many
             return (await self._answer(artifact, source, render, question)).rendered
 
         return await all_answers([partial(rendered, source) for source in sources])
@@ -204,11 +208,11 @@ class Predictor:
 
     @property
     def timeout_s(self) -> float | None:
-        """How long requests may take that do not say it; None: as long as it takes."""
+        """The time limit of requests that do not set their own; None: no limit."""
         return self._timeout_s
 
     def close(self) -> None:
-        """Ends the threads, once nobody awaits anything any more."""
+        """Ends the threads. No prediction may be running."""
         for pool in (self._headers, self._pictures):
             pool.shutdown(cancel_futures=True)
 
@@ -216,7 +220,7 @@ class Predictor:
         return await self._timed(self._headers, partial(read_size, source, max_pixels=self._max_pixels))
 
     async def _timed(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> tuple[T, float]:
-        """What `work` returns in a thread of the pool, and how long it took there."""
+        """Runs `work` in a thread of the pool; returns its result and its seconds."""
 
         def timed() -> tuple[T, float]:
             started = self._clock()

@@ -5,7 +5,7 @@ from app.service.catalogue import ModelCatalogue
 
 
 def unready_reasons(catalogue: ModelCatalogue, worker: DeviceWorker) -> list[str]:
-    """Why not; empty when they can. While models are exchanged they can: what was served before still is."""
+    """The reasons why the server is not ready; empty if it is. It stays ready while versions are swapped."""
     reasons = []
     if not catalogue.started:
         reasons.append("models are still being loaded")

@@ -1,4 +1,4 @@
-"""What a look at the repository changed."""
+"""The changes that a scan of the repository found."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,13 @@ from app.service.version_table import ServedModel, VersionTable
 
 @dataclass(frozen=True, slots=True)
 class ReloadedModel:
-    """A model before and after a look: numbers of versions, and the errors of those whose files are refused now.
+    """The versions of a model before and after a scan.
 
-    `ready` are those that are served now, `added` and `removed` those that are so, or no longer, since the look, and
-    `replaced` those that have another content.
+    newest: the version that is served unless one is asked for; None: none
+    ready: the versions that are served now
+    added, removed: the versions that the scan added to, or removed from, those that are served
+    replaced: the versions whose content has changed
+    failed: the versions whose files are refused, with their errors
     """
 
     name: str
@@ -24,7 +27,7 @@ class ReloadedModel:
 
 
 def compare(before: VersionTable, after: VersionTable, only: str | None = None) -> list[ReloadedModel]:
-    """All models that are on one of the shelves, or the model `only` if it is, by name."""
+    """The changes of all models in either table, or of the model `only`, sorted by name."""
     earlier, later = ({model.name: model for model in table.models()} for table in (before, after))
     names = sorted(earlier.keys() | later.keys())
     return [_reloaded(name, earlier.get(name), later.get(name)) for name in names if only in (None, name)]
@@ -45,6 +48,6 @@ def _reloaded(name: str, before: ServedModel | None, after: ServedModel | None) 
 
 
 def _digests(model: ServedModel | None) -> dict[int, str]:
-    """Of the versions that are served, the oldest first."""
+    """The digests of the versions that are served, the oldest first."""
     versions = model.versions if model else ()
     return {status.entry.version: status.artifact.digest for status in versions if status.artifact}

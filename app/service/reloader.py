@@ -1,4 +1,4 @@
-"""The thread that keeps the catalogue at what the repository holds."""
+"""The thread that keeps the catalogue up to date with the repository."""
 
 import logging
 from concurrent.futures import Future
@@ -16,11 +16,11 @@ Reload = Future[list[ReloadedModel]]
 
 
 class Reloader:
-    """Loads the models once it is started, and looks again every `interval_s` seconds (0: never) and when asked to.
+    """Scans the repository when it starts, every `interval_s` seconds (0: never), and on request.
 
-    It polls: containers and network file systems do not tell of changes. Loading at the start has all of `processors`,
-    and half of them later, beside what is served. The thread lives from `start` to `stop`; `reload` may be called from
-    any thread.
+    It polls, because containers and network file systems do not report changes. The first scan uses all of
+    `processors`, later ones half of them, because requests are served at the same time. The thread lives from `start`
+    to `stop`; `reload` may be called from any thread.
     """
 
     def __init__(self, catalogue: ModelCatalogue, *, interval_s: float, processors: int) -> None:
@@ -35,7 +35,7 @@ class Reloader:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread after the version that it is at; who still waits for a look gets EngineStopped."""
+        """Ends the thread after the version that it is loading; pending requests get EngineStopped."""
         self._catalogue.stop()
         with self._wake:
             self._stopped = True
@@ -45,10 +45,10 @@ class Reloader:
             future.set_exception(_stopped())
 
     def reload(self, name: str | None = None) -> Reload:
-        """What a look at a model, or at all, changes; it begins after this call, and is shared by all who wait for it.
+        """Requests a scan of one model, or of all models. Concurrent requests share one scan.
 
-        It tries again what was refused. Its result may be ModelNotFound or UnreadableRepository. Raises EngineStopped
-        if nobody will look any more. The future is for several, so that nobody may cancel it.
+        Versions that were refused are tried again. The future may raise ModelNotFound or UnreadableRepository; it must
+        not be cancelled, because several callers share it. Raises EngineStopped after `stop`.
         """
         with self._wake:
             if self._stopped or not self._thread.is_alive():
@@ -69,7 +69,7 @@ class Reloader:
                 self._answer(name, future)
 
     def _wait(self) -> bool:
-        """Waits until it is time to look, or somebody asks; False once it is to end."""
+        """Waits until a scan is due or requested; False after `stop`."""
         with self._wake:
             self._wake.wait_for(lambda: self._stopped or self._asked, timeout=self._interval_s or None)
             return not self._stopped
@@ -83,20 +83,20 @@ class Reloader:
         try:
             self._catalogue.refresh()
         except TesseraError:
-            pass  # the catalogue has told it
-        except Exception:  # the thread must outlive it, for the next look may succeed
-            _log.exception("looking at the model repository failed")
+            pass  # the catalogue has logged it
+        except Exception:  # the thread must survive it: the next scan may succeed
+            _log.exception("the scan of the model repository failed")
 
     def _answer(self, name: str | None, future: Reload) -> None:
         try:
-            reloaded = self._look(name)
-            if self._stopped:  # in the middle of the look
+            reloaded = self._scan(name)
+            if self._stopped:  # during the scan
                 raise _stopped()
             future.set_result(reloaded)
         except Exception as error:
             future.set_exception(error)
 
-    def _look(self, name: str | None) -> list[ReloadedModel]:
+    def _scan(self, name: str | None) -> list[ReloadedModel]:
         if name is None:
             return self._catalogue.refresh(again=True)
         meant = self._catalogue.default_name if name == DEFAULT else name
@@ -105,9 +105,9 @@ class Reloader:
             meant = self._catalogue.model(name).name
             reloaded = [each for each in reloaded if each.name == meant]
         if not reloaded:
-            self._catalogue.model(meant)  # raises ModelNotFound, which tells what there is
+            self._catalogue.model(meant)  # raises ModelNotFound, which lists the models
         return reloaded
 
 
 def _stopped() -> EngineStopped:
-    return EngineStopped("the server is shutting down, and looks for no models any more")
+    return EngineStopped("the server is shutting down, and loads no models any more")

@@ -1,4 +1,4 @@
-"""Where a picture's tiles lie, and how anomalous each is."""
+"""The places and scores of a picture's tiles."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -9,8 +9,8 @@ from app.tiling import Axis
 
 @dataclass(frozen=True, slots=True)
 class TileScore:
-    """A tile, the part of what was looked at of the uploaded picture that it shows, and the largest normalised value of
-    the map in that.
+    """A tile, its rectangle in the uploaded picture (clipped to the region of interest), and the highest normalised map
+    value inside it.
     """
 
     row: int
@@ -23,7 +23,7 @@ class TileScore:
 
 
 def tile_scores(predicted: Predicted) -> tuple[TileScore, ...]:
-    """All tiles that show any of what was looked at, row by row."""
+    """All tiles that overlap the region of interest, row by row."""
     found, seen = predicted.prediction.anomaly_map, predicted.region
     calibration = predicted.artifact.calibration
     height, width = predicted.image.shape[-2:]
@@ -39,8 +39,8 @@ def tile_scores(predicted: Predicted) -> tuple[TileScore, ...]:
 
 
 def spans(axis: Axis, length: int, seen: range) -> dict[int, range]:
-    """Which of the pixels that were seen each tile shows, by its number, along an edge of the picture with `length`
-    pixels before it was resized; tiles that show none are left out.
+    """For each tile along one axis, by its number: the pixels of `seen` that it covers; tiles that cover none are left
+    out. `length` is the number of pixels of the picture along this axis before it was resized.
     """
     shown = {}
     for number, start in enumerate(axis.starts, start=axis.first):

@@ -11,11 +11,11 @@ from app.service.batch import IN_FLIGHT
 T = TypeVar("T")
 Ask = Callable[[], Awaitable[T]]
 FAULTS = (InvalidImage, InvalidRegion, LimitExceeded)
-"""What can be wrong with one picture."""
+"""The errors of a single picture."""
 
 
 async def all_answers(asks: Sequence[Ask[T]]) -> list[T]:
-    """What comes of each picture, in their order; the first error ends it, and gives up the work that is left.
+    """The results of all pictures in their order. The first error cancels the remaining work and is raised.
 
     A queue that is full because of the request's own pictures is waited for; one that is full without them is not.
     """
@@ -50,5 +50,5 @@ async def _named(ask: Ask[T], number: int, count: int) -> T:
 
 
 def named(error: TesseraError, number: int, count: int) -> TesseraError:
-    """The error, which tells the picture, counted from 0, if there are several."""
+    """The error with the number of the picture, counted from 0, if there are several."""
     return type(error)(f"picture {number} of {count}: {error}") if count > 1 else error

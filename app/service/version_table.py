@@ -1,4 +1,4 @@
-"""The versions of all models, what became of each, and which one a request means: a value without files or threads."""
+"""The versions of all models and their states, and which one a request means: an immutable value."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,10 +13,12 @@ State = Literal["loading", "ready", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
-    """A version of a model: loaded, refused with an error, or neither yet.
+    """A version of a model: loaded, refused with an error, or still to be loaded.
 
-    With both an artifact and an error, its files were replaced by some that were refused, and what was loaded before is
-    served on. `seen` are its files as they were last found, `tried` as they were when the result was had.
+    With both an artifact and an error, its new files were refused, and the artifact loaded before stays served.
+
+    seen: the fingerprint of its files at the last scan
+    tried: the fingerprint of its files at the last attempt to load them
     """
 
     entry: Entry
@@ -34,13 +36,13 @@ class VersionStatus:
 
     @property
     def due(self) -> bool:
-        """Whether its files are others than those that were tried."""
+        """Whether its files have changed since the last attempt to load them."""
         return self.seen != self.tried
 
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model's versions, the oldest first, and whether `default` means it."""
+    """The versions of a model, the oldest first, and whether `default` means it."""
 
     name: str
     versions: tuple[VersionStatus, ...]
@@ -48,7 +50,7 @@ class ServedModel:
 
     @property
     def newest(self) -> Artifact | None:
-        """What is served unless a version is asked for."""
+        """The artifact that is served unless a version is asked for."""
         return next((status.artifact for status in reversed(self.versions) if status.artifact is not None), None)
 
 
@@ -67,9 +69,9 @@ class VersionTable:
     def found(
         self, found: Mapping[Entry, Fingerprint], *, only: str | None = None, again: bool = False
     ) -> "VersionTable":
-        """After a look at the repository, or at the model `only` there: versions come, go, or are due again.
+        """The table after a scan of the repository, or of the model `only`: versions are added, removed, or due again.
 
-        What was refused is due again only if its files have changed, or with `again`.
+        A refused version is due again only if its files have changed, or with `again`.
         """
         known = {status.entry: status for status in self.statuses}
         kept = [status for status in self.statuses if only not in (None, status.entry.name)]
@@ -81,7 +83,7 @@ class VersionTable:
         return replace(self, statuses=tuple(kept), known=True)
 
     def due(self, only: str | None = None) -> list[VersionStatus]:
-        """What is to be loaded, in this order: the newest version of each model, then the second newest, and so on."""
+        """The versions to load: first the newest of each model, then the second newest of each, and so on."""
         ranked = [
             (rank, status) for name in self.names for rank, status in enumerate(reversed(self._model(name).versions))
         ]
@@ -89,11 +91,11 @@ class VersionTable:
         return [status for _, status in ranked if status.due and only in (None, status.entry.name)]
 
     def loaded(self, tried: VersionStatus, artifact: Artifact) -> "VersionTable":
-        """The files that `tried` saw are served from now on."""
+        """The table after the version was loaded."""
         return self._with(tried, artifact, None)
 
     def refused(self, tried: VersionStatus, error: TesseraError) -> "VersionTable":
-        """The files that `tried` saw are not served; what was, goes on."""
+        """The table after the version was refused. An artifact loaded before stays served."""
         return self._with(tried, tried.artifact, error)
 
     def _with(self, tried: VersionStatus, artifact: Artifact | None, error: TesseraError | None) -> "VersionTable":

@@ -45,7 +45,12 @@ class Calibrated:
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """What it is done with: processes that decode pictures, tiles that run at once, and how unreadable ones are met."""
+    """How the pictures of a calibration are read and run.
+
+    workers: the number of processes that decode
+    batch_tiles: the largest number of tiles in one batch
+    unreadable: what happens when a picture cannot be read
+    """
 
     workers: int
     batch_tiles: int

@@ -7,7 +7,7 @@ from app.tiling.config import Blend, Mode
 
 
 class Callback:
-    """Something that a training is told besides its model and data."""
+    """An option of a training that anomalib gives as a callback."""
 
 
 class TilerConfigurationCallback(Callback):

@@ -17,8 +17,8 @@ class TrainerOptions:
     Raises InvalidTraining.
 
     Args:
-        max_epochs: how often every picture is looked at; by default 100 for STFPM, 200 for Reverse Distillation
-        check_val_every_n_epoch: after how many epochs held-out pictures are looked at
+        max_epochs: the number of epochs; by default 100 for STFPM, 200 for Reverse Distillation
+        check_val_every_n_epoch: the number of epochs between two validations on held-out pictures
         batch_tiles: for how many tiles gradients are computed at once, whatever the number of pictures in a step
         precision: auto (half on a GPU, single on a CPU), 32, bf16 or 16
         callbacks: TilerConfigurationCallback and EarlyStopping, in either form of anomalib's tutorial

@@ -21,7 +21,7 @@ from app.training.validation import labelled_pictures
 class Recipe:
     """What to train: a detector that is not fitted, on which pictures, tiled how; goes on from a checkpoint or not.
 
-    `report` is told of pictures that are left out because they cannot be read.
+    `report` is called for each picture that is left out because it cannot be read.
     """
 
     detector: Detector

@@ -92,7 +92,7 @@ class CalibrationBody(BaseModel):
     """How the thresholds were found."""
 
     protocol: str = Field(description="On which pictures, and how.", examples=["held-out-normal"])
-    pictures: int = Field(description="How many pictures were looked at.", examples=[40])
+    pictures: int = Field(description="The number of pictures that it was trained on.", examples=[40])
     anomalous_pictures: int = Field(description="How many of them show defects.", examples=[0])
     false_positive_rate: FiniteFloat | None = Field(
         description="The rate of false alarms that was aimed at; null where defects set thresholds.", examples=[0.05]

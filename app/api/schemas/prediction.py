@@ -122,9 +122,9 @@ class PredictionBody(BaseModel):
     """What a model says of a picture."""
 
     model: ModelRefBody = Field(description="Which model answered.")
-    image: ImageSizeBody = Field(description="The picture that was looked at.")
+    image: ImageSizeBody = Field(description="The size of the uploaded picture.")
     roi: BoxBody | None = Field(
-        default=None, description="The region of it that alone was looked at, if one was asked for.", examples=[None]
+        default=None, description="The region of interest that was computed, if one was asked for.", examples=[None]
     )
     score: FiniteFloat = Field(
         ge=0, le=1, description="Normalised: over `threshold` the picture is anomalous.", examples=[0.83]

@@ -51,8 +51,8 @@ async def infer(
     parameter `white`, 1 by default, is white), as [n,H,W,C] or [n,C,H,W] with 1 (grey) or 3 (RGB) channels, or without
     n. The axis whose size is 1 or 3 is that of the channels; where both could be, the parameter `layout` must say.
 
-    Pictures are predicted side by side, and each output has them along its first axis. Maps are told only if they are
-    asked for, and only of pictures of one size.
+    Pictures are predicted side by side, and each output has them along its first axis. Maps are sent only if they are
+    asked for, and only for pictures of one size.
     """
     return await _infer(request, services, model, None, timeout_s, header)
 

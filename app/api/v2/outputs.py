@@ -1,4 +1,4 @@
-"""What may be asked for, and how it is told."""
+"""The outputs that a request may ask for, and their encoding."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ ABSENT = Markup('<span class="absent">n/a</span>')
 
 
 def render_page(record: ReportData, gallery: Gallery) -> str:
-    """The page of an evaluation; every number in it is looked up in the record."""
+    """The page of an evaluation; every number in it comes from the record."""
     environment = Environment(
         loader=PackageLoader("app.evaluation.report", "templates"),
         autoescape=True,

@@ -50,7 +50,7 @@ class RequestedOutputBody(BaseModel):
 
 
 class InferRequestBody(BaseModel):
-    """What is to be told of which pictures."""
+    """A request for inference."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
