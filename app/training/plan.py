@@ -1,4 +1,4 @@
-"""What a training amounts to on this machine, found out before any work is done."""
+"""Plans a training before any work is done: its pictures, sizes and memory."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +9,8 @@ from app.artifacts import Protocol
 from app.data import DataModule, LabelledPicture, Report, UnreadablePolicy, read_headers, unreported
 from app.detectors import Detector, GradientDetector
 from app.errors import InvalidDataset
-from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
-from app.tiling import Size, TilePlan, Tiling
+from app.pipeline import BATCH_TILES, Preprocessing
+from app.tiling import Size, TilePlan, Tiling, plan
 from app.training.calibration import CalibrationProtocol, HoldOut
 from app.training.memory import require
 from app.training.options import TrainerOptions
@@ -19,9 +19,10 @@ from app.training.validation import labelled_pictures
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to train: a detector that is not fitted, on which pictures, tiled how; goes on from a checkpoint or not.
+    """What to train: an unfitted detector, the data, the tiling and the options of the trainer.
 
-    `report` is called for each picture that is left out because it cannot be read.
+    `resume` continues from a checkpoint of the same training. `report` is called for each picture that is left out
+    because it cannot be read.
     """
 
     detector: Detector
@@ -36,13 +37,24 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The pictures to fit to and to calibrate on, how they are resized, and what that needs."""
+    """What a training does, and what it needs.
+
+    fit: the pictures to fit to
+    calibrate: the pictures to calibrate on
+    labelled: the labelled pictures to validate on between epochs; none for one-pass detectors
+    protocol: how thresholds are found, as the manifest names it
+    preprocessing: how pictures are resized
+    grid: the (rows, columns) of cells of the first feature in the largest picture
+    batch_tiles: the largest number of tiles in one batch
+    needed_bytes: an upper bound of the memory
+    """
 
     fit: list[Path]
     calibrate: list[LabelledPicture]
+    labelled: list[LabelledPicture]
     protocol: Protocol
     preprocessing: Preprocessing
-    grid: Size  # cells of the first feature in the largest picture
+    grid: Size
     batch_tiles: int
     needed_bytes: int
 
@@ -57,19 +69,19 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     calibrate = [picture for picture in division.calibrate if picture.path in headers]
     if not fit or not calibrate:
         raise InvalidDataset("no picture that can be read is left to fit to, or none to calibrate on")
+    labelled: list[LabelledPicture] = []
     if isinstance(recipe.detector, GradientDetector):
-        labelled_pictures(recipe.data, recipe.trainer.early_stopping)  # refuses what cannot be measured
+        labelled = labelled_pictures(recipe.data, recipe.trainer.early_stopping)
     sizes = {(header.height, header.width) for header in headers.values()}
     preprocessing = _preprocessing(recipe, sizes)
-    model = TiledModel(recipe.detector, preprocessing, recipe.tiling, device=device)
-    plans = [model.plan(*size) for size in sizes]
+    plans = [plan(recipe.tiling, *preprocessing.target_size(*size)) for size in sizes]
     stride = recipe.detector.feature_strides[0]
-    grid = max(plan.y.cells(stride) for plan in plans), max(plan.x.cells(stride) for plan in plans)
-    largest = max((plan.input_size for plan in plans), key=lambda size: size[0] * size[1])
+    grid = max(each.y.cells(stride) for each in plans), max(each.x.cells(stride) for each in plans)
+    largest = max((each.input_size for each in plans), key=lambda size: size[0] * size[1])
     batch_tiles = _batch_tiles(recipe, plans, device)
     needed = recipe.detector.training_bytes(len(fit), grid, batch_tiles * largest[0] * largest[1])
     require(needed, device, recipe.detector)
-    return Job(fit, calibrate, division.protocol, preprocessing, grid, batch_tiles, needed)
+    return Job(fit, calibrate, labelled, division.protocol, preprocessing, grid, batch_tiles, needed)
 
 
 def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:
@@ -89,4 +101,4 @@ def _batch_tiles(recipe: Recipe, plans: list[TilePlan], device: torch.device) ->
     """How many tiles run at once; gradients are computed for no more than a step has."""
     if not isinstance(recipe.detector, GradientDetector):
         return BATCH_TILES[device.type]
-    return min(recipe.trainer.batch_tiles, recipe.data.train_batch_size * max(plan.count for plan in plans))
+    return min(recipe.trainer.batch_tiles, recipe.data.train_batch_size * max(each.count for each in plans))

@@ -18,7 +18,7 @@ from app.training.one_pass import fit
 from app.training.plan import Job, Recipe
 from app.training.precision import resolve_precision
 from app.training.training_digest import training_digest
-from app.training.validation import Validation, labelled_pictures
+from app.training.validation import Validation
 from app.training.workspace import workspace
 
 
@@ -93,7 +93,6 @@ def _fit(
         return None
     if not recipe.resume:
         checkpoint.remove()
-    labelled = labelled_pictures(recipe.data, recipe.trainer.early_stopping)
     schedule = _schedule(recipe, job, model.device)
     keep = min(KEEP_BYTES, available_bytes(torch.device("cpu")) // 4)
     normal = [picture.path for picture in job.calibrate if not picture.anomalous]
@@ -102,7 +101,7 @@ def _fit(
         Loader(normal, workers, unreadable, keep_bytes=keep // 4) as held_out,
     ):
         procedure = Procedure(workers, job.batch_tiles, recipe.data.on_unreadable)
-        validation = Validation(model, held_out, labelled, procedure)
+        validation = Validation(model, held_out, job.labelled, procedure)
         history = fit_by_gradient(model, pictures.epoch, len(job.fit), schedule, validation, checkpoint, progress)
     return TrainingRecord(
         max_epochs=schedule.max_epochs,

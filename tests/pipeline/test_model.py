@@ -123,8 +123,7 @@ def _stitched(model: TiledModel, picture: torch.Tensor) -> torch.Tensor:
     return torch.cat(bands, 1)
 
 
-@pytest.mark.parametrize("name", sorted(DETECTORS))
-@pytest.mark.parametrize("stride", [64, 32])
+@pytest.mark.parametrize(("name", "stride"), [*((name, 64) for name in sorted(DETECTORS)), ("stfpm", 32)])
 def test_large_pictures_are_worked_on_in_many_steps(build: Build, name: str, stride: int) -> None:
     """So that whoever owns the device may serve others between them."""
     model = build(name, Tiling(tile_size=64, stride=stride), (1000, 700), image_size=(1000, 700))

@@ -53,7 +53,8 @@ def test_a_trained_model_finds_what_was_not_in_its_pictures(
 ) -> None:
     options = TrainerOptions(max_epochs=20)
     data = Folder(str(surfaces), train_batch_size=3)
-    recipe = Recipe(detector(kind, weights), data, Tiling(tile_size=64, stride=32), seed=0, trainer=options)
+    stride = 64 if kind == "reverse_distillation" else 32
+    recipe = Recipe(detector(kind, weights), data, Tiling(tile_size=64, stride=stride), seed=0, trainer=options)
     job, repository, stages = plan_training(recipe, CPU), ModelRepository(tmp_path / "models"), set[str]()
     entry = train(recipe, job, repository, "surface", CPU, lambda stage, *_: stages.add(stage))
     assert {"training" if isinstance(recipe.detector, GradientDetector) else "pictures", "calibration"} <= stages
