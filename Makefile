@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PARITY := .venv-parity
 BENCH := .venv-bench
 CLIENTS := .venv-clients
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: help run test check format openapi errors metrics clients demo screenshots parity bench gpu-kit gpu-rehearsal container clean
@@ -41,7 +42,7 @@ run: $(VENV)/.installed ## serve the demo model on http://127.0.0.1:8000
 	$(BIN)/tessera serve --models_dir models
 
 test: $(VENV)/.installed ## run the tests, in as many processes as there are processors
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(TEST_FLAGS)
+	$(BIN)/pytest $(PARALLEL) $(TEST_FLAGS)
 
 check: $(VENV)/.installed ## check format, lint and types, changing nothing
 	$(BIN)/ruff format --check .
@@ -49,7 +50,7 @@ check: $(VENV)/.installed ## check format, lint and types, changing nothing
 	$(BIN)/mypy
 
 parity: $(PARITY)/.installed ## compare with anomalib, in an environment of its own
-	$(PARITY)/bin/pytest tests/parity
+	$(PARITY)/bin/pytest $(PARALLEL) tests/parity
 
 bench: $(BENCH)/.installed ## measure against others: make bench ROOT=DIR WEIGHTS=FILE
 	$(BENCH)/bin/python -m benchmarks.throughput --root "$(ROOT)" --weights "$(WEIGHTS)" --work .bench

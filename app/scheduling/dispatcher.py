@@ -1,9 +1,10 @@
 """The state that all lanes share, behind one lock: the scheduler, its pictures and the life cycle."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from threading import Condition
+from time import monotonic
 
 import torch
 
@@ -44,8 +45,8 @@ class Dispatcher:
     pictures that it returns, outside of the lock.
     """
 
-    def __init__(self, devices: Sequence[torch.device], threads: int, clock: Callable[[], float]) -> None:
-        self._devices, self._threads, self._clock = devices, threads, clock
+    def __init__(self, devices: Sequence[torch.device], threads: int) -> None:
+        self._devices, self._threads = devices, threads
         self._scheduler = Scheduler(len(devices))
         self._pictures: dict[Job, Picture] = {}
         self._life = Life.new
@@ -111,7 +112,7 @@ class Dispatcher:
         """Waits for the lane's next unit; None if there will be no more."""
         with self._changed:
             while self._life is not Life.aborting:
-                now_s = self._clock()
+                now_s = monotonic()
                 unit = self._scheduler.next(lane, now_s)
                 if unit is not None:
                     return Assignment(unit, {job: self._pictures[job] for job in unit.jobs}, self._share(lane))
@@ -141,7 +142,7 @@ class Dispatcher:
         if isinstance(result, Exception):
             if isinstance(unit, Probe) or is_device_failure(result):
                 self._changed.notify_all()  # other lanes may take what this one does not
-                return scheduler.device_failed(lane, seconds, self._clock())
+                return scheduler.device_failed(lane, seconds, monotonic())
             return (scheduler.ran_out_of_memory if is_out_of_memory(result) else scheduler.failed)(lane, seconds)
         if isinstance(unit, Batch):
             for part in unit.ranges:

@@ -50,7 +50,7 @@ class DeviceWorker:
             for number, device in enumerate(devices)
             for _ in range(cpu_lanes if device.type == "cpu" else 1)
         ]
-        self._dispatcher = Dispatcher([device for device, _ in self._lanes], torch.get_num_threads(), clock)
+        self._dispatcher = Dispatcher([device for device, _ in self._lanes], torch.get_num_threads())
         self._threads = [
             Thread(target=self._own, args=(lane,), name=f"tessera-{device}-{lane}")
             for lane, (device, _) in enumerate(self._lanes)
