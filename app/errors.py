@@ -206,8 +206,8 @@ class UnreadableRepository(TesseraError):
 
     code = "unreadable_repository"
     status = 503
-    when = "a reload was asked for, and `models_dir` cannot be read; what is loaded is served on"
-    example = "models cannot be read: Permission denied; what is loaded is served on"
+    when = "a reload was asked for, and `models_dir` cannot be read; loaded models stay served"
+    example = "models cannot be read: Permission denied; loaded models stay served"
 
 
 class InvalidWeights(TesseraError):

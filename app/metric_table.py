@@ -167,7 +167,7 @@ LOOKS = MetricInfo(
     "counter",
     "looks",
     "Readings of the model repository, by result: done, or unreadable",
-    "unreadable: models_dir cannot be read; what is loaded is served on.",
+    "unreadable: models_dir cannot be read; loaded models stay served.",
     ("result",),
 )
 RELOAD_SECONDS = MetricInfo(

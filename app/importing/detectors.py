@@ -7,7 +7,7 @@ from torch import Tensor
 from app.backbones import ARCHITECTURES, LAYER_STRIDES
 from app.detectors import DETECTORS, Detector, Padim, Patchcore
 from app.detectors.whitening import packed_in_place
-from app.errors import InvalidDataset, InvalidWeights, UnsupportedImport
+from app.errors import InvalidParameter, InvalidWeights, UnsupportedImport
 from app.importing.gaussians import positions, selected, whiteners
 from app.importing.records import as_list, enum_value, shown
 from app.importing.reference import ReferenceModel
@@ -84,7 +84,7 @@ def _unfitted(source: ReferenceModel) -> Detector:
         parameters["anomaly_map_mode"] = enum_value(given.get("anomaly_map_mode"))
     try:
         return DETECTORS[source.detector](**parameters)
-    except (InvalidDataset, InvalidWeights, TypeError) as error:
+    except (InvalidParameter, InvalidWeights, TypeError) as error:
         raise UnsupportedImport(f"the file's hyperparameters cannot be used: {error}") from error
 
 

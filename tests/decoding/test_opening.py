@@ -4,8 +4,10 @@ import sys
 import zlib
 
 DECODE_AND_PRINT_SHAPE = """
-import sys, warnings
+import sys
 from app.decoding import decode
+from app.environment import set_pillow_switches
+set_pillow_switches()
 print(list(decode(sys.stdin.buffer.read(), max_pixels=10_000).shape))
 """
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from app.detectors import Padim
 from app.detectors.padim import FIT_PICTURES, REGULARISATION
-from app.errors import InvalidDataset
+from app.errors import InvalidDataset, InvalidParameter
 
 
 def fitted(embeddings: Tensor, rows_at_once: int) -> Padim:
@@ -49,9 +49,9 @@ def test_one_picture_is_too_few() -> None:
 
 
 def test_backbones_without_a_default_need_a_number_of_channels() -> None:
-    with pytest.raises(InvalidDataset, match="give n_features, 1 to 1792"):
+    with pytest.raises(InvalidParameter, match="give n_features, 1 to 1792"):
         Padim("resnet50")
-    with pytest.raises(InvalidDataset, match="use 1 to 448"):
+    with pytest.raises(InvalidParameter, match="use 1 to 448"):
         Padim(n_features=449)
 
 

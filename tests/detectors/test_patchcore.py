@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from app.detectors import Patchcore
-from app.errors import InvalidDataset
+from app.errors import InvalidParameter
 
 
 def patchcore(**parameters: float) -> Patchcore:
@@ -80,12 +80,12 @@ def test_the_store_does_not_grow_with_the_number_of_pictures() -> None:
     ],
 )
 def test_parameters_that_cannot_work_are_refused(parameters: dict[str, float], message: str) -> None:
-    with pytest.raises(InvalidDataset, match=message):
+    with pytest.raises(InvalidParameter, match=message):
         patchcore(**parameters)
 
 
 def test_a_ratio_that_leaves_no_patch_is_refused_with_one_that_does() -> None:
-    with pytest.raises(InvalidDataset, match=r"use at least 0\.042"):
+    with pytest.raises(InvalidParameter, match=r"use at least 0\.042"):
         fit(patchcore(coreset_sampling_ratio=0.01), torch.randn(1, 64, 6, 4))
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
-from app.errors import InvalidArtifact, InvalidName, InvalidTiling, UnsupportedImport
+from app.errors import InvalidName, InvalidTiling, UnsupportedImport
 from app.importing import Choices, Thresholds, import_model
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.tiling import Tiling
@@ -192,7 +192,7 @@ def test_a_name_that_cannot_be_used_is_refused_before_the_file_is_read(repositor
 
 def test_a_place_that_cannot_be_written_to_is_refused_before_the_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
-    with pytest.raises(InvalidArtifact, match="cannot be written to"):
+    with pytest.raises(InvalidName, match="cannot be written to"):
         import_model(Path("nowhere.ckpt"), ModelRepository(tmp_path / "models"), "screw", Choices())
 
 

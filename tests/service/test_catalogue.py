@@ -177,7 +177,7 @@ def test_a_refused_replacement_keeps_what_was_loaded_and_nothing_of_its_own(
     status = models.model("patchcore").versions[1]
     assert status.artifact is before and status.error is not None and status.error.code == "digest_mismatch"
     assert (status.error.__traceback__, status.error.__cause__, status.error.__context__) == (None, None, None)
-    assert "what was loaded before is served on" in caplog.text
+    assert "the version loaded before stays served" in caplog.text
     flip_a_bit(copied / "patchcore/2")
     models.refresh()
     assert models.get("patchcore", 2) is before  # mended: nothing had to be loaded
