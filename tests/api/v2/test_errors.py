@@ -152,11 +152,11 @@ def test_pictures_are_refused_as_by_v1(client: TestClient, normal_png: bytes) ->
         ("gzip, gzip", b"{}", 415, "send gzip, deflate"),
         ("gzip", b"{}", 400, "is not gzip"),
         ("deflate", b"{}", 400, "is not deflate"),
-        ("gzip", gzip.compress(b"{}")[:-9], 400, "cut off"),
+        ("gzip", gzip.compress(b"{}", mtime=0)[:-9], 400, "cut off"),
         ("gzip", b"", 400, "cut off"),
         ("deflate", zlib.compress(b"{}") + b"x", 400, "goes on"),
-        ("gzip", gzip.compress(b"{}") + b"xyz", 400, "is not gzip"),
-        ("gzip", gzip.compress(b"{") + gzip.compress(b"}"), 422, "inputs: Field required"),
+        ("gzip", gzip.compress(b"{}", mtime=0) + b"xyz", 400, "is not gzip"),
+        ("gzip", gzip.compress(b"{", mtime=0) + gzip.compress(b"}", mtime=0), 422, "inputs: Field required"),
     ],
 )
 def test_encodings_that_cannot_be_undone_are_refused(
