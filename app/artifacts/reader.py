@@ -27,7 +27,6 @@ class Artifact:
     version: int
     digest: str
     manifest: Manifest
-    calibration: Calibration
     golden: Golden
     model: TiledModel
     replicas: tuple[TiledModel, ...] = ()  # the same on further devices
@@ -36,6 +35,13 @@ class Artifact:
     def models(self) -> tuple[TiledModel, ...]:
         """The model on each of the devices for which it was loaded."""
         return self.model, *self.replicas
+
+    @property
+    def calibration(self) -> Calibration:
+        """The thresholds and ranges of the model."""
+        calibration = self.model.calibration
+        assert calibration is not None  # no other model is written
+        return calibration
 
     def test_device(self, number: int) -> None:
         """Computes the golden sample on the device of this number; raises GoldenMismatch, or what the device raises."""
@@ -56,7 +62,7 @@ def load_artifact(
     model = _model(manifest, entry.path / WEIGHTS, device, options.time_stages)
     golden = load_golden(entry.path / GOLDEN)
     model = tuned(model, golden, manifest.golden, options)
-    return Artifact(entry.name, entry.version, found, manifest, manifest.calibration.build(), golden, model)
+    return Artifact(entry.name, entry.version, found, manifest, golden, model)
 
 
 def verify_artifact(entry: Entry) -> tuple[Manifest, str]:

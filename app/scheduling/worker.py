@@ -137,26 +137,29 @@ class DeviceWorker:
         seconds = self._clock() - started_s
         if isinstance(result, Exception):
             self._after_failure(lane, result)
-        working = self.devices
+        failed = self._dispatcher.failed_lanes
         ended = self._dispatcher.report(lane, assigned.unit, result, seconds)
-        self._log_devices(working, result)
+        self._log_device(lane, failed, result)
         self._observe(assigned.unit, result, seconds)
         self._settle(ended)
         del assigned, ended  # the traceback of an error keeps this frame, and must not keep the pictures
         return True
 
     def _after_failure(self, lane: int, error: Exception) -> None:
-        clear_frames(error.__traceback__)  # they would keep the pictures, and what was made of them
+        clear_frames(error.__traceback__)  # frees the pictures and features that its frames refer to
         if is_out_of_memory(error) and self._lanes[lane][0].type == "cuda":
             torch.cuda.empty_cache()
 
-    def _log_devices(self, before: dict[str, bool], result: bool | Exception) -> None:
-        for device, works in self.devices.items():
-            if works != before[device]:
-                if works:
-                    _log.info("device %s works again", device)
-                else:
-                    _log.error("device %s failed, and takes no picture until it passes a test: %s", device, result)
+    def _log_device(self, lane: int, failed_before: frozenset[int], result: bool | Exception) -> None:
+        """Logs whether the device of the lane failed, or works again, with the unit that was reported."""
+        failed = lane in self._dispatcher.failed_lanes
+        if failed == (lane in failed_before):
+            return
+        device = self._lanes[lane][0]
+        if failed:
+            _log.error("device %s failed, and takes no picture until it passes a test: %s", device, result)
+        else:
+            _log.info("device %s works again", device)
 
     def _observe(self, unit: Unit, result: bool | Exception, seconds: float) -> None:
         failed = isinstance(result, Exception)
