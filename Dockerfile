@@ -1,22 +1,23 @@
-# The server, without models: they are mounted at /models.
+# The server without models. Models are mounted at /models.
 #   docker build -t tessera .
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL -v "$PWD/models:/models:ro" -p 127.0.0.1:8000:8000 tessera
-# Any Debian with Python 3.11 or newer, venv and pip will do as the base.
+# The base can be any Debian with Python 3.11 or newer, venv and pip.
 ARG BASE=python:3.12-slim-bookworm
 
 FROM ${BASE} AS build
-# Where torch comes from besides pip's own indexes, whose build for Linux is the CUDA one, of several GB.
-# A CUDA build: https://download.pytorch.org/whl/cu130. Nothing: only what pip is configured for.
+# An additional package index for torch: pip's own indexes have the CUDA build for Linux, which has several GB.
+# For a CUDA build, give https://download.pytorch.org/whl/cu130. If empty, pip uses only its configured indexes.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /build
 RUN python3 -m venv --without-pip /opt/tessera
-# Dependencies first: their layer outlives changes of the code.
+# Dependencies are installed first, so that their layer stays cached when the code changes.
 COPY pyproject.toml constraints.txt ./
 RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
         > requirements.txt \
     && python3 -m pip --python /opt/tessera/bin/python install --no-cache-dir --disable-pip-version-check \
         ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"} --constraint constraints.txt --requirement requirements.txt \
-    # What serving never reads, a quarter of the size: C++ headers, protoc, and the tests of numpy, scipy, sympy and torch.
+    # Delete files that serving never reads, a quarter of the size: C++ headers, protoc, and the tests of numpy, scipy,
+    # sympy and torch.
     && find /opt/tessera -depth -type d \( -name tests -o -path '*/torch/test' -o -path '*/torch/include' \) \
         -exec rm -rf {} + \
     && find /opt/tessera -path '*/torch/bin/*' ! -name torch_shm_manager -delete
@@ -35,7 +36,7 @@ LABEL org.opencontainers.image.title="Tessera" \
 RUN groupadd --gid 10001 tessera \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin tessera
 COPY --from=build /opt/tessera /opt/tessera
-# The only place that is written to is /tmp, for uploads over 1 MiB: a read-only container needs a tmpfs there.
+# The server writes only to /tmp, for uploads over 1 MiB. A read-only container needs a tmpfs there.
 ENV PATH=/opt/tessera/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
@@ -43,11 +44,11 @@ ENV PATH=/opt/tessera/bin:$PATH \
     TESSERA_PORT=8000 \
     TESSERA_MODELS_DIR=/models
 USER 10001:10001
-# The commands that look for models/ find /models from here.
+# From this directory, commands with the default path models/ find /models.
 WORKDIR /
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# Healthy means that pictures are answered; a proxy that the environment names is not asked.
+# The container is healthy if the server can answer pictures. The probe ignores the environment's proxy variables.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 CMD ["python", "-c", "\
 import http.client, os;\
 probe = http.client.HTTPConnection('127.0.0.1', int(os.environ['TESSERA_PORT']), timeout=4);\

@@ -1,4 +1,4 @@
-# `make run` serves the demo model, `make test` passes the tests; both set themselves up.
+# `make run` serves the demo model, `make test` runs the tests; both create the environment that they need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +31,7 @@ $(BENCH)/.installed: pyproject.toml constraints.txt tests/parity/requirements.tx
 		--requirement tests/parity/requirements.txt --requirement benchmarks/requirements.txt
 	touch $@
 
-# Node and Java come as wheels; npm looks for nothing but what the lock file names.
+# Node and Java are installed as wheels. `npm ci` installs only the packages of the lock file.
 $(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/typescript/package-lock.json
 	$(PYTHON) -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
@@ -41,46 +41,46 @@ $(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/typescript/p
 run: $(VENV)/.installed ## serve the demo model on http://127.0.0.1:8000
 	$(BIN)/tessera serve --models_dir models
 
-test: $(VENV)/.installed ## run the tests, in as many processes as there are processors
+test: $(VENV)/.installed ## run the tests, in one process for each processor, at most 4
 	$(BIN)/pytest $(PARALLEL) $(TEST_FLAGS)
 
-check: $(VENV)/.installed ## check format, lint and types, changing nothing
+check: $(VENV)/.installed ## check format, lint and types without changing files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-parity: $(PARITY)/.installed ## compare with anomalib, in an environment of its own
+parity: $(PARITY)/.installed ## compare results with anomalib, in a separate environment
 	$(PARITY)/bin/pytest $(PARALLEL) tests/parity
 
-bench: $(BENCH)/.installed ## measure against others: make bench ROOT=DIR WEIGHTS=FILE
+bench: $(BENCH)/.installed ## measure throughput beside anomalib: make bench ROOT=DIR WEIGHTS=FILE
 	$(BENCH)/bin/python -m benchmarks.throughput --root "$(ROOT)" --weights "$(WEIGHTS)" --work .bench
 
-gpu-kit: $(VENV)/.installed ## gather what a machine with a GPU and no network lacks, for scripts/gpu/run.sh there
+gpu-kit: $(VENV)/.installed ## collect the wheels that scripts/gpu/run.sh needs on a machine with a GPU and no network
 	$(BIN)/python -m scripts.gpu.gather
 
-gpu-rehearsal: ## run all that scripts/gpu/run.sh does in small, without a GPU
+gpu-rehearsal: ## run the steps of scripts/gpu/run.sh at a small scale, without a GPU
 	PYTHON="$(PYTHON)" scripts/gpu/run.sh --rehearse
 
-openapi: $(VENV)/.installed ## write openapi.json, which clients are generated from
+openapi: $(VENV)/.installed ## write openapi.json, from which clients are generated
 	$(BIN)/python -m scripts.contract.document
 
 errors: $(VENV)/.installed ## write docs/errors.md, which describes every error
 	$(BIN)/python -m scripts.contract.errors
 
-metrics: $(VENV)/.installed ## write docs/metrics.md, which describes what Prometheus reads
+metrics: $(VENV)/.installed ## write docs/metrics.md, which describes every metric
 	$(BIN)/python -m scripts.contract.metrics
 
-clients: $(VENV)/.installed $(CLIENTS)/.installed ## generate clients, and use them with a server
+clients: $(VENV)/.installed $(CLIENTS)/.installed ## generate clients and test them with a server
 	$(BIN)/pytest tests/clients tests/web/test_types.py
 
 format: $(VENV)/.installed ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-screenshots: $(VENV)/.installed ## take README's pictures of the page anew
+screenshots: $(VENV)/.installed ## update README's screenshots of the page
 	$(BIN)/python -m scripts.page.screenshots docs/images
 
-demo: $(VENV)/.installed ## build the demo model and the example pictures anew
+demo: $(VENV)/.installed ## rebuild the demo model and the example pictures
 	$(BIN)/python -m scripts.demo.build --models_dir models --examples examples
 	$(BIN)/tessera predict examples/defect.png --name demo --output docs/demo
 

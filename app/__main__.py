@@ -6,8 +6,8 @@ from types import FrameType
 
 
 def main() -> int:
-    """Runs the command line."""
-    # Importing torch takes seconds, in which the first process of a container would ignore SIGTERM.
+    """Runs the command line, and returns the exit status."""
+    # Importing torch takes seconds. Without a handler the first process of a container ignores SIGTERM meanwhile.
     signal.signal(signal.SIGTERM, _stop)
     from app.environment import prepare_process
 

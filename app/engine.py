@@ -1,4 +1,4 @@
-"""Training, testing and predicting from Python, in the words of anomalib's tutorial.
+"""Training, testing and predicting from Python, with the names of anomalib's tutorial.
 
 engine = Engine(callbacks=[TilerConfigurationCallback(tile_size=[128, 64], stride=64)])
 engine.fit(model=Padim(), datamodule=MVTec(category="bottle", image_size=(128, 128)))
@@ -16,22 +16,27 @@ from app.environment import warn_if_threads_spin
 from app.errors import InvalidDataset, InvalidTraining
 from app.evaluation import FIGURES, Procedure, evaluate
 from app.pipeline import Prediction, interpret, predict, resolve_device
-from app.terminal import progress_bars, say_skipped
+from app.terminal import progress_bars, print_skipped
 from app.tiling import Tiling
 from app.training import CalibrationProtocol, Callback, HoldOut, Recipe, TrainerOptions, plan_training, train
 from app.training.precision import Precision
 
 METRICS = {figure.torchmetrics: figure for figure in FIGURES if figure.torchmetrics}
-"""By anomalib's names; AUPRO is of pixels only."""
+"""Metrics by anomalib's names. AUPRO exists for pixels only."""
 
 
 class Engine:
-    """Trains models into a repository, from which a server takes them, and tests and predicts with them.
+    """Trains models into a repository that a server can serve, and tests and predicts with them.
 
-    `callbacks` set the tiling (without TilerConfigurationCallback the whole picture is one tile, as in anomalib) and
-    early stopping. `image_metrics` and `pixel_metrics` are what `test` returns, of METRICS. Models are written to
-    `models_dir` as versions of `name`, which is the detector's unless given. `seed` is of the choices made while
-    training; what a detector draws when it is made has torch's own seed.
+    image_metrics, pixel_metrics: the metrics that `test` returns, keys of METRICS
+    callbacks: set the tiling and early stopping; without TilerConfigurationCallback the whole picture is one tile, as
+        in anomalib
+    max_epochs, check_val_every_n_epoch, precision: see TrainerOptions
+    calibration: the protocol that sets the thresholds; None: HoldOut
+    models_dir: the model repository
+    name: the name of the model; None: the detector's name
+    device: auto, cpu, cuda or cuda:N
+    seed: the seed of the random choices of a training; choices in the constructor of a detector use torch's own seed
     """
 
     def __init__(
@@ -64,9 +69,9 @@ class Engine:
         self._fitted: Detector | None = None
 
     def fit(self, model: Detector, datamodule: DataModule) -> Entry:
-        """Trains the detector, and writes it as the next version of its name. Raises TesseraError of several kinds."""
+        """Trains the detector, and writes it as the next version of the model. Raises subclasses of TesseraError."""
         tiling = self._options.tiling or Tiling(enable=False)
-        recipe = Recipe(model, datamodule, tiling, self._calibration, self._seed, self._options, report=say_skipped)
+        recipe = Recipe(model, datamodule, tiling, self._calibration, self._seed, self._options, report=print_skipped)
         job = plan_training(recipe, self._device)
         with progress_bars() as report:
             entry = train(recipe, job, self._repository, self._name or model.name, self._device, report)
@@ -74,9 +79,10 @@ class Engine:
         return entry
 
     def test(self, datamodule: DataModule, model: Detector | None = None) -> dict[str, float]:
-        """The metrics of the test pictures by name, such as image_AUROC; those that cannot be measured are absent.
+        """The metrics of the test pictures by name, such as image_AUROC. Metrics that cannot be measured are absent.
 
-        Of the model that was fitted last, which is what `model` must be if it is given, or the newest of the name.
+        Tests the model that was fitted last, or else the newest version of the engine's `name`. `model`, if given, must
+        be the detector that was fitted last; else InvalidTraining is raised.
         """
         artifact = self._loaded()
         if model is not None and model is not self._fitted:
@@ -87,8 +93,11 @@ class Engine:
         procedure = Procedure(datamodule.num_workers, on_unreadable=datamodule.on_unreadable)
         calibration = artifact.calibration
         with progress_bars() as report:
-            found = evaluate(artifact.model, pictures, calibration, procedure, report)
-        levels = (("image", found.image, self._image_metrics), ("pixel", found.pixel, self._pixel_metrics))
+            evaluation = evaluate(artifact.model, pictures, calibration, procedure, report)
+        levels = (
+            ("image", evaluation.image, self._image_metrics),
+            ("pixel", evaluation.pixel, self._pixel_metrics),
+        )
         values = {
             f"{name}_{metric}": METRICS[metric].of(level)
             for name, level, metrics in levels
@@ -98,19 +107,19 @@ class Engine:
         return {name: value for name, value in values.items() if value is not None}
 
     def predict(self, pictures: str | Path | Sequence[str | Path]) -> list[Prediction]:
-        """What the newest model of the name says of picture files, or of those in folders, sorted."""
+        """The predictions of the model that `test` uses for picture files, and for the pictures in folders (sorted)."""
         artifact = self._loaded()
         paths = [pictures] if isinstance(pictures, (str, Path)) else pictures
         calibration = artifact.calibration
-        found = []
+        predictions = []
         for path, _ in (each for given in paths for each in pictures_in(Path(given))):
             image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
             outcome = predict(artifact.model, image)
-            found.append(interpret(outcome, calibration))
-        return found
+            predictions.append(interpret(outcome, calibration))
+        return predictions
 
     def _loaded(self) -> Artifact:
-        """The model that was fitted last, or else the newest of the name."""
+        """The artifact that was fitted last, or else the newest version of `name`. Raises InvalidTraining."""
         if self._artifact is None:
             if self._name is None:
                 raise InvalidTraining("no model was fitted yet; call fit first, or give the engine the name of a model")

@@ -1,4 +1,7 @@
-"""What is set for a whole process: by a program at its start, never by an import, for hosts may differ."""
+"""Settings of the whole process.
+
+A program applies them at its start. Importing the package changes nothing, because a host program may need others.
+"""
 
 import logging
 import os
@@ -8,39 +11,42 @@ import warnings
 from PIL import Image
 
 VARIABLES = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "1000"}
-"""How long OpenMP's threads spin while they wait for each other. By default they spin for so long that they take the
-processor from the thread they wait for where cores are shared or a container has a quota: 20 times slower was measured.
-A spin count of 1,000 is about 10 us, longer than most waits. GNU's OpenMP spins at all, once threads outnumber cores,
-only with the policy ACTIVE. It reads both variables once, when torch is imported.
+"""Limits how long OpenMP's threads spin while they wait for each other.
+
+By default, on shared cores or under a container's quota, they spin so long that they take the processor from the thread
+that they wait for: 20 times slower was measured. A spin count of 1,000 takes about 10 us, longer than most waits. When
+threads outnumber cores, GNU's OpenMP spins only with the policy ACTIVE. It reads both variables once, when torch is
+imported.
 """
 
 _log = logging.getLogger(__name__)
 
 
 def prepare_process() -> None:
-    """Sets the environment and Pillow's switches for a process that is Tessera's own.
+    """Sets the environment variables and Pillow's switches of a process that runs only Tessera.
 
-    To be called before torch is imported; logs a warning where that is too late.
+    Call it before torch is imported. Later it logs a warning, because OpenMP does not read its variables again.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         warn_if_threads_spin()
         os.environ.update(VARIABLES)
-    # Float32 is computed in float32: on a GPU cuDNN would round the factors of convolutions to 10 bits.
+    # Without this, cuDNN on a GPU rounds the factors of float32 convolutions to 10 bits (TF32).
     os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     set_pillow_switches()
 
 
 def set_pillow_switches() -> None:
-    """Lifts Pillow's own limit of pixels, and silences its warnings of metadata."""
-    # Pillow has no narrower switches that hold with several threads. Its limit refuses pictures beyond 179 megapixels,
-    # whatever `max_pixels` allows; `app.decoding.limits` takes its place.
+    """Removes Pillow's own limit of pixels, and silences its warnings about metadata."""
+    # Both switches apply to the whole process, because Pillow has no narrower ones that are safe with several threads.
+    # Its limit refuses pictures of more than 179 megapixels, whatever `max_pixels` allows, and is replaced by
+    # `app.decoding.limits`.
     Image.MAX_IMAGE_PIXELS = None
-    # Pillow warns of metadata that it cannot read (TIFF tags, EXIF, animation), on which the pixels do not depend.
+    # Pillow warns about metadata that it cannot read (TIFF tags, EXIF, animation). The pixels do not depend on them.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def warn_if_threads_spin() -> None:
-    """Logs a warning if torch was imported before OpenMP's waiting was limited, which cannot be changed afterwards."""
+    """Logs a warning if torch was imported before OMP_WAIT_POLICY was set. It cannot be set after the import."""
     if "torch" in sys.modules and "OMP_WAIT_POLICY" not in os.environ:
         assignments = " ".join(f"{name}={value}" for name, value in VARIABLES.items())
         _log.warning(

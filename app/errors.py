@@ -3,7 +3,7 @@
     TesseraError
     ├── InvalidTiling            a tile size, stride, border or halo that cannot work
     ├── InvalidImage             bytes that no decoder can turn into pixels
-    │   ├── UnsupportedImage     not a picture, or of a format that is not taken
+    │   ├── UnsupportedImage     not a picture, or of a format that is not supported
     │   └── DamagedImage         a picture that is truncated or corrupt
     ├── InvalidRegion            a region of interest that does not lie within its picture
     ├── LimitExceeded
@@ -21,19 +21,20 @@
     │   ├── UnsupportedSchema    written by a newer Tessera
     │   └── GoldenMismatch       the model does not reproduce its recorded output on this machine
     ├── UnreadableRepository     the directory of models cannot be read at present
-    ├── InvalidWeights           backbone weights that do not fit, or cannot be had
-    ├── InvalidDataset           pictures that cannot be trained or evaluated on
+    ├── InvalidWeights           backbone weights that do not fit the network, or cannot be loaded
+    ├── InvalidDataset           a data set that cannot be used for training or evaluation
     ├── InvalidParameter         a parameter of a detector that cannot work
-    ├── InvalidName              a name that cannot be a model's, or whose place cannot be written to
+    ├── InvalidName              a model name that is not allowed, or whose directory cannot be written to
     ├── InvalidTraining          settings of a training that cannot work
-    ├── UnsupportedImport        a file of another program that cannot be taken over as it is
-    ├── InvalidDevice            a device that is not known, not here, or does not compute in the precision asked for
+    ├── UnsupportedImport        a file of another program that cannot be reproduced exactly
+    ├── InvalidDevice            a device that is unknown, absent, or does not support the requested precision
     ├── InsufficientMemory       work that does not fit into memory
-    ├── DeadlineExceeded         the request was not answered in its time
+    ├── DeadlineExceeded         the request was not answered within its time limit
     └── EngineStopped            the device owner is shutting down
 
-A message says what was wrong, which limit was met, and what would work. A class says all that is known of an error: the
-answers, the contract, docs/errors.md and their tests are made of it. `code` is stable: programs may compare it.
+A message says what was wrong, which limit was exceeded, and what would work. A class holds everything about its error:
+the HTTP responses, the contract, docs/errors.md and their tests use it. The first line of its docstring is the title of
+the problem in responses. `code` is stable: programs may compare it.
 """
 
 from collections.abc import Iterator
@@ -45,11 +46,11 @@ class TesseraError(Exception):
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
-    """The HTTP status of an answer with it."""
+    """The HTTP status of the response."""
     when: ClassVar[str] = ""
-    """When it is answered, for the documentation; empty: it never is."""
+    """The condition of the response, for the documentation; empty: no response has this code."""
     example: ClassVar[str] = ""
-    """A message of it, for the documentation."""
+    """An example of a message, for the documentation."""
 
 
 class InvalidTiling(TesseraError):
@@ -69,7 +70,7 @@ class InvalidImage(TesseraError):
 
 
 class UnsupportedImage(InvalidImage):
-    """The bytes are not a picture of a format that is taken."""
+    """The bytes are not a picture of a supported format."""
 
     code = "unsupported_image"
     status = 415
@@ -139,7 +140,7 @@ class Overloaded(TesseraError):
 
 
 class NotServed(TesseraError):
-    """What was asked for is not served here."""
+    """The model or version is not served."""
 
     code = "not_served"
     status = 404
@@ -150,7 +151,7 @@ class ModelNotFound(NotServed):
 
     code = "model_not_found"
     when = "no model has this name; the sentence lists those that there are"
-    example = "there is no model 'screw'; there is: demo"
+    example = "there is no model 'screw'; available: demo"
 
 
 class VersionNotFound(NotServed):
@@ -158,7 +159,7 @@ class VersionNotFound(NotServed):
 
     code = "version_not_found"
     when = "the model has no such version, or it was refused when it was loaded"
-    example = "model 'demo' has no version 7; there is: 1"
+    example = "model 'demo' has no version 7; available: 1"
 
 
 class ModelLoading(NotServed):
@@ -206,12 +207,12 @@ class UnreadableRepository(TesseraError):
 
     code = "unreadable_repository"
     status = 503
-    when = "a reload was asked for, and `models_dir` cannot be read; loaded models stay served"
+    when = "a reload was requested, and `models_dir` cannot be read; loaded models stay served"
     example = "models cannot be read: Permission denied; loaded models stay served"
 
 
 class InvalidWeights(TesseraError):
-    """Backbone weights do not fit the backbone, or cannot be had."""
+    """Backbone weights do not fit the backbone, or cannot be loaded."""
 
     code = "invalid_weights"
     status = 500
@@ -244,14 +245,14 @@ class InvalidTraining(TesseraError):
 
 
 class UnsupportedImport(TesseraError):
-    """A file of another program cannot be taken over, or not so that it would say the same here."""
+    """A file of another program cannot be imported with the same results."""
 
     code = "unsupported_import"
     status = 500
 
 
 class InvalidDevice(TesseraError):
-    """A device is not known, not in this machine, or does not compute in the precision asked for."""
+    """The device is unknown or absent, or does not support the precision."""
 
     code = "invalid_device"
     status = 500
@@ -285,7 +286,7 @@ class EngineStopped(TesseraError):
 
 
 def every_error(base: type[TesseraError] = TesseraError) -> Iterator[type[TesseraError]]:
-    """All classes of errors below `base`, each before those derived from it."""
+    """All classes derived from `base`, each before the classes derived from it."""
     for kind in base.__subclasses__():
         yield kind
         yield from every_error(kind)

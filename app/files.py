@@ -1,4 +1,4 @@
-"""Files that others may read or write at the same time: replaced as a whole, and locked."""
+"""Files that other processes may read or write at the same time: atomic replacement, and locks."""
 
 import os
 import sys
@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-if sys.platform != "win32":  # nothing is locked there, and what killed processes left is not removed
+if sys.platform != "win32":  # without fcntl nothing is locked, and files left by killed processes are not removed
     import fcntl
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write, which takes its place at the end of the `with` block.
+    """Yields the path of a temporary file beside `path`, which replaces `path` at the end of the `with` block.
 
-    A machine that stops at any time leaves the old file or the new one, whole. After an error the old one stays.
+    Creates the parent directory. If the machine stops at any time, `path` is the complete old file or the complete new
+    one. After an error the old file stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -27,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def flush(path: Path) -> None:
-    """Asks the system to write a file or directory to disk, so that a rename never outlives what it renamed."""
+    """Writes a file or directory to disk (fsync), so that after a crash no renamed file lacks its content."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -37,11 +38,11 @@ def flush(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Locks a file or directory that exists until the end of the `with` block; yields False where there are no locks.
+    """Locks an existing file or directory until the end of the `with` block; yields False where locks do not exist.
 
-    The lock is the system's (flock): it ends with the process, and only those who ask for it see it. Some file systems
-    and systems have none. Without `wait` raises BlockingIOError if another process, or another part of this one, has
-    it.
+    The lock is the system's advisory one (flock): it ends with the process, and does not stop a process that does not
+    lock. Some file systems and systems have none. Without `wait` raises BlockingIOError if another process, or another
+    call in this process, holds the lock.
     """
     if sys.platform == "win32":
         yield False
@@ -57,4 +58,4 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
         else:
             yield True
     finally:
-        os.close(descriptor)  # which unlocks
+        os.close(descriptor)  # releases the lock

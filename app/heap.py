@@ -1,20 +1,21 @@
-"""The C library's heap, which holds on to more of what a server frees than it needs."""
+"""Settings of the C library's heap, which by default keeps too much of the memory that a server frees."""
 
 import ctypes
 import os
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
-KEPT_BYTES = 2**28  # that are free, instead of being given back to the system and asked for again with every picture
-LARGE_BYTES = 2**25  # what is larger is asked of the system by itself, and given back at once; glibc's own maximum
+KEPT_BYTES = 2**28  # of free memory are kept: returned memory would be requested again for every picture
+LARGE_BYTES = 2**25  # larger blocks are mapped one by one, and unmapped when freed; glibc's own maximum
 
 
 def share_one_heap() -> bool:
-    """Lets all threads allocate from one heap, and says whether that could be set; only glibc has others.
+    """Makes all threads allocate from one heap. Returns whether that was set; False for C libraries other than glibc.
 
-    For each thread glibc makes a heap of its own, up to eight per processor, and what is freed into one is not given to
-    the others. Since features and maps of megabytes are made in one thread and freed in another, each heap grows to its
-    own peak in time. To be called before there are threads; the environment's MALLOC_ARENA_MAX has precedence.
+    By default glibc makes a heap for each thread, up to eight per processor, and no heap reuses memory that was freed
+    into another. Features and maps of megabytes are allocated in one thread and freed in another, so that each heap
+    would grow to its own peak. Call it before other threads exist. If the environment has MALLOC_ARENA_MAX, nothing is
+    changed.
     """
     if sys.platform != "linux" or "MALLOC_ARENA_MAX" in os.environ:
         return False

@@ -1,4 +1,4 @@
-"""The server: builds everything of the settings, and runs it."""
+"""The server: builds its parts from the settings, and runs them."""
 
 import asyncio
 import logging
@@ -27,10 +27,10 @@ from app.settings import Settings, unknown_variables
 from app.web import mount_page
 
 STALLED_S = 2
-"""How much longer than the grace requests are borne whose client stopped sending or reading."""
+"""Requests whose client has stopped sending or reading are cancelled this long after the grace period."""
 
 MOST_CPU_LANES = 4
-"""More pictures side by side, unless asked for, would take more memory and caches than they gain."""
+"""The default limit of lanes on a CPU: more of them cost more memory and cache than they gain."""
 
 FEWEST_DECODE_THREADS = 2
 
@@ -40,7 +40,7 @@ _request_log = logging.getLogger("tessera.request")
 
 
 def build_app(settings: Settings) -> FastAPI:
-    """The application, which starts and stops the devices' threads and loads the models while it serves already."""
+    """The application. Its lifespan starts and stops the threads of the devices; models are loaded while it serves."""
     devices = resolve_devices(settings.device)
     processors = torch.get_num_threads()
     cpu_lanes = settings.cpu_lanes or min(processors, MOST_CPU_LANES)
@@ -107,20 +107,22 @@ def build_app(settings: Settings) -> FastAPI:
 
 
 def decode_threads(devices: Sequence[torch.device], processors: int) -> int:
-    """How many threads decode: two beside a CPU that computes, and beside GPUs all processors but those of their owners
-    and the event loop, since decoding is the limit there.
+    """The number of threads that decode: two if a CPU computes.
+
+    If only GPUs compute, decoding limits the throughput: then all processors except one per GPU and one for the event
+    loop, at least two.
     """
     gpus = sum(device.type == "cuda" for device in devices)
     return FEWEST_DECODE_THREADS if gpus < len(devices) else max(FEWEST_DECODE_THREADS, processors - gpus - 1)
 
 
 def available_processors() -> int:
-    """The processors that this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Server(uvicorn.Server):
-    """Finishes requests in flight when it is stopped; those that take longer than the grace period get 503."""
+    """Finishes requests in flight when it is stopped; requests that take longer than the grace period get 503."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self._worker, self._grace_s = app.state.services.worker, settings.shutdown_grace_s
@@ -134,12 +136,12 @@ class Server(uvicorn.Server):
         super().__init__(config)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stops; asked a second time from the keyboard, at once. An end that was asked for is a success: status 0."""
+        """Stops the server; a second SIGINT stops it at once. The signal is not recorded, so the exit status is 0."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Admits nothing any more, waits, and shuts down."""
+        """Refuses new pictures, waits for the requests in flight, and shuts down."""
         self._worker.drain()
         loop = asyncio.get_running_loop()
         abort = partial(loop.run_in_executor, None, partial(self._worker.stop, finish_running=False))
@@ -149,11 +151,11 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings) -> int:
-    """Serves until SIGTERM or SIGINT, and returns 0; raises SystemExit with a line that tells why if it cannot."""
+    """Serves until SIGTERM or SIGINT, and returns 0. Raises SystemExit with the reason if it cannot serve."""
     share_one_heap()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in unknown_variables():
-        _log.warning("the environment's %s is no setting of this server, and is ignored", name)
+        _log.warning("the environment variable %s is not a setting of this server, and is ignored", name)
     if not settings.models_dir.is_dir():
         raise SystemExit(f"tessera: models_dir {settings.models_dir} is not a directory; make it, or name another")
     try:
@@ -168,14 +170,15 @@ def serve(settings: Settings) -> int:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises SystemExit with a line that tells why if there cannot be one."""
+    """A listening socket; raises SystemExit with the reason if the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise SystemExit(f"tessera: cannot listen on {host} port {port}: {error.strerror}; set others") from error
-    # Connections inherit it. asyncio does not set it for sockets made so, and then an answer's body waits for the
-    # client to acknowledge its head, which clients put off for 40 ms.
+    # Accepted connections inherit TCP_NODELAY. asyncio does not set it for sockets that do not name a protocol, as this
+    # one. Without TCP_NODELAY the body of a response waits until the client has acknowledged the headers, which
+    # clients delay by 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -186,7 +189,7 @@ def _log_request(request: RequestRecord) -> None:
         level,
         "%s %r model=%r status=%d ms=%.1f id=%s",
         request.method,
-        request.path,  # with its quotes: what a client sends cannot forge a line
+        request.path,  # repr escapes line breaks: a client cannot forge a log line
         request.model,
         request.status,
         1000 * request.seconds,

@@ -1,4 +1,4 @@
-"""Every Prometheus metric of the server: what `/metrics` and docs/metrics.md say of it."""
+"""Every Prometheus metric of the server, as `/metrics` and docs/metrics.md describe it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,14 @@ TILES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 @dataclass(frozen=True, slots=True)
 class MetricInfo:
-    """A metric, and how it is read.
+    """A metric, and how to read it.
 
-    name: as in `/metrics`, where a counter's also ends in `_total`
-    unit: what one of it is
+    name: the name in `/metrics`, which appends `_total` to the name of a counter
+    kind: the type of the metric
+    unit: the unit of the value
     help: what is measured
-    change: what it means when the value rises or falls
-    labels: by which it is divided
+    change: what a rise or a fall of the value means
+    labels: the names of the labels
     buckets: the upper bounds of a histogram's buckets
     """
 
@@ -162,8 +163,8 @@ LOAD_TIME = MetricInfo(
     (),
     LOAD_SECONDS,
 )
-LOOKS = MetricInfo(
-    "tessera_repository_looks",
+SCANS = MetricInfo(
+    "tessera_repository_scans",
     "counter",
     "looks",
     "Readings of the model repository, by result: done, or unreadable",
@@ -223,10 +224,10 @@ METRICS = (
     HEALTHY,
     LOADS,
     LOAD_TIME,
-    LOOKS,
+    SCANS,
     RELOAD_SECONDS,
     MODEL_VERSION,
     MODEL_INFO,
     MODEL_STAGES,
 )
-"""All of them, in the order in which they are documented."""
+"""All metrics, in the order of docs/metrics.md."""

@@ -1,14 +1,14 @@
-"""How long work says how far it is."""
+"""How long-running work reports its progress."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is called whenever some of the work is done."""
+    """Is called whenever a part of the work is done."""
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
-        """`done` of `total` units of a stage are done; `note` says what else is known of them."""
+        """Reports that `done` of `total` units of a stage are done; `note` adds other information, such as the loss."""
 
 
 def silent(stage: str, done: int, total: int, note: str = "") -> None:
-    """The progress of work that nobody watches."""
+    """Reports nothing."""

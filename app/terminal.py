@@ -1,4 +1,4 @@
-"""What the command line tells people: words and progress on standard error; results go to standard output."""
+"""Messages and progress of the command line, on standard error. Results go to standard output."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,19 +19,19 @@ LINE_S = 30.0
 console = Console(stderr=True, highlight=False)
 
 
-def complain(message: str) -> None:
-    """Says on the terminal what went wrong."""
+def print_error(message: str) -> None:
+    """Prints an error message."""
     console.print("[bold red]error:[/]", Text(message), soft_wrap=True)
 
 
-def say_skipped(path: Path, reason: str) -> None:
-    """Says on the terminal that a picture is left out, and why."""
+def print_skipped(path: Path, reason: str) -> None:
+    """Prints that a picture is left out, and the reason."""
     console.print("[yellow]left out:[/]", Text(f"{path}: {reason}"), soft_wrap=True)
 
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Bars on the terminal, one for each stage of the work; in a log, which cannot be redrawn, a line now and then."""
+    """Yields a Progress that draws a bar for each stage, or prints lines to a log, which cannot be redrawn."""
     if not console.is_terminal:
         yield Lines()
         return
@@ -49,11 +49,11 @@ def progress_bars() -> Iterator[Progress]:
 
 
 class Lines:
-    """Progress in lines: the first and the last word of each stage, and one every `LINE_S` seconds."""
+    """Prints progress as lines: the first and the last report of each stage, and one every `LINE_S` seconds."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._began: dict[str, tuple[float, int]] = {}  # when each stage began, and how much of it was done then
+        self._began: dict[str, tuple[float, int]] = {}  # by stage: time of its first report, units done then
         self._last_s = clock()
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:

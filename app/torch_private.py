@@ -1,6 +1,6 @@
 """Every use of torch that is not part of its documented interface, so that a new release is checked in one place.
 
-Tried with torch 2.10 to 2.13; `tests/test_torch_private.py` fails where one of these has changed.
+Tested with torch 2.10 to 2.13; `tests/test_torch_private.py` fails if one of these functions has changed.
 """
 
 import platform
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-TRIED = ("2.10", "2.11", "2.12", "2.13")
-"""The releases of torch with which all of this was tried."""
+TESTED_VERSIONS = ("2.10", "2.11", "2.12", "2.13")
+"""The releases of torch with which this module was tested."""
 
 
 def int8_product(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
-    """left [n,K] int8 times right [K,m] int8, in `out` [n,m] int32."""
+    """The product of left [n,K] int8 and right [K,m] int8, written to `out` [n,m] int32."""
     return torch._int_mm(left, right, out=out)
 
 
@@ -29,22 +29,22 @@ def multiplies_bfloat16() -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
-def changes(tensor: Tensor) -> int:
-    """A number that grows with every change of the tensor in place; always 0 for tensors made in inference mode."""
+def change_count(tensor: Tensor) -> int:
+    """A number that grows with every in-place change of the tensor; always 0 for tensors made in inference mode."""
     return 0 if tensor.is_inference() else tensor._version
 
 
 def fused_kernels_exist() -> bool:
     """Whether this build of torch has oneDNN's fused convolutions for this processor."""
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it so
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # not annotated
     return x86 and available and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 def packed_weight(weight: Tensor, geometry: Sequence[object], source: Sequence[int], *, transposed: bool) -> Tensor:
-    """A convolution's weight in the layout that oneDNN computes with for inputs of the size `source`, [n,C,h,w].
+    """A convolution's weight in the memory layout that oneDNN uses for inputs of the size `source`, [n,C,h,w].
 
-    `geometry` is padding, (output padding, if it is transposed,) stride, dilation and groups.
+    `geometry`: padding, output padding (only if transposed), stride, dilation, groups.
     """
     ops = torch.ops.mkldnn
     pack = ops._reorder_convolution_transpose_weight if transposed else ops._reorder_convolution_weight
@@ -61,7 +61,7 @@ def fused_convolution(
     relu: bool = False,
     transposed: bool = False,
 ) -> Tensor:
-    """The convolution of x; with `relu` negatives become 0. For `geometry` see `packed_weight`."""
+    """The convolution of x; `relu` replaces negative values by 0. For `geometry` see `packed_weight`."""
     ops = torch.ops.mkldnn
     kernel = ops._convolution_transpose_pointwise if transposed else ops._convolution_pointwise
     y: Tensor = kernel(x, weight, bias, *geometry, "relu" if relu else "none", [], "")
@@ -78,7 +78,7 @@ def fused_convolution_and_addition(
     relu: bool,
     in_place: bool,
 ) -> Tensor:
-    """The convolution of x, plus `add`, which `in_place` overwrites with the result."""
+    """The convolution of x plus `add`; `relu` replaces negative values by 0. `in_place` writes the result to `add`."""
     ops = torch.ops.mkldnn
     after: tuple[object, ...] = ("add", 1.0, "relu" if relu else None, [], "")
     if in_place:

@@ -12,7 +12,7 @@ C = TypeVar("C")
 B = TypeVar("B")
 
 REPETITIONS = 3
-CLEAR = 1.3
+CLEAR_LOSS_RATIO = 1.3
 """A challenger that takes this many times as long as the champion in its first run is not measured again."""
 
 
@@ -32,7 +32,9 @@ def rank(
     gain: float,
     clock: Callable[[], float] = perf_counter,
 ) -> list[Trial[C]]:
-    """The candidates that were measured, the fastest first. `seconds` runs once what `build` made, and measures it.
+    """The measured candidates: the champion first, then the others, the fastest first.
+
+    `build` makes a candidate ready to run; `seconds` runs the built candidate once, and returns the time.
 
     The champion and a challenger run in turn, so that other load affects both, and the best run of each counts. A
     challenger becomes the champion if it takes at most the share `gain` of the champion's time. At most two candidates
@@ -60,10 +62,10 @@ def rank(
 
 
 def _duel(one: B, other: B, seconds: Callable[[B], float], is_spent: Callable[[], bool]) -> tuple[float, float]:
-    """The best seconds of each. Both run in turn; fewer times if the budget is spent or `other` clearly loses."""
+    """The shortest time of each. Both run in turn, fewer times if the budget is spent or `other` clearly loses."""
     one_s, other_s = seconds(one), seconds(other)
     for _ in range(REPETITIONS - 1):
-        if is_spent() or other_s > CLEAR * one_s:
+        if is_spent() or other_s > CLEAR_LOSS_RATIO * one_s:
             break
         one_s, other_s = min(one_s, seconds(one)), min(other_s, seconds(other))
     return one_s, other_s

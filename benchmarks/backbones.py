@@ -1,14 +1,14 @@
-"""How good the backbone that comes with the program is, beside another one and beside random weights.
+"""Quality and speed of the backbones that come with the program, beside another backbone and random weights.
 
     python -m benchmarks.backbones --root ../shared/data/kolektorsdd --weights ../shared/weights/FILE
 
-PaDiM and PatchCore in the settings of `benchmarks.kolektorsdd`, once a seed, which draws PaDiM's channels and the
-coreset's first patch. Only the backbone differs. The speed is that of the network alone on tiles of 256 x 256, taken
-in turn.
+PaDiM and PatchCore run with the settings of `benchmarks.kolektorsdd`, once per seed. The seed decides PaDiM's channels
+and the coreset's first patch. Only the backbone differs. The speed is that of the network alone on tiles of 256 x 256;
+the networks are timed in turn.
 
-Of random weights there are two: `random` draws all (He et al. 2015), and in `identities` the residual branches end in
-zeros besides, so that little more than random filters of 7 x 7 pixels is left. `--distilled` are files of
-`tessera backbone train`, such as the snapshots of one: so a curve is measured.
+There are two networks with random weights. In `random` all weights are drawn (He et al. 2015). In `identities` the
+residual branches also end in zeros, so that little more than random filters of 7 x 7 pixels remains. `--distilled`
+takes files of `tessera backbone train`; the snapshots of one training give a learning curve.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="*", choices=known, default=list(known))
     parser.add_argument("--distilled", type=Path, nargs="*", default=[], help="files of `tessera backbone train`")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--name", default="backbones", help="of the file of results")
+    parser.add_argument("--name", default="backbones", help="the name of the results file")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
         backbones = {name: _backbone(name, given.weights, Path(folder)) for name in given.networks}
@@ -91,7 +91,7 @@ def _distilled(path: Path) -> Backbone:
 
 
 def _summary(runs: list[dict[str, object]]) -> dict[str, object]:
-    """Means, and what they are of."""
+    """The mean AUROC of the pictures and of the pixels, and the values of all runs."""
     summary: dict[str, object] = {}
     for name in ("image_auroc", "pixel_auroc"):
         values = [float(str(run[name])) for run in runs]

@@ -1,12 +1,14 @@
-"""The coreset of PatchCore: time against anomalib's, and how well it covers against plain greedy.
+"""The coreset of PatchCore: its time beside anomalib's, and its coverage beside that of plain greedy selection.
 
     .venv-parity/bin/python -m benchmarks.coreset --root ../shared/data/kolektorsdd --weights ../shared/weights/FILE
 
-409,600 patches of 40 pictures (see kolektorsdd.py), of which 1 % are selected. In turn, three times: this project's
-selection, whole, and anomalib's for 30 and for 130 centres. Anomalib's passes over all patches are alike, one a centre,
-so that the difference gives the time of a pass, and the two together that of the whole; `--whole` runs it, too.
-The radius is the largest distance of a patch to the nearest centre, in float64; the reference for it is the definition
-of farthest-first traversal, a pass a centre over all patches as they are, from the same first patch.
+1 % of 409,600 patches of 40 pictures (see `benchmarks/kolektorsdd`) are selected. Three rounds run, in turn, this
+project's whole selection, and anomalib's for 30 and for 130 centres. anomalib makes one pass over all patches per
+centre, and all passes take the same time. So the difference of the two gives the time of a pass, and both together
+give the projected time of the whole selection. `--whole` also runs that.
+
+The radius is the largest distance of a patch to its nearest centre, in float64. Its reference is the definition of
+farthest-first traversal: one pass per centre over all patches, from the same first patch.
 """
 
 from statistics import median
@@ -59,7 +61,7 @@ def main() -> None:
 
 
 def _anomalib(patches: Tensor, count: int) -> tuple[float, Tensor]:
-    """Seconds and choice of anomalib's selection of `count` patches."""
+    """The seconds of anomalib's selection of `count` patches, and the selected rows."""
     from anomalib.models.components.sampling import KCenterGreedy
 
     torch.manual_seed(0)

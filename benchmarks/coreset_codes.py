@@ -1,9 +1,9 @@
-"""The coreset of PatchCore by codes (`app/detectors/coded_points.py`) and without them, in turn.
+"""The time of PatchCore's coreset with codes (`app/detectors/coded_points.py`) and without, measured in turn.
 
     python -m benchmarks.coreset_codes --root ../shared/data/kolektorsdd --weights ../shared/weights/FILE
 
-Patches are drawn from those of 12 pictures of 1024 x 1024 pixels, 196,608 in all. The rows chosen are compared as sets:
-two that float32 cannot tell apart may come in another order.
+Patches are drawn from the 196,608 patches of 12 pictures of 1024 x 1024 pixels. The chosen rows are compared as sets,
+because rows with equal float32 distances may be chosen in another order.
 """
 
 from statistics import median

@@ -1,7 +1,8 @@
-"""Decoders that could take Pillow's place: each from bytes to [C,H,W] uint8, contiguous, after the checks of `decode`.
+"""Decoders that could replace Pillow: from bytes to contiguous [C,H,W] uint8, after the checks of `decode`.
 
-Contract: `make(grey)` returns the decoder of grey or of RGB pictures, and raises `ImportError` if its package is not
-installed. The checks are those that `app.decoding.decode` makes before any pixel: header, limits, EXIF, CRCs of a PNG.
+Contract: each function takes `grey`, returns the decoder of grey or of RGB pictures, and raises ImportError if its
+package is not installed. The checks are those that `app.decoding.decode` makes before it decodes pixels: header,
+limits, EXIF, CRCs of a PNG.
 """
 
 import sys
@@ -23,7 +24,7 @@ _BAND_PIXELS = 1 << 16
 
 
 def check(data: bytes) -> None:
-    """The checks of `decode` that need no pixel."""
+    """The checks of `decode` that need no pixels."""
     if open_picture(data, max_pixels=MAX_PIXELS).format == "PNG":
         png.verify(data)
 
@@ -34,7 +35,7 @@ def tessera(grey: bool) -> Decoder:
 
 
 def simplejpeg(grey: bool) -> Decoder:
-    """libjpeg-turbo; pixels of four bytes, since numpy separates those faster than pixels of three."""
+    """libjpeg-turbo; pixels have four bytes, because numpy splits them into channels faster than pixels of three."""
     import simplejpeg
 
     read = partial(simplejpeg.decode_jpeg, colorspace="GRAY" if grey else "RGBX")
@@ -63,14 +64,14 @@ def imagecodecs_spng(grey: bool) -> Decoder:
 
 
 def pyspng(grey: bool) -> Decoder:
-    """libspng, of pyspng-seunglab or of pyspng."""
+    """libspng, in pyspng-seunglab or in pyspng."""
     import pyspng
 
     return _checked(lambda data: _planes(pyspng.load(data)))
 
 
 def opencv(grey: bool) -> Decoder:
-    """libjpeg-turbo or libpng; OpenCV's own `split`, which is faster than numpy's copy."""
+    """libjpeg-turbo or libpng; the channels are split by OpenCV, which is faster than numpy's copy."""
     import cv2
 
     cv2.setNumThreads(1)

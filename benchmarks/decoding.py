@@ -1,16 +1,17 @@
-"""Decoders beside `app.decoding.decode`: processor time from the bytes of a JPEG or PNG to contiguous [C,H,W] uint8.
+"""Other decoders beside `app.decoding.decode`: processor time from JPEG or PNG bytes to contiguous [C,H,W] uint8.
 
     .venv/bin/python -m benchmarks.decoding --root ../shared/data/kolektorsdd
 
-Pictures are a defective one of KolektorSDD, resized, and a drawn one of the demo's surface, as RGB and as grey; the
-picture of KolektorSDD is grey, so that its three channels are equal. First the pixels are compared with those of
-`decode`: PNG must agree, JPEG's largest difference is reported. Then all decoders run in turn. Decoders that are not
-installed are left out. "Parts" are steps of `decode`: the checks before any pixel, Pillow's decoding, and the planes;
-and inflating the pixels of a PNG alone with other libraries.
+There are two pictures, each as RGB and as grey: a defective picture of KolektorSDD, resized, and a drawn picture of
+the demo's surface. The picture of KolektorSDD is grey, so its three channels are equal. First the pixels are compared
+with those of `decode`: those of a PNG must agree; of a JPEG the largest difference is reported. Then all decoders run
+in turn. Decoders that are not installed are left out. "Parts" are the steps of `decode` (the checks before decoding,
+Pillow's decoding, and the split into channels), and the inflation of a PNG's pixels by other libraries.
 
-Seconds are the median processor time of one thread, which excludes the time that other programs of the machine take.
-"Beside" is the processor time that a second thread, of Python alone, gets during decodes, over that of the decodes:
-about 1 if the decoder releases the GIL, and about 0.3 if it holds the GIL and releases it only between decodes.
+Seconds are the median processor time of one thread, which excludes the time of other programs. "Beside" is the
+processor time that a second thread, which runs only Python code, gets during decodes, divided by the time of the
+decodes: about 1 if the decoder releases the GIL, and about 0.3 if it holds the GIL and releases it only between
+decodes.
 """
 
 import io
@@ -52,12 +53,12 @@ ENCODINGS: dict[str, dict[str, object]] = {
 AT_4096 = "png-6", "jpeg-420", "jpeg-420-progressive"
 BESIDE_A_THREAD = "png-6", "jpeg-420"
 CALLS_BESIDE = 10
-SWITCH_S = 1e-5  # how long a thread waits for the GIL before it asks for it; 5 ms would hide short decodes
+SWITCH_S = 1e-5  # the wait of a thread before it requests the GIL; Python's 5 ms would hide short decodes
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An encoded picture, square, and its edge in pixels."""
+    """An encoded square picture. `size` is its edge in pixels."""
 
     name: str
     encoding: str
@@ -129,7 +130,7 @@ def _installed(file: File) -> Iterator[tuple[str, Decoder]]:
 
 
 def _differences(file: File, decoders: dict[str, Decoder]) -> dict[str, int]:
-    """The largest difference of a value from that of `decode`; asserts that it is 0 for PNG."""
+    """For each decoder the largest difference of a pixel value from that of `decode`; asserts that it is 0 for PNG."""
     expected = decoders["tessera"](file.data)
     largest = {}
     for name, decoder in decoders.items():
@@ -186,7 +187,7 @@ def _timed(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, flo
 
 
 def _beside(call: Callable[[], object]) -> float:
-    """Processor time that a thread of Python gets during calls, over the time of the calls."""
+    """The processor time that a thread of Python code gets during calls, divided by the processor time of the calls."""
     ended = Event()
 
     def spin() -> None:

@@ -1,10 +1,10 @@
-"""Whether small pictures wait for a huge one: their latency on an idle server, and with 8192 x 8192 pixels in flight.
+"""The latency of small pictures on an idle server, and with a picture of 8192 x 8192 pixels in flight.
 
     .venv-bench/bin/python -m benchmarks.fairness --root DIR --weights FILE --work DIR [--rows stfpm]
 
-Pictures are those of the throughput benchmark, and models its own without their resizing: the huge picture has 1,024
-tiles of 256, and a small one 4. One client posts 512 x 512 pictures, first alone, then while another client posts the
-huge one, again and again; in turn, round after round, on one server.
+Pictures and models are those of the throughput benchmark, but the models do not resize pictures: the huge picture has
+1,024 tiles of 256 x 256 pixels, and a small one 4. In each round one client posts pictures of 512 x 512 pixels, first
+alone, then while another client posts the huge picture repeatedly. All rounds use one server.
 """
 
 import io
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _unresized(name: str, work: Path) -> Path:
-    """A folder like `work` with the same model for pictures as they are: anomalib's bring all of them to one size."""
+    """A folder like `work` with the same model without resizing; the models of anomalib resize all pictures."""
     folder = work / "unresized"
     repository = ModelRepository(folder / name / MODELS)
     if not any(entry.name == name for entry in repository.entries()):
@@ -78,7 +78,7 @@ def _scaled(path: Path, size: tuple[int, int], format: str) -> bytes:
 
 
 def _round(server: Server, small: Sequence[bytes], huge: bytes, requests: int) -> dict[str, float]:
-    """Latencies of small pictures without and with a huge one in flight, in seconds."""
+    """The latencies of small pictures without and with a huge picture in flight, in seconds."""
     idle = load(server, small, 1, requests)
     stop, huge_s, failures = Event(), [], []
 
@@ -96,7 +96,7 @@ def _round(server: Server, small: Sequence[bytes], huge: bytes, requests: int) -
     thread.start()
     seconds: list[float] = []
     pictures = cycle(small)
-    # Until the huge picture was answered at least once, so that all of its stages are met.
+    # Ends after the huge picture was answered at least once, so that all of its stages are measured.
     while len(seconds) < requests or (not huge_s and not failures):
         seconds += load(server, [next(pictures)], 1, 1).seconds
     stop.set()

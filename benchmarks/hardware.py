@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""The hardware and the versions of a measurement, and the file of its results."""
 
 import json
 import platform
@@ -12,7 +12,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def describe() -> dict[str, object]:
-    """Processor, threads and versions."""
+    """The date, processor, cores, threads, GPU and versions."""
     info = Path("/proc/cpuinfo")
     names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
     return {
@@ -35,7 +35,7 @@ def _version(name: str) -> str | None:
 
 
 def write(name: str, result: dict[str, object]) -> Path:
-    """Writes a result beside where it was measured on, under a name with the date; prints it, too."""
+    """Writes a result with the hardware to a JSON file, and prints it. The file's name has the date and `name`."""
     content = json.dumps({"hardware": describe(), **result}, indent=2)
     path = RESULTS / f"{date.today().isoformat()}-{name}.json"
     path.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Patches of real pictures, as PatchCore sees them."""
+"""Embeddings of patches of real pictures, as PatchCore computes them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from app.tiling import Size, Tiling
 
 
 def embeddings(pictures: Sequence[Path], weights: Path, size: Size) -> Tensor:
-    """The embeddings of all patches of the pictures, resized to `size`, in tiles of 256 pixels: [N,384]."""
+    """The embeddings of all patches of the pictures, [N,384]. Pictures are resized to `size`; tiles have 256 pixels."""
     detector = Patchcore("resnet18")
     load_weights(detector.backbone, weights)
     model = TiledModel(detector, Preprocessing(size), Tiling(tile_size=256, stride=256))

@@ -1,9 +1,9 @@
-"""What half precision costs in quality: AUROC and maps of the precision that is chosen by itself, beside float32.
+"""The quality of half precision: AUROC and maps of the precision that `auto` chooses, beside float32.
 
     .venv-bench/bin/python -m benchmarks.precision --root DIR --weights FILE --work DIR [--rows stfpm]
 
-All test pictures of KolektorSDD, with the models of the throughput benchmark; AUROC is exact, over all pixels of maps
-of 512 x 512.
+All test pictures of KolektorSDD are predicted with the models of the throughput benchmark. AUROC is exact, over all
+pixels of maps of 512 x 512 pixels.
 """
 
 import subprocess
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _compared(exact: TiledModel, chosen: TiledModel, root: Path) -> dict[str, object]:
-    """AUROC of both, and how far their maps are apart, as a share of each map's largest value."""
+    """AUROC of both models, and the largest difference of their maps, as a share of each map's largest value."""
     tests, models = testing_pictures(root), {"float32": exact, "auto": chosen}
     scores: dict[str, list[float]] = {name: [] for name in models}
     maps: dict[str, list[NDArray[np.float32]]] = {name: [] for name in models}

@@ -1,9 +1,9 @@
-"""What bfloat16 costs a well trained model: AUROC and maps of Reverse Distillation beside float32.
+"""The quality of bfloat16 for a well trained model: AUROC and maps of Reverse Distillation beside float32.
 
     python -m benchmarks.precision_trained --root DIR --weights FILE
 
-Trained as `benchmarks.kolektorsdd` trains it (20 epochs of 60 pictures), where the throughput benchmark's models are
-trained for minutes only; the same network runs all test pictures in both precisions.
+The model is trained as in `benchmarks.kolektorsdd` (20 epochs of 60 pictures); the throughput benchmark's models are
+trained only for minutes. The same network runs all test pictures in both precisions.
 """
 
 from dataclasses import replace
@@ -45,7 +45,7 @@ def main() -> None:
 def _tested(model: TiledModel, precision: Precision, root: Path) -> tuple[dict[str, float], list[NDArray[np.float32]]]:
     tile = SETTING.tile, SETTING.tile
     network = build_network(trace(model.detector.eval()), Candidate(precision, "fused"), tile)
-    model = model.executed(replace(model.execution, network=network))
+    model = model.with_execution(replace(model.execution, network=network))
     tests = testing_pictures(root)
     scores, maps = predictions(model, tests, SETTING.size)
     return aurocs(tests, scores, maps, SETTING.size), maps

@@ -1,4 +1,4 @@
-"""anomalib, the reference, beside a CPU build of torch."""
+"""Imports anomalib, the reference library, also beside a CPU build of torch."""
 
 import warnings
 from pathlib import Path
@@ -9,12 +9,12 @@ from safetensors.torch import load_file
 
 
 def import_anomalib() -> None:
-    """Imports anomalib without its own warnings; raises ImportError where it is not installed."""
+    """Imports anomalib and silences its warnings; raises ImportError if anomalib is not installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             import torchvision
-        except RuntimeError:  # its wheel does not fit a CPU build of torch, and lacks its operators there
+        except RuntimeError:  # torchvision's wheel lacks its operators beside a CPU build of torch
             torch.library.define("torchvision::nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
             torch.library.define("torchvision::qnms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
             import torchvision  # noqa: F401
@@ -27,9 +27,9 @@ CLASSES = {"padim": "Padim", "patchcore": "Patchcore", "stfpm": "Stfpm", "revers
 
 
 def anomalib_module(name: str, size: tuple[int, int], weights: Path, **options: object) -> Any:
-    """anomalib's Lightning module for a detector, with a ResNet-18's weights from a file: no hub is asked.
+    """anomalib's Lightning module of a detector, with a ResNet-18's weights from a file and not from a hub.
 
-    Pictures are resized to `size`, antialiased.
+    Its pre-processor resizes pictures to `size`, with antialiasing.
     """
     import timm
     from anomalib import models

@@ -1,10 +1,10 @@
-"""What requests wait for while versions of their model are loaded beside them.
+"""The latency of requests while new versions of their model are loaded.
 
     python -m benchmarks.reloading
 
-Four clients post pictures of 1024 x 1024 to the demo model, first alone, then while a copy of it after the other is
-renamed into the repository and asked for with `POST /v1/models/demo/reload`; in turn, round after round, on one server.
-Every answer must be a prediction.
+In each round four clients post pictures of 1024 x 1024 pixels to the demo model: first alone, then while copies of the
+model are added. Each copy is renamed into the repository as the next version, and `POST /v1/models/demo/reload` loads
+it. All rounds use one server. Every response must be a prediction.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _versions(repository: Path) -> Iterator[int]:
-    """Puts the next version of the model into its place, again and again, and withdraws the one before."""
+    """Adds the next version of the model at each step, and yields its number; then removes the previous version."""
     for version in count(2):
         made = repository / f".{version}"
         shutil.copytree(repository / NAME / str(version - 1), made)
@@ -58,7 +58,7 @@ def _versions(repository: Path) -> Iterator[int]:
 
 
 def _round(server: Server, pictures: Sequence[bytes], requests: int, versions: Iterator[int]) -> dict[str, float]:
-    """Latencies without and with versions that are loaded, in seconds."""
+    """The latencies without and with versions being loaded, in seconds."""
     idle = load(server, pictures, CLIENTS, requests)
     stop, loads, failures = Event(), [], []
 

@@ -1,12 +1,13 @@
-"""The search of PatchCore's memory bank: time against all distances, and what the bounds leave over.
+"""The search of PatchCore's memory bank: its time beside that of all distances, and the rows that its bounds leave.
 
     .venv-parity/bin/python -m benchmarks.search --root ../shared/data/kolektorsdd --weights ../shared/weights/FILE
 
-Banks of 10,000 and 50,000 patches, selected by the coreset from 30 training pictures; queries are the 16,384 patches of
-a test picture without and one with a defect, 1024 x 1024 pixels each. First the answers are compared: those of `exact`
-with the nearest rows in float64 (of every 16th patch) and with all distances in float32, those of `approximate` with
-exact ones. Then all are timed in turn, the pictures together; figures are per picture, and the smallest of the rounds.
-"Left" are the rows whose bound does not exceed the distance of the best row by the bounds.
+The coreset selects banks of 10,000 and 50,000 patches from 30 training pictures. Queries are the patches of two test
+pictures of 1024 x 1024 pixels, one without and one with a defect: 16,384 per picture. First the results are compared:
+those of `exact` with the nearest rows in float64 (of every 16th patch) and with all distances in float32, those of
+`approximate` with exact ones. Then all searches are timed in turn, on both pictures. Figures are per picture, and the
+smallest of the rounds. "Left" are the rows whose bound does not exceed the true distance of the row with the smallest
+bound.
 """
 
 from collections.abc import Callable
@@ -38,7 +39,7 @@ def main() -> None:
     chosen = [next(picture.path for picture in tested if (picture.mask is None) == good) for good in (True, False)]
     queries = embeddings(chosen, given.weights, SIZE).chunk(2)
     patches = embeddings(data.train_pictures()[:TRAINING], given.weights, SIZE)
-    coreset = patches[k_center_greedy(patches, max(BANKS))].clone()  # whose beginning is the coreset of fewer
+    coreset = patches[k_center_greedy(patches, max(BANKS))].clone()  # its first rows are a smaller coreset
     del patches
     with torch.inference_mode():
         banks = {f"bank_{rows}": _compare(coreset[:rows].clone(), list(queries)) for rows in BANKS}
@@ -72,10 +73,10 @@ def _compare(bank: Tensor, pictures: list[Tensor]) -> dict[str, object]:
 
 
 def _agreement(bank: Tensor, queries: Tensor, exact: BankSearch, approximate: BankSearch) -> dict[str, object]:
-    """Asserts that exact answers are right; the share of approximate ones that are, and by how much others are off."""
+    """Asserts that exact results are right. Returns the shares of equal rows, and the errors of approximate results."""
     distances, index = exact.nearest(queries)
     expected = nearest(queries, bank)
-    assert (distances <= expected[0]).all()  # less where the rounding of all distances prefers another row
+    assert (distances <= expected[0]).all()  # less if rounding makes `nearest` prefer another row
     torch.testing.assert_close(distances, expected[0], rtol=1e-5, atol=0)
     true = torch.cdist(queries[::16].double(), bank.double()).amin(1)
     torch.testing.assert_close(distances[::16].double(), true, rtol=1e-5, atol=0)

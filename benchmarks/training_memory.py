@@ -1,10 +1,10 @@
-"""Peak memory of training PatchCore, by the number of pictures: it must not grow with it.
+"""Peak memory of training PatchCore on few and on many pictures: it must not grow with their number.
 
     python -m benchmarks.training_memory --weights WEIGHTS [--counts 200 2000] [--folder FOLDER]
 
-Pictures of 1024 x 1024 pixels, cut from surfaces that this project draws, tiles of 256, a ResNet-18, a coreset
-of 0.1 % from the default store of 1 GiB. `tessera train` runs as a command; the memory of its process and of those that
-decode pictures for it is sampled twice a second, as the share that is theirs alone and of what they share (PSS).
+Pictures of 1024 x 1024 pixels are cut from surfaces that this project draws. The tiles have 256 pixels, the backbone is
+a ResNet-18, and the coreset is 0.1 % of the default store of 1 GiB. `tessera train` runs as a command. The memory of
+its process and of its decoding workers is sampled twice a second, as the proportional set size (PSS).
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--counts", type=int, nargs=2, default=(200, 2000))
-    parser.add_argument("--folder", type=Path, default=None, help="where pictures are put for the time of the run")
+    parser.add_argument("--folder", type=Path, default=None, help="the folder of the temporary pictures")
     given = parser.parse_args()
     few, many = (_measure(count, given.weights, given.folder) for count in given.counts)
     growth = round(float(many["peak_gib"]) / float(few["peak_gib"]) - 1, 4)

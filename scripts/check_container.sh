@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Builds the image, runs it as docker-compose.yml does, and checks that it gets healthy, answers a picture, refuses what
-# is none, and stops in under 10 s. Arguments go to the build: scripts/check_container.sh --build-arg TORCH_INDEX=
+# Builds the image, runs it as docker-compose.yml does, and checks that it becomes healthy, answers a picture, refuses a
+# file that is no picture, and stops in under 10 s. Arguments are passed to the build:
+# scripts/check_container.sh --build-arg TORCH_INDEX=
 #
 # From the environment:
 #   CONTAINER_ENGINE  docker or podman; by default the first of them that works
-#   BASE              the base image, if not the Dockerfile's
+#   BASE              the base image; by default the Dockerfile's
 #   MODELS_DIR        a model repository with a model `demo`; by default models
-#   NETWORK           host, where containers cannot have a network of their own
+#   NETWORK           host, if containers cannot have their own network
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly image=tessera:check name=tessera-check-$$ picture=examples/defect.png
-readonly ready_s=120 stop_s=10 # how long it may take
+readonly ready_s=120 stop_s=10 # time limits to become ready, and to stop
 engine='' port='' started=false
 
 main() {
@@ -47,7 +48,7 @@ main() {
     report "$picture is ${BASH_REMATCH[1]}"
 
     begin
-    post <(head -c 2097152 /dev/zero) # over 1 MiB: waits in /tmp
+    post <(head -c 2097152 /dev/zero) # over 1 MiB: stored in /tmp
     [[ $status == 415 ]] || fail "2 MiB of zeros got $status instead of 415: $body"
     report "2 MiB of zeros are refused"
 
@@ -84,7 +85,7 @@ find_port() {
 ready() { request --fail --output /dev/null "http://127.0.0.1:$port/readyz" 2>/dev/null; }
 
 healthy() {
-    if [[ $engine == *podman ]]; then # only systemd makes podman run health checks by itself
+    if [[ $engine == *podman ]]; then # podman runs health checks by itself only with systemd
         "$engine" healthcheck run "$name" >/dev/null 2>&1
     else
         [[ $("$engine" inspect --format '{{.State.Health.Status}}' "$name") == healthy ]]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs Chromium from Debian's packages, for the tests of the page, unless a browser is there.
+# Installs Chromium from Debian's packages, for the tests of the page, unless a browser is installed.
 set -euo pipefail
 if command -v chromium google-chrome > /dev/null; then
     exit 0

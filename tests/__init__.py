@@ -1,4 +1,4 @@
-"""The tests, which run as a program of their own."""
+"""The tests. Their process is prepared as that of the program is."""
 
 import os
 

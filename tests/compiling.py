@@ -1,6 +1,6 @@
-"""Searching on a GPU that is not there: `python -m tests.compiling 80` does it for one of compute capability 8.0.
+"""Compiles the search's Triton kernels for a GPU that is absent: `python -m tests.compiling 80` for capability 8.0.
 
-Triton compiles for it as for any. Kernels that are started find row 0.
+No kernel runs: a launch only sets its int64 tensors, the row numbers, to 0.
 """
 
 import sys
@@ -13,11 +13,11 @@ from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
 SHARED_KIB = {80: 163, 86: 99, 89: 99, 90: 227, 100: 227}
-"""What a block may have on chip, by compute capability."""
+"""Shared memory of a block in KiB, by compute capability."""
 
 
 class AbsentGpu(DriverBase):  # type: ignore[misc]  # Triton has no types
-    """Of a compute capability; what fits no such GPU is refused as there."""
+    """A driver of a GPU of a compute capability. Triton refuses kernels that exceed its shared memory."""
 
     def __init__(self, capability: int) -> None:
         self._target = GPUTarget("cuda", capability, 32)
@@ -58,7 +58,7 @@ def _start(*arguments: object) -> None:
 
 
 def main() -> None:
-    """Fails where kernels do not compile or fit, or compile again for queries of another number or place."""
+    """Fails if a kernel does not compile or fit, or compiles again for another number or memory offset of queries."""
     runtime.driver.set_active(AbsentGpu(int(sys.argv[1])))
     from app.detectors.grouped_search import GroupedSearch
     from app.detectors.search_kernels import group_minima, nearest_in_groups
@@ -71,8 +71,8 @@ def main() -> None:
         before = compiled()
         for count in (1, 16, 1000):
             memory = torch.randn(count * channels + 1)
-            for place in (0, 1):
-                search.nearest(memory[place : place + count * channels].view(count, channels))
+            for offset in (0, 1):
+                search.nearest(memory[offset : offset + count * channels].view(count, channels))
         assert compiled() == before, f"{rows} x {channels}"
 
 

@@ -20,7 +20,7 @@ RECORD = ModelRecord("held-out-normal", 3, 0.05, "surface", 4, "random", metrics
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `gpu` run wherever there is one."""
+    """Skips tests marked `gpu` where there is no CUDA device."""
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
@@ -41,7 +41,7 @@ def normal_picture() -> Picture:
 
 @pytest.fixture(scope="session")
 def defect_picture() -> Picture:
-    """The same with a stain of 16 x 24 pixels at (40, 100)."""
+    """`normal_picture` with a red stain, 16 pixels high and 24 wide, whose top left corner is at (40, 100)."""
     picture = draw_surface(1000)
     picture[40:56, 100:124] = (255, 0, 0)
     return picture
@@ -49,19 +49,19 @@ def defect_picture() -> Picture:
 
 @pytest.fixture(scope="session")
 def defect_png(defect_picture: Picture) -> bytes:
-    """The picture with a defect, as a file."""
+    """`defect_picture` as a PNG file."""
     return _png(defect_picture)
 
 
 @pytest.fixture(scope="session")
 def normal_png(normal_picture: Picture) -> bytes:
-    """The picture without one."""
+    """`normal_picture` as a PNG file."""
     return _png(normal_picture)
 
 
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model repository with `patchcore` 1 and 2, which take pictures as they are, and `padim` 1, which resizes."""
+    """A model repository: versions 1 and 2 of `patchcore` do not resize pictures; version 1 of `padim` does."""
     repository = ModelRepository(tmp_path_factory.mktemp("models"))
     torch.manual_seed(0)
     tiling = Tiling(tile_size=64, stride=32)
@@ -75,7 +75,7 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def large_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model repository with a `patchcore` for large pictures: tiles of 256 pixels side by side."""
+    """A model repository with one `patchcore` for large pictures: tiles of 256 pixels without overlap."""
     repository = ModelRepository(tmp_path_factory.mktemp("large"))
     patchcore = Patchcore("resnet18", ("layer1",), coreset_sampling_ratio=0.05, num_neighbors=1)
     write_artifact(_trained(patchcore, None, Tiling(tile_size=256)), repository, "patchcore", RECORD)
@@ -84,7 +84,7 @@ def large_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tiny_model(models_dir: Path) -> TiledModel:
-    """A PatchCore of its own for each test: tiles of 64 pixels, 32 apart."""
+    """A newly loaded `patchcore` for each test: tiles of 64 pixels with a stride of 32."""
     return load_artifact(ModelRepository(models_dir).find("patchcore", 1)).model
 
 

@@ -1,4 +1,4 @@
-"""A reverse proxy that serves another server under a prefix, and strips that or not."""
+"""A reverse proxy that serves another server under a path prefix, and strips the prefix or keeps it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ HOP_BY_HOP = {"connection", "date", "keep-alive", "server", "transfer-encoding"}
 
 @contextmanager
 def forwarded(upstream: str, prefix: str, *, strips: bool) -> Iterator[str]:
-    """The proxy's own address; requests outside of the prefix get 404, as they would from a real one."""
+    """Yields the proxy's address. The proxy answers requests outside of the prefix with 404."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -36,7 +36,7 @@ def forwarded(upstream: str, prefix: str, *, strips: bool) -> Iterator[str]:
         do_POST = do_GET
 
         def log_message(self, *_: object) -> None:
-            """Not on the terminal."""
+            """Silences the access log."""
 
     with httpx2.Client(timeout=60) as client, ThreadingHTTPServer(("127.0.0.1", 0), Handler) as proxy:
         thread = Thread(target=proxy.serve_forever)

@@ -1,4 +1,4 @@
-"""Doing something before a model's network runs: waiting, or failing."""
+"""Hooks that run before a model's network, to wait or to fail."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from app.pipeline import TiledModel
 
 
 class BeforeNetwork:
-    """Stands in front of a model's network, and calls `action` each time, until `remove`."""
+    """Replaces a model's network by one that first calls `action`, until `remove`."""
 
     def __init__(self, model: TiledModel, action: Callable[[], None]) -> None:
         self._model, self._execution, self._network = model, model.execution, model.network
@@ -28,7 +28,7 @@ class BeforeNetwork:
 
 
 class Turnstile:
-    """Holds a model's batches, and lets as many through as it is told."""
+    """Blocks a model's batches; `let` allows some of them, `open` all."""
 
     WAIT_S = 60.0  # machines can be busy
 
@@ -40,7 +40,7 @@ class Turnstile:
         self._permits.release(batches)
 
     def open(self) -> None:
-        """Holds nothing any more."""
+        """Allows all batches, and removes the hook."""
         self._hook.remove()
         self._permits.release(2**20)
 

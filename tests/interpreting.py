@@ -1,4 +1,4 @@
-"""Searches by Triton's kernels on a CPU, in a process whose Triton interprets them instead of compiling."""
+"""Runs the search's Triton kernels on a CPU, in a process in which Triton interprets kernels instead of compiling."""
 
 import os
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from torch import Tensor
 
 Array = NDArray[np.float32]
 SMALL = {"QUERIES": 16, "ROWS": 16, "CHUNK": 64}
-"""Blocks of sizes that a test of few points has many of, and that an interpreter is done with in time."""
+"""Block sizes so small that few points fill several blocks, and that the interpreter is fast enough."""
 
 
 class InterpretedSearch:
-    """Runs one search at a time; `with` ends its process."""
+    """Runs searches one at a time in a process of its own, which ends with the `with` block."""
 
     def __init__(self) -> None:
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), _interpret)
@@ -31,7 +31,7 @@ class InterpretedSearch:
     def nearest(
         self, queries: Tensor, bank: Tensor, tolerance: float = 0.0, blocks: Mapping[str, int] = SMALL
     ) -> tuple[Tensor, Tensor]:
-        """What `GroupedSearch` finds with blocks of these sizes, the others as they are."""
+        """The distances and rows that `GroupedSearch` finds with these block sizes; other sizes keep their values."""
         distances, index = self._pool.submit(_nearest, queries.numpy(), bank.numpy(), tolerance, dict(blocks)).result()
         return torch.from_numpy(distances), torch.from_numpy(index)
 

@@ -1,4 +1,4 @@
-"""Points to search among, and what every exact search owes."""
+"""Families of points for tests of exact searches, and the check that every exact search must pass."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def repeated(rows: int, channels: int, generator: torch.Generator) -> Tensor:
 
 
 def flat(rows: int, channels: int, generator: torch.Generator) -> Tensor:
-    """In two dimensions, whatever the channels: nothing is left beside the principal components."""
+    """Points of a two-dimensional subspace: two principal components leave no remainder."""
     return normal(rows, 2, generator) @ normal(2, channels, generator)
 
 
@@ -59,7 +59,10 @@ FAMILIES: list[Family] = [
 
 
 def assert_nearest(found: tuple[Tensor, Tensor], queries: Tensor, bank: Tensor, tolerance: float = 0.0) -> None:
-    """Distances are those of the rows named, and none is shorter but for what float32 cannot tell apart."""
+    """Asserts that distances are those of the rows found, and that no row is nearer by more than the tolerance.
+
+    Differences within the rounding of float32 are accepted.
+    """
     distances, index = found
     true = torch.linalg.vector_norm(queries.double()[:, None] - bank.double(), dim=2)
     of_index = true.gather(1, index[:, None])[:, 0]

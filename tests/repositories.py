@@ -1,4 +1,4 @@
-"""Putting versions into a model repository, and damaging them."""
+"""Functions that add versions to a model repository, and damage them."""
 
 import json
 import shutil
@@ -6,7 +6,10 @@ from pathlib import Path
 
 
 def add_version(source: Path, root: Path, name: str, version: int, *, note: str = "", damaged: bool = False) -> Path:
-    """Renames a copy of an artifact into its place, as a version of a model; another `note` is another content."""
+    """Copies an artifact, and renames the copy to `root/name/version`, in place of a version that is there.
+
+    `note` is appended to the dataset in the manifest, so that the content changes. Returns the version's directory.
+    """
     made = root / f".{name}-{version}"
     shutil.copytree(source, made)
     manifest = json.loads((made / "manifest.json").read_text())
@@ -24,7 +27,7 @@ def add_version(source: Path, root: Path, name: str, version: int, *, note: str 
 
 
 def flip_a_bit(version: Path) -> None:
-    """One of its weights is another now."""
+    """Flips the lowest bit of the last byte of the weights; a second call restores it."""
     weights = bytearray((version / "weights.safetensors").read_bytes())
     weights[-1] ^= 1
     (version / "weights.safetensors").write_bytes(weights)

@@ -1,4 +1,4 @@
-"""Servers that run in threads of the tests."""
+"""Servers that run in threads of the test process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ class Live:
 
 @contextmanager
 def running(settings: Settings, port: int = 0) -> Iterator[Live]:
-    """A server until the end of the `with` block, ready for pictures; on a port of its own choice if none is given."""
+    """Yields a server that is ready for pictures, and stops it afterwards. Port 0: the system chooses a free port."""
     app = build_app(settings)
     server = Server(app, settings)
     with listen("127.0.0.1", port) as listener:

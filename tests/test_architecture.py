@@ -1,4 +1,4 @@
-"""Imports point downward: see the layout in the README's design section."""
+"""Imports point downward through the layers of docs/design.md."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS: list[set[str]] = [  # from the top; those in a set never import each other
+LAYERS: list[set[str]] = [  # from top to bottom; members of one set never import each other
     {"__main__"},
     {"cli", "engine"},
     {"main", "deploy"},
@@ -32,7 +32,7 @@ SOURCES = sorted((ROOT / "app").rglob("*.py"))
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever the import stands."""
+    """Every module that a file imports, at its top or inside functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -61,7 +61,7 @@ def test_imports_point_downward(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_borders_know_frameworks(path: Path) -> None:
+def test_only_border_packages_import_frameworks(path: Path) -> None:
     own = layer(path)
     for name in imports(path):
         package = name.split(".")[0]
@@ -82,7 +82,7 @@ def test_upward_imports_are_found(tmp_path: Path) -> None:
     assert list(imports(source)) == ["app.main", "app.api.problems", "app.cli"]
 
 
-def test_the_documentation_shows_the_layers_as_they_are() -> None:
+def test_the_documentation_shows_these_layers() -> None:
     text = (ROOT / "docs/design.md").read_text()
     picture = text[text.index("## Layers") :].split("```")[1].strip("\n")
     shown = [{name.strip() for name in re.split(r"  +", row)[0].split("|")} for row in picture.splitlines()]

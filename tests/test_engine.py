@@ -40,7 +40,7 @@ def patchcore() -> Patchcore:
     return Patchcore("resnet18", ("layer1", "layer2"), pre_trained=False, coreset_sampling_ratio=0.02)
 
 
-def test_what_is_fitted_is_tested_predicted_with_and_served(root: Path, tmp_path: Path) -> None:
+def test_a_fitted_model_can_be_tested_used_and_loaded(root: Path, tmp_path: Path) -> None:
     data, model = MVTec(str(root), "steel", num_workers=0), patchcore()
     engine = Engine(
         image_metrics=["AUROC", "F1Max"],
@@ -63,7 +63,7 @@ def test_what_is_fitted_is_tested_predicted_with_and_served(root: Path, tmp_path
     assert again.test(data) == {"image_AUROC": 1}
 
 
-def test_training_stops_early_by_the_pixels_of_validation_pictures(root: Path, tmp_path: Path) -> None:
+def test_training_stops_early_by_the_pixel_auroc_of_validation_pictures(root: Path, tmp_path: Path) -> None:
     data = MVTec(str(root), "steel", num_workers=0, train_batch_size=2, val_split_mode="from_test")
     torch.manual_seed(0)
     stopping = EarlyStopping("pixel_AUROC", patience=1, min_delta=1.0, mode="max")
@@ -76,32 +76,32 @@ def test_training_stops_early_by_the_pixels_of_validation_pictures(root: Path, t
     assert set(training.validations[1]) == {"val_loss", "image_AUROC", "pixel_AUROC"}
 
 
-def test_what_cannot_be_measured_is_refused_before_training(root: Path, tmp_path: Path) -> None:
+def test_early_stopping_by_a_metric_that_cannot_be_measured_is_refused(root: Path, tmp_path: Path) -> None:
     engine = Engine(callbacks=[EarlyStopping("image_AUROC")], models_dir=tmp_path / "models")
-    with pytest.raises(InvalidTraining, match=r"data\.val_split_mode=from_test"):
+    with pytest.raises(InvalidTraining, match="val_split_mode"):
         engine.fit(Stfpm("resnet18", pre_trained=False), MVTec(str(root), "steel", num_workers=0))
     for mask in (root / "steel/ground_truth/stain").iterdir():
         mask.unlink()
     data = MVTec(str(root), "steel", num_workers=0, val_split_mode="from_test")
     engine = Engine(callbacks=[EarlyStopping("pixel_AUROC")], models_dir=tmp_path / "models")
-    with pytest.raises(InvalidTraining, match="needs masks"):
+    with pytest.raises(InvalidTraining, match="masks"):
         engine.fit(Stfpm("resnet18", pre_trained=False), data)
 
 
-def test_an_engine_that_fitted_nothing_says_so(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidTraining, match="call fit first"):
+def test_predicting_before_fitting_and_unknown_metrics_are_refused(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidTraining, match="fit"):
         Engine(models_dir=tmp_path).predict(root)
-    with pytest.raises(InvalidTraining, match="metrics F2 are not known; use AUROC"):
+    with pytest.raises(InvalidTraining, match="F2"):
         Engine(image_metrics=["F2"])
 
 
-def test_another_detector_or_a_set_without_test_pictures_is_refused(root: Path, tmp_path: Path) -> None:
+def test_another_detector_or_a_data_set_without_test_pictures_is_refused(root: Path, tmp_path: Path) -> None:
     data = MVTec(str(root), "steel", num_workers=0)
     engine = Engine(models_dir=tmp_path / "models")
     engine.fit(patchcore(), data)
-    with pytest.raises(InvalidTraining, match="not fitted by this engine"):
+    with pytest.raises(InvalidTraining, match="this engine"):
         engine.test(data, patchcore())
     for path in (root / "steel/test").glob("*/*"):
         path.unlink()
-    with pytest.raises(InvalidDataset, match="has no pictures to test on"):
+    with pytest.raises(InvalidDataset, match="test on"):
         engine.test(data)

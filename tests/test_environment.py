@@ -1,4 +1,4 @@
-"""What a program sets for its process, and what an import leaves as it is."""
+"""A program sets OpenMP's and Pillow's switches for its process; an import changes nothing."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ def test_a_program_limits_how_long_threads_spin_before_torch_is_imported() -> No
     assert not found.stderr
 
 
-def test_what_the_environment_says_is_kept() -> None:
+def test_variables_that_the_environment_sets_are_kept() -> None:
     program = "import os; from app.environment import prepare_process; prepare_process(); "
     program += "print(os.environ['OMP_WAIT_POLICY'], os.environ.get('GOMP_SPINCOUNT'))"
     assert run(program, OMP_WAIT_POLICY="PASSIVE").stdout.split() == ["PASSIVE", "None"]
@@ -47,12 +47,12 @@ def test_what_the_environment_says_is_kept() -> None:
         "from app.engine import Engine; Engine(device='cpu')",
     ],
 )
-def test_a_program_that_imported_torch_before_is_warned(start: str) -> None:
+def test_a_program_that_imports_torch_first_is_warned(start: str) -> None:
     assert "OMP_WAIT_POLICY=ACTIVE GOMP_SPINCOUNT=1000" in run(f"import torch; {start}").stderr
     assert not run(f"import torch; {start}", OMP_WAIT_POLICY="PASSIVE").stderr
 
 
-def test_the_command_line_and_the_benchmarks_set_them_before_they_import_torch() -> None:
+def test_the_command_line_and_the_benchmarks_set_the_variables_before_they_import_torch() -> None:
     for module in ("app.__main__", "benchmarks"):
         program = f"""
 import sys
@@ -70,7 +70,7 @@ assert os.environ['OMP_WAIT_POLICY'] == 'ACTIVE'
         assert not run(program).stderr
 
 
-def test_pillows_limit_of_a_host_is_told() -> None:
+def test_a_pixel_limit_that_the_host_program_set_in_pillow_is_named() -> None:
     program = """
 import io
 from PIL import Image

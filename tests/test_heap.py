@@ -33,21 +33,21 @@ libc = ctypes.CDLL(None)
 libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
 libc.fflush(None)
 """
-"""Prints what glibc tells of its heaps, after threads that live at once allocated something."""
+"""Prints glibc's `malloc_info` after four threads, all alive at once, have allocated memory."""
 
 
 def heaps(expected: str, **environment: str) -> int:
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", IN_THREADS, expected],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=True,
     )
-    return told.stdout.count("<heap ")
+    return printed.stdout.count("<heap ")
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
-def test_threads_share_one_heap_unless_the_environment_says_otherwise() -> None:
+def test_threads_share_one_heap_unless_malloc_arena_max_is_set() -> None:
     assert heaps("set") == 1
     assert heaps("left", MALLOC_ARENA_MAX="8") > 1

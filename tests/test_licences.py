@@ -1,4 +1,4 @@
-"""What is installed with the program may be used by everybody, for everything."""
+"""Every distribution that is installed with Tessera has a permissive licence."""
 
 import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -8,19 +8,19 @@ from packaging.requirements import Requirement
 
 PERMISSIVE = re.compile(r"MIT|BSD|Apache|PSF|Python Software Foundation|ISC|Zlib|BSL-1\.0|CC0|HPND|Unlicense", re.I)
 FILE_WISE = {"tqdm": "MPL-2.0 AND MIT"}
-"""Copyleft that concerns changes of its own files only."""
+"""Licences with copyleft for changes of the licensed files only."""
 
 
 def licence(found: Distribution) -> str:
-    def told(field: str) -> list[str]:
+    def values(field: str) -> list[str]:
         return found.metadata.get_all(field) or []
 
-    classifiers = [each for each in told("Classifier") if each.startswith("License ::")]
-    return " AND ".join(told("License-Expression") or classifiers or told("License"))
+    classifiers = [each for each in values("Classifier") if each.startswith("License ::")]
+    return " AND ".join(values("License-Expression") or classifiers or values("License"))
 
 
-def brought_along() -> dict[str, Distribution]:
-    """The distributions that the program needs, and those that these need, as far as they are installed."""
+def required_distributions() -> dict[str, Distribution]:
+    """The installed distributions that Tessera requires, directly or through others."""
     found: dict[str, Distribution] = {}
     waiting: list[tuple[str, tuple[str, ...]]] = [("tessera", ("",))]  # extras are for developers
     while waiting:
@@ -38,14 +38,14 @@ def brought_along() -> dict[str, Distribution]:
     return found
 
 
-@pytest.mark.parametrize(("name", "found"), sorted(brought_along().items()))
+@pytest.mark.parametrize(("name", "found"), sorted(required_distributions().items()))
 def test_licences_are_permissive(name: str, found: Distribution) -> None:
     if name.startswith(("nvidia-", "cuda-")):
-        pytest.skip("torch for CUDA brings it along, under terms of its maker")
-    told = licence(found)
-    assert told == FILE_WISE.get(name, told)
-    assert name in FILE_WISE or all(PERMISSIVE.search(part) for part in re.split(r"\bAND\b", told)), told
+        pytest.skip("torch for CUDA requires it, under the terms of its maker")
+    stated = licence(found)
+    assert stated == FILE_WISE.get(name, stated)
+    assert name in FILE_WISE or all(PERMISSIVE.search(part) for part in re.split(r"\bAND\b", stated)), stated
 
 
-def test_the_packages_that_the_program_stands_on_are_among_them() -> None:
-    assert {"fastapi", "torch", "pydantic", "pillow", "starlette", "numpy"} <= brought_along().keys()
+def test_the_main_dependencies_are_checked() -> None:
+    assert {"fastapi", "torch", "pydantic", "pillow", "starlette", "numpy"} <= required_distributions().keys()

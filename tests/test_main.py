@@ -1,5 +1,6 @@
-"""The server as a process: how it starts, what it logs, how it ends."""
+"""The server as a process: its start, its log and its end."""
 
+import errno
 import io
 import os
 import re
@@ -32,7 +33,7 @@ COMMAND = [
 
 @contextmanager
 def process(**settings: object) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A server with these settings, and the file that it logs to; killed at the end unless it ended by itself."""
+    """Yields a server process with these settings and its log file; kills the process at the end."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TESSERA_")}
     values = {"device": "cpu", "port": 0} | settings
     environment |= {f"TESSERA_{name.upper()}": str(value) for name, value in values.items()}
@@ -50,7 +51,7 @@ def picture(width: int, height: int, color: object = "grey", format: str = "PNG"
     return file.getvalue()
 
 
-def test_requests_in_flight_are_answered_when_the_server_is_told_to_stop(models_dir: Path) -> None:
+def test_requests_in_flight_are_answered_after_sigterm(models_dir: Path) -> None:
     with (
         process(models_dir=models_dir, shutdown_grace_s=30, batch_tiles=1) as (server, log),
         ThreadPoolExecutor() as pool,
@@ -64,7 +65,7 @@ def test_requests_in_flight_are_answered_when_the_server_is_told_to_stop(models_
     assert log.read_text().count("status=200") >= 2
 
 
-def test_after_the_grace_requests_are_answered_503_and_the_server_ends(models_dir: Path) -> None:
+def test_after_the_grace_period_requests_get_503_and_the_server_ends(models_dir: Path) -> None:
     with (
         process(models_dir=models_dir, shutdown_grace_s=1, batch_tiles=1) as (server, log),
         ThreadPoolExecutor() as pool,
@@ -85,7 +86,7 @@ def test_after_the_grace_requests_are_answered_503_and_the_server_ends(models_di
     assert 503 in {answer.status_code for answer in answers}
 
 
-def test_a_stalled_upload_does_not_hold_the_server(models_dir: Path) -> None:
+def test_a_stalled_upload_does_not_delay_the_shutdown(models_dir: Path) -> None:
     with process(models_dir=models_dir, shutdown_grace_s=1) as (server, log):
         url = address(server, log)
         with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as stalled:
@@ -108,7 +109,7 @@ def wait_for(url: str, metric: str, least: float) -> None:
     raise AssertionError(f"{metric} did not reach {least}")
 
 
-def test_each_request_is_one_line_of_the_log(models_dir: Path) -> None:
+def test_each_request_logs_one_line(models_dir: Path) -> None:
     with process(models_dir=models_dir) as (server, log):
         url = address(server, log)
         httpx2.post(f"{url}/v1/models/padim/predict", files={"image": picture(9, 9)}, headers={"X-Request-ID": "a7"})
@@ -122,36 +123,36 @@ def test_each_request_is_one_line_of_the_log(models_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "named"),
     [
-        ({"models_dir": "/nowhere"}, "models_dir /nowhere is not a directory"),
-        ({"device": "tpu"}, "device 'tpu' is not known"),
-        ({"precision": "float16", "device": "cpu"}, "precision is float16, and cpu computes float32"),
-        ({"host": "203.0.113.1"}, "cannot listen on 203.0.113.1 port 0"),
+        ({"models_dir": "/nowhere"}, "models_dir /nowhere "),
+        ({"device": "tpu"}, "'tpu'"),
+        ({"precision": "float16", "device": "cpu"}, "float16"),
+        ({"host": "203.0.113.1"}, "203.0.113.1"),
     ],
 )
-def test_what_keeps_it_from_starting_is_told_in_a_line(tmp_path: Path, settings: dict[str, str], words: str) -> None:
+def test_a_startup_failure_prints_one_line(tmp_path: Path, settings: dict[str, str], named: str) -> None:
     environment = os.environ | {"TESSERA_MODELS_DIR": str(tmp_path), "TESSERA_PORT": "0"}
     environment |= {f"TESSERA_{name.upper()}": value for name, value in settings.items()}
     ended = subprocess.run(COMMAND, env=environment, stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("tessera: ") and words in ended.stderr and ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("tessera: ") and named in ended.stderr and ended.stderr.count("\n") == 1
 
 
-def test_a_taken_port_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         environment = os.environ | {"TESSERA_MODELS_DIR": str(tmp_path), "TESSERA_PORT": str(port)}
         ended = subprocess.run(COMMAND, env=environment, stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"tessera: cannot listen on 127.0.0.1 port {port}: Address already in use")
-    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("tessera: ") and ended.stderr.count("\n") == 1
+    assert f"127.0.0.1 port {port}" in ended.stderr and os.strerror(errno.EADDRINUSE) in ended.stderr
 
 
-def test_mistyped_variables_are_told(tmp_path: Path) -> None:
+def test_mistyped_variables_are_reported(tmp_path: Path) -> None:
     environment = os.environ | {"TESSERA_MODELS_DIR": "/nowhere", "TESSERA_PROT": "1"}
     ended = subprocess.run(COMMAND, env=environment, stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
-    assert "the environment's TESSERA_PROT is no setting of this server" in ended.stderr
+    assert "TESSERA_PROT" in ended.stderr
 
 
 @pytest.mark.slow
@@ -168,7 +169,7 @@ def test_8192_by_8192_pixels_are_answered_in_bounded_memory(large_models_dir: Pa
         assert int(peak[1]) < 4 * 2**20
 
 
-def test_answers_do_not_wait_for_acknowledgements() -> None:
+def test_connections_send_small_packets_at_once() -> None:
     with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         connection, _ = listener.accept()
         with connection:
@@ -179,5 +180,5 @@ def test_answers_do_not_wait_for_acknowledgements() -> None:
     ("devices", "processors", "threads"),
     [("cpu", 16, 2), ("cuda", 16, 14), ("cuda:0 cuda:1", 16, 13), ("cuda", 2, 2), ("cpu cuda", 16, 2)],
 )
-def test_beside_gpus_all_spare_processors_decode(devices: str, processors: int, threads: int) -> None:
+def test_all_processors_that_gpus_leave_free_decode(devices: str, processors: int, threads: int) -> None:
     assert decode_threads([torch.device(name) for name in devices.split()], processors) == threads

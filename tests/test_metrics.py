@@ -1,4 +1,4 @@
-"""What /metrics shows is what docs/metrics.md describes."""
+"""`/metrics` exposes the metrics that docs/metrics.md describes."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from scripts.contract.metrics import PLACE, text
 from tests.waiting import wait_until
 
 
-def test_the_page_is_made_from_the_table() -> None:
+def test_the_metrics_page_is_up_to_date() -> None:
     assert PLACE.read_text() == text(), "docs/metrics.md is out of date: run `make metrics`"
 
 
-def test_every_metric_is_exposed_as_it_is_described(models_dir: Path, normal_png: bytes) -> None:
+def test_every_metric_is_exposed_as_described(models_dir: Path, normal_png: bytes) -> None:
     app = build_app(Settings(models_dir=models_dir, device="cpu", stage_times=True))
     with TestClient(app) as client:
         wait_until(lambda: client.get("/readyz").status_code == 200)

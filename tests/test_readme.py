@@ -1,4 +1,4 @@
-"""What README promises a newcomer, with its own commands."""
+"""The README's commands, links, targets and program work."""
 
 import io
 import re
@@ -27,7 +27,7 @@ COMMANDS = re.findall(r"^curl .*$", README, re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[TestClient]:
-    """What `make run` serves."""
+    """A client of the server that `make run` starts."""
     with TestClient(build_app(Settings(models_dir=ROOT / "models", device="cpu"))) as client:
         while client.get("/readyz").status_code != 200:
             sleep(0.05)
@@ -35,7 +35,7 @@ def demo() -> Iterator[TestClient]:
 
 
 def run(demo: TestClient, command: str) -> Response:
-    """The answer to a `curl` that posts a picture; its output file is not written."""
+    """The response to a `curl` command that posts a picture; the command's output file is not written."""
     words = shlex.split(command)
     field, _, path = words[words.index("-F") + 1].partition("=@")
     url = next(word for word in words if word.startswith("http://127.0.0.1:8000/"))
@@ -62,17 +62,17 @@ def test_the_heatmap_is_a_picture_of_the_same_size(demo: TestClient) -> None:
         assert overlay.size == (1024, 1024)
 
 
-def test_every_file_that_the_readme_shows_or_links_is_there() -> None:
+def test_every_file_that_the_readme_shows_or_links_exists() -> None:
     for link in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / link).exists(), link
 
 
-def test_every_make_target_that_the_readme_names_is_there() -> None:
+def test_every_make_target_that_the_readme_names_exists() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"`?make ([a-z-]+)", README)) <= set(targets)
 
 
-def test_the_commands_that_the_readme_shows_are_understood() -> None:
+def test_the_commands_that_the_readme_shows_can_be_parsed() -> None:
     blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("tessera ")]
@@ -81,7 +81,7 @@ def test_the_commands_that_the_readme_shows_are_understood() -> None:
         assert build_parser(command).parse_args(command).command == command[0]
 
 
-def test_the_program_that_the_readme_shows_finds_what_it_imports() -> None:
+def test_the_imports_of_the_readmes_program_exist() -> None:
     (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     for line in program.splitlines():
         if line.startswith("from "):

@@ -3,7 +3,7 @@ import pytest
 from app.terminal import LINE_S, Lines, progress_bars
 
 
-def test_a_log_gets_a_line_now_and_then_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_gets_a_line_every_interval_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     now_s = [0.0]
     report = Lines(lambda: now_s[0])
     for done in range(1, 101):
@@ -16,7 +16,7 @@ def test_a_log_gets_a_line_now_and_then_with_the_time_left(capsys: pytest.Captur
     assert len(lines) == 11
 
 
-def test_a_stage_that_goes_on_is_not_taken_for_faster_than_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_work_done_before_a_resume_does_not_shorten_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     now_s = [0.0]
     report = Lines(lambda: now_s[0])
     report("training", 50, 100, "goes on from its checkpoint")
@@ -25,6 +25,6 @@ def test_a_stage_that_goes_on_is_not_taken_for_faster_than_it_is(capsys: pytest.
     assert capsys.readouterr().err.splitlines()[-1] == "training 60 of 100, 0:02:00 left"
 
 
-def test_what_is_no_terminal_gets_lines() -> None:
+def test_output_that_is_not_a_terminal_gets_lines() -> None:
     with progress_bars() as report:
         assert isinstance(report, Lines)

@@ -1,4 +1,4 @@
-"""What torch does not document still does what is expected of it."""
+"""Torch's undocumented functions still behave as this code expects."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from app import torch_private
-from app.torch_private import TRIED
+from app.torch_private import TESTED_VERSIONS
 
 ROOT = Path(__file__).parent.parent
 PRIVATE = re.compile(r"\btorch(\.(?!ops\b)\w+)*\._[a-z]\w*|torch\.ops\.mkldnn|\._version\b")
@@ -16,11 +16,11 @@ NAMES_IN_PICKLES = ROOT / "app/importing/unpickler.py"
 needs_kernels = pytest.mark.skipif(not torch_private.fused_kernels_exist(), reason="no fused kernels here")
 
 
-def test_it_was_tried_with_this_release() -> None:
-    assert ".".join(torch.__version__.split(".")[:2]) in TRIED
+def test_the_installed_release_of_torch_was_tried() -> None:
+    assert ".".join(torch.__version__.split(".")[:2]) in TESTED_VERSIONS
 
 
-def test_nothing_else_uses_what_is_private() -> None:
+def test_no_other_module_uses_private_functions_of_torch() -> None:
     found = {
         path.name
         for path in (ROOT / "app").rglob("*.py")
@@ -29,29 +29,29 @@ def test_nothing_else_uses_what_is_private() -> None:
     assert found == {"torch_private.py"}
 
 
-def test_products_of_8_bits_are_exact() -> None:
+def test_products_of_8_bit_integers_are_exact() -> None:
     left, right = (torch.randint(-9, 10, shape, dtype=torch.int8) for shape in ((32, 64), (64, 48)))
     found = torch_private.int8_product(left, right, torch.empty(32, 48, dtype=torch.int32))
     assert torch.equal(found, (left.double() @ right.double()).int())
 
 
-def test_processors_say_what_they_have() -> None:
+def test_processor_features_are_reported() -> None:
     assert torch_private.multiplies_int8() in (True, False)
     assert torch_private.multiplies_bfloat16() in (True, False)
 
 
 def test_changes_in_place_are_counted() -> None:
     tensor = torch.zeros(3)
-    before = torch_private.changes(tensor)
+    before = torch_private.change_count(tensor)
     tensor[0] = 1
-    assert torch_private.changes(tensor) > before
+    assert torch_private.change_count(tensor) > before
     with torch.inference_mode():
-        assert torch_private.changes(torch.zeros(3)) == 0
+        assert torch_private.change_count(torch.zeros(3)) == 0
 
 
 @needs_kernels
 @pytest.mark.parametrize("relu", [False, True])
-def test_fused_convolutions_are_convolutions(relu: bool) -> None:
+def test_fused_convolutions_equal_plain_ones(relu: bool) -> None:
     x, weight, bias = torch.randn(2, 8, 16, 16), torch.randn(6, 8, 3, 3), torch.randn(6)
     geometry = [1, 1], [1, 1], [1, 1], 1
     expected = F.conv2d(x, weight, bias, padding=1)
@@ -69,7 +69,7 @@ def test_fused_convolutions_are_convolutions(relu: bool) -> None:
 
 
 @needs_kernels
-def test_fused_transposed_convolutions_enlarge() -> None:
+def test_fused_transposed_convolutions_equal_plain_ones() -> None:
     x, weight = torch.randn(2, 8, 16, 16), torch.randn(8, 6, 2, 2)
     geometry = [0, 0], [0, 0], [2, 2], [1, 1], 1
     packed = torch_private.packed_weight(weight, geometry, x.shape, transposed=True)

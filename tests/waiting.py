@@ -1,4 +1,4 @@
-"""Waiting, for as long as a busy machine may take."""
+"""Waiting, with limits that suit a busy machine."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ WAIT_S = 180.0
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Returns once the condition holds."""
+    """Returns once the condition holds; fails after `WAIT_S`."""
     deadline = time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < deadline
@@ -21,7 +21,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def address(server: subprocess.Popen[Any], log: Path) -> str:
-    """The address of a server that is a process of its own and logs to this file, once it is ready."""
+    """The URL of a server process that logs to this file. Waits until the server is ready; fails after `WAIT_S`."""
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         assert server.poll() is None, log.read_text()

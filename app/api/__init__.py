@@ -1,4 +1,4 @@
-"""HTTP: routes, bodies, and the errors as problem details."""
+"""The HTTP API: routes, request and response bodies, and errors as problem details."""
 
 from app.api.create_app import create_app
 from app.api.dependencies import Services

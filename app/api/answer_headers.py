@@ -1,26 +1,26 @@
-"""What answers that are files tell beside the file."""
+"""The headers of responses that are files: the model and the prediction."""
 
 from typing import Any
 
 from app.service import Predicted
 
 _SCHEMAS: dict[str, dict[str, Any]] = {
-    "Tessera-Model": {"description": "The name of the model that answered.", "schema": {"type": "string"}},
-    "Tessera-Model-Version": {"description": "Its version.", "schema": {"type": "integer"}},
+    "Tessera-Model": {"description": "Name of the model that made the prediction.", "schema": {"type": "string"}},
+    "Tessera-Model-Version": {"description": "Version of the model.", "schema": {"type": "integer"}},
     "Tessera-Model-Digest": {
-        "description": "SHA-256 of the version's manifest, which holds those of its files.",
+        "description": "SHA-256 of the version's manifest, which contains the SHA-256 of each of the version's files.",
         "schema": {"type": "string"},
     },
     "Tessera-Score": {
-        "description": "The picture's normalised score.",
+        "description": "Normalised anomaly score of the picture, or of its region of interest.",
         "schema": {"type": "number", "minimum": 0, "maximum": 1},
     },
     "Tessera-Label": {
-        "description": "What the picture is taken for.",
+        "description": "`anomalous` if the score exceeds the threshold, else `normal`.",
         "schema": {"$ref": "#/components/schemas/Label"},
     },
     "Tessera-Threshold": {
-        "description": "Over it, scores are anomalous.",
+        "description": "Scores above this threshold are anomalous.",
         "schema": {"type": "number", "minimum": 0, "maximum": 1},
     },
 }
@@ -28,7 +28,7 @@ ANSWER_HEADERS = tuple(_SCHEMAS)
 
 
 def answer_headers(predicted: Predicted) -> dict[str, str]:
-    """The headers' values."""
+    """The headers of a prediction, by name."""
     artifact, prediction = predicted.artifact, predicted.prediction
     return {
         "Tessera-Model": artifact.name,
@@ -41,5 +41,5 @@ def answer_headers(predicted: Predicted) -> dict[str, str]:
 
 
 def described_headers() -> dict[str, dict[str, Any]]:
-    """The headers, for OpenAPI."""
+    """The OpenAPI description of each header, by name."""
     return {name: {"required": True, **schema} for name, schema in _SCHEMAS.items()}

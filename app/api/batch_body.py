@@ -1,4 +1,4 @@
-"""The pictures that a request for several uploads: files in a form."""
+"""The pictures of a batch request: the files of a multipart form."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ async def _pictures(request: Request, services: ServicesDep) -> AsyncIterator[li
     except ClientDisconnect as error:
         raise HTTPException(400, "the body ended before it was complete") from error
     except HTTPException as error:
-        if not str(error.detail).startswith("Too many files"):  # Starlette's words; it has no class for this
+        if not str(error.detail).startswith("Too many files"):  # Starlette has no class for this error
             raise
         raise TooManyPictures(
             f"the form has more than {most} files; send at most {most} with a request (the server's batch_pictures)"
@@ -57,8 +57,8 @@ PICTURES_FORM = form_schema(
 BATCH_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The pictures; a server's setting `batch_pictures` (100 by default) limits how many, and "
-        "`max_image_bytes` their bytes together.",
+        "description": "The pictures. The server's settings limit their number (`batch_pictures`, 100 by default) and "
+        "their total size in bytes (`max_image_bytes`).",
         "content": {FORM: {"schema": {"$ref": "#/components/schemas/PicturesForm"}}},
     }
 }

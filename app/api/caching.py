@@ -1,4 +1,4 @@
-"""What browsers and proxies may keep of an answer (RFC 9111), and how they ask whether it has changed (RFC 9110)."""
+"""Caching of responses by browsers and proxies (RFC 9111), and weak entity tags (RFC 9110)."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,13 +10,14 @@ CODING = "Accept-Encoding"
 
 
 class CacheHeaders:
-    """Says `no-store` where a route says nothing: what was seen in a picture is nobody else's, and new every time.
+    """Adds `Cache-Control` to responses that have none, and makes entity tags weak.
 
-    Files of the documentation change with versions of the server only, and are kept for a day.
+    The default is `no-store`, because a prediction is confidential, and computed anew for each request. Files of the
+    documentation are cached for a day, because they change only with the version of the server. Errors are not cached.
 
-    Stands outside of the compression and makes entity tags weak. A strong one names the same bytes always (RFC 9110,
-    section 8.8.3.3), so that it would have to differ between what is compressed and what is not, and 304, which has no
-    body, could not tell which of them it confirms.
+    Runs outside of the compression. A strong entity tag identifies exact bytes (RFC 9110, section 8.8.3.3), so that
+    compressed and uncompressed responses would need different tags. A 304 has no body, and could not show which of the
+    two it confirms.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -39,7 +40,7 @@ class CacheHeaders:
 
 
 def _weaken(headers: MutableHeaders) -> None:
-    """Makes the tag weak, and names what the answer that it is of depends on: 304 must, too."""
+    """Makes the entity tag weak, and adds `Vary: Accept-Encoding`, which a 304 must have, too."""
     tag = headers.get("ETag")
     if tag is None:
         return

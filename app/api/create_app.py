@@ -1,4 +1,4 @@
-"""The application that a server runs."""
+"""The FastAPI application with its middlewares and routes."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -28,12 +28,14 @@ from app.api.v2.invalid import inference_error
 from app.api.v2.request import HEADER_LENGTH
 
 COMPRESSED_FROM = 1024
-"""Shorter answers fit into one packet as they are."""
+"""The smallest response that is compressed, in bytes: shorter ones fit into one packet."""
 COMPRESSION_LEVEL = 4
 INCOMPRESSIBLE = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "application/x-npy", "image/tiff")
-"""Floats lose a tenth of their size, and take longer than most networks would; /v2 packs its own if asked to."""
+"""Media types that are not compressed. Floats shrink by a tenth only, and most networks are faster than compression.
+/v2 compresses its own responses for clients that accept it.
+"""
 EXPOSED = (*ANSWER_HEADERS, "ETag", HEADER_LENGTH, "Retry-After", "X-Request-ID")
-"""What scripts of other origins may read."""
+"""The response headers that scripts of other origins may read."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -48,10 +50,14 @@ def create_app(
     record: Callable[[RequestRecord], None],
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
-    """The HTTP interface to `services`; `record` is called for each request, `lifespan` starts and stops the services.
+    """The HTTP interface to `services`.
 
-    Pages of `cors_origins` may use it from browsers; `*` stands for all. `root_path` is the prefix under which a proxy
-    serves it.
+    max_body_bytes: the limit on one request body
+    max_total_body_bytes: the limit on the bodies of all unanswered requests together
+    cors_origins: the origins whose pages may use the API from browsers; `*` stands for all
+    root_path: the prefix under which a proxy serves the API
+    record: called for each request
+    lifespan: starts and stops the services
     """
     app = FastAPI(
         title="Tessera",
@@ -62,7 +68,7 @@ def create_app(
         servers=servers(root_path),
         openapi_tags=TAGS,
         version=version("tessera"),
-        openapi_url=None,  # these are in docs.py
+        openapi_url=None,  # docs.py serves the document and the page
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,

@@ -1,4 +1,4 @@
-"""What routes are given."""
+"""The dependencies and parameters that routes share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +11,17 @@ from pydantic import BeforeValidator
 from app.scheduling import DeviceWorker
 from app.service import ModelCatalogue, Predictor, Reloader
 
-LONGEST_S = 86400
-"""The longest time that a client may ask for: a day."""
+MAX_TIMEOUT_S = 86400
+"""The largest time limit that a client may set: a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The objects behind the routes; batches have at most `batch_pictures`, `metrics` returns Prometheus' format."""
+    """The objects behind the routes.
+
+    metrics: returns the metrics in Prometheus' text format
+    batch_pictures: the largest number of pictures in one request
+    """
 
     catalogue: ModelCatalogue
     predictor: Predictor
@@ -51,8 +55,10 @@ PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
 ReloaderDep = Annotated[Reloader, Depends(_reloader)]
 
-ModelName = Annotated[str, Path(description="A model's name, or `default`.", examples=["default"])]
-Version = Annotated[int | None, Query(ge=1, description="A version of the model; by default the newest.", examples=[1])]
+ModelName = Annotated[str, Path(description="Name of the model, or `default`.", examples=["default"])]
+Version = Annotated[
+    int | None, Query(ge=1, description="Version of the model. Default: the newest served version.", examples=[1])
+]
 
 
 def _seconds(value: object) -> float:
@@ -60,8 +66,8 @@ def _seconds(value: object) -> float:
         seconds = float(str(value))
     except ValueError:
         seconds = nan
-    if not (0 < seconds <= LONGEST_S):
-        raise ValueError(f"give seconds as a decimal number over 0 and up to {LONGEST_S}, such as 2.5")
+    if not (0 < seconds <= MAX_TIMEOUT_S):
+        raise ValueError(f"give seconds as a decimal number over 0 and up to {MAX_TIMEOUT_S}, such as 2.5")
     return seconds
 
 
@@ -70,9 +76,9 @@ Timeout = Annotated[
     BeforeValidator(_seconds),
     Header(
         alias="X-Request-Timeout",
-        description="How many seconds the answer is waited for, counted from the upload's end: a request that was not "
-        "answered by then gets 504, and its work is given up. By default the server's `request_timeout_s`.",
+        description="Time limit in seconds, counted from the end of the upload. A request that takes longer gets 504, "
+        "and its work is dropped. Default: the server's `request_timeout_s`.",
         examples=[2.5],
-        json_schema_extra={"exclusiveMinimum": 0, "maximum": LONGEST_S},
+        json_schema_extra={"exclusiveMinimum": 0, "maximum": MAX_TIMEOUT_S},
     ),
 ]

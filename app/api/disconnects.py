@@ -6,10 +6,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Disconnects:
-    """Cancels the handler of a request when its client leaves after the body was read and before it was answered.
+    """Cancels the handler of a request if its client disconnects after sending the body and before the response ends.
 
-    ASGI servers report a disconnect only through `receive()`. They also report one after the whole answer was sent,
-    while the handler still closes its files.
+    ASGI servers report a disconnect only through `receive()`. They also report one after the whole response was sent,
+    while the handler still closes its files; then the handler is not cancelled.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""The interactive documentation, without a link to anywhere else: plants have no internet."""
+"""The interactive documentation. The server has all of its files, because plants often have no internet access."""
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -14,13 +14,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/openapi.json")
 async def document(request: Request) -> JSONResponse:
-    """The contract, with the server that was asked: the prefix is known with the request only."""
+    """The OpenAPI document. Its `servers` depend on the request, because only the request shows the prefix."""
     return JSONResponse(request.app.openapi() | {"servers": servers(root_path(request.scope))})
 
 
 @router.get("/docs")
 async def docs() -> HTMLResponse:
-    """Swagger UI. Its links are relative, so that it also works behind a proxy's path."""
+    """Swagger UI. Its links are relative, so that it also works under a proxy's prefix."""
     return get_swagger_ui_html(
         openapi_url="openapi.json",
         title="Tessera",
@@ -31,6 +31,6 @@ async def docs() -> HTMLResponse:
 
 
 def mount_docs(app: FastAPI) -> None:
-    """Serves the page and the files of Swagger UI, which a package ships."""
+    """Serves the page, and the files of Swagger UI from the package `fastapi_swagger`."""
     app.include_router(router)
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]), name="docs_assets")

@@ -1,4 +1,4 @@
-"""The limits on the bytes of uploads: of one, and of all that are held at a time."""
+"""The limits on request bodies: on each body, and on the bodies of all unanswered requests together."""
 
 import asyncio
 from contextlib import suppress
@@ -11,22 +11,22 @@ from app.errors import Overloaded, TesseraError, TooManyBytes
 LINGER_S = 2.0
 """After a refusal, the body is read for this long: many clients read the answer only after sending everything."""
 RETRY_AFTER_S = 1.0
-"""What Retry-After says where all uploads together are too large."""
+"""The Retry-After of a refusal because all bodies together are too large."""
 
 _KEY = "tessera.max_body_bytes"
 
 
 def max_body_bytes(scope: Scope) -> int:
-    """The limit on the body of a request that came through `BodyLimit`, which holds for what it unpacks to, too."""
+    """The limit on the body of a request that passed `BodyLimit`. It also applies to the decompressed body."""
     return int(scope[_KEY])
 
 
 class BodyLimit:
-    """Raises TooManyBytes where a body is read that has more than `max_bytes`, and Overloaded where all bodies of the
-    requests that are not answered yet would have more than `max_total_bytes`.
+    """Limits each request body to `max_bytes`, and the bodies of all unanswered requests together to `max_total_bytes`.
 
-    That is at once if `Content-Length` tells, else on the way. For one event loop. Starlette's own `max_body_size`
-    counts one body only, and closes connections on which clients still send, so that many never read why.
+    Reading a body raises TooManyBytes or Overloaded: at the start if `Content-Length` exceeds a limit, otherwise when
+    the received bytes exceed it. All requests must run on one event loop. Starlette's own `max_body_size` limits single
+    bodies only. It closes connections while clients still send, so that many clients never read the reason.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_total_bytes: int, linger_s: float = LINGER_S) -> None:
@@ -44,7 +44,7 @@ class BodyLimit:
 
         async def receive_within_limits() -> Message:
             nonlocal received, refused, complete
-            if complete:  # what comes now is that the client leaves
+            if complete:  # only a disconnect can follow
                 return await receive()
             try:
                 if not received:
@@ -72,14 +72,17 @@ class BodyLimit:
             self._held -= received
 
     def _check(self, expected: int, received: int) -> None:
-        """Raises if a body of so many bytes, of which some were received, goes beyond a limit."""
+        """Raises TooManyBytes or Overloaded if a body of `expected` bytes exceeds a limit.
+
+        `received` of the bytes are already counted in `_held`.
+        """
         if expected > self._max_bytes:
             raise TooManyBytes(f"the upload has more than {self._max_bytes:,} bytes; send a smaller file")
         others = self._held - received
         if others + expected > self._max_total_bytes:
             raise Overloaded(
-                f"{others:,} bytes of other uploads wait for their answers, and with this one there would be more than "
-                f"{self._max_total_bytes:,} (the server's max_waiting_bytes); send it again later",
+                f"unanswered uploads hold {others:,} bytes, and with this upload they would exceed the server's "
+                f"max_waiting_bytes ({self._max_total_bytes:,}); send it again later",
                 RETRY_AFTER_S,
             )
 

@@ -1,4 +1,4 @@
-"""What routes declare of their answers; `contract.py` makes the document of it."""
+"""The responses that routes declare; `contract.py` completes the OpenAPI document."""
 
 from collections import defaultdict
 from http import HTTPStatus
@@ -14,12 +14,12 @@ Responses = dict[int | str, dict[str, Any]]  # FastAPI's own type
 BINARY = {"type": "string", "format": "binary"}
 _PROBLEM = {"$ref": "#/components/schemas/ProblemBody"}
 _RETRY_AFTER = {
-    "description": "After how many seconds to try again.",
+    "description": "Seconds after which the client should try again.",
     "schema": {"type": "integer", "minimum": 1, "examples": [5]},
 }
 
 MODEL_PROBLEMS = (ProblemCode.MODEL_NOT_FOUND, ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR)
-"""What can go wrong where a model is named."""
+"""The problems of routes that take the name of a model."""
 
 PICTURE_PROBLEMS = (
     *MODEL_PROBLEMS,
@@ -38,11 +38,11 @@ PICTURE_PROBLEMS = (
     ProblemCode.ENGINE_STOPPED,
     ProblemCode.DEADLINE_EXCEEDED,
 )
-"""What can go wrong where a picture is sent."""
+"""The problems of routes that take a picture."""
 
 
 def problem_responses(*codes: ProblemCode) -> Responses:
-    """Problem details with these codes, by their status, with an example of each."""
+    """The responses with these codes, grouped by status, with an example of each code."""
     by_status: dict[int, list[ProblemCode]] = defaultdict(list)
     for code in codes:
         by_status[PROBLEMS[code].status].append(code)
@@ -68,6 +68,6 @@ def _problem_response(status: int, codes: list[ProblemCode]) -> dict[str, Any]:
 
 
 def binary_response(*media_types: str, description: str) -> Responses:
-    """A file of one of these types."""
+    """The 200 response of a route that returns a file of one of these media types."""
     content = {each: {"schema": BINARY} for each in media_types}
     return {200: {"description": description, "content": content, "headers": described_headers()}}

@@ -1,4 +1,4 @@
-"""What a request may ask for besides a prediction: the parameters that several routes have."""
+"""The query parameters that several prediction routes share."""
 
 from typing import Annotated
 
@@ -17,13 +17,19 @@ EDGES = "x", "y", "width", "height"
 
 
 def split(values: object) -> object:
-    """`include=heatmap,mask` means the same as `include=heatmap&include=mask`, and so does a single text."""
+    """Splits strings at commas, so that `include=heatmap,mask` means the same as `include=heatmap&include=mask`.
+
+    Values that are neither a string nor a list are returned as they are.
+    """
     values = [values] if isinstance(values, str) else values
     return [part for value in values for part in str(value).split(",") if part] if isinstance(values, list) else values
 
 
 def four(values: object) -> object:
-    """The four numbers of a region, as they were given; pydantic checks each."""
+    """The values of a region, split at commas. Raises PydanticCustomError for a list of any other length than four.
+
+    Pydantic validates each value.
+    """
     numbers = split(values)
     if isinstance(numbers, list) and len(numbers) != len(EDGES):
         raise PydanticCustomError(
@@ -35,7 +41,7 @@ def four(values: object) -> object:
 
 
 class RegionQuery(BaseModel):
-    """Which version answers, and about which part of the picture."""
+    """The version of the model, and the region of interest."""
 
     version: Version = None
     roi: Annotated[
@@ -44,19 +50,19 @@ class RegionQuery(BaseModel):
         Query(
             min_length=4,
             max_length=4,
-            description="A region of interest, `x,y,width,height` in pixels of the uploaded picture: only its tiles "
-            "are computed and only it is judged. Scores and defects are those within it, and heatmaps, masks and maps "
-            "are of its size. Places are in pixels of the whole picture. By default all of it.",
+            description="Region of interest: `x,y,width,height` in pixels of the uploaded picture. Only the tiles that "
+            "it needs are computed. Scores and defect regions are those inside it. Heatmaps, masks and maps have its "
+            "size. Coordinates are in pixels of the whole picture. Default: the whole picture.",
             examples=[[256, 0, 512, 384]],
         ),
     ] = None
 
     def criteria(self) -> Criteria:
-        """By which criteria the picture is judged."""
+        """What counts as anomalous."""
         return CALIBRATED
 
     def question(self) -> Question:
-        """What is asked about the picture."""
+        """The criteria and the region of interest."""
         if self.roi is None:
             return Question(self.criteria())
         x, y, width, height = self.roi
@@ -64,52 +70,51 @@ class RegionQuery(BaseModel):
 
 
 class ThresholdQuery(RegionQuery):
-    """Over which score a picture is anomalous, too."""
+    """The parameters of RegionQuery, and the threshold."""
 
     threshold: float = Field(
         default=THRESHOLD,
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="What counts as anomalous: normalised scores and map values, in [0, 1], over this. 0.5 is the "
-        "threshold that the model was calibrated to. Label, regions and mask go by it; scores do not change.",
+        description="Normalised scores and map values, which are in [0, 1], are anomalous above this threshold. 0.5 is "
+        "the calibrated threshold of the model. The threshold determines the label, the regions and the mask; it does "
+        "not change scores.",
         examples=[0.6],
     )
 
     def criteria(self) -> Criteria:
-        """By which criteria the picture is judged."""
         return Criteria(self.threshold)
 
 
 class CriteriaQuery(ThresholdQuery):
-    """Which regions count, too."""
+    """The parameters of ThresholdQuery, and the smallest area of a defect region."""
 
     min_region_area: int = Field(
         default=1,
         ge=1,
         le=MOST_PIXELS,
-        description="Regions of fewer pixels of the uploaded picture are left out, in the mask and frames, too. The "
-        "label goes by the picture's score, and stays as it is.",
+        description="Smallest area of a defect region, in pixels of the uploaded picture. Smaller regions are left "
+        "out, also in the mask and the frames. The label does not change, because it depends on the picture's score.",
         examples=[25],
     )
 
     def criteria(self) -> Criteria:
-        """By which criteria the picture is judged."""
         return Criteria(self.threshold, self.min_region_area)
 
 
 ColorMapParameter = Annotated[
     ColorMap,
     Query(
-        description="The colours, from normal to anomalous. In all of them lightness rises with the anomaly, which the "
-        "colour-blind see as well, and grey print shows.",
+        description="Colour map, from normal to anomalous. In every colour map, lightness increases with the anomaly, "
+        "so that colour-blind people and grey prints show it as well.",
         examples=["cividis"],
     ),
 ]
 
 
 class DrawingQuery(CriteriaQuery):
-    """How heat is drawn, too."""
+    """The parameters of CriteriaQuery, and the appearance of heatmaps."""
 
     colormap: ColorMapParameter = DRAWING.colors
     opacity: float = Field(
@@ -117,11 +122,10 @@ class DrawingQuery(CriteriaQuery):
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="How far the colours cover the picture where it is most anomalous, with `style=overlay`: 0 shows "
-        "the picture alone, 1 the colour alone.",
+        description="Opacity of the colours where the picture is most anomalous, with `style=overlay`: 0 shows only "
+        "the picture, 1 only the colour.",
         examples=[0.7],
     )
 
     def drawing(self) -> Drawing:
-        """What the parameters mean."""
         return Drawing(self.colormap, self.opacity)

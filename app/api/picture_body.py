@@ -1,4 +1,4 @@
-"""The picture that a request uploads: a file in a form, or the body itself."""
+"""The picture of a request: a file in a multipart form, or the body itself."""
 
 from collections.abc import AsyncIterator
 from tempfile import SpooledTemporaryFile
@@ -14,7 +14,7 @@ RAW = "application/octet-stream"
 RAW_TYPES = (RAW, "image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff")
 FIELD = "image"
 IN_MEMORY = 2**20
-"""Larger bodies wait for their turn in a file, as those of forms do."""
+"""Larger bodies are stored in a temporary file, like the files of forms."""
 _BINARY = {"type": "string", "format": "binary"}
 _FORMATS = "JPEG, PNG, WebP, BMP or TIFF; grey, RGB, RGBA, palette, CMYK or 16-bit grey."
 
@@ -27,7 +27,7 @@ async def _picture(request: Request) -> AsyncIterator[FormFile]:
                 yield file_of(form.getlist(FIELD))
         elif content_type in RAW_TYPES:
             with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
-                body = UploadFile(file)  # type: ignore[arg-type]  # it has what is used of BinaryIO
+                body = UploadFile(file)  # type: ignore[arg-type]  # it has the methods of BinaryIO that are called
                 async for chunk in request.stream():
                     await body.write(chunk)
                 await body.seek(0)
@@ -42,12 +42,12 @@ PictureDep = Annotated[FormFile, Depends(_picture)]
 
 
 def media_type(request: Request) -> str:
-    """The body's, in lower case and without parameters; what does not say is bytes (RFC 9110, section 8.3)."""
+    """The media type of the body in lower case, without parameters; RAW by default (RFC 9110, section 8.3)."""
     return request.headers.get("content-type", RAW).partition(";")[0].strip().lower()
 
 
 def unsupported(content_type: str, taken: tuple[str, ...]) -> HTTPException:
-    """What answers a body of a type that is not taken."""
+    """The 415 for a body of this type; `taken` are the accepted types."""
     return HTTPException(
         415,
         f"a body of the Content-Type {content_type!r} is not taken; send one of these: {', '.join(taken)}",
@@ -67,17 +67,17 @@ def file_of(values: list[FormFile | str]) -> FormFile:
 
 
 def not_a_file(field: str) -> RequestValidationError:
-    """What answers text in the place of a file."""
+    """The error for a form field that is text instead of a file."""
     return invalid_field(field, "it is text and not a file; give the part a file name, as `curl -F image=@file` does")
 
 
 def invalid_field(field: str, message: str) -> RequestValidationError:
-    """What answers a field of a form that is not as it must be."""
+    """The error for an invalid form field."""
     return RequestValidationError([{"loc": ("body", field), "msg": message, "type": "value_error"}])
 
 
 def form_schema(name: str, description: str, field: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A form of one field with files, for OpenAPI, where it has a name: generated clients have a class of it."""
+    """The OpenAPI schema of a form with one field for files. Generated clients have a class of its name."""
     properties = {field: {"description": description, **schema}}
     return {
         name: {
@@ -90,12 +90,12 @@ def form_schema(name: str, description: str, field: str, schema: dict[str, Any])
     }
 
 
-# The form comes first: generators that know one type only take the first.
+# The form comes first, because generators that support only one type use the first one.
 PICTURE_FORM = form_schema("PictureForm", _FORMATS, FIELD, _BINARY)
 PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The picture: a file in a form, or the body itself. Its format is recognised by its bytes.",
+        "description": "The picture: a file in a form, or the body itself. The format is detected from its bytes.",
         "content": {FORM: {"schema": {"$ref": "#/components/schemas/PictureForm"}}}
         | {each: {"schema": _BINARY} for each in RAW_TYPES},
     }

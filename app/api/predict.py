@@ -1,4 +1,4 @@
-"""Predictions as JSON."""
+"""The route that returns a prediction as JSON."""
 
 from functools import partial
 from typing import Annotated
@@ -21,14 +21,14 @@ Includes = Annotated[
     list[Include],
     BeforeValidator(split),
     Query(
-        description="What to add to the answer; several may be repeated or separated by commas.",
+        description="Optional parts of the response. Repeat the parameter, or separate several values by commas.",
         examples=[["heatmap", "tiles"]],
     ),
 ]
 
 
 class PredictionQuery(DrawingQuery):
-    """What is wanted of a prediction as JSON."""
+    """Query parameters of a prediction as JSON."""
 
     include: Includes = Field(default=[])
 
@@ -36,7 +36,7 @@ class PredictionQuery(DrawingQuery):
 @router.post(
     "/v1/models/{model}/predict",
     summary="Predict",
-    response_description="What the model says of the picture.",
+    response_description="The prediction for the picture.",
     responses=problem_responses(*PICTURE_PROBLEMS),
     response_model_exclude_none=True,
     name="predict",
@@ -50,7 +50,7 @@ async def predict(
     query: Annotated[PredictionQuery, Query()],
     timeout_s: Timeout = None,
 ) -> PredictionBody:
-    """Score, label and defect regions of a picture."""
+    """Returns the score, the label and the defect regions of a picture."""
     render = partial(extras, include=frozenset(query.include), drawing=query.drawing())
     artifact = catalogue.get(model, query.version)
     answer = await predictor.predict(artifact, Upload(picture.file), render, timeout_s, query.question())

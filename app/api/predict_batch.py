@@ -1,4 +1,4 @@
-"""Predictions of several pictures at once."""
+"""The route that predicts several pictures."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -30,14 +30,14 @@ _LINE = (
 )
 _LINES: Responses = {
     200: {
-        "description": "What came of each picture. As `application/x-ndjson`, one BatchItemBody a line.",
+        "description": "The result of each picture. `application/x-ndjson` has one BatchItemBody per line.",
         "content": {NDJSON: {"schema": {"type": "string"}, "example": _LINE}},
     }
 }
 
 
 class _Streamed(StreamingResponse):
-    """Gives up the work that is left as soon as the client leaves."""
+    """A streamed response that cancels the remaining work when the client disconnects."""
 
     def __init__(self, content: AsyncGenerator[str, None], media_type: str) -> None:
         super().__init__(content, media_type=media_type, headers={"Vary": "Accept"})
@@ -51,7 +51,7 @@ class _Streamed(StreamingResponse):
 @router.post(
     "/v1/models/{model}/predict-batch",
     summary="Predict several pictures",
-    response_description="What came of each picture.",
+    response_description="The result of each picture.",
     responses=problem_responses(*PICTURE_PROBLEMS, ProblemCode.TOO_MANY_PICTURES) | _LINES,
     response_model=BatchBody,
     name="predict_batch",
@@ -66,14 +66,14 @@ async def predict_batch(
     query: Annotated[PredictionQuery, Query()],
     timeout_s: Timeout = None,
 ) -> StreamingResponse:
-    """Scores, labels and defect regions of several pictures, in their order.
+    """Returns the scores, labels and defect regions of several pictures, in the order of the form.
 
-    A picture that cannot be answered has its problem in its place, and the others their predictions. While the queue is
-    full, pictures wait for room. The time limit is that of all pictures together: those that it leaves out have a
-    problem, too. With `Accept: application/x-ndjson` each picture's line is sent as soon as it and those before it are
-    done.
+    If a picture cannot be predicted, its item has a problem instead of a prediction; the other pictures still get their
+    predictions. While the queue is full, pictures wait for room. The time limit applies to all pictures together:
+    pictures that are not finished by then get a problem. With `Accept: application/x-ndjson`, the line of a picture is
+    sent as soon as this picture and all earlier ones are finished.
     """
-    artifact = catalogue.get(model, query.version)  # one for all, whatever is loaded or withdrawn meanwhile
+    artifact = catalogue.get(model, query.version)  # all pictures use one artifact, even if versions change meanwhile
     limit_s = predictor.timeout_s if timeout_s is None else timeout_s
     asks = [partial(_answer, predictor, artifact, picture, query) for picture in pictures]
     items = _items(request.scope, answers(asks, limit_s), [picture.filename or "" for picture in pictures])
@@ -96,7 +96,7 @@ async def _answer(
 async def _items(
     scope: Scope, outcomes: AsyncGenerator[Answer[Extras] | Exception, None], names: list[str]
 ) -> AsyncGenerator[str, None]:
-    """Each picture's BatchItemBody."""
+    """The BatchItemBody of each picture, as JSON."""
     index = 0
     async with aclosing(outcomes):
         async for outcome in outcomes:
@@ -116,7 +116,7 @@ async def _lines(items: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
 
 
 async def _document(items: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
-    """A BatchBody, sent piece by piece, for pictures in it may be large."""
+    """The pieces of a BatchBody as JSON: it is not sent as a whole, because the PNGs in it may be large."""
     before = '{"items":['
     async with aclosing(items):
         async for item in items:
@@ -126,7 +126,7 @@ async def _document(items: AsyncGenerator[str, None]) -> AsyncGenerator[str, Non
 
 
 def _wants_lines(accept: str) -> bool:
-    """Whether an Accept header asks for lines; neither Starlette nor the standard library reads such headers."""
+    """Whether an Accept header accepts NDJSON. Neither Starlette nor the standard library parses such headers."""
     ranges = (part.split(";") for part in accept.lower().split(","))
     return any(
         name.strip() == NDJSON and all(each.replace(" ", "") not in ("q=0", "q=0.0") for each in parameters)

@@ -1,4 +1,4 @@
-"""For those who watch the server."""
+"""The routes for monitoring: liveness, readiness and metrics."""
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -15,7 +15,7 @@ router = APIRouter(tags=["probes"])
 _UNREADY: Responses = {
     503: {
         "model": ReadinessBody,
-        "description": "Not yet, or no longer.",
+        "description": "The server is not ready; `reasons` says why.",
         "content": {"application/json": {"example": {"ready": False, "reasons": ["models are still being loaded"]}}},
     }
 }
@@ -24,23 +24,23 @@ _METRICS = {"text/plain": {"schema": {"type": "string"}, "example": "tessera_que
 
 @router.get(
     "/livez",
-    summary="Ask whether the process lives",
-    response_description="It does.",
+    summary="Check liveness",
+    response_description="The process is alive.",
     responses=problem_responses(ProblemCode.INTERNAL_ERROR),
 )
 async def livez() -> LivenessBody:
-    """200 as long as the process answers."""
+    """Returns 200 as long as the process responds."""
     return LivenessBody(alive=True)
 
 
 @router.get(
     "/readyz",
-    summary="Ask whether pictures are answered",
-    response_description="They are.",
+    summary="Check readiness",
+    response_description="The server is ready.",
     responses=_UNREADY | problem_responses(ProblemCode.INTERNAL_ERROR),
 )
 async def readyz(services: ServicesDep, response: Response) -> ReadinessBody:
-    """200 if pictures can be answered, else 503."""
+    """Returns 200 if pictures can be predicted, else 503."""
     reasons = unready_reasons(services.catalogue, services.worker)
     response.status_code = 503 if reasons else 200
     return ReadinessBody(ready=not reasons, reasons=reasons)
@@ -48,11 +48,11 @@ async def readyz(services: ServicesDep, response: Response) -> ReadinessBody:
 
 @router.get(
     "/metrics",
-    summary="Measure the server",
+    summary="Get metrics",
     response_class=Response,
     responses=problem_responses(ProblemCode.INTERNAL_ERROR)
-    | {200: {"description": "Prometheus' text format.", "content": _METRICS}},
+    | {200: {"description": "Metrics in Prometheus' text format.", "content": _METRICS}},
 )
 async def metrics(services: ServicesDep) -> Response:
-    """Measurements in Prometheus' text format."""
+    """Returns the metrics of the server in Prometheus' text format."""
     return Response(services.metrics(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""The codes that programs compare: of answers, and of versions that are not served."""
+"""The codes of problems, and of refused versions, for programs to compare."""
 
 from enum import StrEnum
 
@@ -30,7 +30,7 @@ class ProblemCode(StrEnum):
 
 
 class RefusalCode(StrEnum):
-    """Why a version is not served. Codes keep their meaning; new ones may be added."""
+    """The reason why a version is refused. Codes keep their meaning; new ones may be added."""
 
     MISSING_FILE = "missing_file"
     DIGEST_MISMATCH = "digest_mismatch"

@@ -1,4 +1,4 @@
-"""What is answered with each code: its status, its title, when, and an example."""
+"""The status, title, condition and example of each problem code."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,11 @@ from app.errors import every_error
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A kind of problem; `when` says in which case it is answered, and `detail` is an example of its message."""
+    """A kind of problem.
+
+    when: the condition under which it is returned
+    detail: an example of its message
+    """
 
     status: int
     title: str
@@ -22,13 +26,13 @@ _OF_HTTP: dict[ProblemCode, Problem] = {
     ProblemCode.INVALID_REQUEST: Problem(
         422,
         INVALID_TITLE,
-        "a field or parameter is missing, or has a value that it cannot have; `errors` names each",
+        "a field or parameter is missing or has an invalid value; `errors` lists each of them",
         "query.version: Input should be greater than or equal to 1",
     ),
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: Problem(
         415,
         "Unsupported Media Type.",
-        "the body is neither a form nor of a type that pictures have; `Accept` lists those",
+        "the body's `Content-Type` is not accepted; the header `Accept` lists the accepted types",
         "a body of the Content-Type 'text/plain' is not taken; send image/png",
     ),
     ProblemCode.BAD_REQUEST: Problem(
@@ -42,10 +46,10 @@ _OF_HTTP: dict[ProblemCode, Problem] = {
         405, "Method Not Allowed.", "the route does not take this method", "Method Not Allowed"
     ),
     ProblemCode.INTERNAL_ERROR: Problem(
-        500, INTERNAL_TITLE, "a fault of the server's, which is logged under the request's id", UNEXPECTED
+        500, INTERNAL_TITLE, "a fault of the server; it is logged with the ID of the request", UNEXPECTED
     ),
 }
-"""Those that no class of `app.errors` stands for."""
+"""The problems without a class in `app.errors`."""
 PROBLEMS: dict[ProblemCode, Problem] = {
     **{
         ProblemCode(kind.code): Problem(kind.status, title_of(kind), kind.when, kind.example)
@@ -54,11 +58,11 @@ PROBLEMS: dict[ProblemCode, Problem] = {
     },
     **_OF_HTTP,
 }
-"""All of them. A class of `app.errors` that says when it is answered must have a code of ProblemCode."""
+"""All problems. A class of `app.errors` that defines `when` must have a code of ProblemCode."""
 
 
 def example_of(code: ProblemCode) -> ProblemBody:
-    """An answer with this code."""
+    """An example of a problem with this code."""
     problem = PROBLEMS[code]
     field, _, message = problem.detail.partition(": ")
     return ProblemBody(

@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457), or in the form of another protocol below its paths."""
+"""Error responses: problem details (RFC 9457), or the form of another protocol under its path prefix."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -20,26 +20,26 @@ from app.api.root_path import own_path
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 
 ErrorForm = Callable[[int, str], Response]
-"""Makes the answer to an error of its status and its message."""
+"""Makes an error response from a status and a message."""
 
 NO_FAULT = errors.DeadlineExceeded, errors.ModelLoading
 """5xx responses that are not faults: the client's own deadline, or a model that is still loading."""
 MEDIA_TYPE = "application/problem+json"
-INVALID_TITLE = "The request does not have the form that this route takes."
+INVALID_TITLE = "The request is invalid."
 INTERNAL_TITLE = "Internal server error."
 _LOADING_RETRY_AFTER_S = 5
-UNEXPECTED = "something went wrong here; the server's log tells more under this request_id"
+UNEXPECTED = "internal server error; the server's log has the details under this request_id"
 
 _log = logging.getLogger(__name__)
 
 
 def title_of(kind: type[errors.TesseraError]) -> str:
-    """The sentence that names an error's class."""
+    """The title of a kind of error: the first line of its docstring."""
     return (kind.__doc__ or kind.__name__).split("\n")[0]
 
 
 def register_problems(app: FastAPI, forms: Mapping[str, ErrorForm]) -> None:
-    """Answers every error of a route as a problem detail, or in the form of its path where `forms` has one."""
+    """Makes errors of routes problem details. `forms` maps path prefixes to other forms of errors."""
     app.state.error_forms = dict(forms)
     app.add_exception_handler(errors.TesseraError, _on_tessera_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
@@ -47,9 +47,9 @@ def register_problems(app: FastAPI, forms: Mapping[str, ErrorForm]) -> None:
 
 
 class UnexpectedErrors:
-    """Answers whatever else is raised with a problem that tells nothing of the inside, and logs it with its traceback.
+    """Turns all other exceptions into a problem without internal details, and logs them with their tracebacks.
 
-    A middleware and not a handler, so that those outside of it see a response like any other.
+    It is a middleware instead of an exception handler, so that the middlewares outside of it see a normal response.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -74,7 +74,7 @@ class UnexpectedErrors:
 
 
 def problem_of(scope: Scope, error: Exception) -> ProblemBody:
-    """The problem of one of several pictures. Unexpected errors are logged, and their message is not sent."""
+    """The problem of one picture of a batch. Unexpected errors are logged, and their messages are not sent."""
     if isinstance(error, errors.TesseraError):
         _log_failure("a picture of request", scope, error)
         return _body(scope, error.status, error.code, title_of(type(error)), str(error))
@@ -112,7 +112,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _log_failure(what: str, scope: Scope, error: errors.TesseraError) -> None:
-    """Logs errors of the server; errors of the client are only answered."""
+    """Logs errors with a status of 500 or more: at level INFO if they are in `NO_FAULT`, else ERROR."""
     if error.status >= 500:
         level = logging.INFO if isinstance(error, NO_FAULT) else logging.ERROR
         _log.log(level, "%s %s failed (%s): %s", what, request_id(scope), error.code, error)
@@ -142,7 +142,7 @@ def _body(
         title=title,
         status=status,
         detail=detail,
-        code=ProblemCode(code),  # one that nobody declared is a fault, and answered as an internal error
+        code=ProblemCode(code),  # an undeclared code raises ValueError, which becomes an internal error
         instance=scope["path"],
         request_id=request_id(scope),
         errors=invalid,

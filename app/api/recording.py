@@ -1,4 +1,4 @@
-"""What is remembered of each request."""
+"""A record of each request, for metrics and logs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +9,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.request_id import request_id
 
 CLIENT_GONE = 499
-"""The status of requests that nobody waited for, as nginx writes it."""
+"""The status of requests whose client disconnected before the response; nginx logs the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A request that was answered; `route` is the path's template, empty where no route matched."""
+    """A request that has ended.
+
+    route: the template of the path; empty if no route matched
+    model: the name of the model in the path, if there is one
+    status: the status of the response, or CLIENT_GONE
+    seconds: the time from the start of the request to its end
+    """
 
     method: str
     path: str
@@ -26,7 +32,7 @@ class RequestRecord:
 
 
 class Recording:
-    """Hands a record of each request to `record`, once its response was sent."""
+    """Calls `record` with a record of each request when the request has ended."""
 
     def __init__(
         self, app: ASGIApp, record: Callable[[RequestRecord], None], clock: Callable[[], float] = monotonic

@@ -1,4 +1,4 @@
-"""Saying that the model repository has changed. For operators: a proxy should keep others from these routes."""
+"""The routes that request a scan of the model repository. For operators: a proxy should block other clients."""
 
 import asyncio
 
@@ -12,33 +12,33 @@ from app.api.schemas.reload import ReloadBody, ReloadedModelBody
 router = APIRouter(prefix="/v1", tags=["models"])
 
 
-_LOOKING = ProblemCode.ENGINE_STOPPED, ProblemCode.UNREADABLE_REPOSITORY
+_SCAN_PROBLEMS = ProblemCode.ENGINE_STOPPED, ProblemCode.UNREADABLE_REPOSITORY
 
 
 @router.post(
     "/models/{model}/reload",
-    summary="Look for a model's versions now",
-    response_description="What is served of the model now, and what has changed.",
-    responses=problem_responses(*MODEL_PROBLEMS, *_LOOKING),
+    summary="Reload a model",
+    response_description="The served versions of the model, and the changes.",
+    responses=problem_responses(*MODEL_PROBLEMS, *_SCAN_PROBLEMS),
 )
 async def reload_model(model: ModelName, reloader: ReloaderDep) -> ReloadedModelBody:
-    """Looks for new, changed and removed versions of a model now, and answers once they are served, refused or gone.
+    """Scans the repository for new, changed and removed versions of a model.
 
-    The model may be new. Refused versions are tried again. Versions that cannot be loaded are listed in `failed`, with
-    200, and all others are served. Concurrent requests share one scan. 404 if the repository has no such
-    model, and none was served.
+    Responds when all versions are loaded, refused or removed. The model may be new. Refused versions are tried again.
+    Versions that cannot be loaded are listed in `failed`, and all others are served; the status is 200. Concurrent
+    requests share one scan. The status is 404 if the repository has no such model, and none was served before.
     """
-    (reloaded,) = await asyncio.shield(asyncio.wrap_future(reloader.reload(model)))  # others may wait for it, too
+    (reloaded,) = await asyncio.shield(asyncio.wrap_future(reloader.reload(model)))  # other requests may share the scan
     return ReloadedModelBody.of(reloaded)
 
 
 @router.post(
     "/reload",
-    summary="Look for all models now",
-    response_description="What is served now, and what has changed.",
-    responses=problem_responses(ProblemCode.INTERNAL_ERROR, *_LOOKING),
+    summary="Reload all models",
+    response_description="The served versions of all models, and the changes.",
+    responses=problem_responses(ProblemCode.INTERNAL_ERROR, *_SCAN_PROBLEMS),
 )
 async def reload_all(reloader: ReloaderDep) -> ReloadBody:
-    """The same for the whole model repository: models that are new, changed or gone."""
+    """Scans the whole repository for new, changed and removed models, like the reload of one model."""
     reloaded = await asyncio.shield(asyncio.wrap_future(reloader.reload()))
     return ReloadBody(models=[ReloadedModelBody.of(model) for model in reloaded])

@@ -1,4 +1,4 @@
-"""Every response tells by which id its request is found in the log."""
+"""The header `X-Request-ID`, which identifies each request in the log."""
 
 import re
 from uuid import uuid4
@@ -8,18 +8,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
 _KEY = "tessera.request_id"
-_GIVEN = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")  # nothing that could break a line of the log
+_GIVEN = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")  # no character that could break a line of the log
 
 
 def request_id(scope: Scope) -> str:
-    """The id of a request that came through `RequestId`."""
+    """The ID of a request that passed `RequestId`; empty for other requests."""
     return str(scope.get(_KEY, ""))
 
 
 class RequestId:
-    """Takes the client's `X-Request-ID` where it is one, or makes one.
+    """Uses the client's `X-Request-ID` if it is valid, or generates an ID, and adds it to the response.
 
-    By hand: the packages for it keep the id in context variables, which the threads that decode do not see.
+    No package is used: they keep the ID in context variables, which the decoding threads do not see.
     """
 
     def __init__(self, app: ASGIApp) -> None:

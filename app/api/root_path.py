@@ -1,4 +1,4 @@
-"""Being served under a proxy's prefix, such as `https://plant.example/tessera`."""
+"""Support for a proxy's prefix, such as that of `https://plant.example/tessera`."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -6,9 +6,9 @@ _KEY = "tessera.root_path"
 
 
 class RootPath:
-    """Has every path begin with the prefix, as ASGI wants it, whether the proxy has stripped it or not.
+    """Makes every path start with the prefix, as ASGI requires, whether the proxy has stripped the prefix or not.
 
-    An empty prefix leaves the one of whoever mounts the application.
+    If the prefix is empty, the `root_path` of an application that mounts this one remains.
     """
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
@@ -20,12 +20,12 @@ class RootPath:
             if prefix:
                 within = path == prefix or path.startswith(f"{prefix}/")
                 scope["root_path"], scope["path"] = prefix, path if within else prefix + path
-            scope[_KEY] = scope.get("root_path", "")  # mounts extend `root_path`
+            scope[_KEY] = scope.get("root_path", "")  # Starlette extends `root_path` for mounts, so keep the original
         await self._app(scope, receive, send)
 
 
 def root_path(scope: Scope) -> str:
-    """The prefix of a request that came through `RootPath`: empty, or like `/tessera`."""
+    """The prefix of a request that passed `RootPath`: empty, or like `/tessera`."""
     return str(scope[_KEY])
 
 

@@ -1,4 +1,4 @@
-"""An example of each object in the document, put together from those of its properties."""
+"""Examples of the objects in the OpenAPI document, built from the examples of their properties."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ _PREFIX = "#/components/schemas/"
 
 
 def with_examples(document: dict[str, Any]) -> dict[str, Any]:
-    """The document in which each object among the components, and each answer in JSON, has an example."""
+    """Adds an example to each object among the components, and to each JSON response; returns the document."""
     components = document["components"]["schemas"]
     for component in components.values():
         if component.get("type") == "object":
@@ -21,7 +21,7 @@ def with_examples(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def example(schema: dict[str, Any], components: dict[str, Any]) -> Any:
-    """A value that a schema allows: its own example, or one made of its parts."""
+    """A value that a schema allows: its own example, or one that is built from its parts."""
     if "examples" in schema:
         return schema["examples"][0]
     if "$ref" in schema:

@@ -1,4 +1,4 @@
-"""Trained models as files: written so that half-written ones are never seen, verified before they are served."""
+"""Trained models as files: they appear in the repository only when complete, and are verified before being served."""
 
 from app.artifacts.fingerprint import Fingerprint
 from app.artifacts.manifest import CalibrationRecord, Manifest, Protocol, Provenance, TrainingRecord, read_manifest

@@ -1,4 +1,4 @@
-"""Telling that files have changed without reading them."""
+"""Detects that files have changed without reading them."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ Fingerprint = tuple[tuple[int, ...], ...]
 
 
 def fingerprint(directory: Path) -> Fingerprint:
-    """Inode, size and times of an artifact's files, or why there are none; it changes whenever one of them does.
+    """For each file of an artifact its inode, size and times, or the errno. Changes whenever a file changes.
 
-    The time of the last change of the inode is one of them: nobody can set it back, as copying with `-p` does with the
-    time of the contents.
+    The times include the inode's change time (ctime), which programs cannot set. They can set the modification time of
+    the contents, as `cp -p` does.
     """
     return tuple(_of_file(directory / file) for file in (MANIFEST, WEIGHTS, GOLDEN))
 

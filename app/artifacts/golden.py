@@ -1,4 +1,4 @@
-"""The golden sample: a small picture with the outcome that the model gave when it was written."""
+"""The golden sample: a small picture, and the model's outcome for it when the artifact was written."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,15 @@ from app.errors import InvalidArtifact
 from app.pipeline import Outcome, TiledModel, predict
 
 TOLERANCE = 1e-3
-"""Float32 differs by less than 1e-5 between processors; a wrong weight, resize or tile order by far more."""
+"""Results in float32 differ by less than 1e-5 between processors. A wrong weight, resize or tile order differs by far
+more.
+"""
 REDUCED_PRECISION_TOLERANCE = 2e-2
-"""Half precision differs by about 1e-2 on real pictures."""
+"""Results in half precision differ by about 1e-2 on real pictures."""
 
 SCORE_TOLERANCE = 0.1
-"""Of the golden map's largest value: where two patches are almost equally far, rounding decides by which of them
-PatchCore weighs its score.
+"""A share of the golden map's largest value. PatchCore needs it: if two patches are almost equally far, rounding
+decides which of them weights the score.
 """
 
 
@@ -32,7 +34,7 @@ class Golden:
 
 
 def make_golden(model: TiledModel) -> Golden:
-    """A golden sample of two by two tiles. Its picture is generated, and shows nothing of the training data."""
+    """A golden sample with 2 x 2 tiles. Its picture is generated, and shows nothing of the training data."""
     height, width = (
         (tile + stride for tile, stride in zip(model.tiling.tile_size, model.tiling.stride, strict=True))
         if model.tiling.enable
@@ -63,9 +65,10 @@ def load_golden(path: Path) -> Golden:
 
 
 def golden_difference(model: TiledModel, golden: Golden) -> float:
-    """How far the model's map of the picture is off, as a share of the golden map's largest value; it also warms up.
+    """The largest difference of the model's map to the golden map, as a share of the golden map's largest value.
 
-    Infinite if the score is off by more than SCORE_TOLERANCE of that.
+    Infinite if the sizes of the maps differ, or the scores differ by more than SCORE_TOLERANCE of that value. The
+    prediction also warms up the model.
     """
     outcome: Outcome = predict(model, golden.picture)
     if outcome.anomaly_map.shape != golden.anomaly_map.shape:

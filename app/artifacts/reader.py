@@ -1,4 +1,4 @@
-"""Reading artifacts: nothing is served that was not verified."""
+"""Reads artifacts, and verifies them before they are served."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from app.scoring import Calibration
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A verified model; `digest` is the SHA-256 of its manifest, which holds those of its files."""
+    """A verified model. `digest` is the SHA-256 of its manifest, which holds the SHA-256 of each other file."""
 
     name: str
     version: int
@@ -29,7 +29,7 @@ class Artifact:
     manifest: Manifest
     golden: Golden
     model: TiledModel
-    replicas: tuple[TiledModel, ...] = ()  # the same on further devices
+    replicas: tuple[TiledModel, ...] = ()  # the model on further devices
 
     @property
     def models(self) -> tuple[TiledModel, ...]:
@@ -40,7 +40,7 @@ class Artifact:
     def calibration(self) -> Calibration:
         """The thresholds and ranges of the model."""
         calibration = self.model.calibration
-        assert calibration is not None  # no other model is written
+        assert calibration is not None  # `write_artifact` requires it
         return calibration
 
     def test_device(self, number: int) -> None:
@@ -53,10 +53,11 @@ def load_artifact(
     device: torch.device | str = "cpu",
     options: RunOptions = RunOptions(),  # noqa: B008
 ) -> Artifact:
-    """The model of an entry, on a device: its digests compared and its golden sample reproduced as it will be run.
+    """Loads the model of an entry onto a device. Verifies its digests, and that it reproduces its golden sample.
 
-    Raises MissingFile, DigestMismatch, UnsupportedSchema, GoldenMismatch or InvalidArtifact; and InvalidDevice for
-    options that cannot be met.
+    Chooses how the model is run, as the options allow, and reproduces the sample in that way. Raises MissingFile,
+    DigestMismatch, UnsupportedSchema, GoldenMismatch or InvalidArtifact; and InvalidDevice for options that the device
+    does not support.
     """
     manifest, found = verify_artifact(entry)
     model = _model(manifest, entry.path / WEIGHTS, device, options.time_stages)
@@ -66,7 +67,7 @@ def load_artifact(
 
 
 def verify_artifact(entry: Entry) -> tuple[Manifest, str]:
-    """The manifest of an entry and its SHA-256, after all digests were compared.
+    """Verifies all digests of an entry, and returns its manifest and the manifest's SHA-256.
 
     Raises MissingFile, DigestMismatch, UnsupportedSchema or InvalidArtifact.
     """
@@ -85,7 +86,7 @@ def verify_artifact(entry: Entry) -> tuple[Manifest, str]:
 
 
 def manifest_digest(entry: Entry) -> str:
-    """The SHA-256 of an entry's manifest, which holds those of its files; raises OSError."""
+    """The SHA-256 of an entry's manifest, which holds the SHA-256 of each other file; raises OSError."""
     return digest(entry.path / MANIFEST)
 
 

@@ -15,7 +15,7 @@ VERSION = re.compile(r"[1-9][0-9]*")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a version of a model lies."""
+    """A version of a model, and its directory."""
 
     name: str
     version: int
@@ -23,7 +23,7 @@ class Entry:
 
 
 class ModelRepository:
-    """The models under a directory, which is read at each call. Other files and directories in it are ignored."""
+    """The models under a directory. Each call scans the directory, and ignores other files and directories in it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -59,11 +59,11 @@ class ModelRepository:
         versions = {entry.version: entry for entry in entries if entry.name == name}
         if not versions:
             known = ", ".join(sorted({entry.name for entry in entries})) or "none"
-            raise ModelNotFound(f"there is no model {name!r} in {self.root}; there is: {known}")
+            raise ModelNotFound(f"there is no model {name!r} in {self.root}; available: {known}")
         chosen = max(versions) if version is None else version
         if chosen not in versions:
             known = ", ".join(str(number) for number in sorted(versions))
-            raise VersionNotFound(f"model {name!r} has no version {chosen}; there is: {known}")
+            raise VersionNotFound(f"model {name!r} has no version {chosen}; available: {known}")
         return versions[chosen]
 
     def next_version(self, name: str) -> int:
@@ -76,7 +76,10 @@ class ModelRepository:
         return max((entry.version for entry in self.entries() if entry.name == name), default=0) + 1
 
     def prepare(self, name: str) -> Path:
-        """The directory of a model, created if it is missing. Raises InvalidName for a bad name or place."""
+        """The directory of a model, created if it is missing.
+
+        Raises InvalidName for an invalid name, or if the directory cannot be written to.
+        """
         self.next_version(name)
         directory = self.root / name
         try:
@@ -89,16 +92,19 @@ class ModelRepository:
             ) from error
 
     def require_place(self, name: str) -> None:
-        """Raises what `prepare` raises, and leaves no directory: for work that may fail before it writes."""
+        """Checks that `prepare` will succeed, without leaving a directory; raises InvalidName.
+
+        To be called before long work whose result is written at the end.
+        """
         existed = (self.root / name).exists()
         directory = self.prepare(name)
         if not existed:
-            with suppress(OSError):  # somebody else may use it by now
+            with suppress(OSError):  # another process may use the directory by now
                 directory.rmdir()
 
 
 def _directories(parent: Path) -> list[Path]:
     try:
         return [child for child in parent.iterdir() if child.is_dir()]
-    except (FileNotFoundError, NotADirectoryError):  # perhaps since a moment ago
+    except (FileNotFoundError, NotADirectoryError):  # it may have been removed during the scan
         return []

@@ -1,4 +1,4 @@
-"""Reading tensors from a safetensors file into memory of their own."""
+"""Reads tensors of a safetensors file into their own memory."""
 
 import json
 from pathlib import Path
@@ -13,8 +13,9 @@ HEADER_BYTES = 8
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a file; raises SafetensorError, or OSError.
 
-    The library maps the file instead: the tensors would change or vanish with it, and copies of them take their memory
-    twice, for pages that were read count. It verifies the header here, which then tells where each tensor lies.
+    The library would map the file instead: mapped tensors would change or vanish with the file, and copying them would
+    take their memory twice, because mapped pages that were read count as memory. The library only verifies the header
+    here, which holds the position of each tensor.
     """
     with safe_open(path, "pt") as verified, path.open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(HEADER_BYTES), "little")))

@@ -1,4 +1,4 @@
-"""Writing artifacts: all files into a directory beside the final place, which is then renamed into it."""
+"""Writes artifacts: all files into a temporary directory beside the final place, which is then renamed."""
 
 import hashlib
 import shutil
@@ -33,12 +33,12 @@ from app.files import flush, locked
 from app.pipeline import TiledModel
 
 UNFINISHED = ".writing-"
-"""What the names of directories begin with that are being written."""
+"""The prefix of the names of directories that are being written."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """What the manifest tells of a model besides what the model itself knows."""
+    """The contents of the manifest that cannot be derived from the model itself."""
 
     protocol: Protocol
     calibration_pictures: int
@@ -55,8 +55,8 @@ class ModelRecord:
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord) -> Entry:
     """Writes a calibrated model as the next version of `name`, and returns it. Raises InvalidArtifact or InvalidName.
 
-    Processes that write versions of the same model do so one after the other. What one that was killed left unfinished
-    is removed.
+    Processes that write versions of the same model wait for each other. Unfinished directories of killed processes are
+    removed.
     """
     if model.calibration is None:
         raise InvalidArtifact("a model must be calibrated before it is written")
@@ -73,9 +73,9 @@ def write_artifact(model: TiledModel, repository: ModelRepository, name: str, re
 
 
 def _written(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord, temporary: Path) -> Entry:
-    """Writes the version into a directory beside its place, and renames that."""
+    """Writes the version into the temporary directory, and renames the directory to the version's number."""
     _write_tensors(model, temporary)
-    while True:  # another process may have taken the number meanwhile, where there are no locks
+    while True:  # on a file system without locks, another process may take the number first
         version = repository.next_version(name)
         _write_manifest(model, name, version, record, temporary)
         _make_readable(temporary)
@@ -137,7 +137,7 @@ def _write_manifest(model: TiledModel, name: str, version: int, record: ModelRec
 
 
 def _make_readable(directory: Path) -> None:
-    """For servers that run as somebody else: mkdtemp and safetensors make what only the owner can read."""
+    """Lets servers of other users read the files: mkdtemp and safetensors give access to the owner only."""
     directory.chmod(0o755)
     for path in directory.iterdir():
         path.chmod(0o644)

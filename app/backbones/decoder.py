@@ -1,6 +1,6 @@
-"""The decoder of Reverse Distillation: a ResNet run backwards, from coarse to fine (Deng & Li 2022, arXiv:2201.10703).
+"""The decoder of Reverse Distillation: a reversed ResNet, from coarse to fine (Deng & Li 2022, arXiv:2201.10703).
 
-Modules carry the names of the authors' program, which anomalib keeps, so that its weights load.
+Modules have the names of the authors' program. anomalib uses the same names, so that its weights can be loaded.
 """
 
 from torch import Tensor, nn
@@ -9,7 +9,10 @@ from app.backbones.resnet import ARCHITECTURES
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; with `enlarge` the first doubles the size, and so does the shortcut."""
+    """Two 3x3 convolutions with a shortcut.
+
+    With `enlarge`, the first convolution is a transposed 2x2 one: it doubles the size, and so does the shortcut.
+    """
 
     def __init__(self, inputs: int, planes: int, enlarge: bool) -> None:
         super().__init__()
@@ -28,7 +31,10 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (or doubling) and 1x1 convolutions beside a shortcut."""
+    """1x1, 3x3 and 1x1 convolutions with a shortcut.
+
+    With `enlarge`, the second convolution is a transposed 2x2 one: it doubles the size, and so does the shortcut.
+    """
 
     def __init__(self, inputs: int, planes: int, enlarge: bool, width: int) -> None:
         super().__init__()
@@ -59,7 +65,7 @@ def _shortcut(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class ResNetDecoder(nn.Module):
-    """Rebuilds the features of a ResNet's layers 1 to 3 from an embedding at stride 32."""
+    """Reconstructs the features of a ResNet's layers 1 to 3 from an embedding at stride 32."""
 
     def __init__(self, architecture: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Random weights to start training from."""
+"""Random weights at the start of a training."""
 
 from torch import nn
 
@@ -6,10 +6,11 @@ from app.backbones.resnet import BasicBlock, Bottleneck
 
 
 def initialise(network: nn.Module, zero_last: bool = False) -> nn.Module:
-    """The network, its convolutions drawn anew from a normal distribution that keeps the gradients' variance.
+    """Draws the weights of the network's convolutions from a normal distribution, and returns the network.
 
-    He et al. 2015 (arXiv:1502.01852), section 2.2, by fan-out. With `zero_last` the residual blocks of a ResNet begin
-    as identities (Goyal et al. 2017, arXiv:1706.02677, section 5.1). Transposed convolutions stay as they are.
+    The distribution preserves the variance of gradients: He et al. 2015 (arXiv:1502.01852), section 2.2, by fan-out.
+    With `zero_last` the residual blocks of a ResNet start as identities (Goyal et al. 2017, arXiv:1706.02677, section
+    5.1). Transposed convolutions are not changed.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -9,9 +9,9 @@ from app.backbones.resnet import ARCHITECTURES, BasicBlock, Bottleneck
 
 
 class OneClassBottleneck(nn.Module):
-    """Brings the features of layers 1 to 3 to one size, joins them, and squeezes them into one embedding.
+    """Reduces the features of layers 1 to 3 to one size, concatenates them, and compresses them into one embedding.
 
-    What is anomalous is lost on this way, so that a decoder cannot rebuild it.
+    The embedding is meant to lose anomalous features, so that a decoder cannot reconstruct them.
     """
 
     def __init__(self, architecture: str) -> None:
@@ -22,14 +22,14 @@ class OneClassBottleneck(nn.Module):
         self.conv2, self.bn2 = _halving(second, third), nn.BatchNorm2d(third)
         self.conv3, self.bn3 = _halving(second, third), nn.BatchNorm2d(third)
         self.act = nn.ReLU(inplace=True)
-        if bottleneck:  # of ordinary width for wide networks, too
+        if bottleneck:  # width 64, also for wide networks
             blocks: list[nn.Module] = [Bottleneck(3 * third, 512, 2, 64), *(Bottleneck(2048, 512, 1, 64) for _ in "12")]
         else:
             blocks = [BasicBlock(3 * third, 512, 2), BasicBlock(512, 512, 1)]
         self.bn_layer = nn.Sequential(*blocks)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Features of layers 1, 2 and 3 -> [N,C,h/32,w/32], where h and w are the picture's."""
+        """Features of layers 1, 2 and 3 -> [N,C,h/32,w/32], where (h, w) is the size of the picture."""
         first, second, third = features
         first = self.act(self.bn2(self.conv2(self.act(self.bn1(self.conv1(first))))))
         second = self.act(self.bn3(self.conv3(second)))

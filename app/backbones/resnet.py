@@ -1,6 +1,6 @@
-"""ResNets (He et al. 2016, arXiv:1512.03385; wide: Zagoruyko & Komodakis 2016, arXiv:1605.07146) up to a layer.
+"""ResNets (He et al. 2016, arXiv:1512.03385; wide: Zagoruyko & Komodakis 2016, arXiv:1605.07146).
 
-Modules carry timm's and torchvision's names (`layer1.0.conv1`, `layer2.0.downsample.0`), so that their weights load.
+Modules have the names of timm and torchvision (`layer1.0.conv1`, `layer2.0.downsample.0`), so that their weights load.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ LAYER_STRIDES = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What tells one ResNet from another."""
+    """The parameters of a ResNet."""
 
-    blocks: tuple[int, int, int, int]
-    bottleneck: bool
-    width: int = 64  # of the 3x3 convolutions in the first layer's bottlenecks
+    blocks: tuple[int, int, int, int]  # number of blocks in layer1 to layer4
+    bottleneck: bool  # whether the blocks are Bottleneck or BasicBlock
+    width: int = 64  # channels of the 3x3 convolutions in the bottlenecks of layer1
     stem: int = 64  # channels of the first convolution
 
 
@@ -30,11 +30,11 @@ ARCHITECTURES: dict[str, Architecture] = {
     "wide_resnet50_2": Architecture((3, 4, 6, 3), bottleneck=True, width=128),
     "resnet12": Architecture((1, 1, 2, 1), bottleneck=False, stem=32),
 }
-"""`resnet12` is this program's own: the channels of a ResNet-18, 1.7 times as fast."""
+"""`resnet12` is specific to this program: its layers have the channels of a ResNet-18, and it is 1.7 times as fast."""
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut."""
+    """Two 3x3 convolutions with a shortcut."""
 
     def __init__(self, inputs: int, planes: int, stride: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (with the stride) and 1x1 convolutions beside a shortcut."""
+    """1x1, 3x3 (with the stride) and 1x1 convolutions, with a shortcut."""
 
     def __init__(self, inputs: int, planes: int, stride: int, width: int) -> None:
         super().__init__()
@@ -82,10 +82,12 @@ def _downsample(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
 
 
 class ResNet(nn.Module):
-    """The features of a ResNet's layers; layers deeper than the deepest asked for do not exist.
+    """Computes the features of some layers of a ResNet. The network ends at the deepest of these layers.
 
-    `architecture` is a key of ARCHITECTURES, `layers` some of `layer1` to `layer4`. Weights are random until loaded.
-    Raises InvalidWeights for names that are not known.
+    architecture: a key of ARCHITECTURES
+    layers: one or more of `layer1` to `layer4`
+
+    Weights are random until they are loaded. Raises InvalidWeights for unknown names.
     """
 
     def __init__(self, architecture: str, layers: Sequence[str]) -> None:
@@ -114,7 +116,7 @@ class ResNet(nn.Module):
         return max(LAYER_STRIDES[layer] for layer in self.layers)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Normalised [N,3,h,w] -> for each layer [N,channels,ceil(h/stride),ceil(w/stride)], in the order asked for."""
+        """Normalised [N,3,h,w] -> for each of `layers`, in order: [N,channels,ceil(h/stride),ceil(w/stride)]."""
         x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
         features = {}
         for name in self.channels:

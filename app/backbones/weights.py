@@ -1,5 +1,6 @@
-"""Backbone weights that come with the program, from a local file, or from the Hugging Face hub. Nothing in a file is
-ever executed.
+"""Loads backbone weights: shipped with the program, from a local file, or from the Hugging Face hub.
+
+No code in a file is ever executed.
 """
 
 import pickle
@@ -17,10 +18,10 @@ from app.backbones.resnet import ResNet
 from app.errors import InvalidWeights
 
 SHIPPED = Path(__file__).parent / "shipped"
-"""Weights that come with the program, each with a card that says how it was made; a name is that of a file."""
+"""The directory of shipped weights. For each name it has a .safetensors file, and a card that says how it was made."""
 
 SHIPPED_NAMES: dict[str, str] = {"resnet18": "tessera_resnet18"}
-"""Those of an architecture, up to layer3."""
+"""The shipped weights of each architecture. They end at layer3."""
 
 HUB_NAMES: dict[str, str] = {
     "resnet18": "timm/resnet18.a1_in1k",
@@ -31,16 +32,17 @@ HUB_NAMES: dict[str, str] = {
 """timm's default weights of each architecture."""
 
 HUB_FILE = "model.safetensors"
-FILE_SUFFIXES = {".safetensors", ".pth", ".pt", ".bin", ".ckpt"}  # names on the hub hold dots, too: resnet18.a1_in1k
+FILE_SUFFIXES = {".safetensors", ".pth", ".pt", ".bin", ".ckpt"}  # hub names contain dots, too: resnet18.a1_in1k
 PREFIXES = ("module.", "backbone.", "model.", "feature_extractor.")
+"""Prefixes of tensor names, which wrapping modules add."""
 
 
 def load_weights(backbone: ResNet, source: str | Path | None = None) -> str:
-    """Loads weights into `backbone` and returns where they came from.
+    """Loads weights into `backbone`, and returns their source.
 
-    `source` is a file (`.safetensors`, or `.pth` / `.pt` holding tensors only), the name of weights that come with the
-    program, or a repository of the Hugging Face hub (`timm/resnet18.a1_in1k`); by default see `default_weights`. Layers
-    that the backbone does not have are ignored. Raises InvalidWeights.
+    `source` is a file (`.safetensors`, or `.pth` / `.pt` with tensors only), the name of shipped weights, or a
+    repository of the Hugging Face hub (`timm/resnet18.a1_in1k`); None: `default_weights`. Layers that the backbone does
+    not have are ignored. Raises InvalidWeights.
     """
     name = str(source) if source is not None else default_weights(backbone)
     load_state(backbone, _read(_found(name)), name)
@@ -48,9 +50,9 @@ def load_weights(backbone: ResNet, source: str | Path | None = None) -> str:
 
 
 def default_weights(backbone: ResNet) -> str:
-    """What is loaded if nothing is named: what comes with the program, else timm's default of the architecture.
+    """The default source of weights: the shipped ones, else timm's default weights of the architecture.
 
-    Raises InvalidWeights if there is neither.
+    Shipped weights end at layer3. Raises InvalidWeights if the architecture has neither.
     """
     shipped, on_hub = (names.get(backbone.architecture) for names in (SHIPPED_NAMES, HUB_NAMES))
     if shipped is not None and "layer4" not in backbone.layers:
@@ -75,7 +77,11 @@ def _found(name: str) -> Path:
 
 
 def load_state(backbone: ResNet, tensors: Mapping[str, Tensor], name: str) -> None:
-    """Copies those of `tensors` that the backbone has into it; raises InvalidWeights if one is missing or misshapen."""
+    """Copies tensors into the backbone by their names, without the prefixes of wrapping modules.
+
+    Tensors that the backbone does not have are ignored. `name` is the source in error messages. Raises InvalidWeights
+    if a tensor is missing or has another shape.
+    """
     given = {_bare(key): tensor for key, tensor in tensors.items()}
     expected = backbone.state_dict()
     missing = [key for key in expected if key not in given and not key.endswith("num_batches_tracked")]
@@ -94,7 +100,7 @@ def load_state(backbone: ResNet, tensors: Mapping[str, Tensor], name: str) -> No
 
 
 def _bare(key: str) -> str:
-    """The name without what wrappers put before it."""
+    """The name without PREFIXES."""
     while prefix := next((prefix for prefix in PREFIXES if key.startswith(prefix)), None):
         key = key.removeprefix(prefix)
     return key
@@ -105,7 +111,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # whose own words advise to load the file without safety
+    except pickle.UnpicklingError as error:  # torch's own message recommends loading without weights_only
         raise InvalidWeights(
             f"{path} holds more than tensors, or is no file of weights; save the state_dict alone, best as safetensors"
         ) from error
@@ -123,6 +129,6 @@ def _download(repository: str) -> Path:
         return Path(hf_hub_download(repository, HUB_FILE))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise InvalidWeights(
-            f"the weights {repository} are neither a file nor to be had from the hub; without a network, name a local "
+            f"there is no file {repository}, and the download from the hub failed; without a network, name a local "
             f"file, or tessera_resnet18 for a resnet18 ({type(error).__name__}: {error})"
         ) from error

@@ -28,22 +28,32 @@ from app.training.distillation import (
 
 def parser() -> ArgumentParser:
     parser = ArgumentParser(
-        description="Distil the features of a ResNet, layer1 to layer3, into a network of its own on pictures that are "
-        "made by formulas, and, if folders are named, on windows of your own. Stopped or killed, it goes on."
+        description="Distil the features of a ResNet (layer1 to layer3) into a student network. The student learns "
+        "from generated pictures and, with --folders, from crops of your own pictures. The same command resumes an "
+        "interrupted training."
     )
-    parser.add_argument("action", type=Literal["train"], help="what to do: train")
+    parser.add_argument("action", type=Literal["train"], help="the action: train")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_argument(
-        "--teacher", type=str, required=True, help="a file of weights with timm's or torchvision's names"
+        "--teacher", type=str, required=True, help="the file of the teacher's weights, named as by timm or torchvision"
     )
-    parser.add_argument("--teacher_architecture", type=str, default="resnet18", help=", ".join(ARCHITECTURES))
-    parser.add_argument("--architecture", type=str, default="resnet18", help="of the student")
-    parser.add_argument("--output", type=Path, required=True, help="the .safetensors to write; the card lies beside it")
     parser.add_argument(
-        "--keep_snapshots", type=bool, default=False, help="write the weights at every measurement, too: NAME-STEP"
+        "--teacher_architecture",
+        type=str,
+        default="resnet18",
+        help=f"the architecture of the teacher: {', '.join(ARCHITECTURES)}",
     )
-    parser.add_argument("--folders", type=list[Path], default=[], help="pictures of your own to mix in")
-    parser.add_argument("--share", type=float, default=0.5, help="how much of each step they are, if there are any")
+    parser.add_argument("--architecture", type=str, default="resnet18", help="the architecture of the student")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="the .safetensors file to write; a card is written beside it"
+    )
+    parser.add_argument(
+        "--keep_snapshots", type=bool, default=False, help="also write the weights at every evaluation, as NAME-STEP"
+    )
+    parser.add_argument("--folders", type=list[Path], default=[], help="folders of your own pictures")
+    parser.add_argument(
+        "--share", type=float, default=0.5, help="the share of each step that comes from --folders, 0 to 1"
+    )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_class_arguments(DistillationRecipe)
     return parser
@@ -77,7 +87,7 @@ def run(given: Namespace) -> int:
 
 
 def _keeper(given: Namespace, teacher: Teacher) -> Callable[[ResNet, int], None] | None:
-    """What writes a snapshot, if they are to be kept."""
+    """Writes a snapshot of the student at a step; None: snapshots are not kept."""
     if not given.keep_snapshots:
         return None
 
@@ -88,7 +98,7 @@ def _keeper(given: Namespace, teacher: Teacher) -> Callable[[ResNet, int], None]
 
 
 def _fingerprint(given: Namespace, recipe: DistillationRecipe, pictures: Sequence[Path]) -> str:
-    """Of all that determines the result."""
+    """A digest of everything that determines the result."""
     content = {
         "recipe": asdict(recipe),
         "networks": [given.teacher_architecture, given.teacher, given.architecture],

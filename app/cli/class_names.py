@@ -1,4 +1,4 @@
-"""Names of classes as people and anomalib's files write them: `padim`, `anomalib.models.Padim`, `MVTecAD`."""
+"""Translates class names as users and anomalib's files write them: `padim`, `anomalib.models.Padim`, `MVTecAD`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +9,11 @@ from app.errors import InvalidTraining
 
 OPTIONS = ("model", "data", "calibration", "trainer.callbacks")
 """The options that take a class."""
-OTHER_NAMES = {"mvtecad": "MVTec"}  # anomalib 2
+OTHER_NAMES = {"mvtecad": "MVTec"}  # the name in anomalib 2
 
 
-def translated(arguments: Sequence[str]) -> list[str]:
-    """The arguments with classes by the names that they have here; raises InvalidTraining for one that is not known."""
+def translate_class_names(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the names of Tessera's classes. Raises InvalidTraining for an unknown class."""
     found: list[str] = []
     option = ""
     for word in arguments:
@@ -44,12 +44,13 @@ def _classes(group: str) -> tuple[str, ...]:
 
 
 def _group(option: str) -> str:
-    """The option without its dashes and plus, if it takes a class."""
+    """The option without its dashes and plus if it takes a class, else an empty string."""
     bare = option.removeprefix("--").removesuffix("+")
     return bare if option.startswith("--") and bare in OPTIONS else ""
 
 
 def _known(group: str, name: str) -> str:
+    """The name of Tessera's class; raises InvalidTraining if there is none."""
     if name[:1] in "{[" or not name:  # a class with its parameters, in JSON
         return name
     last = name.rpartition(".")[2]
@@ -60,17 +61,20 @@ def _known(group: str, name: str) -> str:
 
 
 def _configuration(path: Path) -> str:
-    """The file's name, or its content where that names classes differently."""
+    """The path, or the translated content of the file if a name in it had to be translated."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
-        return str(path)  # the parser has the words for it
+        return str(path)  # the parser reports the error
     renamed = _renamed(content, "")
     return str(path) if renamed == content else yaml.safe_dump(renamed)
 
 
 def _renamed(content: object, place: str) -> object:
-    """The same with every class_path, and every class that stands alone, by the name that it has here."""
+    """The content with translated names: those at `class_path`, and those that stand in place of a class.
+
+    `place` is the option that the content belongs to, with dots.
+    """
     if isinstance(content, dict):
         return {
             key: _known(place, value)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
-from app.cli.instantiation import instantiated
+from app.cli.instantiation import instantiate
 from app.cli.repository import add_precision, add_repository
 from app.data import DataModule
 from app.errors import InvalidDataset
@@ -20,11 +20,11 @@ from app.terminal import console, progress_bars
 
 
 def parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Measure a model on labelled pictures, and write figures and a page of them.")
+    parser = ArgumentParser(description="Evaluate a model on labelled pictures, and write its metrics and a report.")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_argument("--name", type=str, required=True, help="the model")
-    parser.add_argument("--version", type=int, default=None, help="the newest by default")
-    parser.add_subclass_arguments(DataModule, "data", required=True, help="where the pictures are, with its parameters")
+    parser.add_argument("--name", type=str, required=True, help="the name of the model")
+    parser.add_argument("--version", type=int, default=None, help="the version of the model; by default the newest")
+    parser.add_subclass_arguments(DataModule, "data", required=True, help="the data set's class, with its parameters")
     parser.add_argument("--output", type=Path, required=True, help=f"the folder to write {METRICS} and {PAGE} to")
     add_repository(parser)
     add_precision(parser)
@@ -34,14 +34,14 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> int:
     """Evaluates and writes the report."""
     device = resolve_device(options.device)
-    data: DataModule = instantiated(parser(), options).data
+    data: DataModule = instantiate(parser(), options).data
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
     pictures = data.test_pictures()
     if not pictures:
         raise InvalidDataset(f"{data.description} has no pictures to evaluate on")
-    options.output.mkdir(parents=True, exist_ok=True)  # refuses a bad folder before the work, not after it
+    options.output.mkdir(parents=True, exist_ok=True)  # a bad folder fails before the evaluation
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
-    _tell_of_size(artifact, data)
+    _note_size(artifact, data)
     calibration = artifact.calibration
     gallery = Gallery(calibration)
     procedure = Procedure(data.num_workers, on_unreadable=data.on_unreadable, scratch=options.output)
@@ -53,7 +53,7 @@ def run(options: Namespace) -> int:
     for note in (
         record["warning"],
         data.test_note,
-        *_doubts(artifact, data),
+        *_calibration_notes(artifact, data),
         *evaluation.notes,
         *_left_out(evaluation),
     ):
@@ -63,14 +63,14 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _tell_of_size(artifact: Artifact, data: DataModule) -> None:
+def _note_size(artifact: Artifact, data: DataModule) -> None:
     size = artifact.model.preprocessing.image_size
     if data.image_size is not None and data.image_size != size:
         what = "takes pictures as they are" if size is None else "resizes pictures to {} x {}".format(*size)
         console.print(f"note: data.image_size is not used; the model {what}, as it was trained", soft_wrap=True)
 
 
-def _doubts(artifact: Artifact, data: DataModule) -> list[str]:
+def _calibration_notes(artifact: Artifact, data: DataModule) -> list[str]:
     if artifact.manifest.calibration.protocol != "labelled" or data.validation_pictures():
         return []
     return [

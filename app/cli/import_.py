@@ -6,7 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.text import Text
 
 from app.artifacts import ModelRepository
-from app.cli.instantiation import instantiated
+from app.cli.instantiation import instantiate
 from app.cli.repository import add_repository
 from app.importing import Choices, Thresholds, import_model
 from app.pipeline import resolve_device
@@ -16,36 +16,40 @@ from app.tiling import Tiling, as_size
 
 def parser() -> ArgumentParser:
     parser = ArgumentParser(
-        description="Import a model that anomalib 2.x trained, and write it as the next version of its name. Needs no "
-        "anomalib, and runs nothing of the file."
+        description="Import a model that anomalib 2.x trained, and write it as the next version of the model. Does not "
+        "need anomalib, and executes no code from the file."
     )
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_argument("file", type=Path, help="a checkpoint (.ckpt), or an export of type torch (.pt)")
-    parser.add_argument("--name", type=str, required=True, help="what the model is called")
+    parser.add_argument("--name", type=str, required=True, help="the name of the model")
     parser.add_argument(
         "--tiling",
         type=Tiling | None,
         default=None,
-        help="--tiling.tile_size, --tiling.stride, ... as in training; checkpoints do not store it, exports do",
+        help="--tiling.tile_size, --tiling.stride, ... as in training; exports contain them, checkpoints do not",
     )
     parser.add_argument(
-        "--image_size", type=int | list[int] | None, default=None, help="[height, width], instead of the file's"
+        "--image_size",
+        type=int | list[int] | None,
+        default=None,
+        help="an edge length or [height, width], instead of the file's size",
     )
     parser.add_argument(
         "--antialias",
         type=bool | None,
         default=None,
-        help="when resizing; as in training by default, false for what anomalib's exported models do",
+        help="whether resizing is antialiased; default: as in training; false: as anomalib's exported models do",
     )
-    parser.add_argument("--image_threshold", type=float | None, default=None, help="raw, instead of the file's")
-    parser.add_argument("--pixel_threshold", type=float | None, default=None, help="raw, instead of the file's")
+    raw = "a raw value, instead of the file's threshold"
+    parser.add_argument("--image_threshold", type=float | None, default=None, help=raw)
+    parser.add_argument("--pixel_threshold", type=float | None, default=None, help=raw)
     add_repository(parser)
     return parser
 
 
 def run(options: Namespace) -> int:
-    """Imports a model, and says what its file told and what was assumed."""
-    values = instantiated(parser(), options)
+    """Imports a model. Prints what the file contained and what was assumed."""
+    values = instantiate(parser(), options)
     choices = Choices(
         values.tiling,
         None if options.image_size is None else as_size("image_size", options.image_size),

@@ -1,12 +1,12 @@
-"""From parsed options to objects."""
+"""Makes objects from parsed options."""
 
 from jsonargparse import ArgumentParser, Namespace
 
 from app.errors import TesseraError
 
 
-def instantiated(parser: ArgumentParser, options: Namespace) -> Namespace:
-    """The options with their classes made; an error of ours is raised as it is, not wrapped in the parser's words."""
+def instantiate(parser: ArgumentParser, options: Namespace) -> Namespace:
+    """The options with their classes instantiate. A TesseraError is raised as it is, not wrapped by the parser."""
     try:
         made: Namespace = parser.instantiate(options)
     except ValueError as error:

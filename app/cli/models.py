@@ -13,18 +13,18 @@ from app.errors import TesseraError
 from app.pipeline import resolve_device
 
 DIGITS = 12
-"""How much of a digest is shown: enough to tell contents apart."""
+"""The number of digits of a digest that are shown: enough to distinguish contents."""
 
 
 def parser() -> ArgumentParser:
     parser = ArgumentParser(description="List the models of a repository, or verify them as a server would.")
-    parser.add_argument("action", choices=("list", "verify"), help="read the manifests, or load every version")
+    parser.add_argument("action", choices=("list", "verify"), help="list reads the manifests, verify loads versions")
     add_repository(parser)
     return parser
 
 
 def run(options: Namespace) -> int:
-    """Lists or verifies; 1 if a version is refused."""
+    """Lists or verifies the models; returns 1 if a version is refused."""
     repository, device = ModelRepository(options.models_dir), resolve_device(options.device)
     table = Table("model", "version", "detector", "tile", "stride", "image size", "trained on", "digest", "state")
     failed = 0
@@ -57,6 +57,6 @@ def _summary(entry: Entry, manifest: Manifest) -> list[str]:
 
 
 def _dataset(manifest: Manifest) -> str:
-    """What was trained on; of imported models nobody knows how many pictures."""
+    """The training data. The number of pictures is not known (0) for imported models."""
     dataset, pictures = manifest.provenance.dataset, manifest.provenance.pictures
     return f"{dataset}, {pictures} picture{'s' * (pictures != 1)}" if pictures else dataset

@@ -16,17 +16,17 @@ from app.pipeline import Question, Roi, interpret, predict, resolve_device
 from app.runtime import RunOptions
 from app.service import Predicted, Timings
 from app.service.pictures import Extras, heatmap_png
-from app.terminal import complain, console, progress_bars
+from app.terminal import print_error, console, progress_bars
 
 
 def parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Predict pictures: a JSON file, an overlay and a mask for each.")
+    parser = ArgumentParser(description="Predict pictures, and write a JSON file, an overlay and a mask for each.")
     parser.add_argument("pictures", type=Path, nargs="+", help="picture files, or folders of them")
-    parser.add_argument("--name", type=str, required=True, help="the model")
-    parser.add_argument("--version", type=int, default=None, help="the newest by default")
+    parser.add_argument("--name", type=str, required=True, help="the name of the model")
+    parser.add_argument("--version", type=int, default=None, help="the version of the model; by default the newest")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
     parser.add_argument(
-        "--roi", type=str, default=None, help="x,y,width,height in pixels: look at this region of each picture only"
+        "--roi", type=str, default=None, help="x,y,width,height in pixels: predict only this region of each picture"
     )
     add_repository(parser)
     add_precision(parser)
@@ -34,7 +34,7 @@ def parser() -> ArgumentParser:
 
 
 def run(options: Namespace) -> int:
-    """Predicts pictures into files; 1 if some could not be read."""
+    """Predicts pictures and writes the results; returns 1 if some pictures failed."""
     roi = None if options.roi is None else _region(options.roi)
     device = resolve_device(options.device)
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
@@ -51,7 +51,7 @@ def run(options: Namespace) -> int:
                 console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {path}", soft_wrap=True)
             except (TesseraError, OSError) as error:
                 failed += 1
-                complain(f"{path}: {error}")
+                print_error(f"{path}: {error}")
             report("pictures", number, len(files))
     return 1 if failed else 0
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from app.main import serve
 from app.settings import Settings
-from app.terminal import complain
+from app.terminal import print_error
 
 
 def parser() -> ArgumentParser:
@@ -18,13 +18,13 @@ def parser() -> ArgumentParser:
 
 
 def run(options: Namespace) -> int:
-    """Serves until the process is stopped."""
+    """Serves until the process is stopped; returns 1 for invalid settings."""
     given = {name: options[name] for name in Settings.model_fields if options[name] is not None}
     try:
         settings = Settings(**given)
     except ValidationError as error:
         for each in error.errors():
             name, message = each["loc"][0], each["msg"].removeprefix("Value error, ")
-            complain(f"{name}: {message}; it is {each['input']!r}")
+            print_error(f"{name}: {message}; it is {each['input']!r}")
         return 1
     return serve(settings)

@@ -6,35 +6,35 @@ import torch
 from jsonargparse import ArgumentParser, Namespace
 
 from app.artifacts import ModelRepository
-from app.cli.instantiation import instantiated
+from app.cli.instantiation import instantiate
 from app.cli.repository import add_repository
 from app.data import DataModule
 from app.detectors import DETECTORS, Detector, GradientDetector
 from app.errors import InvalidTiling
 from app.pipeline import resolve_device
-from app.terminal import console, progress_bars, say_skipped
+from app.terminal import console, progress_bars, print_skipped
 from app.tiling import Tiling
 from app.training import CalibrationProtocol, Job, Recipe, TrainerOptions, plan_training, train
 
 
 def parser() -> ArgumentParser:
     parser = ArgumentParser(
-        description="Train a model on normal pictures, and write it as the next version of its name."
+        description="Train a model on normal pictures, and write it as the next version of the model."
     )
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_subclass_arguments(Detector, "model", required=True, help=f"{_listed(DETECTORS)}, with its parameters")
-    parser.add_subclass_arguments(DataModule, "data", required=True, help="where the pictures are, with its parameters")
+    parser.add_subclass_arguments(DataModule, "data", required=True, help="the data set's class, with its parameters")
     parser.add_class_arguments(Tiling, "tiling")
     parser.add_class_arguments(TrainerOptions, "trainer")
     parser.add_subclass_arguments(
-        CalibrationProtocol, "calibration", help="how thresholds are found: HoldOut, Labelled or Reference"
+        CalibrationProtocol, "calibration", help="the protocol that sets thresholds: HoldOut, Labelled or Reference"
     )
     parser.set_defaults({"calibration": {"class_path": "HoldOut"}})
-    parser.add_argument("--name", type=str, required=True, help="what the model is called")
+    parser.add_argument("--name", type=str, required=True, help="the name of the model")
     add_repository(parser)
-    parser.add_argument("--seed_everything", type=int, default=0, help="of all random choices")
+    parser.add_argument("--seed_everything", type=int, default=0, help="the seed of all random choices")
     parser.add_argument(
-        "--resume", type=bool, default=True, help="whether to go on where the same training was interrupted"
+        "--resume", type=bool, default=True, help="whether to resume the same training if it was interrupted"
     )
     return parser
 
@@ -47,9 +47,9 @@ def _listed(kinds: Mapping[str, type]) -> str:
 def run(options: Namespace) -> int:
     """Trains and writes a model."""
     repository = ModelRepository(options.models_dir)
-    repository.next_version(options.name)  # refuses a bad name at once
-    torch.manual_seed(options.seed_everything)  # before the detector draws its channels or weights
-    values = instantiated(parser(), options)
+    repository.next_version(options.name)  # raises for a bad name before the training
+    torch.manual_seed(options.seed_everything)  # before the detector's constructor draws channels or weights
+    values = instantiate(parser(), options)
     device = resolve_device(options.device)
     recipe = Recipe(
         values.model,
@@ -59,7 +59,7 @@ def run(options: Namespace) -> int:
         options.seed_everything,
         values.trainer,
         options.resume,
-        say_skipped,
+        print_skipped,
     )
     job = plan_training(recipe, device)
     console.print(
@@ -77,21 +77,21 @@ def run(options: Namespace) -> int:
 
 
 def _notes(recipe: Recipe, job: Job) -> Iterator[str]:
-    """What the user may not expect."""
+    """Notes on behaviour that a user may not expect."""
     if job.protocol == "training-normal":
         yield (
             "the only picture is trained and calibrated on. Others score higher than it, so many normal ones may be "
             "called anomalous; train with more of them, or give requests a `threshold`"
         )
-    yield from recipe.detector.doubts
+    yield from recipe.detector.training_warnings
     if isinstance(recipe.detector, GradientDetector):
-        yield "if it is stopped or killed, the same command goes on from the last checkpoint"
+        yield "if the training is stopped or killed, the same command continues from the last checkpoint"
     elif recipe.trainer.early_stopping or (recipe.trainer.max_epochs or 1) > 1:
-        yield f"{recipe.detector.name} looks at every picture once; max_epochs and EarlyStopping have no effect"
+        yield f"{recipe.detector.name} reads every picture once; max_epochs and EarlyStopping have no effect"
 
 
 def _tiling(values: Namespace) -> Tiling:
-    """By `--tiling`, or by the tutorial's callback."""
+    """The tiling of `--tiling` or of TilerConfigurationCallback; raises InvalidTiling if both set one."""
     tiling: Tiling = values.tiling
     by_callback: Tiling | None = values.trainer.tiling
     if by_callback is None:

@@ -1,4 +1,4 @@
-"""Datasets: which pictures there are, what is known of them, and their pixels."""
+"""Datasets: their pictures, the labels and masks of these, and the decoding of their pixels."""
 
 from app.data.base import GOOD, DataModule, LabelledPicture
 from app.data.csv_list import CsvList

@@ -1,4 +1,4 @@
-"""What every dataset tells: where its pictures lie, and what is known of them."""
+"""The contract of every dataset: the paths of its pictures, and their labels."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,12 @@ ValSplitMode = Literal["none", "from_test", "same_as_test"]
 
 @dataclass(frozen=True, slots=True)
 class LabelledPicture:
-    """A picture to evaluate on: its kind (`good`, or the defect's name) and the mask of its defect, if there is one."""
+    """A picture with a label.
+
+    path: the picture file
+    kind: `good`, or the kind of defect
+    mask: the mask file of the defect; None: there is none
+    """
 
     path: Path
     kind: str
@@ -26,32 +31,39 @@ class LabelledPicture:
 
     @property
     def anomalous(self) -> bool:
-        """Whether it shows a defect."""
+        """Whether the picture shows a defect."""
         return self.kind != GOOD
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """A dataset's labelled pictures; validation pictures only if it sets some aside itself."""
+class LabelledSplit:
+    """The labelled pictures of a dataset.
+
+    test: the pictures to evaluate on
+    validation: the validation pictures; empty unless the dataset defines some itself
+    """
 
     test: list[LabelledPicture]
     validation: list[LabelledPicture]
 
 
 class Common(TypedDict, total=False):
-    """The parameters that every dataset takes, and what they are unless given.
+    """The parameters of every dataset, and their defaults.
 
     Args:
-        image_size: what pictures are resized to, an int or [height, width] (default: as they are)
-        num_workers: processes that decode pictures ahead, 0 for none (default: one less than there are cores, at most
-            8)
-        train_batch_size: pictures in a step of training by gradient descent (default: 32)
-        val_split_mode: where validation pictures come from, unless the dataset sets some aside itself: "from_test"
-            takes them away from the test pictures, "same_as_test" are all test pictures, to compare with the reference
-            library, for figures on pictures that thresholds were fitted to are too good (default: none)
-        val_split_ratio: share of the test pictures of each kind that "from_test" takes, spread evenly (default: 0.5)
-        on_unreadable: "stop" refuses a dataset with pictures that cannot be read, "skip" reports and leaves them out
-            (default: stop)
+        image_size: the size in pixels to which pictures are resized, an int or [height, width] (default: pictures keep
+            their size)
+        num_workers: the number of processes that decode pictures ahead; 0: no extra process (default: the number of
+            cores less one, at most 8)
+        train_batch_size: the number of pictures in a step of gradient descent (default: 32)
+        val_split_mode: the source of the validation pictures, unless the dataset defines some itself. "from_test" moves
+            a share of the test pictures to the validation pictures. "same_as_test" uses all test pictures for
+            validation, too: only for comparisons with the reference library, because metrics on pictures that
+            thresholds were fitted to are too good (default: none)
+        val_split_ratio: the share of the test pictures of each kind, spread evenly, that "from_test" moves
+            (default: 0.5)
+        on_unreadable: "stop" refuses a dataset with pictures that cannot be read, "skip" reports these pictures and
+            leaves them out (default: stop)
     """
 
     image_size: int | Sequence[int] | None
@@ -63,7 +75,7 @@ class Common(TypedDict, total=False):
 
 
 class DataModule(ABC):
-    """Pictures for training, validation and testing; its parameters are described at Common."""
+    """Pictures for training, validation and testing. Common describes the parameters."""
 
     def __init__(
         self,
@@ -88,35 +100,35 @@ class DataModule(ABC):
     @property
     @abstractmethod
     def description(self) -> str:
-        """What an artifact's provenance calls the dataset; no path of a machine."""
+        """The name of the dataset in an artifact's provenance. It has no directories of this machine."""
 
     @abstractmethod
     def train_pictures(self) -> list[Path]:
-        """The normal pictures to learn from, sorted; raises InvalidDataset if there are none."""
+        """The normal pictures to train on, sorted; raises InvalidDataset if there are none."""
 
     @abstractmethod
-    def find_labelled(self) -> Labelled:
+    def find_labelled(self) -> LabelledSplit:
         """The labelled pictures on the disk; raises InvalidDataset."""
 
     @property
     def test_note(self) -> str | None:
-        """A sentence on the test pictures, if not all pictures that one might expect are among them."""
+        """A note for the user about the choice of the test pictures; None: the choice needs no note."""
         return None
 
     def validation_pictures(self) -> list[LabelledPicture]:
-        """The pictures to calibrate and to stop early by, sorted; never trained on. Empty if none are set aside."""
+        """The pictures for calibration and early stopping, sorted; never trained on. Empty if none are set aside."""
         return self._split().validation
 
     def test_pictures(self) -> list[LabelledPicture]:
         """The pictures to evaluate on, sorted; empty if the dataset has none."""
         return self._split().test
 
-    def _split(self) -> Labelled:
+    def _split(self) -> LabelledSplit:
         found = self.find_labelled()
         if found.validation or self.val_split_mode == "none":
             return found
         if self.val_split_mode == "same_as_test":
-            return Labelled(found.test, found.test)
+            return LabelledSplit(found.test, found.test)
         test: list[LabelledPicture] = []
         validation: list[LabelledPicture] = []
         for kind in sorted({picture.kind for picture in found.test}):
@@ -124,22 +136,26 @@ class DataModule(ABC):
             stay, aside = spread(pictures, round(len(pictures) * self.val_split_ratio))
             test += stay
             validation += aside
-        return Labelled(sort_pictures(test), sort_pictures(validation))
+        return LabelledSplit(sort_pictures(test), sort_pictures(validation))
 
 
 def sort_pictures(pictures: Iterable[LabelledPicture]) -> list[LabelledPicture]:
-    """The pictures in the order of their paths."""
+    """The pictures, sorted by path."""
     return sorted(pictures, key=lambda picture: picture.path)
 
 
 def hold_out_for_test(normal: Sequence[Path], share: float) -> tuple[list[Path], list[Path]]:
-    """Normal pictures to train on and to test on: a share of them, spread evenly, at least one; a single one trains."""
+    """Divides normal pictures into those for training and those for testing.
+
+    About `share` of the pictures, spread evenly, are for testing: at least one, but never all. A single picture is for
+    training.
+    """
     return spread(normal, min(max(1, round(len(normal) * share)), len(normal) - 1))
 
 
 def held_out_note(train: Sequence[Path], test: Sequence[Path]) -> str:
-    """What is to be said of pictures that were divided so."""
+    """The test note of a dataset whose normal pictures were divided by `hold_out_for_test`."""
     return (
-        f"{len(test)} of {len(train) + len(test)} normal pictures are tested, those that a training with the same data "
-        "options does not see; test_split_ratio says how many"
+        f"{len(test)} of {len(train) + len(test)} normal pictures are used for testing; a training with the same data "
+        "options does not use them; test_split_ratio sets their share"
     )

@@ -8,7 +8,7 @@ from app.data.base import (
     GOOD,
     Common,
     DataModule,
-    Labelled,
+    LabelledSplit,
     LabelledPicture,
     held_out_note,
     hold_out_for_test,
@@ -20,17 +20,21 @@ from app.errors import InvalidDataset
 
 
 class CsvList(DataModule):
-    """Pictures that a CSV file lists, in UTF-8 (with or without byte order mark), with a header line.
+    """Pictures that a CSV file lists. The file is UTF-8, with or without byte order mark, and has a header line.
 
-    Columns, in any order, others are ignored: `image` is a path, relative to the CSV file or absolute; `label` is
-    `normal` or `good`, or else `anomalous` or the kind of defect; `mask`, which may be empty or absent, is the path of
-    an anomalous picture's mask; `split` is `train`, `val` or `test` in every row. Without `split`, anomalous pictures
-    are for testing, as is a share of the normal ones.
+    The columns may be in any order. Other columns are ignored. Paths are absolute or relative to the CSV file.
+
+    - `image`: the path of the picture
+    - `label`: `normal` or `good` for a normal picture; else `anomalous` or the kind of defect
+    - `mask`: the path of the mask of an anomalous picture; the column and its fields are optional
+    - `split`: `train`, `val` or `test`; the column is optional, its fields are not
+
+    Without a column `split`, all anomalous pictures and a share of the normal pictures are for testing.
 
     Args:
         path: the CSV file
-        test_split_ratio: share of the normal pictures that is tested on and not trained on, spread evenly, if there are
-            anomalous ones and no column `split`
+        test_split_ratio: the share of the normal pictures, spread evenly, that is used for testing and not for
+            training, if the list has anomalous pictures and no column `split`
     """
 
     def __init__(self, path: str, test_split_ratio: float = 0.2, **common: Unpack[Common]) -> None:
@@ -53,14 +57,14 @@ class CsvList(DataModule):
             raise InvalidDataset(f"{self.path} lists no normal picture to train on")
         return train
 
-    def find_labelled(self) -> Labelled:
+    def find_labelled(self) -> LabelledSplit:
         held_out = [LabelledPicture(path, GOOD, None) for path in self._normal()[1]]
         unassigned = [row.picture for row in self._rows if row.split is None and row.picture.anomalous]
         test, validation = ([row.picture for row in self._rows if row.split == split] for split in ("test", "val"))
-        return Labelled(sort_pictures([*test, *unassigned, *held_out]), sort_pictures(validation))
+        return LabelledSplit(sort_pictures([*test, *unassigned, *held_out]), sort_pictures(validation))
 
     def _normal(self) -> tuple[list[Path], list[Path]]:
-        """To train on, and to test on for want of a column that says so."""
+        """The normal pictures for training, and those without a split that are held out for testing."""
         paths = sorted(
             row.picture.path for row in self._rows if row.split in (None, "train") and not row.picture.anomalous
         )

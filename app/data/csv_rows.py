@@ -19,17 +19,21 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A picture, and what it is for; None where the list has no column that says so."""
+    """A row of the list.
+
+    picture: the picture with its label and mask
+    split: `train`, `val` or `test`; None: the list has no column `split`
+    """
 
     picture: LabelledPicture
     split: str | None
 
 
 def read_rows(path: Path, must_exist: bool) -> list[Row]:
-    """The rows of the list `path`; its format is described at CsvList.
+    """The rows of the list `path`. CsvList describes the format.
 
-    Raises InvalidDataset that names file, line and column, also for masks, and if they `must_exist` for pictures, that
-    are not there.
+    Raises InvalidDataset if the list cannot be read or is malformed, or if a mask does not exist; with `must_exist`,
+    also if a picture does not exist. The message names the file and, if known, the line and the column.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -63,7 +67,7 @@ class _Reader:
         except csv.Error as error:
             raise self._error(
                 lines.line_num,
-                f"{error}; fields that hold commas or quotes are put into quotes, quotes in them doubled",
+                f"{error}; put fields with commas or quotes into quotes, and double the quotes inside",
             ) from error
 
     def _columns(self, header: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Picture files of a folder."""
+"""Finds picture files by their suffix."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,14 +9,20 @@ SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def pictures_in(path: Path) -> list[tuple[Path, Path]]:
-    """The picture `path`, or those in the folder `path`, each with its name below that folder, without suffix."""
+    """The picture `path`, or all pictures below the folder `path`, each with its name.
+
+    The name is the path relative to the folder, without suffix.
+    """
     if path.is_dir():
         return [(found, found.relative_to(path).with_suffix("")) for found in find_pictures(path, path.rglob("*"))]
     return [(path, Path(path.stem))]
 
 
 def find_pictures(folder: Path, candidates: Iterable[Path]) -> list[Path]:
-    """Those of the candidates that are pictures, sorted; raises InvalidDataset if the folder has none."""
+    """The candidates that have the suffix of a picture, sorted.
+
+    Raises InvalidDataset if there are none, or if `folder` does not exist.
+    """
     if not folder.is_dir():
         raise InvalidDataset(f"there is no folder {folder}")
     found = sorted(path for path in candidates if path.suffix.lower() in SUFFIXES)

@@ -10,7 +10,7 @@ from app.data.base import (
     GOOD,
     Common,
     DataModule,
-    Labelled,
+    LabelledSplit,
     LabelledPicture,
     held_out_note,
     hold_out_for_test,
@@ -25,18 +25,19 @@ Folders = str | Sequence[str] | None
 
 
 class Folder(DataModule):
-    """Folders of normal and, if there are any, abnormal pictures, each with its subfolders.
+    """Folders of normal pictures and, optionally, of abnormal pictures, with all their subfolders.
 
     Args:
-        root: the folder that the others lie in; alone: all pictures below it are normal
-        normal_dir: folder of normal pictures, or several
-        abnormal_dir: folder of abnormal pictures, or several; a picture's kind is the subfolder that it lies in, or
-            the name of the folder
-        normal_test_dir: folder of normal pictures to test on, or several
-        mask_dir: folder of masks, at the paths that the pictures have in theirs, called as these or `<picture>_mask`,
-            with any suffix; one for all abnormal folders, or one for each. Pictures may lack masks
-        test_split_ratio: share of the normal pictures that is tested on and not trained on, spread evenly, if there are
-            abnormal ones and no normal_test_dir
+        root: the folder that contains the other folders; if only this folder is given, all pictures below it are normal
+        normal_dir: the folder of normal pictures, or a list of folders
+        abnormal_dir: the folder of abnormal pictures, or a list of folders; the kind of a picture is the name of its
+            subfolder or, without a subfolder, of the folder
+        normal_test_dir: the folder of normal pictures to test on, or a list of folders
+        mask_dir: the folder of masks for all abnormal folders, or a list with one for each. A mask has the same path in
+            its folder as the picture has in the abnormal folder, and the name of the picture or `<picture>_mask`, with
+            any suffix. Pictures may lack masks
+        test_split_ratio: the share of the normal pictures, spread evenly, that is used for testing and not for
+            training, if there are abnormal pictures and no normal_test_dir
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Folder(DataModule):
             self._below("mask_dir", mask_dir),
         )
         if not self.normal and (self.abnormal or self.normal_test):
-            raise InvalidDataset("of a root with abnormal_dir or normal_test_dir the normal_dir must be given, too")
+            raise InvalidDataset("abnormal_dir and normal_test_dir need a normal_dir; give one")
         if self.masks and len(self.masks) not in (1, len(self.abnormal)):
             raise InvalidDataset(
                 f"there are {len(self.masks)} of mask_dir and {len(self.abnormal)} of abnormal_dir; give one mask_dir "
@@ -76,8 +77,8 @@ class Folder(DataModule):
     def train_pictures(self) -> list[Path]:
         return self._normal()[0]
 
-    def find_labelled(self) -> Labelled:
-        """See DataModule; a root alone says nothing of defects."""
+    def find_labelled(self) -> LabelledSplit:
+        """See DataModule. With a root alone, no picture is labelled."""
         train, test = self._normal()
         abnormal = self._abnormal()
         twice = {*train, *test} & {picture.path for picture in abnormal} or set(train) & set(test)
@@ -85,7 +86,7 @@ class Folder(DataModule):
             raise InvalidDataset(
                 f"{min(twice)} is in two of the folders for normal, abnormal and test pictures; keep them apart"
             )
-        return Labelled(sort_pictures([*abnormal, *(LabelledPicture(path, GOOD, None) for path in test)]), [])
+        return LabelledSplit(sort_pictures([*abnormal, *(LabelledPicture(path, GOOD, None) for path in test)]), [])
 
     def _below(self, name: str, folders: Folders) -> list[Path]:
         names = [folders] if isinstance(folders, str) else folders or []
@@ -95,7 +96,7 @@ class Folder(DataModule):
         return found
 
     def _normal(self) -> tuple[list[Path], list[Path]]:
-        """To train on, and to test on."""
+        """The normal pictures for training, and those for testing."""
         normal = _pictures(self.normal or [self.root])
         if self.normal_test:
             return normal, _pictures(self.normal_test)
@@ -110,7 +111,7 @@ class Folder(DataModule):
                 place = path.relative_to(folder)
                 kind = place.parts[0] if len(place.parts) > 1 else folder.resolve().name
                 if kind == GOOD:
-                    raise InvalidDataset(f"{path} is abnormal by its folder, and of the kind {GOOD!r}; rename that")
+                    raise InvalidDataset(f"{path} is in an abnormal folder, but its kind would be {GOOD!r}; rename the subfolder")
                 mask = masks.find([place] if len(folders) > 1 else [folder.name / place, place]) if masks else None
                 found[path] = LabelledPicture(path, kind, mask)
         _require_masks(folders, [picture.mask for picture in found.values() if picture.mask])

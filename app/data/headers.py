@@ -1,4 +1,4 @@
-"""What the headers of a dataset's pictures tell, before any work is done."""
+"""Reads the headers of a dataset's pictures, before any pixel is decoded."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +9,13 @@ from app.errors import InvalidImage, TooManyPixels
 
 MAX_PIXELS = 2**30
 REFUSALS = InvalidImage, TooManyPixels, OSError
-"""What reading a file's pixels or header raises if it is the file's fault."""
+"""The exceptions of reading a header or pixels that are caused by the file."""
 
 
 def read_headers(paths: Sequence[Path], unreadable: UnreadablePolicy) -> dict[Path, Header]:
-    """The headers of those pictures that can be read, in order.
+    """The headers of the pictures whose header can be read, in the order of `paths`.
 
-    A header that is right does not mean that the pixels are. Raises InvalidDataset as `unreadable` says.
+    The pixels behind a valid header may still be damaged. Raises InvalidDataset as the policy `unreadable` requires.
     """
     found: dict[Path, Header] = {}
     reasons: dict[Path, str] = {}
@@ -24,10 +24,10 @@ def read_headers(paths: Sequence[Path], unreadable: UnreadablePolicy) -> dict[Pa
             found[path] = read_header(path.read_bytes(), max_pixels=MAX_PIXELS)
         except REFUSALS as error:
             reasons[path] = reason(error)
-    unreadable.meet(reasons, len(paths))
+    unreadable.apply(reasons, len(paths))
     return found
 
 
 def reason(error: Exception) -> str:
-    """Why a file cannot be read, without its name, which stands beside it."""
+    """Why a file cannot be read. Omits the file's name, because messages print the path beside the reason."""
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -1,8 +1,8 @@
-"""Reading the pictures of a dataset, ahead of whoever needs them, in processes of their own.
+"""Reads the pictures of a dataset in worker processes, ahead of their use.
 
-Processes and not threads, because a thread that decodes takes the interpreter from the one that feeds the device. They
-are forked from a server that has imported torch and run nothing, which is as quick as forking this process, and safe
-where threads or a device are in use.
+A decoding thread would hold the interpreter's lock while the thread that feeds the device needs it. The workers are
+forked from a server process that has imported torch but computed nothing. That is as quick as forking this process, and
+safe where threads or a device are in use.
 """
 
 import multiprocessing
@@ -33,10 +33,10 @@ from app.decoding import decode
 from app.environment import set_pillow_switches
 from app.errors import InvalidDataset
 
-KEEP_BYTES = 2**30
-PIPE_BYTES = 2**22  # what is larger is faster through shared memory than through a pipe, by measurement
+KEEP_BYTES = 2**30  # the default limit on the pictures that a Loader keeps in memory
+PIPE_BYTES = 2**22  # larger pictures are faster through shared memory than through a pipe, by measurement
 
-_MAIN = Lock()
+_MAIN_LOCK = Lock()  # for `_main_hidden`
 
 Array = NDArray[np.generic]
 Transform = Callable[[Tensor], Tensor]
@@ -48,11 +48,16 @@ class _Refusal:
 
 
 class Loader:
-    """Pictures of a dataset, [C,H,W] uint8 or uint16 each or what `transform` makes of them, pass after pass.
+    """Reads the pictures of a dataset, in one or several passes: [C,H,W] uint8 or uint16 each, before `transform`.
 
-    `workers` processes (0: none, the caller decodes) read the next `ahead` pictures, at least two a process. The
-    `transform` runs there, too, and must be picklable and of a module that can be imported. Pictures stay in memory up
-    to `keep_bytes` in all, to be decoded once only. Owns its processes, until `close`.
+    Owns its worker processes until `close`.
+
+    paths: the picture files
+    workers: the number of processes that decode; 0: the calling thread decodes
+    unreadable: the policy for pictures that cannot be read
+    transform: applied to each picture by the process that decodes it; picklable, and from an importable module
+    ahead: the number of pictures that are read ahead; at least two for each process
+    keep_bytes: the limit on the pictures that stay in memory, so that they are decoded only once
     """
 
     def __init__(
@@ -78,21 +83,22 @@ class Loader:
         self.close()
 
     def close(self) -> None:
-        """Ends the processes and forgets the pictures."""
+        """Ends the processes, and releases the pictures in memory."""
         self._kept.clear()
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
 
     def epoch(self, order: Iterable[int] | None = None) -> Iterator[Tensor]:
-        """The pictures with these numbers in `paths`, in this order (None: all of them).
+        """Yields the pictures with these numbers in `paths`, in this order; None: all pictures.
 
-        Those that cannot be read are left out if they are to be skipped, and reported the first time. Otherwise, or if
-        none can be read or a process dies, raises InvalidDataset.
+        If the policy is `skip`, pictures that cannot be read are left out, and reported the first time. Raises
+        InvalidDataset if a picture cannot be read and the policy is `stop`, if no picture can be read, or if a process
+        dies.
         """
         return (picture for _, picture in self.numbered(order))
 
     def numbered(self, order: Iterable[int] | None = None) -> Iterator[tuple[int, Tensor]]:
-        """The same, each with its number."""
+        """Yields the same pictures as `epoch`, each with its number in `paths`."""
         wanted = range(len(self._paths)) if order is None else order
         numbers = [number for number in wanted if number not in self._refused]
         kept = self._kept.copy()
@@ -106,7 +112,7 @@ class Loader:
                     yield number, self._keep(number, found)
         except BrokenProcessPool as error:
             raise InvalidDataset(
-                "a process that loads pictures died, for want of memory perhaps: use fewer (num_workers), or none (0)"
+                "a process that decodes pictures died, perhaps for lack of memory; set a smaller num_workers, or 0"
             ) from error
         finally:
             read.close()
@@ -121,7 +127,7 @@ class Loader:
             while True:
                 for number in islice(remaining, self._ahead - len(waiting)):
                     with _main_hidden():
-                        waiting.append(self._pool.submit(_read_elsewhere, self._paths[number], self._transform))
+                        waiting.append(self._pool.submit(_read_in_worker, self._paths[number], self._transform))
                 if not waiting:
                     return
                 result = waiting.popleft().result()
@@ -133,7 +139,7 @@ class Loader:
     def _refuse(self, number: int, reason: str) -> None:
         self._refused[number] = reason
         lost = self._refused if len(self._refused) == len(self._paths) else {number: reason}
-        self._unreadable.meet({self._paths[number]: reason for number, reason in lost.items()}, len(self._paths))
+        self._unreadable.apply({self._paths[number]: reason for number, reason in lost.items()}, len(self._paths))
 
     def _keep(self, number: int, picture: Tensor) -> Tensor:
         if number not in self._kept and picture.nbytes <= self._room:
@@ -143,7 +149,7 @@ class Loader:
 
 
 def decoded(paths: Sequence[Path], workers: int, unreadable: UnreadablePolicy | None = None) -> Iterator[Tensor]:
-    """The pictures, [C,H,W] each, in order, in one pass; see Loader, which tells which ones they are."""
+    """Yields the pictures, [C,H,W] each, in order, in one pass. `Loader.epoch` describes the errors."""
     with Loader(paths, workers, unreadable, keep_bytes=0) as loader:
         yield from loader.epoch()
 
@@ -159,9 +165,9 @@ def _start(workers: int) -> ProcessPoolExecutor:
 def _main_hidden() -> Iterator[None]:
     """Stops multiprocessing from importing `__main__` again in its workers.
 
-    Nothing is that they need, and so scripts can do without `if __name__ == "__main__":`.
+    The workers need nothing from `__main__`. So scripts work without `if __name__ == "__main__":`.
     """
-    with _MAIN:
+    with _MAIN_LOCK:
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")
         try:
@@ -171,22 +177,22 @@ def _main_hidden() -> Iterator[None]:
 
 
 def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a keyboard it reaches all processes, and the first one ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends its workers
     Thread(target=_end_with_parent, daemon=True).start()
     set_pillow_switches()
     torch.set_num_threads(1)
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed closes nothing: without this, its processes would wait for work for ever."""
+    """Ends this process when its parent ends. A killed parent closes nothing, so its workers would wait for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)
 
 
-def _read_elsewhere(path: Path, transform: Transform | None) -> Tensor | Array | _Refusal:
-    """A picture on its way to another process: through shared memory if it is large and there is room."""
+def _read_in_worker(path: Path, transform: Transform | None) -> Tensor | Array | _Refusal:
+    """Reads a picture in a worker. Large pictures go through shared memory if it has room, others through a pipe."""
     result = _read(path, transform)
     if isinstance(result, _Refusal):
         return result
@@ -194,7 +200,7 @@ def _read_elsewhere(path: Path, transform: Transform | None) -> Tensor | Array |
         try:
             shared: Tensor = result.share_memory_()  # type: ignore[no-untyped-call]  # torch's
             return shared
-        except RuntimeError:  # containers often have only 64 MB of it
+        except RuntimeError:  # containers often have only 64 MB of shared memory
             pass
     return result.numpy()
 

@@ -1,4 +1,4 @@
-"""Which mask belongs to which picture."""
+"""Finds the mask of a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,18 @@ from app.errors import InvalidDataset
 
 @dataclass(frozen=True, slots=True)
 class MaskFolder:
-    """The masks below a folder, by their paths in it without suffix and without `_mask`."""
+    """The masks in a folder and its subfolders.
+
+    folder: the folder
+    masks: the mask files, by their path relative to the folder, without suffix and without `_mask`
+    """
 
     folder: Path
     masks: dict[Path, Path]
 
     @classmethod
     def read(cls, folder: Path) -> "MaskFolder":
-        """The masks of the folder; raises InvalidDataset if there are none, or several for one picture."""
+        """Reads the folder; raises InvalidDataset if it has no masks, or several masks for one picture."""
         masks: dict[Path, Path] = {}
         for mask in find_pictures(folder, folder.rglob("*")):
             place = mask.relative_to(folder)
@@ -28,5 +32,8 @@ class MaskFolder:
         return cls(folder, masks)
 
     def find(self, places: Sequence[Path]) -> Path | None:
-        """The mask at the first of these paths of a picture, each with its suffix, at which there is one."""
+        """The mask at the first of the `places` that has one; None: no place has a mask.
+
+        `places` are paths of a picture, with suffix, relative to the folder.
+        """
         return next((mask for place in places if (mask := self.masks.get(place.with_suffix("")))), None)

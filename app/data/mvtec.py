@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Unpack
 
-from app.data.base import Common, DataModule, Labelled, LabelledPicture
+from app.data.base import Common, DataModule, LabelledSplit, LabelledPicture
 from app.data.files import SUFFIXES, find_pictures
 from app.errors import InvalidDataset
 
@@ -11,11 +11,11 @@ from app.errors import InvalidDataset
 class MVTec(DataModule):
     """The layout of MVTec AD (Bergmann et al. 2019): `<category>/train/good`, `test/<kind>`, `ground_truth/<kind>`.
 
-    A mask is called `<picture>_mask.png` or `<picture>.png`.
+    The name of a mask is `<picture>_mask.png` or `<picture>.png`.
 
     Args:
-        root: the folder of the categories
-        category: the category's folder
+        root: the folder that contains the categories
+        category: the name of the category's folder
     """
 
     def __init__(self, root: str = "./datasets/MVTec", category: str = "bottle", **common: Unpack[Common]) -> None:
@@ -35,7 +35,7 @@ class MVTec(DataModule):
             )
         return find_pictures(folder, folder.glob("*"))
 
-    def find_labelled(self) -> Labelled:
+    def find_labelled(self) -> LabelledSplit:
         category = self.root / self.category
         test = []
         for path in sorted((category / "test").glob("*/*")):
@@ -46,4 +46,4 @@ class MVTec(DataModule):
                     mask for name in (f"{path.stem}_mask.png", f"{path.stem}.png") if (mask := truth / name).is_file()
                 ]
                 test.append(LabelledPicture(path, kind, masks[0] if masks else None))
-        return Labelled(test, [])
+        return LabelledSplit(test, [])

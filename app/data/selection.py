@@ -1,4 +1,4 @@
-"""Which members of a list are set aside."""
+"""Sets a share of a list aside."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -9,7 +9,10 @@ T = TypeVar("T")
 
 
 def spread(members: Sequence[T], count: int) -> tuple[list[T], list[T]]:
-    """The members that stay and `count` that are set aside, spread evenly over the list; both in their order."""
+    """Sets `count` members aside, spread evenly over the list.
+
+    Returns the remaining members, and the members that are set aside, both in the order of the list.
+    """
     chosen = {round((number + 0.5) * len(members) / count - 0.5) for number in range(count)}
     return (
         [member for number, member in enumerate(members) if number not in chosen],

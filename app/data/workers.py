@@ -1,11 +1,11 @@
-"""How many processes decode pictures."""
+"""The default number of processes that decode pictures."""
 
 import os
 
-MOST = 8
+MAX_WORKERS = 8
 
 
 def default_workers() -> int:
-    """One less than the cores that this process may use, which leaves one to whoever waits for pictures; at most 8."""
+    """The number of cores that this process may use, less one for the thread that needs the pictures; at most 8."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores - 1, MOST)
+    return min(cores - 1, MAX_WORKERS)

@@ -1,4 +1,4 @@
-"""Bytes of an uploaded picture -> pixels, or an error that says what is wrong with them."""
+"""Decodes the bytes of an uploaded picture into pixels, or raises an error that explains what is wrong with them."""
 
 from app.decoding.decode import decode
 from app.decoding.header import Header, read_header

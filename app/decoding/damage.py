@@ -1,4 +1,4 @@
-"""What Pillow says about bytes that it cannot read, as errors of ours."""
+"""Converts Pillow's exceptions to errors of this project."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,19 +7,21 @@ from PIL import Image
 
 from app.errors import DamagedImage, InsufficientMemory, TesseraError, TooManyPixels, UnsupportedImage
 
-# Pillow has one exception for "corrupt" and for "valid, but not read here"; only its words tell them apart.
+# Pillow raises the same exceptions for corrupt pictures and for unsupported variants; only the messages differ.
 _VARIANT_WORDS = ("unknown pixel mode", "cannot handle", "unsupported", "not yet supported")
-# Of two look-ups that Pillow lets fail, compression and palette, the palette's key: the tag that a damaged TIFF lacks.
+# The TIFF tag of the palette. Pillow fails with a KeyError of this tag if a damaged TIFF lacks its palette, and with
+# a KeyError of another key if it does not know the compression.
 _COLOUR_MAP = 320
 
 
 @contextmanager
 def reporting_damage(format: str) -> Iterator[None]:
-    """Whatever goes wrong inside becomes `DamagedImage`, or `UnsupportedImage` for a variant that Pillow does not read.
+    """Converts errors inside the `with` block to `DamagedImage`, or to `UnsupportedImage` for an unsupported variant.
 
-    Catches every Exception, since Pillow's plugins let whatever their parsing ran into escape (OSError, SyntaxError,
-    ValueError, struct.error, IndexError, OverflowError, zlib.error, warnings where these are errors, ...). Only a lack
-    of memory, which is no fault of the picture, becomes `InsufficientMemory`.
+    Catches every Exception, because Pillow's plugins let all errors of their parsing escape (OSError, SyntaxError,
+    ValueError, struct.error, IndexError, OverflowError, zlib.error, warnings where these are errors, ...). A lack of
+    memory is no fault of the picture, and becomes `InsufficientMemory`. Pillow's own limit of pixels becomes
+    `TooManyPixels`. Errors of this project pass unchanged.
     """
     try:
         yield

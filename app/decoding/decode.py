@@ -1,4 +1,4 @@
-"""Bytes of a picture -> its pixels."""
+"""Decodes the bytes of a picture into its pixels."""
 
 from torch import Tensor
 
@@ -11,15 +11,16 @@ from app.decoding.pixels import to_tensor
 def decode(data: bytes, *, max_pixels: int, pinned: bool = False) -> Tensor:
     """The upright picture: [C,H,W] contiguous on the CPU, C = 1 (grey) or 3 (RGB); of several pages, the first.
 
-    uint8, or uint16 for grey of more than 8 bits, so that value / iinfo(dtype).max is in [0,1]. Transparency is
-    composited over white. CMYK, YCbCr and Lab become RGB; embedded colour profiles are not applied. RGB of 16 bits
-    keeps its upper 8, which is what Pillow reads. TIFF of 32-bit integers is taken as 16-bit grey if its values are in
-    [0, 65535], of floats if they are in [0, 1] (rounded to 16 bits); nobody knows the white of other ranges, and they
-    are refused.
+    The dtype is uint8, or uint16 for grey of more than 8 bits; value / iinfo(dtype).max is in [0,1]. Transparency is
+    composited over white. CMYK, YCbCr and Lab are converted to RGB; embedded colour profiles are not applied. RGB of 16
+    bits keeps its upper 8 bits, because Pillow reads no more. TIFF of 32-bit integers is read as 16-bit grey if its
+    values are in [0, 65535]; TIFF of floats, if its values are in [0, 1] (rounded to 16 bits). Other ranges are
+    refused, because their white level is unknown.
 
     Raises `UnsupportedImage` for anything but JPEG, PNG, WebP, BMP and TIFF, `DamagedImage` for truncated or corrupt
-    bytes, `TooManyPixels` by the header alone, and `InsufficientMemory`. May be called from several threads at once.
-    With `pinned` the pixels lie in memory that a GPU copies by itself, as far as the system has any to lock.
+    bytes, `TooManyPixels` from the header, before any pixel is decoded, and `InsufficientMemory`. Several threads may
+    call it at the same time. With `pinned`, the pixels lie in pinned memory, from which a GPU can copy by itself, if
+    the system can lock that much memory.
     """
     picture = open_picture(data, max_pixels=max_pixels)
     with reporting_damage(picture.format):

@@ -9,8 +9,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from app.errors import UnsupportedImage
 
-# Pillow's plugins are called by name instead of through Image.open: nothing but these five can ever run on an upload,
-# and the plugin's own words about what is wrong are kept, where Image.open replaces them by "cannot identify image".
+# These plugins of Pillow are called directly instead of through Image.open, so that no other plugin ever runs on an
+# upload. This also keeps the plugin's error message, which Image.open replaces by "cannot identify image".
 FORMATS: dict[str, type[ImageFile]] = {
     "JPEG": JpegImageFile,
     "PNG": PngImageFile,
@@ -31,11 +31,11 @@ _SIGNATURES: dict[bytes, str] = {
 
 
 def identify(data: bytes) -> str:
-    """The format's name, a key of `FORMATS`; `UnsupportedImage` for anything else, an empty upload included."""
+    """The format's name, a key of `FORMATS`; raises `UnsupportedImage` for other formats and for an empty upload."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
     for signature, name in _SIGNATURES.items():
         if data.startswith(signature):
             return name
-    problem = "This is not a picture of a format that is taken" if data else "The upload is empty"
+    problem = "This is not a picture of a supported format" if data else "The upload is empty"
     raise UnsupportedImage(f"{problem}; send one of {', '.join(FORMATS)}")

@@ -1,4 +1,4 @@
-"""What a picture's header tells: enough to admit a request by its size before anything is decoded."""
+"""Reads the header of a picture: enough to admit a request by its size, before any pixel is decoded."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,11 @@ from app.decoding.opening import open_picture
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Format (`JPEG`, `PNG`, `WebP`, `BMP` or `TIFF`) and size of the upright picture, in pixels."""
+    """The header of a picture.
+
+    format: `JPEG`, `PNG`, `WebP`, `BMP` or `TIFF`
+    height, width: the size of the upright picture, in pixels
+    """
 
     format: str
     height: int
@@ -17,8 +21,8 @@ class Header:
 def read_header(data: bytes, *, max_pixels: int) -> Header:
     """The header of a picture, after EXIF rotation; of several pages or frames, that of the first.
 
-    No pixel is decoded and no memory allocated for any. Raises `UnsupportedImage`, `DamagedImage` or `TooManyPixels`;
-    a header that is right does not mean that the pixels are.
+    No pixel is decoded, and no memory is allocated for pixels. Raises `UnsupportedImage`, `DamagedImage` or
+    `TooManyPixels`. The pixels may be damaged even if the header is valid.
     """
     picture = open_picture(data, max_pixels=max_pixels)
     height, width = picture.size

@@ -1,4 +1,4 @@
-"""What decoding a picture may cost, judged by its header before any pixel is decoded."""
+"""Limits on the cost of decoding a picture, checked before any pixel is decoded."""
 
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
@@ -7,8 +7,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from app.errors import TooManyPixels, UnsupportedImage
 
-# A progressive JPEG is gone over once per scan, and a scan can be a few bytes long: a small file could keep a core busy
-# for minutes. Encoders write about 10 scans.
+# The decoder processes the whole picture once for each scan of a progressive JPEG, and a scan can be a few bytes long:
+# a small file could keep a core busy for minutes. Encoders write about 10 scans.
 _MAX_SCANS = 100
 _START_OF_SCAN = b"\xff\xda"  # cannot occur within the compressed pixels, where 00 follows each ff
 
@@ -19,7 +19,7 @@ _TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
 
 
 def check_pixels(height: int, width: int, max_pixels: int) -> None:
-    """`TooManyPixels` if there are more than the limit."""
+    """Raises `TooManyPixels` if the picture has more pixels than the limit."""
     if height * width > max_pixels:
         raise TooManyPixels(
             f"The picture has {width:,} x {height:,} = {height * width:,} pixels, the limit is {max_pixels:,}; "
@@ -28,7 +28,7 @@ def check_pixels(height: int, width: int, max_pixels: int) -> None:
 
 
 def check_cost(image: ImageFile, data: bytes, *, max_pixels: int) -> None:
-    """`TooManyPixels`, or `UnsupportedImage` where another way of saving the same picture would be taken."""
+    """Raises `TooManyPixels`, or `UnsupportedImage` if the same picture would be accepted in another encoding."""
     check_pixels(image.height, image.width, max_pixels)
     pixels = image.height * image.width
     if isinstance(image, TiffImageFile):

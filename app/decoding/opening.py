@@ -1,4 +1,4 @@
-"""From bytes to an opened picture of which no pixel is decoded yet."""
+"""Opens a picture without decoding any pixel."""
 
 import io
 from dataclasses import dataclass
@@ -14,7 +14,12 @@ from app.decoding.orientation import read_orientation, swaps_edges
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An opened picture: its format's name, Pillow's image, and how its pixels must be turned once they are loaded."""
+    """An opened picture.
+
+    format: a key of `FORMATS`
+    image: Pillow's image, without its pixels
+    orientation: the EXIF orientation, 1 to 8, that must be applied after the pixels are loaded
+    """
 
     format: str
     image: ImageFile
@@ -22,13 +27,13 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the upright picture."""
+        """`(height, width)` of the upright picture."""
         width, height = self.image.size
         return (width, height) if swaps_edges(self.orientation) else (height, width)
 
 
 def open_picture(data: bytes, *, max_pixels: int) -> Picture:
-    """The picture of `data`, within the limits; raises `UnsupportedImage`, `DamagedImage` or `TooManyPixels`."""
+    """Opens a picture and checks its limits; raises `UnsupportedImage`, `DamagedImage` or `TooManyPixels`."""
     format = identify(data)
     with reporting_damage(format):
         if format == "WebP" and (canvas := webp.canvas_size(data)):
@@ -40,8 +45,8 @@ def open_picture(data: bytes, *, max_pixels: int) -> Picture:
 
 def _orientation(format: str, image: ImageFile, data: bytes) -> int:
     if format == "TIFF":
-        # Pillow turns TIFF itself while loading, and announces the turned size. If there is no such tag it would follow
-        # an orientation in the XMP block instead, behind the back of the size.
+        # Pillow applies the orientation of a TIFF while it loads the pixels, and reports the upright size. Without an
+        # orientation tag it would apply the orientation of the XMP block, which the reported size does not include.
         image.info.pop("xmp", None)
         return 1
     if format == "PNG":

@@ -1,7 +1,7 @@
-"""The EXIF orientation: how the stored pixels must be turned to stand upright (EXIF 2.32, tag 0x0112).
+"""The EXIF orientation: the rotation and flip that turn the stored pixels upright (EXIF 2.32, tag 0x0112).
 
-Read by hand instead of with Pillow, whose `getexif` decodes the whole of a PNG first and warns about, or refuses, tags
-that do not matter here.
+This module parses the tag itself, because Pillow's `getexif` first decodes all pixels of a PNG, and warns about or
+refuses other tags, which do not matter here.
 """
 
 import struct
@@ -18,7 +18,7 @@ _FLIPPED: dict[int, tuple[int, ...]] = {2: (2,), 3: (1, 2), 4: (1,), 6: (2,), 7:
 
 
 def read_orientation(exif: bytes) -> int:
-    """1 to 8, of an EXIF block with or without its "Exif" prefix; 1 where there is none or it cannot be read."""
+    """The orientation, 1 to 8, in an EXIF block with or without its "Exif" prefix; 1 if none can be read."""
     tiff = exif.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
@@ -32,7 +32,7 @@ def read_orientation(exif: bytes) -> int:
                 (value,) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), tiff, entry + 8)
                 return value if 1 <= value <= 8 else 1
     except struct.error:
-        pass  # the pixels are as good as before
+        pass  # a damaged EXIF block does not affect the pixels
     return 1
 
 

@@ -1,10 +1,10 @@
-"""The canvas size of a WebP (RFC 9649), read without its decoder, which allocates the canvas when it is created."""
+"""Reads the canvas size of a WebP (RFC 9649) without the decoder, which would allocate the canvas on creation."""
 
 import struct
 
 
 def canvas_size(data: bytes) -> tuple[int, int] | None:
-    """Height and width, or None where the header is not one of WebP's three."""
+    """`(height, width)` of the canvas; None if the header is of none of WebP's three kinds."""
     kind, header = data[12:16], data[20:30]
     if len(header) < 10:
         return None

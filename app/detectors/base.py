@@ -1,10 +1,10 @@
-"""What every detector does.
+"""The contract of all detectors.
 
-With tiles of 256 x 256 pixels and a ResNet-18:
+Example shapes, with tiles of 256 x 256 pixels and a ResNet-18:
 
-    network(tiles [n,3,256,256]) -> outputs ([n,64,64,64], ...)         per batch of tiles of any pictures
-    assemble(outputs)           -> features, here ([n,100,64,64],)      likewise; `embed` is both
-    measure(features, places)   -> Measurement(distances ([n,64,64],))  distances to what is normal, 0 or more
+    network(tiles [n,3,256,256]) -> outputs ([n,64,64,64], ...)         per batch of tiles of one or several pictures
+    assemble(outputs)           -> features, here ([n,100,64,64],)      per batch; `embed` is `network` and `assemble`
+    measure(features, places)   -> Measurement(distances ([n,64,64],))  distances to the normal state, 0 or more
     ... stitched, all layers    -> anomaly map [height,width]           by the detector's `map_rule`
     image_score(map, score_inputs) -> one number, higher when more anomalous
 
@@ -28,54 +28,55 @@ from app.trials import Timer
 
 Features = tuple[Tensor, ...]
 Place = tuple[int, int]
-"""Where a part of a picture begins: `(top, left)` in pixels."""
+"""The position `(top, left)` of a part of a picture, in pixels."""
 
 STEP_CELLS = {"cpu": 2**13, "cuda": 2**17}
-"""A few milliseconds' work for most detectors, by the kind of device."""
+"""The default of `Detector.step_cells` by device type: a few milliseconds of work for most detectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What parts of a picture look like to a detector."""
+    """The result of `Detector.measure` for n parts of a picture."""
 
-    distances: Features  # one [n,h,w] float32 for each of the map's layers
-    score_input: Features = ()  # what the image score needs to know of the parts besides their map
+    distances: Features  # one [n,h,w] float32 for each layer of the map
+    score_input: Features = ()  # the inputs of `Detector.image_score` besides the map
 
 
 class Detector(nn.Module, ABC):
-    """A network and its fitted state: all that the rest of the program asks of a detector.
+    """A network and its fitted state.
 
-    A new one is a subclass in a module of its own, and an entry in `DETECTORS`; `tests/detectors/test_detectors.py`
-    holds what each must fulfil. Its constructor's arguments are the options of `tessera train`.
+    A new detector needs a subclass in its own module and an entry in `DETECTORS`. The tests of the contract, in
+    `tests/detectors/test_detectors.py`, then run for it as well. The constructor's arguments are the options of
+    `tessera train`.
     """
 
     name: ClassVar[str]
-    """Its name in manifests and in `DETECTORS`."""
+    """The detector's name in manifests and in `DETECTORS`."""
     map_rule: MapRule
     """How distances of cells become the anomaly map."""
-    less_memory: ClassVar[str] = ""
-    """The options, in words, that let its training take less memory."""
+    memory_advice: ClassVar[str] = ""
+    """A phrase for error messages: the options with which a training takes less memory."""
 
     @property
     def weights_name(self) -> str | None:
-        """What `load_weights` loads: a file, or the name of weights; None: the network has no weights to load."""
+        """The file or the name of the weights that `load_weights` loads; None if it loads none."""
         return None
 
     def load_weights(self) -> str:
-        """Loads the weights that the network begins a training with, and returns where they came from.
+        """Loads the initial weights for a training, and returns their source. Raises InvalidWeights.
 
-        A fitted detector brings its own. Raises InvalidWeights.
+        Not needed for a fitted detector, whose state contains the weights.
         """
         return self.weights_name or "none"
 
     @property
     def description(self) -> str:
-        """What the network is, for people."""
+        """A description of the network for users."""
         return self.name
 
     @property
-    def doubts(self) -> tuple[str, ...]:
-        """Sentences on what makes it likely that a training finds little; for people."""
+    def training_warnings(self) -> tuple[str, ...]:
+        """Warnings for users: the reasons why the trained model will probably find few anomalies."""
         return ()
 
     @property
@@ -90,7 +91,7 @@ class Detector(nn.Module, ABC):
 
     @property
     def map_strides(self) -> tuple[int, ...]:
-        """The stride in pixels of each of the distances that `measure` returns; by default that of the features."""
+        """The stride in pixels of each of the distances that `measure` returns; by default those of the features."""
         return self.feature_strides
 
     @property
@@ -99,37 +100,38 @@ class Detector(nn.Module, ABC):
         return False
 
     def step_cells(self, device: torch.device) -> int:
-        """How many cells of the first feature are measured at once: the device does nothing else meanwhile."""
+        """The largest number of cells of the first feature in one call of `measure`, which occupies the device."""
         return STEP_CELLS[device.type]
 
     @property
     @abstractmethod
     def stride(self) -> int:
-        """The stride in pixels on whose grid tiles must lie: a multiple of all feature strides."""
+        """The pitch in pixels of the grid on which tiles must lie: a multiple of all feature strides."""
 
     @property
     def tile_multiple(self) -> int:
-        """What the edges of tiles, as the network sees them, must be multiples of."""
+        """Height and width of the network's input must be multiples of this number of pixels."""
         return self.stride
 
     @property
     def image_size_is_fixed(self) -> bool:
-        """Whether pictures must have the size of those that the detector was fitted to."""
+        """Whether all pictures must have the size of the training pictures."""
         return False
 
     @abstractmethod
     def training_bytes(self, pictures: int, grid: tuple[int, int], pixels: int) -> int:
-        """An upper bound of the bytes that a training holds.
+        """An upper bound of the memory that a training takes, in bytes.
 
-        `grid` is the `(rows, columns)` of cells of the first feature in the largest picture, and `pixels` how many
-        pixels the tiles of one batch have together.
+        pictures: the number of training pictures
+        grid: `(rows, columns)` of cells of the first feature in the largest picture
+        pixels: the total number of pixels in one batch of tiles
         """
 
     @abstractmethod
     def network(self, tiles: Tensor) -> Features:
-        """Normalised tiles [n,3,h,w] -> what convolutions make of them, [n,C,h',w'] each.
+        """Normalised tiles [n,3,h,w] -> outputs of convolutional layers, [n,C,h',w'] each.
 
-        Only modules, and operations that do not depend on values or sizes, so that a runtime can trace it.
+        Uses only modules, and operations that do not depend on values or sizes, so that a runtime can trace it.
         """
 
     @abstractmethod
@@ -142,29 +144,34 @@ class Detector(nn.Module, ABC):
 
     @abstractmethod
     def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
-        """Distances of n parts of a picture, [n,C,h,w] each, to the normal state; `places` are where they begin.
+        """The distances of n parts of a picture to the normal state.
 
-        `counted`, [n,h,w] bool, are the cells of the first feature that a score_input may tell of; None: all.
-        A place is a multiple of the deepest layer's stride, but for that of a picture's only part, (0, 0).
+        features: [n,C,h,w] each
+        places: the positions of the parts; multiples of the deepest layer's stride
+        counted: [n,h,w] bool, the cells of the first feature that may contribute to `score_input`; None: all cells
         """
 
     def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
-        """The picture's score, a scalar, of its map [H,W] and its parts' score inputs: the map's largest value."""
+        """The picture's score, a scalar, from its map [H,W] and the score inputs of its parts.
+
+        By default, the largest value of the map.
+        """
         return anomaly_map.amax()
 
     @property
     def search(self) -> SearchChoice | None:
-        """How the fitted state is searched; None if it is not."""
+        """How `measure` searches the fitted state; None if it does not search."""
         return None
 
     def choose_search(self, mode: SearchMode, seconds: Timer | None = None) -> None:
-        """Chooses how the fitted state is searched on its device: by the time that each way takes, if that is measured.
+        """Chooses how the fitted state is searched on its device.
 
-        `seconds` runs work as it is run later, in several threads perhaps, and measures it; None: nothing is measured.
+        With `seconds`, the fastest way is chosen by measurement. `seconds` measures work under the conditions of later
+        predictions, for example in several threads. None: nothing is measured.
         """
 
     def typical_features(self, features: Features) -> Features:
-        """Features of the same shapes for which `measure` takes as long as for those of a normal picture."""
+        """Features of the same shapes, for which `measure` takes as long as for features of a normal picture."""
         return features
 
     def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:

@@ -1,13 +1,13 @@
-"""Exact nearest neighbours at a fraction of the cost.
+"""Exact nearest neighbours on a CPU. Lower bounds rule out most rows of the memory bank.
 
-All distances are first bounded from below, by products of the codes of `small_space.py`; what these bounds do not rule
-out is computed in float32. With the codes q of a query and y of a row, their errors, and the distance U to a row that
-is known, a row can be nearer only if |q - y| <= U + e_q + e_y: that is, if
+First, products of the codes of `small_space.py` give lower bounds of all distances. Then the distances to rows that the
+bounds do not rule out are computed in float32. Let q and y be the codes of a query and a row, e_q and e_y their errors,
+and U the distance to a known row. The row can be nearer only if |q - y| <= U + e_q + e_y, that is, if
 
     q.y >= (|q|^2 + |y|^2 - (U + e_q + e_y)^2) / 2.
 
-U is the true distance to the row whose bound is smallest, which mostly is the neighbour. Where bounds rule out little,
-as far from all of the bank, a query is compared with all rows.
+U is the true distance to the row with the smallest bound, which usually is the nearest neighbour. A query for which
+bounds rule out too few rows, such as a query far from the whole bank, is compared with all rows.
 """
 
 from collections.abc import Callable
@@ -21,21 +21,23 @@ from app.detectors.pairs import PairDistances
 from app.detectors.small_space import LEVELS, SmallSpace
 from app.torch_private import int8_product, multiplies_bfloat16, multiplies_int8
 
-MOST_PRODUCTS = 32 * 2**20  # that a thread keeps at a time, of 4 bytes at most
+MOST_PRODUCTS = 32 * 2**20  # the limit of a thread's products at a time, of up to 4 bytes each
 QUERIES_AT_ONCE = 2048, 512, 256
-"""How many queries are multiplied at a time: many, or as many as have products that fit a cache."""
-STEP = 128  # what their number is a multiple of
+"""The candidates for the number of queries per step: many, or few enough that their products fit into a cache."""
+STEP = 128  # the number of queries per step is a multiple of this
 PART = 65536  # rows of the bank in one part
-LARGEST = 1e30  # squares beyond may overflow on the way
+LARGEST = 1e30  # sums of larger squares may overflow
 SIZES = {torch.int8: 192, torch.bfloat16: 192, torch.float32: 128}
 TOLERANT_SIZE = 128
-"""How many numbers a code has: those that were fastest with the banks of real patches."""
+"""The number of coordinates of a code, by its dtype, and for a search with a tolerance: the fastest with the banks of
+real patches.
+"""
 
 
 class BoundedSearch:
-    """Searches a bank [M,C] float32 on a CPU, for several threads at once; `codes` is the type of the codes.
+    """Searches a bank [M,C] float32 on a CPU. `codes` is the dtype of the codes. Several threads may search at once.
 
-    With a tolerance t it may take another row than the nearest, at a distance of at most 1 / (1 - t) times the least.
+    With a tolerance t, the search may return a row whose distance is up to 1 / (1 - t) times the smallest distance.
     """
 
     def __init__(self, bank: Tensor, codes: torch.dtype, tolerance: float = 0.0) -> None:
@@ -45,12 +47,12 @@ class BoundedSearch:
         rows = torch.arange(len(bank)).chunk(-(-len(bank) // PART))
         self._parts = [CodedBank(self._space, bank, part) for part in rows]
         self._largest = max(self._parts, key=lambda part: part.rows)
-        self._rooms: list[Products] = []  # for products, as many as there were threads at once
+        self._rooms: list[Products] = []  # a pool of memory for products
         self.queries_at_once = QUERIES_AT_ONCE[0]
 
     @property
     def queries_at_once(self) -> int:
-        """How many queries are multiplied at a time; fewer than was set where the bank is large."""
+        """The number of queries per step; fewer than were set if the bank is large."""
         return self._most
 
     @queries_at_once.setter
@@ -81,10 +83,10 @@ class BoundedSearch:
         lower: list[Tensor] = []
         for part in self._parts:
             products = part.multiply(codes, room)
-            likeliest = part.likeliest(codes, products)
-            squares = self._pairs.squares(queries, numbers, likeliest)
+            best_rows = part.best_rows(codes, products)
+            squares = self._pairs.squares(queries, numbers, best_rows)
             upper = torch.minimum(upper, squares.upper)
-            owners, rows, lower = [*owners, numbers], [*rows, likeliest], [*lower, squares.lower]
+            owners, rows, lower = [*owners, numbers], [*rows, best_rows], [*lower, squares.lower]
             found = part.candidates(codes, products, upper.clamp(min=0).sqrt() * (1 - self._tolerance))
             squares = self._pairs.squares(queries, found.owners, found.rows)
             upper.scatter_reduce_(0, found.owners, squares.upper, "amin")
@@ -97,7 +99,7 @@ class BoundedSearch:
     def _best(
         self, queries: Tensor, owners: Tensor, rows: Tensor, lower: Tensor, upper: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The nearest pair of each query; true distances decide where rounding leaves the bounds undecided."""
+        """The nearest pair of each query; exact distances decide between pairs whose bounds overlap."""
         kept = (lower <= upper.index_select(0, owners)).nonzero()[:, 0]
         owners, rows = owners[kept], rows[kept]
         exact = self._pairs.exact(queries, owners, rows)
@@ -109,7 +111,7 @@ class BoundedSearch:
 
 
 def fast_codes() -> tuple[torch.dtype, ...]:
-    """The types of codes whose products are fast on this processor, and exact; which is fastest must be measured."""
+    """The dtypes of codes whose products are fast on this processor, and exact; the fastest must be measured."""
     found = tuple(
         codes for codes, is_fast in ((torch.int8, has_fast_int8), (torch.bfloat16, _has_fast_bfloat16)) if is_fast()
     )
@@ -117,7 +119,7 @@ def fast_codes() -> tuple[torch.dtype, ...]:
 
 
 def has_fast_int8() -> bool:
-    """Whether 8-bit numbers are multiplied fast, that is by VNNI, and exactly: other instructions may saturate."""
+    """Whether 8-bit integers are benchmark_product fast (by VNNI) and exactly: other instructions may saturate."""
     if not multiplies_int8():
         return False
     size, levels = SIZES[torch.int8], LEVELS[torch.int8]
@@ -127,7 +129,7 @@ def has_fast_int8() -> bool:
 
 
 def _has_fast_bfloat16() -> bool:
-    """Whether bfloat16 is multiplied fast, that is by AMX or AVX-512, and sums are rounded only once."""
+    """Whether bfloat16 is benchmark_product fast (by AMX or AVX-512), and sums are rounded only once."""
     if not multiplies_bfloat16():
         return False
     size, levels = SIZES[torch.bfloat16], LEVELS[torch.bfloat16]
@@ -137,8 +139,8 @@ def _has_fast_bfloat16() -> bool:
     return bool((torch.mm(values, values.T) == expected.bfloat16()).all())
 
 
-def multiplied(codes: torch.dtype, queries: int, rows: int) -> Callable[[], object]:
-    """Products of codes of a type, of so many queries and rows, for measuring how fast they are."""
+def benchmark_product(codes: torch.dtype, queries: int, rows: int) -> Callable[[], object]:
+    """A function to be timed: it multiplies the codes of `queries` queries and `rows` rows."""
     left, right = (torch.ones(count, SIZES[codes]).to(codes) for count in (queries, rows))
     out = torch.empty(queries, rows, dtype=PRODUCTS[codes])
     multiply = int8_product if codes == torch.int8 else torch.mm

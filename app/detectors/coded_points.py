@@ -1,7 +1,7 @@
-"""Points and new centres: which of these are nearer to which points than those that are known.
+"""Updates the distances of points to their nearest centre when new centres are added.
 
-In the small space of `small_space.py` distances are never longer than the true ones, so that codes tell of most pairs
-of a point and a centre that the centre is no nearer. The few pairs that are left are computed in float32.
+Distances in the small space of `small_space.py` are never longer than the true distances. So codes rule out most pairs
+of a point and a new centre. The few other pairs are computed in float32.
 """
 
 import torch
@@ -12,19 +12,19 @@ from app.detectors.coded_bank import GROUP, CodedBank
 from app.detectors.pairs import PairDistances
 from app.detectors.small_space import Codes, SmallSpace
 
-STEP, MOST = 2048, 4096  # points and centres whose products are computed at a time
-SAMPLE = 4096  # points, of all, that the small space is made for
+STEP, MOST = 2048, 4096  # the largest numbers of points and centres whose products are computed at a time
+SAMPLE = 4096  # the largest number of points from which the small space is computed
 
 
 class CodedPoints:
-    """The codes of points [n,C] float32 on a CPU, whose squares are finite."""
+    """The codes of points [n,C] float32 on a CPU. The points' squared lengths must be finite."""
 
     def __init__(self, space: SmallSpace, codes: Codes) -> None:
         self._space, self._codes = space, codes
 
     @classmethod
     def of(cls, points: Tensor, int8: bool) -> "CodedPoints":
-        """The codes of points, of 8 bits or in float32, in a space that is made for them."""
+        """The codes of points, in 8 bits or float32, in a small space computed from a sample of the points."""
         sample = points[:: -(-len(points) // SAMPLE)]
         space = SmallSpace(sample, *_kind(int8))
         scale, norms, errors = points.new_empty(3, len(points))
@@ -36,13 +36,13 @@ class CodedPoints:
         return cls(space, codes)
 
     def select(self, places: Tensor) -> "CodedPoints":
-        """The codes of some of the points."""
+        """The codes of the points at `places`."""
         return CodedPoints(self._space, _some(self._codes, places))
 
     def update(self, points: Tensor, bounds: Tensor, centres: Tensor) -> Tensor:
-        """Lowers `bounds` [n], squares of distances of the points, to those to the nearest of `centres` [k,C].
+        """Lowers `bounds` [n] to the squared distances of the points to the nearest of `centres` [k,C], k <= MOST.
 
-        There may be MOST centres. Returns the places of points with too many pairs for that, whose bounds it leaves.
+        Returns the indices of points with too many candidate centres. Their bounds are not changed.
         """
         bank, pairs = CodedBank(self._space, centres, torch.arange(len(centres))), PairDistances(centres)
         room = bank.room(min(STEP, len(points)))
@@ -58,7 +58,7 @@ class CodedPoints:
 
 
 def coding_bytes(points: int, int8: bool) -> int:
-    """How much memory so many points' codes take, and bringing bounds up to date by them."""
+    """The bytes that the codes of this number of points and a call of `update` take."""
     size, dtype = _kind(int8)
     return points * (size * dtype.itemsize + 12) + 4 * STEP * MOST * (GROUP + 2) // GROUP
 

@@ -1,6 +1,6 @@
-"""Greedy k-center selection: farthest-first traversal (Gonzalez 1985), as PatchCore thins its memory bank.
+"""Greedy k-center selection: farthest-first traversal (Gonzalez 1985).
 
-Roth et al. 2022 (arXiv:2106.08265), algorithm 1.
+PatchCore selects its memory bank with it: Roth et al. 2022 (arXiv:2106.08265), algorithm 1.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,25 +11,25 @@ from torch import Tensor
 from app.detectors.bounded import LARGEST, has_fast_int8
 from app.detectors.coded_points import MOST, CodedPoints, coding_bytes
 
-LEAF = 1024  # candidates among which centres are picked one by one: few enough to stay in the processor's cache
-FANOUT = 8  # how much smaller each set of candidates is than the one it was taken from
+LEAF = 1024  # the largest set whose centres are picked one by one: it stays in the processor's cache
+FANOUT = 8  # each nested set of candidates is smaller by this factor
 SWEEP_ROWS = 4096
 SWEEP_CENTRES = 256
-CODED_POINTS, CODED_CENTRES = 32768, 2048  # the fewest for which codes pay
-FIRST, FEWEST = 256, 64  # centres that points have to know, and new ones that there have to be, for codes to pay
+CODED_POINTS, CODED_CENTRES = 32768, 2048  # the smallest numbers of points and centres for which codes pay
+FIRST, FEWEST = 256, 64  # the smallest numbers of known and of new centres for which an update by codes pays
 
 
 def k_center_greedy(
     points: Tensor, count: int, first: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> Tensor:
-    """Indices of `count` of the points [N,C], each the farthest from all before it: [count] int64, `first` in front.
+    """Indices of `count` of the points [N,C], [count] int64: `first`, then always the point farthest from all before.
 
-    Exact, and lazy. A distance to the nearest centre can only shrink as centres are added, so one that is out of date
-    is an upper bound. Centres are picked among the few points with the largest bounds for as long as the best of them
-    is farther than every bound outside; only then are the others brought up to date, with all new centres in one matrix
-    product. The same holds inside each set of candidates, hence sets within sets. Where there are many points and
-    centres, codes tell most centres that are no nearer to a point than those that it knows, on a CPU. `progress`
-    receives done and total.
+    The selection is exact; distances are updated lazily. A distance to the nearest centre can only shrink as centres
+    are added, so an outdated distance is an upper bound. Centres are picked among the few points with the largest
+    bounds, as long as the farthest of these points is farther than every bound outside. Only then are the other points
+    updated, with all new centres in one matrix product. Each set of candidates is divided in the same way, so the sets
+    are nested. With many points and centres, on a CPU, codes rule out most centres that are not nearer to a point.
+    `progress` receives the numbers done and total.
     """
     if not 1 <= count <= len(points):
         raise ValueError(f"count is {count}; use 1 to {len(points)}, the number of points")
@@ -43,7 +43,7 @@ def k_center_greedy(
 
 
 def selection_bytes(points: int, count: int) -> int:
-    """How much memory `k_center_greedy` takes on a CPU beside the points, its subsets of them, and the centres."""
+    """The bytes that `k_center_greedy` takes on a CPU besides the points, its subsets of them, and the centres."""
     return coding_bytes(points + points // FANOUT, has_fast_int8()) if _codes_pay(points, count) else 0
 
 
@@ -60,12 +60,12 @@ class _Candidates:
 
     def __init__(self, points: Tensor, ids: Tensor, bounds: Tensor, swept: int) -> None:
         self.points, self.ids, self.bounds = points, ids, bounds
-        self.swept = swept  # how many centres the bounds know
+        self.swept = swept  # the number of centres that the bounds include
         self.norms = torch.linalg.vector_norm(points, dim=1).square_()  # no copy of the points
         self.codes: CodedPoints | None = None
 
     def sweep(self, centres: Tensor) -> None:
-        """Brings the bounds up to date with all `centres`, [k,C]: then they are exact."""
+        """Updates the bounds with all `centres` [k,C]. Then the bounds are exact."""
         while self.swept < len(centres):
             if self.codes is not None and self.swept >= FIRST and len(centres) - self.swept >= FEWEST:
                 new = centres[self.swept : self.swept + min(self.swept, MOST)]
@@ -79,7 +79,7 @@ class _Candidates:
             self.swept += len(new)
 
     def _compare(self, new: Tensor, steps: Iterable[slice | Tensor]) -> None:
-        """Compares points, some at a step, with all of the new centres."""
+        """Updates the bounds of the points at the indices `steps` with all new centres."""
         norms, factors = (new * new).sum(1), -2 * new.T
         for rows in steps:
             nearest = torch.addmm(norms, self.points[rows], factors).amin(1)  # ||y||^2 - 2 x.y
@@ -109,7 +109,8 @@ class _Traversal:
         """Adds centres from the candidates until there are enough, or the farthest candidate is nearer than `floor`."""
         while len(self.chosen) < self.count:
             candidates.sweep(self.centres[: len(self.chosen)])
-            candidates.bounds[self.taken[candidates.ids]] = -1.0  # rounding, or an equal point, must not bring it back
+            # Rounding or an equal point must not select a point again.
+            candidates.bounds[self.taken[candidates.ids]] = -1.0
             farthest = candidates.bounds.argmax()
             if float(candidates.bounds[farthest]) < floor:
                 return

@@ -1,11 +1,11 @@
-"""What detectors do that learn by gradient descent: predict the features of a frozen network on normal pictures.
+"""The contract of detectors that learn by gradient descent to predict a frozen network's features of normal pictures.
 
-With tiles of 256 x 256 pixels and a ResNet-18:
+Example shapes, with tiles of 256 x 256 pixels and a ResNet-18:
 
     targets(tiles [n,3,256,256])  -> features of the frozen network, ([n,64,64,64], [n,128,32,32], [n,256,16,16])
-    predictions(tiles, targets)   -> features of the same shapes, by the networks that learn
+    predictions(tiles, targets)   -> features of the same shapes, from the networks that learn
     ... stitched: whole pictures  -> [C,H,W] each
-    loss(targets, predictions)    -> one number a picture; the mean or sum over the pictures of a step is minimised
+    loss(targets, predictions)    -> a scalar per picture; the mean or sum over the pictures of a step is minimised
 """
 
 from abc import abstractmethod
@@ -21,24 +21,24 @@ from app.detectors.base import Features, Measurement, Place
 from app.detectors.with_backbone import BackboneDetector
 
 GRAPH_VALUES_PER_PIXEL = {False: 300, True: 1000}
-"""The most values that are kept for the gradients, for each pixel of input, of backbones without and with bottlenecks:
-253 and 825 were measured.
+"""The most values per input pixel that are kept for the backward pass, for backbones without and with bottlenecks. The
+measured numbers are 253 and 825.
 """
 OPTIMIZER_COPIES = 4  # weights, gradients, and two moments
-EPSILON = 1e-12  # the least length of a vector, as in torch.nn.functional.normalize
+EPSILON = 1e-12  # the smallest divisor of a vector, as in torch.nn.functional.normalize
 
 
 class GradientDetector(BackboneDetector):
     """A frozen network, the backbone, and networks that learn to predict its features."""
 
     reduction: ClassVar[Literal["mean", "sum"]]
-    """How the losses of a step's pictures are put together."""
+    """How the losses of the pictures of a step are combined."""
     default_max_epochs: ClassVar[int]
-    less_memory = "a smaller backbone, or fewer tiles at once (trainer.batch_tiles)"
+    memory_advice = "a smaller backbone, or fewer tiles at once (trainer.batch_tiles)"
 
     @property
     def feature_strides(self) -> tuple[int, ...]:
-        """The targets of all layers, and then the predictions."""
+        """The strides of the targets of all layers, and then of the predictions."""
         return self.map_strides * 2
 
     @property
@@ -57,20 +57,20 @@ class GradientDetector(BackboneDetector):
 
     @abstractmethod
     def rebuilt(self, tiles: Tensor, targets: Features) -> Features:
-        """What the learning networks make of tiles and targets: at least as many cells as the targets have."""
+        """The outputs of the learning networks for tiles and targets, each with at least the cells of its target."""
 
     def predictions(self, tiles: Tensor, targets: Features) -> Features:
-        """What the learning networks predict the targets to be, [n,C,h/stride,w/stride] each; differentiable."""
+        """The learning networks' predictions of the targets, [n,C,h/stride,w/stride] each; differentiable."""
         pairs = zip(self.rebuilt(tiles, targets), targets, strict=True)
         return tuple(_cut_to(guess, target) for guess, target in pairs)
 
     @abstractmethod
     def loss(self, targets: Features, predictions: Features) -> Tensor:
-        """The loss of a stitched picture, of features [C,H,W] each: a scalar, 0 for perfect predictions."""
+        """The loss of a stitched picture with features [C,H,W] each: a scalar, 0 for perfect predictions."""
 
     @abstractmethod
     def cell_distances(self, targets: Tensor, predictions: Tensor) -> Tensor:
-        """How far predictions are from targets in each cell: [n,C,h,w] twice, float32 -> [n,h,w]."""
+        """The distance between target and prediction in each cell: [n,C,h,w] twice, float32 -> [n,h,w]."""
 
     @property
     @abstractmethod
@@ -82,7 +82,7 @@ class GradientDetector(BackboneDetector):
         """An optimizer of the learners' parameters, with the settings of the paper or of anomalib."""
 
     def network(self, tiles: Tensor) -> Features:
-        """The targets of all layers, and then what was rebuilt of them."""
+        """The targets of all layers, and then the outputs of `rebuilt`."""
         targets = self.targets(tiles)
         return (*targets, *self.rebuilt(tiles, targets))
 
@@ -92,29 +92,28 @@ class GradientDetector(BackboneDetector):
         return (*targets, *(_cut_to(guess, target) for target, guess in zip(targets, guesses, strict=True)))
 
     def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
-        """The distances of each layer, wherever they lie."""
+        """The distances of each layer, which do not depend on `places`."""
         pairs = zip(*halves(features), strict=True)
         return Measurement(tuple(self.cell_distances(target.float(), guess.float()) for target, guess in pairs))
 
     def train(self, mode: bool = True) -> "GradientDetector":
-        """Puts the learners into training mode; the frozen network stays as it is."""
+        """Puts the learners into training mode; the frozen network stays in evaluation mode."""
         super().train(mode)
         return self
 
 
 def halves(features: Features) -> tuple[Features, Features]:
-    """The targets, and the predictions."""
+    """Splits features into targets and predictions."""
     layers = len(features) // 2
     return features[:layers], features[layers:]
 
 
 def squared_distances(first: Tensor, second: Tensor) -> Tensor:
-    """The squared distance of the unit vectors along dimension 1, [n,C,h,w] twice -> [n,h,w]: in [0, 4].
+    """The squared distance of the unit vectors along dimension 1: [n,C,h,w] twice -> [n,h,w], in [0, 4].
 
-    2 - 2 cos of their angle, without the cancellation that this has where the vectors are close. A vector of zeros
-    counts as itself.
+    Equal to 2 - 2 cos of the vectors' angle, which would cancel for close vectors. A zero vector remains zero.
     """
-    first, second = (each.movedim(1, -1) for each in (first, second))  # where channels are last, in order of memory
+    first, second = (each.movedim(1, -1) for each in (first, second))  # the order in memory if channels-last
     lengths = [torch.linalg.vector_norm(each, dim=-1, keepdim=True).clamp_min(EPSILON) for each in (first, second)]
     difference = (first / lengths[0]).addcdiv_(second, lengths[1], value=-1)
     distances: Tensor = torch.linalg.vector_norm(difference, dim=-1).square()
@@ -122,5 +121,5 @@ def squared_distances(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _cut_to(guess: Tensor, target: Tensor) -> Tensor:
-    """As many cells as the target has: of an untiled picture the last ones may be cut off."""
+    """The prediction without the last cells that its target lacks, which an untiled picture may have."""
     return guess[..., : target.shape[-2], : target.shape[-1]]

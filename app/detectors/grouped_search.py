@@ -1,10 +1,10 @@
-"""Exact nearest neighbours on a GPU, whose tensor cores do most of the work in half precision.
+"""Exact nearest neighbours on a GPU. Tensor cores do most of the work in half precision.
 
-All distances are first bounded from below by products of *codes*, points moved to the bank's mean and rounded to half
-precision. Their *errors* are measured, and |x - y| >= |code x - code y| - error x - error y. The bank's rows are in
-groups, of which only the smallest bound is written. Then each query looks at its groups, by their bounds, the smallest
-first, and computes the distances to all rows of a group in float32, until no group has a bound below the distance that
-is known. The GPU does that to its end without being asked in between.
+First, products of *codes* give lower bounds of all distances. A code is a point minus the bank's mean, rounded to half
+precision. Its *error* is measured, and |x - y| >= |code x - code y| - error x - error y. The bank's rows are divided
+into groups, and only the smallest bound of each group is written to memory. Then, for each query, the distances to all
+rows of a group are computed in float32, group by group, the smallest bound first, until no other group has a bound
+below the smallest distance. All of this runs on the GPU without synchronising with the host.
 """
 
 import math
@@ -17,21 +17,21 @@ from app.detectors.nearest import distances_to
 from app.detectors.search_kernels import group_minima, nearest_in_groups
 from app.detectors.small_space import SMALLEST, UNDERFLOW, UNIT, Codes
 
-CAPABILITY = 8, 0  # of the oldest GPUs that Triton supports
+CAPABILITY = 8, 0  # compute capability of the oldest GPUs that Triton supports
 GROUP, QUERIES, ROWS, STEP = 16, 128, 128, 64  # see `group_minima`
 CHUNK, ROW_STEP = 4096, 128  # see `nearest_in_groups`
-GROUP_MINIMA_OPTIONS = {"num_warps": 8, "num_stages": 3}  # by which 128 x 128 products stay in registers
+GROUP_MINIMA_OPTIONS = {"num_warps": 8, "num_stages": 3}  # keep 128 x 128 products in registers
 NEAREST_IN_GROUPS_OPTIONS = {"num_warps": 4}
-EXPONENT = 8  # of two: codes are smaller, so that they and all their sums of products are far from the ends of range
-BIAS, MANTISSA = 127, 23  # of float32
-PART = 65536  # rows of the bank that are coded at a time
+EXPONENT = 8  # codes are at most 2**EXPONENT: codes and sums of their products stay far from the limits of float types
+BIAS, MANTISSA = 127, 23  # the exponent's bias, and the number of bits of the mantissa, of float32
+PART = 65536  # bank rows whose codes are computed at a time
 
 
 class GroupedSearch:
-    """Searches a bank [M,C] float32 of finite values, on a GPU, or on a CPU where Triton interprets its kernels.
+    """Searches a bank [M,C] float32 of finite values on a GPU, or on a CPU if Triton interprets its kernels.
 
-    With a tolerance t it may take another row than the nearest, at a distance of at most 1 / (1 - t) times the least.
-    Raises RuntimeError where the GPU is too old, and whatever Triton does where it cannot compile.
+    With a tolerance t, the search may return a row whose distance is up to 1 / (1 - t) times the smallest distance.
+    Raises RuntimeError if the GPU is too old, and Triton's exceptions if the kernels cannot be compiled.
     """
 
     def __init__(self, bank: Tensor, tolerance: float = 0.0) -> None:
@@ -52,12 +52,12 @@ class GroupedSearch:
         self._norms = _filled(torch.cat([each.norms for each in codes]), length, math.inf)
         errors = _filled(torch.cat([each.errors for each in codes]), length, 0.0)
         self._errors = errors.view(self._parts, GROUP, ROWS).amax(1).flatten()  # [parts*ROWS]
-        self.nearest(bank[:1])[1].item()  # compiles; what fails does so here
+        self.nearest(bank[:1])[1].item()  # compiles the kernels: errors are raised here
 
     def nearest(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Distance to, and index of, the row nearest to each of queries [N,C] float32, N > 0: [N], [N] int64.
 
-        Where the square of a query overflows in float32, its row may be any.
+        The row is arbitrary for a query whose square overflows in float32.
         """
         queries = queries.contiguous()
         count, channels = queries.shape
@@ -77,10 +77,11 @@ class GroupedSearch:
         return distances_to(queries, self._bank, index), index
 
     def _codes(self, points: Tensor, scale: Tensor) -> Codes:
-        """Values in float16, with zeros up to a multiple of STEP, and norms lowered by the worst of all rounding.
+        """The codes of points: values in float16, padded with zeros to a multiple of STEP channels.
 
-        That is of |x|^2 + |y|^2 - 2 x.y with C products. The norms may be off by C units each, and x.y by 2.5 C units
-        of |x| |y|, since tensor cores truncate each term and each sum of four or more; 2 |x| |y| <= |x|^2 + |y|^2.
+        The norms are lowered by the largest rounding error of |x|^2 + |y|^2 - 2 x.y with C products. The error of each
+        norm is at most C units. The error of x.y is at most 2.5 C units of |x| |y|, because tensor cores truncate each
+        term and each sum of four or more terms; 2 |x| |y| <= |x|^2 + |y|^2.
         """
         centred = points - self._mean
         values = (centred / scale[..., None]).half()
@@ -88,20 +89,20 @@ class GroupedSearch:
         norms = torch.linalg.vector_norm(code, dim=1).square_().mul_(1 - self._eta)
         errors = torch.linalg.vector_norm(centred - code, dim=1).mul_(1 + 1e-4).add_(UNDERFLOW)
         errors += torch.linalg.vector_norm(centred, dim=1).mul_(2 * UNIT)  # the rounding of `centred` itself
-        vast = (norms >= LARGEST) & norms.isfinite()  # what is not finite has no nearest row
+        vast = (norms >= LARGEST) & norms.isfinite()  # points that are not finite have no nearest row
         padding = 0, -points.shape[1] % STEP
         values = torch.nn.functional.pad(values, padding)
         return Codes(values, scale.expand(len(points)), norms, errors.masked_fill_(vast, math.inf))
 
 
 def _scale(largest: Tensor) -> Tensor:
-    """The power of two by which codes are divided where this is the largest magnitude."""
+    """The scale of codes for points with this largest magnitude: a power of two."""
     exponent = torch.frexp(torch.where(largest > SMALLEST, largest, 1.0)).exponent
-    return ((exponent + (BIAS - EXPONENT)) << MANTISSA).view(torch.float32)  # ldexp may round
+    return ((exponent + (BIAS - EXPONENT)) << MANTISSA).view(torch.float32)  # not ldexp, which may round
 
 
 def _filled(values: Tensor, length: int, filling: float) -> Tensor:
-    """The values, and the filling up to a length."""
+    """The values, padded with `filling` to this length."""
     filled = values.new_full((length, *values.shape[1:]), filling)
     filled[: len(values)] = values
     return filled

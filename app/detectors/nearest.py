@@ -10,8 +10,8 @@ BANK_ROWS = 8192
 def nearest(queries: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
     """Distance to, and index of, the row of `bank` [M,C] that is nearest to each of `queries` [N,C]: [N], [N] int64.
 
-    Found by |y|^2 - 2 x.y in blocks of bounded size; the distance is then computed from the difference itself, since
-    that formula cancels where neighbours are close.
+    The row is found by |y|^2 - 2 x.y, in blocks of bounded size. The distance is then computed from the difference,
+    because the formula cancels for close neighbours.
     """
     norms = (bank * bank).sum(1)
     index = torch.empty(len(queries), dtype=torch.int64, device=queries.device)

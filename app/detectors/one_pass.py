@@ -1,4 +1,4 @@
-"""What detectors do that are fitted in one pass: they see each normal picture once."""
+"""The contract of detectors that are fitted in one pass: they see each normal picture once."""
 
 from abc import abstractmethod
 from typing import Protocol
@@ -8,13 +8,13 @@ from app.progress import Progress
 
 
 class Fitter(Protocol):
-    """Learns the normal state from pictures, one after the other, each from its top band to its last."""
+    """Learns the normal state from pictures, which are added one after the other, in bands from top to bottom."""
 
     def add(self, features: Features, top: int) -> None:
-        """Takes rows `top` and following of a stitched picture, [C,rows,W] each; row 0 begins the next picture."""
+        """Adds a band of a stitched picture, [C,rows,W] each. `top` is its first row; 0 begins the next picture."""
 
     def finish(self, progress: Progress) -> None:
-        """Fits the detector to all that was added."""
+        """Fits the detector to all pictures that were added."""
 
 
 class OnePassDetector(Detector):
@@ -26,11 +26,11 @@ class OnePassDetector(Detector):
 
     @abstractmethod
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
-        """How many bytes fitting holds at most, apart from the network and one batch of tiles."""
+        """The most bytes that fitting takes, without those of the network and of one batch of tiles."""
 
     @abstractmethod
     def activation_bytes(self, pixels: int) -> int:
-        """The most bytes that the network's values take for so many pixels."""
+        """The most bytes that the network's activations take for this number of input pixels."""
 
     def training_bytes(self, pictures: int, grid: tuple[int, int], pixels: int) -> int:
         return self.fitting_memory(pictures, grid) + self.activation_bytes(pixels)

@@ -17,8 +17,8 @@ from app.progress import Progress
 from app.scoring import MapRule
 
 DEFAULT_FEATURES = {"resnet12": 100, "resnet18": 100, "wide_resnet50_2": 550}
-REGULARISATION = 0.01 + 1e-5  # the paper's epsilon, and what anomalib adds again before it inverts
-FIT_PICTURES = 8  # their embeddings are added to the covariances in one product
+REGULARISATION = 0.01 + 1e-5  # the paper's epsilon, and the 1e-5 that anomalib adds before inverting
+FIT_PICTURES = 8  # pictures whose embeddings are added to the scatter matrices in one product
 FIT_POSITIONS = 2048
 
 
@@ -29,8 +29,8 @@ class Padim(BackboneDetector, OnePassDetector):
 
     Args:
         backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
-        layers: whose channels make up the embedding
-        n_features: how many of the channels are used, drawn at random; by default 100 for resnet12 and resnet18,
+        layers: the layers whose channels make up the embedding
+        n_features: the number of channels that are used, drawn at random; by default 100 for resnet12 and resnet18,
             550 for wide_resnet50_2
         pre_trained: false leaves the backbone's weights random
         backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
@@ -38,10 +38,10 @@ class Padim(BackboneDetector, OnePassDetector):
     """
 
     name = "padim"
-    less_memory = "a smaller backbone, or fewer channels (n_features)"
+    memory_advice = "a smaller backbone, or fewer channels (n_features)"
     map_rule = MapRule(upsampling="bilinear", blur=True)
-    idx: Tensor  # [c] int64, the channels
-    order: Tensor | None  # [c] int64, which of the channels in the layers' order each is; None if they are in it
+    idx: Tensor  # [c] int64, the chosen channels
+    order: Tensor | None  # [c] int64, the rank of each channel of `idx`; None if `idx` is sorted
     mean: Tensor  # [h,w,c]
     whitening: Tensor  # [h * w * k]: packed W with W^T W = inverse covariance, so that the distance is |W (x - mean)|
 
@@ -63,25 +63,24 @@ class Padim(BackboneDetector, OnePassDetector):
         if not 0 < chosen <= available:
             raise InvalidParameter(f"n_features is {chosen} for {backbone}; use 1 to {available}, the layers' channels")
         self.n_features = chosen
-        # In order: the distance does not depend on it, and putting channels into another takes as long as the rest.
+        # Sorted: the distance does not depend on the order, and reordering takes as long as the rest of `assemble`.
         self.choose(torch.randperm(available)[:chosen].sort().values)
         self.register_buffer("mean", torch.empty(0, 0, chosen))
         self.register_buffer("whitening", torch.empty(0))
 
     def choose(self, idx: Tensor) -> None:
-        """Uses these of the layers' channels, [c] int64."""
+        """Uses the channels `idx` [c] int64 of all channels of the layers."""
         self.register_buffer("idx", idx)
         ordered, end = idx.sort().values, 0
         for number, layer in enumerate(self.backbone.layers):
             start, end = end, end + self.backbone.channels[layer]
-            places = ordered[(ordered >= start) & (ordered < end)] - start  # of its own channels, in their order
+            places = ordered[(ordered >= start) & (ordered < end)] - start  # within the layer, sorted
             self.register_buffer(f"places_{number}", places, persistent=False)
         order = None if torch.equal(idx, ordered) else idx.argsort().argsort()
         self.register_buffer("order", order, persistent=False)
 
     @property
     def parameters_of_model(self) -> dict[str, object]:
-        """Backbone, layers and number of channels."""
         return {
             "backbone": self.backbone.architecture,
             "layers": list(self.backbone.layers),
@@ -95,7 +94,7 @@ class Padim(BackboneDetector, OnePassDetector):
 
     @property
     def image_size_is_fixed(self) -> bool:
-        """A Gaussian belongs to a position."""
+        """True: each Gaussian belongs to a position."""
         return True
 
     def network(self, tiles: Tensor) -> Features:
@@ -108,7 +107,7 @@ class Padim(BackboneDetector, OnePassDetector):
         chosen = [each.index_select(-1, places) for each, places in zip(last, self._places, strict=True)]
         if all(finer.shape[axis] % each.shape[axis] == 0 for finer, each in pairwise(chosen) for axis in (1, 2)):
             embedding = chosen[-1]
-            for finer in reversed(chosen[:-1]):  # the deepest are enlarged step by step, together
+            for finer in reversed(chosen[:-1]):  # deeper layers are enlarged together, step by step
                 embedding = torch.cat([finer, _repeated(embedding, finer.shape[1], finer.shape[2])], -1)
         else:
             size = chosen[0].shape[1:3]
@@ -131,7 +130,7 @@ class Padim(BackboneDetector, OnePassDetector):
         return Measurement((distances,))
 
     def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
-        """See Detector; also takes whiteners that are not packed, [h,w,c,c], as Tessera wrote them at first."""
+        """See Detector. Also accepts unpacked whiteners [h,w,c,c], which the first versions of Tessera wrote."""
         state = dict(state)
         if "whitener" in state:
             whole = state.pop("whitener")
@@ -141,7 +140,7 @@ class Padim(BackboneDetector, OnePassDetector):
 
     @property
     def needs_whole_rows(self) -> bool:
-        """The whiteners of whole rows lie side by side."""
+        """True: only whole rows of packed whiteners can be multiplied without a copy."""
         return True
 
     @property
@@ -153,11 +152,11 @@ class Padim(BackboneDetector, OnePassDetector):
         return [self.get_buffer(f"places_{number}") for number in range(len(self.backbone.layers))]
 
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
-        """Running moments of every position."""
+        """A fitter that keeps the running moments of every position."""
         return _Moments(self, pictures, grid)
 
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
-        """The covariances, which become the whiteners in place, and a few pictures' embeddings."""
+        """The scatter matrices, which become the whiteners in place, the means, and a few pictures' embeddings."""
         positions = grid[0] * grid[1]
         waiting = min(FIT_PICTURES, pictures)
         return 4 * positions * self.n_features * (self.n_features + 1 + waiting)
@@ -166,8 +165,9 @@ class Padim(BackboneDetector, OnePassDetector):
 class _Moments:
     """Means and scatter matrices of all positions, updated by a few pictures at a time.
 
-    Parts are merged as Chan, Golub & LeVeque 1983 do: the scatter of both is the sum of their scatters and of
-    n m / (n + m) d d^T, where d is the difference of their means. That term is one more row of the product.
+    The moments of two groups of pictures are merged as in Chan, Golub & LeVeque 1983: the scatter of both groups is the
+    sum of their scatters and of n m / (n + m) d d^T, where d is the difference of their means. This last term is
+    computed as one more row of the product.
     """
 
     def __init__(self, detector: Padim, pictures: int, grid: tuple[int, int]) -> None:
@@ -205,7 +205,7 @@ class _Moments:
         """Turns scatter matrices into whiteners, in their memory: W = R^-1 with covariance = R R^T."""
         self._merge()
         if self._count < 2:
-            raise InvalidDataset(f"PaDiM needs at least 2 pictures to know how they vary, and got {self._count}")
+            raise InvalidDataset(f"PaDiM needs at least 2 pictures to compute a covariance, and got {self._count}")
         identity, positions = torch.eye(self._detector.n_features, device=self._mean.device), len(self._mean)
 
         def whiteners(scatter: Tensor) -> Tensor:
@@ -214,13 +214,13 @@ class _Moments:
             found: Tensor = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
             return found
 
-        told = lambda done: progress("Gaussians", done, positions)  # noqa: E731
-        self._detector.whitening = packed_in_place(self._scatter, self._grid[1], whiteners, told)
+        report = lambda done: progress("Gaussians", done, positions)  # noqa: E731
+        self._detector.whitening = packed_in_place(self._scatter, self._grid[1], whiteners, report)
         self._detector.mean = self._mean.view(*self._grid, -1)
 
 
 def _repeated(cells: Tensor, height: int, width: int) -> Tensor:
-    """[n,h,w,c] -> [n,height,width,c], multiples of what they were: each cell is repeated."""
+    """[n,h,w,c] -> [n,height,width,c], multiples of h and w, by repeating each cell."""
     count, rows, columns, channels = cells.shape
     repeated = cells[:, :, None, :, None].expand(-1, -1, height // rows, -1, width // columns, -1)
     return repeated.reshape(count, height, width, channels)

@@ -55,7 +55,6 @@ class ReverseDistillation(GradientDetector):
 
     @property
     def parameters_of_model(self) -> dict[str, object]:
-        """Backbone, layers and how their maps are combined."""
         return {
             "backbone": self.backbone.architecture,
             "layers": list(self.backbone.layers),
@@ -64,18 +63,19 @@ class ReverseDistillation(GradientDetector):
 
     @property
     def tile_multiple(self) -> int:
-        """The embedding's stride: the decoder doubles what the bottleneck halved."""
+        """The stride of the bottleneck's embedding, so that the decoder restores the sizes of the targets."""
         return LAYER_STRIDES["layer4"]
 
     def rebuilt(self, tiles: Tensor, targets: Features) -> Features:
-        """The targets as the decoder rebuilds them."""
+        """The decoder's outputs for the embedding of the targets."""
         rebuilt: Features = self.decoder(self.bottleneck(targets))
         return rebuilt
 
     def loss(self, targets: Features, predictions: Features) -> Tensor:
-        """For each layer 1 - the cosine between the whole of its targets and the whole of its predictions, summed up.
+        """1 - the cosine between a layer's targets and its predictions, summed over layers.
 
-        Over all cells and channels at once, as the authors' program has it, where eq. 2 has the mean over cells.
+        The cosine is computed over all cells and channels of a layer at once, as in the authors' program. Eq. 2 has the
+        mean over cells instead.
         """
         layers = zip(targets, predictions, strict=True)
         return torch.stack(
@@ -85,16 +85,15 @@ class ReverseDistillation(GradientDetector):
     def cell_distances(self, targets: Tensor, predictions: Tensor) -> Tensor:
         """Eq. 1: 1 - the cosine of the angle between the two, in [0, 2]."""
         distances = squared_distances(targets, predictions)
-        for each in (targets, predictions):  # zeros have a cosine of 0 with any vector
+        for each in (targets, predictions):  # the cosine of a zero vector and any vector is 0
             distances += torch.linalg.vector_norm(each, dim=1) == 0
         return distances.mul_(0.5)
 
     @property
     def learners(self) -> Sequence[nn.Module]:
-        """The bottleneck and the decoder."""
         return self.bottleneck, self.decoder
 
     def optimizer(self) -> Optimizer:
-        """Section 4.1: Adam with rate 0.005, betas 0.5 and 0.99 (the paper has 0.999; the authors' program has not)."""
+        """Section 4.1: Adam with rate 0.005; betas 0.5 and 0.99 as in anomalib (the paper has 0.999)."""
         parameters = chain.from_iterable(network.parameters() for network in self.learners)
         return Adam(list(parameters), lr=0.005, betas=(0.5, 0.99))

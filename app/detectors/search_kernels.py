@@ -1,7 +1,7 @@
-"""Kernels for GPUs, in Triton; importing this needs its package. See `grouped_search.py` for what they compute.
+"""GPU kernels in Triton, whose package must be installed. `grouped_search.py` describes what they compute.
 
-Numbers in capitals are part of what is compiled. Nothing of the queries is, neither how many they are nor where in
-memory they lie, so that a kernel is compiled for a bank once, and no request waits for that.
+Arguments in capitals are compile-time constants. The number of the queries and the alignment of their memory are not,
+so that a kernel is compiled once for a bank, and no request waits for a compilation.
 """
 
 import triton
@@ -23,10 +23,10 @@ def group_minima(
     ROWS: tl.constexpr,
     STEP: tl.constexpr,
 ) -> None:
-    """The least `norm + factor * product` of each group, for QUERIES queries and a part of the bank.
+    """The smallest `norm + factor * product` of each group, for QUERIES queries and one part of the bank.
 
-    A part is GROUP blocks of ROWS rows, and its group i the i-th rows of these blocks. So a minimum is taken between
-    products that one thread holds, and nothing but the minima leaves the chip.
+    A part is GROUP blocks of ROWS rows. Group i of a part has the i-th row of each block. So one thread holds all
+    products of a group, and only the minima are written to memory.
     """
     part = tl.program_id(1)
     query = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
@@ -66,9 +66,9 @@ def nearest_in_groups(
     CHUNK: tl.constexpr,
     STEP: tl.constexpr,
 ) -> None:
-    """The row nearest to one query by its float32 differences, of all groups whose bound is below `reach` times that.
+    """The row nearest to one query, by float32 differences. Skips groups with bounds of `reach` times the best or more.
 
-    Groups are looked at by their bounds, the smallest first, CHUNK of them at a time.
+    Of each CHUNK of groups, those with the smallest bounds are searched first.
     """
     query = tl.program_id(0).to(tl.int64)
     groups = parts * ROWS

@@ -1,17 +1,17 @@
-"""Measuring which search of a memory bank is fastest on this processor."""
+"""Measures which search of a memory bank is fastest on this processor."""
 
 import torch
 from torch import Tensor
 
-from app.detectors.bounded import QUERIES_AT_ONCE, BoundedSearch, fast_codes, multiplied
+from app.detectors.bounded import QUERIES_AT_ONCE, BoundedSearch, fast_codes, benchmark_product
 from app.detectors.search import BankSearch
 from app.trials import Timer, rank
 
 ROWS, QUERIES = 4096, 2048
-"""Of the products that are measured; a search is measured with as many queries."""
+"""The number of bank rows in a measured product, and of queries in a measured search."""
 NOISE, SAMPLE = 0.5, 128
-"""Queries like patches of normal pictures: rows, moved by this share of the median distance between neighbours, which a
-sample of the rows tells.
+"""Typical patches are bank rows plus noise. The length of the noise is the share NOISE of the median distance between
+nearest rows, which is estimated from about SAMPLE rows.
 """
 BUDGET_S = 0.5
 GAIN = 0.97
@@ -19,14 +19,14 @@ GAIN = 0.97
 
 
 def fastest_codes(seconds: Timer) -> torch.dtype:
-    """The type of codes whose products are computed fastest on this processor."""
-    products = [(codes, multiplied(codes, min(QUERIES_AT_ONCE), ROWS)) for codes in fast_codes()]
+    """The dtype of codes whose products are computed fastest on this processor."""
+    products = [(codes, benchmark_product(codes, min(QUERIES_AT_ONCE), ROWS)) for codes in fast_codes()]
     return rank(products, lambda each: each[1], seconds, BUDGET_S, GAIN)[0].candidate[0]
 
 
 @torch.inference_mode()
 def choose_queries_at_once(search: BankSearch, seconds: Timer) -> None:
-    """Makes a search by bounds compare as many queries at once as is fastest with this bank; others stay."""
+    """Sets the number of queries per step of a search by bounds to the fastest; other searches are not changed."""
     bounded = search.bounded
     if not isinstance(bounded, BoundedSearch):
         return
@@ -40,9 +40,9 @@ def choose_queries_at_once(search: BankSearch, seconds: Timer) -> None:
 
 
 def typical_patches(bank: Tensor, count: int) -> Tensor:
-    """Patches [count,C] float32 that are as far from a bank [M,C] as those of normal pictures are, about.
+    """Patches [count,C] float32 that are about as far from a bank [M,C] as patches of normal pictures.
 
-    What bounds rule out depends on the distance, and with it the time of a search.
+    The time of a search depends on this distance, because it decides how many rows the bounds rule out.
     """
     rows = bank[torch.arange(count, device=bank.device) % len(bank)].float()
     sample = rows[:: max(count // SAMPLE, 1)]

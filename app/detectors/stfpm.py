@@ -13,13 +13,14 @@ from app.scoring import MapRule
 
 
 class Stfpm(GradientDetector):
-    """A student of the backbone's architecture learns its features; distances are those between the two, by direction.
+    """A student with the backbone's architecture learns to predict the backbone's features.
 
-    The map is the product of the layers' distances: what every layer finds is anomalous.
+    A distance compares only the directions of the two feature vectors of a cell. The map is the product of the layers'
+    distances: a pixel is anomalous if all layers have large distances there.
 
     Args:
         backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
-        layers: whose features the student learns
+        layers: the layers whose features the student learns
         pre_trained: false leaves the backbone's weights random
         backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
             program, for resnet18, and timm's on the hub for others
@@ -49,12 +50,12 @@ class Stfpm(GradientDetector):
         return tuple(self.student(tiles).values())
 
     def loss(self, targets: Features, predictions: Features) -> Tensor:
-        """Eqs. 1 to 3: half the squared distance of unit vectors, its mean over a layer's cells, the layers' sum."""
+        """Eqs. 1 to 3: half the squared distance of unit vectors, averaged over a layer's cells, summed over layers."""
         layers = zip(targets, predictions, strict=True)
         return torch.stack([self.cell_distances(target[None], guess[None]).mean() for target, guess in layers]).sum()
 
     def cell_distances(self, targets: Tensor, predictions: Tensor) -> Tensor:
-        """Half the squared distance of the unit vectors, in [0, 2]: 1 - the cosine of their angle."""
+        """Half the squared distance of the unit vectors, in [0, 2]; equal to 1 - the cosine of their angle."""
         return squared_distances(targets, predictions).mul(0.5)
 
     @property
@@ -62,5 +63,5 @@ class Stfpm(GradientDetector):
         return (self.student,)
 
     def optimizer(self) -> Optimizer:
-        """Section 4: stochastic gradient descent, rate 0.4, momentum 0.9; weight decay 0.001, as anomalib has it."""
+        """Section 4: stochastic gradient descent, rate 0.4, momentum 0.9; weight decay 0.001 as in anomalib."""
         return SGD(self.student.parameters(), lr=0.4, momentum=0.9, weight_decay=1e-3)

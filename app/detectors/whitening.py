@@ -1,9 +1,9 @@
 """Whiteners: lower triangular matrices W with W^T W = inverse covariance, so that |W x| is x's Mahalanobis distance.
 
-Memory bandwidth dominates: each distance reads a whole matrix. Matrices are therefore kept packed: cut into blocks of
-`BLOCK` rows, without the columns right of the diagonal block, which leaves 60 % of them at 100 channels. Each block is
-transposed, because the product of a row vector and a block is the fastest. The same blocks of a few rows of positions
-lie side by side, so that one call multiplies them all, without a copy.
+Memory bandwidth dominates: each distance reads a whole matrix. Matrices are therefore packed: cut into blocks of
+`BLOCK` rows, without the columns right of the diagonal block, which leaves 60 % of the values at 100 channels. Each
+block is transposed, because the product of a row vector and a block is the fastest. A few rows of positions form a
+group. Equal blocks of all positions of a group are adjacent in memory, so that one call multiplies them without a copy.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from torch import Tensor
 
 BLOCK = 20
 GROUP_ROWS = 4
-GROUP_BYTES = 2**27  # of a group's matrices before they are packed, unless a single row has more
+GROUP_BYTES = 2**27  # the limit of a group's unpacked matrices, unless a single row of positions has more
 
 
 def packed_size(channels: int) -> int:
@@ -24,16 +24,16 @@ def packed_size(channels: int) -> int:
 def packed_in_place(
     matrices: Tensor, width: int, whiteners: Callable[[Tensor], Tensor], done: Callable[[int], None] = lambda _: None
 ) -> Tensor:
-    """What `whiteners` makes of matrices [h * width,c,c], group by group, packed: [h * width * size] in their memory.
+    """Applies `whiteners` to matrices [h * width,c,c] group by group, and packs the results into the same memory.
 
-    `done` is called with the number of matrices that are packed. A packed matrix is smaller than the whole one, so
-    writing never overtakes reading.
+    Returns the packed values [h * width * packed_size(c)]. `done` is called with the number of matrices that are
+    packed. A packed matrix is smaller than the whole matrix, so writing never overtakes reading.
     """
     channels = matrices.shape[-1]
     packed = matrices.view(-1)[: len(matrices) * packed_size(channels)]
     for group in _groups(len(matrices) // width, width, channels):
         positions = slice(group.start * width, group.stop * width)
-        found = whiteners(matrices[positions].clone())  # which are overwritten now
+        found = whiteners(matrices[positions].clone())  # the loop overwrites them
         for first, last, place in _segments(group, width, channels):
             packed[place].view(len(found), last, last - first).copy_(found[:, first:last, :last].mT)
         done(positions.stop)
@@ -41,20 +41,20 @@ def packed_in_place(
 
 
 def lower_triangular(whiteners: Tensor) -> Tensor:
-    """Lower triangular matrices with the same W^T W as any [p,c,c]; those that are it already stay as they are."""
+    """Lower triangular matrices with the same W^T W as these [p,c,c]; triangular matrices are not changed."""
     other = (whiteners.triu(1) != 0).flatten(1).any(1)
     if not other.any():
         return whiteners
-    factors = torch.linalg.qr(whiteners[other].double().flip(-1), mode="r").R  # upper, of the last channel first
+    factors = torch.linalg.qr(whiteners[other].double().flip(-1), mode="r").R  # upper triangular, channels reversed
     found = whiteners.clone()
     found[other] = factors.flip(-1, -2).to(whiteners.dtype)
     return found
 
 
 def whitened_lengths(packed: Tensor, grid: tuple[int, int], vectors: Tensor, top: int, left: int) -> Tensor:
-    """|W x| of vectors [h,w,c] at rows `top` and columns `left` and following of a grid `(rows, columns)`: [h,w].
+    """|W x| of vectors [h,w,c], whose first is at row `top` and column `left` of a grid `(rows, columns)`: [h,w].
 
-    `packed` has the matrices of the whole grid. Without a copy of these where the vectors are as wide as the grid.
+    `packed` has the matrices of the whole grid. They are not copied if the vectors are as wide as the grid.
     """
     height, width, channels = vectors.shape
     lengths = vectors.new_empty(height, width)
@@ -74,7 +74,7 @@ def whitened_lengths(packed: Tensor, grid: tuple[int, int], vectors: Tensor, top
 
 
 def _blocks(channels: int) -> Iterator[tuple[int, int, slice]]:
-    """The first row of each block, the one after its last, and its place among the packed numbers of a matrix."""
+    """For each block, its first row, the row after its last, and its place among the packed values of a matrix."""
     start = 0
     for first in range(0, channels, BLOCK):
         last = min(first + BLOCK, channels)
@@ -84,14 +84,14 @@ def _blocks(channels: int) -> Iterator[tuple[int, int, slice]]:
 
 
 def _groups(rows: int, width: int, channels: int) -> Iterator[range]:
-    """The rows of positions whose blocks lie side by side."""
+    """The groups, as ranges of rows of positions."""
     together = min(GROUP_ROWS, max(1, GROUP_BYTES // (4 * width * channels**2)))
     for first in range(0, rows, together):
         yield range(first, min(first + together, rows))
 
 
 def _segments(group: range, width: int, channels: int) -> Iterator[tuple[int, int, slice]]:
-    """The first row of each block, the one after its last, and where those of a group lie."""
+    """For each block, its first row, the row after its last, and the place of the group's blocks in `packed`."""
     start, positions = group.start * width * packed_size(channels), len(group) * width
     for first, last, place in _blocks(channels):
         yield first, last, slice(start + place.start * positions, start + place.stop * positions)

@@ -7,13 +7,15 @@ from app.detectors.base import Detector
 from app.errors import InvalidParameter
 
 VALUES_PER_PIXEL = 40
-"""The most values that the layers of a ResNet hold at a time for each pixel of input, measured on all four."""
+"""The most values per input pixel that a ResNet holds at a time, as measured with resnet18, resnet34, resnet50 and
+wide_resnet50_2.
+"""
 
 
 class BackboneDetector(Detector):
     """A detector with a backbone, which is never trained."""
 
-    less_memory = "a smaller backbone"
+    memory_advice = "a smaller backbone"
 
     def __init__(
         self, backbone: str, layers: Sequence[str], pre_trained: bool = True, backbone_weights: str | None = None
@@ -28,7 +30,7 @@ class BackboneDetector(Detector):
 
     @property
     def weights_name(self) -> str:
-        """See Detector; `random` if the weights stay as they were drawn."""
+        """See Detector; `random` if `pre_trained` is false."""
         return (self._weights or default_weights(self.backbone)) if self._pre_trained else "random"
 
     def load_weights(self) -> str:
@@ -40,18 +42,18 @@ class BackboneDetector(Detector):
         return f"backbone: {self.backbone.architecture}, weights: {self.weights_name}{shipped}"
 
     @property
-    def doubts(self) -> tuple[str, ...]:
+    def training_warnings(self) -> tuple[str, ...]:
         if self._pre_trained:
             return ()
         return ("pre_trained is false: the backbone's weights are random, and the model will find little",)
 
     @property
     def stride(self) -> int:
-        """That of the deepest layer."""
+        """The stride of the deepest layer."""
         return self.backbone.stride
 
     def activation_bytes(self, pixels: int) -> int:
-        """The most bytes that the backbone's values take for so many pixels."""
+        """The most bytes that the backbone's activations take for this number of input pixels."""
         return 4 * VALUES_PER_PIXEL * pixels
 
     def train(self, mode: bool = True) -> "BackboneDetector":

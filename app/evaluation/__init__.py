@@ -1,7 +1,7 @@
-"""How well a model does on labelled pictures, and a report of it."""
+"""Metrics of a model on labelled pictures, and a report of them."""
 
 from app.evaluation.evaluate import EvaluatedPicture, Procedure, evaluate
-from app.evaluation.figures import FIGURES, Figure, recorded
+from app.evaluation.figures import FIGURES, Figure, manifest_metrics
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult, Unreadable
 
 __all__ = [
@@ -15,5 +15,5 @@ __all__ = [
     "Procedure",
     "Unreadable",
     "evaluate",
-    "recorded",
+    "manifest_metrics",
 ]

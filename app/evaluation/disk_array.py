@@ -12,9 +12,11 @@ T = TypeVar("T", bound=np.generic)
 
 
 class DiskArray(Generic[T]):
-    """A growing array of one dimension in a file without a name, which vanishes with it; `directory` is where.
+    """A growing array of one dimension in an unnamed file, which is deleted when the array is closed.
 
-    What is read of it is mapped: the system takes it from memory again when it needs the room.
+    directory: where the file is; None: the system's directory for temporary files
+
+    `read` maps the file into memory. The system reclaims that memory when it needs it.
     """
 
     def __init__(self, dtype: type[T], directory: Path | None = None) -> None:
@@ -28,13 +30,13 @@ class DiskArray(Generic[T]):
         self._file.close()
 
     def append(self, values: NDArray[T]) -> slice:
-        """Where the values, [n], lie from now on."""
+        """Appends values, [n], and returns their slice of the array."""
         start, self._length = self._length, self._length + len(values)
         self._file.write(np.ascontiguousarray(values).data)
         return slice(start, self._length)
 
     def read(self) -> NDArray[T]:
-        """All that was appended, [n], read-only."""
+        """All appended values, [n], read-only."""
         if not self._length:
             return np.empty(0, self._dtype)
         self._file.flush()

@@ -1,4 +1,4 @@
-"""Evaluating a model on labelled pictures."""
+"""Evaluates a model on labelled pictures."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,9 +23,14 @@ from app.tiling import Size
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """How an evaluation is done: processes that decode pictures, tiles run at once (0: the model's own), what is done
-    with pictures that cannot be read, where pixels are kept meanwhile (4 bytes each; None: where the system keeps
-    temporary files), and how many of them are ranked at once."""
+    """Resources of an evaluation, and its treatment of unreadable pictures.
+
+    workers: the number of processes that decode pictures
+    batch_tiles: the largest number of tiles in one batch; 0: the model's own
+    on_unreadable: whether an unreadable picture stops the evaluation or is skipped
+    scratch: the directory for the files of a PixelStore; None: the system's directory for temporary files
+    block: the largest number of anomalous pixels that are ranked at once
+    """
 
     workers: int = 2
     batch_tiles: int = 0
@@ -36,16 +41,16 @@ class Procedure:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedPicture:
-    """A picture as it was evaluated: pixels [C,H,W], the map [H,W] float32 on the CPU, not normalised, and the mask."""
+    """A picture with its prediction and its mask."""
 
     result: PictureResult
-    image: Tensor
-    anomaly_map: Tensor
-    mask: NDArray[np.bool_] | None
+    image: Tensor  # pixels [C,H,W]
+    anomaly_map: Tensor  # [H,W] float32 on the CPU, not normalised
+    mask: NDArray[np.bool_] | None  # [H,W], true in defects; None: it is not known where the defects are
 
 
-def unseen(evaluated: EvaluatedPicture) -> None:
-    """The observer of an evaluation that nobody watches."""
+def ignore_picture(evaluated: EvaluatedPicture) -> None:
+    """Observes nothing."""
 
 
 def evaluate(
@@ -54,25 +59,25 @@ def evaluate(
     calibration: Calibration | None,
     procedure: Procedure | None = None,
     progress: Progress = silent,
-    observe: Callable[[EvaluatedPicture], None] = unseen,
+    observe: Callable[[EvaluatedPicture], None] = ignore_picture,
 ) -> Evaluation:
-    """How the model does on the pictures, by its raw scores and maps, at the pictures' own sizes.
+    """The metrics of the model on the pictures, from raw scores and maps, at the pictures' own sizes.
 
-    Without a calibration there is no threshold to judge. `observe` is shown every picture once. Memory holds a picture
-    with its map and mask, the scores of all, and blocks of pixels: see PixelStore. Raises InvalidDataset if no picture
-    is left, and for the first one that cannot be read unless the procedure skips those; InvalidArtifact if the model
-    answers with what is not a number.
+    Without a calibration, metrics at a threshold are missing. `observe` is called with every picture once. Memory holds
+    one picture with its map and mask, the scores of all pictures, and blocks of pixels: see PixelStore. Raises
+    InvalidDataset if no picture could be read, and for the first unreadable picture unless the procedure skips them.
+    Raises InvalidArtifact if a map or a score is not finite.
     """
-    how = procedure or Procedure()
+    procedure = procedure or Procedure()
     measured: list[Measured] = []
     unreadable: list[Unreadable] = []
-    with PixelStore(how.scratch, how.block) as store:
-        for number, item in enumerate(read(pictures, how.workers, how.on_unreadable), start=1):
+    with PixelStore(procedure.scratch, procedure.block) as store:
+        for number, item in enumerate(read(pictures, procedure.workers, procedure.on_unreadable), start=1):
             if isinstance(item, Unreadable):
                 unreadable.append(item)
             else:
                 picture, image, mask = item
-                outcome = predict(model, image, how.batch_tiles)
+                outcome = predict(model, image, procedure.batch_tiles)
                 result = _result(picture, outcome, calibration, mask.file_size if mask else None)
                 evaluated = EvaluatedPicture(result, image, outcome.anomaly_map, mask.inside if mask else None)
                 measured.append(Measured(result, _store(store, evaluated)))

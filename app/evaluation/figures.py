@@ -1,4 +1,4 @@
-"""The figures of a level, pictures or pixels: one table for manifests, the terminal and programs."""
+"""The metrics of a level (pictures or pixels): one table for manifests, the terminal and `Engine`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from app.scoring import AUPRO_LIMITS, Confusion, Ranking
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of merit.
+    """A metric of a level.
 
-    key: its name in manifests, after `image_` or `pixel_`; None: it depends on the threshold, and is not recorded there
-    label: its name for people
-    torchmetrics: its name in `Engine`, which takes anomalib's names; None: it has none there
-    of: its value; None where it could not be measured
+    key: its name in manifests, after `image_` or `pixel_`; None: it depends on the threshold and is not recorded
+    label: its name on the terminal
+    torchmetrics: its name in `Engine`, which uses anomalib's names; None: `Engine` does not have it
+    of: returns its value; None if it could not be measured
     """
 
     key: str | None
@@ -57,11 +57,11 @@ FIGURES = (
         partial(_at_threshold, lambda found: found.false_positive_rate),
     ),
 )
-"""In the order in which they are shown."""
+"""All metrics, in the order in which they are shown."""
 
 
-def recorded(evaluation: Evaluation) -> dict[str, float]:
-    """The figures that do not depend on a threshold and could be measured, by their names in a manifest."""
+def manifest_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """The metrics that do not depend on a threshold and could be measured, by their names in a manifest."""
     levels = {"image": evaluation.image, "pixel": evaluation.pixel}
     values = {
         f"{name}_{figure.key}": figure.of(level)

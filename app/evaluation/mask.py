@@ -13,17 +13,18 @@ from app.tiling import Size
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Where a picture is anomalous, [H,W] of the picture's size; and the size of the mask's file, if there is one."""
+    """The defects of a picture."""
 
-    inside: NDArray[np.bool_]
-    file_size: Size | None
+    inside: NDArray[np.bool_]  # [H,W], the picture's size, true in defects
+    file_size: Size | None  # (height, width) of the mask's file; None: there is no file
 
 
 def read_mask(picture: LabelledPicture, size: Size) -> Mask | None:
-    """True where the file is not black; all false for a good picture without a file, None for other ones.
+    """The mask of a picture of this (height, width): true where the mask's file is not black.
 
-    A mask of another size is resized to `size` by nearest pixels. Raises InvalidDataset if its aspect ratio is another
-    (by more than a pixel along an edge of the smaller of the two), or if it cannot be read.
+    Without a file, a good picture has a mask that is all false, and an anomalous picture has none: None. A mask of
+    another size is resized to `size` by nearest pixels. Raises InvalidDataset if the file cannot be read, or if its
+    aspect ratio differs by more than a pixel along an edge of the smaller of the two.
     """
     if picture.mask is None:
         return None if picture.anomalous else Mask(np.zeros(size, bool), None)

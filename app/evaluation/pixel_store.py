@@ -1,4 +1,4 @@
-"""The pixels of many labelled maps, sorted picture by picture and kept on disk."""
+"""The pixels of many labelled maps, sorted per picture and stored on disk."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,23 +14,26 @@ from app.evaluation.disk_array import DiskArray
 from app.scoring import Confusion, Runs, Steps, Totals, merge, to_keys
 
 BLOCK = 1 << 19
-"""At about 250 bytes for each: 130 MB."""
+"""Anomalous pixels that are ranked at once, at about 250 bytes each: 130 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPixels:
-    """Where a picture's pixels lie in the arrays of normal and of anomalous ones, and how many regions it has."""
+    """The pixels of one picture in a PixelStore."""
 
-    normal: slice
-    anomalous: slice
-    regions: int
+    normal: slice  # of the array of normal pixels
+    anomalous: slice  # of the array of anomalous pixels
+    regions: int  # number of defect regions
 
 
 class PixelStore:
-    """Owns temporary files in `directory` (None: the system's place for them): 4 bytes a normal pixel, 12 a defect's.
+    """Stores pixels in temporary files: 4 bytes per normal pixel, 12 bytes per anomalous pixel.
 
-    Memory holds the picture that is being added, at about 40 bytes a pixel, and what `app.scoring.merging` says of
-    `block`; never the pixels of all pictures. What the files' mappings occupy, the system takes back when it needs it.
+    directory: where the files are; None: the system's directory for temporary files
+    block: the largest number of steps, and of anomalous pixels, that are ranked at once; see `app.scoring.merging`
+
+    Memory holds the picture that is being added, at about 40 bytes per pixel, and one block; never the pixels of all
+    pictures. The system reclaims the memory of the mapped files when it needs it.
     """
 
     def __init__(self, directory: Path | None = None, block: int = BLOCK) -> None:
@@ -48,7 +51,7 @@ class PixelStore:
         self._files.close()
 
     def add(self, anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_]) -> StoredPixels:
-        """Takes a map and the mask of what is anomalous in it, [H,W]; regions are 8-connected. ValueError for NaN."""
+        """Stores a map and its mask, [H,W] each. Regions are 8-connected. Raises ValueError for NaN."""
         keys, inside = to_keys(anomaly_map.ravel()), mask.ravel()
         normal = self._normal.append(np.sort(keys[~inside]))
         if not inside.any():
@@ -60,13 +63,13 @@ class PixelStore:
         return StoredPixels(normal, self._anomalous.append(keys[inside][order]), regions)
 
     def totals(self, chosen: Sequence[StoredPixels]) -> Totals:
-        """How many pixels and regions the chosen pictures have."""
+        """The numbers of pixels and regions of the chosen pictures."""
         normal = sum(stored.normal.stop - stored.normal.start for stored in chosen)
         anomalous = sum(stored.anomalous.stop - stored.anomalous.start for stored in chosen)
         return Totals(normal, anomalous, sum(stored.regions for stored in chosen))
 
     def confusion(self, chosen: Sequence[StoredPixels], threshold: float) -> Confusion:
-        """What the threshold, compared as float32, makes of the chosen pictures' pixels."""
+        """The confusion matrix of the chosen pictures' pixels at the threshold, which is compared as float32."""
         key, runs, totals = to_keys(np.array([threshold], np.float32))[0], self._runs(chosen), self.totals(chosen)
         normal, missed = (
             sum(int(run.searchsorted(key, "right")) for run in part) for part in (runs.normal, runs.anomalous)
@@ -74,7 +77,7 @@ class PixelStore:
         return Confusion(totals.anomalous - missed, totals.normal - normal, normal, missed)
 
     def steps(self, chosen: Sequence[StoredPixels]) -> Iterator[Steps]:
-        """The ranking of the chosen pictures' pixels, from the highest, in blocks of at most `block` steps."""
+        """The ranking of the chosen pictures' pixels, the highest value first, in blocks of at most `block` steps."""
         return merge(self._runs(chosen), self._block)
 
     def _runs(self, chosen: Sequence[StoredPixels]) -> Runs:

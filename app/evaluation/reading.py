@@ -1,4 +1,4 @@
-"""Labelled pictures and their pixels."""
+"""Reads labelled pictures and their masks."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,21 +10,25 @@ from app.evaluation.mask import Mask, read_mask
 from app.evaluation.result import Unreadable
 
 Labelled = tuple[LabelledPicture, Tensor, Mask | None]
-"""A picture, its pixels [C,H,W], and its mask if what is anomalous in it is known."""
+"""A picture, its pixels [C,H,W], and its mask; None: it is not known where the defects are."""
 
 
 def read(
     pictures: Sequence[LabelledPicture], workers: int, on_unreadable: OnUnreadable
 ) -> Iterator[Labelled | Unreadable]:
-    """The pictures in order; those that cannot be read, or whose masks cannot, raise InvalidDataset or are reported."""
-    lost: list[Unreadable] = []
+    """Yields the pictures in order.
+
+    A picture that cannot be read, or whose mask cannot be read, raises InvalidDataset (`stop`) or is yielded as
+    Unreadable (`skip`).
+    """
+    unreadable: list[Unreadable] = []
     policy = UnreadablePolicy(
-        on_unreadable, lambda path, reason: lost.append(Unreadable(path, f"{path} cannot be read: {reason}"))
+        on_unreadable, lambda path, reason: unreadable.append(Unreadable(path, f"{path} cannot be read: {reason}"))
     )
     with Loader([picture.path for picture in pictures], workers, policy, keep_bytes=0) as loader:
         for number, image in loader.numbered():
-            yield from lost
-            lost.clear()
+            yield from unreadable
+            unreadable.clear()
             picture = pictures[number]
             try:
                 mask = read_mask(picture, (image.shape[1], image.shape[2]))
@@ -34,4 +38,4 @@ def read(
                 yield Unreadable(picture.path, str(error))
             else:
                 yield picture, image, mask
-    yield from lost
+    yield from unreadable

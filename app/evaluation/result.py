@@ -1,4 +1,4 @@
-"""What an evaluation finds."""
+"""The results of an evaluation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,18 @@ from app.tiling import Size
 
 @dataclass(frozen=True, slots=True)
 class PictureResult:
-    """What the model says of a labelled picture.
+    """The prediction for a labelled picture.
 
-    `score` is the normalised score and `exceeds` whether the picture is taken for anomalous; both are None without a
-    calibration. `peak` is the largest value of the map, not normalised. `mask_size` is that of the mask's file, None
-    without one; a mask of another size than the picture was resized.
+    path: the file of the picture
+    kind: `good`, or the name of the defect
+    anomalous: whether the picture shows a defect
+    size: (height, width) of the picture
+    mask_size: (height, width) of the mask's file; None: there is no file. A mask of another size than the picture was
+        resized
+    raw_score: the score, not normalised
+    peak: the largest value of the map, not normalised
+    score: the normalised score; None without a calibration
+    exceeds: whether the score exceeds the threshold of the calibration; None without a calibration
     """
 
     path: Path
@@ -30,7 +37,7 @@ class PictureResult:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A picture that was left out, and why."""
+    """A picture that was left out, and the reason."""
 
     path: Path
     reason: str
@@ -38,9 +45,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Metrics of pictures, or of pixels: how many there are, their ranking, and what the model's threshold makes of it.
+    """Metrics of pictures, or of pixels.
 
-    `ranking` is None unless both labels are there, `at_threshold` without a calibration.
+    normal, anomalous: the numbers of pictures or pixels with these labels
+    ranking: the metrics over all thresholds; None unless both labels occur
+    at_threshold: the confusion matrix at the model's threshold; None without a calibration
     """
 
     normal: int
@@ -51,7 +60,15 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class KindResult:
-    """Metrics of one kind of defect against all good pictures; None where one of the two, or masks, are missing."""
+    """Metrics of one kind of defect against all good pictures.
+
+    kind: the name of the defect
+    pictures: the number of pictures of the kind
+    detected: the number of these pictures that exceed the threshold; None without a calibration
+    image_auroc: None without good pictures
+    pixel_auroc: None without masks of the kind, or without normal pixels
+    aupro: by the limit of the false-positive rate; empty where `pixel_auroc` is None
+    """
 
     kind: str
     pictures: int
@@ -62,13 +79,22 @@ class KindResult:
 
     @property
     def detection_rate(self) -> float | None:
-        """The share of the kind's pictures that are taken for anomalous."""
+        """The share of the kind's pictures that exceed the threshold; None without a calibration."""
         return None if self.detected is None else self.detected / self.pictures
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a model does on labelled pictures. `pixel` is None without masks; `notes` say what is missing, and why."""
+    """The results of a model on labelled pictures.
+
+    pictures: the predictions
+    unreadable: the pictures that were left out
+    image: metrics of pictures
+    pixel: metrics of pixels; None if no anomalous picture has a mask
+    regions: the number of defect regions in all masks
+    kinds: metrics of each kind of defect, sorted by kind
+    notes: sentences about missing metrics and resized masks
+    """
 
     pictures: tuple[PictureResult, ...]
     unreadable: tuple[Unreadable, ...]

@@ -1,4 +1,4 @@
-"""From measured pictures to metrics."""
+"""Computes metrics from measured pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from app.scoring import Calibration, Confusion, Ranking, auroc, rank, steps_of, 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A picture's result, and where its pixels are kept; None if it is not known which of them are anomalous."""
+    """A picture's result, and its stored pixels; None: it is not known which pixels are anomalous."""
 
     result: PictureResult
     pixels: StoredPixels | None
@@ -24,19 +24,19 @@ def summarise(
     store: PixelStore,
     progress: Progress,
 ) -> Evaluation:
-    """The evaluation that measured pictures, at least one, amount to."""
+    """The evaluation of measured pictures, at least one."""
     results = tuple(each.result for each in measured)
     kinds = sorted({result.kind for result in results if result.anomalous})
     masked = any(each.pixels is not None and each.result.anomalous for each in measured)
     pixel = _pixel_level(measured, calibration, store) if masked else None
     progress("metrics", 1, len(kinds) + 1)
-    found = []
+    kind_results = []
     for number, kind in enumerate(kinds, start=2):
-        found.append(_kind(kind, measured, pixel if len(kinds) == 1 else None, store))
+        kind_results.append(_kind(kind, measured, pixel if len(kinds) == 1 else None, store))
         progress("metrics", number, len(kinds) + 1)
     regions = sum(each.pixels.regions for each in measured if each.pixels is not None)
     notes = tuple(_notes(measured))
-    return Evaluation(results, tuple(unreadable), _image_level(results), pixel, regions, tuple(found), notes)
+    return Evaluation(results, tuple(unreadable), _image_level(results), pixel, regions, tuple(kind_results), notes)
 
 
 def _image_level(results: Sequence[PictureResult]) -> Level:
@@ -66,7 +66,7 @@ def _pixel_ranking(chosen: Sequence[StoredPixels], store: PixelStore) -> Ranking
 
 
 def _kind(kind: str, measured: Sequence[Measured], whole: Level | None, store: PixelStore) -> KindResult:
-    """`whole`, the metrics of all pixels, is what a kind without others has."""
+    """The metrics of a kind. `whole`: the metrics of all pixels, which hold for the only kind; None: several kinds."""
     chosen = [each for each in measured if each.result.kind == kind or not each.result.anomalous]
     own = [each for each in chosen if each.result.anomalous]
     labels = [each.result.anomalous for each in chosen]
@@ -90,12 +90,12 @@ def _notes(measured: Sequence[Measured]) -> list[str]:
     if len(anomalous) == len(measured):
         notes.append("There are no normal pictures: metrics that compare anomalous with normal ones are missing.")
     if not anomalous:
-        notes.append("There are no anomalous pictures: only the rate of false alarms can be told.")
+        notes.append("There are no anomalous pictures: only the rate of false alarms can be computed.")
     elif unmasked == len(anomalous):
         notes.append("No picture has a mask of its defects: metrics of pixels are missing.")
     elif unmasked:
         notes.append(
-            f"{unmasked} of {len(anomalous)} anomalous pictures have no mask and are no part of the metrics of pixels."
+            f"{unmasked} of {len(anomalous)} anomalous pictures have no mask; the metrics of pixels leave them out."
         )
     resized = sum(each.result.mask_size not in (None, each.result.size) for each in measured)
     if resized:

@@ -1,4 +1,4 @@
-"""Taking over models that were trained with anomalib, without anomalib, and without running anything of their files."""
+"""Imports models that were trained with anomalib. Does not need anomalib, and runs no code of the files."""
 
 from app.importing.calibration import Thresholds
 from app.importing.importer import Choices, Imported, import_model

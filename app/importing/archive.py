@@ -12,7 +12,7 @@ from app.errors import UnsupportedImport
 from app.importing.tensors import StoredTensor
 from app.importing.unpickler import unpickle
 
-MAX_PICKLE_BYTES = 16 * 2**20  # those of anomalib's models have less than 1 MiB: the numbers are not in them
+MAX_PICKLE_BYTES = 16 * 2**20  # anomalib's pickles have less than 1 MiB: the tensors' numbers are in other entries
 READ_BYTES = 2**24
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number of torch's old format, pickled
 
@@ -42,7 +42,7 @@ class Archive:
             raise UnsupportedImport(f"{self._path} was written on a big-endian machine, which is not supported")
 
     def content(self) -> object:
-        """What the file describes: see `unpickle`. Raises UnsupportedImport."""
+        """The content of the file's pickle, see `unpickle`; raises UnsupportedImport."""
         folder = f"{self._root}data/"
         sizes = {
             name.removeprefix(folder): info.file_size for name, info in self._infos.items() if name.startswith(folder)
@@ -50,7 +50,7 @@ class Archive:
         return unpickle(self._bytes(self._infos[f"{self._root}data.pkl"], MAX_PICKLE_BYTES), sizes)
 
     def read(self, tensor: StoredTensor) -> Tensor:
-        """A tensor's numbers, on the CPU, contiguous; raises UnsupportedImport if the file is damaged."""
+        """Reads a tensor: on the CPU, contiguous. Raises BadZipFile or EOFError if the file is damaged."""
         source = tensor.storage
         if source.elements == 0:
             return torch.empty(tensor.shape, dtype=source.dtype)
@@ -72,7 +72,10 @@ class Archive:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
-    """A torch file, open; raises UnsupportedImport if it is none, or turns out to be damaged, and OSError."""
+    """Opens a torch file; raises OSError, and UnsupportedImport if it is not a torch file.
+
+    Errors of a damaged file inside the `with` block become UnsupportedImport.
+    """
     with path.open("rb") as file:
         start = file.read(len(LEGACY))
         if start == LEGACY:

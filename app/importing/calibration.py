@@ -1,7 +1,8 @@
-"""anomalib's thresholds and ranges as our calibration.
+"""Converts anomalib's thresholds and ranges to a calibration.
 
-anomalib normalises a raw value v to n = clamp((v - T) / (max - min) + 0.5, 0, 1) and calls it anomalous where
-n > 1 - sensitivity. That is v > T + (0.5 - sensitivity) (max - min), which becomes the threshold here.
+anomalib normalises a raw value v to n = clamp((v - T) / (max - min) + 0.5, 0, 1), and classifies v as anomalous if
+n > 1 - sensitivity. That is equivalent to v > T + (0.5 - sensitivity) (max - min); the right side becomes the
+threshold here.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from app.scoring import Calibration
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Raw thresholds to be used instead of the file's."""
+    """Raw thresholds of picture scores and of map values, which replace those of the file; None: the file's is used."""
 
     image: float | None = None
     pixel: float | None = None
@@ -24,11 +25,15 @@ class Thresholds:
 def calibration(
     values: Mapping[str, float], settings: PostProcessing, given: Thresholds
 ) -> tuple[Calibration, tuple[str, ...]]:
-    """The calibration of a post-processor's numbers (by their names; NaN where unset), and what was assumed.
+    """The calibration of a post-processor, and the assumptions that were made, in words.
 
-    A threshold that is unset is that of the other level, as in anomalib unless it was told otherwise, or the middle of
-    the range. Without a range scores are told from 0 to twice the threshold. Without either a raw 0.5 is the
-    threshold and scores are told as they are, as anomalib does. Raises UnsupportedImport for infinite numbers.
+    `values` are the post-processor's numbers by name; NaN: unset. Thresholds in `given` replace those of the file, and
+    sensitivities do not apply to them.
+
+    The threshold of the other level replaces an unset threshold, as in anomalib, unless the settings disable that. If
+    there is none, the middle of the range does. An unset range becomes 0 to twice the threshold. Without threshold and
+    range, the threshold is 0.5 and the range 0 to 1, as in anomalib, so that scores stay unchanged. Raises
+    UnsupportedImport for infinite numbers.
     """
     known = {name: value for name, value in values.items() if value == value}  # NaN differs from itself
     if not all(isfinite(value) for value in known.values()):
@@ -54,7 +59,7 @@ def calibration(
 def _level(
     level: str, threshold: float | None, span: tuple[float | None, float | None], sensitivity: float
 ) -> tuple[tuple[float, float, float], list[str]]:
-    """Threshold, minimum and maximum of a level, and what was assumed."""
+    """(threshold, minimum, maximum) of a level, and the assumptions that were made, in words."""
     assumed = []
     low, high = span
     if low is None or high is None:
@@ -64,7 +69,7 @@ def _level(
                 f"nothing to this detector: give --{level}_threshold, or validate the model in anomalib first"
             )
         else:
-            assumed.append(f"{level} range: the file has none; scores are told from 0 to twice the threshold")
+            assumed.append(f"{level} range: the file has none; 0 to twice the threshold is used")
         threshold = 0.5 if threshold is None else threshold
         low, high = 0.0, 2 * threshold
     elif threshold is None:
@@ -72,5 +77,5 @@ def _level(
         assumed.append(f"{level} threshold: the file has none, and the middle of its range is used, as anomalib does")
     if high <= low:
         high = low + 1e-6 * max(1.0, abs(low))
-        assumed.append(f"{level} range: it is empty, so that scores are told as 0 or 1")
+        assumed.append(f"{level} range: it is empty; normalised scores will be 0 or 1")
     return (threshold + (0.5 - sensitivity) * (high - low), low, high), assumed

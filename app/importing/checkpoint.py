@@ -1,4 +1,4 @@
-"""Checkpoints that anomalib's Engine writes, by way of Lightning."""
+"""Reads the checkpoints that anomalib's Engine writes with Lightning."""
 
 from collections.abc import Mapping
 
@@ -29,11 +29,11 @@ SIGNATURES = {
     "model.student_model.feature_extractor.conv1.weight": "stfpm",
     "model.bottleneck.bn_layer.0.conv1.weight": "reverse_distillation",
 }
-"""A tensor that tells each detector: checkpoints do not name their class."""
+"""Tensors that identify the detector, by name: checkpoints do not name their class."""
 
 
 def read_checkpoint(content: Mapping[object, object]) -> ReferenceModel:
-    """The model of a checkpoint; raises UnsupportedImport."""
+    """The model that a checkpoint describes; raises UnsupportedImport."""
     state = as_dict(content.get("state_dict"))
     tensors = {key: value for key, value in state.items() if isinstance(key, str) and isinstance(value, StoredTensor)}
     hyperparameters = as_dict(content.get("hyper_parameters"))
@@ -67,7 +67,7 @@ def _detector(tensors: Mapping[str, StoredTensor]) -> str:
 def _transforms(
     content: Mapping[object, object], enabled: Mapping[object, object], pickled: object
 ) -> tuple[tuple[Transform, ...], tuple[str, ...]]:
-    """The steps of the preprocessing, and what was assumed of it."""
+    """The steps of the preprocessing, and the assumptions about them, in words."""
     if enabled.get("pre_processor") is False or pickled is False:
         return (), ()
     if isinstance(pickled, PickledObject):

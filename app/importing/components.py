@@ -1,4 +1,4 @@
-"""anomalib's pre- and post-processors, as live objects that were pickled or as the plain data of anomalib 2.7."""
+"""Reads anomalib's pre- and post-processors: records of pickled objects, or the plain data of anomalib 2.7."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ PACKAGES = ("torchvision.transforms.", "anomalib.data.transforms.")
 
 
 def recorded_transforms(pre_processor: PickledObject) -> tuple[Transform, ...]:
-    """The steps of a recorded PreProcessor, in which training saw pictures."""
+    """The steps that a recorded PreProcessor applied to pictures in training; raises UnsupportedImport."""
     if pre_processor.name.short != "PreProcessor" or not pre_processor.name.path.startswith("anomalib."):
         raise UnsupportedImport(
             f"the model has a pre-processor of its own, {pre_processor.name.path}; only anomalib's is known"
@@ -23,7 +23,7 @@ def recorded_transforms(pre_processor: PickledObject) -> tuple[Transform, ...]:
 
 
 def plain_transforms(config: object) -> tuple[Transform, ...]:
-    """The steps of a pre-processor's configuration; none if it records no transform."""
+    """The steps of a pre-processor's configuration; empty if its transform is None. Raises UnsupportedImport."""
     if "transform" not in as_dict(config):
         raise UnsupportedImport("the model has a pre-processor of its own, whose configuration is not known")
     return _steps(as_dict(config)["transform"], depth=0)
@@ -50,7 +50,7 @@ def _described(transform: object) -> tuple[str, Mapping[object, object]]:
 
 
 def recorded_post_processing(post_processor: PickledObject) -> PostProcessing:
-    """The settings of a recorded PostProcessor."""
+    """The settings of a recorded PostProcessor; raises UnsupportedImport."""
     if post_processor.name.short != "PostProcessor" or not post_processor.name.path.startswith("anomalib."):
         raise UnsupportedImport(
             f"the model has a post-processor of its own, {post_processor.name.path}; only anomalib's PostProcessor is "
@@ -60,7 +60,7 @@ def recorded_post_processing(post_processor: PickledObject) -> PostProcessing:
 
 
 def plain_post_processing(config: object) -> PostProcessing:
-    """The settings of a post-processor's configuration, with anomalib's defaults for what it does not tell."""
+    """The settings of a post-processor's configuration; missing settings have anomalib's defaults."""
     given, default = as_dict(config), PostProcessing()
     return PostProcessing(
         _sensitivity(given.get("image_sensitivity", default.image_sensitivity), "image"),
@@ -70,7 +70,7 @@ def plain_post_processing(config: object) -> PostProcessing:
 
 
 def _sensitivity(value: object, level: str) -> float:
-    """A sensitivity; anomalib 2.0 has None for its default."""
+    """A sensitivity in (0, 1]; None, the default of anomalib 2.0, means 0.5. Raises UnsupportedImport."""
     if value is None:
         return 0.5
     if not isinstance(value, (int, float)) or not 0 < value <= 1:
@@ -81,5 +81,5 @@ def _sensitivity(value: object, level: str) -> float:
 
 
 def interpolation(value: object) -> str | None:
-    """`bilinear` of a recorded InterpolationMode, of a string, or of Pillow's number for it."""
+    """The name, such as `bilinear`, of a recorded InterpolationMode, a string, or Pillow's number for bilinear."""
     return "bilinear" if value == 2 else enum_value(value)

@@ -1,4 +1,4 @@
-"""anomalib's tensors as our detectors: every tensor of the network is either taken over or known to be of no use."""
+"""Makes detectors of anomalib's tensors. Every tensor of a file's network must be used, or be known to be unused."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -30,14 +30,14 @@ NETWORKS = {
         "decoder.": "model.decoder.",
     },
 }
-"""Where the networks' tensors are in anomalib's state_dict, by where they are in ours."""
+"""For each detector: prefixes of the networks' tensors in its state_dict, and those in anomalib's state_dict."""
 
 FITTED = {
     "padim": {"model.idx", "model.gaussian.mean", "model.gaussian.inv_covariance"},
     "patchcore": {"model.memory_bank"},
 }
 UNUSED = ("model.anomaly_map_generator.", "model.bottleneck.conv4.", "model.bottleneck.bn4.")
-CHECKED_AT_ONCE = 2**22
+CHECKED_AT_ONCE = 2**22  # numbers of a tensor
 UNFITTED = "the model is not fitted; finish its training in anomalib before you import it"
 
 
@@ -62,10 +62,10 @@ def _require_fitted(source: ReferenceModel, read: Read) -> None:
 
 
 def _unfitted(source: ReferenceModel) -> Detector:
-    """A detector of the same shape."""
+    """An unfitted detector with the hyperparameters of the file; raises UnsupportedImport if these do not work here."""
     given = source.hyperparameters
     backbone, layers = given.get("backbone"), as_list(given.get("layers"))
-    architecture = backbone.partition(".")[0] if isinstance(backbone, str) else None  # resnet18.a1_in1k: timm's tag
+    architecture = backbone.partition(".")[0] if isinstance(backbone, str) else None  # timm's tag: resnet18.a1_in1k
     if architecture not in ARCHITECTURES:
         raise UnsupportedImport(f"the backbone {shown(backbone)} is not supported; {', '.join(ARCHITECTURES)} are")
     names = [layer for layer in layers if isinstance(layer, str)]
@@ -89,12 +89,15 @@ def _unfitted(source: ReferenceModel) -> Detector:
 
 
 def _network_state(source: ReferenceModel, detector: Detector, read: Read) -> Iterator[tuple[str, Tensor]]:
-    """Our names and the file's tensors of the networks."""
+    """Yields the name of each tensor of the networks in the detector's state_dict, and the file's tensor for it.
+
+    Raises UnsupportedImport if a tensor is missing or does not fit, or if the file has a tensor that is not known.
+    """
     prefixes, taken = NETWORKS[source.detector], set(FITTED.get(source.detector, ()))
     for name, tensor in detector.state_dict().items():
         ours = next((prefix for prefix in prefixes if name.startswith(prefix)), None)
         if ours is None:
-            continue  # fitted state, which is not a network's
+            continue  # fitted state, no part of the networks
         theirs = prefixes[ours] + name.removeprefix(ours)
         taken.add(theirs)
         yield name, _taken(source.tensors, theirs, tuple(tensor.shape), read).to(tensor.dtype)
@@ -106,7 +109,7 @@ def _network_state(source: ReferenceModel, detector: Detector, read: Read) -> It
 
 
 def _taken(tensors: Mapping[str, StoredTensor], name: str, shape: tuple[int, ...], read: Read) -> Tensor:
-    """A tensor of the file; raises UnsupportedImport unless it is there, has this shape, and is finite."""
+    """Reads a tensor of the file; raises UnsupportedImport unless it exists, has this shape, and is finite."""
     if name not in tensors:
         raise UnsupportedImport(f"the file lacks {name}, which a model of this backbone and these layers has")
     if tensors[name].shape != shape:
@@ -127,7 +130,7 @@ def _memory_bank(source: ReferenceModel, detector: Patchcore, read: Read) -> Ten
 def _gaussians(
     source: ReferenceModel, detector: Padim, preprocessing: Preprocessing, tiling: Tiling, read: Read
 ) -> dict[str, Tensor]:
-    """The channels and the Gaussians of our grid's positions."""
+    """PaDiM's fitted state: the channels, and the Gaussian of each position of the plan's grid."""
     if preprocessing.image_size is None:
         raise UnsupportedImport("PaDiM knows pictures of one size only, and the file records none; give --image_size")
     channels, tensors = detector.n_features, source.tensors
@@ -144,7 +147,7 @@ def _gaussians(
     rows, columns, across = positions(plan(tiling, *preprocessing.image_size), detector.feature_strides[0], fitted)
     mean = _taken(tensors, "model.gaussian.mean", (channels, fitted), read).float().T.contiguous()
     spread = _taken(tensors, "model.gaussian.inv_covariance", (fitted, channels, channels), read).float()
-    idx, order = idx.sort()  # see Padim: the distance does not depend on it
+    idx, order = idx.sort()  # the distance does not depend on the order, see Padim
     inverses = selected(spread, rows, columns, across)
     reordered = lambda part: whiteners(part[:, order][:, :, order])  # noqa: E731
     packed = packed_in_place(inverses.flatten(0, 1), inverses.shape[1], reordered)

@@ -1,4 +1,4 @@
-"""Models that anomalib exported with type `torch`: pickled modules, of which only the records are looked at."""
+"""Reads models that anomalib exported with type `torch`: pickled modules, which are read as records."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ MAX_MODULES = 20_000
 
 
 def read_exported(content: Mapping[object, object]) -> ReferenceModel:
-    """The model of an exported file; raises UnsupportedImport."""
+    """The model that an exported file describes; raises UnsupportedImport."""
     module = content.get("model")
     if not isinstance(module, PickledObject):
         raise UnsupportedImport("the file holds no model: weights alone are not enough to import")
@@ -47,7 +47,10 @@ def read_exported(content: Mapping[object, object]) -> ReferenceModel:
 
 
 def state_dict(module: PickledObject) -> dict[str, StoredTensor]:
-    """The tensors of a recorded torch module and those within it, by the names that `state_dict` gives them."""
+    """The tensors of a recorded torch module and its submodules, by their names in torch's `state_dict`.
+
+    Raises UnsupportedImport for more than MAX_MODULES modules or for more than MAX_DEPTH levels.
+    """
     found: dict[str, StoredTensor] = {}
     waiting: list[tuple[str, PickledObject, int]] = [("", module, 0)]
     for count in range(MAX_MODULES + 1):

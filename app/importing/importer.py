@@ -1,4 +1,4 @@
-"""From a file of anomalib's to an artifact."""
+"""Imports a file of anomalib as an artifact."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,13 @@ NUMBERS = ("_image_threshold", "_pixel_threshold", "image_min", "image_max", "pi
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What is to be used instead of what the file says, or does not say; None leaves it to the file."""
+    """Values that replace those of the file, or that the file lacks; None: the value of the file is used.
+
+    tiling: the tiling
+    image_size: the (height, width) in pixels to which pictures are resized
+    antialias: whether resizing is antialiased
+    thresholds: the raw thresholds
+    """
 
     tiling: Tiling | None = None
     image_size: Size | None = None
@@ -35,7 +41,12 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A version that was written, and in words what its file told and what was assumed."""
+    """The result of an import.
+
+    entry: the version that was written
+    taken: what was read from the file, in words
+    assumed: the assumptions about what the file does not record, and differences from anomalib, in words
+    """
 
     entry: Entry
     taken: tuple[str, ...]
@@ -45,15 +56,15 @@ class Imported:
 def import_model(
     path: Path, repository: ModelRepository, name: str, choices: Choices, device: torch.device | str = "cpu"
 ) -> Imported:
-    """Writes a model of anomalib's as the next version of `name`. Runs nothing of the file.
+    """Imports a model of anomalib, and writes it as the next version of `name`. Runs no code of the file.
 
-    Takes the checkpoints that anomalib 2.x writes (.ckpt) and the models that it exports with type `torch` (.pt).
-    Raises UnsupportedImport, and InvalidTiling for a tiling that was chosen and cannot work.
+    Reads the checkpoints that anomalib 2.x writes (.ckpt) and the models that it exports with type `torch` (.pt).
+    Raises UnsupportedImport, and InvalidTiling if `choices.tiling` does not fit the detector.
     """
     repository.require_place(name)  # refuses a bad name or place before the work, not after it
     with open_archive(path) as archive:
         source = _read(archive, path)
-        model, told, assumed = _model(source, archive, choices, device)
+        model, taken, assumed = _model(source, archive, choices, device)
     record = ModelRecord(
         protocol="imported",
         calibration_pictures=0,
@@ -63,7 +74,7 @@ def import_model(
         backbone_weights="from the imported file",
     )
     entry = write_artifact(model, repository, name, record)
-    return Imported(entry, told, assumed)
+    return Imported(entry, taken, assumed)
 
 
 def _read(archive: Archive, path: Path) -> ReferenceModel:
@@ -80,7 +91,7 @@ def _read(archive: Archive, path: Path) -> ReferenceModel:
 def _model(
     source: ReferenceModel, archive: Archive, choices: Choices, device: torch.device | str
 ) -> tuple[TiledModel, tuple[str, ...], tuple[str, ...]]:
-    tiling, tiling_told, tiling_assumed = chosen_tiling(source, choices.tiling)
+    tiling, tiling_in_words, tiling_assumed = chosen_tiling(source, choices.tiling)
     prepared = preprocessing(source.transforms, choices.image_size, choices.antialias)
     numbers = _numbers(source, archive)
     found, calibration_assumed = calibration(numbers, source.post_processing, choices.thresholds)
@@ -91,21 +102,21 @@ def _model(
         if choices.tiling is None:
             raise UnsupportedImport(f"the file's tiling cannot be reproduced: {error}") from error
         raise
-    told = (
+    taken = (
         f"{source.origin}: {detector.name}, {_parameters(detector.parameters_of_model)}",
-        _told(prepared),
-        tiling_told,
+        _in_words(prepared),
+        tiling_in_words,
     )
     half, differing = _precision(source), differences(tiling, prepared.image_size)
     raw = f"thresholds: {found.image_threshold:.6g} of pictures, {found.pixel_threshold:.6g} of pixels (raw)"
-    return model, (*told, raw), (*source.assumed, *half, *tiling_assumed, *differing, *calibration_assumed)
+    return model, (*taken, raw), (*source.assumed, *half, *tiling_assumed, *differing, *calibration_assumed)
 
 
 def _numbers(source: ReferenceModel, archive: Archive) -> Mapping[str, float]:
-    """The post-processor's numbers; NaN where the file has none."""
+    """The post-processor's numbers by name; NaN: the file has none."""
     tensors = {name: source.tensors.get(f"post_processor.{name}") for name in NUMBERS}
     if any(tensor is not None and tensor.shape not in ((), (1,)) for tensor in tensors.values()):
-        raise UnsupportedImport("the file's thresholds are no single numbers; it is damaged")
+        raise UnsupportedImport("a threshold or range is not a single number; the file is damaged")
     return {name: float("nan") if tensor is None else float(archive.read(tensor)) for name, tensor in tensors.items()}
 
 
@@ -122,7 +133,7 @@ def _parameters(parameters: Mapping[str, object]) -> str:
     )
 
 
-def _told(prepared: Preprocessing) -> str:
+def _in_words(prepared: Preprocessing) -> str:
     size = "as they are" if prepared.image_size is None else "{} x {}".format(*prepared.image_size)
     smooth = "antialiased" if prepared.antialias else "not antialiased"
     return f"preprocessing: pictures {size}, {smooth}, mean {list(prepared.mean)}, std {list(prepared.std)}"

@@ -1,4 +1,4 @@
-"""anomalib's transforms as our preprocessing, or an error where that cannot say the same."""
+"""Converts anomalib's transforms to a preprocessing, or refuses them if it cannot reproduce them."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -17,10 +17,10 @@ NO_MEAN, NO_STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 def preprocessing(
     transforms: tuple[Transform, ...], image_size: Size | None = None, antialias: bool | None = None
 ) -> Preprocessing:
-    """The preprocessing of these steps, apart from what is given; raises UnsupportedImport.
+    """The preprocessing of these steps; `image_size` and `antialias` replace theirs. Raises UnsupportedImport.
 
-    At most one Resize to `(height, width)` and one Normalize; a CenterCrop only if it leaves pictures as they are.
-    Without Normalize values are in [0, 1].
+    Accepts at most one Resize to `(height, width)` and one Normalize, and a CenterCrop only if it does not change the
+    pictures. Without Normalize, values are in [0, 1].
     """
     size: Size | None = None
     smooth, mean, std = True, NO_MEAN, NO_STD

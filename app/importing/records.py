@@ -1,7 +1,7 @@
-"""What a pickle describes, as values that do nothing: names of classes and functions, and records of objects.
+"""The content of a pickle as passive values: names of classes and functions, and records of objects.
 
-Nothing of the file is imported, looked up by its name or called. A record is what would have been an object: the name
-of its class, or of the function that would have made it, and what they would have been given.
+Nothing in the file is imported, looked up by its name or called. A record stands for an object that is never created.
+It has the name of the object's class, or of the function that would create it, and the arguments of that call.
 """
 
 from dataclasses import dataclass, field
@@ -21,17 +21,24 @@ class Name:
 
 @dataclass(slots=True, eq=False)
 class PickledObject:
-    """An object that was not made: a class or function, its arguments, and the state that it would have been given."""
+    """The record of an object, which is never created.
+
+    name: the class or function that would create the object
+    arguments: the arguments of that call
+    state: the state that the object would get
+    entries: the entries of an object that is a kind of dict
+    items: the items of an object that is a kind of list
+    """
 
     name: Name
     arguments: tuple[object, ...]
     state: object = None
-    entries: dict[object, object] = field(default_factory=dict)  # of what would have been a kind of dict
-    items: list[object] = field(default_factory=list)  # of what would have been a kind of list
+    entries: dict[object, object] = field(default_factory=dict)
+    items: list[object] = field(default_factory=list)
 
 
 def attribute(record: PickledObject, name: str) -> object:
-    """An attribute of a recorded object, or of a recorded torch module; None if it has none of this name."""
+    """An attribute of a recorded object; of a torch module, also a submodule, buffer or parameter. None if absent."""
     state = as_dict(record.state)
     for place in (state, *(as_dict(state.get(kind)) for kind in ("_modules", "_buffers", "_parameters"))):
         if name in place:
@@ -40,28 +47,31 @@ def attribute(record: PickledObject, name: str) -> object:
 
 
 def as_dict(value: object) -> dict[object, object]:
-    """The entries of a dict, or of a record of a kind of dict; none for anything else."""
+    """The entries of a dict, or of a record of a kind of dict; an empty dict for any other value."""
     if isinstance(value, PickledObject):
         return value.entries
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: object) -> list[object]:
-    """The items of a list, tuple or record of a kind of list; none for anything else."""
+    """The items of a list, of a tuple, or of a record of a kind of list; an empty list for any other value."""
     if isinstance(value, PickledObject):
         return value.items
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def enum_value(value: object) -> str | None:
-    """`float32` of a recorded `PrecisionType("float32")`, of `getattr(PrecisionType, "FLOAT32")`, or of itself."""
+    """The value of a recorded member of an enumeration, or a string, in lower case; None for any other value.
+
+    For example, `float32` for records of `PrecisionType("float32")` and of `getattr(PrecisionType, "FLOAT32")`.
+    """
     if isinstance(value, PickledObject) and value.arguments:
         value = value.arguments[-1]
     return value.lower() if isinstance(value, str) else None
 
 
 def shown(value: object) -> str:
-    """A value in an error's sentence: short, whatever the file holds."""
+    """A short text for a value of the file in an error message: its `repr`, cut at 80 characters, or its type."""
     if value is None or isinstance(value, (str, int, float)):
         return repr(value)[:80]
     if (

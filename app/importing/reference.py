@@ -1,4 +1,4 @@
-"""A model of anomalib's as its file describes it, the same for checkpoints and exported models."""
+"""The description of a model of anomalib, which checkpoints and exported models have in common."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ CLASSES = {
     "Stfpm": "stfpm",
     "ReverseDistillation": "reverse_distillation",
 }
-"""anomalib's classes that can be imported, and what the detectors are called here."""
+"""The classes of anomalib that can be imported, and the names of the detectors here."""
 
 SUPPORTED = f"{', '.join(CLASSES)} can be imported"
 OLD_KEYS = ("image_threshold.", "pixel_threshold.", "normalization_metrics.")
@@ -21,7 +21,7 @@ THRESHOLDS = "post_processor._image_threshold"
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """A step of the preprocessing: the name of its class, and its settings."""
+    """A step of the preprocessing: the short name of its class, and its settings."""
 
     name: str
     settings: Mapping[object, object]
@@ -29,7 +29,12 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class PostProcessing:
-    """Settings of anomalib's post-processor."""
+    """The settings of anomalib's post-processor, with its defaults.
+
+    image_sensitivity: shifts the threshold of picture scores, in (0, 1]; 0.5: no shift
+    pixel_sensitivity: shifts the threshold of map values, in (0, 1]; 0.5: no shift
+    threshold_matching: whether the threshold of the other level replaces one that is unset
+    """
 
     image_sensitivity: float = 0.5
     pixel_sensitivity: float = 0.5
@@ -38,7 +43,13 @@ class PostProcessing:
 
 @dataclass(frozen=True, slots=True)
 class RecordedTiler:
-    """The tiler of an exported model, by its attributes."""
+    """The attributes of the tiler of an exported model, not validated.
+
+    tile_size: (height, width) in pixels
+    stride: (height, width) in pixels
+    remove_border_count: the width of the border that is removed from each tile, in cells
+    mode: the name of the mode, such as `padding`; None: the file has no readable mode
+    """
 
     tile_size: tuple[object, object]
     stride: tuple[object, object]
@@ -48,12 +59,23 @@ class RecordedTiler:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceModel:
-    """What a file tells of a model. `assumed` says in words what it does not tell."""
+    """The description of a model in a file.
 
-    origin: str  # "anomalib 2.x checkpoint", "anomalib 2.x exported model"
+    origin: the kind of the file: "anomalib 2.x checkpoint" or "anomalib 2.x exported model"
+    detector: the name of the detector, a value of CLASSES
+    hyperparameters: the arguments of the detector's constructor, by name
+    tensors: the tensors, by their names in anomalib's state_dict
+    transforms: the steps of the preprocessing, in order
+    post_processing: the settings of the post-processor
+    tiler: the tiler; None: the model has no tiler, or the file does not record it
+    tiler_is_recorded: whether files of this kind record their tiler
+    assumed: the assumptions about what the file does not record, in words
+    """
+
+    origin: str
     detector: str
     hyperparameters: Mapping[object, object]
-    tensors: Mapping[str, StoredTensor]  # by their names in anomalib's state_dict
+    tensors: Mapping[str, StoredTensor]
     transforms: tuple[Transform, ...]
     post_processing: PostProcessing
     tiler: RecordedTiler | None
@@ -62,7 +84,7 @@ class ReferenceModel:
 
 
 def refuse_other_versions(names: Mapping[str, object], has_post_processor: bool) -> None:
-    """Raises UnsupportedImport for models of anomalib 0.x and 1.x, by the names of their tensors."""
+    """Raises UnsupportedImport for models of anomalib 0.x and 1.x, which the names of their tensors identify."""
     if any(name.startswith(OLD_KEYS) for name in names):
         raise UnsupportedImport("the file was written by anomalib 0.x or 1.x; train the model with 2.x to import it")
     if has_post_processor and THRESHOLDS not in names:

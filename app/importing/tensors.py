@@ -1,4 +1,4 @@
-"""Tensors of a torch file, as their descriptions: what is read later, once it is known to be needed."""
+"""Descriptions of the tensors in a torch file. Their numbers are read later, and only if they are needed."""
 
 from dataclasses import dataclass
 from math import prod
@@ -24,7 +24,12 @@ DTYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """An entry of the file that holds `elements` numbers."""
+    """An entry of the file that holds numbers.
+
+    key: the name of the entry
+    dtype: the type of the numbers
+    elements: the number of numbers
+    """
 
     key: str
     dtype: torch.dtype
@@ -32,12 +37,19 @@ class Storage:
 
     @property
     def size(self) -> int:
+        """The size in bytes."""
         return self.elements * self.dtype.itemsize
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """A tensor that is still in the file; lies within its storage, and has no more elements than that."""
+    """A tensor that is not read yet. It lies within its storage, and has no more elements than the storage.
+
+    storage: the entry of the file that holds the numbers
+    offset: the number of the first element in the storage
+    shape: the size of each dimension
+    stride: the distance between neighbours in each dimension, in elements
+    """
 
     storage: Storage
     offset: int
@@ -46,13 +58,13 @@ class StoredTensor:
 
 
 def storage(persistent_id: object) -> Storage:
-    """The storage that a persistent id of torch's names; raises UnsupportedImport."""
+    """The storage that one of torch's persistent ids describes; raises UnsupportedImport."""
     match persistent_id:
         case ("storage", Name(path), str(key), _, int(elements)) if path in DTYPES and elements >= 0:
             return Storage(key, DTYPES[path], elements)
         case ("storage", Name(path), *_) if path not in DTYPES:
             raise UnsupportedImport(f"the file holds tensors of the type {path}, which is not supported")
-    raise UnsupportedImport("the file describes one of its tensors in a way that torch does not; it is damaged")
+    raise UnsupportedImport("the description of a tensor is invalid; the file is damaged")
 
 
 def stored_tensor(arguments: tuple[object, ...]) -> StoredTensor:
@@ -63,7 +75,7 @@ def stored_tensor(arguments: tuple[object, ...]) -> StoredTensor:
             steps = tuple(step for step in stride if isinstance(step, int) and step >= 0)
             if offset >= 0 and len(sizes) == len(shape) and len(steps) == len(stride):
                 return _within(StoredTensor(source, offset, sizes, steps))
-    raise UnsupportedImport("the file describes one of its tensors in a way that torch does not; it is damaged")
+    raise UnsupportedImport("the description of a tensor is invalid; the file is damaged")
 
 
 def _within(tensor: StoredTensor) -> StoredTensor:

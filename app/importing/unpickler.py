@@ -1,7 +1,8 @@
-"""An interpreter of pickles that makes no objects but plain values and records of what the rest would have been.
+"""An interpreter of pickles that creates only plain values, descriptions of tensors, and records of all other objects.
 
-It knows the opcodes that `torch.save` writes (protocol 2) and has no way to import or call anything: a name in the file
-stays a name. Two functions of torch are understood by their names, since their arguments describe tensors.
+The interpreter knows the opcodes that `torch.save` writes (protocol 2), and has no operation that imports or calls:
+names in the file are never resolved. It recognises the names of torch's functions that rebuild tensors and parameters,
+because their arguments describe tensors, and of `collections.OrderedDict`.
 """
 
 import io
@@ -20,10 +21,10 @@ REBUILD_PARAMETER = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_p
 
 
 def unpickle(data: bytes, sizes: Mapping[str, int]) -> object:
-    """What a pickle describes: dicts, lists, tuples, numbers, strings, names, records and stored tensors.
+    """The content of a pickle: dicts, lists, tuples, numbers, strings, names, records and stored tensors.
 
-    `sizes` are the bytes that the file holds for each storage. Raises UnsupportedImport if the pickle is damaged, was
-    not written by `torch.save`, or has a storage of another size.
+    `sizes` are the sizes in bytes of the file's storages, by key. Raises UnsupportedImport if the pickle is damaged,
+    was not written by `torch.save`, or describes a storage of another size.
     """
     machine = _Machine(sizes)
     try:
@@ -37,7 +38,7 @@ def unpickle(data: bytes, sizes: Mapping[str, int]) -> object:
 
 
 def _opcodes(file: io.BytesIO) -> Iterator[tuple[str, object]]:
-    """The opcodes in turn with their arguments; those of unknown ones are not even parsed."""
+    """Yields opcodes with their arguments; raises UnsupportedImport before it parses an unknown opcode's argument."""
     while code := file.read(1):
         opcode = OPCODES.get(code)
         if opcode is None or opcode.name not in KNOWN:
@@ -49,7 +50,7 @@ def _opcodes(file: io.BytesIO) -> Iterator[tuple[str, object]]:
 
 
 class _Machine:
-    """The stack, the stacks below the marks, and the memo."""
+    """The state of the interpreter: the stack, the stacks below the marks, and the memo."""
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self._sizes = sizes
@@ -58,7 +59,7 @@ class _Machine:
         self._memo: dict[int, object] = {}
 
     def step(self, opcode: str, argument: object) -> None:
-        """Carries out an opcode."""
+        """Executes an opcode."""
         if opcode in VALUES:
             self._stack.append(argument)
         elif opcode in CONSTANTS:
@@ -67,11 +68,11 @@ class _Machine:
             STEPS[opcode](self, argument)
 
     def pop(self) -> object:
-        """The value on top."""
+        """Removes and returns the value on top of the stack."""
         return self._stack.pop()
 
     def protocol(self, argument: object) -> None:
-        """Refuses what torch.save does not write."""
+        """Raises UnsupportedImport for a protocol that torch.save does not write."""
         if argument != PROTOCOL:
             raise UnsupportedImport(f"the file's pickle has protocol {argument}, and torch.save writes {PROTOCOL}")
 
@@ -86,45 +87,45 @@ class _Machine:
         return values
 
     def drop(self, _: object) -> None:
-        """Forgets the value on top."""
+        """Removes the value on top."""
         self.pop()
 
     def drop_to_mark(self, _: object) -> None:
-        """Forgets everything since the mark."""
+        """Removes all values since the mark."""
         self._since_mark()
 
     def put(self, argument: object) -> None:
-        """Remembers the value on top."""
+        """Stores the value on top in the memo."""
         self._memo[_index(argument)] = self._stack[-1]
 
     def get(self, argument: object) -> None:
-        """Brings back a remembered value."""
+        """Pushes a value of the memo."""
         self._stack.append(self._memo[_index(argument)])
 
     def new_dict(self, _: object) -> None:
-        """An empty dict."""
+        """Pushes an empty dict."""
         self._stack.append({})
 
     def new_list(self, _: object) -> None:
-        """An empty list."""
+        """Pushes an empty list."""
         self._stack.append([])
 
     def tuple_of(self, count: int) -> None:
-        """A tuple of the values on top."""
+        """Replaces the `count` values on top by a tuple of them."""
         values = [self.pop() for _ in range(count)]
         self._stack.append(tuple(reversed(values)))
 
     def tuple_to_mark(self, _: object) -> None:
-        """A tuple of everything since the mark."""
+        """Replaces all values since the mark by a tuple of them."""
         values = tuple(self._since_mark())
         self._stack.append(values)
 
     def name(self, argument: object) -> None:
-        """A name, which stays one."""
+        """Pushes a name, which is never resolved."""
         self._stack.append(Name(str(argument).replace(" ", ".")))
 
     def persistent(self, _: object) -> None:
-        """A storage."""
+        """Replaces a persistent id by its storage; raises UnsupportedImport if the file's storage has another size."""
         found = storage(self.pop())
         if self._sizes.get(found.key) != found.size:
             raise UnsupportedImport(
@@ -134,54 +135,54 @@ class _Machine:
         self._stack.append(found)
 
     def reduce(self, _: object) -> None:
-        """What a call would have returned, or a record of it."""
+        """Replaces a name and arguments by the value that the call describes, or by a record of the call."""
         arguments, function = self.pop(), self.pop()
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
-            raise ValueError("something that is no name is called")
+            raise ValueError("the called object is not a name")
         self._stack.append(_result(function, arguments))
 
     def build(self, _: object) -> None:
-        """Gives a record its state; attributes of dicts and tensors are of no use here."""
+        """Sets the state of a record. Drops the state of a dict or tensor, which an import does not need."""
         state, target = self.pop(), self._stack[-1]
         if isinstance(target, PickledObject):
             target.state = state
         elif not isinstance(target, (dict, StoredTensor)):
-            raise ValueError("something that is no object is given a state")
+            raise ValueError("an object that is not a record has a state")
 
     def extend(self, values: list[object]) -> None:
-        """Appends to the list, or record, on top."""
+        """Appends values to the list or record on top."""
         target = self._stack[-1]
         if isinstance(target, PickledObject):
             target = target.items
         if not isinstance(target, list):
-            raise ValueError("something that is no list is appended to")
+            raise ValueError("values are appended to an object that is not a list")
         target.extend(values)
 
     def update(self, values: list[object]) -> None:
-        """Adds keys and values in turn to the dict, or record, on top."""
+        """Adds entries to the dict or record on top; `values` are keys and values in turn."""
         target = self._stack[-1]
         if isinstance(target, PickledObject):
             target = target.entries
         if not isinstance(target, dict) or len(values) % 2:
-            raise ValueError("something that is no dict is added to")
+            raise ValueError("entries are added to an object that is not a dict")
         for key, value in zip(values[::2], values[1::2], strict=True):
             target[_key(key)] = value
 
     def append(self, _: object) -> None:
-        """Appends one value."""
+        """Appends the value on top to the list or record below it."""
         self.extend([self.pop()])
 
     def append_to_mark(self, _: object) -> None:
-        """Appends everything since the mark."""
+        """Appends all values since the mark to the list or record below it."""
         self.extend(self._since_mark())
 
     def set_item(self, _: object) -> None:
-        """Adds a key and its value."""
+        """Adds the key and value on top to the dict or record below them."""
         value, key = self.pop(), self.pop()
         self.update([key, value])
 
     def set_to_mark(self, _: object) -> None:
-        """Adds everything since the mark."""
+        """Adds all keys and values since the mark to the dict or record below it."""
         self.update(self._since_mark())
 
 
@@ -196,7 +197,7 @@ def _result(function: Name, arguments: tuple[object, ...]) -> object:
 
 
 def _key(key: object) -> object:
-    """A key whose hash is that of a plain value: hashing nested tuples of any depth could overflow the stack."""
+    """The key, if it is a plain value; raises ValueError for others: hashing nested tuples could overflow the stack."""
     if key is None or isinstance(key, (str, int, float, Name)):
         return key
     raise ValueError("a dict has a key that is neither a string nor a number")
@@ -204,7 +205,7 @@ def _key(key: object) -> object:
 
 def _index(argument: object) -> int:
     if not isinstance(argument, int):
-        raise ValueError("the memo is indexed by something that is no number")
+        raise ValueError("an index of the memo is not a number")
     return argument
 
 

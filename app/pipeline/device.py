@@ -1,11 +1,11 @@
-"""Which device computes."""
+"""Finds devices by name, and limits the threads of torch."""
 
 import torch
 
 from app.errors import InvalidDevice
 
 BATCH_TILES = {"cpu": 4, "cuda": 32}
-"""How many tiles run at once by default, by the kind of device: two cores are faster with 4 than with 16."""
+"""The default number of tiles in one batch, by device type. Two cores are faster with 4 than with 16."""
 
 
 def resolve_devices(names: str) -> tuple[torch.device, ...]:
@@ -30,7 +30,7 @@ def resolve_device(name: str) -> torch.device:
     available = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= available:
         raise InvalidDevice(
-            f"device {name!r} is not here: this machine shows {available} CUDA devices; use auto or cpu"
+            f"device {name!r} is not available: this machine has {available} CUDA devices; use auto or cpu"
         )
     return device
 

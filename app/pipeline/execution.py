@@ -8,12 +8,12 @@ from app.trials import Trial
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What executes a model's network, and how many tiles and pictures are in work at the same time.
+    """How a model's network is executed, and how many tiles and pictures are processed at the same time.
 
     network: executes the detector's network
     batch_tiles: the largest number of tiles in one batch, 1 or more
     lanes: the largest number of a CPU's lanes that work on pictures of this model at the same time; None: no limit
-    fallback: why the detector's own modules run, which is slower; None: they do not, or nothing else was tried
+    fallback: why the detector's own modules run, which is slower; None: they do not run, or no other way was tried
     trials: the candidates that were compared, with their seconds per tile, the fastest first
     """
 

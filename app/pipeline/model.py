@@ -28,8 +28,8 @@ class Prepared:
     pixels: Tensor
     white: float
     plan: TilePlan
-    image_size: Size  # before it was resized
-    roi: Roi | None = None  # all of it
+    image_size: Size  # before resizing
+    roi: Roi | None = None  # None: the whole picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Outcome:
 class TiledModel:
     """A detector with the preprocessing, tiling and calibration that belong to it, on a device.
 
-    `prepare` is done per picture, `run` per batch of tiles of any pictures, `finish` per picture.
+    `prepare` and `finish` run once per picture, `run` once per batch of tiles of one or several pictures.
     Raises InvalidTiling if tiles do not lie on the detector's feature grid, and InvalidDataset if the detector needs
     pictures of one size and the preprocessing does not give them.
 
@@ -64,7 +64,7 @@ class TiledModel:
     ) -> None:
         tiling.require_multiples(detector.stride, detector.tile_multiple)
         if detector.image_size_is_fixed and preprocessing.image_size is None:
-            raise InvalidDataset(f"{detector.name} knows pictures of one size only; give an image_size")
+            raise InvalidDataset(f"{detector.name} needs pictures of one size; give an image_size")
         self.device = torch.device(device)
         self.detector = detector.to(self.device).eval()
         self.execution = execution or Execution(Eager(detector), BATCH_TILES[self.device.type])
@@ -72,13 +72,13 @@ class TiledModel:
         self.uploader = Uploader(self.device, self.stages)
         self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration
 
-    def executed(self, execution: Execution) -> "TiledModel":
+    def with_execution(self, execution: Execution) -> "TiledModel":
         """The same model with this execution. Everything else is shared."""
         model = copy(self)
         model.execution = execution
         return model
 
-    def calibrated(self, calibration: Calibration) -> "TiledModel":
+    def with_calibration(self, calibration: Calibration) -> "TiledModel":
         """The same model with this calibration. Everything else is shared."""
         model = copy(self)
         model.calibration = calibration
@@ -105,7 +105,7 @@ class TiledModel:
     def plan(self, height: int, width: int, roi: Roi | None = None) -> TilePlan:
         """The tiles of a picture of this size (before it is resized), or those that a region of it needs.
 
-        Raises InvalidRegion if that does not lie within the picture.
+        Raises InvalidRegion if the region does not lie within the picture.
         """
         size = self.preprocessing.target_size(height, width)
         whole = plan(self.tiling, *size)
@@ -114,12 +114,12 @@ class TiledModel:
         roi.require_within(height, width)
         return view(roi, (height, width), size).part(whole, self.detector.map_strides, self.detector.map_rule)
 
-    @torch.no_grad()  # not inference_mode, for training takes pictures and tiles from here, too
+    @torch.no_grad()  # not inference_mode, because training uses these tensors, too
     def prepare(self, image: Tensor, roi: Roi | None = None, tiles: TilePlan | None = None) -> Prepared:
         """[C,H,W] uint8 or uint16, C = 1 or 3 -> the picture on the device at the size at which it is tiled.
 
-        With a region of interest only its tiles are wanted; raises InvalidRegion, see `plan`. `tiles` is what `plan`
-        returns for the picture, if it was called already.
+        With a region of interest, only its tiles are planned; raises InvalidRegion, see `plan`. `tiles` is the result
+        of `plan` for the picture, if `plan` was called already.
         """
         white = float(torch.iinfo(image.dtype).max)
         uploaded = self.uploader.upload(image)
@@ -140,7 +140,7 @@ class TiledModel:
 
     @torch.inference_mode()
     def run(self, tiles: Tensor) -> Features:
-        """Normalised tiles of any pictures, [n,3,h,w] -> features [n,C,h/stride,w/stride], a tensor a feature."""
+        """Normalised tiles of any pictures, [n,3,h,w] -> features, [n,C,h/stride,w/stride] each."""
         with self.stages.timed(Stage.network):
             return self.detector.assemble(self.network(tiles))
 
@@ -151,7 +151,7 @@ class TiledModel:
             yield self.run(self.cut(prepared, range(first, min(first + batch_tiles, prepared.plan.count))))
 
     def finish(self, outputs: Iterable[Features], prepared: Prepared) -> Outcome:
-        """The outcome of the features of all tiles, in order. Consumes them one batch at a time."""
+        """The outcome from the features of all tiles, in order. Consumes the features one batch at a time."""
         assembly = Assembly(self, prepared)
         for features in outputs:
             for _ in assembly.add(features):
@@ -206,7 +206,7 @@ class Assembly:
         """Makes the map and the score, after all tiles were added."""
         found, score = yield from self._stages.steps(Stage.map, self._scored_map())
         host = yield from self._stages.steps(Stage.download, download(found))
-        return Outcome(float(score), host)  # on a GPU the score was there before the map was copied
+        return Outcome(float(score), host)  # on a GPU the score is complete before the copy of the map
 
     def _scored_map(self) -> Generator[None, None, tuple[Tensor, Tensor]]:
         """The map at the picture's size, and the score, both on the device."""
@@ -247,7 +247,7 @@ def _viewed(prepared: Prepared) -> View:
 
 
 def _within(cells: range, first: int) -> slice:
-    """These of the cells from number `first` on."""
+    """The slice of these cells among the cells from number `first` on."""
     return slice(max(cells.start - first, 0), max(cells.stop - first, 0))
 
 

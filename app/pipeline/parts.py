@@ -1,4 +1,4 @@
-"""The parts of a picture that are measured at once: features of equally many cells, and where they lie."""
+"""Divides the features of a picture into parts that are measured at once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from app.tiling import Size, Stitcher, TilePlan
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Features of n parts of a picture, of one size, [n,C,h,w] each, and where they begin on the canvas, in pixels."""
+    """n parts of a picture, of one size."""
 
-    features: Features
-    places: tuple[Size, ...]
+    features: Features  # [n,C,h,w] each
+    places: tuple[Size, ...]  # the positions of the parts on the canvas, in pixels
 
 
 class FeatureStitcher:
-    """Stitches the features of a picture's tiles, and yields their complete rows with the number of the first one."""
+    """Stitches the features of a picture's tiles. Yields complete rows, with the number of the first of these rows."""
 
     def __init__(self, plan: TilePlan) -> None:
         self._plan = plan
         self._stitchers: list[Stitcher] = []
 
     def add(self, features: Features) -> Iterator[tuple[Features, int]]:
-        """Takes the next tiles' features, [n,C,h,w] each; rows are valid until the next are asked for."""
+        """Takes the next tiles' features, [n,C,h,w] each. Rows are valid until the generator continues."""
         if not self._stitchers:
             self._stitchers = [Stitcher(self._plan) for _ in features]
         streams = [stitcher.add(feature) for stitcher, feature in zip(self._stitchers, features, strict=True)]
@@ -34,31 +34,31 @@ class FeatureStitcher:
 
 
 class PartMaker:
-    """Makes parts of a picture's tiles: of tiles that lie side by side as they are, of others once they are stitched.
+    """Makes parts from the features of a picture's tiles. Overlapping tiles are stitched first; disjoint tiles are not.
 
-    With `whole_rows` all are stitched. `strides` are those of the features. Parts have at most `cells` cells of the
-    first feature, as far as its rows and the deepest layer's stride allow that. Cells that lie wholly in the padding
-    are in none.
+    With `whole_rows`, all tiles are stitched. `strides` are the strides of the features. A part has at most `cells`
+    cells of the first feature, but at least one row of cells of the deepest layer. Cells that lie wholly in the padding
+    belong to no part.
     """
 
     def __init__(self, plan: TilePlan, strides: Sequence[int], cells: int, whole_rows: bool = False) -> None:
         self._plan, self._strides, self._cells = plan, tuple(strides), cells
         self._stitcher = FeatureStitcher(plan)
-        self._as_they_are = plan.disjoint and not whole_rows
+        self._skips_stitching = plan.disjoint and not whole_rows
         self._next = 0
 
     def add(self, features: Features) -> Iterator[Part]:
-        """Takes the next tiles' features, [n,C,h,w] each; a part is valid until the next is asked for."""
-        whole = self._tiles(features) if self._as_they_are else self._bands(features)
+        """Takes the next tiles' features, [n,C,h,w] each. A part is valid until the generator continues."""
+        whole = self._tiles(features) if self._skips_stitching else self._bands(features)
         for part in whole:
             yield from self._split(part)
 
     def _tiles(self, features: Features) -> Iterator[Part]:
-        """The tiles that show equally much of the picture, without their halo."""
+        """Parts of tiles without their halo, for each run of tiles that show an equal size of the picture."""
         plan, first = self._plan, self._next
         self._next += len(features[0])
         if self._next > plan.count:
-            raise InvalidTiling(f"{self._next} tiles for a plan of {plan.count}")
+            raise InvalidTiling(f"got {self._next} tiles, the plan has {plan.count}")
         for size, group in groupby(range(first, self._next), plan.shown):
             indices = list(group)
             own = slice(indices[0] - first, indices[-1] - first + 1)
@@ -67,7 +67,7 @@ class PartMaker:
             yield Part(shown, tuple(plan.place(index) for index in indices))
 
     def _inside(self, size: Size, stride: int) -> tuple[slice, slice]:
-        """The cells of a tile that show this much of the picture."""
+        """The rows and columns of a tile's cells that show the picture, for a tile that shows this size of it."""
         trims = self._plan.y.halo // stride, self._plan.x.halo // stride
         rows, columns = (slice(trim, trim - -edge // stride) for trim, edge in zip(trims, size, strict=True))
         return rows, columns
@@ -91,7 +91,7 @@ class PartMaker:
                 yield from self._rows(part, number, height, width)
 
     def _rows(self, part: Part, number: int, height: int, width: int) -> Iterator[Part]:
-        """Rows of one of the parts, whole cells of every layer."""
+        """Divides one of the parts into bands of rows with whole cells of every layer."""
         (top, left), deepest = part.places[number], max(self._strides)
         step = max(self._cells * self._strides[0] // (width * deepest), 1) * deepest  # pixels
         for offset in range(0, height * self._strides[0], step):

@@ -1,4 +1,4 @@
-"""What an outcome means by the model's calibration."""
+"""Interprets the outcome of a picture by the model's calibration."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,8 +14,10 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What counts as anomalous: normalised scores and map values over `threshold`, in [0, 1], and, of the latter,
-    connected ones of at least so many pixels. 0.5 is the threshold that the model was calibrated to.
+    """What counts as anomalous.
+
+    threshold: normalised scores and map values over this are anomalous, in [0, 1]; 0.5 is the calibrated threshold
+    min_region_area: the smallest number of connected pixels over the threshold that form a defect region
     """
 
     threshold: float = THRESHOLD
@@ -27,7 +29,11 @@ CALIBRATED = Criteria()
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about a picture: by which criteria it is judged, and which region of it is computed (None: all)."""
+    """The options of a prediction.
+
+    criteria: what counts as anomalous
+    roi: the region of interest that is computed; None: the whole picture
+    """
 
     criteria: Criteria = CALIBRATED
     roi: Roi | None = None
@@ -37,7 +43,7 @@ USUAL = Question()
 
 
 class Label(StrEnum):
-    """What a picture is taken for."""
+    """The verdict on a picture."""
 
     normal = "normal"
     anomalous = "anomalous"
@@ -47,7 +53,8 @@ class Label(StrEnum):
 class DefectRegion:
     """Connected pixels of the picture over the threshold; `score` is the normalised value at `peak` (row, column).
 
-    Of a region of interest it is the part that lies in it.
+    Positions are pixels of the whole picture. With a region of interest, only the pixels inside it belong to the
+    defect region.
     """
 
     top: int
@@ -61,9 +68,9 @@ class DefectRegion:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A calibrated outcome: `score` is in [0, 1], and over `criteria.threshold` the picture is anomalous.
+    """A calibrated outcome: `score` is in [0, 1]; over `criteria.threshold`, the picture is anomalous.
 
-    With a region of interest, the map is of its size, and the score is the region's.
+    With a region of interest, the map has the size of that region, and the score is that of the region.
     """
 
     score: float
@@ -75,7 +82,7 @@ class Prediction:
 
 
 def interpret(outcome: Outcome, calibration: Calibration, question: Question = USUAL) -> Prediction:
-    """The prediction that the outcome of a picture, or of the region that was asked about, amounts to."""
+    """The prediction for a picture, or for the region of interest in `question`, from its outcome."""
     found, criteria, roi = outcome.anomaly_map, question.criteria, question.roi
     top, left = (roi.top, roi.left) if roi else (0, 0)
     span = calibration.pixel_max - calibration.pixel_min

@@ -1,4 +1,4 @@
-"""What is done to pixels before the network sees them: one way, for training and serving alike."""
+"""Prepares pixels for the network, in the same way for training and serving."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +15,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """Resizing to `image_size` (None: as the pictures are), bilinear, then (value - mean) / std of values in [0, 1]."""
+    """Bilinear resizing to `image_size` (None: no resizing), then (value - mean) / std of values in [0, 1]."""
 
     image_size: Size | None = None
     antialias: bool = True
@@ -27,12 +27,12 @@ class Preprocessing:
         return (height, width) if self.image_size is None else self.image_size
 
     def resize(self, image: Tensor) -> Tensor:
-        """[C,H,W] of any dtype at the target size; float32 in the same range where resizing made new values."""
+        """[C,H,W] of any dtype -> the target size, float32 in the same range; uint8 of that size is not changed."""
         target = self.target_size(*image.shape[-2:])
         if tuple(image.shape[-2:]) == target:
-            return image if image.dtype == torch.uint8 else image.float()  # torch can do little with uint16
+            return image if image.dtype == torch.uint8 else image.float()  # torch supports few operations on uint16
         resized = torch.empty(len(image), *target, device=image.device)
-        for source, out in zip(image, resized, strict=True):  # a channel at a time: float32 is four times the picture
+        for source, out in zip(image, resized, strict=True):  # by channel: float32 takes four times the memory
             enlarged = F.interpolate(source.float()[None, None], size=target, mode="bilinear", antialias=self.antialias)
             out.copy_(enlarged[0, 0])
         return resized
@@ -45,6 +45,6 @@ class Preprocessing:
 
 @lru_cache(maxsize=64)
 def _scaled(values: tuple[float, float, float], white: float, device: torch.device) -> Tensor:
-    """[3,1,1]; made once, since a copy to a GPU waits for it."""
-    with torch.inference_mode(False):  # kept for training, too
+    """[3,1,1], cached, because a copy to a GPU waits for the GPU."""
+    with torch.inference_mode(False):  # training uses the cached tensor, too
         return torch.tensor(values, device=device)[:, None, None] * white

@@ -21,21 +21,21 @@ class Roi:
 
     @classmethod
     def whole(cls, size: Size) -> Self:
-        """All of a picture of this size."""
+        """The whole picture of this size."""
         return cls(0, 0, *size)
 
     @property
     def rows(self) -> range:
-        """Its rows of the picture."""
+        """The rows of the picture in the rectangle."""
         return range(self.top, self.top + self.height)
 
     @property
     def columns(self) -> range:
-        """Its columns of the picture."""
+        """The columns of the picture in the rectangle."""
         return range(self.left, self.left + self.width)
 
     def require_within(self, height: int, width: int) -> None:
-        """Raises InvalidRegion unless it lies within a picture of this size."""
+        """Raises InvalidRegion unless the rectangle lies within a picture of this size."""
         if self.top < 0 or self.left < 0 or self.height < 1 or self.width < 1:
             raise InvalidRegion(
                 f"{self._described} is no rectangle of pixels; x and y start at 0, width and height at 1"
@@ -53,7 +53,7 @@ class Roi:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The rows and columns of a picture's map, at the size at which it is tiled, that are wanted."""
+    """The requested rows and columns of a picture's map, at the size at which the picture is tiled."""
 
     rows: range
     columns: range
@@ -67,16 +67,16 @@ class View:
         return self.rows.start, self.columns.start
 
     def cells(self, plan: TilePlan, stride: int) -> tuple[range, range]:
-        """The rows and columns of the canvas's cells that it shows any of."""
+        """The rows and columns of the canvas's cells that overlap the view."""
         return _shown(plan.y, self.rows, stride), _shown(plan.x, self.columns, stride)
 
     def part(self, plan: TilePlan, strides: Sequence[int], rule: MapRule) -> TilePlan:
-        """The tiles that the map there depends on, of a map that is made of cells of these strides."""
+        """The tiles on which the map in the view depends, for a map that is made of cells of these strides."""
         return plan.part(_needed(plan.y, self.rows, strides, rule), _needed(plan.x, self.columns, strides, rule))
 
 
 def view(roi: Roi, size: Size, tiled_size: Size) -> View:
-    """What a region of a picture of this size shows of its map at the size at which it is tiled."""
+    """The view of a region of a picture of `size`, in the picture's map of `tiled_size`."""
     pairs = zip((roi.rows, roi.columns), size, tiled_size, strict=True)
     rows, columns = (
         pixels if before == length else pixels_of_resized(pixels, length, before) for pixels, length, before in pairs
@@ -91,7 +91,7 @@ def _shown(axis: Axis, pixels: range, stride: int) -> range:
 
 
 def _needed(axis: Axis, pixels: range, strides: Sequence[int], rule: MapRule) -> range:
-    """The pixels of the canvas in all cells that are needed for these of the map."""
+    """The pixels of the canvas in all cells on which these pixels of the map depend."""
     found = []
     for stride in strides:
         cells = cells_of_map(pixels, axis.length, axis.all_cells(stride), axis.cells_per_pixel(stride), rule)

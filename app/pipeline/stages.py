@@ -1,4 +1,4 @@
-"""Where a device's time goes: the seconds of each stage of a picture's work, added up.
+"""Sums up the seconds of each stage of the work on pictures.
 
 On a CPU a stage takes the calling thread's wall-clock time. On a GPU the calling thread only launches kernels, so CUDA
 events on its current stream measure the device's time as well.
@@ -19,7 +19,7 @@ R = TypeVar("R")
 Event = torch.cuda.Event
 
 MOST_PENDING = 4096
-"""Pairs of events that are kept until the GPU has passed them; older ones are waited for."""
+"""The largest number of pairs of events that the GPU has not passed. If there are more, the oldest are waited for."""
 
 
 class Stage(StrEnum):
@@ -36,10 +36,10 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageSeconds:
-    """How long a stage took in all: the calling threads' time, and the device's (on a CPU the same)."""
+    """The total seconds of a stage."""
 
-    host_s: float = 0.0
-    device_s: float = 0.0
+    host_s: float = 0.0  # of the calling threads
+    device_s: float = 0.0  # of the device; on a CPU, the same
 
 
 class StageClock:
@@ -58,7 +58,7 @@ class StageClock:
         return self._timed(stage) if self.enabled else nullcontext()
 
     def steps(self, stage: Stage, work: Generator[None, None, R]) -> Generator[None, None, R]:
-        """The same work in the same steps, each of which is counted as the stage's."""
+        """Runs the steps of `work`, and counts the time of each step as the stage's."""
         while True:
             with self.timed(stage):
                 try:
@@ -69,7 +69,7 @@ class StageClock:
             yield
 
     def totals(self) -> dict[Stage, StageSeconds]:
-        """What was measured so far; waits until the GPU has passed the stages that were launched."""
+        """The seconds of all stages so far. Waits until the GPU has completed the launched stages."""
         with self._lock:
             self._settle(0)
             device = self._device if self._on_gpu else self._host
@@ -96,7 +96,7 @@ class StageClock:
         return event
 
     def _settle(self, most: int) -> None:
-        """Adds up the oldest pairs of events until at most so many are pending."""
+        """Adds up the oldest pairs of events until at most `most` pairs are pending."""
         while len(self._pending) > most:
             stage, before, after = self._pending.popleft()
             after.synchronize()

@@ -1,4 +1,4 @@
-"""Copies between the host and a GPU that make nobody wait."""
+"""Asynchronous copies between the host and a GPU."""
 
 from collections.abc import Generator
 
@@ -9,9 +9,9 @@ from app.pipeline.stages import Stage, StageClock
 
 
 class Uploader:
-    """Copies pictures to a device; to a GPU from pinned memory, on a stream of its own, beside what that computes.
+    """Copies pictures to a device. Copies to a GPU use pinned memory and a separate stream, while the GPU computes.
 
-    Without `own_stream` it copies on the current stream, in turn with what is computed there.
+    Without `own_stream`, copies are queued on the current stream, in order with its computations.
     """
 
     def __init__(self, device: torch.device, stages: StageClock, *, own_stream: bool = True) -> None:
@@ -19,7 +19,7 @@ class Uploader:
         self._stream: torch.cuda.Stream | None = None
 
     def upload(self, image: Tensor) -> Tensor:
-        """The picture on the device. What is computed with it on the current stream waits for it there, not here."""
+        """The picture on the device. The current stream waits for the copy; the calling thread does not."""
         if self._device.type != "cuda" or image.device == self._device:
             return image
         current = torch.cuda.current_stream(self._device)
@@ -34,18 +34,18 @@ class Uploader:
 
 
 def pinned(image: Tensor) -> Tensor:
-    """The picture in pinned memory, from which a GPU copies by itself: as it is, if it lies there already."""
+    """The picture in pinned memory, from which a GPU copies asynchronously; the same tensor if it is pinned already."""
     return image if image.is_pinned() else image.pin_memory()
 
 
 def download(tensor: Tensor) -> Generator[None, None, Tensor]:
-    """Returns the tensor on the CPU; yields as long as a GPU is not done with it, which can be given more to do."""
+    """Returns the tensor on the CPU. Yields until the copy is complete; the caller may launch other work meanwhile."""
     if tensor.device.type == "cpu":
         return tensor
     host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     host.copy_(tensor, non_blocking=True)
     done = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch leaves it so
-    done.record(torch.cuda.current_stream(tensor.device))  # by itself it would be the first GPU's
-    while not done.query():  # type: ignore[no-untyped-call]  # so, too
+    done.record(torch.cuda.current_stream(tensor.device))  # the default is the first GPU's stream
+    while not done.query():  # type: ignore[no-untyped-call]  # as above
         yield
     return host

@@ -1,4 +1,4 @@
-"""Anomaly maps and masks -> pictures and files. Pure functions, whose results are on the CPU."""
+"""Renders anomaly maps and masks as pictures and files. Pure functions, whose results are on the CPU."""
 
 from app.rendering.colormap import ColorMap, colorize
 from app.rendering.encode import MAP_MEDIA_TYPES, MapFormat, encode_jpeg, encode_map, encode_mask, encode_png

@@ -1,4 +1,4 @@
-"""Bands of rows, in which everything here works: what it needs besides its result does not grow with the picture."""
+"""Bands of rows. Work on one band at a time needs temporary memory that does not grow with the picture."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ _BAND_PIXELS = 1 << 18
 
 
 def row_bands(height: int, width: int) -> Iterator[slice]:
-    """Slices of at most 2^18 pixels (one row at least) that cover all rows from the top."""
+    """Yields slices of rows that cover all rows from the top: at most 2^18 pixels each, but at least one row."""
     rows = max(1, _BAND_PIXELS // max(1, width))
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))

@@ -1,11 +1,14 @@
-"""Heat -> colour: by default from black over violet, red and orange to pale yellow.
+"""Colour maps: the colour of a normalised map value (heat).
 
-A path runs through Oklab (Bjorn Ottosson, "A perceptual color space for image processing", 2020,
-https://bottosson.github.io/posts/oklab/) by control points, and is cut into 255 steps of equal Oklab distance:
-equal steps of heat look equally large. Lightness rises all the way, so that the order of the colours also holds for the
-colour-blind and in print. The points of `ember` are our own; `viridis` and `cividis` run through ten colours of the
-maps that are known by these names (Smith and van der Walt 2015; Nunez, Anderton and Renslow 2018). As their steps are
-equal in Oklab, they differ from those maps by 3 of 255 levels on average, and by 18 at most.
+The default, `ember`, runs from black over violet, red and orange to pale yellow.
+
+A colour map is a path through control points in Oklab (Bjorn Ottosson, "A perceptual color space for image processing",
+2020, https://bottosson.github.io/posts/oklab/). It is cut into 255 steps of equal Oklab distance, so that equal steps
+of heat look equally large. Lightness increases along the whole path, so that the order of the colours is also visible
+to colour-blind people and in print. The control points of `ember` are the project's own. Those of `viridis` and
+`cividis` are ten colours of the published maps of these names (Smith and van der Walt 2015; Nunez, Anderton and Renslow
+2018). Because their steps are equal in Oklab, they differ from the published maps by 3 of 255 levels on average, and by
+18 at most.
 """
 
 from enum import StrEnum
@@ -30,7 +33,7 @@ class ColorMap(StrEnum):
     grey = "grey"
 
 
-# Lightness, chroma, hue in degrees (Oklab in polar form); all of the path between them is inside the sRGB gamut.
+# Lightness, chroma, hue in degrees (Oklab in polar form). The whole path between the points is inside the sRGB gamut.
 _EMBER = np.array(
     [
         (0.10, 0.030, 285),
@@ -43,7 +46,7 @@ _EMBER = np.array(
     ]
 )
 
-_SRGB_STATIONS: dict[ColorMap, tuple[int, ...]] = {
+_SRGB_POINTS: dict[ColorMap, tuple[int, ...]] = {
     ColorMap.viridis: (
         *(0x440154, 0x482878, 0x3E4989, 0x31688E, 0x26828E),
         *(0x1F9E89, 0x35B779, 0x6ECE58, 0xB5DE2B, 0xFDE725),
@@ -69,9 +72,9 @@ _CONES_TO_RGB = np.array(
 
 
 def colorize(heat: Tensor, colors: ColorMap = ColorMap.ember) -> Tensor:
-    """Picture of a normalised anomaly map: [H,W] float in [0,1] -> [3,H,W] uint8.
+    """The picture of a normalised anomaly map: [H,W] float in [0,1] -> [3,H,W] uint8.
 
-    Values outside are taken as the nearest inside, and not-a-number as 0.
+    Values outside [0,1] are clipped; NaN counts as 0.
     """
     height, width = heat.shape
     table = color_table(colors)  # [3,256]
@@ -84,10 +87,10 @@ def colorize(heat: Tensor, colors: ColorMap = ColorMap.ember) -> Tensor:
 
 
 def heat_level(heat: Tensor) -> npt.NDArray[np.uint8]:
-    """Index of each value of [H,W] in a table of `LEVELS` entries; values outside are taken as by `colorize`."""
+    """The index of each value of [H,W] in a table of `LEVELS` entries. Clips values to [0,1]; NaN gives 0."""
     level: npt.NDArray[np.float32] = np.fmax(
         heat.detach().to("cpu", torch.float32).numpy(), np.float32(0)
-    )  # not-a-number loses to 0
+    )  # fmax replaces NaN by 0
     np.fmin(level, np.float32(1), out=level)
     level *= LEVELS - 1
     level += np.float32(0.5)
@@ -97,7 +100,7 @@ def heat_level(heat: Tensor) -> npt.NDArray[np.uint8]:
 @cache
 def color_table(colors: ColorMap = ColorMap.ember) -> npt.NDArray[np.uint8]:
     """[3,256] sRGB: the colour of each level of heat; read-only."""
-    lab = _ember_path() if colors == ColorMap.ember else _path_through(_SRGB_STATIONS[colors])  # [3,4096]
+    lab = _ember_path() if colors == ColorMap.ember else _path_through(_SRGB_POINTS[colors])  # [3,4096]
     steps = np.linalg.norm(np.diff(lab), axis=0)
     length = np.concatenate([[0], np.cumsum(steps)])
     even = np.linspace(0, length[-1], LEVELS)
@@ -115,15 +118,15 @@ def _ember_path() -> npt.NDArray[np.float64]:
     return np.stack([light, chroma * np.cos(angle), chroma * np.sin(angle)])
 
 
-def _path_through(stations: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """Oklab of a path through colours that are written as 0xRRGGBB."""
-    encoded = np.array([[color >> 16, color >> 8 & 255, color & 255] for color in stations]).T / 255
+def _path_through(points: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """The path [3,4096] in Oklab through sRGB colours 0xRRGGBB."""
+    encoded = np.array([[color >> 16, color >> 8 & 255, color & 255] for color in points]).T / 255
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     cones = np.linalg.inv(_CONES_TO_RGB) @ linear
     return _stretched(np.linalg.inv(_LAB_TO_CONES) @ np.cbrt(cones))
 
 
-def _stretched(stations: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """[3,n] -> [3,4096], interpolated."""
-    places = np.linspace(0, stations.shape[1] - 1, 4096)
-    return np.stack([np.interp(places, np.arange(stations.shape[1]), row) for row in stations])
+def _stretched(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """[3,n] -> [3,4096], interpolated linearly."""
+    places = np.linspace(0, points.shape[1] - 1, 4096)
+    return np.stack([np.interp(places, np.arange(points.shape[1]), row) for row in points])

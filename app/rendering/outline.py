@@ -1,4 +1,4 @@
-"""Frames around the regions that were found."""
+"""Draws frames around defect regions."""
 
 from collections.abc import Iterable
 
@@ -10,9 +10,10 @@ _PIXELS_PER_LINE_WIDTH = 800
 def outline(picture: Tensor, boxes: Iterable[tuple[int, int, int, int]]) -> Tensor:
     """A copy of the picture [3,H,W] (or [1,H,W]) uint8 with a frame around each box (top, left, height, width).
 
-    Each frame is a white line with a black one around it, which shows on any background. It lies outside of its box, so
-    that it hides nothing of the region, except where the picture ends: there it lies at the edge. The lines grow with
-    the picture, so that they survive its being scaled down to a screen.
+    Each frame is a white line with a black line around it, so that it is visible on any background. The frame lies
+    outside its box, so that it hides nothing of the region. Where the picture has no room for that, the frame lies at
+    the edge of the picture. The line width grows with the picture, so that the lines are still visible when the picture
+    is scaled down to the size of a screen.
     """
     framed = picture.clone()
     height, width = framed.shape[1:]
@@ -30,7 +31,7 @@ def outline(picture: Tensor, boxes: Iterable[tuple[int, int, int, int]]) -> Tens
 
 
 def _draw(picture: Tensor, edges: tuple[int, int, int, int], line: int, value: int) -> None:
-    """Draws the frame of the given line width inside the edges (top, left, bottom, right)."""
+    """Draws a frame of the given line width in pixels inside the edges (top, left, bottom, right)."""
     top, left, bottom, right = edges
     area = picture[:, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     area[:, :line] = value

@@ -1,4 +1,4 @@
-"""The heatmap laid over the picture that it belongs to."""
+"""Blends a heatmap with its picture."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +9,19 @@ from app.rendering.bands import row_bands
 from app.rendering.colormap import LEVELS, ColorMap, color_table, heat_level
 
 _ONE = 256  # weights are integers of 1/256
-# The hottest colour of an overlay, on the scale of `colorize`: orange. The pale yellow of 1 would vanish on white.
+# The value whose colour in `colorize` an overlay uses for a heat of 1: for `ember`, orange. The pale yellow of 1 would
+# be invisible on white.
 _HOTTEST = 0.75
 
 
 def overlay(image: Tensor, heat: Tensor, opacity: float = 0.5, colors: ColorMap = ColorMap.ember) -> Tensor:
     """The picture with its anomalies in colour: [C,H,W] uint8 or uint16 and [H,W] float in [0,1] -> [3,H,W] uint8.
 
-    C is 1 (grey) or 3. Each pixel is (1 - a) * image + a * colour with a = opacity * h^2 * (3 - 2 h) (smoothstep): at
-    the threshold of 0.5 the colour has half its weight, below it fades out quickly, so that what is normal stays as it
-    was. The colour is that of 0.75 * h in `colorize`, which for `ember` ends in orange: it shows on any background.
-    Beside the result, memory for one band of rows is needed. `ValueError` for other shapes, dtypes or opacities.
+    C is 1 (grey) or 3. Each pixel is (1 - a) * image + a * colour with a = opacity * h^2 * (3 - 2 h) (smoothstep). At
+    the threshold of 0.5 the colour has half of its largest weight. Below the threshold the weight falls quickly, so
+    that normal areas hardly change. The colour is that of 0.75 * h in `colorize`, which for `ember` ends in orange: it
+    is visible on any background. Besides the result, one band of rows is in memory. Raises `ValueError` for other
+    shapes and dtypes, and for an opacity outside [0, 1].
     """
     _check(image, heat, opacity)
     channels, height, width = image.shape
@@ -46,9 +48,9 @@ def _check(image: Tensor, heat: Tensor, opacity: float) -> None:
 
 
 def _weights(opacity: float, map_: ColorMap) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
-    """Per level of heat, what the image is multiplied by, [256], and what is added, [3,256]; in units of 1/256.
+    """For each level of heat, the factor of the image, [256], and the value that is added, [3,256]; in units of 1/256.
 
-    The largest sum is 255 * 256 + 128, which fits into 16 bits.
+    The added value includes 128, which rounds the result. The largest sum is 255 * 256 + 128, which fits into 16 bits.
     """
     heat = np.arange(LEVELS) / (LEVELS - 1)
     paint = np.rint(_ONE * opacity * heat**2 * (3 - 2 * heat)).astype(np.uint16)
@@ -57,5 +59,5 @@ def _weights(opacity: float, map_: ColorMap) -> tuple[npt.NDArray[np.uint16], np
 
 
 def _as_8_bit(band: npt.NDArray[np.uint8 | np.uint16]) -> npt.NDArray[np.uint8]:
-    # The upper byte: of k * 257, which is how 16 bits write 8 bits' k, exactly k.
+    # The upper byte. An 8-bit value k is k * 257 in 16 bits, whose upper byte is exactly k.
     return (band >> 8 if band.dtype == np.uint16 else band).astype(np.uint8, copy=False)

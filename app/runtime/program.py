@@ -14,7 +14,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Convolution:
-    """A convolution, then its batch norm, the addition of value `add`, and, with `relu`, a rectification."""
+    """A convolution, followed by its batch norm, the addition of value `add`, and, with `relu`, a rectification."""
 
     source: int
     module: nn.Conv2d | nn.ConvTranspose2d
@@ -24,7 +24,7 @@ class Convolution:
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """The numbers of its input values, in the order of the operation's arguments."""
+        """The numbers of the input values, in the order of the operation's arguments."""
         return (self.source,) if self.add is None else (self.source, self.add)
 
     @property
@@ -62,7 +62,7 @@ class MaxPool:
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """The number of its input value."""
+        """The number of the input value."""
         return (self.source,)
 
 
@@ -88,7 +88,7 @@ class Program:
         step = self.steps[value - 1] if value else None
         return isinstance(step, Convolution) and step.relu
 
-    def done_with(self) -> list[tuple[int, ...]]:
+    def last_uses(self) -> list[tuple[int, ...]]:
         """For each step, the values that no later step needs."""
         last = {source: number for number, step in enumerate(self.steps) for source in step.sources}
         return [
@@ -97,7 +97,7 @@ class Program:
         ]
 
     def release_weights(self) -> None:
-        """Frees the weights of the detector's own modules: it can no longer be trained, written, or run by itself."""
+        """Frees the weights of the detector's own modules. It can no longer be trained, written, or run by itself."""
         for step in self.steps:
             if isinstance(step, Convolution):
                 step.module.to("meta")

@@ -1,4 +1,4 @@
-"""How large the values of a program are: integers only."""
+"""Computes the shapes of a program's values, in integers only."""
 
 from torch import nn
 
@@ -16,10 +16,10 @@ def shapes(program: Program, tile_size: Pair) -> list[Shape]:
 
 
 def peak_bytes(program: Program, tile_size: Pair, itemsize: int) -> int:
-    """The most memory that the values of one tile take at once; weights and a kernel's own scratch are not counted."""
+    """The most memory that the values of one tile take at once, without weights and the kernels' scratch memory."""
     sizes = [itemsize * channels * height * width for channels, height, width in shapes(program, tile_size)]
     alive, peak = sizes[0], sizes[0]
-    for number, done in enumerate(program.done_with(), start=1):
+    for number, done in enumerate(program.last_uses(), start=1):
         alive += sizes[number]
         peak = max(peak, alive)
         alive -= sum(sizes[value] for value in done)

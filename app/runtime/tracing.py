@@ -15,15 +15,15 @@ ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 
 
 def trace(detector: Detector) -> Program:
-    """The program of a detector's network, whose modules it shares.
+    """The program of a detector's network. The program shares the network's modules.
 
-    Raises NotImplementedError for steps that are not known, and networks that torch.fx cannot trace.
+    Raises NotImplementedError for unknown steps, and for networks that torch.fx cannot trace.
     """
     try:
         return _Lowering(fx.symbolic_trace(_Forward(detector))).program()
     except NotImplementedError:
         raise
-    except Exception as error:  # whatever a module's code does with what is no tensor while it is traced
+    except Exception as error:  # a module's code may raise anything when it gets torch.fx's proxies instead of tensors
         raise NotImplementedError(f"the network cannot be traced: {type(error).__name__}: {error}") from error
 
 
@@ -41,7 +41,7 @@ class _Forward(nn.Module):
 class _Lowering:
     """Turns the nodes of a graph into steps; batch norms, additions and rectifications become part of a convolution.
 
-    In-place operations are treated like others. It is checked that the value that they overwrite has no other use.
+    In-place operations are treated like the others, after a check that the overwritten value has no other use.
     """
 
     def __init__(self, traced: fx.GraphModule) -> None:

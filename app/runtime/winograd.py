@@ -1,9 +1,9 @@
-"""Convolutions of 3 x 3 in a quarter of the multiplications (Lavin and Gray 2016, arXiv:1509.09308): F(4x4, 3x3).
+"""3 x 3 convolutions with a quarter of the multiplications (Lavin and Gray 2016, arXiv:1509.09308): F(4x4, 3x3).
 
-Four by four results come from six by six pixels d and a kernel g as Y = A [(G g G') * (B d B')] A', the prime for the
-transpose, where all that is between the brackets is one product per pixel and pair of channels. With pixels of a tile
-in rows, B . B' and A . A' are matrices of 36 x 36 and 16 x 36, and the products between them 36 small ones: a 1 x 1
-convolution of 36 groups, for which oneDNN has a kernel.
+4 x 4 results are computed from 6 x 6 pixels d and a kernel g as Y = A [(G g G') * (B d B')] A', where ' is the
+transpose, and the brackets hold one product per pixel and pair of channels. For blocks of pixels as vectors, B . B' and
+A . A' are matrices of 36 x 36 and 16 x 36. Between them are 36 small matrix products: a 1 x 1 convolution with 36
+groups, for which oneDNN has a kernel.
 """
 
 import torch
@@ -14,7 +14,7 @@ from app.runtime.program import Convolution
 from app.runtime.shapes import Shape
 from app.torch_private import fused_convolution, packed_weight
 
-EDGE, REACH = 4, 6  # results side by side, and the pixels that they are made of
+EDGE, REACH = 4, 6  # the edges of a block of results, and of the block of pixels that they depend on
 POSITIONS = REACH * REACH
 FEWEST_CHANNELS = 128
 FEWEST_BLOCKS = 16
@@ -39,11 +39,11 @@ _G = [
     [0, 0, 1],
 ]
 _A = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
-_ONES = 1 * REACH + 1  # the position that A adds to every result as it is
+_ONES = 1 * REACH + 1  # the position that A adds to every result with weight 1
 
 
 def has_gain(step: Convolution, source: Shape) -> bool:
-    """Whether a step is such a convolution, and of a size for which it was faster so."""
+    """Whether Winograd's transforms apply to a step, and were faster in measurements for its size."""
     module, (channels, height, width) = step.module, source
     plain = (module.kernel_size, module.stride, module.padding, module.dilation, module.groups)
     if step.transposed or plain != ((3, 3), (1, 1), (1, 1), (1, 1), 1):
@@ -53,10 +53,10 @@ def has_gain(step: Convolution, source: Shape) -> bool:
 
 
 class WinogradConvolution:
-    """A step on a CPU in float32, for tiles of any size; the weight is laid out for those of `source`.
+    """A convolution step on a CPU in float32, for inputs of any size. The weight is packed for inputs of `source`.
 
-    Rounding is a few times that of the plain sum, as the transforms' factors are up to 8: some 1e-5 of the largest
-    result, for kernels of trained networks.
+    The rounding error is a few times that of the plain sum, because the transforms have factors up to 8. It is about
+    1e-5 of the largest result for kernels of trained networks.
     """
 
     def __init__(self, step: Convolution, source: Shape) -> None:
@@ -76,7 +76,7 @@ class WinogradConvolution:
         self._before, self._after = torch.kron(b, b), torch.kron(a, a)  # [36,36], [16,36]
 
     def __call__(self, x: Tensor, add: Tensor | None = None) -> Tensor:
-        """See Convolution: [n,C,h,w] -> [n,K,h,w], channels-last. One tile after the other, which stay in the cache."""
+        """See Convolution: [n,C,h,w] -> [n,K,h,w], channels-last. Computes tile by tile: a tile stays in the cache."""
         tiles, _, height, width = x.shape
         down, right = -height % EDGE, -width % EDGE
         y = torch.empty((tiles, self._out, height + down, width + right), memory_format=torch.channels_last)
@@ -87,7 +87,7 @@ class WinogradConvolution:
         return y[:, :, :height, :width]
 
     def _one(self, x: Tensor, add: Tensor | None, y: Tensor, padding: tuple[int, int, int, int]) -> None:
-        """[C,h,w] -> y [K,h',w'], of whole blocks."""
+        """Computes one tile: [C,h,w] -> y [K,h',w'], which consists of whole blocks."""
         channels = len(x)
         padded = F.pad(x.permute(1, 2, 0), (0, 0, *padding)).contiguous()  # [h'+2,w'+2,C]
         rows, columns = (edge // EDGE for edge in y.shape[1:])

@@ -1,4 +1,4 @@
-"""Who runs the stages, and when: admission by tiles, and the threads that own the devices."""
+"""Runs the stages of predictions: admission control by tiles, and the threads that own the devices."""
 
 from app.scheduling.admission import Admission, Ticket
 from app.scheduling.job import size_class

@@ -10,19 +10,20 @@ from app.scheduling.job import Job
 from app.scheduling.pace import Pace
 
 GUESS_S = 1.0
-"""The Retry-After of a refusal before any tile was measured."""
+"""The Retry-After of a refusal before any tile was measured, in seconds."""
 
 
 class Ticket:
-    """Room for a picture's tiles, and the handle of its work. Leaving its `with` block gives the work up.
+    """Reserves room in the queue for a picture's tiles, and controls the picture's work.
 
-    That is at once, or with the batch or step that is running; the room is given back when the work has ended.
+    Leaving the `with` block ends the work: at once, or after the batch or step that is running. The room is released
+    when the work has ended.
     """
 
     def __init__(self, tiles: int, give_up: Callable[["Ticket"], None]) -> None:
         self.tiles = tiles
         self.left = tiles  # tiles that have not run yet
-        self.job: Job | None = None  # what was submitted with it
+        self.job: Job | None = None  # the job that was submitted with this ticket
         self._give_up = give_up
 
     def __enter__(self) -> Self:
@@ -33,9 +34,10 @@ class Ticket:
 
 
 class Admission:
-    """Counts the tiles of all tickets that were not released; for any thread.
+    """Counts the tiles of all tickets that are not released. Every method may be called from any thread.
 
-    While there are tickets, `clock` measures how fast their tiles finish. That includes all other work on pictures.
+    While there are tickets, measures with `clock` how fast tiles finish. The time includes all other work on pictures.
+    `changed` is called with the new number of tiles.
     """
 
     def __init__(self, queue_tiles: int, clock: Callable[[], float], changed: Callable[[int], None]) -> None:
@@ -44,17 +46,18 @@ class Admission:
         self._lock = Lock()
         self._held: set[Ticket] = set()
         self._tiles = 0
-        self._measured_s = 0.0  # until when
+        self._measured_s = 0.0  # the time of the last measurement
 
     @property
     def tiles(self) -> int:
-        """How many tiles are waiting or running."""
+        """The number of tiles that wait or run."""
         return self._tiles
 
     def admit(self, tiles: int, give_up: Callable[[Ticket], None] | None = None) -> Ticket:
-        """Room for so many tiles; raises Overloaded. More than the bound fit only where nothing else is.
+        """A ticket for this number of tiles; raises Overloaded.
 
-        `give_up` is called when the ticket is left, and must see to its release; by default it is released at once.
+        A picture with more tiles than the limit is admitted only if no other tile waits or runs. `give_up` is called
+        when the ticket's `with` block is left, and must release the ticket, at once or later; by default at once.
         """
         with self._lock:
             excess = self._tiles + min(tiles, self._bound) - self._bound
@@ -94,7 +97,7 @@ class Admission:
         return run
 
     def release(self, ticket: Ticket) -> None:
-        """Gives a ticket's room back, once."""
+        """Releases a ticket's room. Has no effect if the room is already released."""
         with self._lock:
             if ticket in self._held:
                 self._held.remove(ticket)

@@ -31,18 +31,18 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A picture whose work has ended, and its error; None: it is done. `in_flight`: a lane had it."""
+    """A picture whose work has ended."""
 
     picture: Picture
-    error: BaseException | None = None
-    in_flight: bool = True
+    error: BaseException | None = None  # None: the picture is done
+    in_flight: bool = True  # whether a lane had taken the picture
 
 
 class Dispatcher:
     """Gives units of work to lanes, and records their results. Every method may be called from any thread.
 
-    `devices` are those of the lanes; `threads` compute on the CPU, together. Whoever calls a method settles the
-    pictures that it returns, outside of the lock.
+    `devices` has the device of each lane. `threads` is the number of threads that all CPU lanes share. The caller of a
+    method settles the pictures that the method returns, outside of the lock.
     """
 
     def __init__(self, devices: Sequence[torch.device], threads: int) -> None:
@@ -54,7 +54,7 @@ class Dispatcher:
 
     @property
     def life(self) -> Life:
-        """Whether work is taken."""
+        """The current state of the life cycle."""
         return self._life
 
     @property
@@ -65,22 +65,22 @@ class Dispatcher:
 
     @property
     def in_flight(self) -> int:
-        """How many pictures lanes have."""
+        """The number of pictures in flight."""
         with self._changed:
             return self._scheduler.in_flight
 
     def start(self) -> None:
-        """Work is taken from now on."""
+        """Starts to accept pictures."""
         self._life = Life.running
 
     def drain(self) -> None:
-        """Stops admission. Pictures whose tickets were given out before may still be added."""
+        """Stops admission. Pictures that already have a ticket may still be added."""
         with self._changed:
             if self._life is Life.running:
                 self._life = Life.draining
 
     def add(self, picture: Picture) -> None:
-        """The picture waits for a lane; raises EngineStopped."""
+        """Queues the picture until a lane takes it; raises EngineStopped."""
         with self._changed:
             if self._life not in (Life.running, Life.draining):
                 raise EngineStopped(STOPPED)
@@ -89,7 +89,7 @@ class Dispatcher:
             self._changed.notify_all()
 
     def give_up(self, job: Job) -> list[Ended]:
-        """Ends the picture now, or after the current unit if it takes part in that."""
+        """Ends the picture's work: now, or after the current unit if the picture takes part in that unit."""
         with self._changed:
             waiting = job in self._pictures and self._scheduler.is_waiting(job)
             if job not in self._pictures or not self._scheduler.remove(job):
@@ -97,7 +97,7 @@ class Dispatcher:
             return self._ended([job], CancelledError(), in_flight=not waiting)
 
     def stop(self, *, finish_running: bool) -> list[Ended]:
-        """Ends all waiting pictures; without `finish_running` also those in flight, after the current units."""
+        """Ends all waiting pictures; without `finish_running`, also pictures in flight, after the current units."""
         with self._changed:
             if self._life is not Life.aborting:
                 self._life = Life.stopping if finish_running else Life.aborting
@@ -123,7 +123,10 @@ class Dispatcher:
         return None
 
     def report(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> list[Ended]:
-        """Records a unit's time and its result: an exception, or whether a step was the last one for now."""
+        """Records a unit's time and its result. Returns the pictures that have ended.
+
+        `result` is an exception, or whether a step was the last one before the next batch or the end.
+        """
         with self._changed:
             for job, own_s in unit.time_of_jobs(seconds):
                 self._pictures[job].device_s += own_s
@@ -137,11 +140,11 @@ class Dispatcher:
         return ended
 
     def _advanced(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> list[Job]:
-        """The jobs that have ended with the unit."""
+        """Reports the unit's result to the scheduler. Returns the jobs that have ended with the unit."""
         scheduler = self._scheduler
         if isinstance(result, Exception):
             if isinstance(unit, Probe) or is_device_failure(result):
-                self._changed.notify_all()  # other lanes may take what this one does not
+                self._changed.notify_all()  # other lanes may take the pictures that this lane leaves
                 return scheduler.device_failed(lane, seconds, monotonic())
             return (scheduler.ran_out_of_memory if is_out_of_memory(result) else scheduler.failed)(lane, seconds)
         if isinstance(unit, Batch):
@@ -153,8 +156,8 @@ class Dispatcher:
         return scheduler.probed(lane, seconds)
 
     def _aborted(self, lane: int) -> list[Ended]:
-        """The pictures of a lane that is at no unit."""
-        if self._scheduler.is_at_a_unit(lane):
+        """Ends the pictures of the lane, unless the lane runs a unit."""
+        if self._scheduler.is_busy(lane):
             return []
         return self._ended(self._scheduler.drop_flight(lane), EngineStopped(STOPPED))
 
@@ -162,10 +165,10 @@ class Dispatcher:
         return [Ended(self._pictures.pop(job), error, in_flight) for job in jobs]
 
     def _share(self, lane: int) -> int:
-        """How many threads compute the lane's unit: those of a CPU are divided among its lanes that have pictures.
+        """The number of threads for the lane's unit. A CPU's threads are divided among its lanes that have pictures.
 
-        Several pictures side by side are done sooner so than one after the other by all threads: these would wait for
-        each other after every layer, and all of them for one whose processor the machine gave to another process.
+        So several pictures finish sooner than one after the other with all threads each. Threads that share a picture
+        wait for each other after every layer, and all of them wait if one loses its processor to another process.
         """
         if self._devices[lane].type != "cpu":
             return 1

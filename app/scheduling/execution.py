@@ -14,18 +14,18 @@ KEPT_VALUES = 2**24
 
 
 def untested(device: int) -> None:
-    """No test: the next unit of work shows whether the device works."""
+    """Tests nothing: the next unit of work shows whether the device works."""
 
 
 class Execution:
-    """Runs batches, steps and probes on the device with this number; for one thread. Reuses a buffer for tiles."""
+    """Runs batches, steps and probes on the device with this number, in one thread. Reuses a buffer for tiles."""
 
     def __init__(self, device: int, test_device: Callable[[int], object] = untested) -> None:
         self._device, self._test_device = device, test_device
         self._buffer: Tensor | None = None
 
     def attempt(self, unit: Unit, pictures: Mapping[Job, Picture]) -> bool | Exception:
-        """Runs the unit. Returns the exception, or whether a step was the last one before a batch (else True)."""
+        """Runs the unit. Returns the exception; or whether a step was the last one before a batch; else True."""
         try:
             if isinstance(unit, Batch):
                 self._run(unit, pictures)
@@ -34,7 +34,7 @@ class Execution:
                 self._test_device(self._device)
                 return True
             return pictures[unit.job].step(self._device)
-        except Exception as error:  # whatever it is, it concerns this unit only
+        except Exception as error:  # any error concerns this unit only
             return error
 
     def _run(self, batch: Batch, pictures: Mapping[Job, Picture]) -> None:
@@ -51,12 +51,12 @@ class Execution:
             pictures[part.job].take(own, last=part.indices.stop == part.job.tiles)
 
     def _tiles(self, count: int, shape: Size, device: torch.device) -> Tensor:
-        """A tensor [count,3,h,w] for tiles: the same memory each time, unless it is large."""
+        """A tensor [count,3,h,w] for tiles. Up to KEPT_VALUES values use the same memory each time."""
         size = count, 3, *shape
         values = torch.Size(size).numel()
         if values > KEPT_VALUES:
             return torch.empty(size, device=device)
         if self._buffer is None or self._buffer.numel() < values:
-            self._buffer = None  # before there is another
+            self._buffer = None  # frees the old buffer before the new one is allocated
             self._buffer = torch.empty(values, device=device)
         return self._buffer[:values].view(size)

@@ -42,7 +42,7 @@ class Job:
     tiles: int
     limit: int
     lanes: int | None = None
-    issued: int = 0
+    issued: int = 0  # the number of tiles that were put into batches
     state: State = State.waiting
     dropped: bool = False  # given up while it was in the current unit
 
@@ -74,16 +74,16 @@ class Batch:
 
     @property
     def tiles(self) -> int:
-        """How many tiles there are."""
+        """The number of tiles."""
         return sum(len(part.indices) for part in self.ranges)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """Whose tiles they are."""
+        """The jobs that the tiles belong to."""
         return tuple(part.job for part in self.ranges)
 
     def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
-        """Divides the time of the unit among the jobs."""
+        """Divides the time of the unit among the jobs, in proportion to their tiles."""
         return [(part.job, seconds * len(part.indices) / self.tiles) for part in self.ranges]
 
 
@@ -95,7 +95,7 @@ class Step:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """Whose step it is."""
+        """The job that the step belongs to."""
         return (self.job,)
 
     def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
@@ -109,11 +109,11 @@ class Probe:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """None."""
+        """Empty: no job takes part."""
         return ()
 
     def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
-        """Nothing: no job takes part."""
+        """Empty: no job takes part."""
         return []
 
 

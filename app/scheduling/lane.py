@@ -9,7 +9,7 @@ from app.scheduling.job import Batch, Job, Probe, State, Step, TileRange, Unit
 from app.tiling import Size
 
 AHEAD_BATCHES = 2
-"""A lane takes pictures of one size class until their tiles fill this many batches, so that it never runs dry."""
+"""A lane takes pictures of one size class until their tiles fill this many batches, so that it always has work."""
 PATIENCE_BATCHES = 2
 """A small picture may exceed its share by this many batches, so that it finishes before a large one continues."""
 TRIES_BEFORE_GROWING = 32
@@ -45,15 +45,15 @@ class Lane:
 
     @property
     def count(self) -> int:
-        """How many are in flight."""
+        """The number of jobs in flight."""
         return sum(map(len, self._flows.values()))
 
     def has_model(self, model: Hashable) -> bool:
-        """Whether pictures of the model are in flight here."""
+        """Whether the lane has pictures of the model in flight."""
         return any(each == model for each, _ in self._flows)
 
     def has_room(self, job: Job) -> bool:
-        """Whether the tiles of its flow that are here fill fewer than AHEAD_BATCHES batches."""
+        """Whether the lane's tiles of the job's flow fill fewer than AHEAD_BATCHES batches."""
         left = sum(each.left for each in self._flows.get((job.model, job.size), ()))
         return left < AHEAD_BATCHES * self.limit(job)
 
@@ -83,7 +83,7 @@ class Lane:
         return unit
 
     def probe(self) -> Probe:
-        """The device is tested next."""
+        """Makes a test of the device the next unit."""
         self.unit = Probe()
         return self.unit
 
@@ -130,7 +130,7 @@ class Lane:
         self._retries += [Batch(ranges, batch.room) for ranges in halves if ranges]
 
     def limit(self, job: Job) -> int:
-        """The largest number of tiles like the job's in one batch, as far as it is known."""
+        """The largest number of such tiles in one batch: `job.limit`, or less if a batch has run out of memory."""
         learned = self._limits.get((job.model, job.shape))
         return job.limit if learned is None else min(job.limit, learned.tiles)
 
@@ -143,7 +143,7 @@ class Lane:
             part.job.state = State.ready
 
     def grow(self, batch: Batch) -> None:
-        """The batch did fit into memory: after TRIES_BEFORE_GROWING such batches, tries larger ones."""
+        """The batch fitted into memory: after TRIES_BEFORE_GROWING such batches, tries larger ones."""
         first = batch.jobs[0]
         learned = self._limits.get((first.model, first.shape))
         if learned is None or batch.tiles < learned.tiles:

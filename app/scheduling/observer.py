@@ -28,7 +28,7 @@ class Observer(Protocol):
 
 
 class SilentObserver:
-    """Keeps nothing."""
+    """Ignores all measurements."""
 
     def queue_changed(self, tiles: int) -> None:
         """See Observer."""

@@ -20,5 +20,5 @@ class Pace:
 
     @property
     def tiles_per_s(self) -> float | None:
-        """None before anything was measured."""
+        """The recent throughput; None before the first measurement."""
         return self._tiles / self._seconds if self._tiles and self._seconds > 0 else None

@@ -20,7 +20,7 @@ UNTILED_PIXELS = 256 * 256
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A picture's outcome, its map on the CPU, and its share of the device's time."""
+    """A picture's outcome, with the map on the CPU, and the picture's share of the device time in seconds."""
 
     outcome: Outcome
     device_s: float
@@ -29,8 +29,8 @@ class Done:
 class Picture:
     """The computation for a picture, in the order in which its `job` is scheduled, and the future of its outcome.
 
-    `models` holds its model on each device. `roi` restricts the prediction to a region. Only the thread of
-    the lane that took it calls `step` and `take`.
+    `models` holds the picture's model on each device. `roi` restricts the prediction to a region. Only the thread of
+    the lane that took the picture calls `step` and `take`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Picture:
     ) -> None:
         self.ticket = ticket
         self.done: Future[Done] = Future()
-        self.done.set_running_or_notify_cancel()  # so it cannot be cancelled: leaving the ticket gives the work up
+        self.done.set_running_or_notify_cancel()  # prevents cancelling: leaving the ticket gives up the work
         self.device_s = 0.0
         self._models, self._image, self._roi = models, image, roi
         self._assembly: Assembly | None = None
@@ -53,13 +53,13 @@ class Picture:
         height, width = image.shape[-2:]
         self._plan = plan or models[0].plan(height, width, roi)
         limit = min(batch_limit(model, self._plan) for model in models)
-        # A weak reference: the scheduler keeps what it learned about a model, but not a model that was withdrawn.
         limits = [each.execution.lanes for each in models if each.execution.lanes is not None]
         lanes = sum(limits) if len(limits) == len(models) else None
+        # A weak reference: the scheduler keeps its measurements of a model, but not a model that was withdrawn.
         self.job = Job(ref(models[0]), self._plan.input_size, self._plan.count, limit, lanes)
 
     def model(self, device: int) -> TiledModel:
-        """Its model on a device."""
+        """The picture's model on the device with this number."""
         return self._models[device]
 
     def step(self, device: int) -> bool:
@@ -77,7 +77,7 @@ class Picture:
         return False
 
     def take(self, features: Features, last: bool) -> None:
-        """Takes the features of its next tiles, which the next steps stitch and measure."""
+        """Takes the features of the picture's next tiles, which the next steps stitch and measure."""
         assert self._assembly is not None
         self._steps = _assembling(self._assembly, features, last)
 

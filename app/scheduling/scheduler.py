@@ -1,4 +1,4 @@
-"""Which tiles and steps run next, in which lane: a state machine without threads, clocks or tensors."""
+"""Decides which tiles and steps run next, in which lane: a state machine without threads, clocks or tensors."""
 
 from collections import deque
 from collections.abc import Hashable
@@ -11,10 +11,10 @@ from app.scheduling.quarantine import Quarantine
 class Scheduler:
     """Queues pictures by model and size class, and gives lanes units of work. A lane takes the oldest pictures first.
 
-    A lane is what does one unit at a time: a GPU, or a share of a CPU. It asks for its `next` unit, does it, and says
-    how that went with exactly one of `ran`, `stepped`, `probed`, `failed`, `device_failed` and `ran_out_of_memory`,
-    which return the jobs that are in the scheduler no longer. A picture stays in the lane that took it. Not for several
-    threads at once.
+    A lane is a GPU, or a share of a CPU, and runs one unit at a time. A lane gets its `next` unit, runs the unit, and
+    reports the result with exactly one of `ran`, `stepped`, `probed`, `failed`, `device_failed` and
+    `ran_out_of_memory`. These methods return the jobs that have left the scheduler. A picture stays in the lane that
+    took it. Not thread-safe.
     """
 
     def __init__(self, lanes: int = 1) -> None:
@@ -24,7 +24,7 @@ class Scheduler:
 
     @property
     def in_flight(self) -> int:
-        """How many jobs lanes have."""
+        """The number of jobs in flight."""
         return sum(lane.count for lane in self._lanes)
 
     @property
@@ -36,8 +36,8 @@ class Scheduler:
         """Whether the lane has jobs in flight."""
         return self._lanes[lane].count > 0
 
-    def is_at_a_unit(self, lane: int) -> bool:
-        """Whether the lane was given a unit and has not said yet how that went."""
+    def is_busy(self, lane: int) -> bool:
+        """Whether the lane has a unit whose result was not reported yet."""
         return self._lanes[lane].unit is not None
 
     def is_waiting(self, job: Job) -> bool:
@@ -51,8 +51,8 @@ class Scheduler:
     def next(self, number: int, now_s: float = 0.0) -> Unit | None:
         """The next unit of the lane; None if there is no work.
 
-        A lane whose device failed takes no job from the queue while there are others, but tests its device when that is
-        due. If all have failed, jobs are what they are tested with.
+        A lane whose device failed takes no job from the queue while other devices work. It tests its device when the
+        test is due. If the devices of all lanes have failed, lanes take jobs, and the jobs test the devices.
         """
         lane, failed = self._lanes[number], self._quarantine.lanes
         if number not in failed or len(failed) == len(self._lanes):
@@ -63,7 +63,7 @@ class Scheduler:
         return lane.next()
 
     def probe_due_s(self, lane: int) -> float | None:
-        """When the lane's device is to be tested; None if it did not fail."""
+        """The time at which the lane's device is to be tested; None if it did not fail."""
         return self._quarantine.due_s(lane)
 
     def _fill(self, lane: Lane) -> None:
@@ -74,18 +74,18 @@ class Scheduler:
                 del self._waiting[key]
 
     def _may_be_in(self, lane: Lane, job: Job) -> bool:
-        """Whether the job's model would then be in no more lanes than it may be."""
+        """Whether the lane may take the job: its model is in the lane already, or in fewer lanes than its limit."""
         having = [each for each in self._lanes if each.has_model(job.model)]
         return job.lanes is None or lane in having or len(having) < job.lanes
 
     def probed(self, lane: int, seconds: float) -> list[Job]:
-        """The lane's device was tested, and works again."""
+        """Reports that the lane's device passed its test."""
         self._end(lane, seconds)
         self._quarantine.recover(lane)
         return []
 
     def ran(self, number: int, seconds: float) -> list[Job]:
-        """The batch succeeded, so the device of the lane works. Its pictures continue with steps."""
+        """Reports that the batch succeeded, and so that the lane's device works. The pictures continue with steps."""
         lane, batch = self._end(number, seconds)
         assert isinstance(batch, Batch)
         self._quarantine.recover(number)
@@ -95,7 +95,7 @@ class Scheduler:
         return _without_dropped(lane, batch)
 
     def stepped(self, number: int, seconds: float, last: bool) -> list[Job]:
-        """The step succeeded. `last`: it was the last one before a batch; after the last tiles it ends the job."""
+        """Reports that the step succeeded. `last`: it was the last step before a batch, or before the job's end."""
         lane, step = self._end(number, seconds)
         assert isinstance(step, Step)
         step.job.state = State.ready if last else State.stepping
@@ -105,7 +105,7 @@ class Scheduler:
         return _without_dropped(lane, step)
 
     def failed(self, number: int, seconds: float) -> list[Job]:
-        """The unit failed. Bisects a batch of several pictures; gives up a single picture."""
+        """Reports that the unit failed. Bisects a batch of several pictures; gives up a single picture."""
         lane, unit = self._end(number, seconds)
         gone = _without_dropped(lane, unit)
         if isinstance(unit, Batch) and len(unit.ranges) > 1:
@@ -114,13 +114,13 @@ class Scheduler:
         return gone + _given_up(lane, unit)
 
     def device_failed(self, number: int, seconds: float, now_s: float) -> list[Job]:
-        """The unit failed because of the lane's device: its pictures are given up, and the device is tested later."""
+        """Reports that the lane's device failed. Gives up the unit's pictures; the device is tested later."""
         lane, unit = self._end(number, seconds)
         self._quarantine.fail(number, now_s)
         return _without_dropped(lane, unit) + _given_up(lane, unit)
 
     def ran_out_of_memory(self, number: int, seconds: float) -> list[Job]:
-        """The unit ran out of memory. Halves a batch; gives up a single tile or a step."""
+        """Reports that the unit ran out of memory. Halves a batch; gives up a single tile or a step."""
         lane = self._lanes[number]
         if not isinstance(lane.unit, Batch) or lane.unit.tiles == 1:
             return self.failed(number, seconds)
@@ -130,7 +130,7 @@ class Scheduler:
         return _without_dropped(lane, batch)
 
     def remove(self, job: Job) -> bool:
-        """Removes the job and returns True; if it is in the current unit, removes it after that and returns False."""
+        """Removes the job and returns True; if it is in a current unit, returns False and removes it after the unit."""
         if job.state is State.waiting:
             self._waiting[job.model, job.size].remove(job)
             job.state = State.gone
@@ -142,7 +142,7 @@ class Scheduler:
         return True
 
     def drop_waiting(self) -> list[Job]:
-        """Gives up all jobs that no lane took, and returns them."""
+        """Gives up all jobs that no lane has taken, and returns them."""
         jobs = [job for queue in self._waiting.values() for job in queue]
         for job in jobs:
             job.state = State.gone
@@ -150,7 +150,7 @@ class Scheduler:
         return jobs
 
     def drop_flight(self, number: int) -> list[Job]:
-        """Gives up all jobs of a lane that is at no unit, and returns them."""
+        """Gives up all jobs of a lane that runs no unit, and returns them."""
         lane = self._lanes[number]
         jobs = list(lane.jobs)
         for job in jobs:
@@ -166,7 +166,7 @@ class Scheduler:
 
 
 def _without_dropped(lane: Lane, unit: Unit) -> list[Job]:
-    """Removes the jobs of the unit that were given up while it ran."""
+    """Removes the jobs of the unit that were given up while it ran, and returns them."""
     dropped = [job for job in unit.jobs if job.dropped]
     for job in dropped:
         lane.remove(job)
@@ -174,7 +174,7 @@ def _without_dropped(lane: Lane, unit: Unit) -> list[Job]:
 
 
 def _given_up(lane: Lane, unit: Unit) -> list[Job]:
-    """Removes the unit's jobs."""
+    """Removes the unit's jobs, and returns them."""
     jobs = [job for job in unit.jobs if job.state is not State.gone]
     for job in jobs:
         lane.remove(job)

@@ -27,10 +27,11 @@ _log = logging.getLogger(__name__)
 class DeviceWorker:
     """Runs the tiles of all pictures in shared batches, on one or several devices; a picture stays in one lane.
 
-    A GPU is one lane; a CPU has `cpu_lanes`, which share its processors and its model. `queue_tiles` bounds the tiles
-    waiting or running. `test_device` raises if the device of a number does not compute as it should; a device that
-    failed is tested so before it takes work again. The threads live from `start` to `stop` and are no daemons: whoever
-    starts them stops them. Every method may be called from any thread.
+    A GPU is one lane; a CPU has `cpu_lanes`, which share its processors and its model. `queue_tiles` limits the tiles
+    that wait or run. `test_device` gets the number of a device, and raises if the device does not compute correctly. A
+    failed device must pass this test before it takes work again, unless all devices have failed. The threads live from
+    `start` to `stop`. They are not daemons: the caller of `start` must call `stop`. Every method may be called from any
+    thread.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class DeviceWorker:
     ) -> None:
         self._clock, self._observer, self._test_device = clock, observer or SilentObserver(), test_device
         self._admission = Admission(queue_tiles, clock, self._observer.queue_changed)
-        self._lanes = [  # device and its number, by the number of the lane
+        self._lanes = [  # the device of each lane, and the device's number
             (device, number)
             for number, device in enumerate(devices)
             for _ in range(cpu_lanes if device.type == "cpu" else 1)
@@ -58,7 +59,7 @@ class DeviceWorker:
 
     @property
     def healthy(self) -> bool:
-        """Whether work is taken, and some device works."""
+        """Whether the worker accepts pictures, and at least one device works."""
         alive = all(thread.is_alive() for thread in self._threads)
         return self._dispatcher.life is Life.running and alive and any(self.devices.values())
 
@@ -73,7 +74,7 @@ class DeviceWorker:
 
     @property
     def tiles(self) -> int:
-        """How many tiles are waiting or running."""
+        """The number of tiles that wait or run."""
         return self._admission.tiles
 
     def start(self) -> None:
@@ -83,9 +84,10 @@ class DeviceWorker:
             thread.start()
 
     def admit(self, tiles: int) -> Ticket:
-        """Room for a picture of so many tiles; raises Overloaded at once, or EngineStopped.
+        """A ticket for a picture with this number of tiles; raises Overloaded at once, or EngineStopped.
 
-        Leaving the ticket's `with` block gives up what was submitted with it, and is the only way to.
+        Leaving the ticket's `with` block gives up the picture that was submitted with it. There is no other way to give
+        it up.
         """
         if self._dispatcher.life is not Life.running:
             raise EngineStopped(STOPPED)
@@ -99,10 +101,11 @@ class DeviceWorker:
         roi: Roi | None = None,
         plan: TilePlan | None = None,
     ) -> Future[Done]:
-        """Puts a picture [C,H,W], or a region of it, into the queue, with its model on each device, once a ticket.
+        """Puts a picture [C,H,W], or a region of it, into the queue. To be called once per ticket.
 
-        `plan` is the model's for the picture, if it was made already. The future raises CancelledError if the picture
-        was given up, and EngineStopped if the worker was stopped. Raises EngineStopped.
+        `models` holds the picture's model on each device. `plan` is the model's plan for the picture, if it was made
+        already. The future raises CancelledError if the picture was given up, and EngineStopped if the worker was
+        stopped. Raises EngineStopped.
         """
         picture = Picture(ticket, models, image, roi, plan)
         self._dispatcher.add(picture)
@@ -110,11 +113,14 @@ class DeviceWorker:
         return picture.done
 
     def drain(self) -> None:
-        """Admits nothing any more; what was admitted goes on."""
+        """Stops admission. Admitted pictures continue."""
         self._dispatcher.drain()
 
     def stop(self, *, finish_running: bool = True) -> None:
-        """Fails what waits with EngineStopped, finishes what runs (or fails it after its unit), ends the threads."""
+        """Fails waiting pictures with EngineStopped, and ends the threads.
+
+        Finishes the pictures in flight; without `finish_running`, fails them after the current unit.
+        """
         self._settle(self._dispatcher.stop(finish_running=finish_running))
         for thread in self._threads:
             if thread.ident is not None:  # else it was never started
@@ -122,7 +128,7 @@ class DeviceWorker:
 
     def _own(self, lane: int) -> None:
         execution = Execution(self._lanes[lane][1], self._test_device)
-        while self._step(lane, execution):  # no name is left that would keep a picture while waiting for the next
+        while self._step(lane, execution):  # waits in a call of its own, so that no variable keeps a picture meanwhile
             pass
 
     def _step(self, lane: int, execution: Execution) -> bool:
@@ -142,7 +148,7 @@ class DeviceWorker:
         self._log_device(lane, failed, result)
         self._observe(assigned.unit, result, seconds)
         self._settle(ended)
-        del assigned, ended  # the traceback of an error keeps this frame, and must not keep the pictures
+        del assigned, ended  # an error's traceback keeps this frame, which must not keep the pictures
         return True
 
     def _after_failure(self, lane: int, error: Exception) -> None:
@@ -151,7 +157,7 @@ class DeviceWorker:
             torch.cuda.empty_cache()
 
     def _log_device(self, lane: int, failed_before: frozenset[int], result: bool | Exception) -> None:
-        """Logs whether the device of the lane failed, or works again, with the unit that was reported."""
+        """Logs if the lane's device failed, or works again, after the unit that was reported."""
         failed = lane in self._dispatcher.failed_lanes
         if failed == (lane in failed_before):
             return
@@ -173,7 +179,7 @@ class DeviceWorker:
         self._observer.flight_changed(self._dispatcher.in_flight)
 
     def _give_up(self, ticket: Ticket) -> None:
-        """The caller has left the ticket."""
+        """Releases a ticket whose `with` block was left, or gives up its picture."""
         if ticket.job is None:
             self._admission.release(ticket)
         else:

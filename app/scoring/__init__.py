@@ -1,4 +1,4 @@
-"""From distances to maps, scores, labels and regions; and how well those agree with the truth."""
+"""Makes anomaly maps from distances, finds regions, calibrates thresholds, and computes metrics of labelled values."""
 
 from app.scoring.anomaly_map import Extent, Grid, MapRule, cells_of_map, fill_map, fill_resized, pixels_of_resized
 from app.scoring.calibration import (

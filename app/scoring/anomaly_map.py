@@ -1,4 +1,4 @@
-"""From the distances of cells to a map of pixels, in bands of rows, so that only the result has the picture's size."""
+"""Makes a map of pixels from the distances of cells, in bands of rows: only the result has the picture's size."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,20 @@ from torch import Tensor
 from app.scoring.interpolation import RADIUS, Scale, Upsampling, cells_of, weights
 
 ROWS, COLUMNS = 256, 512
-"""How many of a map are made at once: few, so that they see few cells, but not so few that starting the work counts."""
+"""The size of a block of a map that is computed at once.
+
+Small, so that a block depends on few cells; but not so small that the fixed cost of an operation dominates.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class MapRule:
-    """How a detector's map is made: how cells are enlarged, how layers are combined, whether the result is blurred."""
+    """How a detector's map is made of the distances of its layers.
+
+    upsampling: the interpolation that enlarges cells to pixels
+    combine: how the maps of several layers become one map
+    blur: whether that map is blurred
+    """
 
     upsampling: Upsampling
     combine: Literal["sum", "product"] = "sum"
@@ -24,7 +32,11 @@ class MapRule:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Which part of a grid or map of `whole` rows and columns something is: from row and column `first` on."""
+    """A part of a grid or map.
+
+    whole: the (rows, columns) of the whole grid or map
+    first: the (row, column) at which the part begins
+    """
 
     whole: tuple[int, int]
     first: tuple[int, int] = (0, 0)
@@ -32,8 +44,11 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Distances of cells, [h,w] float32, how many of them a pixel measures along each edge, and which cells they are:
-    by default all.
+    """The distances of the cells of one layer.
+
+    distances: [h,w] float32
+    cells_per_pixel: the (height, width) of a pixel of the map, in cells
+    extent: the part of the layer's grid that `distances` covers; None: all of it
     """
 
     distances: Tensor
@@ -42,9 +57,10 @@ class Grid:
 
 
 def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule, extent: Extent | None = None) -> Iterator[None]:
-    """Writes the map of the distances of each layer's cells into `out`, [H,W] float32, a band of rows a step.
+    """Computes the map of the distances of all layers and writes it into `out`, [H,W] float32, one band of rows a step.
 
-    With a `extent`, `out` is that part of the map, and the grids must have the cells that it needs: `cells_of_map`.
+    `extent` is the part of the map that `out` holds; None: all of it. The grids must have the cells on which this part
+    depends; `cells_of_map` returns these.
     """
     extent = extent or _whole(out)
     (height, width), (first, left) = extent.whole, extent.first
@@ -65,9 +81,10 @@ def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule, extent: Extent |
 
 
 def fill_resized(out: Tensor, found: Tensor, extent: Extent | None = None, of: Extent | None = None) -> Iterator[None]:
-    """Writes a map [h,w] into `out`, [H,W] float32, at its size, bilinear, a band of rows a step.
+    """Resizes the map `found`, [h,w], and writes it into `out`, [H,W] float32; bilinear, one band of rows a step.
 
-    With a `extent`, `out` is that part of the resized map, and `found` is `of` the one before: `pixels_of_resized`.
+    `extent` is the part of the resized map that `out` holds, and `of` the part of the original map that `found` holds;
+    None: all of it. `found` must have the pixels on which `out` depends; `pixels_of_resized` returns these.
     """
     before, after = of or _whole(found), extent or _whole(out)
     ratios = before.whole[0] / after.whole[0], before.whole[1] / after.whole[1]
@@ -75,12 +92,18 @@ def fill_resized(out: Tensor, found: Tensor, extent: Extent | None = None, of: E
 
 
 def cells_of_map(pixels: range, length: int, cells: int, cells_per_pixel: float, rule: MapRule) -> range:
-    """Which of the `cells` along an edge are needed for these of the `length` pixels of a map."""
+    """The cells along an edge on which these pixels of a map depend.
+
+    The whole edge has `length` pixels and `cells` cells; a pixel measures `cells_per_pixel` cells.
+    """
     return cells_of(Scale(cells, length, cells_per_pixel, rule.upsampling, rule.blur), pixels)
 
 
 def pixels_of_resized(pixels: range, length: int, before: int) -> range:
-    """Which of the `before` pixels along a map's edge are needed for these of the `length` that it is resized to."""
+    """The pixels of the original map along an edge on which these pixels of the resized map depend.
+
+    The whole edge has `before` pixels in the original map and `length` pixels in the resized map.
+    """
     return cells_of_map(pixels, length, before, before / length, MapRule("bilinear"))
 
 
@@ -89,13 +112,19 @@ def _whole(grid: Tensor) -> Extent:
 
 
 def _blurred(first: int, count: int, length: int) -> range:
-    """What is looked at to blur `count` pixels from `first` on."""
+    """The pixels that the blur reads to compute `count` pixels from `first` on."""
     return range(max(first - RADIUS, 0), min(first + count + RADIUS, length))
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """Cells and how they become pixels; the first one is at row and column `first` of the grid."""
+    """The cells of a layer, and how they become pixels.
+
+    cells: [h,w]
+    down: the scale along the height
+    across: the scale along the width
+    first: the (row, column) of the first cell in the layer's grid
+    """
 
     cells: Tensor
     down: Scale
@@ -103,7 +132,7 @@ class _Layer:
     first: tuple[int, int] = (0, 0)
 
     def write(self, top: int, left: int, out: Tensor, beta: float = 0.0) -> None:
-        """Rows `top` and columns `left` and following of the enlarged grid, added to `beta` times `out`."""
+        """Writes the enlarged grid from row `top` and column `left` on into `out`, added to `beta` times its values."""
         down = weights(self.down, top, top + len(out), out.device)
         rows = self.cells[down.first - self.first[0] :][: down.shares.shape[1]]
         wide = torch.empty(len(rows), out.shape[1], device=out.device)
@@ -123,7 +152,7 @@ def _layer(grid: Grid, size: tuple[int, int], upsampling: Upsampling, blur: bool
 
 
 def _combine(layers: Sequence[_Layer], top: int, left: int, out: Tensor, combine: Literal["sum", "product"]) -> None:
-    """Writes rows `top` and columns `left` and following of the layers' sum or product."""
+    """Writes the layers' sum or product from row `top` and column `left` on into `out`."""
     layers[0].write(top, left, out)
     for layer in layers[1:]:
         if combine == "sum":

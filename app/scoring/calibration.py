@@ -12,14 +12,17 @@ from app.scoring.ranking import rank
 from app.scoring.steps import steps_of, totals_of
 
 LEAST = 1e-12
-"""A scale even where all pictures are alike; STFPM's map, a product, has values far below the distances."""
+"""The smallest threshold and range, so that normalisation never divides by 0, even if all pictures are alike.
+
+It is this small because the values of STFPM's map, a product, are far smaller than distances.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Raw thresholds and ranges of picture scores and map values.
+    """Raw thresholds and ranges: `image_*` of picture scores, `pixel_*` of map values.
 
-    Normalised values are clamp((raw - threshold) / (max - min) + 0.5, 0, 1): at the threshold they are 0.5.
+    A normalised value is clamp((raw - threshold) / (max - min) + 0.5, 0, 1), which is 0.5 at the threshold.
     """
 
     image_threshold: float
@@ -30,41 +33,45 @@ class Calibration:
     pixel_max: float
 
     def normalise_score(self, raw: float) -> float:
-        """A picture's score in [0, 1]."""
+        """The normalised score of a picture, in [0, 1]."""
         share = (raw - self.image_threshold) / (self.image_max - self.image_min) + 0.5
         return min(max(share, 0.0), 1.0)
 
     def normalise_map(self, raw: Tensor) -> Tensor:
-        """A map in [0, 1], as a new tensor of the same shape."""
+        """The normalised map, in [0, 1]: a new tensor of the same shape."""
         return raw.sub(self.pixel_threshold).div_(self.pixel_max - self.pixel_min).add_(0.5).clamp_(0, 1)
 
     def raw_value(self, normalised: float) -> float:
-        """The map's value that is `normalised`, in [0, 1], afterwards; infinite for 1, which nothing exceeds."""
+        """The raw map value that `normalised`, in [0, 1], stands for.
+
+        Infinite for 1, because no normalised value exceeds 1.
+        """
         if normalised >= 1:
             return inf
         return self.pixel_threshold + (normalised - 0.5) * (self.pixel_max - self.pixel_min)
 
 
 def calibration_at(image_threshold: float, pixel_threshold: float) -> Calibration:
-    """The calibration with these thresholds in which normalised values are 0 for a raw 0, and 1 for twice these."""
+    """The calibration with these thresholds that normalises a raw 0 to 0, and twice the threshold to 1."""
     image, pixel = (max(threshold, LEAST) for threshold in (image_threshold, pixel_threshold))
     return Calibration(image, 0.0, 2 * image, pixel, 0.0, 2 * pixel)
 
 
 def calibrate_on_normal(scores: Sequence[float], peaks: Sequence[float], false_positive_rate: float) -> Calibration:
-    """The calibration that normal pictures exceed at about `false_positive_rate`, in (0, 1), of the time.
+    """The calibration for a false-positive rate in (0, 1): about this share of normal pictures exceeds the thresholds.
 
-    `scores` are those of normal pictures that were not trained on, `peaks` the largest values of their maps.
+    `scores` are the scores of normal pictures that were not trained on, `peaks` the largest values of their maps.
     """
     return calibration_at(*(normal_threshold(values, false_positive_rate) for values in (scores, peaks)))
 
 
 def normal_threshold(values: Sequence[float], false_positive_rate: float) -> float:
-    """What one more value exceeds with about this probability, by the values of normal pictures.
+    """The threshold that the value of another normal picture exceeds with a probability of about `false_positive_rate`.
 
-    It is a conformal quantile (Vovk et al. 2005): the ceil((n + 1)(1 - rate))-th smallest of n values, which is right
-    for every law of the values. With too few pictures for that it is the prediction limit of a Gumbel law; one picture
-    says nothing of others, and gives its own value.
+    `values` are those of normal pictures. The threshold is a conformal quantile (Vovk et al. 2005): the
+    ceil((n + 1)(1 - rate))-th smallest of n values, which is valid for any distribution of the values. With too few
+    pictures for that, it is the prediction limit of a Gumbel distribution. A single picture does not show how much the
+    values vary; the threshold is its own value.
     """
     place = ceil((len(values) + 1) * (1 - false_positive_rate))
     if place <= len(values):
@@ -73,9 +80,11 @@ def normal_threshold(values: Sequence[float], false_positive_rate: float) -> flo
 
 
 def f1_threshold(scores: Sequence[float], anomalous: Sequence[bool]) -> float:
-    """The threshold with the best F1 of pictures over it, half way to the next lower score, for pictures are few.
+    """The threshold that gives the best F1, if pictures with scores above it count as anomalous.
 
-    Raises ValueError unless there are normal and anomalous pictures.
+    It lies half way between the lowest score that counts as anomalous and the next lower score, because pictures are
+    few; just below the former if there is no lower score. Raises ValueError unless there are normal and anomalous
+    pictures.
     """
     best = rank([steps_of(scores, anomalous)], totals_of(anomalous)).best_f1.threshold
     lower = max((score for score in scores if score < best), default=None)
@@ -83,7 +92,7 @@ def f1_threshold(scores: Sequence[float], anomalous: Sequence[bool]) -> float:
 
 
 def just_below(value: float) -> float:
-    """The next smaller float32, which `value` and what is larger exceed."""
+    """The float32 just below `value`: `value` and all larger values exceed it."""
     return float(np.nextafter(np.float32(value), np.float32(-np.inf)))
 
 
@@ -93,10 +102,13 @@ def calibrate_as_reference(
     pixel_threshold: float | None,
     pixel_range: tuple[float, float],
 ) -> Calibration:
-    """The calibration that anomalib 2 makes of the same scores: the score with the best F1, and the ranges of all.
+    """The calibration that anomalib 2 makes of the same scores.
 
-    Without anomalous pictures it is their largest score, without normal ones their smallest. The pixels' threshold is
-    found in the same way; None, without masks, makes it that of the scores.
+    The image threshold is the score with the best F1; the largest score if no picture is anomalous, and the smallest
+    score if all are. The image range is that of all scores.
+
+    `pixel_threshold` is the map value with the best F1 of pixels. If it is None, because there are no masks, the image
+    threshold is used. `pixel_range` is the (smallest, largest) value of all maps.
     """
     totals = totals_of(anomalous)
     if totals.normal and totals.anomalous:

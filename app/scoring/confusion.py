@@ -1,13 +1,17 @@
-"""What a threshold makes of labelled values."""
+"""Counts of labelled values above and below a threshold."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How many values exceed a threshold and should, exceed it and should not, and so on. Shares without a base are
-    None: precision where nothing exceeds it, recall without anomalous values, a rate of false alarms without normal
-    ones."""
+    """The confusion matrix of a threshold.
+
+    true_positives: the number of anomalous values that exceed the threshold
+    false_positives: the number of normal values that exceed the threshold
+    true_negatives: the number of normal values that do not exceed the threshold
+    false_negatives: the number of anomalous values that do not exceed the threshold
+    """
 
     true_positives: int
     false_positives: int
@@ -16,17 +20,17 @@ class Confusion:
 
     @property
     def precision(self) -> float | None:
-        """The share of what exceeds the threshold that is anomalous."""
+        """The share of the values above the threshold that is anomalous; None if no value exceeds the threshold."""
         return _share(self.true_positives, self.true_positives + self.false_positives)
 
     @property
     def recall(self) -> float | None:
-        """The share of what is anomalous that exceeds the threshold."""
+        """The share of the anomalous values that exceeds the threshold; None without anomalous values."""
         return _share(self.true_positives, self.true_positives + self.false_negatives)
 
     @property
     def false_positive_rate(self) -> float | None:
-        """The share of what is normal that exceeds the threshold."""
+        """The share of the normal values that exceeds the threshold; None without normal values."""
         return _share(self.false_positives, self.false_positives + self.true_negatives)
 
     @property

@@ -1,25 +1,29 @@
-"""Curves to draw: few enough points, while areas are computed on all of them."""
+"""Thins curves to few points for drawing. Areas under curves are computed before, from all points."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
-"""[n,2] in [0,1], in the order in which the curve passes them."""
+"""The points of a curve, in its order: [n,2] in [0,1]."""
 
 CELLS = 450
+"""Curves are thinned on a grid of this many cells along each axis."""
 
 
 def thin(points: Points) -> Points:
-    """At most 2 * CELLS + 2 of the points of a curve that rises along both axes, off it by at most 1 / CELLS.
+    """Thins a curve that rises along both axes to at most 2 * CELLS + 2 points; deviates from it by at most 1 / CELLS.
 
-    Of each cell of a grid the first point is kept, and the curve's last: thinning a thinned curve with more points at
-    its end gives what thinning all of them at once would, but for ends in between, which may go.
+    Keeps the first point in each cell of a grid, and the last point of the curve. A curve may be thinned in steps:
+    thinning a thinned curve with new points at its end gives the same result as thinning all points at once.
     """
     return points[_first_of_cells(points) | _last(points)]
 
 
 def thin_along(points: Points) -> Points:
-    """The same for a curve that rises along its first axis only: at most CELLS + 2 points."""
+    """Thins a curve that rises along its first axis only to at most CELLS + 2 points.
+
+    Keeps the first point in each of CELLS equal intervals of that axis, and the last point of the curve.
+    """
     return points[_first_of_cells(points[:, :1]) | _last(points)]
 
 

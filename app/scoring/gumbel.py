@@ -1,7 +1,7 @@
 """Prediction limits for maxima.
 
-A picture's score and its map's peak are the largest of many values, and the law of maxima is Gumbel's (Fisher & Tippett
-1928; Gumbel 1958), whatever the law of the values, if their tail falls off exponentially or faster.
+A picture's score and its map's peak are maxima of many values. Maxima follow a Gumbel distribution (Fisher & Tippett
+1928; Gumbel 1958) for any distribution of the values whose tail falls off exponentially or faster.
 """
 
 from collections.abc import Sequence
@@ -9,34 +9,38 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = 20_000
-BLOCK = 2**20
+DRAWS = 20_000  # simulated samples
+BLOCK = 2**20  # simulated values in memory at once
 BISECTIONS = 60
 
 
 def prediction_limit(values: Sequence[float], exceedance: float) -> float:
-    """What one more value of a Gumbel law exceeds with probability `exceedance`, by two or more values of it.
+    """The limit that one more value of a Gumbel distribution exceeds with probability `exceedance`.
 
-    It is mean + k * standard deviation, with the k at which that holds on average over all samples of this size: the
-    uncertainty of few values is part of it, k(2) = 10 and k(18) = 2.1 for 5 %.
+    `values` are two or more values of that distribution. The limit is mean + k * standard deviation; k is such that the
+    probability holds on average over all samples of this size. So k includes the uncertainty of small samples: for 5 %,
+    k(2) = 10 and k(18) = 2.1.
     """
     return float(np.mean(values) + limit_factor(len(values), exceedance) * np.std(values, ddof=1))
 
 
 def limit_factor(count: int, exceedance: float) -> float:
-    """That k, by simulation with a fixed seed: the mean chance to exceed the limit falls with k, which is bisected."""
+    """The factor k of `prediction_limit` for samples of `count` values, by simulation with a fixed seed.
+
+    The mean probability of exceeding the limit decreases with k, so that bisection finds k.
+    """
     means, deviations = _moments(count)
     low, high = 0.0, 1e6
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        with np.errstate(over="ignore"):  # far below the mode, where the chance is 1
+        with np.errstate(over="ignore"):  # far below the mode, where the probability is 1
             chance = -np.expm1(-np.exp(-(means + middle * deviations))).mean()
         low, high = (middle, high) if chance > exceedance else (low, middle)
     return high
 
 
 def _moments(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means and standard deviations of DRAWS samples of the standard Gumbel law."""
+    """Means and standard deviations, [DRAWS] each, of samples of `count` values of the standard Gumbel distribution."""
     generator = np.random.default_rng(0)
     rows = max(BLOCK // count, 1)
     blocks = [generator.gumbel(size=(min(rows, DRAWS - start), count)) for start in range(0, DRAWS, rows)]

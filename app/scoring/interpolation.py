@@ -1,7 +1,7 @@
-"""Enlarging cells to pixels, and blurring, along one edge, as a matrix of few columns.
+"""Upsampling of cells to pixels, and blurring, along one edge: a product with a small matrix.
 
-Both are linear, and do rows and columns apart: a map is A_y G A_x^T of the grid G of cells. A pixel sees only the cells
-near it, and so a block of pixels is the product of a small dense matrix and of the few cells that it shows.
+Both operations are linear and separable: the map of a grid G of cells is A_y G A_x^T. A pixel depends only on the cells
+near it. So a block of pixels is a product of small dense matrices and the few cells on which the block depends.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-SIGMA = 4.0  # anomalib's
-RADIUS = int(4 * SIGMA + 0.5)
+SIGMA = 4.0  # of the blur, in pixels; the value of anomalib
+RADIUS = int(4 * SIGMA + 0.5)  # of the blur, in pixels
 
 Upsampling = Literal["nearest", "bilinear", "aligned"]
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How `cells` along an edge are enlarged to `pixels`; a pixel measures `cells_per_pixel`: 1 / 8 for a stride of 8.
+    """How cells along an edge are enlarged to pixels.
 
-    `aligned` is bilinear with the centres of the first and last cells on the first and last pixels. A blur is Gaussian,
-    of what is reflected at the edges.
+    cells: the number of cells along the edge
+    pixels: the number of pixels along the edge
+    cells_per_pixel: the size of a pixel in cells, such as 1 / 8 for a stride of 8
+    upsampling: the interpolation; `aligned` is bilinear, with the centres of the first and last cells on the first and
+        last pixels
+    blur: whether the pixels are blurred by a Gaussian, with reflection at the edges
     """
 
     cells: int
@@ -35,16 +39,20 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The share of each of some neighbouring cells, from number `first` on, in each of some pixels: [pixels,cells]."""
+    """The weights with which neighbouring cells are summed up to pixels.
+
+    first: the number of the first of these cells
+    shares: the weight of each of these cells in each pixel, [pixels,cells]
+    """
 
     first: int
     shares: Tensor
 
 
-@lru_cache(maxsize=1024)  # those of a picture of 8192 x 8192 pixels and four grids; some 30 KiB each
+@lru_cache(maxsize=1024)  # enough for 8192 x 8192 pixels with four grids; about 30 KiB each
 def weights(scale: Scale, start: int, stop: int, device: torch.device) -> Weights:
-    """What pixels `start` to `stop` are made of; a row of shares adds up to 1. Float32, computed in float64."""
-    with torch.inference_mode(False):  # kept for training, too
+    """The weights of pixels `start` to `stop`, `stop` excluded: float32, computed in float64; rows sum to 1."""
+    with torch.inference_mode(False):  # cached tensors are also used with gradients
         before, after, share = _positions(_seen(scale, start, stop), scale)
         first, last = int(before.min()), int(after.max())
         shares = torch.zeros(len(before), last + 1 - first, dtype=torch.float64)
@@ -57,21 +65,24 @@ def weights(scale: Scale, start: int, stop: int, device: torch.device) -> Weight
 
 
 def cells_of(scale: Scale, pixels: range) -> range:
-    """The cells that these pixels are made of."""
+    """The cells on which these pixels depend, blur included."""
     before, after, _ = _positions(_seen(scale, pixels.start, pixels.stop), scale)
     return range(int(before.min()), int(after.max()) + 1)
 
 
 def _seen(scale: Scale, start: int, stop: int) -> Tensor:
-    """Float64: the pixels that are looked at to blur pixels `start` to `stop`, or these themselves."""
+    """The pixels that are interpolated, float64: those from `start` to `stop`, and those that their blur reads.
+
+    Pixels beyond the ends of the edge are reflected.
+    """
     margin = RADIUS if scale.blur else 0
     return reflected(torch.arange(start - margin, stop + margin), scale.pixels).double()
 
 
 def _positions(pixels: Tensor, scale: Scale) -> tuple[Tensor, Tensor, Tensor]:
-    """For each pixel the cell before it, the one after it, and the share of the latter.
+    """For each pixel: the cell before it, the cell after it, and the weight of the latter.
 
-    `torch.nn.functional.interpolate`'s conventions, with the true scale instead of the ratio of the sizes.
+    Follows the conventions of `torch.nn.functional.interpolate`, with the true scale instead of the ratio of the sizes.
     """
     last = scale.cells - 1
     if scale.upsampling == "nearest":
@@ -87,7 +98,7 @@ def _positions(pixels: Tensor, scale: Scale) -> tuple[Tensor, Tensor, Tensor]:
 
 @lru_cache(maxsize=4)
 def _window(pixels: int) -> Tensor:
-    """[pixels,pixels + 2 * RADIUS]: each row is the Gaussian around one pixel."""
+    """The blur as a matrix [pixels,pixels + 2 * RADIUS]: each row is the Gaussian around one pixel."""
     gaussian = [exp(-(x**2) / (2 * SIGMA**2)) for x in range(-RADIUS, RADIUS + 1)]
     band = torch.zeros(pixels, pixels + 2 * RADIUS, dtype=torch.float64)
     for offset, weight in enumerate(gaussian):
@@ -96,7 +107,7 @@ def _window(pixels: int) -> Tensor:
 
 
 def reflected(positions: Tensor, length: int) -> Tensor:
-    """Positions of any size folded back into [0, length), mirrored at the first and the last without repeating them."""
+    """Any positions, reflected into [0, length) at the first and the last position, which are not repeated."""
     period = max(2 * (length - 1), 1)
     folded = positions.remainder(period)
     return torch.minimum(folded, period - folded) if length > 1 else torch.zeros_like(positions)

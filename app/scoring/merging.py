@@ -1,10 +1,11 @@
-"""The steps of a ranking whose values lie in many sorted runs, in bounded memory.
+"""Merges many sorted runs of values into the steps of one ranking, in bounded memory.
 
-The anomalous values are walked from the highest down in ranges of values that hold at most `block` of them; the lower
-end of a range is found by bisection over the order of floats. Within a range they are sorted together, and the normal
-values in it are counted between them, at most `block` at a time. Memory thus holds at most `block` anomalous and as
-many normal values, which with what `rank` makes of them is about 250 bytes times `block`, whatever the number and
-lengths of the runs. A value that occurs more often than that is a range of its own, which is counted and not read.
+The anomalous values are processed from the highest down, in ranges that contain at most `block` of them. Bisection over
+the order of the floats finds the lower end of a range. The anomalous values of a range are sorted together; then the
+normal values between them are counted, at most `block` at a time. So memory holds at most `block` anomalous values and
+as many normal values. With the arrays that `rank` makes of them, that is about 250 bytes times `block`, whatever the
+number and the lengths of the runs. A value that occurs more than `block` times is a range of its own, whose values are
+counted by bisection and not read.
 """
 
 from bisect import bisect_left
@@ -20,7 +21,12 @@ from app.scoring.steps import Steps
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Sorted keys, one run a picture: of its normal values, of its anomalous ones, and the overlap of each of these."""
+    """Sorted keys, in one run for each picture.
+
+    normal: the keys of a picture's normal values
+    anomalous: the keys of a picture's anomalous values
+    overlap: for each of the anomalous values, 1 / (pixels of its region)
+    """
 
     normal: Sequence[Keys]
     anomalous: Sequence[Keys]
@@ -28,7 +34,7 @@ class Runs:
 
 
 def merge(runs: Runs, block: int) -> Iterator[Steps]:
-    """The steps of all runs together, from the highest, in blocks of at most `block` steps."""
+    """The steps of all runs together, the highest value first, in blocks of at most `block` steps."""
     above, upper = 0, END
     while count(runs.anomalous, 0, upper):
         lower = bisect_left(range(upper), True, key=lambda key: count(runs.anomalous, key, upper) <= block)
@@ -42,7 +48,7 @@ def merge(runs: Runs, block: int) -> Iterator[Steps]:
 
 
 def count(runs: Sequence[Keys], lower: int, upper: int) -> int:
-    """How many keys lie in [lower, upper)."""
+    """The number of keys in [lower, upper)."""
     return sum(place.stop - place.start for place in (_within(run, lower, upper) for run in runs))
 
 
@@ -52,7 +58,7 @@ def _within(run: Keys, lower: int, upper: int) -> slice:
 
 
 def _single(runs: Runs, key: int, above: int, block: int) -> Steps:
-    """The step of a key that occurs too often to be read at once."""
+    """The step of a key that occurs more than `block` times. Its overlaps are read `block` at a time."""
     overlap = 0.0
     for run, shares in zip(runs.anomalous, runs.overlap, strict=True):
         place = _within(run, key, key + 1)
@@ -70,20 +76,24 @@ def _merged(runs: Runs, lower: int, upper: int, above: int, block: int) -> Steps
     distinct, starts, found = np.unique(keys[order], return_index=True, return_counts=True)
     overlap = np.add.reduceat(shares[order], starts)
     between, tied = _counted(runs.normal, distinct, lower, upper, block)
-    over = above + np.cumsum(between[:0:-1])  # from the highest: normal values over each
+    over = above + np.cumsum(between[:0:-1])  # highest first: normal values above each
     return Steps(to_values(distinct)[::-1], found[::-1], tied[::-1], over, overlap[::-1])
 
 
 def _counted(
     normal: Sequence[Keys], distinct: Keys, lower: int, upper: int, block: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """[m+1]: normal keys up to the first of m distinct ones, then up to the next, ..., over the last; [m]: equal."""
+    """Counts the normal keys in [lower, upper) relative to the m distinct anomalous keys.
+
+    [m+1]: the normal keys up to and including the first distinct key, then from each distinct key up to and including
+    the next, then above the last. [m]: the normal keys equal to each distinct key.
+    """
     between, tied = np.zeros(len(distinct) + 1, np.int64), np.zeros(len(distinct), np.int64)
     for run in normal:
         place = _within(run, lower, upper)
         for start in range(place.start, place.stop, block):
             chunk = run[start : min(start + block, place.stop)]
-            position = distinct.searchsorted(chunk)  # of the smallest one that is not less
+            position = distinct.searchsorted(chunk)  # of the smallest distinct key that is not less
             between += np.bincount(position, minlength=len(between))
             position = position[distinct.take(position, mode="clip") == chunk]
             tied += np.bincount(position, minlength=len(tied))

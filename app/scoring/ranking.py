@@ -1,4 +1,4 @@
-"""Metrics over all thresholds: exact for the values they are given, in one pass over blocks of steps."""
+"""Exact metrics over all thresholds, computed in one pass over blocks of steps."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from app.scoring.curve import Points, thin, thin_along
 from app.scoring.steps import Steps, Totals
 
 AUPRO_LIMITS = (0.3, 0.05)
-"""False-positive rates up to which the overlap of regions is averaged: of MVTec AD and of MVTec AD 2."""
+"""The false-positive rates up to which the overlap of regions is averaged: those of MVTec AD and of MVTec AD 2."""
 
 
 @dataclass(frozen=True, slots=True)
 class BestF1:
-    """The largest F1 of any threshold. Values equal to `threshold` count as anomalous here.
+    """The largest F1 of all thresholds. Values equal to `threshold` count as anomalous here.
 
-    Of several thresholds with the same F1 it is the lowest, as in the reference library.
+    Of several thresholds with the same F1, `threshold` is the lowest, as in the reference library.
     """
 
     f1: float
@@ -28,12 +28,17 @@ class BestF1:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How well values tell anomalous from normal, whatever the threshold; all in [0, 1].
+    """Metrics that depend on no chosen threshold; all metrics are in [0, 1].
 
-    `average_precision` is the sum of precision times the rise of recall (no interpolation). `aupro` is the area under
-    the mean overlap of regions against the false-positive rate up to each of AUPRO_LIMITS, divided by it (Bergmann et
-    al. 2020); empty without regions. Curves are thinned, the numbers are not: `roc` holds false and true positive
-    rates, `precision_recall` recall and precision.
+    auroc: the area under the ROC curve
+    average_precision: the sum of precision times the rise of recall (no interpolation)
+    best_f1: the largest F1 of all thresholds
+    aupro: for each of AUPRO_LIMITS, the area under the mean overlap of regions against the false-positive rate up to
+        the limit, divided by the limit (Bergmann et al. 2020); empty without regions
+    roc: the curve of (false-positive rate, true-positive rate)
+    precision_recall: the curve of (recall, precision)
+
+    The curves are thinned; the metrics are computed from all points.
     """
 
     auroc: float
@@ -45,7 +50,7 @@ class Ranking:
 
 
 def rank(blocks: Iterable[Steps], totals: Totals) -> Ranking:
-    """The metrics of a ranking, whose blocks of steps come from the highest to the lowest; holds one at a time.
+    """The metrics of a ranking. `blocks` are its steps, the highest value first; one block is held at a time.
 
     Raises ValueError unless there are normal and anomalous values.
     """
@@ -79,9 +84,10 @@ def rank(blocks: Iterable[Steps], totals: Totals) -> Ranking:
 
 
 def _ordered_pairs(steps: Steps, normal: int) -> int:
-    """Twice the number of pairs of an anomalous value and a normal one below it, ties counting half: an exact integer.
+    """Twice the number of pairs of an anomalous value and a lower normal value, ties counting half: an exact integer.
 
-    In two halves of 31 bits, which 64 bits hold for up to 2^32 anomalous and 2^61 normal values.
+    Factors are split into halves of 31 bits, so that sums of up to 2^32 anomalous and 2^61 normal values fit into 64
+    bits.
     """
     doubled = 2 * (normal - steps.above - steps.tied) + steps.tied
     return (int(steps.found @ (doubled >> 31)) << 31) + int(steps.found @ (doubled & (2**31 - 1)))
@@ -105,14 +111,14 @@ def _better(
 
 
 def _corners(start: int | float, before: NDArray[np.number], after: NDArray[np.number]) -> NDArray[np.float64]:
-    """[2m+1]: where the curve came from, then for each step where it reaches it and where it leaves it."""
+    """One coordinate of a curve's corners, [2m+1]: its start, then its value before and after each step in turn."""
     corners = np.empty(2 * len(before) + 1)
     corners[0], corners[1::2], corners[2::2] = start, before, after
     return corners
 
 
 def _area(x: NDArray[np.float64], y: NDArray[np.float64], limit: float) -> float:
-    """The area under the line through the points, x rising, up to x = limit."""
+    """The area under the polyline through the points, whose x rises, from the first point up to x = limit."""
     inside = int(np.searchsorted(x, limit, "right"))  # points up to the limit
     area = float(np.trapezoid(y[:inside], x[:inside])) if inside else 0.0
     if not 0 < inside < len(x):

@@ -9,7 +9,13 @@ from scipy import ndimage
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Connected pixels (8 neighbours) over a threshold, in pixels of the map."""
+    """Connected pixels (8 neighbours) over a threshold. Positions and sizes are in pixels of the map.
+
+    top, left, height, width: the bounding box
+    area: the number of connected pixels
+    peak_value: the highest map value
+    peak: the (row, column) of the highest map value
+    """
 
     top: int
     left: int
@@ -17,14 +23,14 @@ class Region:
     width: int
     area: int
     peak_value: float
-    peak: tuple[int, int]  # row, column
+    peak: tuple[int, int]
 
 
 _NEIGHBOURS = np.ones((3, 3))
 
 
 def over_threshold(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> NDArray[np.bool_]:
-    """Where the regions are that `find_regions` finds, [H,W]."""
+    """The mask [H,W] of the regions that `find_regions` finds with the same arguments."""
     over: NDArray[np.bool_] = anomaly_map > threshold
     window = _window(over)
     if min_area > 1 and window is not None:
@@ -68,7 +74,10 @@ def find_regions(anomaly_map: NDArray[np.float32], threshold: float, min_area: i
 
 
 def _window(over: NDArray[np.bool_]) -> tuple[slice, slice] | None:
-    """The rows and columns with something set, for labels take four bytes a pixel; None without any."""
+    """The smallest window that contains all set pixels; None if no pixel is set.
+
+    Labelling only the window saves memory: labels take four bytes a pixel.
+    """
     rows, columns = np.flatnonzero(over.any(1)), np.flatnonzero(over.any(0))
     if not len(rows):
         return None

@@ -9,19 +9,19 @@ from app.errors import DeadlineExceeded, Overloaded
 
 T = TypeVar("T")
 Ask = Callable[[float | None], Awaitable[T]]
-"""Answers a picture within so many seconds (None: as long as it takes)."""
+"""Answers a picture within this number of seconds (None: no limit)."""
 
 IN_FLIGHT = 4
-"""The largest number of pictures of a batch in work: enough for a busy device, few enough for other clients."""
+"""The largest number of pictures of a batch in flight: enough for a busy device, few enough for other clients."""
 SHORTEST_WAIT_S = 0.05
 
 
 async def answers(pictures: Sequence[Ask[T]], limit_s: float | None) -> AsyncGenerator[T | Exception, None]:
-    """The results of the pictures in their order, each as soon as it and all earlier ones are done.
+    """The results of the pictures in their order, each as soon as it and all earlier results are ready.
 
-    An error of one stands in its place. A full queue is waited for. `limit_s` holds for all of them together: those
-    not answered by then have Overloaded in their place if there never was room, else DeadlineExceeded. Closing
-    the iterator gives up the work that is left.
+    The result of a picture that failed is its error. Pictures wait while the queue is full. `limit_s` is the time limit
+    of all pictures together. The result of a picture that is not answered in time is Overloaded if the queue is
+    expected to stay full until then, else DeadlineExceeded. Closing the iterator gives up the remaining work.
     """
     loop = asyncio.get_running_loop()
     end = None if limit_s is None else loop.time() + limit_s
@@ -54,5 +54,5 @@ async def _outcome(ask: Ask[T], end: float | None, limit_s: float | None) -> T |
             if left_s is not None and pause_s >= left_s:
                 return error
             await asyncio.sleep(pause_s)
-        except Exception as error:  # one picture's failure is no other's
+        except Exception as error:  # an error of one picture must not stop the others
             return error

@@ -57,7 +57,7 @@ class DecodedPixels:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
-                    line.leave(pixels)  # it was admitted in the moment in which it was cancelled
+                    line.leave(pixels)  # it was admitted just before it was cancelled
                 raise
         try:
             yield

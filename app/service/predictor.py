@@ -1,4 +1,4 @@
-"""A picture -> what a model says of it."""
+"""Predicts pictures: decodes them, has the device worker run them, and renders the predictions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -35,7 +35,7 @@ class Predicted:
 
     @property
     def region(self) -> Roi:
-        """The region that was computed: all of the picture, unless less was asked for."""
+        """The region that was computed: the region of interest, or the whole picture."""
         height, width = self.image.shape[-2:]
         return self.question.roi or Roi.whole((height, width))
 
@@ -46,7 +46,7 @@ class Timings:
 
     decode_s: reading the header and decoding
     queue_s: the time in which the picture waited
-    device_s: its share of the device time
+    device_s: the picture's share of the device time
     render_s: calibrating and rendering
     total_s: from the call to the answer
     """
@@ -60,10 +60,10 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """A prediction, what `render` made of it, and the timings."""
+    """A prediction, its rendered form, and the timings."""
 
     predicted: Predicted
-    rendered: T
+    rendered: T  # the result of `render`
     timings: Timings
 
 
@@ -116,13 +116,13 @@ class Predictor:
         timeout_s: float | None = None,
         question: Question = USUAL,
     ) -> Answer[T]:
-        """The prediction for a picture, and what `render`, called in one of the threads, makes of it.
+        """The prediction for a picture, and the result of `render`, which is called in one of the threads.
 
-        With a region of interest, only its tiles wait and are computed. An upload is read for its header, and again
-        when its turn to be decoded has come; it is not kept in memory in between. Raises InvalidImage, InvalidRegion,
-        LimitExceeded, Overloaded, EngineStopped or InsufficientMemory, and DeadlineExceeded after `timeout_s` (by
-        default the predictor's own). If that is over or the awaiting task is cancelled, the work is dropped: at once,
-        or with the batch or step that is running.
+        With a region of interest, only its tiles are queued and computed. An upload is read for its header, and again
+        when it is decoded; it is not kept in memory in between. Raises InvalidImage, InvalidRegion, LimitExceeded,
+        Overloaded, EngineStopped or InsufficientMemory, and DeadlineExceeded after `timeout_s` (None: the predictor's
+        own limit). After that limit, or if the awaiting task is cancelled, the work is dropped: at once, or after the
+        batch or step that is running.
         """
         return await self._within(timeout_s, self._answer(artifact, source, render, question))
 
@@ -135,10 +135,10 @@ class Predictor:
         timeout_s: float | None = None,
         question: Question = USUAL,
     ) -> list[T]:
-        """What `render` makes of each picture; see `predict`.
+        """The result of `render` for each picture; see `predict`.
 
-        Reads all headers first; `fit` may raise because of the pictures' sizes before any is decoded. The first error
-        ends the request.
+        Reads all headers first. `fit` gets the sizes of all pictures before any picture is decoded, and may raise. The
+        first error ends the request.
         """
         return await self._within(timeout_s, self._answers(artifact, sources, fit, render, question))
 
@@ -176,7 +176,7 @@ class Predictor:
                 raise named(error, number, len(sources)) from error
         fit(sizes)
 
-        async def rendered(source: Source) -> T:  # drops the picture and its map, of which there may be many
+        async def rendered(source: Source) -> T:  # keeps no picture and no map, because there may be many pictures
             return (await self._answer(artifact, source, render, question)).rendered
 
         return await all_answers([partial(rendered, source) for source in sources])

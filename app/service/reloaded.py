@@ -10,7 +10,7 @@ from app.service.version_table import ServedModel, VersionTable
 class ReloadedModel:
     """The versions of a model before and after a scan.
 
-    newest: the version that is served unless one is asked for; None: none
+    newest: the version that is served if a request names none; None: no version is served
     ready: the versions that are served now
     added, removed: the versions that the scan added to, or removed from, those that are served
     replaced: the versions whose content has changed

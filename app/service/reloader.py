@@ -26,7 +26,7 @@ class Reloader:
     def __init__(self, catalogue: ModelCatalogue, *, interval_s: float, processors: int) -> None:
         self._catalogue, self._interval_s, self._processors = catalogue, interval_s, processors
         self._asked: dict[str | None, Reload] = {}
-        self._wake = Condition()  # for what is asked, and the end
+        self._wake = Condition()  # notified by `reload` and `stop`
         self._stopped = False
         self._thread = Thread(target=self._run, name="tessera-loader")
 
@@ -84,7 +84,7 @@ class Reloader:
             self._catalogue.refresh()
         except TesseraError:
             pass  # the catalogue has logged it
-        except Exception:  # the thread must survive it: the next scan may succeed
+        except Exception:  # the thread must survive any error: the next scan may succeed
             _log.exception("the scan of the model repository failed")
 
     def _answer(self, name: str | None, future: Reload) -> None:
@@ -101,7 +101,7 @@ class Reloader:
             return self._catalogue.refresh(again=True)
         meant = self._catalogue.default_name if name == DEFAULT else name
         reloaded = [each for each in self._catalogue.refresh(meant, again=True) if meant in (None, each.name)]
-        if meant is None:  # a new model may be what `default` means now
+        if meant is None:  # now `default` may mean a new model
             meant = self._catalogue.model(name).name
             reloaded = [each for each in reloaded if each.name == meant]
         if not reloaded:

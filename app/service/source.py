@@ -1,4 +1,4 @@
-"""A picture as it was sent: a file, or its pixels as numbers."""
+"""A picture as received: a file, or its pixels as numbers."""
 
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -31,12 +31,12 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A picture's file that was uploaded. It lies in memory or on a disk until it is read, in one thread at a time."""
+    """An uploaded picture file, in memory or on disk. Only one thread at a time may read it."""
 
     file: BinaryIO
 
     def read(self) -> bytes:
-        """All of it, anew each time."""
+        """The whole file, read from its beginning at each call."""
         self.file.seek(0)
         return self.file.read()
 
@@ -45,9 +45,9 @@ Source = bytes | Upload | Pixels
 
 
 def read_size(source: Source, *, max_pixels: int) -> Size:
-    """Height and width of the upright picture, for which no memory is needed.
+    """Height and width of the upright picture, without decoding it.
 
-    Raises InvalidImage if it has none, what `read_header` raises, or TooManyPixels.
+    Raises InvalidImage for an empty picture, TooManyPixels, and the errors of `read_header`.
     """
     if isinstance(source, Pixels):
         _, height, width = source.values.shape
@@ -63,11 +63,11 @@ def read_size(source: Source, *, max_pixels: int) -> Size:
 
 
 def read_pixels(source: Source, *, max_pixels: int, pinned: bool = False) -> Tensor:
-    """[C,H,W] contiguous uint8 or uint16, see `decode`; floats are rounded to 16 bits, as those of a TIFF are.
+    """[C,H,W] contiguous uint8 or uint16, see `decode`; floats are rounded to 16 bits, like the floats of a TIFF.
 
-    `pinned` puts the pixels of a file into memory that a GPU copies by itself.
+    With `pinned`, the pixels of a file are in pinned memory, from which a GPU copies asynchronously.
 
-    Raises what `decode` raises, and InvalidImage for floats that are not in [0, `white`].
+    Raises the errors of `decode`, and InvalidImage for floats that are not in [0, `white`].
     """
     if not isinstance(source, Pixels):
         return decode(_data(source), max_pixels=max_pixels, pinned=pinned)
@@ -86,7 +86,7 @@ def _integers(pixels: Pixels) -> npt.NDArray[np.uint8 | np.uint16]:
     if values.dtype != np.float32:
         return np.array(values, order="C")
     rounded = np.empty(values.shape, np.uint16)
-    for channel, out in zip(values, rounded, strict=True):  # a channel at a time: float32 is twice the picture
+    for channel, out in zip(values, rounded, strict=True):  # one channel at a time: float32 takes twice the memory
         _check_range(channel, pixels.white)
         scaled = channel * np.float32(_WHITE_16 / pixels.white)
         np.rint(scaled, out=scaled)

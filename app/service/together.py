@@ -17,7 +17,7 @@ FAULTS = (InvalidImage, InvalidRegion, LimitExceeded)
 async def all_answers(asks: Sequence[Ask[T]]) -> list[T]:
     """The results of all pictures in their order. The first error cancels the remaining work and is raised.
 
-    A queue that is full because of the request's own pictures is waited for; one that is full without them is not.
+    If the queue is full, a picture waits while other pictures of the request are in flight; else raises Overloaded.
     """
     answers: dict[int, T] = {}
     waiting, running = deque(range(len(asks))), dict[asyncio.Future[T], int]()
@@ -32,7 +32,7 @@ async def all_answers(asks: Sequence[Ask[T]]) -> list[T]:
                 number = running.pop(task)
                 if isinstance(task.exception(), Overloaded) and running:
                     waiting.appendleft(number)
-                    limit = len(running)  # it is tried again once one of these has ended
+                    limit = len(running)  # the picture is tried again when one of these has ended
                 else:
                     answers[number] = task.result()
     finally:

@@ -1,4 +1,4 @@
-"""Pictures made by formulas, to learn from where there are no photographs."""
+"""Synthetic pictures, for training without photographs."""
 
 from app.synthesis.pictures import draw
 

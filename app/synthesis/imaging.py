@@ -1,4 +1,4 @@
-"""What a camera makes of a scene: uneven light, defocus, noise, and steps of 1/255."""
+"""Simulates a camera: uneven light, defocus, noise, and steps of 1/255."""
 
 import torch
 from torch import Generator, Tensor
@@ -6,11 +6,11 @@ from torch.nn import functional as F
 
 from app.synthesis.fields import log_uniform, uniform
 
-BLUR_REACH = 4
+BLUR_REACH = 4  # pixels on each side of the centre
 
 
 def photographed(pictures: Tensor, generator: Generator) -> Tensor:
-    """Pictures [n,3,s,s], 1.0 = white -> what a sensor reads of them, in [0, 1]."""
+    """Pictures [n,3,s,s], where 1.0 is white -> the values of a sensor, in [0, 1]."""
     n, _, size, _ = pictures.shape
     steps = torch.linspace(-1.0, 1.0, size)
     slope = 0.1 * torch.randn(n, 2, 1, 1, generator=generator)
@@ -23,7 +23,7 @@ def photographed(pictures: Tensor, generator: Generator) -> Tensor:
 
 
 def _defocused(pictures: Tensor, generator: Generator) -> Tensor:
-    """A third of the pictures is blurred, by a Gaussian of up to 2 pixels."""
+    """Blurs about a third of the pictures by a Gaussian with a sigma of 0.5 to 2 pixels."""
     n, channels, size, _ = pictures.shape
     sigma = torch.where(torch.rand(n, generator=generator) < 0.33, log_uniform(n, 0.5, 2.0, generator), 0.05)
     reach = torch.arange(-BLUR_REACH, BLUR_REACH + 1, dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Marks on pictures: scratches, dents, stains, print and foreign patches, as surfaces have them."""
+"""Draws marks, as surfaces have them, on pictures [n,3,s,s]: scratches, dents, stains, foreign patches and print."""
 
 import torch
 from torch import Generator, Tensor
@@ -6,16 +6,16 @@ from torch import Generator, Tensor
 from app.synthesis.fields import band_noise, log_uniform, pixels, signs, uniform, wide
 
 PATH_POINTS = 9
-STROKES = 4  # of a piece of print
+STROKES = 4  # in a printed mark
 
 
 def scratch(pictures: Tensor, generator: Generator) -> Tensor:
-    """A thin curve, its profile dark, bright or both, on each of the pictures [n,3,s,s]."""
+    """Adds a thin curve. Its profile is dark, bright or both."""
     return pictures + _height(pictures, generator) * _curve(pictures, generator, 0.6, 3.0)[:, None]
 
 
 def dent(pictures: Tensor, generator: Generator) -> Tensor:
-    """A small ragged ellipse with or without a bright edge."""
+    """Adds a small ragged ellipse, with an edge that is brighter on one side and darker on the other."""
     n, _, size, _ = pictures.shape
     y, x = _around(n, size, generator)
     radius, stretch = wide(log_uniform(n, 1.5, 16.0, generator)), wide(log_uniform(n, 0.6, 1.6, generator))
@@ -28,7 +28,7 @@ def dent(pictures: Tensor, generator: Generator) -> Tensor:
 
 
 def stain(pictures: Tensor, generator: Generator) -> Tensor:
-    """An irregular patch that is discoloured."""
+    """Discolours an irregular patch."""
     n, _, size, _ = pictures.shape
     colour = torch.randn(n, 3, generator=generator) * 0.7 + torch.randn(n, 1, generator=generator)
     colour = colour / colour.norm(dim=1, keepdim=True).clamp_min(1e-3)
@@ -37,13 +37,13 @@ def stain(pictures: Tensor, generator: Generator) -> Tensor:
 
 
 def foreign(pictures: Tensor, generator: Generator) -> Tensor:
-    """An irregular patch of the next picture."""
+    """Replaces an irregular patch with the same patch of another picture of the batch."""
     n, _, size, _ = pictures.shape
     return pictures + _patch(n, size, generator)[:, None] * (pictures.roll(1, dims=0) - pictures)
 
 
 def printed(pictures: Tensor, generator: Generator) -> Tensor:
-    """A few strokes of one width and colour, like signs that were printed or engraved."""
+    """Adds a few strokes of one colour, like printed or engraved characters."""
     n = len(pictures)
     ink = torch.stack([_curve(pictures, generator, 1.0, 1.0 + 3.0 * number, bent=0.3) for number in range(STROKES)])
     opacity = wide(uniform(n, 0.3, 1.0, generator)) * ink.abs().amax(0)
@@ -55,13 +55,16 @@ MARKS = (scratch, dent, stain, foreign, printed)
 
 
 def _height(pictures: Tensor, generator: Generator) -> Tensor:
-    """How far a mark stands out: a multiple of the picture's contrast, [n,1,1,1]."""
+    """The amplitude of a mark, a random multiple of the picture's contrast: [n,1,1,1]."""
     contrast = pictures.mean(1).flatten(1).std(1) + 0.012
     return (contrast * log_uniform(len(pictures), 0.7, 8.0, generator))[:, None, None, None]
 
 
 def _curve(pictures: Tensor, generator: Generator, least: float, most: float, bent: float = 0.1) -> Tensor:
-    """A curve between three points, between `least` and `most` pixels wide: [n,s,s] in about [-1, 1]."""
+    """A random quadratic Bezier curve for each picture: [n,s,s] in about [-1, 1].
+
+    The profile is a Gaussian with a sigma between `least` and `most` pixels. The curvature grows with `bent`.
+    """
     n, _, size, _ = pictures.shape
     ends = torch.rand(n, 3, 2, generator=generator) * size
     ends[:, 2] = ends[:, 0] + (ends[:, 2] - ends[:, 0]) * uniform(n, 0.1, 1.0, generator)[:, None]
@@ -76,7 +79,7 @@ def _curve(pictures: Tensor, generator: Generator, least: float, most: float, be
 
 
 def _distance_to_path(grid: Tensor, path: Tensor) -> Tensor:
-    """From each of [g,2] to the nearest of the segments between the points of n paths [n,P,2]: [n,g]."""
+    """The distances from the points `grid` [g,2] to n paths of straight segments between points [n,P,2]: [n,g]."""
     nearest = torch.full((len(path), len(grid)), torch.inf)
     for start, end in zip(path[:, :-1].unbind(1), path[:, 1:].unbind(1), strict=True):
         along = (end - start)[:, None]  # [n,1,2]
@@ -87,13 +90,13 @@ def _distance_to_path(grid: Tensor, path: Tensor) -> Tensor:
 
 
 def _around(n: int, size: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Coordinates from points anywhere in the pictures."""
+    """The coordinates (y, x) relative to a random point in each of n pictures: [n,s,1] and [n,1,s]."""
     y, x = pixels(size)
     return y - wide(uniform(n, 0.0, size, generator)), x - wide(uniform(n, 0.0, size, generator))
 
 
 def _patch(n: int, size: int, generator: Generator) -> Tensor:
-    """The opacity of an irregular patch with an edge of some softness: [n,s,s] in [0, 1]."""
+    """The opacity of an irregular patch with a sharp or soft edge: [n,s,s] in [0, 1]."""
     y, x = _around(n, size, generator)
     radius = log_uniform(n, 0.06 * size, 0.45 * size, generator)
     rough = band_noise(size, radius * 1.5, torch.full((n,), 0.6), generator)

@@ -1,8 +1,8 @@
-"""Families of pictures in colour, [n,3,s,s] around 0.5: what teaches edges, shapes, occlusion and colour.
+"""Families of colour pictures, [n,3,s,s] around 0.5, from which a network learns edges, shapes, occlusion and colour.
 
-After published models of pictures that are not photographs: dead leaves, spectra and wavelet statistics (Baradad et
-al. 2021, arXiv:2106.05963), random programs of coordinates (Baradad et al. 2022, arXiv:2211.16412), and fractals
-(Kataoka et al. 2020, arXiv:2101.08515).
+The families follow published models of synthetic pictures: dead leaves, spectra and wavelet statistics (Baradad et al.
+2021, arXiv:2106.05963), random programs of coordinates (Baradad et al. 2022, arXiv:2211.16412), and fractals (Kataoka
+et al. 2020, arXiv:2101.08515).
 """
 
 import torch
@@ -22,20 +22,23 @@ from app.synthesis.fields import (
 )
 from app.synthesis.textures import FAMILIES, Family
 
-LEAVES = 60
+LEAVES = 60  # shapes in a picture
 FRACTAL_POINTS, FRACTAL_STEPS = 4096, 24
 WAVELET_LEVELS = 5
 
 
 def textured(n: int, size: int, generator: Generator) -> Tensor:
-    """One or two textures, each in a colour of its own."""
+    """One or two textures, each in its own colour."""
     first, second = (_texture(n, size, generator) for _ in range(2))
     both = uniform(n, -1.0, 1.0, generator).clamp_min(0.0)
     return _coloured(first, generator) + both[:, None, None, None] * (_coloured(second, generator) - 0.5)
 
 
 def leaves(n: int, size: int, generator: Generator) -> Tensor:
-    """Discs, ellipses and bars of many sizes that hide each other, with colours, shades and textures of their own."""
+    """Dead leaves (Lee, Mumford and Huang 2001, doi:10.1023/A:1011109015675): shapes that occlude each other.
+
+    The shapes are discs, ellipses and bars of many sizes, with their own colours and shades, and one of three textures.
+    """
     y, x = pixels(size)
     picture = _coloured(_texture(n, size, generator), generator)
     texture = torch.stack([_texture(n, size, generator) for _ in range(3)])
@@ -57,7 +60,7 @@ def leaves(n: int, size: int, generator: Generator) -> Tensor:
 
 
 def spectral(n: int, size: int, generator: Generator) -> Tensor:
-    """Clouds of correlated colours, along one direction more than along the other."""
+    """Clouds of correlated colours, elongated in one direction."""
     y, x = frequencies(size)
     along, across = turned(y, x, uniform(n, 0.0, torch.pi, generator))
     stretch = wide(log_uniform(n, 1.0, 3.0, generator))
@@ -72,7 +75,7 @@ def spectral(n: int, size: int, generator: Generator) -> Tensor:
 
 
 def wavelets(n: int, size: int, generator: Generator) -> Tensor:
-    """Sparse wavelet coefficients of natural statistics: few large ones, in the same places on neighbouring scales."""
+    """Sparse wavelet coefficients with natural statistics: few are large, at the same places in adjacent scales."""
     sparse = wide(uniform(n, 0.8, 2.2, generator))[:, None]
     coarsest = -(-size // 2**WAVELET_LEVELS)
     picture = torch.zeros(n, 3, coarsest, coarsest)
@@ -94,7 +97,7 @@ def wavelets(n: int, size: int, generator: Generator) -> Tensor:
 
 
 def programs(n: int, size: int, generator: Generator) -> Tensor:
-    """Small random programs of the coordinates: sums, products, sines, steps and warps, read out as three channels."""
+    """Small random programs of the coordinates (sums, products, sines, steps and warps), mixed into three channels."""
     y, x = (grid.expand(size, size) / size - 0.5 for grid in pixels(size))
     y, x = y.expand(n, size, size), x.expand(n, size, size)
     noise = clouds(n, size, (1.2, 2.2), generator)
@@ -112,7 +115,7 @@ def programs(n: int, size: int, generator: Generator) -> Tensor:
 
 
 def fractals(n: int, size: int, generator: Generator) -> Tensor:
-    """Attractors of random affine maps, by the chaos game of many points at once, on a plain or textured ground."""
+    """Attractors of random affine maps, on a plain or textured background: a chaos game of many points at once."""
     maps = 4
     angle = torch.rand(n, maps, 2, generator=generator) * 2 * torch.pi
     scale = uniform(n * maps * 2, 0.25, 0.8, generator).view(n, maps, 2) * signs(n * maps * 2, generator).view(
@@ -147,7 +150,7 @@ def _texture(n: int, size: int, generator: Generator) -> Tensor:
 
 
 def _coloured(values: Tensor, generator: Generator) -> Tensor:
-    """Fields [n,s,s] as pictures [n,3,s,s]: a mean colour, a contrast, and a colour of the contrast each."""
+    """Fields [n,s,s] -> pictures [n,3,s,s], each with a random mean colour, contrast, and colour of the contrast."""
     n = len(values)
     saturation = uniform(n, -0.15, 0.15, generator).clamp_min(0.0)[:, None]  # half of the pictures are grey
     mean = uniform(n, 0.12, 0.88, generator)[:, None] + saturation * torch.randn(n, 3, generator=generator)

@@ -1,7 +1,7 @@
 """Families of textures: functions from (number, size, generator) to fields [n,s,s] of mean 0 and variance 1.
 
-Most are noise filtered in the Fourier domain, or functions of turned and warped coordinates, so that a batch costs
-milliseconds. Dead leaves: Lee, Mumford and Huang 2001, doi:10.1023/A:1011109015675.
+Most are noise filtered in the Fourier domain, or functions of rotated and warped coordinates, so that a batch costs
+milliseconds.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ Family = Callable[[int, int, Generator], Tensor]
 
 
 def spectrum(n: int, size: int, generator: Generator) -> Tensor:
-    """Noise with a power-law spectrum: white at one end, clouds at the other."""
+    """Noise with a power-law spectrum, from white noise to clouds."""
     return clouds(n, size, (0.0, 2.5), generator)
 
 
@@ -38,28 +38,28 @@ def speckle(n: int, size: int, generator: Generator) -> Tensor:
 
 
 def blobs(n: int, size: int, generator: Generator) -> Tensor:
-    """Patches of two grey levels with edges of some softness."""
+    """Patches of two grey levels, with sharp or soft edges."""
     sharpness, level = log_uniform(n, 1.0, 8.0, generator), uniform(n, -0.8, 0.8, generator)
     noise = _band(size, log_uniform(n, 5.0, 48.0, generator), generator)
     return standardised(torch.tanh(wide(sharpness) * (noise - wide(level))))
 
 
 def veins(n: int, size: int, generator: Generator) -> Tensor:
-    """Winding lines: where noise passes through zero."""
+    """Winding lines, where noise crosses zero."""
     noise = _band(size, log_uniform(n, 8.0, 60.0, generator), generator)
     lines = torch.exp(-wide(log_uniform(n, 2.0, 40.0, generator)) * noise**2)
     return standardised(wide(signs(n, generator)) * lines)
 
 
 def grit(n: int, size: int, generator: Generator) -> Tensor:
-    """Sparse grains, as of cast metal: the exponential of fine noise."""
+    """Sparse grains, as on cast metal: the exponential of fine noise."""
     noise = _band(size, log_uniform(n, 2.5, 8.0, generator), generator)
     grains = torch.exp(wide(uniform(n, 1.0, 2.5, generator)) * noise).clamp_max(30.0)
     return standardised(wide(signs(n, generator)) * grains)
 
 
 def brushed(n: int, size: int, generator: Generator) -> Tensor:
-    """Long fine grain in one direction, at two widths."""
+    """Long thin lines in one direction, of two widths."""
     width, stretch = log_uniform(n, 0.6, 3.0, generator), log_uniform(n, 6.0, 80.0, generator)
     along, across = turned(*frequencies(size), uniform(n, 0.0, torch.pi, generator))
     gain = torch.exp(-4.0 * ((across * wide(width)) ** 2 + (along * wide(width * stretch)) ** 2))
@@ -82,7 +82,7 @@ def weave(n: int, size: int, generator: Generator) -> Tensor:
 
 
 def dots(n: int, size: int, generator: Generator) -> Tensor:
-    """A lattice of dots, regular or disturbed."""
+    """A lattice of dots, regular or distorted."""
     along, across = _phases(n, size, log_uniform(n, 5.0, 40.0, generator), generator)
     level = wide(uniform(n, 0.2, 1.4, generator))
     spots = torch.sigmoid(wide(log_uniform(n, 2.0, 10.0, generator)) * (along.cos() + across.cos() - level))
@@ -90,7 +90,7 @@ def dots(n: int, size: int, generator: Generator) -> Tensor:
 
 
 def wood(n: int, size: int, generator: Generator) -> Tensor:
-    """Rings around a distant axis, cut lengthwise, with pores along them."""
+    """Growth rings around a distant axis, cut lengthwise, with pores in a random direction."""
     along, across = turned(*pixels(size), uniform(n, 0.0, TAU, generator))
     warp = band_noise(size, log_uniform(n, 40.0, 160.0, generator), torch.full((n,), 0.6), generator)
     away = across + wide(uniform(n, 0.02, 0.2, generator)) * along + wide(log_uniform(n, 2.0, 20.0, generator)) * warp
@@ -100,7 +100,7 @@ def wood(n: int, size: int, generator: Generator) -> Tensor:
 
 
 def cells(n: int, size: int, generator: Generator) -> Tensor:
-    """Grains with boundaries: Worley noise, the second nearest point's distance less the nearest one's."""
+    """Grains with boundaries: Worley noise, the distance to the second nearest point minus that to the nearest."""
     points, coarse = 40, size // 2
     at = torch.rand(n, points, 2, generator=generator)
     y, x = pixels(coarse)
@@ -115,7 +115,7 @@ def cells(n: int, size: int, generator: Generator) -> Tensor:
 
 
 def fibres(n: int, size: int, generator: Generator) -> Tensor:
-    """Straight hairs in every direction, or around one."""
+    """Straight fibres in every direction, or near one direction."""
     angle, spread = uniform(n, 0.0, torch.pi, generator), uniform(n, 0.05, 1.5, generator)
     width = wide(log_uniform(n, 0.7, 3.0, generator))
     y, x = pixels(size)
@@ -138,7 +138,10 @@ def _band(size: int, scale: Tensor, generator: Generator) -> Tensor:
 
 
 def _phases(n: int, size: int, scale: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Phases along and across a direction, 2 pi every `scale` pixels, bent by smooth noise in half of the textures."""
+    """Phases along and across a random direction, which grow by 2 pi every `scale` pixels: two [n,s,s].
+
+    Smooth noise bends the phases of half of the textures.
+    """
     along, across = turned(*pixels(size), uniform(n, 0.0, torch.pi, generator))
     strength = uniform(n, -1.5, 1.5, generator).clamp_min(0.0)
     bend = wide(strength) * band_noise(size, torch.full((n,), 0.7 * size), torch.full((n,), 0.5), generator)

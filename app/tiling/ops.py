@@ -1,4 +1,4 @@
-"""Cutting pictures into tiles and stitching what became of them: one copy each way, any dtype and device."""
+"""Cuts pictures into tiles, and stitches tiles or their features: one copy each way, any dtype and device."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,8 +16,8 @@ from app.tiling.plan import Axis, TilePlan
 def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, out: Tensor | None = None) -> Tensor:
     """The tiles of pictures: [N,C,H,W] or [C,H,W] -> [N * tiles,C,h,w], ordered by picture, row, column.
 
-    `indices` takes some tiles of each picture only. `out` receives the tiles, in its own dtype and on its own device;
-    it may have more channels than pictures with one have. Whatever lies outside the picture is 0.
+    `indices` selects tiles of each picture; None: all. `out` receives the tiles, in its own dtype and on its device.
+    Pictures with one channel may be copied to an `out` with more channels. Pixels outside the picture are 0.
     Raises InvalidTiling if the pictures are not of the plan's size.
     """
     batch = images if images.dim() == 4 else images.unsqueeze(0)
@@ -40,7 +40,7 @@ def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, o
 
 
 def zero_padding(tiles: Tensor, plan: TilePlan, indices: Sequence[int]) -> Tensor:
-    """Sets what lies outside the picture to 0, in place, in the tiles [n,C,h,w] with these indices."""
+    """Sets the pixels outside the picture to 0, in place, in the tiles [n,C,h,w] with these indices."""
     for index, each in zip(indices, tiles, strict=True):
         row, column = divmod(index, plan.columns)
         (top, bottom), (left, right) = plan.y.window(row), plan.x.window(column)
@@ -53,11 +53,12 @@ def zero_padding(tiles: Tensor, plan: TilePlan, indices: Sequence[int]) -> Tenso
 
 
 def untile(tiles: Tensor, plan: TilePlan) -> Tensor:
-    """The pictures, or feature maps, that all tiles make up: [N * tiles,C,h,w] -> [N,C,H,W]; undoes `tile`.
+    """Stitches all tiles of pictures, or their features: [N * tiles,C,h,w] -> [N,C,H,W]; undoes `tile`.
 
-    Tiles may be smaller than the plan's by the stride of a feature grid. The result then has the cells that show the
-    picture; cells wholly in the padding are left out, and stretched pictures keep the cells of the canvas. Overlaps are
-    averaged. Raises InvalidTiling for a number or size of tiles that does not fit.
+    Features are smaller than the plan's tiles by the stride of the feature grid. Their result has the cells that show
+    the picture: cells that lie wholly in the padding are left out, and stretched pictures keep the cells of the canvas.
+    Overlapping tiles are averaged with the plan's weights. Raises InvalidTiling if the number or the size of the tiles
+    does not fit the plan.
     """
     if len(tiles) % plan.count:
         raise InvalidTiling(f"{len(tiles)} tiles do not make up pictures of {plan.count} tiles")
@@ -74,7 +75,10 @@ def untile(tiles: Tensor, plan: TilePlan) -> Tensor:
 
 
 def place(tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int, top: int = 0) -> None:
-    """Adds the tile `index` of each picture, [N,C,h,w], to `canvas`, [N,C,H,W], whose first row is the plan's `top`."""
+    """Adds tile `index` of each picture, [N,C,h,w], with its weights to `canvas`, [N,C,H,W].
+
+    `top` is the row of the stitched picture at which the canvas begins, in cells. Disjoint tiles are copied.
+    """
     source, target, weights = _shown(tiles, index, canvas, plan, stride, top)
     if weights is None:
         target.copy_(source)
@@ -85,7 +89,7 @@ def place(tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int
 def _shown(
     tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int, top: int = 0
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The part of a tile that a canvas shows, its place there, and the share that it has; None for all of it."""
+    """The part of a tile that the canvas shows, the part of the canvas that it covers, and its weights; None: all 1."""
     row, column = divmod(index, plan.columns)
     wy, wx = (
         _weights(plan.y, stride, canvas.dtype, canvas.device)[row],
@@ -101,11 +105,11 @@ def _shown(
 
 
 class _Untile(torch.autograd.Function):
-    """`untile` of feature maps with its adjoint: autograd's own would copy the whole canvas for each tile."""
+    """`untile` of feature maps with its own backward pass: autograd would copy the whole canvas for each tile."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, tiles: Tensor, plan: TilePlan) -> Tensor:
-        ctx.plan, ctx.shape = plan, tiles.shape  # type: ignore[attr-defined]  # torch keeps what a context is given
+        ctx.plan, ctx.shape = plan, tiles.shape  # type: ignore[attr-defined]  # torch stores any attribute of a context
         return untile(tiles, plan)
 
     @staticmethod
@@ -120,19 +124,19 @@ class _Untile(torch.autograd.Function):
 
 
 def untile_features(tiles: Tensor, plan: TilePlan) -> Tensor:
-    """`untile`, differentiable, of feature maps: [N * tiles,C,h,w] -> [N,C,H,W] floating point, on a grid of cells."""
+    """Differentiable `untile` of floating-point feature maps on a grid of cells: [N * tiles,C,h,w] -> [N,C,H,W]."""
     stitched: Tensor = _Untile.apply(tiles, plan) if plan.tiled else tiles  # type: ignore[no-untyped-call]  # torch's
     return stitched
 
 
 @lru_cache(maxsize=256)
 def _weights(axis: Axis, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # kept for training, too
+    with torch.inference_mode(False):  # cached tensors are also used with gradients
         return torch.tensor(axis.weights(stride), dtype=dtype, device=device)  # [tiles,h]
 
 
 def _inside(start: int, stop: int, axis: Axis) -> slice:
-    """The part of a window that shows the picture."""
+    """The part of the window from `start` to `stop` that shows the picture."""
     return slice(max(start, 0), min(stop, axis.content))
 
 
@@ -146,9 +150,9 @@ def _crop(batch: Tensor, rows: slice, columns: slice, stretch: tuple[Tensor | No
 
 @lru_cache(maxsize=64)
 def _nearest(axis: Axis, device: torch.device) -> Tensor | None:
-    """For each pixel of a stretched canvas the pixel of the picture that it shows; None if nothing is stretched.
+    """For each pixel of a stretched canvas, the index of the picture's pixel that it shows; None if not stretched.
 
-    Made by stretching the pixels' numbers (exact in float64), so that it rounds as `torch` does on pictures.
+    `interpolate` stretches the indices (exact in float64), so that they are rounded as torch rounds for pictures.
     """
     if axis.content == axis.length:
         return None
@@ -157,9 +161,9 @@ def _nearest(axis: Axis, device: torch.device) -> Tensor | None:
 
 
 def _unstretch(canvas: Tensor, plan: TilePlan) -> Tensor:
-    """The inverse of stretching: for each pixel the first one on the canvas that shows it.
+    """Inverts stretching: takes, for each pixel of the picture, the first pixel of the canvas that shows it.
 
-    Not `interpolate(mode="nearest")` again, which does not undo itself: 3 -> 5 -> 3 pixels gives 0, 0, 1 for 0, 1, 2.
+    `interpolate(mode="nearest")` does not invert itself: 3 -> 5 -> 3 pixels turns 0, 1, 2 into 0, 0, 1.
     """
     for dim, axis in ((-2, plan.y), (-1, plan.x)):
         source = _nearest(axis, canvas.device)

@@ -1,4 +1,4 @@
-"""Stitching a picture while its tiles come in, in the memory of one row of tiles."""
+"""Stitches a picture while its tiles arrive, in the memory of one row of tiles."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,11 @@ from app.tiling.plan import TilePlan
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Complete rows of the stitched tiles, from their row `top` on: [C,rows,W]. Valid until the next tile is added."""
+    """Complete rows of the stitched map.
+
+    rows: [C,rows,W], valid until the next tile is added
+    top: the number of the first of these rows
+    """
 
     rows: Tensor
     top: int
@@ -22,20 +26,23 @@ class Band:
 class Stitcher:
     """Yields the rows of a stitched map as soon as no later tile can change them.
 
-    What it yields, put together, equals `untile` at the tiles' scale, except that stretched pictures always keep the
-    cells of their canvas. Holds the rows of one tile only, whatever the picture's height.
+    All bands together equal the result of `untile`, except that a stretched picture always keeps its canvas's cells.
+    Memory holds one row of tiles, whatever the picture's height.
     """
 
     def __init__(self, plan: TilePlan) -> None:
         self._plan = plan
         self._next = 0
-        self._buffer: Tensor | None = None  # [1,C,h,W]: the rows that tiles of the current row of tiles show
+        self._buffer: Tensor | None = None  # [1,C,h,W]: the rows of the map that the current row of tiles covers
 
     def add(self, tiles: Tensor) -> Iterator[Band]:
-        """Adds the next tiles, [n,C,h,w] in the plan's order; yields the rows that they complete."""
+        """Adds the next tiles, [n,C,h,w] in the plan's order, and yields the rows that they complete.
+
+        Raises InvalidTiling for more tiles than the plan has.
+        """
         plan = self._plan
         if self._next + len(tiles) > plan.count:
-            raise InvalidTiling(f"{self._next + len(tiles)} tiles for a plan of {plan.count}")
+            raise InvalidTiling(f"got {self._next + len(tiles)} tiles, the plan has {plan.count}")
         if not plan.tiled:
             self._next = 1
             yield Band(tiles[0], 0)
@@ -65,7 +72,7 @@ class Stitcher:
 
 
 def _zeros_like(tiles: Tensor, height: int, width: int) -> Tensor:
-    """[1,C,height,width] in the tiles' order of memory, for copying into; in float32 where they have half of that."""
+    """Zeros [1,C,height,width] in the tiles' memory format and dtype; float32 for tiles in float16 or bfloat16."""
     last = tiles.is_contiguous(memory_format=torch.channels_last)
     return torch.empty(
         (1, tiles.shape[1], height, width),

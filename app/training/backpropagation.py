@@ -1,4 +1,4 @@
-"""The gradient of a step: of pictures of any number of tiles, in the memory of a bounded number of them."""
+"""The gradient of a training step, for pictures with any number of tiles, in bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,13 +15,13 @@ Backward = Callable[[Tensor], None]
 
 
 class Backpropagation:
-    """Adds up the gradients of a detector's learners, at most `batch_tiles` tiles at a time.
+    """Sums up the gradients of a detector's learners, at most `batch_tiles` tiles at a time.
 
-    The loss of a step is a sum or mean over its pictures, and so whole pictures are taken together as long as their
-    tiles fit. The loss of a picture is of the whole stitched picture, and does not split into tiles: one of more tiles
-    is run twice, first without a graph for the gradient of the loss by the features, then part by part to carry that
-    on to the weights (as in Gao et al. 2021, arXiv:2101.06983). Batch norm sees the statistics of the tiles that run
-    together.
+    The loss of a step is a sum or mean over its pictures, so whole pictures run together as long as their tiles fit.
+    The loss of one picture is computed from the stitched features, and cannot be divided among tiles. A picture with
+    more than `batch_tiles` tiles is run twice: first without a graph, to get the gradient of the loss by the features;
+    then part by part, to propagate this gradient to the weights (as in Gao et al. 2021, arXiv:2101.06983). Batch norm
+    uses the statistics of the tiles that run together.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Backpropagation:
         self._batch_tiles, self._autocast = batch_tiles, autocast
 
     def step(self, pictures: Sequence[Prepared], backward: Backward) -> float:
-        """Adds the gradients of the loss of some pictures, and returns it."""
+        """Adds the gradients of the loss of a step with these pictures, and returns the loss."""
         weight = 1 / len(pictures) if self._detector.reduction == "mean" else 1.0
         return sum(self._group(group, weight, backward) for group in grouped(pictures, self._batch_tiles))
 
@@ -89,7 +89,7 @@ class Backpropagation:
         return [range(first, min(first + step, plan.count)) for first in range(0, plan.count, step)]
 
     def _loss(self, plan: TilePlan, targets: Features, predictions: Features) -> Tensor:
-        """The loss of a picture of the features of its tiles, in float32."""
+        """The loss of a picture, in float32, from the features of its tiles."""
         stitched = (tuple(untile_features(each.float(), plan)[0] for each in side) for side in (targets, predictions))
         return self._detector.loss(*stitched)
 
@@ -99,7 +99,10 @@ def _taken(features: Features, own: slice) -> Features:
 
 
 def grouped(pictures: Iterable[Prepared], batch_tiles: int) -> Iterator[list[Prepared]]:
-    """The pictures in order, as many together as have at most `batch_tiles` tiles of one size; a larger one alone."""
+    """Groups of consecutive pictures that have at most `batch_tiles` tiles in all, of one size.
+
+    A picture with more tiles is a group of its own.
+    """
     group: list[Prepared] = []
     for picture in pictures:
         full = sum(each.plan.count for each in group) + picture.plan.count > batch_tiles
@@ -113,7 +116,7 @@ def grouped(pictures: Iterable[Prepared], batch_tiles: int) -> Iterator[list[Pre
 
 @contextmanager
 def untouched_statistics(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """Lets batch norm use the statistics of its batch without adding them to its running ones."""
+    """Lets batch norm use the statistics of its batch without updating its running statistics."""
     norms = [module for network in networks for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.track_running_stats = False

@@ -1,4 +1,4 @@
-"""How thresholds are found: on which pictures, and by which rule."""
+"""Calibration protocols: from which pictures thresholds are computed, and by which rule."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from app.artifacts import Protocol
 from app.data import GOOD, DataModule, LabelledPicture, UnreadablePolicy, decoded, require_share, spread
 from app.errors import InvalidDataset
 from app.evaluation import EvaluatedPicture, Evaluation, Procedure, evaluate
-from app.evaluation.evaluate import unseen
+from app.evaluation.evaluate import ignore_picture
 from app.pipeline import TiledModel, predict
 from app.progress import Progress, silent
 from app.scoring import (
@@ -26,7 +26,12 @@ from app.scoring import (
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """The pictures to fit to and those to calibrate on, and what the manifest calls that."""
+    """The pictures of a dataset, divided by a protocol.
+
+    fit: the pictures to fit to
+    calibrate: the pictures to calibrate on
+    protocol: the name of the protocol in the manifest
+    """
 
     fit: list[Path]
     calibrate: list[LabelledPicture]
@@ -35,7 +40,13 @@ class Division:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibration, on how many pictures it was done, and the rate of false alarms that was aimed at, if one was."""
+    """The result of a calibration.
+
+    calibration: the thresholds and ranges
+    pictures: the number of pictures that were used
+    anomalous_pictures: the number of anomalous pictures among them
+    false_positive_rate: the requested rate of false alarms; None: the protocol has none
+    """
 
     calibration: Calibration
     pictures: int
@@ -58,15 +69,15 @@ class ReadingOptions:
 
 
 class CalibrationProtocol(ABC):
-    """A way to find thresholds.
+    """A rule that computes thresholds from pictures.
 
     divide(data)               -> pictures to fit to, pictures to calibrate on
-    calibrate(model, pictures) -> thresholds and ranges, by a model that was fitted to the former
+    calibrate(model, pictures) -> thresholds and ranges of a model that was fitted to the former pictures
     """
 
     @abstractmethod
     def divide(self, data: DataModule) -> Division:
-        """Which pictures are for what; raises InvalidDataset if the data has not what the protocol needs."""
+        """Divides the pictures; raises InvalidDataset if the data lacks pictures that the protocol needs."""
 
     @abstractmethod
     def calibrate(
@@ -76,14 +87,19 @@ class CalibrationProtocol(ABC):
         reading: ReadingOptions,
         progress: Progress = silent,
     ) -> Calibrated:
-        """The calibration of the model by these pictures; raises InvalidDataset if none of them can be read."""
+        """Calibrates the model on these pictures; raises InvalidDataset if none of them can be read."""
 
 
 @dataclass(frozen=True)
 class HoldOut(CalibrationProtocol):
-    """Calibration on a share of the normal pictures, which are not trained on, and a rate of false alarms to aim at.
+    """Calibration on held-out normal pictures, for a requested rate of false alarms.
 
-    Needs no defect. The held-out pictures are spread evenly; a single picture is trained and calibrated on.
+    Needs no pictures of defects. The held-out pictures are spread evenly, and not trained on. A single picture is used
+    for both training and calibration.
+
+    Args:
+        share: the share of the normal pictures that is held out; at least one picture
+        false_positive_rate: the requested rate of false alarms, more than 0 and less than 1
     """
 
     share: float = 0.2
@@ -121,7 +137,9 @@ class HoldOut(CalibrationProtocol):
 class Labelled(CalibrationProtocol):
     """Calibration on labelled validation pictures: the thresholds with the best F1 of pictures and of pixels.
 
-    Without masks, normal pictures have pixels over the threshold at about `false_positive_rate`.
+    Args:
+        false_positive_rate: for the pixel threshold if there are no masks: the share of normal pictures whose map
+            exceeds the threshold, more than 0 and less than 1
     """
 
     false_positive_rate: float = 0.05
@@ -163,9 +181,9 @@ class Labelled(CalibrationProtocol):
 
 @dataclass(frozen=True)
 class Reference(CalibrationProtocol):
-    """Calibration as anomalib does it, to compare with it: on the test pictures, unless others are set aside.
+    """Calibration as in anomalib, for comparisons: on the validation pictures or, without these, on the test pictures.
 
-    Figures on pictures that thresholds were fitted to are too good.
+    Metrics on pictures that thresholds were fitted to are too good.
     """
 
     def divide(self, data: DataModule) -> Division:
@@ -202,13 +220,16 @@ class _Extent:
     def __init__(self) -> None:
         self.low, self.high = inf, -inf
 
-    def __call__(self, sight: EvaluatedPicture) -> None:
-        low, high = sight.anomaly_map.aminmax()
+    def __call__(self, evaluated: EvaluatedPicture) -> None:
+        low, high = evaluated.anomaly_map.aminmax()
         self.low, self.high = min(self.low, float(low)), max(self.high, float(high))
 
 
 def _reference_pixel_threshold(found: Evaluation, extent: _Extent) -> float | None:
-    """None without masks; without anomalous pixels the largest value, without normal ones the smallest."""
+    """The threshold with the best F1 of pixels; None if anomalous pictures have no masks.
+
+    Without anomalous pixels it is the largest value of the maps, without normal pixels the smallest.
+    """
     if found.pixel is None:
         return None if found.image.anomalous else extent.high
     if found.pixel.ranking is None:
@@ -228,7 +249,7 @@ def _evaluate(
     def report(stage: str, done: int, total: int, note: str = "") -> None:
         progress("calibration" if stage == "pictures" else stage, done, total, note)
 
-    found = evaluate(model, pictures, None, procedure, report, observe or unseen)
+    found = evaluate(model, pictures, None, procedure, report, observe or ignore_picture)
     for lost in found.unreadable:
         reading.unreadable.report(lost.path, lost.reason.removeprefix(f"{lost.path} cannot be read: "))
     return found

@@ -1,4 +1,4 @@
-"""The state of a training on disk, from which it goes on after it was killed."""
+"""The state of a training on disk, from which the training continues after it was killed."""
 
 import pickle
 from collections.abc import Callable, Mapping
@@ -10,14 +10,15 @@ import torch
 
 from app.files import replacing
 
-INTERVAL_S = 10.0
-SHARE = 20  # how many times longer the training runs between two checkpoints than one takes to write
+INTERVAL_S = 10.0  # the shortest time between two checkpoints
+MIN_WRITE_INTERVALS = 20  # the time between two checkpoints is at least this many times the time that writing one takes
 
 
 class Checkpoint:
-    """A file that holds the newest state of one training, whole at any time.
+    """A file with the latest state of one training, which is replaced atomically.
 
-    `digest` tells trainings apart: the state of another is not taken up. Writing is rare enough to cost little.
+    `digest` identifies the training: the state of another training is ignored. Writing takes at most about 1 / MIN_WRITE_INTERVALS of
+    the time.
     """
 
     def __init__(self, path: Path, digest: str, clock: Callable[[], float] = monotonic) -> None:
@@ -25,23 +26,23 @@ class Checkpoint:
         self._last_s, self._write_s = clock(), 0.0
 
     def load(self) -> dict[str, Any] | None:
-        """The state that was saved last, with tensors on the CPU; None without one, or of another training."""
+        """The state that was saved last, with tensors on the CPU; None: there is none of this training."""
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
         except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError):
-            return None  # of another version or from elsewhere: the training starts anew, and overwrites it
+            return None  # another version or another program wrote it: the training starts anew, and replaces the file
         known = isinstance(content, dict) and content.get("digest") == self._digest
         return content["state"] if known else None
 
     def save_if_due(self, state: Callable[[], Mapping[str, Any]]) -> None:
-        """Writes the state if the last time was long enough ago."""
-        if self._clock() - self._last_s >= max(INTERVAL_S, SHARE * self._write_s):
+        """Writes the state if enough time has passed since the last checkpoint."""
+        if self._clock() - self._last_s >= max(INTERVAL_S, MIN_WRITE_INTERVALS * self._write_s):
             self.save(state())
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Writes the state; a kill at any time leaves the old or the new one."""
+        """Writes the state. A process that is killed at any time leaves the old or the new state."""
         started = self._clock()
         with replacing(self.path) as temporary, temporary.open("wb") as file:
             torch.save({"digest": self._digest, "state": dict(state)}, file)
@@ -49,5 +50,5 @@ class Checkpoint:
         self._write_s = self._last_s - started
 
     def remove(self) -> None:
-        """Removes the file, once the training is done."""
+        """Removes the file, if it exists."""
         self.path.unlink(missing_ok=True)

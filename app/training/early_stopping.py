@@ -12,16 +12,16 @@ MONITORS: tuple[Monitor, ...] = ("train_loss", "val_loss", "image_AUROC", "pixel
 
 @dataclass(frozen=True)
 class EarlyStopping(Callback):
-    """Stops once `monitor` did not improve by more than `min_delta` for `patience` validations; the best epoch is kept.
+    """Ends the training after `patience` validations without an improvement of `monitor`. The best epoch is kept.
 
     Raises InvalidTraining.
 
     Args:
-        monitor: val_loss, on the normal pictures that are held out; train_loss; or image_AUROC or pixel_AUROC, which
-            need labelled validation pictures (data.val_split_mode)
-        patience: how many validations without a better value end the training
-        min_delta: by how much a value must be better to count
-        mode: min or max, which must suit the monitor; the default does
+        monitor: the value that is compared: val_loss, the loss of the normal pictures that are held out; train_loss;
+            image_AUROC or pixel_AUROC, which need labelled validation pictures (data.val_split_mode)
+        patience: the number of successive validations without an improvement after which the training ends
+        min_delta: an improvement must be larger than this
+        mode: min for the losses, max for AUROC; by default the one that the monitor needs
     """
 
     monitor: Monitor = "val_loss"
@@ -38,7 +38,7 @@ class EarlyStopping(Callback):
             raise InvalidTraining(f"min_delta is {self.min_delta}; use 0 or more")
         suits = "max" if self.monitor.endswith("AUROC") else "min"
         if self.mode not in (None, suits):
-            raise InvalidTraining(f"mode is {self.mode!r}, and {self.monitor} is better the other way; use {suits!r}")
+            raise InvalidTraining(f"mode is {self.mode!r}, but {self.monitor} needs {suits!r}")
 
     def improves(self, value: float, best: float | None) -> bool:
         """Whether a value is better than the best so far by more than `min_delta`."""

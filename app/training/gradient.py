@@ -1,4 +1,4 @@
-"""Training by gradient descent: epochs of steps, validation, early stopping, and a checkpoint to go on from."""
+"""Training by gradient descent: epochs of steps, validation, early stopping, and checkpoints."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -20,14 +20,23 @@ from app.training.history import History
 from app.training.precision import Precision, autocast
 
 Load = Callable[[Sequence[int]], Iterator[Tensor]]
-"""The training pictures [C,H,W] with these numbers, in this order."""
+"""Yields the training pictures [C,H,W] with these numbers, in this order."""
 Validate = Callable[[Backpropagation], Mapping[str, float]]
-"""What is measured of the detector, in evaluation mode, after an epoch."""
+"""Measures the detector, which is in evaluation mode, after an epoch. Returns values by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long to train, in which steps, and when to look at how it goes."""
+    """The steps of a training, and when it is validated.
+
+    max_epochs: the largest number of epochs
+    batch_pictures: the number of pictures in a step
+    batch_tiles: the largest number of tiles for which gradients are computed at once
+    precision: the precision of gradients, other than `auto`
+    seed: the seed of the order of the pictures
+    validate_every: the number of epochs between two validations
+    early_stopping: ends the training before `max_epochs`; None: never
+    """
 
     max_epochs: int
     batch_pictures: int
@@ -47,14 +56,15 @@ def fit_by_gradient(
     checkpoint: Checkpoint,
     progress: Progress = silent,
 ) -> History:
-    """Fits the learners of the model's detector to `count` pictures, and tells how it went.
+    """Fits the learners of the model's detector to `count` pictures, and returns the history.
 
-    Goes on from the checkpoint if it is of the same training; the result is the same as without the interruption. Where
-    training stops early, the networks are those of the best epoch. Raises InvalidTraining if the loss becomes NaN.
+    Continues from the checkpoint if that belongs to the same training; the result is the same as without interruption.
+    With early stopping, the networks are those of the best epoch. Raises InvalidTraining if the loss becomes NaN or
+    infinite, or if the monitored value cannot be measured.
     """
     training = _Training(model, count, schedule, validate)
     if training.restore(checkpoint.load()):
-        training.tell(progress, "goes on from its checkpoint, ")
+        training.report(progress, "continues from its checkpoint, ")
     model.detector.train()
     try:
         with torch.backends.cudnn.flags(enabled=True, deterministic=True):
@@ -62,19 +72,19 @@ def fit_by_gradient(
                 training.epoch(load, checkpoint, progress)
     finally:
         model.detector.eval()
-    checkpoint.save(training.state())  # whatever comes after training may fail, too
+    checkpoint.save(training.state())  # calibration may fail; the training is kept
     training.take_best()
     return training.history
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
-    """A random order of `count` pictures that depends on nothing but the seed and the epoch, from 0."""
+    """A random order of `count` pictures, which depends only on the seed and the epoch; epochs count from 0."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return torch.randperm(count, generator=generator).tolist()
 
 
 class _Training:
-    """Networks, optimizer and history on their way through the epochs."""
+    """The networks, optimizer and history of a running training."""
 
     def __init__(self, model: TiledModel, count: int, schedule: Schedule, validate: Validate) -> None:
         assert isinstance(model.detector, GradientDetector)
@@ -89,7 +99,7 @@ class _Training:
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Whether all epochs are done, or early stopping ends the training."""
         stopping, history = self._schedule.early_stopping, self.history
         stale = stopping is not None and history.stale >= stopping.patience
         return stale or history.epochs >= self._schedule.max_epochs
@@ -99,13 +109,13 @@ class _Training:
         return -(-self._count // self._schedule.batch_pictures)
 
     def epoch(self, load: Load, checkpoint: Checkpoint, progress: Progress) -> None:
-        """The rest of the current epoch, and its validation."""
+        """Runs the rest of the current epoch, and its validation if one is due."""
         order = epoch_order(self._count, self._schedule.seed, self.history.epochs)
         size = self._schedule.batch_pictures
         pictures = load(order[self._steps_done * size :])
         while batch := list(islice(pictures, size)):
             self._step(batch)
-            self.tell(progress)
+            self.report(progress)
             if self._steps_done < self._steps:
                 checkpoint.save_if_due(self.state)
         self._end_epoch()
@@ -115,8 +125,8 @@ class _Training:
             early = "stopped early, " if history.epochs < self._schedule.max_epochs else ""
             progress("training", total, total, early + history.note(history.epochs))
 
-    def tell(self, progress: Progress, words: str = "") -> None:
-        """Tells how far the training is."""
+    def report(self, progress: Progress, words: str = "") -> None:
+        """Reports the progress, with a note that begins with `words`."""
         epochs = self._schedule.max_epochs
         done = self.history.epochs * self._steps + self._steps_done
         progress("training", done, self._steps * epochs, words + self.history.note(epochs))
@@ -151,7 +161,7 @@ class _Training:
         self._judge(values)
 
     def _judge(self, values: Mapping[str, float]) -> None:
-        """Keeps the networks if they are the best so far by what early stopping monitors."""
+        """Keeps a copy of the networks if the value that early stopping monitors is the best so far."""
         stopping, history = self._schedule.early_stopping, self.history
         if stopping is None:
             return
@@ -164,7 +174,7 @@ class _Training:
             history.stale += 1
 
     def take_best(self) -> None:
-        """Puts the networks of the best epoch in place, if it is known."""
+        """Restores the networks of the best epoch, if there is one."""
         if self._best is not None:
             self._load_learners(self._best)
 
@@ -176,7 +186,7 @@ class _Training:
             network.load_state_dict(state)
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on."""
+        """The values from which `restore` continues the training."""
         return {
             "learners": self._learners(),
             "optimizer": self._optimizer.state_dict(),
@@ -188,9 +198,9 @@ class _Training:
         }
 
     def restore(self, state: Mapping[str, Any] | None) -> bool:
-        """Goes on from a state that `state` made, if there is one; tells whether."""
+        """Continues from a state that `state` returned, if it is usable. Returns whether it is."""
         if state is None or len(state["history"]["losses"]) > self._schedule.max_epochs:
-            return False  # what was trained for longer than this is another model
+            return False  # a training with more epochs than `max_epochs` gives another model
         self._load_learners(state["learners"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])

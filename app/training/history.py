@@ -1,4 +1,4 @@
-"""What happened in each epoch of a training."""
+"""The losses and validations of a training."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,24 +7,28 @@ from typing import Self
 
 @dataclass(slots=True)
 class History:
-    """Losses by epoch, and validation values by the epoch (from 1) after which they were taken; the best and the last.
+    """The losses and validations of a training. Epochs count from 1.
 
-    `best_epoch` is None without early stopping: then the last epoch's networks are kept.
+    losses: the mean loss of a step, for each finished epoch
+    validations: the values of each validation by their names, by the epoch after which they were measured
+    best_epoch: the epoch with the best monitored value; None without early stopping: the last epoch's networks are kept
+    best_value: the monitored value after that epoch
+    stale: the number of validations since the best one
     """
 
     losses: list[float] = field(default_factory=list)
     validations: dict[int, dict[str, float]] = field(default_factory=dict)
     best_epoch: int | None = None
     best_value: float | None = None
-    stale: int = 0  # validations since the best one
+    stale: int = 0
 
     @property
     def epochs(self) -> int:
-        """How many epochs were finished."""
+        """The number of finished epochs."""
         return len(self.losses)
 
     def note(self, max_epochs: int) -> str:
-        """A line about the state of the training."""
+        """A line for people about the state of the training."""
         parts = [
             f"epoch {self.epochs + 1} of {max_epochs}" if self.epochs < max_epochs else f"epoch {self.epochs} done"
         ]
@@ -37,10 +41,10 @@ class History:
         return ", ".join(parts)
 
     def state(self) -> dict[str, object]:
-        """All of it as plain values."""
+        """The history as plain values, for a checkpoint."""
         return asdict(self)
 
     @classmethod
     def from_state(cls, state: Mapping[str, object]) -> Self:
-        """The history that `state` was taken of."""
-        return cls(**state)  # type: ignore[arg-type]  # what asdict made of one
+        """Restores a history from the values that `state` returned."""
+        return cls(**state)  # type: ignore[arg-type]  # asdict made the values

@@ -1,4 +1,4 @@
-"""How much memory there is, and what is said where a training would take more."""
+"""Checks the memory of a device, and explains a lack of memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_bytes(device: torch.device) -> int:
-    """How much the device can still hold; for the CPU within the container's limit, too."""
+    """The free memory of the device. For a CPU, the limit of the container counts, too."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     free = psutil.virtual_memory().available
@@ -26,17 +26,17 @@ def available_bytes(device: torch.device) -> int:
     return min(free, limit - used)
 
 
-def require(needed: int, device: torch.device, detector: Detector) -> None:
-    """Raises InsufficientMemory, with what would help, unless the device can hold this many bytes more."""
-    there = available_bytes(device)
-    if needed > there:
-        needs = f"training would take about {needed / 2**30:.1f} GiB and {there / 2**30:.1f} GiB are free on {device}"
+def require_memory(needed: int, device: torch.device, detector: Detector) -> None:
+    """Raises InsufficientMemory, with advice, if the device has fewer than `needed` bytes of free memory."""
+    free = available_bytes(device)
+    if needed > free:
+        needs = f"training would take about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free on {device}"
         raise InsufficientMemory(f"{needs}; {_advice(detector)}")
 
 
 @contextmanager
-def explaining_memory(device: torch.device, detector: Detector) -> Iterator[None]:
-    """Turns a lack of memory, which the estimate did not foresee, into InsufficientMemory with what would help."""
+def out_of_memory_explained(device: torch.device, detector: Detector) -> Iterator[None]:
+    """Turns an out-of-memory error, which the estimate did not predict, into InsufficientMemory with advice."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -46,4 +46,4 @@ def explaining_memory(device: torch.device, detector: Detector) -> Iterator[None
 
 
 def _advice(detector: Detector) -> str:
-    return ", ".join(filter(None, ("use smaller pictures (image_size)", detector.less_memory)))
+    return ", ".join(filter(None, ("use smaller pictures (image_size)", detector.memory_advice)))

@@ -1,4 +1,4 @@
-"""Fitting detectors that see every picture once."""
+"""Fits detectors that need every picture only once."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,11 @@ from app.tiling import Size
 def fit(
     model: TiledModel, pictures: Iterable[Tensor], count: int, grid: Size, batch_tiles: int, progress: Progress = silent
 ) -> None:
-    """Fits the model's detector to `count` pictures [C,H,W] of at most `grid` cells of its first feature."""
+    """Fits the model's detector to `count` pictures [C,H,W].
+
+    `grid` is the (rows, columns) of cells of the first feature in the largest picture. `batch_tiles` is the largest
+    number of tiles in one batch.
+    """
     assert isinstance(model.detector, OnePassDetector)
     fitter = model.detector.fitter(count, grid)
     for number, picture in enumerate(pictures, start=1):

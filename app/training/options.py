@@ -1,4 +1,4 @@
-"""What the command line, a configuration file or a program says of how to train."""
+"""The options of a training, from the command line, a configuration file or a program."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,17 @@ from app.training.precision import Precision
 
 @dataclass(frozen=True, slots=True)
 class TrainerOptions:
-    """How detectors are trained that learn by gradient descent, and callbacks of anomalib's names for all of them.
+    """Options for detectors that are trained by gradient descent, and callbacks for all detectors.
 
     Raises InvalidTraining.
 
     Args:
-        max_epochs: the number of epochs; by default 100 for STFPM, 200 for Reverse Distillation
+        max_epochs: the largest number of epochs; by default 100 for STFPM, 200 for Reverse Distillation
         check_val_every_n_epoch: the number of epochs between two validations on held-out pictures
-        batch_tiles: for how many tiles gradients are computed at once, whatever the number of pictures in a step
-        precision: auto (half on a GPU, single on a CPU), 32, bf16 or 16
-        callbacks: TilerConfigurationCallback and EarlyStopping, in either form of anomalib's tutorial
+        batch_tiles: the largest number of tiles for which gradients are computed at once; independent of the number of
+            pictures in a step
+        precision: the precision of gradients: auto (half on a GPU, single on a CPU), 32, bf16 or 16
+        callbacks: TilerConfigurationCallback, EarlyStopping, or a list of both, under the names of anomalib
     """
 
     max_epochs: int | None = None
@@ -52,5 +53,5 @@ class TrainerOptions:
 
     @property
     def early_stopping(self) -> EarlyStopping | None:
-        """When to stop before the last epoch; None: never."""
+        """The rule that ends a training before its last epoch; None: there is none."""
         return next((each for each in self._callbacks if isinstance(each, EarlyStopping)), None)

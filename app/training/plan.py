@@ -12,7 +12,7 @@ from app.errors import InvalidDataset
 from app.pipeline import BATCH_TILES, Preprocessing
 from app.tiling import Size, TilePlan, Tiling, plan
 from app.training.calibration import CalibrationProtocol, HoldOut
-from app.training.memory import require
+from app.training.memory import require_memory
 from app.training.options import TrainerOptions
 from app.training.validation import labelled_pictures
 
@@ -80,7 +80,7 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     largest = max((each.input_size for each in plans), key=lambda size: size[0] * size[1])
     batch_tiles = _batch_tiles(recipe, plans, device)
     needed = recipe.detector.training_bytes(len(fit), grid, batch_tiles * largest[0] * largest[1])
-    require(needed, device, recipe.detector)
+    require_memory(needed, device, recipe.detector)
     return Job(fit, calibrate, labelled, division.protocol, preprocessing, grid, batch_tiles, needed)
 
 
@@ -98,7 +98,7 @@ def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:
 
 
 def _batch_tiles(recipe: Recipe, plans: list[TilePlan], device: torch.device) -> int:
-    """How many tiles run at once; gradients are computed for no more than a step has."""
+    """The largest number of tiles in one batch; for gradients at most the number of tiles in a step."""
     if not isinstance(recipe.detector, GradientDetector):
         return BATCH_TILES[device.type]
     return min(recipe.trainer.batch_tiles, recipe.data.train_batch_size * max(each.count for each in plans))

@@ -27,7 +27,7 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
 
 
 def autocast(precision: Precision, device: torch.device) -> Callable[[], AbstractContextManager[object]]:
-    """Makes the context in which the networks run; weights stay in float32 (Micikevicius et al. 2018, 1710.03740)."""
+    """Makes the context in which networks run; weights stay in float32 (Micikevicius et al. 2018, arXiv:1710.03740)."""
     if precision not in HALF:
         return nullcontext
     return partial(torch.autocast, device.type, dtype=HALF[precision])

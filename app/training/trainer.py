@@ -1,4 +1,4 @@
-"""Training a detector: fit, calibrate on held-out pictures, write."""
+"""Trains a detector: fits it, calibrates it, and writes the artifact."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from app.progress import Progress
 from app.training.calibration import ReadingOptions
 from app.training.checkpoint import Checkpoint
 from app.training.gradient import Schedule, fit_by_gradient
-from app.training.memory import available_bytes, explaining_memory
+from app.training.memory import available_bytes, out_of_memory_explained
 from app.training.one_pass import fit
 from app.training.plan import Job, Recipe
 from app.training.precision import resolve_precision
@@ -25,14 +25,14 @@ from app.training.workspace import workspace
 def train(
     recipe: Recipe, job: Job, repository: ModelRepository, name: str, device: torch.device, progress: Progress
 ) -> Entry:
-    """Fits, calibrates and writes the next version of `name`. Raises TesseraError of several kinds."""
-    repository.next_version(name)  # refuses a bad name before the work, not after it
+    """Fits, calibrates and writes the next version of `name`. Raises subclasses of TesseraError."""
+    repository.next_version(name)  # raises InvalidName before the work, not after it
     if recipe.seed is not None:
         torch.manual_seed(recipe.seed)
     source = recipe.detector.load_weights()
     model = TiledModel(recipe.detector, job.preprocessing, recipe.tiling, device=device)
     own = training_digest(recipe, job, source)
-    with workspace(repository.prepare(name), own) as path:  # refuses a place that cannot be written to, too
+    with workspace(repository.prepare(name), own) as path:  # raises InvalidName for a place without write access
         return _train(recipe, job, model, source, repository, name, Checkpoint(path, own), progress)
 
 
@@ -47,9 +47,9 @@ def _train(
     progress: Progress,
 ) -> Entry:
     lost: set[Path] = set()
-    unreadable = _remembering(recipe, lost)
+    unreadable = _recording_policy(recipe, lost)
     reading = ReadingOptions(recipe.data.num_workers, job.batch_tiles, unreadable)
-    with explaining_memory(model.device, model.detector):
+    with out_of_memory_explained(model.device, model.detector):
         training = _fit(model, recipe, job, checkpoint, unreadable, progress)
         calibrated = recipe.calibration.calibrate(model, job.calibrate, reading, progress)
     record = ModelRecord(
@@ -63,13 +63,13 @@ def _train(
         seed=recipe.seed,
         training=training,
     )
-    entry = write_artifact(model.calibrated(calibrated.calibration), repository, name, record)
+    entry = write_artifact(model.with_calibration(calibrated.calibration), repository, name, record)
     checkpoint.remove()
     return entry
 
 
-def _remembering(recipe: Recipe, lost: set[Path]) -> UnreadablePolicy:
-    """What the recipe does about pictures that cannot be read, which are added to `lost`."""
+def _recording_policy(recipe: Recipe, lost: set[Path]) -> UnreadablePolicy:
+    """The recipe's policy for pictures that cannot be read. It adds the pictures that are left out to `lost`."""
 
     def report(path: Path, reason: str) -> None:
         lost.add(path)
@@ -86,7 +86,7 @@ def _fit(
     unreadable: UnreadablePolicy,
     progress: Progress,
 ) -> TrainingRecord | None:
-    """Fits the detector in the way that it learns; tells how that went if it took epochs."""
+    """Fits the detector in one pass or by gradient descent. Returns the record of a training by gradient descent."""
     workers = recipe.data.num_workers
     if not isinstance(model.detector, GradientDetector):
         fit(model, decoded(job.fit, workers, unreadable), len(job.fit), job.grid, job.batch_tiles, progress)

@@ -1,4 +1,4 @@
-"""What tells one training from another, so that a checkpoint is taken up by the training that it is of."""
+"""The identity of a training, so that a training continues only from its own checkpoint."""
 
 import hashlib
 import json
@@ -8,7 +8,10 @@ from app.training.plan import Job, Recipe
 
 
 def training_digest(recipe: Recipe, job: Job, backbone_weights: str) -> str:
-    """SHA-256, in hexadecimal, of all that determines a training's result but the number of epochs, which may grow."""
+    """SHA-256, in hexadecimal, of everything that determines the result of a training, except the number of epochs.
+
+    The number of epochs may grow from one run of a training to the next.
+    """
     stopping = recipe.trainer.early_stopping
     content = {
         "detector": [recipe.detector.name, recipe.detector.parameters_of_model, backbone_weights],

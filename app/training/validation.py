@@ -1,10 +1,10 @@
-"""How well a detector does while it is trained, on pictures that it is not trained on."""
+"""Measures a detector during its training, on pictures that it is not trained on."""
 
 from collections.abc import Mapping, Sequence
 
 from app.data import DataModule, LabelledPicture, Loader
 from app.errors import InvalidTraining
-from app.evaluation import Procedure, evaluate, recorded
+from app.evaluation import Procedure, evaluate, manifest_metrics
 from app.pipeline import TiledModel
 from app.training.backpropagation import Backpropagation
 from app.training.early_stopping import EarlyStopping
@@ -13,7 +13,7 @@ LEVELS = ("image", "pixel")
 
 
 class Validation:
-    """Measures `val_loss`, the mean loss on normal pictures; on labelled ones `image_AUROC` and `pixel_AUROC`."""
+    """Measures `val_loss`, the mean loss of normal pictures, and `image_AUROC` and `pixel_AUROC` of labelled ones."""
 
     def __init__(
         self, model: TiledModel, normal: Loader, labelled: Sequence[LabelledPicture], procedure: Procedure
@@ -22,17 +22,17 @@ class Validation:
         self._labelled, self._procedure = labelled, procedure
 
     def __call__(self, backpropagation: Backpropagation) -> Mapping[str, float]:
-        """The values by the names that `EarlyStopping` monitors; those that cannot be measured are absent."""
+        """The values by the names that `EarlyStopping` monitors; values that cannot be measured are absent."""
         losses = [backpropagation.loss(self._model.prepare(picture)) for picture in self._normal.epoch()]
         found = {"val_loss": sum(losses) / len(losses)} if losses else {}
         if self._labelled:
-            metrics = recorded(evaluate(self._model, self._labelled, None, self._procedure))
+            metrics = manifest_metrics(evaluate(self._model, self._labelled, None, self._procedure))
             found |= {f"{level}_AUROC": metrics[f"{level}_auroc"] for level in LEVELS if f"{level}_auroc" in metrics}
         return found
 
 
 def labelled_pictures(data: DataModule, stopping: EarlyStopping | None) -> list[LabelledPicture]:
-    """The pictures to measure AUROC by; raises InvalidTraining if early stopping needs some that there are not."""
+    """The pictures for AUROC; raises InvalidTraining if early stopping needs pictures or masks that are missing."""
     pictures = data.validation_pictures()
     monitor = stopping.monitor if stopping else ""
     if not monitor.endswith("AUROC"):

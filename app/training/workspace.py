@@ -1,4 +1,4 @@
-"""What a training keeps beside the versions of its model until it has ended."""
+"""The files of a running training, in the folder of its model."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,15 +8,16 @@ from app.errors import InvalidTraining
 from app.files import locked
 
 PREFIX = ".training-"
-"""What the names of its files begin with."""
+"""The prefix of the names of these files."""
 
 
 @contextmanager
 def workspace(model: Path, digest: str) -> Iterator[Path]:
-    """The path of a training's checkpoint in the folder of its model, until the end of the `with` block.
+    """The path of a training's checkpoint, which no other process uses until the end of the `with` block.
 
-    Removes what other trainings of the model left that were killed. If the training fails and leaves no checkpoint, a
-    folder that is empty then is removed. Raises InvalidTraining if the same training runs in another process.
+    Removes the files of other trainings of the model that were killed. Removes the model's folder if it is empty at the
+    end, as after a training that failed without a checkpoint. Raises InvalidTraining if the same training runs in
+    another process.
     """
     name = f"{PREFIX}{digest[:12]}"
     lock = model / f"{name}.lock"
@@ -28,7 +29,7 @@ def workspace(model: Path, digest: str) -> Iterator[Path]:
                 yield model / f"{name}.pt"
             finally:
                 lock.unlink(missing_ok=True)
-                with suppress(OSError):  # it is not empty
+                with suppress(OSError):  # the folder is not empty
                     model.rmdir()
     except BlockingIOError as error:
         raise InvalidTraining(
@@ -38,14 +39,14 @@ def workspace(model: Path, digest: str) -> Iterator[Path]:
 
 
 def _remove_abandoned(model: Path, own: Path) -> None:
-    """Removes the files of trainings that no process runs, but for the checkpoint of the one whose lock is `own`."""
-    unfinished = f".{PREFIX}*.pt.*"  # checkpoints that were being written, see `replacing`
+    """Removes the files of trainings that no process runs, except those of the training whose lock is `own`."""
+    unfinished = f".{PREFIX}*.pt.*"  # incomplete checkpoints, see `replacing`
     for path in (*model.glob(f"{PREFIX}*"), *model.glob(unfinished)):
         name = f"{PREFIX}{path.name.partition(PREFIX)[2].partition('.')[0]}"
         lock = model / f"{name}.lock"
         if lock == own:
             continue
-        with suppress(BlockingIOError):  # it runs
+        with suppress(BlockingIOError):  # the training runs
             lock.touch()
             with locked(lock, wait=False) as alone:
                 if alone:

@@ -1,4 +1,4 @@
-"""The page: what `GET /` shows."""
+"""The page at `GET /`."""
 
 from app.web.page import mount_page
 

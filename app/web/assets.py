@@ -1,4 +1,4 @@
-"""The page's files, which the package ships."""
+"""The static files of the page, which are part of the package."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ MEDIA_TYPES = {
 }
 INDEX = "index.html"
 _FOLDER, _BASE = "{{assets}}", "{{base}}"
-"""Where the page names the folder of its files, and what its links are relative to."""
+"""Placeholders in the page: for the folder of its files, and for the element that its links are relative to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is answered."""
+    """The content of a file, and its media type in responses."""
 
     content: bytes
     media_type: str
@@ -27,7 +27,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """The page, and the other files by their paths; `digest` changes with any of them, and with the prefix."""
+    """The page, and the other files by their paths. `digest` changes with any file, and with the prefix."""
 
     page: Asset
     others: dict[str, Asset]
@@ -35,9 +35,9 @@ class Assets:
 
 
 def read_assets(folder: str, root_path: str) -> Assets:
-    """The files of the package, with the page's links leading into `{folder}/{digest}/`, under the prefix if any.
+    """Reads the files of the package. The page's links point into `{folder}/{digest}/` below the prefix `root_path`.
 
-    Without one they are relative to wherever the page is.
+    Without a prefix the links are relative to the page.
     """
     found = dict(_walk(files("app.web") / "static", ""))
     hashed = hashlib.sha256(root_path.encode())

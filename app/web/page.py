@@ -1,4 +1,4 @@
-"""The routes of the page. Its links are relative, to the prefix of a proxy where one is set."""
+"""The routes of the page. Its links are relative to the prefix of a proxy if one is set, else to the page."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ POLICY = "; ".join(
         "frame-ancestors 'self'",
     )
 )
-"""The page loads, runs and asks nothing but what this server sends."""
+"""The page loads, runs and requests only what this server sends."""
 PAGE_HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -28,11 +28,11 @@ PAGE_HEADERS = {
     "Cache-Control": "no-cache",
 }
 FOR_EVER = "public, max-age=31536000, immutable"
-"""The path of a file changes with its content."""
+"""Caching of the page's files: a file with other content has another path."""
 
 
 def mount_page(app: FastAPI, examples_dir: Path, root_path: str = "") -> None:
-    """Serves the page at `/`, and offers the pictures in `examples_dir`, if there are any."""
+    """Serves the page at `/`, and the example pictures in `examples_dir`."""
     app.include_router(_page_router(root_path))
     app.include_router(_examples_router(examples_dir))
 
@@ -40,7 +40,7 @@ def mount_page(app: FastAPI, examples_dir: Path, root_path: str = "") -> None:
 def _page_router(root_path: str) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     assets = read_assets(FOLDER, root_path)
-    etag = f'W/"{assets.digest}"'  # weak: it may be compressed on its way
+    etag = f'W/"{assets.digest}"'  # weak, because the response may be compressed on its way
 
     @router.api_route("/", methods=["GET", "HEAD"])
     async def page(if_none_match: str | None = Header(None)) -> Response:
@@ -59,7 +59,7 @@ def _page_router(root_path: str) -> APIRouter:
 
     @router.get("/page/colours")
     async def colours() -> JSONResponse:
-        """The tables by which the server draws, so that the page draws alike: [256][red, green, blue] by name."""
+        """The server's colour tables by name, [256][red, green, blue], so that the page draws in the same colours."""
         return JSONResponse({each.value: color_table(each).T.tolist() for each in ColorMap})
 
     return router

@@ -1,1 +1,1 @@
-"""The proof of the GPU path: what works on a card, how fast, and beside what. `scripts/gpu/run.sh` runs it."""
+"""Tests and measures the GPU path beside other programs and the machine's limits; `scripts/gpu/run.sh` runs it."""

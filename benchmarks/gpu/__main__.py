@@ -2,8 +2,8 @@
 
     python -m benchmarks.gpu --out DIR [--scale full | rehearsal | short] [--device cuda]
 
-Each step is a process with a time limit. Its figures are in results.json before the next one begins, those of a step
-that failed or ran out of time as far as it came. The roofline table is made of them at the end.
+Each step is a process with a time limit. Its figures are written to results.json before the next step begins. Of a step
+that fails or exceeds its time limit, the figures so far are written. The roofline table is computed at the end.
 """
 
 import argparse
@@ -29,11 +29,11 @@ from benchmarks.gpu.steps import STEPS, Step
 from benchmarks.hardware import describe
 
 MOST_BYTES = 16 * 2**20
-"""Of a file of results."""
+"""The size of a file of results above which it is reported as too large."""
 
 
 def main() -> int:
-    """The command line; 1 if a step failed."""
+    """Runs the command line; returns 1 if a step failed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--scale", choices=tuple(SCALES), default="full")
@@ -59,13 +59,13 @@ def main() -> int:
 
 
 def _run(step: Step, scale: str, device: str, work: Path, log: int) -> Figures:
-    """The figures of a step, how it ended and how long it took."""
+    """Runs a step; returns its status, its seconds and its figures."""
     out = work / f"{step.name}.json"
     command = [sys.executable, "-m", "benchmarks.gpu.steps", step.name, "--scale", scale, "--device", device]
     command += ["--work", str(work), "--out", str(out)]
     print(f"{step.name}: {step.shows}", end=" ", flush=True)
     started, limit_s = perf_counter(), step.limit_s * SCALES[scale].patience
-    # A session of its own, so that a step that is stopped takes its servers and clients with it.
+    # In a session of its own, so that the step's servers and clients are killed with it.
     with subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True) as process:
         try:
             ended = process.wait(limit_s)
@@ -81,7 +81,7 @@ def _run(step: Step, scale: str, device: str, work: Path, log: int) -> Figures:
 
 
 def _end(group: int) -> None:
-    """Ends what is left of a process group."""
+    """Kills the remaining processes of a process group."""
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
 

@@ -1,6 +1,7 @@
-"""The network as `torch.compile(mode="max-autotune")` runs it, in half precision on the same tiles.
+"""The speed of the network with `torch.compile(mode="max-autotune")`, in half precision on the same tiles.
 
-The last step, because compiling takes minutes where many kernels are tried; what is not done in time is left out.
+This is the last step, because compiling tries many kernels and may take minutes. Detectors that exceed the time limit
+are left out.
 """
 
 import torch
@@ -12,7 +13,7 @@ from benchmarks.gpu.setting import Setting
 
 @torch.inference_mode()
 def run(setting: Setting) -> None:
-    """Tiles per second, by detector and number of tiles."""
+    """Measures tiles per second for each detector."""
     for name in setting.scale.compiled:
         model = setting.load(name, "float32", measured=False).model
         assert model.tile_size is not None

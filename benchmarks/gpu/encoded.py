@@ -1,4 +1,4 @@
-"""Pictures as files: what clients send."""
+"""Encoded pictures, as clients send them."""
 
 import io
 from functools import lru_cache
@@ -13,7 +13,7 @@ FORMATS: dict[str, dict[str, object]] = {"png": {"compress_level": 6}, "jpeg": {
 
 @lru_cache(maxsize=8)
 def encoded(size: Size, format: str) -> bytes:
-    """A drawn surface of a size as a file of a format."""
+    """A drawn surface of this size, encoded in this format."""
     (picture,) = pictures(1, size)
     file = io.BytesIO()
     Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, format, **FORMATS[format])

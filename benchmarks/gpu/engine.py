@@ -1,7 +1,7 @@
-"""Tiles per second of the engine, beside the raw network in half precision on the same tiles, and of ways to run it.
+"""Tiles per second of the engine, of its variants, and of the raw network in half precision on the same tiles.
 
-The engine is the scheduler with one owner of the device: pictures in memory go in, maps come out. The raw network runs
-tiles that lie on the device already, with nothing before or after it.
+The engine is the scheduler with one owner of the device: its input is pictures in memory, its output is maps. The raw
+network runs tiles that are on the device already, without preparation and post-processing.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,12 +25,12 @@ from benchmarks.gpu.models import NAMES
 from benchmarks.gpu.setting import Setting, pictures
 
 IN_FLIGHT = 48
-"""Pictures that wait for the engine or run, so that it never waits for one."""
+"""The number of pictures that wait or run, so that the engine is never idle."""
 RAW_TILES = {"cuda": (64, 128, 256), "cpu": (2, 8)}
 
 
 def run(setting: Setting) -> None:
-    """For each detector: the raw network, the engine, and the engine with parts of it left out."""
+    """Measures for each detector the raw network, the engine, and the engine without some of its parts."""
     for name in NAMES:
         model = setting.load(name, setting.half).model
         raw = raw_tiles_per_s(setting, model)
@@ -55,7 +55,7 @@ def run(setting: Setting) -> None:
 
 @torch.inference_mode()
 def raw_tiles_per_s(setting: Setting, model: TiledModel) -> dict[str, float]:
-    """Of the network alone, as it is run here and without graphs, by the number of tiles at once."""
+    """Tiles per second of the network alone, as the engine runs it and without CUDA graphs, by the number of tiles."""
     assert model.tile_size is not None
     plain = plain_network(trace(model.detector), model.network.precision)
     found: dict[str, float] = {}
@@ -74,7 +74,7 @@ def _call(network: Network, tiles: torch.Tensor) -> Callable[[], object]:
 
 
 def _variants(setting: Setting, model: TiledModel) -> dict[str, float]:
-    """Tiles per second of the engine as it is, and with one part changed; measured in turn, medians of the rounds."""
+    """Tiles per second of the engine, and of the engine with one part changed: medians of rounds that run in turn."""
     program, precision = trace(model.detector), model.network.precision
     networks: dict[str, Network] = {"engine": model.network}
     if setting.device.type == "cuda":
@@ -100,7 +100,7 @@ def _on_one_stream(setting: Setting, model: TiledModel) -> float:
 
 
 def _engine(setting: Setting, model: TiledModel, network: Network) -> float:
-    model = model.executed(replace(model.execution, network=network))
+    model = model.with_execution(replace(model.execution, network=network))
     with engine(model) as worker:
         feed(setting, worker, model, 0.2 * setting.scale.seconds)
         return feed(setting, worker, model, setting.scale.seconds)
@@ -108,7 +108,7 @@ def _engine(setting: Setting, model: TiledModel, network: Network) -> float:
 
 @contextmanager
 def engine(model: TiledModel) -> Iterator[DeviceWorker]:
-    """A worker that owns the model's device."""
+    """Yields a worker that owns the model's device."""
     worker = DeviceWorker([model.device], queue_tiles=2**20)
     worker.start()
     try:
@@ -118,7 +118,7 @@ def engine(model: TiledModel) -> Iterator[DeviceWorker]:
 
 
 def feed(setting: Setting, worker: DeviceWorker, model: TiledModel, at_least_s: float) -> float:
-    """Tiles per second, while pictures are given to the engine for so long."""
+    """Tiles per second of the engine, which is given pictures for `at_least_s` seconds."""
     shown = pictures(4, setting.scale.picture)
     if setting.device.type == "cuda":
         shown = [picture.pin_memory() for picture in shown]
@@ -140,7 +140,7 @@ def feed(setting: Setting, worker: DeviceWorker, model: TiledModel, at_least_s: 
 
 
 def _stages(setting: Setting, model: TiledModel) -> dict[str, dict[str, float]]:
-    """Seconds a tile of each stage, of the calling thread and of the device."""
+    """The seconds per tile of each stage, of the calling thread and of the device."""
     before = model.stages.totals()
     with engine(model) as worker:
         started = perf_counter()
@@ -156,7 +156,7 @@ def _stages(setting: Setting, model: TiledModel) -> dict[str, dict[str, float]]:
 
 
 def flop_a_tile(model: TiledModel) -> float:
-    """Floating-point operations of the network's convolutions for a tile, two a multiplication and addition."""
+    """Floating-point operations of the network's convolutions per tile; a multiply-add counts as two."""
     assert model.tile_size is not None
     program = trace(model.detector)
     sizes = shapes(program, model.tile_size)

@@ -1,4 +1,4 @@
-"""What the machine can do at most: its bus, memories, arithmetic and decoders. The roofline is made of these."""
+"""The limits of the machine: bandwidth of bus and memory, arithmetic, and decoding. The roofline uses these limits."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from app.runtime.network import DTYPES
 from benchmarks.gpu.encoded import FORMATS, encoded
 from benchmarks.gpu.setting import Setting
 
-EDGE = {"cuda": 8192, "cpu": 768}  # of the products that are timed
+EDGE = {"cuda": 8192, "cpu": 768}  # of the matrices whose products are timed
 COPY_BYTES = {"cuda": 2**30, "cpu": 2**26}
 
 
@@ -41,7 +41,7 @@ def _products(setting: Setting, dtype: torch.dtype, edge: int) -> float:
 
 
 def _decoding(setting: Setting, data: bytes) -> dict[str, float]:
-    """Pictures per second of one thread, and of as many as there are processors."""
+    """Pictures per second of one decoding thread, and of one thread per processor."""
     one = partial(decode, data, max_pixels=2**26)
     found = {"1": 1 / setting.seconds(one)}
     threads = len(os.sched_getaffinity(0))

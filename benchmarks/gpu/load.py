@@ -1,4 +1,4 @@
-"""Load for a while by clients in several processes, so that the clients' own interpreter is not the limit."""
+"""Load from clients in several processes for a given time, so that the clients' interpreter is not the limit."""
 
 import http.client
 import os
@@ -14,12 +14,12 @@ MOST_PROCESSES = 4
 
 
 def load(server: Server, picture: bytes, clients: int, at_least_s: float) -> Load:
-    """What clients saw that post a picture again and again for so long, each once at least."""
+    """The throughput and latencies of clients that post a picture repeatedly for `at_least_s`, each at least once."""
     processes = min(MOST_PROCESSES, clients, max(1, len(os.sched_getaffinity(0)) // 4))
     shares = [len(range(number, clients, processes)) for number in range(processes)]
     content = body(picture, server.field)
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        list(pool.map(_warm, range(processes)))  # processes start before time counts
+        list(pool.map(_warm, range(processes)))  # starts the processes before the measurement
         started = perf_counter()
         runs = [pool.submit(_clients, server.port, server.predict, content, share, at_least_s) for share in shares]
         seconds = [each for run in runs for each in run.result()]
@@ -32,7 +32,7 @@ def _warm(_: int) -> None:
 
 
 def _clients(port: int, path: str, content: bytes, clients: int, at_least_s: float) -> list[float]:
-    """The seconds that each request took, of so many clients in threads of this process."""
+    """The seconds of each request of `clients` clients, which are threads of this process."""
     seconds: list[float] = []
     failures: list[Exception] = []
     started = perf_counter()

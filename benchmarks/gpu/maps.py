@@ -1,4 +1,4 @@
-"""Whether the device says what the CPU says: every detector's maps against the CPU's float32."""
+"""Compares the maps of every detector on the device with those on the CPU in float32."""
 
 from app.artifacts import load_artifact
 from app.pipeline import Outcome, predict
@@ -7,12 +7,12 @@ from benchmarks.gpu.models import NAMES
 from benchmarks.gpu.setting import Setting, pictures
 
 OFF_GRID = 40
-"""How many pixels the second picture's edges are off the grid of tiles, where the detector takes such a picture."""
+"""The second picture is smaller by this many pixels, so that it is off the grid. Models that resize have none."""
 ALLOWED: dict[Precision, float] = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 2e-2}
 
 
 def run(setting: Setting) -> None:
-    """The largest differences of maps and scores, as a share of the map's largest value."""
+    """Measures the largest differences of maps and scores, as shares of the map's largest value."""
     height, width = setting.scale.picture
     sizes = [(height, width), (height - OFF_GRID, width - OFF_GRID)]
     for name in NAMES:

@@ -1,4 +1,4 @@
-"""The tests that are marked `gpu`, all of them, with their durations; on a machine without a GPU all are skipped."""
+"""Runs all tests that are marked `gpu`, and records their durations; without a GPU all are skipped."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ MARK = re.compile(r"^(\s*@pytest|pytestmark = pytest)\.mark\.gpu", re.MULTILINE)
 
 
 def run(setting: Setting) -> None:
-    """Each test's outcome and seconds, and the message of those that failed."""
+    """Runs the tests; records the outcome and seconds of each, and the messages of failed tests."""
     report = setting.work / "tests.xml"
     command = [sys.executable, "-m", "pytest", "-m", "gpu", "-p", "no:cacheprovider", "--junit-xml", str(report)]
     ended = subprocess.run([*command, *(str(path) for path in files())], cwd=ROOT, check=False)
@@ -34,5 +34,5 @@ def run(setting: Setting) -> None:
 
 
 def files() -> list[Path]:
-    """The files that have such tests: others import packages that only development needs."""
+    """The files with tests that are marked `gpu`. Other files may import packages that the kit does not have."""
     return [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if MARK.search(path.read_text())]

@@ -1,4 +1,4 @@
-"""Memory of the card and of the host over many requests: it must stay level."""
+"""The memory of the GPU and of the host over many requests: it must not grow."""
 
 import subprocess
 
@@ -14,7 +14,7 @@ NAME = "patchcore"
 
 
 def run(setting: Setting) -> None:
-    """MiB after each tenth of the requests."""
+    """Measures MiB after each tenth of the requests."""
     picture = encoded(setting.scale.picture, "png")
     requests = max(setting.scale.requests // PARTS, 1)
     host, card = [], []
@@ -33,7 +33,7 @@ def run(setting: Setting) -> None:
 
 
 def _card_mib(pid: int) -> float:
-    """The card's memory that a process holds; what all hold together where the driver does not tell them apart."""
+    """MiB of GPU memory that a process holds, or that all processes hold if the driver does not separate processes."""
     query = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
     lines = subprocess.run(query, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     for line in lines:

@@ -14,7 +14,7 @@ from benchmarks.gpu.setting import Setting, pictures
 NAMES = tuple(DETECTORS)
 FITTED_TO = 4
 DIFFERENCE = 0.3
-"""How far a student's weights are from its teacher's, as a share of their standard deviation."""
+"""The standard deviation of a student's difference from its teacher, as a share of that of the weights."""
 
 
 def run(setting: Setting) -> None:
@@ -28,18 +28,18 @@ def run(setting: Setting) -> None:
         scores, peaks = [each.raw_score for each in normal], [float(each.anomaly_map.max()) for each in normal]
         calibration = calibrate_on_normal(scores, peaks, 0.05)
         record = ModelRecord("training-normal", len(normal), 0.05, "drawn surfaces", FITTED_TO, "tessera_resnet18")
-        entry = write_artifact(model.calibrated(calibration), setting.repository(name), name, record)
+        entry = write_artifact(model.with_calibration(calibration), setting.repository(name), name, record)
         written = sum(file.stat().st_size for file in entry.path.iterdir())
         setting.results.add(name, {"bytes": written, "pixel_threshold": calibration.pixel_threshold})
 
 
 def preprocessing(detector: Detector, setting: Setting) -> Preprocessing:
-    """Pictures as they are, where the detector takes those of any size."""
+    """No resizing, unless the detector needs pictures of one size."""
     return Preprocessing(setting.scale.picture if detector.image_size_is_fixed else None)
 
 
 def make_detector(name: str, setting: Setting) -> Detector:
-    """A detector on the CPU: fitted to a few pictures, or with a student that differs from its teacher a little."""
+    """A detector on the CPU: fitted to a few pictures, or with a student that differs a little from its teacher."""
     options = {"n_features": setting.scale.padim_features} if name == "padim" else {}
     detector = DETECTORS[name](backbone="resnet18", **options)
     detector.load_weights()
@@ -54,21 +54,21 @@ def make_detector(name: str, setting: Setting) -> Detector:
 
 
 def _bank(detector: Patchcore, setting: Setting) -> torch.Tensor:
-    """Rows drawn from the patches of pictures: a coreset would take longer, and searches as fast."""
+    """A memory bank of random patches: to select a coreset would take longer, and its search takes the same time."""
     model = TiledModel(detector, Preprocessing(None), Tiling(tile_size=setting.scale.tile), device=setting.device)
     found: list[torch.Tensor] = []
     for picture in fitting_pictures(setting):
         for (embedding,) in model.outputs(model.prepare(picture)):
             found.append(embedding.movedim(1, -1).flatten(0, 2).cpu())
     patches = torch.cat(found)
-    if len(patches) < setting.scale.bank:  # of small pictures: more rows like them
+    if len(patches) < setting.scale.bank:  # small pictures have too few: scaled copies are added
         repeats = -(-setting.scale.bank // len(patches))
         patches = torch.cat([patches * (1 + 0.01 * number) for number in range(repeats)])
     return patches[torch.randperm(len(patches))[: setting.scale.bank]].clone()
 
 
 def fitting_pictures(setting: Setting) -> list[torch.Tensor]:
-    """What detectors are fitted to: other pictures than those that are measured."""
+    """The pictures that detectors are fitted to. Measurements use other pictures."""
     return pictures(FITTED_TO, setting.scale.picture, first_seed=1000)
 
 

@@ -1,6 +1,6 @@
-"""Two owners of one device: whether two engines side by side are faster than one.
+"""Compares two engines on one device with one engine.
 
-Each owner is a process with its own model and engine, as two servers on one card are.
+Each engine, an owner of the device, is a process with its own model, as if two servers used one GPU.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +17,7 @@ _start: Barrier
 
 
 def run(setting: Setting) -> None:
-    """Tiles per second of one owner, and of two together."""
+    """Measures tiles per second of one owner, and of two owners together."""
     found = {owners: _together(setting, owners) for owners in (1, 2)}
     setting.results.add(
         NAME, {"one_tiles_per_s": found[1], "two_tiles_per_s": found[2], "two_over_one": found[2] / found[1]}

@@ -1,4 +1,4 @@
-"""The results as one picture: throughput beside its limits, the search, and where a picture's time goes."""
+"""Plots the results: throughput beside its limits, the search, and the time of each stage of a picture."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ Axes = Any  # matplotlib has no types
 
 
 def plot(results: Figures, path: Path) -> None:
-    """Draws what there is of the results to an SVG."""
+    """Plots the results that exist to an SVG file."""
     import matplotlib
 
     matplotlib.use("svg")

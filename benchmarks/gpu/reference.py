@@ -1,6 +1,6 @@
-"""anomalib's own models with the same weights on the same device: alone, and behind FastAPI with a lock.
+"""The speed of anomalib's models with the same weights on the same device: alone, and behind FastAPI with a lock.
 
-Maps are compared first. PaDiM is fitted by anomalib to the same pictures, with the same channels.
+Maps are compared first. anomalib fits PaDiM to the same pictures, with the same channels.
 """
 
 import warnings
@@ -26,11 +26,11 @@ from benchmarks.throughput.reference_model import ReferenceModel
 from benchmarks.throughput.servers import Server, running
 
 TOLERANCE = 1e-2
-"""Of the map's largest value: means of half a dozen pictures differ by rounding, and inverses with them."""
+"""As a share of the map's largest value: means of a few pictures differ by rounding, and so do their inverses."""
 
 
 def run(setting: Setting) -> None:
-    """Pictures per second of anomalib and of this program's engine, on pictures in memory and over HTTP."""
+    """Measures pictures per second of anomalib and of this program's engine, with pictures in memory and over HTTP."""
     warnings.simplefilter("ignore")
     import_anomalib()
     for name in NAMES:
@@ -101,7 +101,7 @@ def _difference(setting: Setting, reference: ReferenceModel, expected: Tensor) -
 
 
 def _alone(setting: Setting, name: str, reference: ReferenceModel) -> dict[str, float]:
-    """Pictures per second of both, in turn, with pictures that are in memory."""
+    """Pictures per second of both programs, measured in turn, with a picture in memory."""
     (picture,) = pictures(1, setting.scale.picture)
     tiles = 0
     models = {}

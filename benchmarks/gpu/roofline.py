@@ -1,8 +1,9 @@
-"""The roofline: for each stage of a picture's work the least time that the machine allows, the time that it took, and
-which stage is the limit.
+"""The roofline: for each stage of a picture the least time that the machine allows, the time taken, and the limiting
+stage.
 
-The least time is the bytes over the bus or the memory, or the operations over the peak, both as measured on the same
-machine (`limits`); decoding has the processors. Williams, Waterman and Patterson, "Roofline", CACM 52 (4), 2009.
+The least time of a stage is its bytes divided by the bandwidth of the bus or the memory, or its operations divided by
+the peak, both measured on the same machine (`limits`). The least time of decoding is that of all processors together.
+Williams, Waterman and Patterson, "Roofline", CACM 52 (4), 2009.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ CELL = 8  # pixels along an edge of one of its cells
 
 
 def roofline(results: Figures) -> Figures:
-    """For each measurement of `serving`: the stages' least and actual seconds a picture, and the limiting stage."""
+    """For each measurement of `serving`: least and actual seconds per picture of each stage, and the limiting stage."""
     content: dict[str, Any] = dict(results)
     limits, served = figures_of(content, "limits"), figures_of(content, "serving")
     engine = figures_of(content, "engine")
@@ -34,7 +35,7 @@ def roofline(results: Figures) -> Figures:
 def _least(
     detector: str, format: str, limits: dict[str, Any], engine: dict[str, Any], scale: Scale
 ) -> Iterator[tuple[str, float]]:
-    """The least seconds a picture of the stages for which the machine sets a limit."""
+    """The least seconds per picture of each stage for which a limit of the machine is known."""
     height, width = scale.picture
     pixels, tiles = height * width, (height // scale.tile) * (width // scale.tile)
     yield "decode", 1 / limits[f"decode_{format}_per_s"]["all"]
@@ -50,7 +51,7 @@ def _least(
 
 
 def _compared(measured: dict[str, Any], least: dict[str, float], limits: dict[str, Any], one: bool) -> Figures:
-    """With one client the limit is the stage that takes longest; with several, the one whose resource is busiest."""
+    """With one client the limiting stage is the longest; with several clients it is that with the busiest resource."""
     taken = {**measured["stage_s"], **measured["device_s"]}
     wide = {"decode", "render", "receive and send"}
     load = {
@@ -73,7 +74,7 @@ def _compared(measured: dict[str, Any], least: dict[str, float], limits: dict[st
 
 
 def table(results: Figures) -> str:
-    """The roofline as text: milliseconds a picture, least and taken, of each stage."""
+    """The roofline as text: the least and the actual milliseconds per picture of each stage."""
     content: dict[str, Any] = dict(results)
     lines = []
     for name, row in content.get("roofline", {}).items():

@@ -1,4 +1,4 @@
-"""How much is measured: all of it on a GPU, or the same steps in small on any machine."""
+"""The sizes of the measurements: full on a GPU, or the same steps with small sizes on any machine."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,23 @@ from app.tiling import Size
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Sizes are `(height, width)` in pixels; times are those of one measurement."""
+    """The sizes of all measurements. Sizes of pictures are `(height, width)` in pixels."""
 
     picture: Size
     large: Size
     tile: int
     bank: int  # rows of PatchCore's bank
     padim_features: int
-    search_rows: tuple[int, ...]
+    search_rows: tuple[int, ...]  # the numbers of rows of the searched banks
     search_channels: tuple[int, ...]
     queries: int
-    clients: tuple[int, ...]
-    seconds: float
+    clients: tuple[int, ...]  # the numbers of clients that post at once
+    seconds: float  # of one measurement
     rounds: int
     requests: int  # of the measurement of memory
     served: tuple[str, ...]  # detectors whose requests are measured over HTTP
-    compiled: tuple[str, ...]  # detectors whose network torch.compile runs, too
-    patience: float  # by which the steps' time limits are multiplied
+    compiled: tuple[str, ...]  # detectors whose network is also run by torch.compile
+    patience: float  # the factor of the steps' time limits
 
 
 FULL = Scale(

@@ -1,7 +1,7 @@
 """The search of memory banks: the program's own beside blocks, `cdist`, and one half-precision product with top-1.
 
-Banks and queries are made: points of a surface of 32 dimensions with a little noise, which is what patches of real
-pictures are like. All but the product are exact.
+Banks and queries are synthetic: points of a 32-dimensional subspace with a little noise, similar to patches of real
+pictures. All searches but the product are exact.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from benchmarks.gpu.setting import Setting
 
 DIMENSIONS, NOISE = 32, 0.05
 FEWER_QUERIES_FROM = 200_000  # rows
-PART = 65_536  # rows of the bank that are compared at a time by the ways that make a matrix of distances
+PART = 65_536  # rows of the bank per matrix of distances
 Search = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 @torch.inference_mode()
 def run(setting: Setting) -> None:
-    """Seconds of each way for each size of bank, and how much of the card's peak that is."""
+    """Measures the seconds and the operations per second of each search for each size of bank."""
     for channels in setting.scale.search_channels:
         for rows in setting.scale.search_rows:
             torch.manual_seed(0)
@@ -81,7 +81,7 @@ def _by_product(queries: Tensor, half: Tensor, norms: Tensor) -> tuple[Tensor, T
 
 
 def _least(rows: int, values: Callable[[slice], Tensor]) -> tuple[Tensor, Tensor]:
-    """The least value of each query, and its row, of matrices [queries,rows] that are made a part at a time."""
+    """The least value of each query and its row; `values` makes a part of the matrix [queries,rows] at a time."""
     best: Tensor | None = None
     index = torch.empty(0)
     for first in range(0, rows, PART):

@@ -1,4 +1,4 @@
-"""Through HTTP: pictures per second, latency, each stage's time, and how busy the device was."""
+"""Measurements over HTTP: pictures per second, latency, the time of each stage, and the busy share of the device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ PICTURE_STAGES = ("decode", "queue", "device", "render")
 
 
 def run(setting: Setting) -> None:
-    """For each detector, format and number of clients; then the large picture with one client."""
+    """Measures each detector, format and number of clients; then the large picture with one client."""
     scale = setting.scale
     for name in scale.served:
         with serving(setting, name) as server:
@@ -35,7 +35,7 @@ def run(setting: Setting) -> None:
 
 @contextmanager
 def serving(setting: Setting, name: str, *options: str) -> Iterator[Server]:
-    """This program's server, with one of the models that were made, and its stages timed."""
+    """Yields this program's server with one of the models of the step `models`; stages are timed."""
     arguments = [
         "-m",
         "app",
@@ -51,7 +51,7 @@ def serving(setting: Setting, name: str, *options: str) -> Iterator[Server]:
 
 
 def measured(setting: Setting, server: Server, picture: bytes, clients: int) -> dict[str, object]:
-    """Pictures per second, seconds of a request, seconds a picture of each stage, and the device's busy share."""
+    """Pictures per second, quantiles of the request time, seconds per picture of each stage, and busy shares."""
     before, started = counters(server), perf_counter()
     seen = load(server, picture, clients, setting.scale.seconds)
     elapsed, after = perf_counter() - started, counters(server)

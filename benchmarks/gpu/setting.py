@@ -1,4 +1,4 @@
-"""What all steps share: the device, the scale, the models and pictures, and where results go."""
+"""The values that all steps share: the device, the scale, models, pictures and results."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,13 @@ from scripts.demo.surface import normal_surface
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`work` keeps models and pictures from one step to the next; `results` takes the figures of one step."""
+    """The setting of one step.
+
+    scale: the sizes of the measurements
+    device: the measured device
+    work: the folder in which steps share models
+    results: receives the figures of the step
+    """
 
     scale: Scale
     device: torch.device
@@ -30,29 +36,32 @@ class Setting:
 
     @property
     def half(self) -> Precision:
-        """The fast precision of the device; float32 where it has none."""
+        """The fast precision of the device; float32 if it has none."""
         return fast_precision(self.device) or "float32"
 
     def repository(self, name: str) -> ModelRepository:
-        """Where the model of this name is, and no other: a server that is measured loads nothing else."""
+        """A repository with only the model of this name, so that a measured server loads no other model."""
         return ModelRepository(self.work / name / "models")
 
     def entry(self, name: str) -> Entry:
-        """A model of this name."""
+        """Version 1 of the model of this name."""
         return self.repository(name).find(name, 1)
 
     def load(self, name: str, precision: Precision, *, measured: bool = True) -> Artifact:
-        """A model on the device; its weights are kept, so that its network can be built in other ways, too."""
+        """The model of this name on the device. Its weights are kept, so that its network can be built in other ways.
+
+        With `measured`, loading measures the best batch size.
+        """
         options = RunOptions(precision=precision, batch_tiles=0 if measured else None, time_stages=True)
         return load_artifact(self.entry(name), self.device, options)
 
     def synchronise(self) -> None:
-        """Waits until the device has done what it was given."""
+        """Waits until the device has finished its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def seconds(self, run: Callable[[], object], at_least_s: float | None = None) -> float:
-        """The seconds of one run: of as many as fill `at_least_s` (by default the scale's), after one to warm up."""
+        """The mean seconds of a run, over runs that fill `at_least_s` (default: the scale's), after a warm-up run."""
         run()
         self.synchronise()
         started, runs = perf_counter(), 0
@@ -63,7 +72,7 @@ class Setting:
         return (perf_counter() - started) / runs
 
     def in_turn(self, runs: dict[str, Callable[[], object]], at_least_s: float | None = None) -> dict[str, float]:
-        """The seconds of each, measured in turn: medians of the scale's rounds."""
+        """The seconds of each run, measured in turn: medians of the scale's rounds."""
         found: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(self.scale.rounds):
             for name, run in runs.items():
@@ -72,7 +81,7 @@ class Setting:
 
 
 def pictures(count: int, size: Size, first_seed: int = 0) -> list[Tensor]:
-    """Drawn surfaces [3,H,W] uint8, of parts of at most 1024 x 1024 pixels side by side."""
+    """Drawn surfaces, [3,H,W] uint8, repeated from parts of at most 1024 x 1024 pixels."""
     part = min(size[0], 1024), min(size[1], 1024)
     repeats = size[0] // part[0], size[1] // part[1], 1
     drawn = (

@@ -1,6 +1,6 @@
-"""The steps, in the order in which they run, and how long each may take.
+"""The steps in the order in which they run, with their time limits.
 
-python -m benchmarks.gpu.steps NAME --scale full --device cuda --work DIR --out FILE       runs one of them
+python -m benchmarks.gpu.steps NAME --scale full --device cuda --work DIR --out FILE       runs one step
 """
 
 import argparse
@@ -19,7 +19,12 @@ from benchmarks.gpu.setting import Setting
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A module of this package with a function `run(setting)`; what is measured after `limit_s` is lost."""
+    """A module of this package with a function `run(setting)`.
+
+    name: the module's name
+    limit_s: the time limit, after which the step is stopped; figures measured before it are kept
+    shows: the line that is printed for the step
+    """
 
     name: str
     limit_s: float
@@ -42,7 +47,7 @@ STEPS = (
 
 
 def main() -> None:
-    """The command line of one step."""
+    """Runs one step by the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=[step.name for step in STEPS])
     parser.add_argument("--scale", choices=tuple(SCALES), required=True)

@@ -1,10 +1,10 @@
-"""Trains a detector with this program and with anomalib, one after the other, and compares what came of it.
+"""Trains a detector with this program and with anomalib, one after the other, and compares the results.
 
     .venv-parity/bin/python -m benchmarks.kolektorsdd padim --root ../shared/data/kolektorsdd --weights WEIGHTS
 
-The same pictures in the same order, tiles, backbone weights (a ResNet-18), random channels and initial weights, each
-program in a process of its own with one thread, so that processor time can be compared on a machine that does other
-things, too. AUROC is exact, over all test pictures and all pixels of their maps.
+Both programs have the same pictures in the same order, tiles, backbone weights (a ResNet-18), random channels and
+initial weights. Each runs in a process of its own with one thread, so that processor time can be compared on a machine
+with other load. AUROC is exact, over all test pictures and all pixels of their maps.
 """
 
 import json
@@ -22,13 +22,13 @@ from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.setting import SETTINGS
 
-PROGRAMS = ("anomalib", "tessera")  # in this order, for the first draws the initial weights
+PROGRAMS = ("anomalib", "tessera")  # in this order, because anomalib draws the initial weights
 
 
 def main() -> None:
     parser = with_data(__doc__)
     parser.add_argument("detector", choices=tuple(SETTINGS))
-    parser.add_argument("--jobs", type=int, default=1, help="how many runs are done side by side")
+    parser.add_argument("--jobs", type=int, default=1, help="the number of runs at the same time")
     given = parser.parse_args()
     one = partial(_runs, given.detector, given.root, given.weights)
     with ThreadPoolExecutor(given.jobs) as pool:
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _runs(detector: str, root: Path, weights: Path, seed: int) -> dict[str, dict[str, float]]:
-    """Both programs' figures, by the same seed."""
+    """The figures of both programs for one seed."""
     with TemporaryDirectory() as folder:
         arguments = [detector, str(root), str(weights), str(Path(folder) / "start.safetensors"), str(seed)]
         return {program: _run(program, arguments) for program in PROGRAMS}

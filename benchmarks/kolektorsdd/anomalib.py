@@ -1,4 +1,4 @@
-"""anomalib's side: trains with its engine, tests with its model, and prints its figures as JSON."""
+"""Trains with anomalib's engine, tests with its model, and prints the figures as JSON."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ OPTIONS = {"patchcore": {"coreset_sampling_ratio": CORESET_RATIO, "num_neighbors
 
 
 def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[str, object]:
-    """The figures; writes the tensors that are drawn at random to `start`, under this program's names."""
+    """Returns the figures, and writes the random initial tensors to `start`, under this program's names."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     import_anomalib()
@@ -45,7 +45,7 @@ def main(name: str, root: Path, weights: Path, start: Path, seed: int) -> dict[s
 
 
 def _start(name: str, model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """What the detector drew at random, under this program's names."""
+    """The random initial tensors of the detector, under this program's names."""
     state = model.state_dict()
     if name == "padim":
         return {"idx": state["idx"]}
@@ -58,7 +58,7 @@ def _start(name: str, model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 class _Orders:
-    """The order in which this program takes pictures, epoch after epoch."""
+    """A sampler with this program's order of pictures in each epoch."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count, self._seed, self._epoch = count, seed, 0
@@ -72,7 +72,7 @@ class _Orders:
 
 
 def fit(model: Any, setting: Setting, paths: list[Path], seed: int) -> None:
-    """Trains with anomalib's engine, tiled, on these pictures, in an order that the seed decides."""
+    """Trains with anomalib's engine on tiles of these pictures; the seed decides the order of the pictures."""
     from anomalib.callbacks import TilerConfigurationCallback
     from anomalib.data import Folder
     from anomalib.engine import Engine

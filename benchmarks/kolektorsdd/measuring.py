@@ -1,4 +1,4 @@
-"""Figures that are taken of either program in the same way."""
+"""Figures that are measured in the same way for both programs."""
 
 import resource
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ from app.tiling import Size
 
 
 class Stopwatch:
-    """Seconds of the wall and of the processor since it was made, and the process's peak memory so far."""
+    """Wall-clock and processor seconds since its creation, and the peak memory of the process so far."""
 
     def __init__(self) -> None:
         self._wall_s, self._cpu_s = perf_counter(), _cpu_s()
 
     def read(self, prefix: str) -> dict[str, float]:
-        """The figures, named after what was done."""
+        """The figures, under names that begin with `prefix`."""
         return {
             f"{prefix}_wall_s": round(perf_counter() - self._wall_s, 1),
             f"{prefix}_cpu_s": round(_cpu_s() - self._cpu_s, 1),
@@ -37,7 +37,7 @@ def _cpu_s() -> float:
 def aurocs(
     tests: Iterable[LabelledPicture], scores: list[float], maps: list[NDArray[np.float32]], size: Size
 ) -> dict[str, float]:
-    """Exact, over all pictures and over all pixels of their maps of `size`."""
+    """Exact AUROC over all pictures, and over all pixels of their maps, which have the size `size`."""
     tests = list(tests)
     masks = np.stack([_mask(test.mask, size) for test in tests])
     return {

@@ -1,4 +1,4 @@
-"""What both programs are given."""
+"""The settings that both programs get."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,15 @@ from app.tiling import Size
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Picture size, tiles side by side, how many of the training pictures, the epochs of gradient descent, and runs.
+    """The setting of a detector.
 
-    Runs differ in their seed. Of gradient descent a single one says little: rounding alone makes networks of the same
-    loss whose AUROC differ by some hundredths.
+    size: the `(height, width)` to which pictures are resized
+    tile: the edge of the tiles in pixels; tiles do not overlap
+    pictures: the number of training pictures
+    epochs: of gradient descent
+    batch_pictures: the number of pictures of a step of gradient descent
+    runs: the number of runs, which differ in their seed. A single run of gradient descent says little: rounding alone
+        gives networks of the same loss whose AUROCs differ by some hundredths.
     """
 
     size: Size
@@ -34,7 +39,7 @@ CORESET_RATIO = 0.01
 
 
 def build(name: str, backbone: str = "resnet18") -> BackboneDetector:
-    """The detector, with random weights."""
+    """The detector with random weights."""
     detectors: dict[str, BackboneDetector] = {
         "padim": Padim(backbone),
         "patchcore": Patchcore(backbone, coreset_sampling_ratio=CORESET_RATIO, num_neighbors=9),
@@ -45,7 +50,7 @@ def build(name: str, backbone: str = "resnet18") -> BackboneDetector:
 
 
 def training_pictures(root: Path, name: str) -> list[Path]:
-    """The first pictures of the training set, as many as the setting says."""
+    """The first pictures of the training set; the setting has their number."""
     return MVTec(str(root), "surface").train_pictures()[: SETTINGS[name].pictures]
 
 

@@ -1,4 +1,4 @@
-"""Puts the results of the newest date into one table, a Markdown file beside them.
+"""Writes the results of the newest date as one table to a Markdown file beside them.
 
 python -m benchmarks.kolektorsdd.table
 """

@@ -1,4 +1,4 @@
-"""This program's side: trains, tests and prints its figures as JSON."""
+"""Trains and tests with this program, and prints the figures as JSON."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ from benchmarks.kolektorsdd.setting import SETTINGS, build, testing_pictures, tr
 def main(
     name: str, root: Path, weights: Path, start: Path | None, seed: int, backbone: str = "resnet18"
 ) -> dict[str, object]:
-    """The figures; `start` holds the tensors that the other program started from."""
+    """Returns the figures. `start` has the random initial tensors of the other program."""
     torch.manual_seed(seed)
     setting = SETTINGS[name]
     detector = build(name, backbone)
@@ -45,7 +45,7 @@ def main(
 def predictions(
     model: TiledModel, tests: list[LabelledPicture], size: Size
 ) -> tuple[list[float], list[NDArray[np.float32]]]:
-    """The raw score of each picture, and its map at this size."""
+    """The raw score of each picture, and its map resized to `size`."""
     scores, maps = [], []
     for picture in decoded([test.path for test in tests], 1):
         outcome = predict(model, picture, BATCH_TILES["cpu"])
@@ -58,7 +58,7 @@ def predictions(
 
 
 def fit_as_set(name: str, model: TiledModel, paths: list[Path], seed: int) -> None:
-    """Fits a model to pictures as its setting says."""
+    """Fits a model to pictures with the setting of `name`."""
     setting = SETTINGS[name]
     if not isinstance(model.detector, GradientDetector):
         stride = model.detector.feature_strides[0]

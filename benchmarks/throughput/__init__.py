@@ -1,1 +1,1 @@
-"""Pictures per second through HTTP, beside what else an engineer could put around anomalib."""
+"""Pictures per second over HTTP, beside two common ways to serve anomalib."""

@@ -1,11 +1,11 @@
-"""Pictures per second through HTTP, of this program, of anomalib behind FastAPI with a lock, and behind LitServe.
+"""Pictures per second over HTTP: of this program, of anomalib behind FastAPI with a lock, and behind LitServe.
 
     make bench ROOT=../shared/data/kolektorsdd WEIGHTS=FILE
     .venv-bench/bin/python -m benchmarks.throughput --root DIR --weights FILE --work DIR [--rows stfpm padim]
 
-Pictures of 1024 x 1024 pixels, PNG, tiles of 256. The models are trained with anomalib and imported. Every server has a
-process of its own, and they are measured in turn, round after round; only one runs at a time. Before that the maps of
-all of them are compared. `--work` keeps models and pictures for the next time.
+Pictures are PNGs of 1024 x 1024 pixels, in tiles of 256. anomalib trains the models, and this program imports them.
+First the maps of this program are compared with anomalib's. Then the servers are measured in turn, round after round.
+Each server is a process of its own; only one runs at a time. `--work` keeps models and pictures for later runs.
 """
 
 import io
@@ -30,9 +30,9 @@ from benchmarks.throughput.servers import Server
 from benchmarks.throughput.setting import CLIENTS, ROWS
 
 Start = Callable[[], AbstractContextManager[Server]]
-PROGRAMS = ("anomalib behind LitServe",)  # those that may be left out
+PROGRAMS = ("anomalib behind LitServe",)  # the programs that `--skip` may leave out
 TOLERANCE = {"float32": 1e-4, "auto": 2e-2}
-"""Of the map's largest value."""
+"""As a share of the map's largest value, by precision."""
 
 
 def main() -> None:
@@ -40,10 +40,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rows", nargs="*", choices=tuple(ROWS), default=list(ROWS))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--requests", type=int, default=48, help="of each client setting, fewer with one client")
-    parser.add_argument("--skip", nargs="*", choices=PROGRAMS, default=[], help="what is not measured")
+    parser.add_argument("--requests", type=int, default=48, help="for each number of clients, fewer with one client")
+    parser.add_argument("--skip", nargs="*", choices=PROGRAMS, default=[], help="programs that are not measured")
     parser.add_argument("--busy", type=int, default=0, help="processes that keep a core busy beside the servers")
-    parser.add_argument("--name", default="throughput", help="what the files of results begin with, after the date")
+    parser.add_argument("--name", default="throughput", help="prefix of the results files, after the date")
     given = parser.parse_args()
     pictures = [path.read_bytes() for path in write_pictures(given.root, given.work)]
     results = []
@@ -60,7 +60,7 @@ def main() -> None:
 
 @contextmanager
 def _busy(count: int) -> Iterator[None]:
-    """So many processes that compute without a pause until the end of the `with` block."""
+    """Runs `count` processes that compute without a pause until the end of the `with` block."""
     processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
@@ -73,7 +73,7 @@ def _busy(count: int) -> Iterator[None]:
 def _row(
     name: str, work: Path, pictures: Sequence[bytes], rounds: int, requests: int, skip: Sequence[str]
 ) -> dict[str, object]:
-    """All servers' figures for one model."""
+    """The figures of all servers for one model."""
     starts: dict[str, Start] = {
         "anomalib behind FastAPI": partial(servers.fastapi, name, work),
         "anomalib behind LitServe": partial(servers.litserve, name, work),
@@ -116,7 +116,10 @@ def _bare(name: str, work: Path, program: str) -> float:
 
 
 def _agreement(name: str, starts: dict[str, Start], pictures: Sequence[bytes]) -> dict[str, float]:
-    """How far the maps of this program are from anomalib's, as a share of their largest value; at most as allowed."""
+    """The largest difference of this program's maps from anomalib's, as a share of their largest value.
+
+    Raises SystemExit if a difference exceeds TOLERANCE.
+    """
     chosen = pictures[:2]
     maps = {program: _maps(starts[program], chosen) for program in ("anomalib behind FastAPI", *TOLERANCE)}
     expected, found = maps.pop("anomalib behind FastAPI"), {}
@@ -137,7 +140,7 @@ def _maps(start: Start, pictures: Sequence[bytes]) -> list[NDArray[np.float32]]:
 
 
 def _measured(start: Start, pictures: Sequence[bytes], requests: int, bare: float) -> tuple[dict[str, float], object]:
-    """What clients saw of a server, and how it says that it ran the model."""
+    """The throughput and latencies of a server, and its report on how it runs the model."""
     found: dict[str, float] = {"bare network, pictures/s": bare} if bare else {}
     with start() as server:
         load(server, pictures, 2, 4)

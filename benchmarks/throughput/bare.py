@@ -1,8 +1,8 @@
-"""The limit: the same network at the same precision on the same tiles, in loops with nothing around them.
+"""The limit of the throughput: the same network at the same precision on the same tiles, in loops without other work.
 
 python -m benchmarks.throughput.bare NAME WORK [--precision P]        prints pictures per second
 
-Either one loop has all cores, or there is a loop for each: whichever is faster counts.
+One loop with all cores and one loop per core are measured; the faster of the two counts.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _pictures_per_s(model: TiledModel, batches: Sequence[Tensor], loops: int) -> float:
-    """Of so many loops at once, by the median of their rounds."""
+    """Pictures per second of `loops` loops at once, by the median of their rounds."""
     threads = max(1, torch.get_num_threads() // loops)
     start = Barrier(loops)
 

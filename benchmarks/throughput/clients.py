@@ -1,4 +1,4 @@
-"""Clients that post pictures, each its next one as soon as the last was answered."""
+"""Clients that post pictures. Each client posts its next picture when its previous one is answered."""
 
 import http.client
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ BOUNDARY = "tessera-benchmark"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What clients saw: pictures per second, and the seconds that each request took."""
+    """The pictures per second of all clients together, and the seconds of each request."""
 
     pictures_per_s: float
     seconds: tuple[float, ...]
 
     def quantile(self, share: float) -> float:
-        """The time that this share of the requests did not exceed."""
+        """The time that this share of the requests does not exceed."""
         ordered = sorted(self.seconds)
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
@@ -33,7 +33,7 @@ def body(picture: bytes, field: str) -> bytes:
 
 
 def post(connection: http.client.HTTPConnection, path: str, content: bytes) -> bytes:
-    """The body of the answer; raises RuntimeError for another status than 200."""
+    """Posts a body, and returns the response's body; raises RuntimeError for another status than 200."""
     connection.request("POST", path, content, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
     response = connection.getresponse()
     answer = response.read()
@@ -48,7 +48,7 @@ def connect(server: Server) -> http.client.HTTPConnection:
 
 
 def load(server: Server, pictures: Sequence[bytes], clients: int, requests: int) -> Load:
-    """So many requests by so many clients, which take the pictures in turn; time counts until the last answer."""
+    """Measures `requests` requests of `clients` clients, which post the pictures in turn, until the last response."""
     bodies = [body(picture, server.field) for picture in pictures]
     numbers, seconds, failures = count(), [], []
 

@@ -1,6 +1,6 @@
-"""anomalib behind FastAPI, as one writes it: decoding in threads, and a lock around the model.
+"""A typical server of anomalib with FastAPI: decoding in threads, and a lock around the model.
 
-The lock is needed: the tiler keeps the last picture's geometry.
+The lock is needed because anomalib's tiler stores the geometry of the last picture.
 """
 
 import io
@@ -21,11 +21,11 @@ def build(path: Path) -> FastAPI:
 
     @app.get("/readyz")
     def ready() -> None:
-        """Answers once the model is there."""
+        """Answers 200 once the model is loaded."""
 
     @app.post("/predict")
     def predict(image: UploadFile) -> dict[str, object]:
-        """Score and label."""
+        """Returns the score and the label."""
         picture = model.decode(image.file.read())
         with lock:
             scores, _ = model.predict(picture[None])
@@ -33,7 +33,7 @@ def build(path: Path) -> FastAPI:
 
     @app.post("/map")
     def anomaly_map(image: UploadFile) -> Response:
-        """The map, to be compared."""
+        """Returns the map as an npy file, for the comparison."""
         picture = model.decode(image.file.read())
         with lock:
             _, maps = model.predict(picture[None])

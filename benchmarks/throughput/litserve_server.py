@@ -1,4 +1,4 @@
-"""anomalib behind LitServe, with its batching: pictures of one size that wait are run together."""
+"""A server of anomalib with LitServe and its batching: waiting pictures of one size run together."""
 
 import sys
 from collections.abc import Sequence
@@ -22,24 +22,24 @@ class AnomalibApi(litserve.LitAPI):  # type: ignore[misc]  # LitServe has no typ
         self._model = ReferenceModel(Path(sys.argv[1]))
 
     def decode_request(self, request: UploadFile) -> Tensor:
-        """The multipart field `request`, which is what LitServe calls it."""
+        """Decodes the multipart field, which LitServe names `request`."""
         return self._model.decode(request.file.read())
 
     def batch(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Pictures of one size, together."""
+        """Stacks pictures of one size."""
         return torch.stack(list(inputs))
 
     def predict(self, pictures: Tensor) -> Tensor:
-        """Raw scores."""
+        """Returns the raw scores, [N]."""
         return self._model.predict(pictures)[0]
 
     def unbatch(self, output: Tensor) -> list[float]:
-        """A score a picture."""
+        """Returns one score per picture."""
         scores: list[float] = output.tolist()
         return scores
 
     def encode_response(self, output: float) -> dict[str, object]:
-        """Score and label."""
+        """Returns the score and the label."""
         return self._model.describe(output)
 
 

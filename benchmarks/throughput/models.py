@@ -1,4 +1,4 @@
-"""The models and pictures that are served: trained with anomalib, and imported from its checkpoint."""
+"""Makes the pictures and models that are served. anomalib trains the models; this program imports their checkpoints."""
 
 import logging
 import sys
@@ -25,7 +25,7 @@ CHECKPOINT, MODULE, MODELS = "model.ckpt", "module.pt", "models"
 
 
 def write_pictures(root: Path, work: Path) -> list[Path]:
-    """PNGs of test pictures at the size that is served, defective ones and normal ones in turn; made once."""
+    """Writes test pictures as PNGs of SIZE, defective and normal ones in turn, unless `work` has them."""
     tests = MVTec(str(root), "surface").test_pictures()
     halves = [[test.path for test in tests if test.anomalous is wanted] for wanted in (True, False)]
     chosen = [path for pair in zip(*halves, strict=False) for path in pair][:QUERIES]
@@ -41,7 +41,7 @@ def _resized(source: Path, target: Path) -> Path:
 
 
 def make_model(name: str, root: Path, weights: Path, work: Path) -> None:
-    """Trains the model of a row and imports it, unless `work` has it: `<name>/models`, and anomalib's beside it."""
+    """Trains the model of a row and imports it to `work/<name>/models`, beside anomalib's, unless both are there."""
     row, folder = ROWS[name], work / name
     repository = ModelRepository(work / name / MODELS)
     if (folder / MODULE).exists() and any(entry.name == name for entry in repository.entries()):
@@ -70,7 +70,10 @@ def _tile(module: Any) -> None:
 
 
 def _fill_bank(module: Any, paths: list[Path], bank: int) -> None:
-    """As anomalib fills it, but for the coreset, which would take it hours: this project's, which selects the same."""
+    """Fills the bank as anomalib does, but with this project's coreset: anomalib's would take hours.
+
+    Both coresets select by the same rule.
+    """
     _tile(module)
     module.model.train()
     with torch.no_grad():
@@ -90,7 +93,7 @@ def _input(module: Any, path: Path) -> Tensor:
 
 
 def _calibrate(module: Any, paths: list[Path]) -> None:
-    """Thresholds a tenth over what normal pictures reach."""
+    """Sets thresholds that are 10 % above the highest values of normal pictures."""
     with torch.no_grad():
         found = [module.model(_input(module, path)) for path in paths]
     post = module.post_processor
@@ -114,7 +117,7 @@ def _save(module: Any, folder: Path) -> None:
 
 
 def main() -> None:
-    """`models.py NAME ROOT WEIGHTS WORK`, in a process of its own, whose memory is given back."""
+    """`models.py NAME ROOT WEIGHTS WORK` runs as a process of its own, so that its memory is freed at its end."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     import_anomalib()

@@ -1,4 +1,4 @@
-"""Throughput as a picture: bars beside the result's JSON."""
+"""Plots throughput as bars to an SVG beside the JSON results."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ COLOURS = {
 
 
 def plot(results: Sequence[Path], name: str = "throughput") -> Path:
-    """Draws the medians at 16 clients, as times anomalib behind FastAPI, to an SVG beside the JSON files."""
+    """Plots the medians at 16 clients, as multiples of anomalib behind FastAPI, to an SVG beside the JSON files."""
     import matplotlib
 
     matplotlib.use("svg")

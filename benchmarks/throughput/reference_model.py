@@ -1,4 +1,4 @@
-"""anomalib's model as both of its servers run it."""
+"""The model of anomalib, as both servers of anomalib run it."""
 
 import io
 import logging
@@ -15,7 +15,7 @@ from benchmarks.reference import import_anomalib
 
 
 class ReferenceModel:
-    """Loads the module that `models.py` wrote, to a device: by default a GPU if there is one."""
+    """The module that `models.py` wrote, loaded to a device; the default is a GPU if there is one."""
 
     def __init__(self, path: Path, device: torch.device | None = None) -> None:
         warnings.simplefilter("ignore")
@@ -40,6 +40,6 @@ class ReferenceModel:
         return found.pred_score.flatten().cpu(), found.anomaly_map[:, 0].cpu()
 
     def describe(self, score: float) -> dict[str, object]:
-        """What a client is told."""
+        """The content of a response."""
         threshold = float(self._module.post_processor._image_threshold)
         return {"raw_score": score, "label": "anomalous" if score > threshold else "normal"}

@@ -1,4 +1,4 @@
-"""The servers that are compared, each in a process of its own on the loopback."""
+"""The servers that are compared, each in a process of its own, on the loopback interface."""
 
 import http.client
 import json
@@ -21,18 +21,17 @@ START_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers: where pictures and maps are asked for, with which field."""
+    """A server that is ready."""
 
     process: psutil.Process
     port: int
-    predict: str
-    map: str | None
-    field: str = "image"
-    described: str | None = None
-    """Where it is told how the model is run."""
+    predict: str  # the path of predictions
+    map: str | None  # the path of maps; None if it has none
+    field: str = "image"  # the form field of the picture
+    described: str | None = None  # the path that describes how the model is run
 
     def execution(self) -> object:
-        """How the server says that it runs the model; None if it does not say."""
+        """The server's report on how it runs the model; None if it gives none."""
         if self.described is None:
             return None
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -40,7 +39,7 @@ class Server:
         return json.loads(connection.getresponse().read())["versions"][-1]["details"]["execution"]
 
     def peak_mib(self) -> float:
-        """The largest resident memory of its processes so far, added up, in MiB."""
+        """The peak resident memory of each of its processes so far, summed, in MiB."""
         family = [self.process, *self.process.children(recursive=True)]
         return sum(_peak_kib(each.pid) for each in family) / 1024
 
@@ -52,7 +51,7 @@ def _peak_kib(pid: int) -> int:
 
 @contextmanager
 def tessera(name: str, work: Path, *options: str) -> Iterator[Server]:
-    """This project's server, with a model of `work`; options are its own."""
+    """Yields this project's server with a model of `work`; `options` are those of `tessera serve`."""
     arguments = ["-m", "app", "serve", "--models_dir", str(work / name / MODELS), *options]
     with running(arguments, port_option="--port") as (process, port):
         described = f"/v1/models/{name}"
@@ -82,10 +81,10 @@ def litserve(name: str, work: Path) -> Iterator[Server]:
 def running(
     arguments: list[str], probe: str = "/readyz", port_option: str | None = None
 ) -> Iterator[tuple[psutil.Process, int]]:
-    """A server's process and port, from when `probe` answers 200 until the end of the `with` block.
+    """Starts a server, and yields its process and port once `probe` answers 200; ends the server afterwards.
 
-    The port is the last of the arguments, after `port_option` if that is given. Raises RuntimeError if the server ends
-    or is not ready in time.
+    The port is the last argument, after `port_option` if that is given. Raises RuntimeError if the server ends early
+    or is not ready within START_S.
     """
     port = _free_port()
     command = [sys.executable, *arguments, *([port_option] if port_option else []), str(port)]

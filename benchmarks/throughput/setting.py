@@ -1,4 +1,4 @@
-"""What is measured."""
+"""The sizes, numbers of clients and models of the throughput benchmark."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ CLIENTS = (1, 16)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A detector, the size of its memory bank, and how many times anomalib's throughput is aimed at."""
+    """A model that is measured."""
 
     detector: str
-    float32_aim: float
-    auto_aim: float
-    bank: int = 0
-    pictures: int = 16
+    float32_aim: float  # the targeted throughput in float32, as a multiple of anomalib's
+    auto_aim: float  # the same with automatic precision
+    bank: int = 0  # rows of the memory bank
+    pictures: int = 16  # training pictures
     epochs: int = 1
 
 

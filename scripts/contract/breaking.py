@@ -1,4 +1,4 @@
-"""What in a new OpenAPI document breaks programs that were written, or generated, by an old one."""
+"""Finds changes of an OpenAPI document that break clients of the old document, written by hand or generated."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,11 +7,11 @@ from scripts.contract.schemas import Comparison
 
 Document = dict[str, Any]
 GROWING = frozenset({"ProblemCode", "RefusalCode"})
-"""Enumerations of answers to which values may be added: the documentation tells clients to expect that."""
+"""Enumerations in responses that may gain values: the documentation tells clients to expect new values."""
 
 
 def breaking_changes(old: Document, new: Document) -> list[str]:
-    """A sentence for each change that a client may trip over; additions that clients need not know are none."""
+    """A sentence for each change that may break a client. Additions that clients can ignore are not reported."""
     return sorted({*_components(old, new), *_operations(old, new)})
 
 

@@ -16,7 +16,7 @@ RELEASED = ROOT / "openapi.released.json"
 
 
 def application_document() -> dict[str, Any]:
-    """What `/openapi.json` answers, with the version of this source tree rather than of what pip installed."""
+    """The response of `/openapi.json`, with the version of this source tree instead of the installed version."""
     with tempfile.TemporaryDirectory() as empty:
         document: dict[str, Any] = build_app(Settings(models_dir=Path(empty), device="cpu")).openapi()
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -29,7 +29,7 @@ def text_of(document: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Writes `openapi.json`; with `--release` also what later changes are compared with."""
+    """Writes `openapi.json`; with `--release` also `openapi.released.json`, with which later changes are compared."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", action="store_true", help="also write openapi.released.json: for a release")
     text = text_of(application_document())

@@ -1,4 +1,4 @@
-"""Whether values that one schema allows are allowed by another, too (JSON Schema as OpenAPI 3.1 documents use it)."""
+"""Checks that a schema allows all values that another schema allows (JSON Schema as used in OpenAPI 3.1 documents)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,10 +14,13 @@ _SAME = ("format", "pattern", "contentMediaType", "multipleOf", "const")
 
 @dataclass
 class Comparison:
-    """Values flow from a producer's schema to a consumer's, whose documents hold the components that are referred to.
+    """Compares schemas of values that a producer sends with the schemas of the consumer.
 
-    Clients produce what they send by the old document, and servers answer by the new one. Enumerations named in
-    `growing` may gain values.
+    For requests, the producer is a client of the old document, and the consumer a server of the new document. For
+    responses, the producer is the server, and the consumer the client.
+
+    producer, consumer: the OpenAPI documents, whose components resolve references
+    growing: the names of enumerations that may gain values
     """
 
     producer: Schema
@@ -26,7 +29,7 @@ class Comparison:
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
     def misfits(self, produced: Schema, consumed: Schema, where: str) -> Iterator[str]:
-        """A sentence for each way in which a produced value may not be what is consumed."""
+        """A sentence for each reason why the consumer may not accept a produced value."""
         references = (str(produced.get("$ref", "")), str(consumed.get("$ref", "")))
         if all(references):
             if references in self._seen:

@@ -1,9 +1,9 @@
-"""Builds all of the demo: pictures, the served model and the examples.
+"""Builds the demo: pictures, the served model and the examples.
 
     python -m scripts.demo.build --models_dir models --examples examples
 
-Nothing is downloaded: the pictures are drawn, and a tiled PatchCore is fitted to them on the backbone that comes with
-the program. A few minutes on two cores.
+Nothing is downloaded: the pictures are drawn, and a tiled PatchCore with the backbone that comes with the program is
+fitted to them. Takes a few minutes on two cores.
 """
 
 import argparse
@@ -23,7 +23,7 @@ LIMIT_BYTES = 25_000_000
 
 
 def build(models_dir: Path, examples: Path) -> Path:
-    """The folder of the model, written as version 1 in place of what was there."""
+    """Writes the examples, and the model as version 1, replacing an existing version 1. Returns the model's folder."""
     write_examples(examples)
     with TemporaryDirectory() as temporary:
         work = Path(temporary)

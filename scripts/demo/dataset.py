@@ -3,7 +3,7 @@
     python -m scripts.demo.dataset ROOT --train 40 --test 20 --size 1024 1024 --seed 0
 
 makes `ROOT/surface/train/good`, `test/good`, `test/<kind>` and `ground_truth/<kind>/<name>_mask.png` (0 / 255). Each
-picture has a generator of its own, so that the seed and a picture's place in its folder decide what is on it.
+picture has its own random generator, so that its content depends only on the seed, the split and the picture's index.
 """
 
 import argparse
@@ -19,21 +19,21 @@ from rich.progress import track
 from scripts.demo.defects import DEFECTS
 from scripts.demo.surface import Pixels, defective_surface, normal_surface
 
-TRAIN, TEST, DEFECTIVE = range(3)  # what keeps the pictures of a split apart from those of another one
+TRAIN, TEST, DEFECTIVE = range(3)  # part of a picture's seed, so that the splits have different pictures
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many pictures: `train` and `test` normal ones, and `test` defective ones, shared out among the kinds."""
+    """The numbers and the size of the pictures."""
 
-    train: int
-    test: int
-    size: tuple[int, int] = (1024, 1024)
+    train: int  # normal training pictures
+    test: int  # normal test pictures, and as many defective ones, divided among the kinds of defects
+    size: tuple[int, int] = (1024, 1024)  # (height, width)
     seed: int = 0
 
 
 def write_dataset(root: Path, plan: Plan, category: str = "surface") -> Path:
-    """The folder `root/category`, filled; the training pictures come first."""
+    """Fills the folder `root/category`, the training pictures first, and returns it."""
     folder = root / category
     steps = chain(_write_normal(folder / "train", plan, TRAIN), _write_normal(folder / "test", plan, TEST))
     for _ in track(

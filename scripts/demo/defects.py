@@ -1,8 +1,8 @@
-"""The defects of the demo's surface: each is a function that draws itself on a surface's light and says where it is.
+"""The defects of the demo's surface: each function draws one defect, and returns its mask.
 
 Contract: `draw(light, rng)` changes `light` ([H,W,3] float32, 1.0 = white) in place, at one random place inside the
-picture, and returns the mask ([H,W] bool) of what a person would mark. It changes nothing farther than
-`FADE` pixels from that mask. Sizes are in pixels, and shrink only where the picture is too small to hold them.
+picture, and returns the mask ([H,W] bool) that a person would mark. It changes nothing farther than `FADE` pixels from
+that mask. Sizes are in pixels, and are reduced only if the picture is too small for them.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ FADE = 12
 
 
 def draw_scratch(light: Floats, rng: np.random.Generator) -> Masks:
-    """A thin, slightly bent groove, dark at the bottom, with a burr on one side that catches the light.
+    """A thin, slightly bent groove, dark at the bottom, with a bright burr on one side.
 
-    It is deepest at a random place, runs out at both ends, and skips a little on the way.
+    Its depth varies at random, and falls to 0 at both ends.
     """
     length = min(rng.uniform(70.0, 200.0), 0.5 * min(light.shape[:2]))
     width = rng.uniform(0.75, 1.15)  # standard deviation of the groove's profile
@@ -31,7 +31,7 @@ def draw_scratch(light: Floats, rng: np.random.Generator) -> Masks:
 
     t = np.linspace(-0.5, 0.5, max(int(length), 8))
     bow = length * (rng.normal(0.0, 0.05) * (1.0 - 4.0 * t**2) + rng.normal(0.0, 0.008) * np.sin(6.28 * t))
-    bow += np.cumsum(rng.normal(0.0, 0.06, t.size))  # the hand that shakes
+    bow += np.cumsum(rng.normal(0.0, 0.06, t.size))  # a shaking hand
     path_y = y + t * length * np.sin(angle) + bow * np.cos(angle)
     path_x = x + t * length * np.cos(angle) - bow * np.sin(angle)
     skips = ndimage.gaussian_filter1d(rng.standard_normal(t.size), 5.0, mode="reflect") * 5.0**0.5
@@ -52,7 +52,7 @@ def draw_scratch(light: Floats, rng: np.random.Generator) -> Masks:
 
 
 def draw_pit(light: Floats, rng: np.random.Generator) -> Masks:
-    """A small ragged hole: dark, darkest under the lamp's side, with a bright edge opposite."""
+    """A small ragged hole: dark, darkest on the lamp's side, with a bright edge on the opposite side."""
     radius = min(rng.uniform(3.5, 7.5), 0.1 * min(light.shape[:2]))
     y, x = _place(light, rng, margin=3.0 * radius)
     depth, glint = rng.uniform(0.45, 0.65), rng.uniform(0.35, 0.6)

@@ -2,7 +2,7 @@
 
     python -m scripts.demo.examples examples
 
-writes `examples/normal.png` and `examples/defect.png`; their seed is used for nothing else.
+writes `examples/normal.png` and `examples/defect.png`. Their seed is used for no other picture.
 """
 
 import argparse
@@ -19,18 +19,17 @@ SIZE = (1024, 1024)
 
 
 def write_examples(folder: Path) -> list[Path]:
-    """The paths of the normal and of the defective picture, written."""
+    """Writes the normal and the defective picture, and returns their paths."""
     defect, _ = draw_defect()
     return [_write(folder / "normal.png", draw_normal()), _write(folder / "defect.png", defect)]
 
 
 def draw_normal() -> Pixels:
-    """The normal picture."""
     return normal_surface(np.random.default_rng([SEED, 0]), SIZE)
 
 
 def draw_defect() -> tuple[Pixels, Masks]:
-    """The defective picture, and where its three defects are."""
+    """The defective picture, and the mask of its three defects."""
     return defective_surface(np.random.default_rng([SEED, 1]), SIZE, ("scratch", "pit", "stain"))
 
 

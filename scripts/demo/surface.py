@@ -1,7 +1,7 @@
 """A rolled-metal surface as a line camera sees it, and defects on it with their masks.
 
-Everything is drawn from the generator that the caller passes in, so that a seed is a picture. The normal surface is
-drawn first: the same seed with and without defects gives two pictures that differ at the defects only.
+All random numbers come from the caller's generator, so that a seed determines a picture. The normal surface is drawn
+first: the same seed with and without defects gives two pictures that differ at the defects only.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def normal_surface(rng: np.random.Generator, size: tuple[int, int] = (1024, 1024
 def defective_surface(
     rng: np.random.Generator, size: tuple[int, int] = (1024, 1024), kinds: Sequence[str] = ("scratch", "pit", "stain")
 ) -> tuple[Pixels, Masks]:
-    """A picture with one defect for each of `kinds` (names may repeat), and where they are: [H,W] bool."""
+    """A picture with one defect for each of `kinds` (names may repeat), and the mask of all defects: [H,W] bool."""
     surface = _surface(rng, size)
     mask = np.zeros(size, dtype=np.bool_)
     for kind in kinds:
@@ -47,7 +47,7 @@ def defective_surface(
 
 
 def _surface(rng: np.random.Generator, size: tuple[int, int]) -> Surface:
-    angle = rng.normal(0.0, np.radians(1.5))  # of the grain, from the horizontal
+    angle = rng.normal(0.0, np.radians(1.5))  # of the grain to the horizontal, in radians
     relief = 0.030 * _grain(rng, size, angle, length=70.0, width=0.9)
     relief += 0.022 * _grain(rng, size, angle, length=260.0, width=2.2)
     relief += 0.012 * _grain(rng, size, angle, length=900.0, width=9.0)
@@ -82,7 +82,7 @@ def _machining_lines(rng: np.random.Generator, size: tuple[int, int], angle: flo
 
 
 def _lighting(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
-    """Uneven lamps, about 1: a slope, a vignette that is not centred, and one broad wave: [H,W]."""
+    """Uneven light, about 1: a slope, a vignette that is not centred, and one broad wave: [H,W]."""
     y = np.linspace(-1.0, 1.0, size[0], dtype=np.float32)[:, None]
     x = np.linspace(-1.0, 1.0, size[1], dtype=np.float32)[None, :]
     slope_y, slope_x = rng.normal(0.0, 0.04, 2)

@@ -2,8 +2,8 @@
 
     python -m scripts.gpu.gather [--python 3.12] [--into .gpu-kit]
 
-Also builds the project's own wheel, whose metadata the program reads. Says how many bytes the wheels and the tree are,
-and fails if they are more than such a machine takes.
+Also builds the project's own wheel, because the program reads its metadata. Prints the bytes of the wheels and of the
+tree, and fails if their sum is over the limit of such a machine.
 """
 
 import argparse
@@ -16,9 +16,9 @@ HERE = Path(__file__).parent
 LIMIT_BYTES = 64 * 2**20
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 CONSTRAINTS = (ROOT / "constraints.txt", ROOT / "tests" / "parity" / "requirements.txt")
-"""Where versions come from; a name that stands in both has the version of the first."""
+"""The files with the versions. The first file takes precedence."""
 SOURCES = {"freia"}
-"""Published without wheels. They are pure Python, so that wheels built on this machine fit the other one."""
+"""Packages published without wheels. They are pure Python, so that wheels built here work on the other machine."""
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def gather(python: str, folder: Path) -> None:
-    """Downloads the wheels, and builds the project's own; what was in the folder before is removed."""
+    """Removes old wheels from the folder, downloads the wheels, and builds the project's own wheel."""
     folder.mkdir(parents=True, exist_ok=True)
     for wheel in folder.glob("*.whl"):
         wheel.unlink()
@@ -47,7 +47,7 @@ def gather(python: str, folder: Path) -> None:
 
 
 def requirements() -> list[str]:
-    """The names of wheels.txt with their versions."""
+    """The packages of wheels.txt with their versions."""
     versions: dict[str, str] = {}
     for path in reversed(CONSTRAINTS):
         versions |= {_key(line): line for line in _lines(path)}
@@ -69,7 +69,7 @@ def _key(requirement: str) -> str:
 
 
 def report(folder: Path) -> None:
-    """Prints names and bytes; raises SystemExit if wheels and tree together are over the limit."""
+    """Prints the wheels and the bytes; raises SystemExit if wheels and tree together are over the limit."""
     wheels = sorted(folder.glob("*.whl"))
     for wheel in wheels:
         print(f"{wheel.stat().st_size:>12,} {wheel.name}")

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Proves the GPU path in one call: installs the kit's wheels beside what the machine has, never over it, and runs all of
+# Tests the GPU path in one call: installs the kit's wheels without replacing the machine's packages, and runs all of
 # benchmarks/gpu. Results are written to $OUT (by default gpu-results): JSON, one SVG, one log.
 #
 #   scripts/gpu/run.sh                        on a machine with a GPU, with the wheels of `make gpu-kit` in .gpu-kit
-#   scripts/gpu/run.sh --rehearse [--short]   the same in small on a CPU, in an environment that holds what such a
-#                                             machine holds (scripts/gpu/machine.txt) and nothing else
+#   scripts/gpu/run.sh --rehearse [--short]   the same at a small scale on a CPU, in an environment with only the
+#                                             packages of such a machine (scripts/gpu/machine.txt)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${OUT:-gpu-results} kit=${KIT:-.gpu-kit} python=${PYTHON:-python3} scale=full device=()

@@ -1,4 +1,4 @@
-"""Takes the pictures of the page that README shows, of the demo model and its example.
+"""Takes the screenshots of the page for README, with the demo model and its example pictures.
 
     python -m scripts.page.screenshots docs/images
 
@@ -57,7 +57,7 @@ def _show(page: Page, url: str, *, with_status: bool) -> None:
     if with_status:
         page.check("#grid")
         page.check("#split")
-    page.wait_for_timeout(4000)  # plots have a line after some looks
+    page.wait_for_timeout(4000)  # plots show a line after a few polls
 
 
 @contextmanager

@@ -21,13 +21,13 @@ def client(models_dir: Path) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def until_ready() -> Callable[[TestClient], None]:
-    """Waits until an application has loaded its models."""
+    """A function that waits until an application has loaded its models."""
     return lambda client: wait_until(lambda: client.get("/readyz").status_code == 200)
 
 
 @pytest.fixture
 def live(models_dir: Path) -> Iterator[Callable[..., Live]]:
-    """Starts servers of `models_dir` with the settings that are given; they end with the test."""
+    """A function that starts a server of `models_dir` with the given settings. The servers stop after the test."""
     with ExitStack() as stack:
 
         def start(**settings: object) -> Live:
@@ -39,7 +39,7 @@ def live(models_dir: Path) -> Iterator[Callable[..., Live]]:
 
 @pytest.fixture(scope="module")
 def live_module(models_dir: Path) -> Iterator[Callable[..., Live]]:
-    """As `live`, but the servers end with the module's last test."""
+    """Like `live`, but the servers stop after the module's last test."""
     with ExitStack() as stack:
         yield lambda **settings: stack.enter_context(
             running(Settings.model_validate({"models_dir": models_dir, "device": "cpu"} | settings))

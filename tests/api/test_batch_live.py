@@ -1,6 +1,6 @@
-"""A batch over a real connection: its lines as they come, a client that leaves, and others who want the queue, too.
+"""Batches over a real connection: each line's time of arrival, clients that disconnect, and a queue that others fill.
 
-One tile runs at a time, and only when the test lets it: what happens when is told by events, never by a clock.
+One tile runs at a time, and only when the test lets it through: events determine the order, never a clock.
 """
 
 import io
@@ -21,7 +21,7 @@ from tests.waiting import WAIT_S, wait_until
 BATCH, ALONE = "/v1/models/patchcore/predict-batch", "/v1/models/patchcore/predict"
 LINES = {"Accept": "application/x-ndjson"}
 TILES = 8
-"""Of the picture that `defect_png` is; `large_png` has twice as many, and the queue holds that."""
+"""Tiles of the picture `defect_png`. `large_png` has twice as many, which is the size of the queue."""
 
 Files = list[tuple[str, tuple[str, bytes]]]
 
@@ -39,7 +39,7 @@ def large_png() -> bytes:
 
 @pytest.fixture(params=[2 * TILES])
 def server(live: Callable[..., Live], request: pytest.FixtureRequest) -> Live:
-    # One thread decodes, so that pictures come to the device in the form's order.
+    # One thread decodes, so that pictures reach the device in the form's order.
     return live(batch_tiles=1, cpu_lanes=1, decode_threads=1, queue_tiles=request.param)
 
 
@@ -57,7 +57,7 @@ def test_a_line_arrives_before_a_tile_of_the_next_picture_has_run(
 ) -> None:
     headers = LINES | {"Accept-Encoding": coding}
     files = form(*[defect_png] * 5)
-    turnstile.let(TILES)  # those of one picture: without more, the next cannot be done
+    turnstile.let(TILES)  # the tiles of one picture: the next picture needs more
     with httpx2.stream("POST", server.url + BATCH, files=files, headers=headers, timeout=WAIT_S) as answer:
         lines = answer.iter_lines()
         for number in range(5):
@@ -70,7 +70,7 @@ def test_a_line_arrives_before_a_tile_of_the_next_picture_has_run(
 
 
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
-def test_a_client_that_leaves_in_the_middle_of_a_batch_takes_the_rest_along(
+def test_a_client_that_disconnects_during_a_batch_cancels_the_rest(
     server: Live, turnstile: Turnstile, defect_png: bytes, coding: str
 ) -> None:
     headers = LINES | {"Accept-Encoding": coding}
@@ -79,17 +79,17 @@ def test_a_client_that_leaves_in_the_middle_of_a_batch_takes_the_rest_along(
     with httpx2.stream("POST", server.url + BATCH, files=files, headers=headers, timeout=WAIT_S) as answer:
         assert json.loads(next(answer.iter_lines()))["index"] == 0
     worker = server.services.worker
-    wait_until(lambda: worker.tiles <= TILES)  # of the picture whose tile is running, at most
+    wait_until(lambda: worker.tiles <= TILES)  # at most those of the picture whose tile is running
     turnstile.open()
     wait_until(lambda: worker.tiles == 0)
     ran = tiles_that_ran(server)
-    assert TILES <= ran < 2 * TILES  # the first picture's, and what ran of the second before it was dropped
+    assert TILES <= ran < 2 * TILES  # the first picture's, and those of the second that ran before it was cancelled
     assert httpx2.post(server.url + ALONE, files={"image": defect_png}).status_code == 200
     assert tiles_that_ran(server) == ran + TILES
     wait_until(lambda: not server.server.server_state.tasks)
 
 
-def test_a_client_that_leaves_before_the_first_answer_of_a_batch_takes_all_along(
+def test_a_client_that_disconnects_before_the_first_answer_cancels_the_whole_batch(
     server: Live, turnstile: Turnstile, defect_png: bytes
 ) -> None:
     with pytest.raises(httpx2.ReadTimeout):
@@ -101,7 +101,7 @@ def test_a_client_that_leaves_before_the_first_answer_of_a_batch_takes_all_along
     assert httpx2.post(server.url + ALONE, files={"image": defect_png}).status_code == 200
 
 
-def test_a_batch_waits_for_the_room_that_others_took_while_it_ran(
+def test_a_batch_waits_while_other_requests_fill_the_queue(
     server: Live, turnstile: Turnstile, defect_png: bytes, large_png: bytes
 ) -> None:
     lines: Queue[str] = Queue()
@@ -118,13 +118,13 @@ def test_a_batch_waits_for_the_room_that_others_took_while_it_ran(
     worker = server.services.worker
     with ThreadPoolExecutor(2) as pool:
         batch = pool.submit(post_batch)
-        wait_until(lambda: worker.tiles == TILES)  # the first picture's; the large one finds no room beside it
+        wait_until(lambda: worker.tiles == TILES)  # the first picture's; there is no room for the large one as well
         other = pool.submit(post_other)
         wait_until(lambda: worker.tiles == 2 * TILES)
-        assert post_other().status_code == 429  # the queue is full, and who comes alone is told so at once
+        assert post_other().status_code == 429  # the queue is full: a single picture is refused at once
         turnstile.let(TILES)
         assert json.loads(lines.get(timeout=WAIT_S))["index"] == 0
-        assert worker.tiles == TILES and not other.done()  # half of the queue is still another's
+        assert worker.tiles == TILES and not other.done()  # the other request still takes half of the queue
         turnstile.open()
         assert other.result().status_code == 200
         line = json.loads(lines.get(timeout=WAIT_S))
@@ -134,7 +134,7 @@ def test_a_batch_waits_for_the_room_that_others_took_while_it_ran(
 
 
 @pytest.mark.parametrize("limit_s", ["0.5", "1.5"])
-def test_what_never_found_room_is_refused_in_its_place_when_the_time_is_over(
+def test_pictures_that_wait_for_the_queue_until_the_deadline_are_refused_in_their_places(
     server: Live, turnstile: Turnstile, defect_png: bytes, large_png: bytes, limit_s: str
 ) -> None:
     with ThreadPoolExecutor(1) as others:
@@ -145,9 +145,9 @@ def test_what_never_found_room_is_refused_in_its_place_when_the_time_is_over(
         answer = httpx2.post(server.url + BATCH, files=files, headers=headers, timeout=WAIT_S)
         assert answer.status_code == 200 and not other.done()
         problems = [item["problem"] for item in answer.json()["items"]]
-        told = [(problem["status"], problem["code"]) for problem in problems]
-        assert told == [(429, "overloaded"), (415, "unsupported_image"), (429, "overloaded")]
-        assert f"{2 * TILES} of at most {2 * TILES} are waiting or running" in problems[0]["detail"]
+        answered = [(problem["status"], problem["code"]) for problem in problems]
+        assert answered == [(429, "overloaded"), (415, "unsupported_image"), (429, "overloaded")]
+        assert f"{2 * TILES} of at most {2 * TILES}" in problems[0]["detail"]
         turnstile.open()
         assert other.result().status_code == 200
     assert httpx2.post(server.url + BATCH, files=form(defect_png)).json()["items"][0]["prediction"]

@@ -1,4 +1,4 @@
-"""Every code that an answer can carry is provoked over HTTP, documented, and declared by the operation that gave it."""
+"""Every code of an answer is provoked over HTTP, documented, and declared by the operation that answers it."""
 
 import io
 import json
@@ -24,7 +24,7 @@ from tests.interposing import BeforeNetwork
 
 ROOT = Path(__file__).parent.parent.parent
 URL = "/v1/models/patchcore/predict"
-NEVER_ANSWERED = {  # the command line's, or bases of those that are raised
+NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised errors
     "invalid_tiling",
     "limit_exceeded",
     "not_served",
@@ -114,7 +114,7 @@ def _failing(client: TestClient, error: Exception) -> Response:
 
 
 def check(answer: Response, code: ProblemCode) -> None:
-    """The answer has the code, with the status and title that are documented, and the operation declares it."""
+    """Asserts the code of an answer, its documented status and title, and that its operation, if any, declares it."""
     status, title = PROBLEMS[code].status, PROBLEMS[code].title
     body = answer.json()
     assert (answer.status_code, body["code"], body["title"]) == (status, code, title)
@@ -139,14 +139,14 @@ def test_the_code_is_answered(
         check(PROVOKED[code](client), code)
 
 
-def test_a_model_that_is_being_loaded_is_told(models_dir: Path) -> None:
-    client = TestClient(build_app(Settings(models_dir=models_dir, device="cpu")))  # not started: nothing is loaded
+def test_a_model_that_is_still_loading_is_reported(models_dir: Path) -> None:
+    client = TestClient(build_app(Settings(models_dir=models_dir, device="cpu")))  # not started: no model is loaded
     answer = send(client)
     check(answer, ProblemCode.MODEL_LOADING)
     assert int(answer.headers["Retry-After"]) >= 1
 
 
-def test_a_repository_that_cannot_be_read_is_told(
+def test_an_unreadable_repository_is_reported(
     models_dir: Path, until_ready: Callable[[TestClient], None], tmp_path: Path
 ) -> None:
     (tmp_path / "models").symlink_to(models_dir)
@@ -162,11 +162,11 @@ def test_every_code_is_provoked() -> None:
     assert DAMAGED.keys() == set(RefusalCode)
 
 
-def test_the_page_of_errors_is_made_from_their_classes() -> None:
+def test_the_page_of_errors_is_generated_from_the_error_classes() -> None:
     assert PLACE.read_text() == text(), "docs/errors.md is out of date: run `make errors`"
 
 
-def test_every_error_is_answered_or_tells_why_a_version_is_refused_or_never_reaches_http() -> None:
+def test_every_error_is_an_answer_or_a_refusal_of_a_version_or_never_reaches_http() -> None:
     answered = {str(code) for code in (*ProblemCode, *RefusalCode)}
     assert {kind.code for kind in every_error()} <= answered | NEVER_ANSWERED
     assert not answered & NEVER_ANSWERED
@@ -178,7 +178,7 @@ def _newer_schema(version: Path) -> None:
 
 
 def _other_weights(version: Path) -> None:
-    """Weights that are what the manifest says, and compute something else."""
+    """Changes the weights and their digest in the manifest: only the golden sample can detect it."""
     weights = version / "weights.safetensors"
     state = {key: tensor.clone() for key, tensor in load_file(weights).items()}
     state["mean"] += 0.05 * state["mean"].abs().max()
@@ -198,7 +198,7 @@ DAMAGED: dict[RefusalCode, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("code", DAMAGED)
-def test_the_reason_of_a_refused_version_is_told(
+def test_the_code_of_a_refused_version_is_reported(
     code: RefusalCode, models_dir: Path, until_ready: Callable[[TestClient], None], tmp_path: Path
 ) -> None:
     shutil.copytree(models_dir / "patchcore/1", tmp_path / "patchcore/1")

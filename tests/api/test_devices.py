@@ -16,17 +16,17 @@ from app.service import ModelCatalogue
 URL = "/v1/models/patchcore/predict"
 
 
-def test_all_lanes_work_and_answer_alike(live: Callable[..., Any], defect_png: bytes) -> None:
+def test_all_lanes_work_and_give_the_same_answers(live: Callable[..., Any], defect_png: bytes) -> None:
     server = live(cpu_lanes=2, batch_tiles=2)
     (model,) = server.services.catalogue.get("patchcore").models
     used: set[int] = set()
     run = model.run
 
-    def seen(tiles: Any) -> Any:
+    def recorded(tiles: Any) -> Any:
         used.add(get_ident())
         return run(tiles)
 
-    model.run = seen  # to see which threads run it
+    model.run = recorded  # records which threads run the model
     with ThreadPoolExecutor(8) as pool:
         post = [pool.submit(httpx2.post, server.url + URL, files={"image": defect_png}, timeout=60) for _ in range(24)]
         answers = [each.result() for each in post]
@@ -35,7 +35,7 @@ def test_all_lanes_work_and_answer_alike(live: Callable[..., Any], defect_png: b
     assert len(used) == 2
 
 
-def test_each_device_has_a_copy_that_says_the_same(models_dir: Path) -> None:
+def test_each_device_has_a_copy_of_the_model_with_the_same_results(models_dir: Path) -> None:
     catalogue = ModelCatalogue(ModelRepository(models_dir), [torch.device("cpu")] * 2)
     catalogue.refresh()
     first, second = catalogue.get("patchcore").models

@@ -1,4 +1,4 @@
-"""A client that leaves takes its work with it."""
+"""The work of a request is cancelled when its client disconnects."""
 
 import logging
 import socket
@@ -15,7 +15,7 @@ from tests.waiting import WAIT_S, wait_until
 PATH = "/v1/models/patchcore/predict"
 
 
-def post_and_leave(url: str, picture: bytes, reached: Callable[[], bool]) -> None:
+def post_and_disconnect(url: str, picture: bytes, reached: Callable[[], bool]) -> None:
     body = b'--B\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n' + picture + b"\r\n--B--\r\n"
     head = (
         f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\n"
@@ -26,7 +26,7 @@ def post_and_leave(url: str, picture: bytes, reached: Callable[[], bool]) -> Non
         wait_until(reached)
 
 
-def test_work_is_given_back_when_the_client_leaves(
+def test_work_is_cancelled_when_the_client_disconnects(
     live: Callable[..., Any], defect_png: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = live(batch_tiles=1, cpu_lanes=1)
@@ -39,10 +39,10 @@ def test_work_is_given_back_when_the_client_leaves(
 
     hook = BeforeNetwork(services.catalogue.get("patchcore").model, hold)
     with caplog.at_level(logging.INFO, "tessera.request"):
-        post_and_leave(server.url, defect_png, reached.is_set)  # runs, and holds the device
-        post_and_leave(server.url, defect_png, lambda: services.worker.tiles == 16)  # waits
+        post_and_disconnect(server.url, defect_png, reached.is_set)  # runs, and occupies the device
+        post_and_disconnect(server.url, defect_png, lambda: services.worker.tiles == 16)  # waits
         wait_until(lambda: caplog.text.count("status=499") == 2)
-        wait_until(lambda: services.worker.tiles == 8)  # the waiting one is gone, the running one ends with its batch
+        wait_until(lambda: services.worker.tiles == 8)  # the waiting picture is gone, the running one is not
         hook.remove()
         leave.set()
         wait_until(lambda: services.worker.tiles == 0)
@@ -50,7 +50,9 @@ def test_work_is_given_back_when_the_client_leaves(
     assert httpx2.post(server.url + PATH, files={"image": defect_png}).status_code == 200
 
 
-def test_leaving_while_sending_leaves_nothing_behind(live: Callable[..., Any], defect_png: bytes) -> None:
+def test_a_client_that_disconnects_during_its_upload_leaves_no_task(
+    live: Callable[..., Any], defect_png: bytes
+) -> None:
     server = live()
     head = (
         f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: 9999\r\n"

@@ -1,4 +1,4 @@
-"""Every kind of picture that must work, through HTTP."""
+"""Every kind of picture that the server must accept, over HTTP."""
 
 import io
 
@@ -25,7 +25,7 @@ def post(client: TestClient, data: bytes, model: str = "patchcore") -> dict[str,
 
 
 @pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "WEBP"])
-def test_lossless_formats_say_the_same(client: TestClient, defect_picture: Picture, format: str) -> None:
+def test_lossless_formats_give_the_same_score(client: TestClient, defect_picture: Picture, format: str) -> None:
     options = {"lossless": True} if format == "WEBP" else {}
     body = post(client, saved(Image.fromarray(defect_picture), format, **options))
     assert body["raw_score"] == post(client, saved(Image.fromarray(defect_picture), "PNG"))["raw_score"]
@@ -52,13 +52,13 @@ def test_lossless_formats_say_the_same(client: TestClient, defect_picture: Pictu
         ("1", "PNG"),
     ],
 )
-def test_modes_are_taken(client: TestClient, defect_picture: Picture, mode: str, format: str) -> None:
+def test_all_pixel_modes_are_accepted(client: TestClient, defect_picture: Picture, mode: str, format: str) -> None:
     body = post(client, saved(Image.fromarray(defect_picture).convert(mode), format))
     assert body["image"] == {"width": 160, "height": 96}
     assert body["label"] == "anomalous"
 
 
-def test_alpha_is_over_white(client: TestClient, normal_picture: Picture) -> None:
+def test_transparent_pixels_are_composited_over_white(client: TestClient, normal_picture: Picture) -> None:
     transparent = np.dstack([normal_picture, np.full((96, 160), 255, np.uint8)])
     transparent[40:56, 100:124, 3] = 0
     over_white = normal_picture.copy()
@@ -85,7 +85,7 @@ def test_exif_rotation_is_applied(client: TestClient, defect_picture: Picture, f
     assert 40 <= regions[0]["peak"]["x"] < 56 and 100 <= regions[0]["peak"]["y"] < 124
 
 
-def test_first_page_counts(client: TestClient, normal_picture: Picture, defect_picture: Picture) -> None:
+def test_the_first_page_is_predicted(client: TestClient, normal_picture: Picture, defect_picture: Picture) -> None:
     pages = [Image.fromarray(normal_picture), Image.fromarray(defect_picture)]
     data = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     assert post(client, data)["label"] == "normal"
@@ -93,11 +93,11 @@ def test_first_page_counts(client: TestClient, normal_picture: Picture, defect_p
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (7, 5), (63, 65), (64, 64), (333, 77)])
 @pytest.mark.parametrize("model", ["patchcore", "padim"])
-def test_every_size_is_taken(client: TestClient, size: tuple[int, int], model: str) -> None:
+def test_every_size_is_accepted(client: TestClient, size: tuple[int, int], model: str) -> None:
     body = post(client, saved(Image.new("RGB", size, (128, 128, 128)), "PNG"), model)
     assert body["image"] == {"width": size[0], "height": size[1]}
 
 
-def test_smaller_than_a_tile_is_one_tile(client: TestClient) -> None:
+def test_a_picture_smaller_than_a_tile_is_one_tile(client: TestClient) -> None:
     tiles = post(client, saved(Image.new("L", (40, 30), 128), "PNG"))["tiles"]
     assert tiles == {"rows": 1, "columns": 1, "count": 1}

@@ -9,7 +9,7 @@ from app.main import build_app
 from app.settings import Settings
 
 
-def test_models_are_listed_with_what_they_are(client: TestClient) -> None:
+def test_models_are_listed_with_their_details(client: TestClient) -> None:
     models = {model["name"]: model for model in client.get("/v1/models").json()["models"]}
     assert {name: model["newest"] for name, model in models.items()} == {"padim": 1, "patchcore": 2}
     version = models["padim"]["versions"][0]
@@ -29,7 +29,7 @@ def test_models_are_listed_with_what_they_are(client: TestClient) -> None:
     assert execution["batch_tiles"] >= 1
 
 
-def test_one_model_is_what_the_list_says_of_it(client: TestClient) -> None:
+def test_one_model_equals_its_entry_in_the_list(client: TestClient) -> None:
     listed = client.get("/v1/models").json()["models"]
     assert client.get("/v1/models/patchcore").json() == listed[1]
 
@@ -42,7 +42,7 @@ def test_a_model_has_its_digest_as_etag(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/padim", "/v1/models/patchcore"])
-def test_what_is_known_is_not_sent_again(client: TestClient, path: str) -> None:
+def test_an_unchanged_answer_is_not_sent_again(client: TestClient, path: str) -> None:
     tag = client.get(path).headers["ETag"]
     for known in (tag, f'"other", {tag}', tag.removeprefix("W/"), "*"):
         answer = client.get(path, headers={"If-None-Match": known})
@@ -56,10 +56,10 @@ def test_models_have_different_etags(client: TestClient) -> None:
     assert len({client.get(path).headers["ETag"] for path in paths}) == 3
 
 
-def test_unknown_model_is_answered_with_what_there_is(client: TestClient) -> None:
+def test_an_unknown_model_is_refused_with_the_names_of_all_models(client: TestClient) -> None:
     answer = client.get("/v1/models/screw")
     assert (answer.status_code, answer.json()["code"]) == (404, "model_not_found")
-    assert "there is: padim, patchcore" in answer.json()["detail"]
+    assert "padim, patchcore" in answer.json()["detail"]
 
 
 def test_refused_version_is_listed_with_its_reason(

@@ -33,7 +33,7 @@ def test_operations_have_names_for_generated_clients(client: TestClient) -> None
     assert {operation["operationId"] for path in paths.values() for operation in path.values()} == OPERATIONS
 
 
-def test_every_reference_leads_somewhere(client: TestClient) -> None:
+def test_every_reference_has_a_schema(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     components = schema["components"]["schemas"]
     for name in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(schema)):
@@ -45,7 +45,7 @@ def test_uploads_and_files_are_binary(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     for name in ("predict", "heatmap", "anomaly-map"):
         content = schema["paths"][f"/v1/models/{{model}}/{name}"]["post"]["requestBody"]["content"]
-        form, *raw = content.items()  # the form first, for generators that know one type only
+        form, *raw = content.items()  # the form comes first: some generators use only the first type
         assert form[0] == "multipart/form-data"
         assert form[1]["schema"] == {"$ref": "#/components/schemas/PictureForm"}
         image = schema["components"]["schemas"]["PictureForm"]["properties"]["image"]
@@ -62,7 +62,7 @@ def test_problems_are_described(client: TestClient) -> None:
     assert responses["413"]["content"].keys() == {"application/problem+json"}
 
 
-def test_docs_need_nothing_from_elsewhere(client: TestClient) -> None:
+def test_docs_load_nothing_from_other_hosts(client: TestClient) -> None:
     page = client.get("/docs").text
     links = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(links) == 3
@@ -71,7 +71,7 @@ def test_docs_need_nothing_from_elsewhere(client: TestClient) -> None:
     assert "http" not in page.replace("http-equiv", "")
 
 
-def test_the_page_leads_to_the_docs(client: TestClient) -> None:
+def test_the_page_links_to_the_docs(client: TestClient) -> None:
     assert 'href="docs"' in client.get("/").text
 
 

@@ -1,4 +1,4 @@
-"""Pictures as the body itself, besides forms."""
+"""Pictures sent as the body itself, or as a file in a form."""
 
 import io
 
@@ -21,14 +21,14 @@ def test_the_body_itself_may_be_the_picture(client: TestClient, defect_png: byte
 
 
 @pytest.mark.parametrize("route", ["heatmap", "anomaly-map"])
-def test_every_answer_is_the_same_to_both(client: TestClient, defect_png: bytes, route: str) -> None:
+def test_files_are_the_same_for_a_raw_body_and_a_form(client: TestClient, defect_png: bytes, route: str) -> None:
     url = f"/v1/models/patchcore/{route}"
     raw = client.post(url, content=defect_png, headers={"Content-Type": "image/png"})
     assert raw.content == client.post(url, files={"image": defect_png}).content
 
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "BMP", "TIFF"])
-def test_all_formats_may_be_sent(client: TestClient, defect_png: bytes, format: str) -> None:
+def test_all_formats_may_be_the_body(client: TestClient, defect_png: bytes, format: str) -> None:
     file = io.BytesIO()
     Image.open(io.BytesIO(defect_png)).save(file, format)
     headers = {"Content-Type": f"image/{format.lower()}"}
@@ -36,7 +36,9 @@ def test_all_formats_may_be_sent(client: TestClient, defect_png: bytes, format: 
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded", "image/gif", ""])
-def test_other_types_are_refused_with_what_would_work(client: TestClient, defect_png: bytes, content_type: str) -> None:
+def test_other_content_types_are_refused_with_the_accepted_ones(
+    client: TestClient, defect_png: bytes, content_type: str
+) -> None:
     answer = client.post(URL, content=defect_png, headers={"Content-Type": content_type})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
     for taken in ("multipart/form-data", "image/png", "application/octet-stream"):
@@ -51,16 +53,18 @@ def test_an_empty_body_is_refused(client: TestClient) -> None:
 def test_form_without_the_field_is_refused(client: TestClient, defect_png: bytes) -> None:
     answer = client.post(URL, files={"picture": defect_png})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
-    assert "body.image: the form has no field 'image'" in answer.json()["detail"]
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "body.image" and "no field" in error["message"]
 
 
-def test_text_in_the_place_of_the_file_is_refused(client: TestClient) -> None:
+def test_text_instead_of_a_file_is_refused(client: TestClient) -> None:
     answer = client.post(URL, files={"image": (None, "a.png")})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
-    assert "body.image: it is text and not a file" in answer.json()["detail"]
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "body.image" and "text" in error["message"]
 
 
-def test_several_files_are_refused_with_where_they_go(client: TestClient, defect_png: bytes) -> None:
+def test_several_files_are_refused_with_the_route_that_accepts_them(client: TestClient, defect_png: bytes) -> None:
     answer = client.post(URL, files=[("image", defect_png), ("image", defect_png)])
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert "predict-batch" in answer.json()["detail"]

@@ -11,7 +11,7 @@ URL = "/v1/models/patchcore/predict"
 FIELDS = {"model", "image", "score", "raw_score", "label", "threshold", "regions", "tiles", "timing_ms"}
 
 
-def test_defect_is_found_where_it_is(client: TestClient, defect_png: bytes) -> None:
+def test_a_defect_is_found_at_its_place(client: TestClient, defect_png: bytes) -> None:
     answer = client.post(URL, files={"image": defect_png})
     assert answer.status_code == 200
     body = answer.json()
@@ -61,19 +61,19 @@ def test_extras_are_included(client: TestClient, defect_png: bytes, query: str) 
     assert max(tile["score"] for tile in tiles) == body["regions"][0]["score"]
 
 
-def test_nothing_is_included_that_was_not_asked_for(client: TestClient, normal_png: bytes) -> None:
+def test_only_requested_extras_are_included(client: TestClient, normal_png: bytes) -> None:
     body = client.post(f"{URL}?include=mask", files={"image": normal_png}).json()
     assert body.keys() == FIELDS | {"mask"}
 
 
-def test_unknown_extra_is_refused_by_name(client: TestClient, normal_png: bytes) -> None:
+def test_an_unknown_extra_is_refused_with_the_known_ones(client: TestClient, normal_png: bytes) -> None:
     answer = client.post(f"{URL}?include=mask,overlay", files={"image": normal_png})
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid_request"
     assert "'heatmap', 'mask' or 'tiles'" in answer.json()["detail"]
 
 
-def test_picture_of_another_size_is_resized_where_the_model_says_so(client: TestClient, defect_png: bytes) -> None:
+def test_answers_are_in_pixels_of_the_upload_if_the_model_resizes(client: TestClient, defect_png: bytes) -> None:
     body = client.post("/v1/models/padim/predict?include=mask,tiles", files={"image": defect_png}).json()
     assert body["image"] == {"width": 160, "height": 96}
     assert body["label"] == "anomalous"

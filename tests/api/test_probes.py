@@ -9,7 +9,7 @@ from app.settings import Settings
 from tests.waiting import wait_until
 
 
-def test_alive_and_ready(client: TestClient) -> None:
+def test_a_server_with_models_is_alive_and_ready(client: TestClient) -> None:
     assert client.get("/livez").json() == {"alive": True}
     assert client.get("/readyz").json() == {"ready": True, "reasons": []}
 
@@ -20,17 +20,19 @@ def test_not_ready_without_a_model(tmp_path: Path) -> None:
         wait_until(lambda: app.state.services.catalogue.started)
         answer = client.get("/readyz")
         assert answer.status_code == 503
-        assert answer.json() == {"ready": False, "reasons": ["no model could be loaded; see /v1/models"]}
+        assert answer.json()["ready"] is False
+        (reason,) = answer.json()["reasons"]
+        assert "/v1/models" in reason
         assert client.get("/livez").status_code == 200
 
 
-def test_not_ready_before_it_starts_and_once_it_drains(
+def test_not_ready_before_the_start_and_while_draining(
     models_dir: Path, normal_png: bytes, until_ready: Callable[[TestClient], None]
 ) -> None:
     app = build_app(Settings(models_dir=models_dir, device="cpu"))
     client = TestClient(app)
     reasons = client.get("/readyz").json()["reasons"]
-    assert reasons[0] == "models are still being loaded" and len(reasons) == 2
+    assert "being loaded" in reasons[0] and len(reasons) == 2
     answer = client.post("/v1/models/patchcore/predict", files={"image": normal_png})
     assert (answer.status_code, answer.json()["code"]) == (503, "model_loading")
     assert int(answer.headers["Retry-After"]) >= 1
@@ -48,29 +50,29 @@ def test_metrics_count_requests_tiles_and_stages(client: TestClient, normal_png:
     client.post("/v1/models/patchcore/predict", files={"image": b"no picture"})
     after = samples(client)
 
-    def grown(name: str, **labels: str) -> float:
+    def increase(name: str, **labels: str) -> float:
         key = (name, tuple(sorted(labels.items())))
         return after[key] - before.get(key, 0)
 
     route = "/v1/models/{model}/predict"
-    assert grown("tessera_requests_total", method="POST", route=route, status="200") == 1
-    assert grown("tessera_requests_total", method="POST", route=route, status="415") == 1
-    assert grown("tessera_request_seconds_count", route=route) == 2
-    assert grown("tessera_tiles_total") == 8
-    assert grown("tessera_batch_tiles_sum") == 8
-    assert grown("tessera_tiles_room_total") >= 8
-    assert grown("tessera_device_pictures_total", end="done") == 1
-    assert grown("tessera_device_busy_seconds_total", work="batches") > 0
-    assert grown("tessera_device_busy_seconds_total", work="steps") > 0
+    assert increase("tessera_requests_total", method="POST", route=route, status="200") == 1
+    assert increase("tessera_requests_total", method="POST", route=route, status="415") == 1
+    assert increase("tessera_request_seconds_count", route=route) == 2
+    assert increase("tessera_tiles_total") == 8
+    assert increase("tessera_batch_tiles_sum") == 8
+    assert increase("tessera_tiles_room_total") >= 8
+    assert increase("tessera_device_pictures_total", end="done") == 1
+    assert increase("tessera_device_busy_seconds_total", work="batches") > 0
+    assert increase("tessera_device_busy_seconds_total", work="steps") > 0
     assert after["tessera_pictures_in_flight", ()] == 0
     for stage in ("decode", "queue", "device", "render"):
-        assert grown("tessera_stage_seconds_count", stage=stage) == 1
+        assert increase("tessera_stage_seconds_count", stage=stage) == 1
     assert after["tessera_queue_tiles", ()] == 0
     assert after["tessera_models", (("state", "ready"),)] == 3
     assert after["tessera_device_healthy", (("device", "cpu"),)] == 1
 
 
-def test_stages_of_models_are_timed_only_where_a_setting_says_so(
+def test_stages_of_models_are_timed_only_with_the_setting_stage_times(
     models_dir: Path, normal_png: bytes, until_ready: Callable[[TestClient], None], client: TestClient
 ) -> None:
     name = "tessera_model_stage_seconds_total"

@@ -1,4 +1,4 @@
-"""Models come, change and go while a server runs."""
+"""Models are added, replaced and removed while a server runs."""
 
 import shutil
 import time
@@ -46,9 +46,7 @@ def predicted(url: str, picture: bytes, query: str = "") -> tuple[int, Any]:
     return answer.status_code, answer.json()
 
 
-def test_a_new_version_is_served_once_a_reload_was_answered(
-    start: Callable[[float], Any], root: Path, normal_png: bytes
-) -> None:
+def test_a_new_version_is_served_after_a_reload(start: Callable[[float], Any], root: Path, normal_png: bytes) -> None:
     url = start(0).url
     before = httpx2.get(f"{url}/v1/models/steel").headers["ETag"]
     add_version(root / "source", root, "steel", 2)
@@ -64,7 +62,7 @@ def test_a_new_version_is_served_once_a_reload_was_answered(
     assert 'tessera_model_version{model="steel"} 2.0' in httpx2.get(f"{url}/metrics").text
 
 
-def test_a_damaged_version_is_told_and_the_one_before_is_served(
+def test_a_damaged_version_is_reported_and_the_previous_one_is_served(
     start: Callable[[float], Any], root: Path, normal_png: bytes
 ) -> None:
     url = start(0).url
@@ -80,7 +78,7 @@ def test_a_damaged_version_is_told_and_the_one_before_is_served(
     metrics = httpx2.get(f"{url}/metrics").text
     assert 'tessera_model_loads_total{result="digest_mismatch"} 1.0' in metrics
     assert 'tessera_models{state="failed"} 1.0' in metrics
-    flip_a_bit(root / "steel/2")  # back
+    flip_a_bit(root / "steel/2")  # restores the weights
     assert reload(url)["added"] == [2]
 
 
@@ -89,13 +87,15 @@ def test_all_models_are_reloaded_at_once(start: Callable[[float], Any], root: Pa
     add_version(root / "source", root, "wood", 1)
     shutil.rmtree(root / "steel")
     changed = httpx2.post(f"{url}/v1/reload", timeout=WAIT_S).json()["models"]
-    told = [(model["name"], model["ready"], model["added"], model["removed"]) for model in changed]
-    assert told == [("steel", [], [], [1]), ("wood", [1], [1], [])]
+    changes = [(model["name"], model["ready"], model["added"], model["removed"]) for model in changed]
+    assert changes == [("steel", [], [], [1]), ("wood", [1], [1], [])]
     assert httpx2.get(f"{url}/v1/models/default").json()["name"] == "wood"
     assert httpx2.get(f"{url}/v1/models/steel").status_code == 404
 
 
-def test_reloads_that_find_nothing_say_why(start: Callable[[float], Any], root: Path, normal_png: bytes) -> None:
+def test_reloads_of_an_unknown_model_or_an_unreadable_repository_are_refused(
+    start: Callable[[float], Any], root: Path, normal_png: bytes
+) -> None:
     url = start(0).url
     answer = httpx2.post(f"{url}/v1/models/screw/reload", timeout=WAIT_S)
     assert (answer.status_code, answer.json()["code"]) == (404, "model_not_found")
@@ -129,12 +129,12 @@ def test_a_removed_version_drains_and_is_freed(start: Callable[[float], Any], ro
         status, body = running.result(WAIT_S)
     assert (status, body["model"]["version"]) == (200, 2)
     assert predicted(server.url, normal_png)[1]["model"]["version"] == 1
-    hook.remove()  # it and the model hold each other
+    hook.remove()  # the hook and the model refer to each other
     del artifact, hook
     wait_until(lambda: detector() is None)
 
 
-def test_a_batch_whose_version_is_withdrawn_midway_is_answered_to_its_end(
+def test_a_batch_keeps_a_version_that_is_removed_while_it_runs(
     start: Callable[[float], Any], root: Path, normal_png: bytes
 ) -> None:
     add_version(root / "source", root, "steel", 2)
@@ -154,16 +154,16 @@ def test_a_batch_whose_version_is_withdrawn_midway_is_answered_to_its_end(
 
 @dataclass
 class Load:
-    """Clients that ask one after the other; when each request began and ended, and which version answered."""
+    """Clients that send requests without a pause, and the results of these requests."""
 
     url: str
     picture: bytes
-    answers: list[tuple[float, float, int]] = field(default_factory=list)
-    failures: list[object] = field(default_factory=list)
+    answers: list[tuple[float, float, int]] = field(default_factory=list)  # begin and end in seconds, version
+    failures: list[object] = field(default_factory=list)  # bodies of answers with another status than 200
     enough: Event = field(default_factory=Event)
 
     def ask(self) -> None:
-        """Asks until it is enough."""
+        """Sends requests until `enough` is set."""
         with httpx2.Client(base_url=self.url, timeout=WAIT_S) as client:
             while not self.enough.is_set():
                 begun = time.monotonic()
@@ -174,31 +174,31 @@ class Load:
                     self.failures.append(answer.text)
 
     def during(self, work: Callable[["Load"], None]) -> list[tuple[float, float, int]]:
-        """All answers, in the order of their ends, while `work` is done and until there are enough."""
+        """Runs `work` under load until there are REQUESTS answers; returns all answers, sorted by their end."""
         with ThreadPoolExecutor(CLIENTS) as pool:
-            asking = [pool.submit(self.ask) for _ in range(CLIENTS)]
+            clients = [pool.submit(self.ask) for _ in range(CLIENTS)]
             try:
                 work(self)
                 self.until(REQUESTS)
             finally:
                 self.enough.set()
-            for each in asking:
+            for each in clients:
                 each.result()
         assert self.failures == []
         return sorted(self.answers, key=lambda answer: answer[1])
 
     def until(self, count: int) -> None:
-        """Waits for so many answers."""
+        """Waits for `count` answers, or for a failure."""
         wait_until(lambda: len(self.answers) >= count or bool(self.failures))
 
 
-def test_1000_requests_at_8_clients_see_5_new_versions_of_which_2_are_damaged(
+def test_1000_requests_of_8_clients_succeed_while_5_versions_are_added_2_of_them_damaged(
     start: Callable[[float], Any], root: Path, normal_png: bytes
 ) -> None:
     server = start(0.05)
     damaged = (3, 5)
 
-    def drop(load: Load) -> None:
+    def add_versions(load: Load) -> None:
         for version in range(2, 7):
             load.until(150 * (version - 1))
             add_version(root / "source", root, "steel", version, damaged=version in damaged)
@@ -207,10 +207,10 @@ def test_1000_requests_at_8_clients_see_5_new_versions_of_which_2_are_damaged(
             assert httpx2.get(f"{server.url}/readyz").status_code == 200
             load.until(len(load.answers) + 2 * CLIENTS)
 
-    answers = Load(server.url, normal_png).during(drop)
+    answers = Load(server.url, normal_png).during(add_versions)
     assert len(answers) >= REQUESTS
     assert {version for _, _, version in answers} == {1, 2, 4, 6}
-    for number, (begun, _, version) in enumerate(answers):  # no client goes back behind what any had seen before
+    for number, (begun, _, version) in enumerate(answers):  # never older than an earlier answer
         seen = max((other for _, ended, other in answers[:number] if ended < begun), default=1)
         assert version >= seen
 

@@ -16,6 +16,6 @@ def test_a_given_id_is_kept(client: TestClient, given: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "two words", "a" * 129, "a,b", "<script>", "tab\there"])
-def test_what_is_no_id_is_replaced(client: TestClient, given: str) -> None:
+def test_an_invalid_id_is_replaced(client: TestClient, given: str) -> None:
     answer = client.get("/livez", headers={"X-Request-ID": given})
     assert len(answer.headers["X-Request-ID"]) == 32

@@ -1,4 +1,4 @@
-"""Served under a proxy's prefix, which strips it or not, and mounted in another application."""
+"""The server behind a proxy that strips a prefix or keeps it, and mounted in another application."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -17,9 +17,9 @@ from tests.running import Live
 PREFIX = "/plant/tessera"
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["stripped", "as-it-is"])
+@pytest.fixture(scope="module", params=[True, False], ids=["stripped", "kept"])
 def proxied(live_module: Callable[..., Live], request: pytest.FixtureRequest) -> Iterator[httpx2.Client]:
-    """A client of a proxy before a server that was told its prefix."""
+    """A client of a proxy in front of a server whose setting `root_path` is the prefix."""
     server = live_module(root_path=PREFIX)
     with (
         forwarded(server.url, PREFIX, strips=request.param) as url,
@@ -28,7 +28,7 @@ def proxied(live_module: Callable[..., Live], request: pytest.FixtureRequest) ->
         yield client
 
 
-def test_the_document_names_the_prefix_and_nothing_else(proxied: httpx2.Client, client: TestClient) -> None:
+def test_only_the_server_url_of_the_document_depends_on_the_prefix(proxied: httpx2.Client, client: TestClient) -> None:
     document = proxied.get(f"{PREFIX}/openapi.json").json()
     assert [server["url"] for server in document["servers"]] == [PREFIX]
     plain = client.get("/openapi.json").json()
@@ -36,10 +36,10 @@ def test_the_document_names_the_prefix_and_nothing_else(proxied: httpx2.Client, 
     assert document | {"servers": None} == plain | {"servers": None}
 
 
-def test_what_the_document_names_is_there(proxied: httpx2.Client, defect_png: bytes) -> None:
-    where = str(proxied.base_url.join(f"{PREFIX}/openapi.json"))
-    document = proxied.get(where).json()
-    base = urljoin(where, document["servers"][0]["url"])  # as OpenAPI 3.1 resolves relative servers
+def test_documented_paths_are_answered_under_the_prefix(proxied: httpx2.Client, defect_png: bytes) -> None:
+    location = str(proxied.base_url.join(f"{PREFIX}/openapi.json"))
+    document = proxied.get(location).json()
+    base = urljoin(location, document["servers"][0]["url"])  # as OpenAPI 3.1 resolves relative servers
     paths = [path for path, operations in document["paths"].items() if "get" in operations]
     for path in paths:
         url = base + path.format(model="patchcore", version=1)
@@ -76,14 +76,14 @@ def test_redirects_stay_under_the_prefix(proxied: httpx2.Client) -> None:
     assert httpx2.URL(location).path == f"{PREFIX}/v1/models"
 
 
-def test_problems_tell_the_path_that_the_client_asked_for(proxied: httpx2.Client) -> None:
+def test_problems_hold_the_path_that_the_client_requested(proxied: httpx2.Client) -> None:
     problem = proxied.get(f"{PREFIX}/v1/models/screw").json()
     assert (problem["code"], problem["instance"]) == ("model_not_found", f"{PREFIX}/v1/models/screw")
     assert proxied.get(f"{PREFIX}/v1/models/patchcore/predict").json()["code"] == "method_not_allowed"
     assert proxied.get(f"{PREFIX}/v2/models/screw").json().keys() == {"error"}
 
 
-def test_what_is_asked_without_the_proxy_is_answered_too(live_module: Callable[..., Live]) -> None:
+def test_requests_without_the_proxy_are_answered_too(live_module: Callable[..., Live]) -> None:
     server = live_module(root_path=PREFIX)
     for path in ("/readyz", "/metrics", "/v1/models", f"{PREFIX}/readyz"):
         assert httpx2.get(server.url + path).status_code == 200
@@ -92,7 +92,7 @@ def test_what_is_asked_without_the_proxy_is_answered_too(live_module: Callable[.
     assert 'route="/readyz"' in counted and PREFIX not in counted
 
 
-def test_an_application_that_mounts_it_gives_the_prefix(client: TestClient) -> None:
+def test_an_application_that_mounts_the_server_sets_the_prefix(client: TestClient) -> None:
     outer = TestClient(Starlette(routes=[Mount("/lab", client.app)]))
     assert [server["url"] for server in outer.get("/lab/openapi.json").json()["servers"]] == ["/lab"]
     assert outer.get("/lab/v1/models").json() == client.get("/v1/models").json()
@@ -100,7 +100,7 @@ def test_an_application_that_mounts_it_gives_the_prefix(client: TestClient) -> N
     assert outer.get("/lab/v2/models/screw").json().keys() == {"error"}
 
 
-def test_no_prefix_can_be_taken_for_a_path_of_the_server(client: TestClient) -> None:
+def test_own_paths_are_the_first_segments_of_all_routes(client: TestClient) -> None:
     assert isinstance(client.app, Starlette)
     assert {path.split("/")[1] for path in paths(client.app.routes)} - {""} == OWN_PATHS
 

@@ -27,7 +27,7 @@ RECORD = ModelRecord("held-out-normal", 3, 0.05, "surface", 4, "random")
 
 @pytest.fixture
 def entry(models_dir: Path, tmp_path: Path) -> Entry:
-    """A version of its own, to be damaged."""
+    """A copy of a version, which the test may damage."""
     shutil.copytree(models_dir / "padim" / "1", tmp_path / "padim" / "1")
     return ModelRepository(tmp_path).find("padim")
 
@@ -40,7 +40,7 @@ def edit(entry: Entry, change: Callable[[dict[str, object]], None]) -> None:
 
 
 @pytest.mark.parametrize("name", ["padim", "patchcore"])
-def test_what_is_loaded_says_what_was_written(models_dir: Path, tmp_path: Path, name: str) -> None:
+def test_a_loaded_model_predicts_like_the_written_one(models_dir: Path, tmp_path: Path, name: str) -> None:
     artifact = load_artifact(ModelRepository(models_dir).find(name))
     again = load_artifact(write_artifact(artifact.model, ModelRepository(tmp_path), "again", RECORD))
     picture = torch.randint(0, 256, (3, 80, 120), dtype=torch.uint8)
@@ -61,7 +61,7 @@ def test_versions_count_up(tiny_model: TiledModel, tmp_path: Path) -> None:
     assert repository.find("screw", 2).path == tmp_path / "screw" / "2"
 
 
-def test_servers_that_run_as_somebody_else_can_read_what_was_written(tiny_model: TiledModel, tmp_path: Path) -> None:
+def test_other_users_can_read_a_written_version(tiny_model: TiledModel, tmp_path: Path) -> None:
     path = write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD).path
     assert path.stat().st_mode & 0o777 == 0o755
     assert {file.name: file.stat().st_mode & 0o777 for file in path.iterdir()} == {
@@ -71,26 +71,24 @@ def test_servers_that_run_as_somebody_else_can_read_what_was_written(tiny_model:
     }
 
 
-def test_nothing_is_left_of_a_write_that_failed(
-    tiny_model: TiledModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_no_file(tiny_model: TiledModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("app.artifacts.golden.save_file", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="Errno 28"):
         write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD)
     assert list((tmp_path / "screw").iterdir()) == []
 
 
-def test_what_a_killed_writer_left_is_removed_by_the_next_one(tiny_model: TiledModel, tmp_path: Path) -> None:
+def test_files_of_a_killed_writer_are_removed_by_the_next_writer(tiny_model: TiledModel, tmp_path: Path) -> None:
     (tmp_path / "screw/.writing-x").mkdir(parents=True)
     (tmp_path / "screw/.writing-x/weights.safetensors").touch()
     write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD)
     assert [path.name for path in (tmp_path / "screw").iterdir()] == ["1"]
 
 
-def test_unfinished_and_foreign_directories_are_no_versions(tmp_path: Path) -> None:
+def test_unfinished_and_other_directories_are_not_versions(tmp_path: Path) -> None:
     for name in ("screw/.writing-x", "screw/01", "screw/latest", "Screw/1", ".git/1", "screw/2"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "notes.txt").touch()
@@ -104,21 +102,21 @@ def test_a_model_that_is_not_calibrated_is_not_written(tiny_model: TiledModel, t
 
 
 @pytest.mark.parametrize("name", ["", "Screw", "../up", "a/b", "-a", "a b"])
-def test_names_that_are_no_directory_names_are_refused(tiny_model: TiledModel, tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidName, match="lower-case letters"):
+def test_invalid_names_are_refused(tiny_model: TiledModel, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidName, match=re.escape(repr(name))):
         write_artifact(tiny_model, ModelRepository(tmp_path), name, RECORD)
 
 
-def test_unknown_models_and_versions_are_named_with_what_there_is(models_dir: Path) -> None:
+def test_unknown_models_and_versions_are_refused_with_the_known_ones(models_dir: Path) -> None:
     repository = ModelRepository(models_dir)
-    with pytest.raises(ModelNotFound, match="there is: padim, patchcore"):
+    with pytest.raises(ModelNotFound, match="padim, patchcore"):
         repository.find("screw")
-    with pytest.raises(VersionNotFound, match="there is: 1, 2"):
+    with pytest.raises(VersionNotFound, match=r"7.* 1, 2"):
         repository.find("patchcore", 7)
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "golden.safetensors"])
-def test_a_flipped_bit_is_found(entry: Entry, file: str) -> None:
+def test_a_flipped_bit_is_detected(entry: Entry, file: str) -> None:
     path = entry.path / file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -141,8 +139,8 @@ def test_a_file_that_cannot_be_read_is_named(entry: Entry, monkeypatch: pytest.M
             raise PermissionError(13, "Permission denied")
         return digest(path)
 
-    monkeypatch.setattr("app.artifacts.reader.digest", deny)  # root, who may run the tests, is denied nothing
-    with pytest.raises(InvalidArtifact, match=rf"{re.escape(name)} cannot be read: Permission denied"):
+    monkeypatch.setattr("app.artifacts.reader.digest", deny)  # file modes do not stop root, who may run the tests
+    with pytest.raises(InvalidArtifact, match=rf"{re.escape(name)}.*Permission denied"):
         load_artifact(entry)
 
 
@@ -154,12 +152,12 @@ def test_a_newer_schema_is_refused(entry: Entry) -> None:
 
 def test_an_unknown_detector_is_refused(entry: Entry) -> None:
     edit(entry, lambda manifest: manifest.update(detector={"name": "dinomaly", "parameters": {}}))
-    with pytest.raises(UnsupportedSchema, match="'dinomaly' is not known"):
+    with pytest.raises(UnsupportedSchema, match="'dinomaly'"):
         load_artifact(entry)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 1}', "\x00\xff"])
-def test_a_manifest_that_is_none_is_refused(entry: Entry, content: str) -> None:
+def test_an_invalid_manifest_is_refused(entry: Entry, content: str) -> None:
     (entry.path / "manifest.json").write_text(content)
     with pytest.raises(InvalidArtifact, match=r"manifest\.json"):
         load_artifact(entry)
@@ -167,34 +165,34 @@ def test_a_manifest_that_is_none_is_refused(entry: Entry, content: str) -> None:
 
 def test_a_version_in_the_wrong_place_is_refused(entry: Entry) -> None:
     edit(entry, lambda manifest: manifest.update(version=5))
-    with pytest.raises(InvalidArtifact, match="holds version 5"):
+    with pytest.raises(InvalidArtifact, match="version 5"):
         load_artifact(entry)
 
 
 def test_tiling_that_cannot_work_is_refused(entry: Entry) -> None:
     edit(entry, lambda manifest: manifest["tiling"].update(stride=[1000, 1000]))  # type: ignore[attr-defined]  # JSON
-    with pytest.raises(InvalidArtifact, match="would leave gaps"):
+    with pytest.raises(InvalidArtifact, match="stride height 1000"):
         load_artifact(entry)
 
 
-def test_weights_that_compute_something_else_are_found_by_the_golden_sample(entry: Entry) -> None:
-    """Even where all digests agree: other software or hardware may be what differs."""
+def test_changed_weights_are_detected_by_the_golden_sample(entry: Entry) -> None:
+    """Although all digests agree. Other software or hardware could cause the same difference."""
     path = entry.path / "weights.safetensors"
     state = {key: tensor.clone() for key, tensor in load_file(path).items()}
     state["mean"] += 0.05 * state["mean"].abs().max()
     save_file(state, path)
-    edit(entry, lambda manifest: manifest["files"].update({path.name: digest(path)}))  # type: ignore[attr-defined]  # so
-    with pytest.raises(GoldenMismatch, match=r"at most 0\.001"):
+    edit(entry, lambda manifest: manifest["files"].update({path.name: digest(path)}))  # type: ignore[attr-defined]
+    with pytest.raises(GoldenMismatch, match=r"0\.001"):
         load_artifact(entry)
 
 
 def test_weights_of_another_shape_are_refused(entry: Entry) -> None:
     edit(entry, lambda manifest: manifest["detector"]["parameters"].update(backbone="resnet34"))  # type: ignore[index]
-    with pytest.raises(InvalidArtifact, match="does not hold the model"):
+    with pytest.raises(InvalidArtifact, match="does not hold"):
         load_artifact(entry)
 
 
-def test_what_is_served_does_not_change_with_its_file(entry: Entry) -> None:
+def test_loaded_weights_do_not_change_with_their_file(entry: Entry) -> None:
     model = load_artifact(entry).model
     before = {key: tensor.clone() for key, tensor in model.detector.state_dict().items()}
     path = entry.path / "weights.safetensors"
@@ -204,7 +202,7 @@ def test_what_is_served_does_not_change_with_its_file(entry: Entry) -> None:
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.detector.state_dict().items())
 
 
-def test_the_manifest_tells_where_the_model_comes_from(models_dir: Path) -> None:
+def test_the_manifest_records_the_origin_of_the_model(models_dir: Path) -> None:
     manifest = read_manifest(models_dir / "padim" / "1")
     assert manifest.provenance.dataset == "surface"
     assert manifest.provenance.pictures == 4

@@ -26,7 +26,7 @@ def test_tensors_are_read_as_they_were_written(tmp_path: Path) -> None:
         assert torch.equal(found[name], tensor)
 
 
-def test_they_outlive_the_file(tmp_path: Path) -> None:
+def test_tensors_do_not_change_with_their_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     save_file(TENSORS, path)
     found = read_tensors(path)
@@ -34,7 +34,7 @@ def test_they_outlive_the_file(tmp_path: Path) -> None:
     assert torch.equal(found["matrix"], TENSORS["matrix"])
 
 
-def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     save_file(TENSORS, path)
     path.write_bytes(path.read_bytes()[:-3])

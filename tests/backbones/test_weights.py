@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ def same(first: ResNet, second: ResNet) -> bool:
 
 
 def tensors(backbone: ResNet) -> dict[str, torch.Tensor]:
-    """The state with what a whole classifier has besides."""
+    """The state of the backbone, and two tensors that only a whole classifier has."""
     return {**backbone.state_dict(), "fc.weight": torch.zeros(10, 512), "layer4.0.conv1.weight": torch.zeros(3)}
 
 
@@ -42,7 +43,7 @@ def test_safetensors_files_are_loaded_and_deeper_layers_ignored(source: ResNet, 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt"])
 @pytest.mark.parametrize("prefix", ["", "module.", "model.feature_extractor.feature_extractor."])
-def test_torch_files_are_loaded_whatever_wrapped_the_backbone(
+def test_torch_files_are_loaded_with_the_prefixes_of_wrappers(
     source: ResNet, tmp_path: Path, suffix: str, prefix: str
 ) -> None:
     path = tmp_path / f"weights{suffix}"
@@ -62,16 +63,16 @@ def test_half_precision_weights_become_single_precision(source: ResNet, tmp_path
 
 
 class Trap:
-    """What a malicious pickle does when it is opened."""
+    """Stands for a malicious pickle: it creates a directory when it is unpickled."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.mkdir, ("opened",)
 
 
-def test_a_file_that_would_run_code_is_refused_and_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_code_is_refused_and_the_code_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"conv1.weight": Trap()}, "weights.pth")
-    with pytest.raises(InvalidWeights, match="holds more than tensors"):
+    with pytest.raises(InvalidWeights, match="more than tensors"):
         load_weights(ResNet("resnet18", ("layer1",)), "weights.pth")
     assert not Path("opened").exists()
 
@@ -79,12 +80,12 @@ def test_a_file_that_would_run_code_is_refused_and_does_not(tmp_path: Path, monk
 def test_weights_of_another_architecture_are_refused(source: ResNet, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file(tensors(source), path)
-    with pytest.raises(InvalidWeights, match=r"missing, such as layer1\.0\.conv3"):
+    with pytest.raises(InvalidWeights, match=r"layer1\.0\.conv3"):
         load_weights(ResNet("resnet50", ("layer1",)), path)
-    with pytest.raises(InvalidWeights, match=r"missing, such as layer3\.0\.conv1"):
+    with pytest.raises(InvalidWeights, match=r"layer3\.0\.conv1"):
         load_weights(ResNet("resnet18", ("layer3",)), path)
     save_file({**tensors(source), "conv1.weight": torch.zeros(64, 1, 7, 7)}, path)
-    with pytest.raises(InvalidWeights, match=r"\[64, 1, 7, 7\], not \[64, 3, 7, 7\]"):
+    with pytest.raises(InvalidWeights, match=r"\[64, 1, 7, 7\].*\[64, 3, 7, 7\]"):
         load_weights(ResNet("resnet18", ("layer1",)), path)
 
 
@@ -93,23 +94,23 @@ def test_weights_of_another_architecture_are_refused(source: ResNet, tmp_path: P
 def test_files_that_hold_no_weights_are_refused(tmp_path: Path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(content)
-    with pytest.raises(InvalidWeights, match=r"cannot be read as weights|is no file of weights"):
+    with pytest.raises(InvalidWeights, match=re.escape(path.name)):
         load_weights(ResNet("resnet18", ("layer1",)), path)
 
 
-def test_a_file_that_is_not_there_is_not_looked_for_on_the_hub() -> None:
-    with pytest.raises(InvalidWeights, match=r"there is no file weights/r18\.pth"):
+def test_a_missing_file_is_not_requested_from_the_hub() -> None:
+    with pytest.raises(InvalidWeights, match=r"no file weights/r18\.pth"):
         load_weights(ResNet("resnet18", ("layer1",)), "weights/r18.pth")
 
 
-def test_a_resnet18_has_weights_that_come_with_the_program() -> None:
+def test_weights_of_a_resnet18_come_with_the_program() -> None:
     by_default, by_name = ResNet("resnet18", LAYERS), ResNet("resnet18", LAYERS)
     assert load_weights(by_default) == load_weights(by_name, "tessera_resnet18") == "tessera_resnet18"
     assert same(by_default, by_name)
     assert all(bool(tensor.isfinite().all()) for tensor in by_default.state_dict().values())
 
 
-def test_they_are_small_and_have_a_card() -> None:
+def test_shipped_weights_are_small_and_have_a_card() -> None:
     for name in SHIPPED_NAMES.values():
         assert (SHIPPED / f"{name}.safetensors").stat().st_size <= 8e6
         card = (SHIPPED / f"{name}.md").read_text()
@@ -117,12 +118,12 @@ def test_they_are_small_and_have_a_card() -> None:
             assert word in card
 
 
-def test_what_has_none_asks_the_hub() -> None:
+def test_backbones_without_shipped_weights_use_the_hub() -> None:
     assert default_weights(ResNet("resnet18", ("layer4",))) == "timm/resnet18.a1_in1k"
     assert default_weights(ResNet("resnet34", LAYERS)) == "timm/resnet34.a1_in1k"
-    with pytest.raises(InvalidWeights, match="no weights of resnet12 are known; name a file"):
+    with pytest.raises(InvalidWeights, match="resnet12"):
         default_weights(ResNet("resnet12", LAYERS))
-    with pytest.raises(InvalidWeights, match="tessera_resnet18 does not hold resnet34"):
+    with pytest.raises(InvalidWeights, match=r"tessera_resnet18.*resnet34"):
         load_weights(ResNet("resnet34", LAYERS), "tessera_resnet18")
 
 
@@ -161,7 +162,7 @@ def hub(source: ResNet) -> Iterator[str]:
 
 
 def from_hub(hub: str, name: str, cache: Path) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: huggingface_hub reads its settings when it is imported."""
+    """Loads weights in a new process, because huggingface_hub reads its settings on import."""
     program = (
         "import sys, torch; from app.backbones import ResNet, load_weights; from app.errors import InvalidWeights\n"
         "backbone = ResNet('resnet18', ('layer1',))\n"
@@ -172,7 +173,7 @@ def from_hub(hub: str, name: str, cache: Path) -> subprocess.CompletedProcess[st
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
 
 
-def test_weights_are_fetched_from_the_hub_by_name_and_kept(hub: str, source: ResNet, tmp_path: Path) -> None:
+def test_weights_are_fetched_from_the_hub_by_name_and_cached(hub: str, source: ResNet, tmp_path: Path) -> None:
     fetched = from_hub(hub, "plant/resnet18.a1_in1k", tmp_path)
     assert fetched.returncode == 0, fetched.stderr
     assert float(fetched.stdout) == pytest.approx(float(source.conv1.weight.detach().sum()))
@@ -180,7 +181,7 @@ def test_weights_are_fetched_from_the_hub_by_name_and_kept(hub: str, source: Res
     assert kept.stdout == fetched.stdout
 
 
-def test_a_name_that_the_hub_does_not_have_is_refused_with_what_helps(hub: str, tmp_path: Path) -> None:
+def test_a_name_unknown_to_the_hub_is_refused(hub: str, tmp_path: Path) -> None:
     refused = from_hub(hub, "plant/unknown", tmp_path)
     assert refused.returncode == 1
-    assert "without a network, name a local file" in refused.stderr
+    assert "plant/unknown" in refused.stderr and "Traceback" not in refused.stderr

@@ -27,11 +27,11 @@ def test_a_checkpoint_is_imported_verified_and_predicts(
     path, where = str(write(checkpoint_of(fitted("padim")))), ["--models_dir", str(models)]
     tiling = ["--tiling.tile_size", "[64, 32]", "--tiling.stride", "32"]
     assert main(["import", path, "--name", "surface", *tiling, *where]) == 0
-    told = capsys.readouterr().err
-    assert "anomalib 2.x checkpoint: padim, backbone resnet18, layers layer1 + layer2, n_features 5" in told
-    assert "64 x 32 tiles, 32 x 32 apart, padding, as given" in told
-    assert "note:" not in told
-    assert "wrote version 1 of surface" in told
+    printed = capsys.readouterr().err
+    assert "anomalib 2.x checkpoint: padim, backbone resnet18, layers layer1 + layer2, n_features 5" in printed
+    assert "64 x 32 tiles, 32 x 32 apart, padding, as given" in printed
+    assert "note:" not in printed
+    assert "wrote version 1 of surface" in printed
     assert read_manifest(models / "surface/1").tiling.tile_size == (64, 32)
     assert main(["models", "verify", *where]) == 0
     assert "imported from anomalib 2.x checkpoint" in capsys.readouterr().out.replace("\n", " ")
@@ -43,7 +43,7 @@ def test_a_checkpoint_is_imported_verified_and_predicts(
     assert body["threshold"] == 0.5 and np.isfinite(body["raw_score"])
 
 
-def test_what_a_checkpoint_does_not_know_is_told(
+def test_a_note_says_that_a_checkpoint_stores_no_tiling(
     write: Write, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = str(write(checkpoint_of(fitted("patchcore"))))
@@ -75,7 +75,7 @@ def test_options_come_before_the_file(write: Write, models: Path) -> None:
     assert manifest.calibration.image_threshold == 2.5
 
 
-def test_a_file_that_cannot_be_imported_ends_with_a_line_that_says_why(
+def test_a_file_that_cannot_be_imported_ends_the_command_with_one_line(
     models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "model.onnx").write_bytes(b"\x08\x07")

@@ -1,4 +1,4 @@
-"""Datasets and calibration protocols, by flags and by a file."""
+"""Datasets and calibration protocols, chosen by flags and by a file."""
 
 import socket
 from pathlib import Path
@@ -37,8 +37,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def flags(name: str, of: dict[str, dict[str, object]], group: str) -> list[str]:
-    values = ((f"--{group}.{key}", str(value).replace("'", "")) for key, value in of[name].items())
+def flags(name: str, options: dict[str, dict[str, object]], group: str) -> list[str]:
+    values = ((f"--{group}.{key}", str(value).replace("'", "")) for key, value in options[name].items())
     return [f"--{group}", name, *(word for pair in values for word in pair)]
 
 
@@ -65,8 +65,8 @@ def test_datasets_and_protocols_are_chosen_by_flags_and_by_a_file(folder: Path, 
     first, second = manifests(folder)
     assert (first.files, first.calibration) == (second.files, second.calibration)
     fitted_to, pictures, anomalous = {"HoldOut": (5, 3, 0)}.get(calibration, (8, 3, 2))
-    told = first.provenance.pictures, first.calibration.pictures, first.calibration.anomalous_pictures
-    assert told == (fitted_to, pictures, anomalous)
+    counts = first.provenance.pictures, first.calibration.pictures, first.calibration.anomalous_pictures
+    assert counts == (fitted_to, pictures, anomalous)
 
 
 @pytest.mark.parametrize("calibration", [{"share": 0.4}, {"class_path": "HoldOut", "init_args": {"share": 0.4}}])
@@ -89,7 +89,7 @@ def test_pictures_that_are_left_out_are_named(folder: Path, capsys: pytest.Captu
     assert "left out: good/3.png" in capsys.readouterr().err
 
 
-def test_that_a_single_picture_makes_poor_thresholds_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_note_warns_of_thresholds_from_a_single_picture(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in sorted((folder / "good").glob("*.png"))[1:]:
         path.unlink()
     model = flags("Patchcore", {"Patchcore": MODEL}, "model")

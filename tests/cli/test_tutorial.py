@@ -40,7 +40,7 @@ def flags(surfaces: Path, name: str, *more: str) -> list[str]:
 
 
 def configuration(surfaces: Path, name: str, callback: dict[str, object]) -> dict[str, object]:
-    """The YAML file of the tutorial."""
+    """The content of the tutorial's YAML file."""
     weights = {"backbone": "resnet18", "backbone_weights": str(surfaces / "r18.safetensors")}
     data = {"root": str(surfaces / "data"), "category": "steel", "image_size": [128, 128], "train_batch_size": 2}
     return {
@@ -60,7 +60,7 @@ def manifest(surfaces: Path, version: int) -> Manifest:
 
 
 def trained(surfaces: Path, arguments: list[str]) -> Manifest:
-    """The manifest of the only version after a command."""
+    """Runs a command and returns the manifest of version 1."""
     assert main(arguments) == 0
     return manifest(surfaces, 1)
 
@@ -68,7 +68,7 @@ def trained(surfaces: Path, arguments: list[str]) -> Manifest:
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 def test_python_flags_and_a_file_train_the_same(surfaces: Path, name: str) -> None:
     tiling: dict[str, object] = {"enable": True, "tile_size": [128, 64], "stride": 64}
-    torch.manual_seed(0)  # as the command line does before it makes the detector
+    torch.manual_seed(0)  # as the command line does before it creates the detector
     detector = DETECTORS[name](backbone="resnet18", backbone_weights=str(surfaces / "r18.safetensors"))
     engine = Engine(
         callbacks=[TilerConfigurationCallback(enable=True, tile_size=[128, 64], stride=64)],
@@ -115,7 +115,7 @@ def test_enable_false_trains_untiled(surfaces: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_borders_interpolation_and_single_strides_work_to_the_end(surfaces: Path, name: str) -> None:
+def test_borders_interpolation_and_single_strides_train_and_predict(surfaces: Path, name: str) -> None:
     """[96, 64] with a stride of 32 is not on the grid of a picture of 128 x 128."""
     more = ["--tiling.tile_size", "[96, 64]", "--tiling.stride", "32"]
     more += ["--tiling.mode", "interpolation", "--tiling.remove_border_count", "8"]
@@ -129,7 +129,7 @@ def test_borders_interpolation_and_single_strides_work_to_the_end(surfaces: Path
         assert np.asarray(mask).shape == picture.shape[:2]
 
 
-def test_the_server_serves_what_was_trained_tiled(surfaces: Path) -> None:
+def test_a_model_trained_with_tiles_is_loaded_with_its_tiling(surfaces: Path) -> None:
     trained(surfaces, flags(surfaces, "Stfpm", "--tiling.tile_size", "64"))
     artifact = load_artifact(ModelRepository(surfaces / "models").find("steel"))
     assert artifact.model.tiling == Tiling(tile_size=64)
@@ -140,7 +140,8 @@ def test_the_server_serves_what_was_trained_tiled(surfaces: Path) -> None:
 def test_tiling_that_is_given_twice_is_refused(surfaces: Path, capsys: pytest.CaptureFixture[str]) -> None:
     callback = ["--trainer.callbacks", "TilerConfigurationCallback", "--trainer.callbacks.tile_size", "64"]
     assert main(flags(surfaces, "Padim", *callback, "--tiling.tile_size", "64")) == 1
-    assert "use one of the two" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "--tiling" in error and "TilerConfigurationCallback" in error
 
 
 def test_early_stopping_is_a_callback_beside_the_tiling(surfaces: Path) -> None:

@@ -15,7 +15,7 @@ NODE_TOOLS = ROOT / "tests/clients/typescript/node_modules/.bin"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `clients` run where the generators are installed."""
+    """Skips tests marked `clients` where the generators of clients are not installed."""
     if not (TOOLS / "openapi-generator-cli").exists() or not (NODE_TOOLS / "openapi-ts").exists():
         for item in items:
             if item.get_closest_marker("clients"):
@@ -47,13 +47,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Workplace:
-    """A directory with what the documented commands name, the generators on the path, and a server's address."""
+    """A directory with the files that the documented commands name, and the address of a server."""
 
     directory: Path
     url: str
 
     def run(self, command: str, timeout_s: float = WAIT_S) -> str:
-        """What a command of the shell prints; it must succeed."""
+        """The output of a shell command, which must succeed and finds the generators on its path."""
         path = f"{TOOLS}:{NODE_TOOLS}:{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "TESSERA_URL": self.url, "NO_COLOR": "1"}
         done = subprocess.run(
@@ -65,7 +65,7 @@ class Workplace:
 
 @pytest.fixture(scope="module")
 def workplace(server: str, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """An empty place beside `openapi.json` and `examples/`."""
+    """A new directory with links to `openapi.json`, `examples/` and `node_modules/`."""
     directory = tmp_path_factory.mktemp("workplace")
     for name in ("openapi.json", "examples"):
         (directory / name).symlink_to(ROOT / name)

@@ -1,4 +1,4 @@
-"""docs/clients.md: its commands, as they stand there, make clients that type-check and use every operation."""
+"""The commands of docs/clients.md generate clients that pass type checks and use every operation."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.clients
 DOCUMENT = (ROOT / "docs/clients.md").read_text()
 PROGRAMS = ROOT / "tests/clients/programs"
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL))
-CHECKS = {  # what each generator's client is checked with, strictly where this project's own program uses it
+CHECKS = {  # the type check of each generator's client: strict for the program that uses it
     "openapi-python-client": "mypy --strict --follow-imports silent {program}",
     "openapi-generator": "MYPYPATH=openapi-generator mypy --strict --follow-imports silent {program}",
     "@hey-api/openapi-ts": "tsc --noEmit --target es2022 --module commonjs --strict {program}",
@@ -38,23 +38,23 @@ def is_installation(text: str) -> bool:
 @pytest.mark.parametrize("title", SECTIONS)
 def test_the_documented_client_works_for_every_operation(workplace: Workplace, title: str) -> None:
     generator = title.partition(": ")[2]
-    said = []
+    outputs = []
     for language, text in blocks(SECTIONS[title]):
         if language != "sh":
-            named = re.match(r"(?:#|//) (\S+)\n", text)
-            assert named is not None
-            program = named[1]
+            comment = re.match(r"(?:#|//) (\S+)\n", text)
+            assert comment is not None
+            program = comment[1]
             (workplace.directory / program).write_text(text)
         elif not is_installation(text):
-            said.append(workplace.run(text))
-    assert re.fullmatch(r"anomalous \d+\n", said[-1])
+            outputs.append(workplace.run(text))
+    assert re.fullmatch(r"anomalous \d+\n", outputs[-1])
     workplace.run(CHECKS[generator].format(program=program))
     (workplace.directory / program).write_text((PROGRAMS / program).read_text())
     workplace.run(CHECKS[generator].format(program=program))
     workplace.run(RUNS[generator].format(program=program, stem=Path(program).stem))
 
 
-def test_the_documented_versions_are_those_that_are_tested() -> None:
+def test_the_documented_versions_are_the_tested_ones() -> None:
     pinned = (ROOT / "tests/clients/requirements.txt").read_text()
     package = (ROOT / "tests/clients/typescript/package.json").read_text()
     for language, text in blocks(DOCUMENT):
@@ -69,7 +69,8 @@ def test_every_operation_is_used_by_every_client() -> None:
 
     document = json.loads((ROOT / "openapi.json").read_text())
     operations = [each for path in document["paths"].values() for each in path.values()]
-    names = [each["operationId"] for each in operations if each["tags"] != ["open inference protocol"]]  # has clients
+    # The Open Inference Protocol has its own clients.
+    names = [each["operationId"] for each in operations if each["tags"] != ["open inference protocol"]]
     for program in PROGRAMS.iterdir():
         text = program.read_text()
         for name in names:

@@ -20,7 +20,7 @@ def listed(folder: Path, *lines: str, encoding: str = "utf-8") -> CsvList:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_pictures_are_what_the_list_says(pictures: Path, encoding: str) -> None:
+def test_a_list_gives_paths_kinds_masks_and_splits(pictures: Path, encoding: str) -> None:
     data = listed(
         pictures,
         "split,label,image,mask,remark",
@@ -42,7 +42,7 @@ def test_pictures_are_what_the_list_says(pictures: Path, encoding: str) -> None:
 def test_without_a_split_defects_and_some_normal_pictures_are_tested_on(pictures: Path) -> None:
     data = listed(pictures, "image,label", "0.png,good", "1.png,good", "2.png,good", "3.png,cut")
     assert [path.stem for path in data.train_pictures()] == ["0", "2"]
-    assert data.test_note is not None and data.test_note.startswith("1 of 3 normal pictures are tested")
+    assert data.test_note is not None and data.test_note.startswith("1 of 3 ")
     assert [(test.path.stem, test.kind) for test in data.test_pictures()] == [("1", "good"), ("3", "cut")]
     assert data.validation_pictures() == []
 
@@ -53,7 +53,7 @@ def test_without_defects_all_pictures_are_trained_on(pictures: Path) -> None:
     assert data.test_pictures() == []
 
 
-def test_its_own_validation_pictures_win_over_the_mode(pictures: Path) -> None:
+def test_validation_pictures_of_the_list_take_precedence_over_the_mode(pictures: Path) -> None:
     listed(pictures, "image,label,split", "0.png,good,train", "1.png,good,val", "2.png,cut,test", "3.png,cut,test")
     data = CsvList(str(pictures / "list.csv"), val_split_mode="from_test")
     assert [found.path.stem for found in data.validation_pictures()] == ["1"]
@@ -63,35 +63,35 @@ def test_its_own_validation_pictures_win_over_the_mode(pictures: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "line 1: the header is ''; it needs the columns image and label"),
-        (["picture,label"], "line 1: the header is 'picture,label'; it needs the columns image and label"),
-        (["image;label", "0.png;good"], "commas between them"),
-        (["image,label,label"], "each once"),
-        (["image,label", "0.png,good", "9.png,good"], "line 3: column image: there is no file .*9.png"),
+        ([], "line 1: .*''.*image and label"),
+        (["picture,label"], "line 1: .*'picture,label'.*image and label"),
+        (["image;label", "0.png;good"], "line 1: .*'image;label'.*commas"),
+        (["image,label,label"], "line 1: .*'image,label,label'.*once"),
+        (["image,label", "0.png,good", "9.png,good"], "line 3: column image: .*9.png"),
         (["image,label", ",good"], "line 2: column image: empty"),
-        (["image,label", "0.png,"], "line 2: column label: empty; use normal"),
-        (["image,label", "0.png,good,train"], "line 2: 3 fields, and the header has 2"),
-        (["image,label,mask", "3.png,cut,9.png"], "line 2: column mask: there is no file"),
-        (["image,label,split", "0.png,good,valid"], "line 2: column split: 'valid'; use train, val or test"),
-        (["image,label,split", "3.png,cut,train"], "line 2: column split: 'cut' cannot be trained on"),
-        (["image,label", "0.png,good", "sub/../0.png,good"], "line 3: column image: 0.png is in line 2, too"),
-        (["image,label", '"0.png,good'], "line 2: .*end of data; fields that hold commas or quotes"),
-        (["image,label", "3.png,cut"], "lists no normal picture to train on"),
+        (["image,label", "0.png,"], "line 2: column label: empty"),
+        (["image,label", "0.png,good,train"], "line 2: 3 fields.* 2"),
+        (["image,label,mask", "3.png,cut,9.png"], "line 2: column mask: .*9.png"),
+        (["image,label,split", "0.png,good,valid"], "line 2: column split: 'valid'.*train, val or test"),
+        (["image,label,split", "3.png,cut,train"], "line 2: column split: 'cut'"),
+        (["image,label", "0.png,good", "sub/../0.png,good"], "line 3: column image: 0.png .*line 2"),
+        (["image,label", '"0.png,good'], "line 2: .*end of data"),
+        (["image,label", "3.png,cut"], "no normal picture"),
     ],
 )
-def test_what_is_wrong_is_told_with_line_and_column(pictures: Path, lines: list[str], message: str) -> None:
+def test_an_invalid_list_is_refused_with_line_and_column(pictures: Path, lines: list[str], message: str) -> None:
     with pytest.raises(InvalidDataset, match=message):
         listed(pictures, *lines).train_pictures()
 
 
-def test_a_list_that_is_not_there_or_of_another_encoding_is_refused(pictures: Path) -> None:
-    with pytest.raises(InvalidDataset, match=r"nowhere\.csv cannot be read: No such file"):
+def test_a_missing_list_or_one_in_another_encoding_is_refused(pictures: Path) -> None:
+    with pytest.raises(InvalidDataset, match=r"nowhere\.csv.*No such file"):
         CsvList("nowhere.csv").train_pictures()
-    with pytest.raises(InvalidDataset, match="is not in UTF-8; save it as such"):
+    with pytest.raises(InvalidDataset, match="UTF-8"):
         listed(pictures, "image,label", "0.png,gut für alle", encoding="latin-1").train_pictures()
 
 
-def test_pictures_that_are_not_there_are_left_to_the_reading_if_they_are_to_be_skipped(pictures: Path) -> None:
+def test_missing_pictures_stay_in_the_list_if_unreadable_ones_are_skipped(pictures: Path) -> None:
     listed(pictures, "image,label", "0.png,good", "9.png,good")
     data = CsvList(str(pictures / "list.csv"), on_unreadable="skip")
     assert data.train_pictures() == [pictures / "0.png", pictures / "9.png"]

@@ -15,8 +15,8 @@ def test_a_folder_alone_is_read_with_its_subfolders_as_normal(draw: Draw, tmp_pa
     assert data.image_size == (64, 64)
 
 
-def test_a_folder_that_is_not_there_is_named() -> None:
-    with pytest.raises(InvalidDataset, match="there is no folder nowhere"):
+def test_a_missing_folder_is_refused_by_name() -> None:
+    with pytest.raises(InvalidDataset, match="no folder nowhere"):
         Folder("nowhere").train_pictures()
 
 
@@ -41,10 +41,10 @@ def test_some_normal_pictures_are_tested_on_and_not_trained_on(root: Path) -> No
     test = [test.path.stem for test in data.test_pictures() if not test.anomalous]
     assert test == ["2", "7"]
     assert sorted(train + test) == [str(number) for number in range(10)]
-    assert data.test_note is not None and data.test_note.startswith("2 of 10 normal pictures are tested")
+    assert data.test_note is not None and data.test_note.startswith("2 of 10 ")
 
 
-def test_normal_test_pictures_of_a_folder_of_their_own_leave_all_others_for_training(draw: Draw, root: Path) -> None:
+def test_with_a_folder_of_normal_test_pictures_all_others_are_trained_on(draw: Draw, root: Path) -> None:
     draw("checked/5.png")
     data = Folder(str(root), "good", "dent", "checked")
     assert len(data.train_pictures()) == 10
@@ -58,7 +58,7 @@ def test_a_single_normal_picture_is_trained_on(draw: Draw, tmp_path: Path) -> No
     assert len(data.train_pictures()) == len(data.test_pictures()) == 1
 
 
-def test_masks_lie_at_the_paths_of_their_pictures(draw: Draw, root: Path) -> None:
+def test_masks_have_the_paths_of_their_pictures(draw: Draw, root: Path) -> None:
     draw("masks/cut/0_mask.png"), draw("masks/cut/1.bmp"), draw("masks/unused.png")
     found = {test.path.name: test.mask for test in Folder(str(root), "good", "bad", mask_dir="masks").test_pictures()}
     assert found["0.png"] == root / "masks/cut/0_mask.png"
@@ -67,7 +67,7 @@ def test_masks_lie_at_the_paths_of_their_pictures(draw: Draw, root: Path) -> Non
 
 
 @pytest.mark.parametrize("masks", ["masks", ["masks/cut", "masks/dent"]])
-def test_masks_of_several_folders_are_told_apart(draw: Draw, root: Path, masks: str | list[str]) -> None:
+def test_masks_of_several_folders_are_distinguished(draw: Draw, root: Path, masks: str | list[str]) -> None:
     draw("masks/cut/0.png"), draw("masks/dent/0.png")
     tests = Folder(str(root), "good", ["bad/cut", "dent"], mask_dir=masks).test_pictures()
     found = {str(test.path.relative_to(root)): test.mask for test in tests if test.mask}
@@ -76,19 +76,19 @@ def test_masks_of_several_folders_are_told_apart(draw: Draw, root: Path, masks: 
 
 def test_a_mask_of_two_pictures_is_refused(draw: Draw, root: Path) -> None:
     draw("masks/0.png")
-    with pytest.raises(InvalidDataset, match="would be the mask of several pictures"):
+    with pytest.raises(InvalidDataset, match=r"masks/0\.png.*several"):
         Folder(str(root), "good", ["bad/cut", "dent"], mask_dir="masks").test_pictures()
 
 
 def test_two_masks_of_a_picture_are_refused(draw: Draw, root: Path) -> None:
     draw("masks/0.png"), draw("masks/0_mask.png")
-    with pytest.raises(InvalidDataset, match="are masks of the same picture"):
+    with pytest.raises(InvalidDataset, match=r"masks/0\.png.*masks/0_mask\.png"):
         Folder(str(root), "good", "dent", mask_dir="masks").test_pictures()
 
 
 def test_a_folder_of_masks_of_nothing_is_refused(draw: Draw, root: Path) -> None:
     draw("masks/other.png")
-    with pytest.raises(InvalidDataset, match=r"no mask in .*masks has the path of an abnormal picture"):
+    with pytest.raises(InvalidDataset, match=r"no mask in .*masks"):
         Folder(str(root), "good", "dent", mask_dir="masks").test_pictures()
 
 
@@ -96,14 +96,14 @@ def test_a_folder_of_masks_of_nothing_is_refused(draw: Draw, root: Path) -> None
     ("folders", "message"),
     [
         ({"abnormal_dir": "bad"}, "normal_dir must be given"),
-        ({"normal_dir": "good", "abnormal_dir": ["bad", "bad"]}, "abnormal_dir names a folder twice"),
-        ({"normal_dir": "good", "abnormal_dir": "bad", "mask_dir": ["a", "b"]}, "2 of mask_dir and 1 of abnormal_dir"),
+        ({"normal_dir": "good", "abnormal_dir": ["bad", "bad"]}, "abnormal_dir .*twice"),
+        ({"normal_dir": "good", "abnormal_dir": "bad", "mask_dir": ["a", "b"]}, "2 of mask_dir.* 1 of abnormal_dir"),
         ({"normal_dir": "good", "abnormal_dir": "bad", "test_split_ratio": 0.0}, "test_split_ratio is 0.0"),
-        ({"normal_dir": ".", "abnormal_dir": "bad"}, "is in two of the folders"),
-        ({"normal_dir": "good", "normal_test_dir": "good"}, "is in two of the folders"),
-        ({"normal_dir": "dent", "abnormal_dir": "good"}, "of the kind 'good'; rename"),
+        ({"normal_dir": ".", "abnormal_dir": "bad"}, "in two of the folders"),
+        ({"normal_dir": "good", "normal_test_dir": "good"}, "in two of the folders"),
+        ({"normal_dir": "dent", "abnormal_dir": "good"}, "kind 'good'"),
     ],
 )
-def test_folders_that_cannot_be_are_refused(root: Path, folders: dict[str, str], message: str) -> None:
+def test_invalid_folders_are_refused(root: Path, folders: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidDataset, match=message):
-        Folder(str(root), **folders).test_pictures()  # type: ignore[arg-type]  # one of them a case
+        Folder(str(root), **folders).test_pictures()  # type: ignore[arg-type]  # one combination per case

@@ -27,7 +27,7 @@ def paths(draw: Draw) -> list[Path]:
 
 
 def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])  # the header stays
+    path.write_bytes(path.read_bytes()[:-20])  # the header stays readable
 
 
 def values(pictures: Iterator[torch.Tensor]) -> list[int]:
@@ -41,7 +41,7 @@ def test_pictures_are_read_in_order(paths: list[Path], workers: int) -> None:
 
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("keep_bytes", [0, 96 * 5, 2**20])
-def test_passes_have_the_orders_that_are_asked_for(paths: list[Path], workers: int, keep_bytes: int) -> None:
+def test_passes_have_the_requested_order(paths: list[Path], workers: int, keep_bytes: int) -> None:
     with Loader(paths, workers, keep_bytes=keep_bytes) as loader:
         for order in ([3, 1, 2], [11, 11, 0], [], range(COUNT), [1, 11]):
             assert values(loader.epoch(order)) == list(order)
@@ -57,7 +57,7 @@ def test_processes_are_the_same_in_all_passes(paths: list[Path]) -> None:
     assert not workers_of(psutil.Process())
 
 
-def test_a_pass_may_be_left_before_its_end(paths: list[Path]) -> None:
+def test_a_pass_may_be_abandoned(paths: list[Path]) -> None:
     with Loader(paths, 2) as loader:
         started = loader.epoch()
         next(started)
@@ -74,7 +74,7 @@ def test_kept_pictures_are_not_read_again(paths: list[Path], workers: int) -> No
 
 
 @pytest.mark.parametrize("workers", WORKERS)
-def test_pictures_are_transformed_where_they_are_read(paths: list[Path], workers: int) -> None:
+def test_pictures_are_transformed_after_they_are_read(paths: list[Path], workers: int) -> None:
     resize = Preprocessing((4, 6)).resize
     with Loader(paths, workers, transform=resize) as loader:
         found = list(loader.epoch())
@@ -82,7 +82,7 @@ def test_pictures_are_transformed_where_they_are_read(paths: list[Path], workers
     assert found[3].dtype == torch.float32
 
 
-def test_large_pictures_go_through_shared_memory(paths: list[Path]) -> None:
+def test_large_pictures_are_sent_through_shared_memory(paths: list[Path]) -> None:
     edge = 1 + int((PIPE_BYTES / 4) ** 0.5)
     with Loader(paths, 1, transform=Preprocessing((edge, edge)).resize, keep_bytes=0) as loader:
         found = list(loader.epoch([5, 6]))
@@ -91,9 +91,9 @@ def test_large_pictures_go_through_shared_memory(paths: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("workers", WORKERS)
-def test_damaged_pixels_stop_the_reading_with_the_name_of_the_file(paths: list[Path], workers: int) -> None:
+def test_damaged_pixels_stop_a_pass_with_the_name_of_the_file(paths: list[Path], workers: int) -> None:
     truncate(paths[4])
-    with pytest.raises(InvalidDataset, match=rf"1 of {COUNT} pictures cannot be read: .*4\.png: .*truncated"):
+    with pytest.raises(InvalidDataset, match=rf"1 of {COUNT} .*4\.png.*truncated"):
         list(decoded(paths, workers))
 
 
@@ -107,20 +107,20 @@ def test_damaged_pixels_are_skipped_and_reported_once(paths: list[Path], workers
     assert reported == [paths[4]]
 
 
-def test_pictures_that_are_all_damaged_are_refused_even_if_they_are_to_be_skipped(paths: list[Path]) -> None:
+def test_a_dataset_of_damaged_pictures_is_refused_even_with_skip(paths: list[Path]) -> None:
     for path in paths:
         truncate(path)
-    with pytest.raises(InvalidDataset, match=f"none of {COUNT} pictures can be read"):
+    with pytest.raises(InvalidDataset, match=f"none of {COUNT}"):
         list(decoded(paths, 0, UnreadablePolicy("skip")))
 
 
-def test_a_killed_process_is_an_error_and_not_a_wait(paths: list[Path]) -> None:
+def test_a_killed_process_raises_an_error_instead_of_blocking(paths: list[Path]) -> None:
     with Loader(paths, 1, keep_bytes=0) as loader:
         reading = loader.epoch()
         next(reading)
         for worker in workers_of(psutil.Process()):
             worker.kill()
-        with pytest.raises(InvalidDataset, match=r"a process that loads pictures died.*use fewer"):
+        with pytest.raises(InvalidDataset, match="num_workers"):
             list(reading)
             list(loader.epoch())
 
@@ -147,11 +147,11 @@ def script(paths: list[Path], tmp_path: Path) -> Iterator["subprocess.Popen[str]
         process.kill()
 
 
-def test_a_script_needs_no_guard_of_its_main_part(script: "subprocess.Popen[str]") -> None:
+def test_a_script_needs_no_main_guard(script: "subprocess.Popen[str]") -> None:
     assert script.communicate(timeout=60) == (f"{COUNT}\n", "")
 
 
-def test_processes_end_with_a_program_that_is_killed(script: "subprocess.Popen[str]") -> None:
+def test_processes_end_when_their_program_is_killed(script: "subprocess.Popen[str]") -> None:
     assert script.stdout is not None
     assert script.stdout.readline() == f"{COUNT}\n"
     workers = workers_of(psutil.Process(script.pid))

@@ -19,8 +19,8 @@ def test_the_layout_of_mvtec_is_read(draw: Draw, tmp_path: Path) -> None:
     assert [test.anomalous for test in data.test_pictures()] == [True, True, False]
 
 
-def test_a_category_that_is_not_there_is_named() -> None:
-    with pytest.raises(InvalidDataset, match="there is no folder nowhere/tile/train/good"):
+def test_a_missing_category_is_refused_by_its_path() -> None:
+    with pytest.raises(InvalidDataset, match="no folder nowhere/tile/train/good"):
         MVTec("nowhere", "tile").train_pictures()
 
 

@@ -1,4 +1,4 @@
-"""Pictures that the tests of this folder share; all of them are made here."""
+"""Pictures that the tests of this folder share. All are generated here."""
 
 import io
 import struct
@@ -68,7 +68,7 @@ def make_run_length_bmp() -> Callable[[int, int, bytes], bytes]:
 
 @pytest.fixture(scope="session")
 def samples(photo: Image.Image, deep: np.ndarray[tuple[int, int], np.dtype[np.uint16]]) -> dict[str, bytes]:
-    """Files of all formats and of their variants that take different ways through a decoder."""
+    """Files of all formats, and of the variants that decoders treat differently."""
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = photo.rotate(20)

@@ -12,7 +12,7 @@ LIMIT = 100_000
 
 
 def outcome(data: bytes) -> type[Exception] | None:
-    """What reading the header and decoding end with: None for pixels; anything but a refusal is not caught."""
+    """The class of the refusal by `read_header` or `decode`, or None if both succeed. Other errors are not caught."""
     try:
         read_header(data, max_pixels=LIMIT)
         decode(data, max_pixels=LIMIT)
@@ -22,8 +22,8 @@ def outcome(data: bytes) -> type[Exception] | None:
 
 
 def mutations(data: bytes, seed: int) -> Iterator[bytes]:
-    """Flipped bits, wild bytes in the header, and removed, repeated and inserted stretches."""
-    chance = random.Random(seed)  # noqa: S311 - no secret, the same damage in every run
+    """Damaged copies: flipped bits, other bytes in the header, and removed, repeated or replaced ranges of bytes."""
+    chance = random.Random(seed)  # noqa: S311 - not secret: the same damage in every run
     for _ in range(40):
         flipped, header, cut = bytearray(data), bytearray(data), bytearray(data)
         for _ in range(chance.choice([1, 2, 8])):
@@ -51,25 +51,25 @@ def test_a_file_cut_anywhere_is_refused_or_complete(samples: dict[str, bytes]) -
 
 def test_a_file_cut_in_half_is_damaged(samples: dict[str, bytes]) -> None:
     for name, data in samples.items():
-        # The first page of several may well be complete.
+        # In the first half of a file of several pages, the first page may be complete.
         cut = data[: len(data) // (4 if name.endswith("pages") else 2)]
         with pytest.raises(DamagedImage, match="truncated"):
             decode(cut, max_pixels=LIMIT)
 
 
-def test_only_the_signature_is_damaged(samples: dict[str, bytes]) -> None:
+def test_a_file_of_only_the_signature_is_damaged(samples: dict[str, bytes]) -> None:
     for name, data in samples.items():
         assert outcome(data[: 16 if name.startswith("webp") else 8]) is DamagedImage, name
 
 
-def test_a_broken_checksum_in_front_of_the_pixels_is_damage(samples: dict[str, bytes]) -> None:
+def test_a_wrong_checksum_before_the_pixels_is_damage(samples: dict[str, bytes]) -> None:
     data = bytearray(samples["png palette"])
     data[data.index(b"PLTE") + 6] ^= 1
     with pytest.raises(DamagedImage, match="PLTE"):
         decode(bytes(data), max_pixels=LIMIT)
 
 
-def test_a_variant_that_is_not_read_is_unsupported_instead_of_damaged(
+def test_a_variant_that_is_not_supported_is_reported_as_unsupported(
     photo: Image.Image, save: Callable[..., bytes], samples: dict[str, bytes]
 ) -> None:
     jpeg = bytearray(samples["jpeg grey"])
@@ -80,20 +80,20 @@ def test_a_variant_that_is_not_read_is_unsupported_instead_of_damaged(
     bmp = bytearray(samples["bmp"])
     bmp[30] = 4  # compression: JPEG
     for data in (bytes(jpeg), tiff, bytes(bmp)):
-        with pytest.raises(UnsupportedImage, match=r"variant of .* is not read .* work"):
+        with pytest.raises(UnsupportedImage, match="variant"):
             decode(data, max_pixels=LIMIT)
 
 
 @pytest.mark.parametrize(
     "error", [OSError("x"), SyntaxError("x"), IndexError(), OverflowError("x"), RecursionError(), UserWarning("x")]
 )
-def test_whatever_a_decoder_raises_is_reported_as_damage(error: Exception) -> None:
-    with pytest.raises(DamagedImage, match="The PNG is truncated or corrupt") as report, reporting_damage("PNG"):
+def test_every_error_of_a_decoder_is_reported_as_damage(error: Exception) -> None:
+    with pytest.raises(DamagedImage, match="PNG") as report, reporting_damage("PNG"):
         raise error
     assert report.value.__cause__ is error
 
 
-def test_a_lack_of_memory_is_not_blamed_on_the_picture() -> None:
+def test_a_lack_of_memory_is_not_reported_as_damage() -> None:
     with pytest.raises(InsufficientMemory), reporting_damage("PNG"):
         raise MemoryError
 

@@ -24,13 +24,13 @@ LOSSLESS: list[tuple[str, dict[str, object]]] = [
 
 
 def plane(image: Image.Image) -> Tensor:
-    """Pillow's own idea of the pixels, [C,H,W]."""
+    """The pixels as Pillow stores them, [C,H,W]."""
     pixels = np.array(image)
     return torch.from_numpy(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1).copy())
 
 
 @pytest.mark.parametrize(("format", "options"), LOSSLESS)
-def test_lossless_formats_give_back_the_pixels(
+def test_lossless_formats_preserve_the_pixels(
     format: str, options: dict[str, object], photo: Image.Image, save: Callable[..., bytes]
 ) -> None:
     pixels = decode(save(photo, format, **options), max_pixels=LIMIT)
@@ -51,7 +51,7 @@ def test_grey_keeps_one_channel(format: str, photo: Image.Image, save: Callable[
     + [(mode, "TIFF") for mode in ("CMYK", "YCbCr", "LAB", "RGBX")]
     + [("RGB", "JPEG"), ("RGB", "WEBP")],
 )
-def test_other_modes_become_what_pillow_converts_them_to(
+def test_other_modes_are_converted_as_by_pillow(
     mode: str, format: str, photo: Image.Image, save: Callable[..., bytes]
 ) -> None:
     stored = photo.convert("RGB").convert(mode) if mode != "P" else photo.quantize(50)
@@ -128,16 +128,16 @@ def test_grey_of_16_bits_keeps_its_full_range(
     np.testing.assert_array_equal(pixels[0].numpy(), deep)
 
 
-def test_rgb_of_16_bits_keeps_its_upper_8(make_png: Callable[..., bytes]) -> None:
+def test_rgb_of_16_bits_keeps_the_upper_8_bits(make_png: Callable[..., bytes]) -> None:
     values = [0x1234, 0xABCD, 0xFFFF]
     header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
-    key = struct.pack(">3H", 0x0012, 0x00AB, 0x01FF)  # Pillow would compare its lower bytes with the upper ones
+    key = struct.pack(">3H", 0x0012, 0x00AB, 0x01FF)  # Pillow would compare its low bytes with high bytes
     rows = zlib.compress(b"\0" + struct.pack(">3H", *values))
     data = make_png(header, (b"tRNS", key), (b"IDAT", rows))
     assert decode(data, max_pixels=LIMIT).flatten().tolist() == [0x12, 0xAB, 0xFF]
 
 
-def test_integers_of_32_bits_are_taken_as_16_if_they_fit(deep: Deep, save: Callable[..., bytes]) -> None:
+def test_integers_of_32_bits_become_16_bits_if_they_fit(deep: Deep, save: Callable[..., bytes]) -> None:
     pixels = decode(save(Image.fromarray(deep.astype(np.int32)), "TIFF"), max_pixels=LIMIT)
     assert pixels.dtype == torch.uint16
     np.testing.assert_array_equal(pixels[0].numpy(), deep)
@@ -158,7 +158,7 @@ def test_every_file_gives_contiguous_writable_memory_on_the_cpu(samples: dict[st
         assert pixels[0, 0, 0].item() == 7
 
 
-def test_the_first_page_or_frame_is_taken(photo: Image.Image, samples: dict[str, bytes]) -> None:
+def test_the_first_page_or_frame_is_decoded(photo: Image.Image, samples: dict[str, bytes]) -> None:
     for name in ("png animated", "tiff pages"):
         assert decode(samples[name], max_pixels=LIMIT).equal(plane(photo)), name
     for name in ("webp animated", "jpeg pages"):

@@ -8,14 +8,14 @@ from app.decoding.formats import FORMATS, identify
 from app.errors import UnsupportedImage
 
 
-def test_each_format_is_known_by_its_first_bytes(samples: dict[str, bytes]) -> None:
+def test_each_format_is_recognised_by_its_first_bytes(samples: dict[str, bytes]) -> None:
     named = {"jpeg": "JPEG", "png": "PNG", "webp": "WebP", "bmp": "BMP", "tiff": "TIFF"}
     for name, data in samples.items():
         assert identify(data) == named[name.split()[0]], name
 
 
 @pytest.mark.parametrize("format", ["GIF", "ICO", "PDF", "EPS", "PPM", "TGA", "JPEG2000", "AVIF", "PCX"])
-def test_other_picture_formats_are_refused_and_the_five_are_named(
+def test_other_picture_formats_are_refused_with_the_supported_ones(
     format: str, photo: Image.Image, save: Callable[..., bytes]
 ) -> None:
     data = save(photo, format)
@@ -29,7 +29,7 @@ def test_other_picture_formats_are_refused_and_the_five_are_named(
     "data",
     [b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"hello", b"\0" * 1000, b"RIFF\0\0\0\0WAVEfmt ", b"\xff\xd8", b"P"],
 )
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_bytes_that_are_not_a_picture_are_refused(data: bytes) -> None:
     with pytest.raises(UnsupportedImage, match="not a picture"):
         decode(data, max_pixels=10_000)
 

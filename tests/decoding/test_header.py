@@ -6,7 +6,7 @@ from app.errors import DamagedImage
 TURNED = {"jpeg", "png", "webp", "tiff"}  # saved with EXIF orientation 6
 
 
-def test_the_header_tells_format_and_upright_size(samples: dict[str, bytes]) -> None:
+def test_the_header_has_format_and_upright_size(samples: dict[str, bytes]) -> None:
     assert read_header(samples["bmp"], max_pixels=10_000) == Header("BMP", height=37, width=53)
     assert read_header(samples["jpeg"], max_pixels=10_000) == Header("JPEG", height=53, width=37)
 

@@ -37,15 +37,15 @@ def test_400_megapixels_in_48_kilobytes_cost_no_memory(make_png: Callable[..., b
     assert len(growth_kib) == 2 and max(growth_kib) < 8 * 1024
 
 
-def test_the_limit_itself_is_taken(samples: dict[str, bytes]) -> None:
+def test_a_picture_of_exactly_the_limit_is_decoded(samples: dict[str, bytes]) -> None:
     for name, data in samples.items():
         assert decode(data, max_pixels=37 * 53).numel() > 0, name
         for read in (decode, read_header):
-            with pytest.raises(TooManyPixels, match=r"1,961 pixels, the limit is 1,960; scale it down"):
+            with pytest.raises(TooManyPixels, match=r"1,961 .*1,960"):
                 read(data, max_pixels=37 * 53 - 1)
 
 
-def test_a_picture_beyond_the_limit_of_pillow_is_taken(make_png: Callable[..., bytes]) -> None:
+def test_a_picture_beyond_the_limit_of_pillow_is_accepted(make_png: Callable[..., bytes]) -> None:
     assert read_header(bomb(make_png, 20_000), max_pixels=400_000_000).width == 20_000
 
 
@@ -58,7 +58,7 @@ def test_a_webp_header_is_refused_before_its_canvas_is_allocated(samples: dict[s
 
 
 def tiled_tiff(edge: int, tile: int) -> bytes:
-    """A white square in one deflated tile."""
+    """A white square of `edge` pixels in one deflated tile of `tile` pixels."""
     pixels = zlib.compress(b"\xff" * tile**2)
     tags = {256: edge, 257: edge, 258: 8, 259: 8, 262: 1, 277: 1, 322: tile, 323: tile, 324: 8, 325: len(pixels)}
     directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
@@ -77,11 +77,11 @@ def test_a_progressive_jpeg_of_very_many_scans_is_refused(samples: dict[str, byt
     data = samples["jpeg progressive"]
     scan = data[data.rindex(b"\xff\xda") : -2]
     assert decode(data[:-2] + scan * 20 + data[-2:], max_pixels=10_000).shape == (3, 37, 53)
-    with pytest.raises(UnsupportedImage, match="more than 100 scans; save it as baseline"):
+    with pytest.raises(UnsupportedImage, match="100 scans"):
         read_header(data[:-2] + scan * 100 + data[-2:], max_pixels=10_000)
 
 
-def test_run_length_bmp_is_taken_up_to_a_size(make_run_length_bmp: Callable[[int, int, bytes], bytes]) -> None:
+def test_run_length_bmp_is_limited_in_size(make_run_length_bmp: Callable[[int, int, bytes], bytes]) -> None:
     assert read_header(make_run_length_bmp(4096, 4096, b""), max_pixels=10**9).width == 4096
-    with pytest.raises(UnsupportedImage, match="16,777,216 pixels, this has 16,781,312; save it uncompressed"):
+    with pytest.raises(UnsupportedImage, match=r"16,777,216 .*16,781,312"):
         read_header(make_run_length_bmp(4096, 4097, b""), max_pixels=10**9)

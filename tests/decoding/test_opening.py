@@ -12,7 +12,7 @@ print(list(decode(sys.stdin.buffer.read(), max_pixels=10_000).shape))
 """
 
 
-def test_metadata_that_pillow_warns_about_does_not_matter(samples: dict[str, bytes]) -> None:
+def test_warnings_of_pillow_about_metadata_are_ignored(samples: dict[str, bytes]) -> None:
     data = samples["png palette"]
     content = b"acTL" + struct.pack(">II", 0, 0)  # an animation of no frames
     chunk = struct.pack(">I", 8) + content + struct.pack(">I", zlib.crc32(content))

@@ -17,7 +17,7 @@ def exif_block(orientation: int) -> Image.Exif:
 
 
 def directory(order: str, kind: int, value: bytes, count: int = 1) -> bytes:
-    """An EXIF block with one tag of another number and the orientation."""
+    """An EXIF block with another tag, followed by the orientation."""
     start = {"<": b"II\x2a\x00", ">": b"MM\x00\x2a"}[order] + struct.pack(order + "I", 8)
     other = struct.pack(order + "HHII", 0x010F, 3, 1, 0)
     return start + struct.pack(order + "H", count + 1) + other + struct.pack(order + "HHI", 0x0112, kind, 1) + value
@@ -25,7 +25,7 @@ def directory(order: str, kind: int, value: bytes, count: int = 1) -> bytes:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_every_orientation_of_every_format_stands_upright(
+def test_every_orientation_of_every_format_is_decoded_upright(
     format: str, orientation: int, photo: Image.Image, save: Callable[..., bytes]
 ) -> None:
     data = save(photo, format, exif=exif_block(orientation))
@@ -36,7 +36,7 @@ def test_every_orientation_of_every_format_stands_upright(
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_grey_of_16_bits_is_turned_too(orientation: int, save: Callable[..., bytes]) -> None:
+def test_grey_of_16_bits_is_decoded_upright(orientation: int, save: Callable[..., bytes]) -> None:
     stored = np.arange(6, dtype=np.uint16).reshape(2, 3) * 9999
     data = save(Image.fromarray(stored), "PNG", exif=exif_block(orientation))
     upright = decode(data, max_pixels=10_000)
@@ -44,7 +44,7 @@ def test_grey_of_16_bits_is_turned_too(orientation: int, save: Callable[..., byt
     np.testing.assert_array_equal(as_stored(upright.numpy(), orientation)[0], stored)
 
 
-def test_an_orientation_after_the_pixels_of_a_png_counts(
+def test_an_orientation_after_the_pixels_of_a_png_is_applied(
     make_png: Callable[..., bytes], samples: dict[str, bytes]
 ) -> None:
     data = samples["png palette"]
@@ -79,7 +79,7 @@ def test_both_byte_orders_and_integer_sizes_are_read(order: str, kind: int, valu
     assert read_orientation(prefix + directory(order, kind, value)) == 8
 
 
-def test_an_unreadable_orientation_leaves_the_pixels_as_they_are() -> None:
+def test_an_unreadable_orientation_is_read_as_upright() -> None:
     good = directory("<", 3, b"\x06\0\0\0")
     assert read_orientation(directory("<", 3, b"\x09\0\0\0")) == 1
     assert read_orientation(directory("<", 3, b"\0\0\0\0")) == 1

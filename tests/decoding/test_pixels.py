@@ -11,16 +11,16 @@ from app.errors import UnsupportedImage
 
 
 @pytest.mark.parametrize("value", [-1, 65536, 2**31 - 1])
-def test_integers_beyond_16_bits_are_refused_with_their_range(value: int) -> None:
+def test_integers_beyond_16_bits_are_refused_with_the_accepted_range(value: int) -> None:
     image = Image.fromarray(np.array([[5, value]], np.int32))
-    with pytest.raises(UnsupportedImage, match=r"from 0 to 65535, these have .* scale them"):
+    with pytest.raises(UnsupportedImage, match="0 to 65535"):
         to_tensor(image, 1)
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, 255.0, float("nan"), float("inf")])
-def test_floats_outside_0_to_1_are_refused_with_their_range(value: float) -> None:
+def test_floats_outside_0_to_1_are_refused_with_the_accepted_range(value: float) -> None:
     image = Image.fromarray(np.array([[0.5, value]], np.float32))
-    with pytest.raises(UnsupportedImage, match=r"from 0 to 1, these have .* scale them"):
+    with pytest.raises(UnsupportedImage, match="0 to 1,"):
         to_tensor(image, 1)
 
 
@@ -39,7 +39,7 @@ def test_pixels_are_the_same_in_one_band_and_in_several(size: tuple[int, int]) -
 
 
 @pytest.mark.gpu
-def test_pixels_lie_in_pinned_memory_where_that_is_asked_for() -> None:
+def test_pixels_are_in_pinned_memory_on_request() -> None:
     file = io.BytesIO()
     Image.new("RGB", (40, 30), "red").save(file, "PNG")
     found = decode(file.getvalue(), max_pixels=2000, pinned=True)

@@ -15,6 +15,6 @@ def test_the_canvas_size_is_that_of_the_picture(
     assert canvas_size(data) == size[::-1]
 
 
-def test_a_header_that_is_cut_or_unknown_has_no_size(samples: dict[str, bytes]) -> None:
+def test_a_truncated_or_unknown_header_has_no_size(samples: dict[str, bytes]) -> None:
     assert canvas_size(samples["webp"][:29]) is None
     assert canvas_size(samples["webp"][:12] + b"VP9 " + samples["webp"][16:]) is None

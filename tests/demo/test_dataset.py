@@ -35,7 +35,7 @@ def test_the_layout_is_that_of_mvtec(category: Path) -> None:
     ]
 
 
-def test_pictures_have_the_size_asked_for(category: Path) -> None:
+def test_pictures_have_the_requested_size(category: Path) -> None:
     for path in category.rglob("*.png"):
         with Image.open(path) as picture:
             assert picture.size == (64, 48)
@@ -53,7 +53,7 @@ def test_no_two_pictures_are_the_same(category: Path) -> None:
     assert len(set(pictures)) == len(pictures)
 
 
-def test_the_seed_and_not_the_number_decides_what_is_on_a_picture(category: Path, tmp_path: Path) -> None:
+def test_a_picture_depends_on_the_seed_and_not_on_the_number_of_pictures(category: Path, tmp_path: Path) -> None:
     fewer = write_dataset(tmp_path, Plan(train=1, test=1, size=PLAN.size, seed=PLAN.seed))
 
     for path in fewer.rglob("*.png"):

@@ -8,7 +8,7 @@ from scripts.demo.examples import write_examples
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_examples_are_what_the_script_draws(tmp_path: Path) -> None:
+def test_the_examples_are_those_that_the_script_draws(tmp_path: Path) -> None:
     for drawn in write_examples(tmp_path):
         kept = ROOT / "examples" / drawn.name
         with Image.open(drawn) as expected, Image.open(kept) as picture:

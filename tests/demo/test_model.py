@@ -43,7 +43,7 @@ def test_the_normal_example_is_normal(artifact: Artifact) -> None:
     assert prediction.regions == ()
 
 
-def test_each_defect_of_the_example_has_a_region_and_nothing_else_has(artifact: Artifact) -> None:
+def test_each_defect_of_the_example_has_a_region_and_each_region_has_a_defect(artifact: Artifact) -> None:
     picture, mask = draw_defect()
     prediction = _predict(artifact, picture)
 

@@ -8,7 +8,7 @@ from scripts.demo.surface import defective_surface, normal_surface
 SIZE = (256, 320)
 
 
-def test_a_seed_is_a_picture() -> None:
+def test_the_seed_decides_the_picture() -> None:
     first, again, other = (normal_surface(np.random.default_rng(seed), SIZE) for seed in (5, 5, 6))
 
     assert np.array_equal(first, again)

@@ -9,7 +9,7 @@ from tests.neighbours import FAMILIES, Family, assert_nearest
 FAST = fast_codes()
 CODES = [
     torch.float32,
-    torch.bfloat16,  # emulated where the processor does not multiply it
+    torch.bfloat16,  # emulated on processors that cannot multiply it
     pytest.param(torch.int8, marks=pytest.mark.skipif(torch.int8 not in FAST, reason="no VNNI")),
 ]
 
@@ -35,12 +35,12 @@ def test_no_row_is_nearer_than_the_one_found(
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     bank, x = (family(count, channels, generator) for family, count in zip(families, (rows, queries), strict=True))
-    x[::3] = bank[torch.randint(rows, (len(x[::3]),), generator=generator)] * (1 + 1e-3)  # some beside a row
+    x[::3] = bank[torch.randint(rows, (len(x[::3]),), generator=generator)] * (1 + 1e-3)  # a third near rows
     assert_nearest(BoundedSearch(bank, codes, tolerance).nearest(x), x, bank, tolerance)
 
 
 @pytest.mark.parametrize("codes", CODES)
-def test_rows_of_the_bank_are_found_at_no_distance(codes: torch.dtype) -> None:
+def test_rows_of_the_bank_are_found_at_distance_0(codes: torch.dtype) -> None:
     bank = torch.randn(3000, 96)
     distances, index = BoundedSearch(bank, codes).nearest(bank)
     assert distances.count_nonzero() == 0
@@ -48,7 +48,7 @@ def test_rows_of_the_bank_are_found_at_no_distance(codes: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("codes", CODES)
-def test_a_bank_in_parts_and_queries_in_steps_are_searched_alike(
+def test_the_sizes_of_parts_and_steps_do_not_change_the_result(
     codes: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bank, x = torch.randn(1500, 300), torch.randn(700, 300)
@@ -66,14 +66,14 @@ def test_a_bank_in_parts_and_queries_in_steps_are_searched_alike(
 def test_queries_with_too_many_candidates_are_compared_with_all_rows(
     codes: torch.dtype, share: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bank, x = torch.randn(2000, 300), torch.randn(50, 300)  # noise: bounds rule out little
+    bank, x = torch.randn(2000, 300), torch.randn(50, 300)  # noise: bounds rule out few rows
     expected = BoundedSearch(bank, codes).nearest(x)[1]
     monkeypatch.setattr(f"app.detectors.coded_bank.{share}", 1e-6)
     torch.testing.assert_close(BoundedSearch(bank, codes).nearest(x)[1], expected)
 
 
 @pytest.mark.parametrize("codes", CODES)
-def test_queries_that_float32_cannot_square_get_the_distance_that_float32_gives(codes: torch.dtype) -> None:
+def test_queries_that_overflow_when_squared_get_the_distances_of_float32(codes: torch.dtype) -> None:
     bank = torch.randn(500, 32)
     x = torch.randn(6, 32)
     x[1], x[2, 3], x[3, 0] = 1e18, torch.nan, torch.inf
@@ -85,7 +85,7 @@ def test_queries_that_float32_cannot_square_get_the_distance_that_float32_gives(
 
 
 @pytest.mark.parametrize("codes", CODES)
-def test_how_many_queries_are_multiplied_at_a_time_changes_nothing(codes: torch.dtype) -> None:
+def test_the_number_of_queries_at_once_does_not_change_the_result(codes: torch.dtype) -> None:
     bank, x = torch.randn(2000, 64), torch.randn(1000, 64)
     search = BoundedSearch(bank, codes)
     found = []
@@ -97,7 +97,7 @@ def test_how_many_queries_are_multiplied_at_a_time_changes_nothing(codes: torch.
 
 
 @pytest.mark.parametrize("codes", CODES)
-def test_products_that_are_measured_are_those_of_the_codes(codes: torch.dtype) -> None:
+def test_the_products_for_time_measurements_have_the_size_of_a_step(codes: torch.dtype) -> None:
     products = multiplied(codes, STEP, 256)()
     assert isinstance(products, torch.Tensor) and products.shape == (STEP, 256)
     assert (products == products[0, 0]).all()

@@ -12,7 +12,7 @@ CODES = [pytest.param(True, marks=pytest.mark.skipif(not has_fast_int8(), reason
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("int8", CODES)
 def test_bounds_become_the_distances_to_the_nearest_centres(int8: bool, family: Family, channels: int) -> None:
-    """But for what float32 cannot tell apart, and of the points that are returned."""
+    """Up to the rounding of float32. The bounds of the returned points stay unchanged."""
     points = family(2500, channels, torch.Generator().manual_seed(0))
     centres, known = points[:300], points[300:400]
     squares = torch.cdist(points.double(), known.double()).square()
@@ -38,7 +38,7 @@ def test_selected_points_keep_their_codes(int8: bool) -> None:
     torch.testing.assert_close(some, bounds[places])
 
 
-def test_few_pairs_are_left_of_points_that_know_a_near_centre() -> None:
+def test_few_points_are_returned_if_bounds_to_near_centres_are_known() -> None:
     points = torch.randn(4000, 10) @ torch.randn(10, 200)
     bounds = torch.cdist(points, points[:1000]).square().amin(1)
     assert len(CodedPoints.of(points, int8=False).update(points, bounds, points[1000:1500])) < 40

@@ -25,7 +25,7 @@ def test_centres_are_those_of_the_definition(size: int) -> None:
 
 
 def test_many_centres_of_many_points_are_those_of_the_definition() -> None:
-    """Enough of them for all levels of candidates to be brought up to date several times."""
+    """So many that all levels of candidates are updated several times."""
     points = torch.randn(3 * LEAF, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     assert k_center_greedy(points, 900).tolist() == plain(points, 900, first=0)
 
@@ -36,8 +36,8 @@ def test_every_point_can_be_chosen_once() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_each_centre_is_the_farthest_where_points_are_coded(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
-    """But for what float32 cannot tell apart."""
+def test_each_centre_is_the_farthest_point_if_points_are_coded(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the rounding of float32."""
     for name, value in {"CODED_POINTS": 1, "CODED_CENTRES": 1, "FIRST": 4, "FEWEST": 1, "LEAF": 64}.items():
         monkeypatch.setattr(f"app.detectors.coreset.{name}", value)
     points = family(1500, 300, torch.Generator().manual_seed(0))
@@ -61,7 +61,7 @@ def test_points_of_any_layout_are_coded(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("value", [1e18, torch.inf])
-def test_points_that_cannot_be_coded_are_selected_otherwise(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_points_that_cannot_be_coded_are_selected_without_codes(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
     points = torch.randn(600, 20)
     points[5] = value
     expected = k_center_greedy(points, 100)
@@ -70,7 +70,7 @@ def test_points_that_cannot_be_coded_are_selected_otherwise(value: float, monkey
     assert torch.equal(k_center_greedy(points, 100), expected)
 
 
-def test_codes_are_counted_as_memory_where_there_are_any() -> None:
+def test_the_memory_of_codes_is_counted_only_if_points_are_coded() -> None:
     assert selection_bytes(10**6, 100) == 0
     assert 200 * 10**6 < selection_bytes(10**6, 10**5) < 700 * 10**6
 
@@ -87,8 +87,8 @@ def test_progress_counts_the_centres() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 11])
-def test_more_centres_than_points_are_refused(count: int) -> None:
-    with pytest.raises(ValueError, match="use 1 to 10"):
+def test_an_impossible_number_of_centres_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match="1 to 10"):
         k_center_greedy(torch.randn(10, 3), count)
 
 

@@ -13,7 +13,7 @@ def detector(request: pytest.FixtureRequest) -> Detector:
 
 
 def fit(detector: Detector, pictures: int = 4) -> None:
-    """In one pass; what learns by gradient descent needs no fit to tell distances."""
+    """Fits a one-pass detector. Other detectors give distances without a fit."""
     detector.requires_grad_(False).eval()
     if not isinstance(detector, OnePassDetector):
         return
@@ -24,7 +24,7 @@ def fit(detector: Detector, pictures: int = 4) -> None:
     fitter.finish(lambda *_: None)
 
 
-def test_embeddings_lie_on_the_grid_that_is_promised(detector: Detector) -> None:
+def test_embeddings_have_the_declared_strides(detector: Detector) -> None:
     features = detector.embed(torch.randn(2, 3, 64, 96))
     assert len(features) == len(detector.feature_strides)
     for feature, stride in zip(features, detector.feature_strides, strict=True):
@@ -43,10 +43,10 @@ def test_each_feature_gets_its_distances(detector: Detector) -> None:
         assert distances.isfinite().all()
 
 
-def test_what_was_trained_on_is_nearer_than_noise(detector: Detector) -> None:
+def test_changed_features_have_larger_distances(detector: Detector) -> None:
     fit(detector)
     features = detector.embed(torch.randn(1, 3, 64, 96))
-    if isinstance(detector, GradientDetector):  # what it would predict after training
+    if isinstance(detector, GradientDetector):  # as predicted after training
         features = features[: len(features) // 2] * 2
     channels = len(features[0][0])
     strange = features[0] + 5 * (torch.arange(channels) < channels // 4)[:, None, None], *features[1:]

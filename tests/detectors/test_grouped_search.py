@@ -20,7 +20,7 @@ needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is
 
 @pytest.fixture(scope="module")
 def interpreter() -> Iterator[InterpretedSearch]:
-    """Starting it takes longer than a search."""
+    """Shared by all tests, because starting the interpreter takes longer than a search."""
     with InterpretedSearch() as search:
         yield search
 
@@ -39,7 +39,7 @@ def test_no_row_is_nearer_than_the_one_found(of_bank: Family, tolerance: float, 
 @pytest.mark.parametrize("queries", [1, 16, 19])
 @pytest.mark.parametrize("rows", [1, 15, 17, 256 + 18])
 @pytest.mark.parametrize("channels", [1, 65, 448])
-def test_edges_need_not_be_multiples_of_blocks(
+def test_sizes_need_not_be_multiples_of_blocks(
     queries: int, rows: int, channels: int, interpreter: InterpretedSearch
 ) -> None:
     bank, x = torch.randn(rows, channels), torch.randn(queries, channels)
@@ -51,7 +51,7 @@ def test_edges_need_not_be_multiples_of_blocks(
 
 @needs_triton
 @pytest.mark.parametrize("blocks", [{}, SMALL, SMALL | {"PART": 100}])
-def test_the_sizes_of_blocks_change_nothing(blocks: dict[str, int], interpreter: InterpretedSearch) -> None:
+def test_the_sizes_of_blocks_do_not_change_the_result(blocks: dict[str, int], interpreter: InterpretedSearch) -> None:
     bank, x = torch.randn(2500, 40), torch.randn(30, 40)
     found = interpreter.nearest(x, bank, blocks=blocks)
     expected = nearest(x, bank)
@@ -59,7 +59,7 @@ def test_the_sizes_of_blocks_change_nothing(blocks: dict[str, int], interpreter:
 
 
 @needs_triton
-def test_rows_of_the_bank_are_found_at_no_distance(interpreter: InterpretedSearch) -> None:
+def test_rows_of_the_bank_are_found_at_distance_0(interpreter: InterpretedSearch) -> None:
     bank = torch.randn(300, 96)
     distances, index = interpreter.nearest(bank[::7].contiguous(), bank)
     assert distances.count_nonzero() == 0
@@ -67,7 +67,7 @@ def test_rows_of_the_bank_are_found_at_no_distance(interpreter: InterpretedSearc
 
 
 @needs_triton
-def test_neighbours_that_half_precision_takes_for_others_are_found(interpreter: InterpretedSearch) -> None:
+def test_neighbours_that_half_precision_confuses_are_found(interpreter: InterpretedSearch) -> None:
     """Rows nearly on a circle around the query, each in a group of its own."""
     mistaken = 0
     for _ in range(40):
@@ -85,7 +85,7 @@ def test_neighbours_that_half_precision_takes_for_others_are_found(interpreter: 
 def test_small_distances_between_large_vectors_are_exact(interpreter: InterpretedSearch) -> None:
     """Half precision cannot tell these rows apart, nor can the expanded square in float32."""
     bank = 1000 + torch.randn(400, 16) * 1e-3
-    bank[200:] *= -1  # so that the mean takes nothing away
+    bank[200:] *= -1  # so that the mean is near 0 and does not shorten the vectors
     x = bank[190:210] + 1e-4 * torch.randn(20, 16)
     distances, index = interpreter.nearest(x, bank)
     expected = torch.cdist(x.double(), bank.double(), compute_mode="donot_use_mm_for_euclid_dist")
@@ -94,7 +94,7 @@ def test_small_distances_between_large_vectors_are_exact(interpreter: Interprete
 
 
 @needs_triton
-def test_queries_that_float32_cannot_square_get_the_distance_that_float32_gives(interpreter: InterpretedSearch) -> None:
+def test_queries_that_overflow_when_squared_get_the_distances_of_float32(interpreter: InterpretedSearch) -> None:
     bank, x = torch.randn(500, 32), torch.randn(6, 32)
     x[1], x[2, 3], x[3, 0] = 1e18, torch.nan, torch.inf
     distances, index = interpreter.nearest(x, bank)
@@ -106,21 +106,21 @@ def test_queries_that_float32_cannot_square_get_the_distance_that_float32_gives(
 
 @needs_triton
 @pytest.mark.parametrize("capability", [80, 90])
-def test_kernels_are_compiled_with_the_bank_and_for_no_queries_again(capability: int, tmp_path: Path) -> None:
-    """For two generations of GPUs, neither of which need be there."""
+def test_kernels_are_compiled_with_the_bank_and_not_again_for_queries(capability: int, tmp_path: Path) -> None:
+    """For two generations of GPUs. The machine needs no GPU."""
     command = [sys.executable, "-m", "tests.compiling", str(capability)]
     environment = os.environ | {"TRITON_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="Triton compiles for the GPU that there is")
-def test_a_bank_whose_kernels_cannot_run_is_searched_otherwise_and_the_log_says_so(
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the kernels run on the GPU")
+def test_a_bank_whose_kernels_cannot_run_is_searched_in_blocks_with_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
         assert grouped_search(torch.randn(5, 4), tolerance=0.0) is None
-    assert "searched in blocks, which is slower" in caplog.text
+    assert "searched in blocks" in caplog.text
 
 
 @pytest.mark.gpu

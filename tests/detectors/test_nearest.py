@@ -15,7 +15,7 @@ def test_neighbours_are_those_of_all_distances(queries: int, rows: int) -> None:
 
 
 def test_small_distances_between_large_vectors_are_exact() -> None:
-    """The expanded square would lose all digits here."""
+    """|x|^2 - 2 x.y + |y|^2 would lose all digits here."""
     bank = torch.full((3, 16), 1000.0) + torch.arange(3)[:, None]
     distances, index = nearest(bank + 1e-2, bank)
     assert index.tolist() == [0, 1, 2]

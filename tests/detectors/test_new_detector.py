@@ -1,4 +1,4 @@
-"""A detector that is not among ours needs a module and an entry in DETECTORS to be trained, written and served."""
+"""A new detector needs only a module and an entry in DETECTORS to be trained, written and served."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ class Colours(OnePassDetector):
     """Distance of a cell's mean colour to the mean colour of the normal pictures. Has no backbone.
 
     Args:
-        weight: what distances are multiplied by
+        weight: factor of the distances
     """
 
     name = "colours"
@@ -97,7 +97,7 @@ def test_a_new_detector_is_trained_written_loaded_and_used(
     entry = ModelRepository(models).find("own", 1)
     model = load_artifact(entry, options=RunOptions(precision="auto", batch_tiles=0, lanes=2)).model
     assert isinstance(model.detector, Colours) and model.detector.weight == 2
-    assert model.execution.fallback is not None  # runtimes do not know its pooling
+    assert model.execution.fallback is not None  # no runtime supports average pooling
     picture = torch.from_numpy(draw_surface(0)).permute(2, 0, 1).contiguous()
     stained = picture.clone()
     stained[:, 16:32, 16:32] = 0

@@ -22,7 +22,7 @@ def fitted(embeddings: Tensor, rows_at_once: int) -> Padim:
 @pytest.mark.parametrize("pictures", [2, FIT_PICTURES, 2 * FIT_PICTURES + 3])
 @pytest.mark.parametrize("rows_at_once", [2, 5])
 def test_distances_are_mahalanobis_distances(pictures: int, rows_at_once: int) -> None:
-    embeddings = torch.randn(pictures, 6, 5, 3) * 3 + 100  # an offset that running sums would lose digits to
+    embeddings = torch.randn(pictures, 6, 5, 3) * 3 + 100  # with this offset, running sums would lose digits
     detector, query = fitted(embeddings, rows_at_once), torch.randn(6, 5, 3) + 100
     (found,) = detector.measure((query[None, :, 2:],), [(8, 0)]).distances
     for y in range(3):
@@ -44,20 +44,20 @@ def test_the_embedding_holds_the_chosen_channels_in_their_order() -> None:
 
 
 def test_one_picture_is_too_few() -> None:
-    with pytest.raises(InvalidDataset, match="at least 2 pictures"):
+    with pytest.raises(InvalidDataset, match=r"at least 2 .* 1$"):
         fitted(torch.randn(1, 4, 2, 2), 2)
 
 
 def test_backbones_without_a_default_need_a_number_of_channels() -> None:
-    with pytest.raises(InvalidParameter, match="give n_features, 1 to 1792"):
+    with pytest.raises(InvalidParameter, match="n_features, 1 to 1792"):
         Padim("resnet50")
-    with pytest.raises(InvalidParameter, match="use 1 to 448"):
+    with pytest.raises(InvalidParameter, match=r"449.* 1 to 448"):
         Padim(n_features=449)
 
 
 @pytest.mark.parametrize("size", [(64, 32), (130, 67)])
 def test_channels_may_be_in_any_order(size: tuple[int, int]) -> None:
-    """As in models of earlier versions; sizes off the grid of the deepest layer are enlarged to nearest, too."""
+    """As in models of earlier versions. Sizes off the grid of the deepest layer are enlarged by nearest values, too."""
     detector, tiles = Padim(n_features=30), torch.randn(1, 3, *size)
     detector.choose(torch.randperm(448)[:30])
     layers = list(detector.backbone(tiles).values())
@@ -66,8 +66,8 @@ def test_channels_may_be_in_any_order(size: tuple[int, int]) -> None:
     assert torch.equal(embedding, everything[:, detector.idx])
 
 
-def test_whiteners_that_are_not_packed_are_taken() -> None:
-    """Those of earlier versions: lower triangular of training, upper triangular of imports."""
+def test_whiteners_that_are_not_packed_are_loaded() -> None:
+    """Models of earlier versions: lower triangular matrices after training, upper triangular ones after an import."""
     detector, features = Padim(n_features=30), torch.randn(1, 30, 4, 5)
     whitener = torch.randn(4, 5, 30, 30).tril_()
     whitener[0] = whitener[0].mT.clone()

@@ -33,7 +33,7 @@ def test_distances_are_those_to_the_bank() -> None:
 
 
 def test_the_score_weighs_the_largest_distance_of_all_bands() -> None:
-    """Roth et al. 2022, equations 6 and 7, straight from the text."""
+    """The expected score follows the text of Roth et al. 2022, equations 6 and 7."""
     detector, query = patchcore(num_neighbors=4), torch.randn(64, 6, 5)
     detector.memory_bank = torch.randn(40, 64)
     bands = [detector.measure((query[None, :, top : top + 2],), [(4 * top, 0)]) for top in (0, 2, 4)]
@@ -74,23 +74,23 @@ def test_the_store_does_not_grow_with_the_number_of_pictures() -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"coreset_sampling_ratio": 0.0}, "more than 0, at most 1"),
-        ({"coreset_sampling_ratio": 1.1}, "more than 0, at most 1"),
-        ({"num_neighbors": 0}, "1 or more"),
+        ({"coreset_sampling_ratio": 0.0}, "coreset_sampling_ratio is 0.0"),
+        ({"coreset_sampling_ratio": 1.1}, "coreset_sampling_ratio is 1.1"),
+        ({"num_neighbors": 0}, "num_neighbors is 0"),
     ],
 )
-def test_parameters_that_cannot_work_are_refused(parameters: dict[str, float], message: str) -> None:
+def test_invalid_parameters_are_refused(parameters: dict[str, float], message: str) -> None:
     with pytest.raises(InvalidParameter, match=message):
         patchcore(**parameters)
 
 
-def test_a_ratio_that_leaves_no_patch_is_refused_with_one_that_does() -> None:
-    with pytest.raises(InvalidParameter, match=r"use at least 0\.042"):
+def test_a_ratio_that_leaves_no_patch_is_refused_with_the_smallest_possible_one() -> None:
+    with pytest.raises(InvalidParameter, match=r"0\.042"):
         fit(patchcore(coreset_sampling_ratio=0.01), torch.randn(1, 64, 6, 4))
 
 
 @pytest.mark.parametrize("rows", [40, 2000])
-def test_distances_follow_a_bank_that_changes(rows: int) -> None:
+def test_distances_follow_changes_of_the_bank(rows: int) -> None:
     detector, query = patchcore(), torch.randn(64, 3, 5)
     for bank in (torch.randn(rows, 64), torch.randn(rows, 64)):
         detector.memory_bank = bank
@@ -110,7 +110,7 @@ def test_features_may_be_of_half_precision_and_channels_last() -> None:
     assert detector.image_score(torch.zeros(1), [measurement.score_input]).dtype == torch.float32
 
 
-def test_what_the_search_derives_is_no_part_of_the_fitted_state() -> None:
+def test_the_search_adds_nothing_to_the_fitted_state() -> None:
     detector = patchcore()
     detector.memory_bank = torch.randn(2000, 64)
     before = set(detector.state_dict())

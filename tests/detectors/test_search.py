@@ -38,21 +38,21 @@ def test_a_bank_in_half_precision_is_searched_in_float32() -> None:
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e20])
-def test_a_bank_of_which_nothing_can_be_bounded_gives_what_float32_gives(value: float) -> None:
+def test_a_bank_without_bounds_gives_the_distances_of_float32(value: float) -> None:
     bank, x = torch.randn(2 * FEWEST_ROWS, 40), torch.randn(30, 40)
     bank[7, 3] = value
     torch.testing.assert_close(BankSearch(bank, "exact").nearest(x)[0], nearest(x, bank)[0], equal_nan=True)
 
 
-def test_a_search_is_for_its_bank_as_it_was_and_for_its_mode() -> None:
+def test_a_search_is_valid_for_its_unchanged_bank_its_mode_and_its_codes() -> None:
     bank = torch.randn(5, 4)
     search = BankSearch(bank, "exact")
-    assert search.is_for(bank, "exact", None)
-    assert not search.is_for(bank, "approximate", None)
-    assert not search.is_for(bank.clone(), "exact", None)
-    assert not search.is_for(bank, "exact", torch.float32)
+    assert search.is_valid_for(bank, "exact", None)
+    assert not search.is_valid_for(bank, "approximate", None)
+    assert not search.is_valid_for(bank.clone(), "exact", None)
+    assert not search.is_valid_for(bank, "exact", torch.float32)
     bank.zero_()
-    assert not search.is_for(bank, "exact", None)
+    assert not search.is_valid_for(bank, "exact", None)
 
 
 @pytest.mark.gpu

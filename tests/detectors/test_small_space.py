@@ -21,7 +21,7 @@ def points_of(codes: Codes) -> Tensor:
     group=st.sampled_from([1, 4]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_codes_less_their_errors_are_no_farther_apart_than_the_points(
+def test_distances_of_codes_less_their_errors_are_lower_bounds(
     dtype: torch.dtype, rows: int, channels: int, size: int, exponent: int, group: int, seed: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -35,7 +35,7 @@ def test_codes_less_their_errors_are_no_farther_apart_than_the_points(
     assert (bounds <= true).all()
 
 
-def test_errors_are_small_beside_the_lengths() -> None:
+def test_errors_are_small_compared_with_the_lengths() -> None:
     bank = torch.randn(2000, 384) * torch.linspace(1, 0.05, 384)
     codes = SmallSpace(bank, 192, torch.int8).codes(bank)
     assert (codes.errors <= 0.03 * codes.norms.sqrt()).all()
@@ -43,7 +43,7 @@ def test_errors_are_small_beside_the_lengths() -> None:
     assert (codes.errors <= 0.005 * codes.norms.sqrt()).all()
 
 
-def test_points_that_share_a_scale_do_so_by_the_group() -> None:
+def test_the_points_of_a_group_share_a_scale() -> None:
     bank = torch.randn(64, 16)
     scale = SmallSpace(bank, 8, torch.int8).codes(bank, group=32).scale.view(2, 32)
     assert (scale == scale[:, :1]).all()

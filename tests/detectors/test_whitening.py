@@ -13,7 +13,7 @@ def lower(channels: int) -> Tensor:
 
 
 def expected_lengths(matrices: Tensor, vectors: Tensor) -> Tensor:
-    """In float64, of matrices of the whole grid."""
+    """Lengths of the products, computed in float64, for matrices of the whole grid."""
     products = matrices.double().view(*GRID, *matrices.shape[1:]) @ vectors.double().unsqueeze(-1)
     lengths: Tensor = products[..., 0].norm(dim=-1)
     return lengths.float()
@@ -38,12 +38,12 @@ def test_packed_matrices_of_many_channels_take_about_half_of_the_memory() -> Non
 def test_matrices_are_packed_in_their_own_memory(rows_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whitening, "GROUP_BYTES", 4 * 45**2 * GRID[1] * rows_at_once)
     matrices, vectors = lower(45), torch.randn(*GRID, 45)
-    expected, told = 2 * expected_lengths(matrices, vectors), list[int]()
-    packed = packed_in_place(matrices, GRID[1], lambda part: 2 * part, told.append)
+    expected, progress = 2 * expected_lengths(matrices, vectors), list[int]()
+    packed = packed_in_place(matrices, GRID[1], lambda part: 2 * part, progress.append)
     torch.testing.assert_close(whitened_lengths(packed, GRID, vectors, 0, 0), expected, rtol=1e-5, atol=0)
     assert packed.data_ptr() == matrices.data_ptr()
     assert packed.numel() == GRID[0] * GRID[1] * packed_size(45)
-    assert told[-1] == GRID[0] * GRID[1]
+    assert progress[-1] == GRID[0] * GRID[1]
 
 
 def test_any_matrix_is_made_lower_triangular_with_the_same_distances() -> None:

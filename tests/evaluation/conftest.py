@@ -19,7 +19,7 @@ def artifact(models_dir: Path) -> Artifact:
 
 @pytest.fixture
 def tiny_artifact(models_dir: Path) -> Artifact:
-    """One of its own for each test."""
+    """A new artifact for each test, which may change it."""
     return load_artifact(ModelRepository(models_dir).find("patchcore", 1))
 
 

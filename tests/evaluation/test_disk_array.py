@@ -5,7 +5,7 @@ import numpy as np
 from app.evaluation.disk_array import DiskArray
 
 
-def test_what_was_appended_is_read_where_it_was_said_to_lie(tmp_path: Path) -> None:
+def test_appended_values_are_read_at_the_returned_places(tmp_path: Path) -> None:
     with DiskArray(np.uint32, tmp_path) as array:
         assert array.read().tolist() == []
         places = [array.append(np.arange(start, stop, dtype=np.uint32)) for start, stop in ((0, 5), (7, 7), (20, 9000))]

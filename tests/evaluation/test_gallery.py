@@ -27,7 +27,7 @@ def evaluated(
     return EvaluatedPicture(result, image, anomaly_map, mask)
 
 
-def test_the_worst_of_each_label_are_kept_in_order() -> None:
+def test_the_lowest_anomalous_and_highest_normal_pictures_are_kept_in_order() -> None:
     gallery = Gallery(CALIBRATION, count=3)
     scores = np.random.default_rng(0).permutation(40) / 20
     for number, score in enumerate(scores):
@@ -39,7 +39,7 @@ def test_the_worst_of_each_label_are_kept_in_order() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
 @pytest.mark.parametrize("size", [(40, 60), (1200, 2000)])
-def test_pictures_are_reduced_and_one_hot_pixel_still_shows(size: tuple[int, int], dtype: torch.dtype) -> None:
+def test_pictures_are_reduced_and_one_hot_pixel_stays_visible(size: tuple[int, int], dtype: torch.dtype) -> None:
     gallery = Gallery(CALIBRATION)
     gallery.add(evaluated(1.5, False, size, dtype))
     with Image.open(io.BytesIO(gallery.alarms[0].jpeg)) as image:

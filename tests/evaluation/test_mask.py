@@ -14,7 +14,7 @@ def masked(path: Path, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) 
     return LabelledPicture(path / "picture.png", "cut", path / "mask.png")
 
 
-def test_whatever_is_not_black_is_a_defect(tmp_path: Path) -> None:
+def test_pixels_that_are_not_black_are_a_defect(tmp_path: Path) -> None:
     pixels = np.zeros((4, 6), np.uint8)
     pixels[1, 2], pixels[3, 5] = 1, 255
     mask = read_mask(masked(tmp_path, pixels), (4, 6))
@@ -44,7 +44,7 @@ def test_a_size_that_was_rounded_has_the_same_aspect_ratio(tmp_path: Path, size:
 
 @pytest.mark.parametrize("size", [(400, 1000), (1000, 410), (500, 210)])
 def test_another_aspect_ratio_is_refused(tmp_path: Path, size: tuple[int, int]) -> None:
-    with pytest.raises(InvalidDataset, match=r"400 x 1000 pixels and its picture .*: another aspect ratio"):
+    with pytest.raises(InvalidDataset, match=rf"400 x 1000 .*{size[1]} x {size[0]}"):
         read_mask(masked(tmp_path, np.ones((1000, 400), np.uint8)), size)
 
 
@@ -56,6 +56,6 @@ def test_good_pictures_need_no_mask(tmp_path: Path) -> None:
     assert read_mask(LabelledPicture(tmp_path / "a.png", "cut", None), (3, 4)) is None
 
 
-def test_a_mask_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidDataset, match=r"the mask .*gone\.png cannot be read"):
+def test_a_missing_mask_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataset, match=r"gone\.png"):
         read_mask(LabelledPicture(tmp_path / "a.png", "cut", tmp_path / "gone.png"), (3, 4))

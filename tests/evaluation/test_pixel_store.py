@@ -47,7 +47,7 @@ def test_metrics_are_those_of_all_pixels_sorted_at_once(seed: int, count: int, l
         assert found.aupro[limit] == pytest.approx(naive.aupro(maps, masks, limit), abs=1e-12)
 
 
-def test_many_pictures_with_a_tiny_budget_rank_as_with_a_large_one() -> None:
+def test_many_pictures_have_the_same_metrics_with_small_and_large_blocks() -> None:
     maps, masks = pictures(3, 150, 300)
     tiny, large = ranked(maps, masks, 16), ranked(maps, masks, 10**7)
     assert (tiny.auroc, tiny.best_f1) == (large.auroc, large.best_f1)
@@ -55,7 +55,7 @@ def test_many_pictures_with_a_tiny_budget_rank_as_with_a_large_one() -> None:
     assert tiny.aupro == pytest.approx(large.aupro, rel=1e-12)
 
 
-def test_a_block_has_at_most_the_steps_that_were_asked_for() -> None:
+def test_a_block_has_at_most_the_requested_number_of_anomalous_pixels() -> None:
     maps, masks = pictures(4, 40, 1000)
     with PixelStore(block=50) as store:
         stored = [store.add(*pair) for pair in zip(maps, masks, strict=True)]
@@ -78,12 +78,12 @@ def test_memory_does_not_grow_with_the_number_of_pictures(levels: int) -> None:
             rank(store.steps(stored), store.totals(stored))
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
-    views = 200 * 3 * 200  # of the runs: three a picture
+    views = 200 * 3 * 200  # bytes of views of the runs, three for each picture
     assert peaks[1] < 2000 * 250 + views
     assert peaks[1] < peaks[0] + views
 
 
-def test_a_threshold_is_exceeded_by_what_is_over_it() -> None:
+def test_only_values_over_the_threshold_exceed_it() -> None:
     maps, masks = pictures(6, 8, 9)
     with PixelStore() as store:
         stored = [store.add(*pair) for pair in zip(maps, masks, strict=True)]
@@ -95,7 +95,7 @@ def test_a_threshold_is_exceeded_by_what_is_over_it() -> None:
     assert found.false_negatives == ((scores <= 0.25) & anomalous).sum()
 
 
-def test_a_set_of_pictures_is_ranked_without_the_others() -> None:
+def test_a_subset_of_pictures_is_ranked_without_the_others() -> None:
     maps, masks = pictures(7, 10, 50)
     with PixelStore() as store:
         stored = [store.add(*pair) for pair in zip(maps, masks, strict=True)]
@@ -103,7 +103,7 @@ def test_a_set_of_pictures_is_ranked_without_the_others() -> None:
     assert found.aupro == ranked(maps[:3], masks[:3], 10**6).aupro
 
 
-def test_a_map_that_is_not_numbers_is_refused() -> None:
+def test_a_map_with_nan_is_refused() -> None:
     with PixelStore() as store, pytest.raises(ValueError, match="no order"):
         store.add(np.full((2, 2), np.nan, np.float32), np.zeros((2, 2), bool))
 

@@ -8,12 +8,12 @@ def test_a_line_goes_through_its_points() -> None:
     assert line_path([[0, 0], [0.25, 1]]) == "M0 240L60 0"
 
 
-def test_each_precision_holds_from_the_recall_before() -> None:
+def test_each_precision_holds_from_the_previous_recall() -> None:
     assert step_path([[0.5, 1.0], [1.0, 0.5]]) == "M0 0V0H120V120H240"
     assert step_path([]) == line_path([]) == ""
 
 
-def test_a_point_that_is_not_known_is_not_drawn() -> None:
+def test_an_unknown_point_is_not_drawn() -> None:
     assert dot(None, 0.5) is None
     assert dot(0.5, 0.25) == (SIDE * 0.5, SIDE * 0.75)
 

@@ -1,4 +1,4 @@
-"""Files as anomalib 2.x writes them, made here of our own detectors: their tensors under anomalib's names."""
+"""Files as anomalib 2.x writes them, made from Tessera's detectors: their tensors under anomalib's names."""
 
 import sys
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def reference_state(detector: Detector) -> dict[str, Tensor]:
             if name.startswith(ours):
                 state[theirs + name.removeprefix(ours)] = tensor
     if isinstance(detector, Padim):
-        whitener = detector.whitening.view(-1, 5, 5).mT  # so few channels are one block of each group
+        whitener = detector.whitening.view(-1, 5, 5).mT  # with 5 channels a packed matrix is one block
         state["model.idx"] = detector.idx
         state["model.gaussian.mean"] = detector.mean.flatten(0, 1).T
         state["model.gaussian.inv_covariance"] = whitener.mT @ whitener
@@ -75,7 +75,7 @@ def reference_state(detector: Detector) -> dict[str, Tensor]:
 
 
 def hyperparameters(detector: Detector) -> dict[str, object]:
-    """anomalib's names of the constructor's arguments."""
+    """The constructor's arguments under anomalib's names."""
     return {**detector.parameters_of_model, "pre_trained": True}
 
 
@@ -91,7 +91,7 @@ def transform_spec() -> dict[str, Any]:
 
 
 def checkpoint_of(detector: Detector) -> Checkpoint:
-    """What anomalib 2.7 stores by way of Lightning, without the optimizers' state."""
+    """A checkpoint as anomalib 2.7 stores it with Lightning, without the state of optimizers."""
     state = reference_state(detector)
     state |= {f"post_processor.{name}": torch.tensor(value) for name, value in NUMBERS.items()}
     return {
@@ -119,7 +119,7 @@ def class_of(path: str, base: type, monkeypatch: pytest.MonkeyPatch) -> type:
 
 
 def as_module(state: dict[str, Tensor], root: nn.Module) -> nn.Module:
-    """Hangs tensors below a module, at the places that their names tell."""
+    """Adds tensors to `root` at the places that their dotted names give, and returns `root`."""
     for name, tensor in state.items():
         *parents, own = name.split(".")
         module = root
@@ -135,7 +135,7 @@ def as_module(state: dict[str, Tensor], root: nn.Module) -> nn.Module:
 
 
 def exported_of(detector: Detector, monkeypatch: pytest.MonkeyPatch, tiler: object = None) -> dict[str, nn.Module]:
-    """What anomalib exports with type `torch`, of classes that stand for its own."""
+    """A model as anomalib exports it with type `torch`; its classes stand for anomalib's."""
 
     def make(path: str, base: type = nn.Module) -> nn.Module:
         made: nn.Module = class_of(path, base, monkeypatch)()
@@ -170,7 +170,7 @@ def _concrete(path: str) -> str:
 
 
 def tiler_of(monkeypatch: pytest.MonkeyPatch, **changes: object) -> object:
-    """A tiler as anomalib pickles it: 32 x 32 pixels, side by side."""
+    """A tiler as anomalib pickles it: tiles of 32 x 32 pixels without overlap; `changes` replace attributes."""
     tiler: object = class_of("anomalib.data.utils.tiler.Tiler", object, monkeypatch)()
     values = {"tile_size_h": 32, "tile_size_w": 32, "stride_h": 32, "stride_w": 32, "remove_border_count": 0}
     for name, value in {**values, "mode": "padding", **changes}.items():
@@ -179,7 +179,7 @@ def tiler_of(monkeypatch: pytest.MonkeyPatch, **changes: object) -> object:
 
 
 def saver(directory: Path) -> Write:
-    """Writes values into files of a directory as `torch.save` does."""
+    """A function that writes a value with `torch.save` into a new file of the directory, and returns its path."""
 
     def save(content: object) -> Path:
         path = directory / f"model-{len(list(directory.iterdir()))}.ckpt"

@@ -29,7 +29,7 @@ def rewritten(path: Path, replace: dict[str, bytes], compression: int = zipfile.
 def test_files_of_old_torch_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "old.ckpt"
     torch.save({"state_dict": {}}, path, _use_new_zipfile_serialization=False)
-    with pytest.raises(UnsupportedImport, match=r"torch before 1\.6; load it with torch and save it again"):
+    with pytest.raises(UnsupportedImport, match=r"1\.6"):
         content_of(path)
 
 
@@ -37,7 +37,7 @@ def test_files_of_old_torch_are_refused(tmp_path: Path) -> None:
 def test_other_files_are_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     path.write_bytes(data)
-    with pytest.raises(UnsupportedImport, match="is no torch file"):
+    with pytest.raises(UnsupportedImport, match="no torch file"):
         content_of(path)
 
 
@@ -47,7 +47,7 @@ def test_other_archives_are_refused(tmp_path: Path) -> None:
         with ZipFile(path, "w") as file:
             for name in names:
                 file.writestr(name, b"x")
-        with pytest.raises(UnsupportedImport, match=r"not one that torch\.save wrote"):
+        with pytest.raises(UnsupportedImport, match=r"torch\.save"):
             content_of(path)
 
 
@@ -61,7 +61,7 @@ def test_torchscript_is_refused(write: Write) -> None:
 
 def test_compressed_entries_are_refused(write: Write) -> None:
     path = rewritten(write({"x": torch.zeros(1000)}), {}, ZIP_DEFLATED)
-    with pytest.raises(UnsupportedImport, match="compressed"):
+    with pytest.raises(UnsupportedImport, match="is compressed"):
         content_of(path)
 
 
@@ -73,18 +73,18 @@ def test_other_byte_orders_are_refused(write: Write) -> None:
 
 def test_a_huge_pickle_is_refused(write: Write) -> None:
     path = rewritten(write({}), {"data.pkl": bytes(MAX_PICKLE_BYTES + 1)})
-    with pytest.raises(UnsupportedImport, match=r"data\.pkl has 16777217 bytes, and at most 16777216"):
+    with pytest.raises(UnsupportedImport, match=rf"data\.pkl .*{MAX_PICKLE_BYTES + 1} .*{MAX_PICKLE_BYTES} "):
         content_of(path)
 
 
-def test_a_cut_file_is_refused(write: Write) -> None:
+def test_a_truncated_file_is_refused(write: Write) -> None:
     path = write({"x": torch.rand(1000)})
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(UnsupportedImport, match="damaged"):
         content_of(path)
 
 
-def test_changed_numbers_are_refused(write: Write) -> None:
+def test_a_tensor_with_changed_bytes_is_refused(write: Write) -> None:
     path = write({"x": torch.full((1000,), 3.0)})
     data = path.read_bytes()
     path.write_bytes(data.replace(b"\0\0\x40\x40" * 4, b"\0\0\x40\x41" * 4, 1))

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ from torch import Tensor
 from app.artifacts import Artifact, ModelRepository, load_artifact
 from app.errors import InvalidName, InvalidTiling, UnsupportedImport
 from app.importing import Choices, Thresholds, import_model
+from app.importing.detectors import UNFITTED
+from app.importing.reference import SUPPORTED, THRESHOLDS
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.tiling import Tiling
 from tests.importing.files import (
@@ -43,7 +46,7 @@ def assert_equal(found: TiledModel, expected: TiledModel) -> None:
 
 @pytest.mark.parametrize("name", CLASSES)
 @pytest.mark.parametrize("tiling", [Tiling(enable=False), TILING], ids=["untiled", "tiled"])
-def test_a_checkpoint_says_what_its_model_said(
+def test_an_imported_checkpoint_gives_the_maps_and_scores_of_its_model(
     name: str, tiling: Tiling, write: Write, repository: ModelRepository
 ) -> None:
     detector = fitted(name)
@@ -57,7 +60,7 @@ def test_a_checkpoint_says_what_its_model_said(
 
 @pytest.mark.parametrize("name", CLASSES)
 @pytest.mark.parametrize("tiled", [False, True], ids=["untiled", "tiled"])
-def test_an_exported_model_says_what_it_said(
+def test_an_imported_export_gives_the_maps_and_scores_of_its_model(
     name: str, tiled: bool, write: Write, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as classes:
@@ -68,7 +71,7 @@ def test_an_exported_model_says_what_it_said(
     assert artifact.manifest.provenance.dataset == "imported from anomalib 2.x exported model"
 
 
-def test_what_is_given_comes_before_the_file(write: Write, repository: ModelRepository) -> None:
+def test_given_choices_override_the_file(write: Write, repository: ModelRepository) -> None:
     choices = Choices(Tiling(tile_size=64), (128, 64), False, Thresholds(image=7.0))
     manifest = imported(write(checkpoint_of(fitted("patchcore"))), repository, choices).manifest
     assert manifest.tiling.tile_size == (64, 64)
@@ -77,18 +80,18 @@ def test_what_is_given_comes_before_the_file(write: Write, repository: ModelRepo
     assert (manifest.calibration.image_threshold, manifest.calibration.pixel_threshold) == (7, 2)
 
 
-def test_half_precision_becomes_single(write: Write, repository: ModelRepository) -> None:
+def test_half_precision_becomes_single_precision(write: Write, repository: ModelRepository) -> None:
     content = checkpoint_of(fitted("patchcore"))
     content["state_dict"] = {
         key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in content["state_dict"].items()
     }
     result = import_model(write(content), repository, "half", Choices())
-    assert any("float16" in words for words in result.assumed)
+    assert any("float16" in note for note in result.assumed)
     state = load_artifact(result.entry).model.detector.state_dict()
     assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in state.values())
 
 
-def test_the_tags_of_timm_s_names_are_left_out(write: Write, repository: ModelRepository) -> None:
+def test_the_tag_of_a_timm_name_is_left_out(write: Write, repository: ModelRepository) -> None:
     content = checkpoint_of(fitted("stfpm"))
     content["hyper_parameters"]["backbone"] = "resnet18.a1_in1k"
     assert imported(write(content), repository).manifest.detector.parameters["backbone"] == "resnet18"
@@ -97,36 +100,36 @@ def test_the_tags_of_timm_s_names_are_left_out(write: Write, repository: ModelRe
 CONV = "model.feature_extractor.feature_extractor.conv1.weight"
 BANK, IDX, MEAN = "model.memory_bank", "model.idx", "model.gaussian.mean"
 NAN = torch.full((64, 3, 7, 7), float("nan"))
-TENSORS = [  # a detector, a tensor, what is there instead (None: nothing), and what the error says
-    ("padim", "_is_fitted", torch.tensor([False]), "is not fitted; finish its"),
-    ("patchcore", BANK, torch.empty(0), "is not fitted"),
-    ("padim", MEAN, torch.empty(0), "is not fitted"),
-    ("padim", MEAN, None, r"lacks model\.gaussian\.mean"),
-    ("padim", IDX, None, "hyperparameters cannot be used: n_features is 0"),
-    ("padim", IDX, torch.tensor([0, 1, 2, 3, 999]), "names channels that the layers do not have"),
-    ("patchcore", CONV, None, r"lacks .*conv1\.weight"),
-    ("patchcore", CONV, torch.rand(64, 3, 3, 3), r"shape \[64, 3, 3, 3\], and not \[64, 3, 7, 7\]"),
-    ("patchcore", CONV, NAN, "numbers that are not finite"),
-    ("patchcore", BANK, torch.rand(20, 100), r"not \[20, 384\]"),
-    ("patchcore", BANK, None, r"detector is not known: its tensors are model\..*; Padim, Patchcore, Stfpm, Rev"),
-    ("patchcore", "model.projection", torch.rand(2), r"model\.projection belongs to no patchcore"),
-    ("patchcore", "post_processor.image_min", torch.rand(2), "no single numbers"),
-    ("padim", "image_threshold.value", torch.tensor(1.0), r"anomalib 0\.x or 1\.x; train the model with 2\.x"),
-    ("padim", "normalization_metrics.min", torch.tensor(1.0), r"anomalib 0\.x or 1\.x"),
-    ("padim", "post_processor._image_threshold", None, "may come from another program"),
+TENSORS = [  # detector, tensor, replacement (None: the tensor is left out), pattern in the error's message
+    ("padim", "_is_fitted", torch.tensor([False]), re.escape(UNFITTED)),
+    ("patchcore", BANK, torch.empty(0), re.escape(UNFITTED)),
+    ("padim", MEAN, torch.empty(0), re.escape(UNFITTED)),
+    ("padim", MEAN, None, re.escape(MEAN)),
+    ("padim", IDX, None, "n_features"),
+    ("padim", IDX, torch.tensor([0, 1, 2, 3, 999]), re.escape(IDX)),
+    ("patchcore", CONV, None, re.escape(CONV)),
+    ("patchcore", CONV, torch.rand(64, 3, 3, 3), r"\[64, 3, 3, 3\].*\[64, 3, 7, 7\]"),
+    ("patchcore", CONV, NAN, rf"{re.escape(CONV)}.* finite"),
+    ("patchcore", BANK, torch.rand(20, 100), r"\[20, 100\].*\[20, 384\]"),
+    ("patchcore", BANK, None, re.escape(SUPPORTED)),
+    ("patchcore", "model.projection", torch.rand(2), r"model\.projection"),
+    ("patchcore", "post_processor.image_min", torch.rand(2), "single number"),
+    ("padim", "image_threshold.value", torch.tensor(1.0), r"1\.x"),
+    ("padim", "normalization_metrics.min", torch.tensor(1.0), r"1\.x"),
+    ("padim", THRESHOLDS, None, re.escape(THRESHOLDS)),
 ]
 HYPERPARAMETERS = [
-    ("stfpm", "backbone", "efficientnet_b0", "'efficientnet_b0' is not supported; resnet18"),
-    ("stfpm", "backbone", None, "backbone None is not supported"),
-    ("stfpm", "layers", ["blocks.1"], r"layers \['blocks.1'\] are not supported; layer1"),
-    ("stfpm", "layers", ["layer2", "layer1"], "in order"),
-    ("stfpm", "layers", ["layer1", "layer2"], "layer3.*belongs to no stfpm"),
-    ("patchcore", "layers", ["layer3", "layer4"], "lacks .*layer4"),
-    ("patchcore", "num_neighbors", None, "num_neighbors is None in the file, and no number"),
-    ("patchcore", "num_neighbors", 2.5, "num_neighbors is 2.5"),
-    ("patchcore", "coreset_sampling_ratio", "all", "hyperparameters cannot be used"),
-    ("reverse_distillation", "layers", ["layer1"], "hyperparameters cannot be used"),
-    ("reverse_distillation", "anomaly_map_mode", "max", "use 'add' or 'multiply'"),
+    ("stfpm", "backbone", "efficientnet_b0", "'efficientnet_b0'.*resnet18"),
+    ("stfpm", "backbone", None, "backbone None"),
+    ("stfpm", "layers", ["blocks.1"], r"\['blocks\.1'\].*layer1"),
+    ("stfpm", "layers", ["layer2", "layer1"], r"\['layer2', 'layer1'\]"),
+    ("stfpm", "layers", ["layer1", "layer2"], r"model\.\S*layer3"),
+    ("patchcore", "layers", ["layer3", "layer4"], r"model\.\S*layer4"),
+    ("patchcore", "num_neighbors", None, "num_neighbors.*None"),
+    ("patchcore", "num_neighbors", 2.5, r"num_neighbors.*2\.5"),
+    ("patchcore", "coreset_sampling_ratio", "all", "hyperparameters cannot"),
+    ("reverse_distillation", "layers", ["layer1"], "hyperparameters cannot"),
+    ("reverse_distillation", "anomaly_map_mode", "max", "'multiply'"),
 ]
 
 
@@ -147,7 +150,7 @@ def test_tensors_that_do_not_fit_are_refused(
 
 
 @pytest.mark.parametrize(("name", "parameter", "value", "message"), HYPERPARAMETERS)
-def test_hyperparameters_that_are_not_known_are_refused(
+def test_unsupported_hyperparameters_are_refused(
     name: str, parameter: str, value: object, message: str, write: Write, repository: ModelRepository
 ) -> None:
     content = checkpoint_of(fitted(name))
@@ -156,23 +159,23 @@ def test_hyperparameters_that_are_not_known_are_refused(
 
 
 def test_other_files_of_torch_are_refused(write: Write, repository: ModelRepository) -> None:
-    assert_refused({"state_dict": {}}, "may come from another program", write, repository)
-    assert_refused({"conv1.weight": torch.rand(2)}, "neither a checkpoint of Lightning's", write, repository)
-    assert_refused([1, 2], "neither a checkpoint of Lightning's", write, repository)
+    assert_refused({"state_dict": {}}, re.escape(THRESHOLDS), write, repository)
+    assert_refused({"conv1.weight": torch.rand(2)}, r"\(state_dict\).*\(model\)", write, repository)
+    assert_refused([1, 2], r"\(state_dict\).*\(model\)", write, repository)
 
 
-def test_an_image_size_is_asked_for_where_gaussians_need_one(write: Write, repository: ModelRepository) -> None:
+def test_padim_without_a_recorded_image_size_needs_a_given_one(write: Write, repository: ModelRepository) -> None:
     content = checkpoint_of(fitted("padim"))
     content["anomalib_pre_processor_config"] = {"transform": None}
     path = write(content)
-    with pytest.raises(UnsupportedImport, match="give --image_size"):
+    with pytest.raises(UnsupportedImport, match="--image_size"):
         import_model(path, repository, "sized", Choices())
     assert imported(path, repository, Choices(image_size=SIZE)).manifest.preprocessing.image_size == SIZE
 
 
-def test_a_given_tiling_that_cannot_work_is_refused_with_what_would(write: Write, repository: ModelRepository) -> None:
+def test_an_impossible_given_tiling_is_refused_with_nearest_sizes(write: Write, repository: ModelRepository) -> None:
     path = write(checkpoint_of(fitted("patchcore")))
-    with pytest.raises(InvalidTiling, match="use 96 or 112"):
+    with pytest.raises(InvalidTiling, match="96 or 112"):
         import_model(path, repository, "tiled", Choices(tiling=Tiling(tile_size=100)))
 
 
@@ -181,22 +184,22 @@ def test_a_recorded_tiling_that_cannot_work_is_refused(
 ) -> None:
     tiler = tiler_of(monkeypatch, tile_size_h=40, stride_h=40)
     path = write(exported_of(fitted("patchcore"), monkeypatch, tiler))
-    with pytest.raises(UnsupportedImport, match="the file's tiling cannot be reproduced: tile_size 40"):
+    with pytest.raises(UnsupportedImport, match="tile_size 40"):
         import_model(path, repository, "tiled", Choices())
 
 
 def test_a_name_that_cannot_be_used_is_refused_before_the_file_is_read(repository: ModelRepository) -> None:
-    with pytest.raises(InvalidName, match="cannot name a model"):
+    with pytest.raises(InvalidName, match="No Name"):
         import_model(Path("nowhere.ckpt"), repository, "No Name", Choices())
 
 
-def test_a_place_that_cannot_be_written_to_is_refused_before_the_file_is_read(tmp_path: Path) -> None:
+def test_a_repository_that_cannot_be_written_to_is_refused_before_the_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
-    with pytest.raises(InvalidName, match="cannot be written to"):
+    with pytest.raises(InvalidName, match=re.escape(str(tmp_path / "models"))):
         import_model(Path("nowhere.ckpt"), ModelRepository(tmp_path / "models"), "screw", Choices())
 
 
 def test_weights_without_a_model_are_refused(write: Write, repository: ModelRepository) -> None:
     path = write({"model": reference_state(fitted("patchcore"))})
-    with pytest.raises(UnsupportedImport, match="weights alone are not enough"):
+    with pytest.raises(UnsupportedImport, match="weights alone"):
         import_model(path, repository, "weights", Choices())

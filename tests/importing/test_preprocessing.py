@@ -17,31 +17,31 @@ def steps(*pairs: tuple[str, dict[Any, Any]]) -> tuple[Transform, ...]:
     return tuple(Transform(name, settings) for name, settings in pairs)
 
 
-def test_the_default_is_anomalib_s() -> None:
+def test_the_default_transforms_give_the_default_preprocessing() -> None:
     assert preprocessing(DEFAULT_TRANSFORMS) == Preprocessing((256, 256))
 
 
-def test_size_mean_and_deviation_are_taken() -> None:
+def test_size_mean_and_deviation_are_read() -> None:
     found = preprocessing(steps(("Resize", RESIZE), ("Normalize", NORMALIZE)))
     assert found == Preprocessing((64, 96), True, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
 
 
-def test_without_steps_pictures_are_taken_as_they_are() -> None:
+def test_without_steps_pictures_are_neither_resized_nor_normalised() -> None:
     assert preprocessing(()) == Preprocessing(None, True, (0, 0, 0), (1, 1, 1))
 
 
-def test_a_crop_that_crops_nothing_is_taken() -> None:
+def test_a_crop_to_the_whole_picture_is_accepted() -> None:
     crop = ("CenterCrop", {"size": [64, 96]})
     assert preprocessing(steps(("Resize", RESIZE), crop)).image_size == (64, 96)
 
 
-def test_what_is_given_comes_first() -> None:
+def test_given_values_override_the_transforms() -> None:
     found = preprocessing(DEFAULT_TRANSFORMS, (128, 64), antialias=False)
     assert (found.image_size, found.antialias) == ((128, 64), False)
 
 
 @pytest.mark.parametrize("antialias", [False, None])
-def test_a_resize_without_antialiasing_stays_one(antialias: bool | None) -> None:
+def test_a_resize_without_antialiasing_is_kept(antialias: bool | None) -> None:
     assert not preprocessing(steps(("Resize", {**RESIZE, "antialias": antialias}))).antialias
 
 
@@ -54,30 +54,30 @@ def test_a_resize_without_antialiasing_stays_one(antialias: bool | None) -> None
         PickledObject(Name("__builtin__.getattr"), (Name("x.InterpolationMode"), "BILINEAR")),
     ],
 )
-def test_interpolation_is_known_in_every_form(interpolation: object) -> None:
+def test_bilinear_interpolation_is_recognised_in_every_form(interpolation: object) -> None:
     assert preprocessing(steps(("Resize", {**RESIZE, "interpolation": interpolation}))).image_size == (64, 96)
 
 
 @pytest.mark.parametrize(
     ("transforms", "message"),
     [
-        (steps(("Resize", {**RESIZE, "size": [256]})), r"resizes to \[256\], which keeps the aspect ratio"),
-        (steps(("Resize", {**RESIZE, "size": [0, 5]})), "is no size"),
+        (steps(("Resize", {**RESIZE, "size": [256]})), r"\[256\]"),
+        (steps(("Resize", {**RESIZE, "size": [0, 5]})), r"\[0, 5\]"),
         (steps(("Resize", {**RESIZE, "size": "big"})), "'big'"),
-        (steps(("Resize", {**RESIZE, "size": [10**9, 64]})), "at most 16384 pixels"),
-        (steps(("Normalize", {**NORMALIZE, "mean": [0.5, float("nan"), 0.1]})), "use three numbers"),
-        (steps(("Resize", {**RESIZE, "interpolation": "bicubic"})), "'bicubic' interpolation; bilinear is supported"),
-        (steps(("Resize", RESIZE), ("CenterCrop", {"size": [32, 32]})), r"crops pictures to \[32, 32\] after"),
-        (steps(("CenterCrop", {"size": [32, 32]})), r"to \[32, 32\] after resizing them to None"),
-        (steps(("Resize", RESIZE), ("ExportableCenterCrop", {"size": [60, 96]})), "train the model without CenterCrop"),
-        (steps(("Resize", RESIZE), ("Resize", RESIZE)), "step Resize cannot be reproduced; use one Resize"),
-        (steps(("Grayscale", {})), "step Grayscale cannot be reproduced"),
-        (steps(("SquarePad", {})), "step SquarePad cannot be reproduced"),
-        (steps(("Normalize", {"mean": [0.5], "std": [0.2]})), r"a mean of \[0\.5\]; use three numbers"),
-        (steps(("Normalize", {**NORMALIZE, "std": [0.2, 0.0, 0.1]})), r"a standard deviation of 0\.0"),
+        (steps(("Resize", {**RESIZE, "size": [10**9, 64]})), r"\[1000000000, 64\].*\b16384\b"),
+        (steps(("Normalize", {**NORMALIZE, "mean": [0.5, float("nan"), 0.1]})), r"mean .*\bnan\b"),
+        (steps(("Resize", {**RESIZE, "interpolation": "bicubic"})), "'bicubic'"),
+        (steps(("Resize", RESIZE), ("CenterCrop", {"size": [32, 32]})), r"\[32, 32\].*\[64, 96\]"),
+        (steps(("CenterCrop", {"size": [32, 32]})), r"\[32, 32\].*\bNone\b"),
+        (steps(("Resize", RESIZE), ("ExportableCenterCrop", {"size": [60, 96]})), r"\[60, 96\].*\[64, 96\]"),
+        (steps(("Resize", RESIZE), ("Resize", RESIZE)), "step Resize "),
+        (steps(("Grayscale", {})), "step Grayscale "),
+        (steps(("SquarePad", {})), "step SquarePad "),
+        (steps(("Normalize", {"mean": [0.5], "std": [0.2]})), r"mean .*\[0\.5\]"),
+        (steps(("Normalize", {**NORMALIZE, "std": [0.2, 0.0, 0.1]})), r"deviation .*\b0\.0"),
     ],
 )
-def test_what_cannot_be_reproduced_is_refused(transforms: tuple[Transform, ...], message: str) -> None:
+def test_transforms_that_cannot_be_reproduced_are_refused(transforms: tuple[Transform, ...], message: str) -> None:
     with pytest.raises(UnsupportedImport, match=message):
         preprocessing(transforms)
 
@@ -85,9 +85,9 @@ def test_what_cannot_be_reproduced_is_refused(transforms: tuple[Transform, ...],
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({}, "a pre-processor of its own, whose configuration"),
-        ({"transform": {"class_path": "my.Sharpen", "init_args": {}}}, r"a step that is not known: my\.Sharpen"),
-        ({"transform": 7}, "a step that is not known: no transform"),
+        ({}, "configuration"),
+        ({"transform": {"class_path": "my.Sharpen", "init_args": {}}}, r"my\.Sharpen"),
+        ({"transform": 7}, "no transform"),
     ],
 )
 def test_unknown_transforms_are_refused(config: object, message: str) -> None:
@@ -95,8 +95,8 @@ def test_unknown_transforms_are_refused(config: object, message: str) -> None:
         plain_transforms(config)
 
 
-def test_a_transform_within_itself_is_refused() -> None:
+def test_a_transform_that_contains_itself_is_refused() -> None:
     spec: dict[str, Any] = {"class_path": "torchvision.transforms.v2.Compose", "init_args": {}}
     spec["init_args"]["transforms"] = [spec]
-    with pytest.raises(UnsupportedImport, match="is not known"):
+    with pytest.raises(UnsupportedImport, match=r"v2\.Compose"):
         plain_transforms({"transform": spec})

@@ -24,7 +24,7 @@ from tests.importing.files import Write, checkpoint_of, fitted
 
 
 class Calls:
-    """Pickles as a call of any function."""
+    """An object whose pickle is a call of a function."""
 
     def __init__(self, function: Callable[..., object], *arguments: object, state: object = None) -> None:
         self._parts = (function, arguments, state) if state is not None else (function, arguments)
@@ -34,7 +34,7 @@ class Calls:
 
 
 def touch(path: Path) -> list[object]:
-    """Attacks that would create `path`."""
+    """Objects whose pickles would create `path` if the calls in them were made."""
     target = str(path)
     return [
         Calls(os.system, f"touch {target}"),
@@ -67,7 +67,7 @@ def test_calls_in_a_file_are_not_made(number: int, tmp_path: Path, write: Write)
     assert not repository.entries()
 
 
-def test_calls_beside_a_model_do_nothing(tmp_path: Path, write: Write) -> None:
+def test_calls_beside_a_model_are_not_made(tmp_path: Path, write: Write) -> None:
     target = tmp_path / "created"
     content = checkpoint_of(fitted("patchcore"))
     content["callbacks"] = touch(target)[:6]
@@ -78,7 +78,7 @@ def test_calls_beside_a_model_do_nothing(tmp_path: Path, write: Write) -> None:
     assert not target.exists()
 
 
-def test_what_would_be_an_object_is_a_record(write: Write) -> None:
+def test_objects_are_read_as_records(write: Write) -> None:
     with open_archive(
         write({"call": Calls(os.getenv, "HOME", "x"), "class": OrderedDict, "path": Path("/x")})
     ) as archive:
@@ -90,7 +90,7 @@ def test_what_would_be_an_object_is_a_record(write: Write) -> None:
     assert isinstance(content["path"], PickledObject)
 
 
-def test_plain_values_come_back(write: Write) -> None:
+def test_plain_values_are_read(write: Write) -> None:
     plain = {"a": [1, -2.5, None, True, False, 2**40, "text"], "b": {"c": (1, (2, 3), ())}, 7: {}, "empty": []}
     with open_archive(write(OrderedDict(plain))) as archive:
         assert archive.content() == plain
@@ -112,7 +112,7 @@ def test_plain_values_come_back(write: Write) -> None:
     ],
     ids=lambda tensor: f"{tuple(tensor.shape)}-{tensor.dtype}",
 )
-def test_tensors_come_back(tensor: Tensor, write: Write) -> None:
+def test_tensors_are_read(tensor: Tensor, write: Write) -> None:
     with open_archive(write({"tensor": tensor})) as archive:
         content = archive.content()
         assert isinstance(content, dict) and isinstance(content["tensor"], StoredTensor)
@@ -122,7 +122,7 @@ def test_tensors_come_back(tensor: Tensor, write: Write) -> None:
 
 
 def rebuilt(offset: int, shape: tuple[int, ...], stride: tuple[int, ...], elements: int = 6) -> bytes:
-    """A pickle of a tensor over a storage of `elements` numbers."""
+    """A pickle of a tensor in a storage of `elements` numbers."""
 
     class Saved(pickle.Pickler):
         def persistent_id(self, value: object) -> object:
@@ -135,7 +135,7 @@ def rebuilt(offset: int, shape: tuple[int, ...], stride: tuple[int, ...], elemen
     return file.getvalue()
 
 
-def test_a_tensor_within_its_storage_is_taken() -> None:
+def test_a_tensor_within_its_storage_is_accepted() -> None:
     found = unpickle(rebuilt(1, (2, 2), (2, 1)), {"0": 24})
     assert isinstance(found, StoredTensor)
     assert (found.offset, found.shape, found.stride) == (1, (2, 2), (2, 1))
@@ -144,14 +144,14 @@ def test_a_tensor_within_its_storage_is_taken() -> None:
 @pytest.mark.parametrize(
     ("offset", "shape", "stride", "message"),
     [
-        (0, (7,), (1,), "reaches beyond the 6 numbers"),
-        (5, (2,), (1,), "reaches beyond"),
-        (0, (2, 2), (5, 1), "reaches beyond"),
-        (0, (10**12,), (0,), "reaches beyond"),
-        (-1, (2,), (1,), "in a way that torch does not"),
-        (0, (-2,), (1,), "in a way that torch does not"),
-        (0, (2,), (-1,), "in a way that torch does not"),
-        (0, (2, 2), (1,), "in a way that torch does not"),
+        (0, (7,), (1,), r"\[7\] .*\b6\b"),
+        (5, (2,), (1,), r"\[2\] .*\b6\b"),
+        (0, (2, 2), (5, 1), r"\[2, 2\] .*\b6\b"),
+        (0, (10**12,), (0,), r"\[1000000000000\] .*\b6\b"),
+        (-1, (2,), (1,), "description"),
+        (0, (-2,), (1,), "description"),
+        (0, (2,), (-1,), "description"),
+        (0, (2, 2), (1,), "description"),
     ],
 )
 def test_a_tensor_beyond_its_storage_is_refused(
@@ -163,33 +163,33 @@ def test_a_tensor_beyond_its_storage_is_refused(
 
 @pytest.mark.parametrize("sizes", [{}, {"0": 23}, {"0": 28}])
 def test_a_storage_of_another_size_is_refused(sizes: dict[str, int]) -> None:
-    with pytest.raises(UnsupportedImport, match="should hold 24 bytes for its storage 0"):
+    with pytest.raises(UnsupportedImport, match=r"\b24 bytes .*storage 0\b"):
         unpickle(rebuilt(0, (6,), (1,)), sizes)
 
 
 def test_an_unknown_storage_is_refused(write: Write) -> None:
     path = write(torch.rand(2, dtype=torch.complex64))
-    with open_archive(path) as archive, pytest.raises(UnsupportedImport, match=r"type torch\.ComplexFloatStorage"):
+    with open_archive(path) as archive, pytest.raises(UnsupportedImport, match=r"torch\.ComplexFloatStorage"):
         archive.content()
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "has no end"),
-        (b"\x80\x02", "has no end"),
-        (b"\x80\x02\xff.", r"b'\\xff', which torch\.save does not write"),
+        (b"", "no end"),
+        (b"\x80\x02", "no end"),
+        (b"\x80\x02\xff.", r"b'\\xff'"),
         (b"\x80\x02.", "cannot be read"),
         (b"\x80\x04N.", "protocol 4"),
         (b"\x80\x02]q\x00h\x05.", "cannot be read"),
-        (b"\x80\x02NNR.", "something that is no name is called"),
-        (b"\x80\x02NNa.", "something that is no list"),
-        (b"\x80\x02N(NNu.", "something that is no dict"),
-        (b"\x80\x02}(Nu.", "something that is no dict"),
-        (b"\x80\x02})Ns.", "neither a string nor a number"),
-        (b"\x80\x02}]Ns.", "neither a string nor a number"),
-        (b"\x80\x02NNb.", "something that is no object"),
-        (b"\x80\x02NQ.", "in a way that torch does not"),
+        (b"\x80\x02NNR.", "not a name"),
+        (b"\x80\x02NNa.", "not a list"),
+        (b"\x80\x02N(NNu.", "not a dict"),
+        (b"\x80\x02}(Nu.", "not a dict"),
+        (b"\x80\x02})Ns.", r"\bkey\b"),
+        (b"\x80\x02}]Ns.", r"\bkey\b"),
+        (b"\x80\x02NNb.", "not a record"),
+        (b"\x80\x02NQ.", "description"),
         (b"\x80\x02u.", "cannot be read"),
         (b"\x80\x02\x82\x01.", "EXT1"),
         (b"\x80\x02(ios\nsystem\n.", "INST"),
@@ -205,7 +205,7 @@ def test_pickles_that_torch_does_not_write_are_refused(data: bytes, message: str
         unpickle(data, {})
 
 
-def test_nesting_of_any_depth_is_survived() -> None:
+def test_deep_nesting_does_not_overflow_the_stack() -> None:
     depth = 50_000
     for opening, closing in ((b"(", b"t"), (b"", b"\x85")):
         found = unpickle(b"\x80\x02" + opening * depth + b"N" + closing * depth + b".", {})
@@ -216,11 +216,11 @@ def test_nesting_of_any_depth_is_survived() -> None:
     assert isinstance(records, tuple)
 
 
-def test_a_memo_of_any_index_takes_no_room() -> None:
+def test_a_large_memo_index_allocates_no_memory() -> None:
     assert unpickle(b"\x80\x02Nr\xff\xff\xff\xff0j\xff\xff\xff\xff.", {}) is None
 
 
-def test_the_whole_checkpoint_reads_as_torch_reads_it(write: Write) -> None:
+def test_a_whole_checkpoint_is_read_as_torch_reads_it(write: Write) -> None:
     path = write(checkpoint_of(fitted("padim")))
     expected = torch.load(path, weights_only=True)["state_dict"]
     with open_archive(path) as archive:
@@ -231,7 +231,7 @@ def test_the_whole_checkpoint_reads_as_torch_reads_it(write: Write) -> None:
     assert all(torch.equal(found[key], expected[key]) for key in found)
 
 
-def test_damaged_pickles_are_refused_or_read_and_nothing_else(write: Write) -> None:
+def test_damaged_pickles_raise_no_other_error(write: Write) -> None:
     with ZipFile(write(checkpoint_of(fitted("padim")))) as file:
         (name,) = (name for name in file.namelist() if name.endswith("/data.pkl"))
         data = file.read(name)

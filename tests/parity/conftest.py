@@ -15,7 +15,7 @@ from benchmarks.reference import import_anomalib
 
 @contextmanager
 def without_downloads() -> Iterator[None]:
-    """Lets timm make networks with random weights where anomalib asks for pretrained ones."""
+    """Makes timm create networks with random weights where anomalib requests pretrained ones."""
     import timm
 
     create = timm.create_model
@@ -27,9 +27,10 @@ def without_downloads() -> Iterator[None]:
 
 
 def measure_exactly(module: Any) -> None:
-    """Lets a PatchCore of anomalib's compute its distances in float64.
+    """Makes a PatchCore of anomalib's compute its distances in float64.
 
-    They are differences of squares, which cancel in float32 where patches are close: by more than what is tested.
+    anomalib computes them as differences of squares. In float32 these cancel where patches are close, by more than the
+    tolerance of the tests.
     """
     if hasattr(module.model, "euclidean_dist"):
         module.model.euclidean_dist = _distances
@@ -41,7 +42,7 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 class WithoutReference(pytest.Module):
-    """A module of comparisons where there is nothing to compare with."""
+    """Stands for a test module where anomalib is not installed, and skips it."""
 
     def collect(self) -> list[pytest.Item | pytest.Collector]:
         pytest.skip("anomalib is not installed; `make parity` runs these tests", allow_module_level=True)

@@ -11,8 +11,8 @@ from app.scoring import calibrate_as_reference, rank, steps_of, totals_of
 PICTURES = 24
 
 
-def anomalibs(scores: Tensor, labels: Tensor, maps: Tensor, masks: Tensor | None) -> PostProcessor:
-    """Its post-processor, after a validation in batches of eight."""
+def reference_post_processor(scores: Tensor, labels: Tensor, maps: Tensor, masks: Tensor | None) -> PostProcessor:
+    """anomalib's post-processor after a validation in batches of eight."""
     processor = PostProcessor()
     for batch in torch.arange(PICTURES).view(-1, 8):
         seen = ImageBatch(
@@ -31,14 +31,14 @@ def anomalibs(scores: Tensor, labels: Tensor, maps: Tensor, masks: Tensor | None
 @pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("anomalous", ["some", "none", "all"])
 @pytest.mark.parametrize("seed", range(4))
-def test_thresholds_and_normalised_values_are_anomalibs(seed: int, anomalous: str, masked: bool) -> None:
+def test_thresholds_and_normalised_values_equal_anomalibs(seed: int, anomalous: str, masked: bool) -> None:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(PICTURES) % 3 < {"none": 0, "some": 1, "all": 3}[anomalous]
     maps = (torch.randn(PICTURES, 12, 16, generator=generator) * 4).round() / 4 + 20  # with ties
     masks = labels[:, None, None] & (torch.rand(PICTURES, 12, 16, generator=generator) < 0.2)
     maps[masks] += 2
     scores = maps.amax((1, 2)) + torch.randn(PICTURES, generator=generator)
-    theirs = anomalibs(scores, labels, maps, masks if masked else None)
+    theirs = reference_post_processor(scores, labels, maps, masks if masked else None)
 
     pixel = None
     if masked:

@@ -1,4 +1,4 @@
-"""What anomalib gets wrong is right here: see also test_tiler.py, for geometry, and test_metrics.py."""
+"""Cases in which anomalib is wrong and Tessera right; see also test_tiler.py for geometry, and test_metrics.py."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +46,7 @@ def ours(detector: OnePassDetector, mode: Mode) -> TiledModel:
 
 
 def padim(mode: Mode) -> tuple[Any, TiledModel]:
-    """Both fitted to the same pictures, with the same weights and channels."""
+    """anomalib's PaDiM and Tessera's, fitted to the same pictures, with the same weights and channels."""
     torch.manual_seed(0)
     with without_downloads():
         theirs: Any = PadimModel("resnet18", ["layer1", "layer2"], pre_trained=True, n_features=20)
@@ -55,7 +55,7 @@ def padim(mode: Mode) -> tuple[Any, TiledModel]:
 
 
 def patchcore(mode: Mode) -> tuple[Any, TiledModel]:
-    """The same of PatchCore."""
+    """anomalib's PatchCore and Tessera's, fitted to the same pictures, with the same weights."""
     torch.manual_seed(0)
     with without_downloads():
         theirs: Any = PatchcoreModel(["layer1", "layer2"], "resnet18", pre_trained=True)
@@ -84,17 +84,17 @@ def offset(found: Size) -> int:
     return max(abs(found[0] - BLOB[0]), abs(found[1] - BLOB[1]))
 
 
-@pytest.mark.filterwarnings("ignore:Argument embeddings:DeprecationWarning")  # anomalib's, of its own call
+@pytest.mark.filterwarnings("ignore:Argument embeddings:DeprecationWarning")  # anomalib causes it
 @pytest.mark.parametrize("pair", [padim, patchcore])
-def test_a_blob_off_the_grid_is_reported_where_it_is(pair: Callable[[Mode], tuple[Any, TiledModel]]) -> None:
+def test_a_blob_off_the_grid_is_reported_at_its_place(pair: Callable[[Mode], tuple[Any, TiledModel]]) -> None:
     theirs, model = pair("padding")
     with torch.inference_mode():
-        elsewhere = peak(theirs(normalised(with_blob()[None])).anomaly_map[0, 0])
-    assert offset(elsewhere) > 100
+        reference_peak = peak(theirs(normalised(with_blob()[None])).anomaly_map[0, 0])
+    assert offset(reference_peak) > 100
     assert offset(peak(predict(model, with_blob(), 4).anomaly_map)) <= model.detector.stride
 
 
-def test_a_stretched_picture_has_a_gaussian_a_cell_and_not_a_pixel() -> None:
+def test_a_stretched_picture_has_one_gaussian_per_cell_and_not_per_pixel() -> None:
     theirs, model = padim("interpolation")
     assert theirs.gaussian.mean.shape[1] == 300 * 300
     assert isinstance(model.detector, Padim)
@@ -102,8 +102,8 @@ def test_a_stretched_picture_has_a_gaussian_a_cell_and_not_a_pixel() -> None:
     assert offset(peak(predict(model, with_blob(), 4).anomaly_map)) <= model.detector.stride
 
 
-def test_pictures_of_several_sizes_are_in_flight_at_once() -> None:
-    """anomalib's tiler remembers the last size that it cut, and fails for the pictures before."""
+def test_pictures_of_several_sizes_can_be_in_flight_at_once() -> None:
+    """anomalib's tiler keeps the size of the last picture only, and fails for earlier pictures of other sizes."""
     theirs, model = padim("padding")
     theirs.tiler.tile(normalised(noise(1)))
     embeddings = torch.zeros(4, 1, 64, 64)

@@ -1,4 +1,4 @@
-"""Maps and scores of all detectors equal anomalib's, through import and the pipeline, wherever anomalib works."""
+"""Maps and scores of imported models of all detectors equal anomalib's wherever anomalib works."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,7 @@ OPTIONS: dict[str, dict[str, object]] = {"padim": {"n_features": 20}}
 
 
 def randomise(module: nn.Module, generator: torch.Generator) -> None:
-    """Gives batch norm statistics and weights that are not the ones of a new network."""
+    """Replaces the weights, biases and variances of batch norms, which are trivial in a new network, by random ones."""
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm2d):
             for tensor, low, high in ((norm.weight, 0.5, 1.5), (norm.bias, -0.2, 0.2), (norm.running_var, 0.5, 1.5)):
@@ -45,7 +45,7 @@ def randomise(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def fit_statistics(name: str, network: Any, size: Size, generator: torch.Generator) -> None:
-    """Gaussians and a memory bank of the network's own embeddings of a few random pictures."""
+    """Fits Gaussians or a memory bank to the network's embeddings of three random pictures."""
     if name not in ("padim", "patchcore"):
         return
     network.train()
@@ -60,7 +60,7 @@ def fit_statistics(name: str, network: Any, size: Size, generator: torch.Generat
 
 
 def saved(name: str, tiling: Tiling, path: Path) -> Any:
-    """A module of anomalib's, tiled so, and its checkpoint at `path`."""
+    """A module of anomalib's with this tiling; writes its checkpoint to `path`."""
     generator = torch.Generator().manual_seed(1)
     torch.manual_seed(0)
     normalise = v2.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
@@ -94,7 +94,7 @@ def pictures() -> Tensor:
     return found.to(torch.uint8)
 
 
-@pytest.mark.filterwarnings("ignore:Argument embeddings:DeprecationWarning")  # anomalib's, of its own call
+@pytest.mark.filterwarnings("ignore:Argument embeddings:DeprecationWarning")  # anomalib causes it
 @pytest.mark.parametrize("tiling", TILINGS, ids=["256-256", "256-128", "128x64-64", "whole"])
 @pytest.mark.parametrize("name", sorted(CLASSES))
 def test_maps_and_scores_equal_the_references(name: str, tiling: Tiling, tmp_path: Path) -> None:

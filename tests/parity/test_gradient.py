@@ -65,7 +65,7 @@ def test_losses_and_weights_follow_the_reference(name: str, tiling: Tiling) -> N
         loss = Backpropagation(model, 1000, nullcontext).step(prepared, backpropagate)
         for optimizer in optimizers:
             optimizer.step()
-        # Adam divides small gradients by their own size, and so enlarges what rounding did to them.
+        # Adam divides small gradients by their own size, which enlarges their rounding errors.
         assert loss == pytest.approx(float(expected.detach()), rel=1e-3 if step else 1e-5)
 
 

@@ -1,5 +1,6 @@
-"""Models that anomalib trained say here what they say there."""
+"""Models that anomalib trained give the same maps, scores and labels after the import."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from app.importing.archive import open_archive
 from app.importing.detectors import imported_detector
 from app.importing.exported import read_exported
 from app.importing.records import as_dict
+from app.importing.reference import SUPPORTED
 from app.pipeline import Label, Outcome, Preprocessing, TiledModel, interpret, predict
 from app.pipeline.model import Assembly
 from app.tiling import Size, Tiling
@@ -46,7 +48,7 @@ TILING = Tiling(tile_size=[64, 32], stride=32)
 
 @dataclass(frozen=True)
 class Trained:
-    """A module that anomalib trained, and what it wrote."""
+    """A module that anomalib trained, and the files that anomalib wrote."""
 
     name: str
     module: Any
@@ -56,7 +58,7 @@ class Trained:
     tiling: Tiling
 
     def expected(self, picture: Tensor) -> InferenceBatch:
-        """What anomalib's network says of a picture, before it is normalised."""
+        """The output of anomalib's network for a picture, before it is normalised."""
         with torch.inference_mode():
             return self.module.eval().model(self.module.pre_processor.transform(picture[None] / 255))
 
@@ -78,7 +80,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(name: str, folder: Path, output: Path, tiling: Tiling, with_masks: bool = False, **options: Any) -> Trained:
-    """A model of anomalib's after one epoch."""
+    """Trains a model of anomalib's for one epoch, and exports it."""
     callbacks = (
         [TilerConfigurationCallback(True, tiling.tile_size, tiling.stride, mode=ImageUpscaleMode(tiling.mode))]
         if tiling.enable
@@ -134,7 +136,7 @@ def untiled(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pyte
 
 @pytest.fixture(scope="module", params=CLASSES)
 def tiled(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Each of the models with processors of its own, overlapping tiles and masks."""
+    """Each of the models with custom processors, overlapping tiles and masks."""
     name: str = request.param
     return train(name, folder, tmp_path_factory.mktemp(name), TILING, True, **custom((128, 96)))
 
@@ -160,7 +162,7 @@ def assert_equal(found: Outcome, expected: InferenceBatch) -> None:
 
 
 @pytest.mark.parametrize("kind", ["checkpoint", "exported"])
-def test_untiled_models_say_the_same(untiled: Trained, kind: str, tmp_path: Path) -> None:
+def test_untiled_models_give_the_same_maps_and_scores(untiled: Trained, kind: str, tmp_path: Path) -> None:
     model = imported(getattr(untiled, kind), tmp_path, Choices()).model
     assert model.preprocessing == Preprocessing((256, 256))
     assert not model.tiling.enable
@@ -169,7 +171,7 @@ def test_untiled_models_say_the_same(untiled: Trained, kind: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", ["checkpoint", "exported"])
-def test_tiled_models_with_processors_of_their_own_say_the_same(tiled: Trained, kind: str, tmp_path: Path) -> None:
+def test_tiled_models_with_custom_processors_give_the_same_maps(tiled: Trained, kind: str, tmp_path: Path) -> None:
     choices = Choices(tiling=TILING if kind == "checkpoint" else None)
     model = imported(getattr(tiled, kind), tmp_path, choices).model
     assert model.preprocessing == Preprocessing((128, 96), True, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
@@ -178,7 +180,7 @@ def test_tiled_models_with_processors_of_their_own_say_the_same(tiled: Trained, 
         assert_equal(predict(model, picture, 4), tiled.expected(picture))
 
 
-def test_default_thresholds_are_the_reference_s(untiled: Trained, tmp_path: Path) -> None:
+def test_default_thresholds_equal_the_references(untiled: Trained, tmp_path: Path) -> None:
     found = imported(untiled.checkpoint, tmp_path, Choices()).manifest.calibration
     post = untiled.module.post_processor
     for name in ("image_threshold", "pixel_threshold", "image_min", "image_max", "pixel_min", "pixel_max"):
@@ -246,12 +248,12 @@ def test_gaussians_of_padding_and_of_pixels_are_left_out(mode: str, size: Size, 
         (found,) = assembly.distances
     if mode == "padding":
         expected = everything[: found.shape[0], : found.shape[1]]
-    else:  # anomalib has a distance for each pixel: what ours are, enlarged to nearest
+    else:  # anomalib has one distance per pixel: they equal ours, enlarged by nearest neighbour
         expected, found = everything, torch.nn.functional.interpolate(found[None, None], size=size)[0, 0]
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=TOLERANCE * float(everything.max()))
 
 
-def test_half_precision_is_computed_in_single(folder: Path, tmp_path: Path) -> None:
+def test_half_precision_is_computed_in_single_precision(folder: Path, tmp_path: Path) -> None:
     trained = train("patchcore", folder, tmp_path, Tiling(enable=False), precision="float16", **custom((64, 96)))
     artifact = imported(trained.checkpoint, tmp_path / "models", Choices())
     picture = next(pictures(trained.size))
@@ -263,21 +265,19 @@ def test_half_precision_is_computed_in_single(folder: Path, tmp_path: Path) -> N
 
 def test_a_wrong_size_or_tiling_of_gaussians_is_refused(folder: Path, tmp_path: Path) -> None:
     trained = train("padim", folder, tmp_path, Tiling(enable=False), n_features=10, **custom((64, 96)))
-    with pytest.raises(UnsupportedImport, match=r"of 384 positions, and pictures of 128 x 96 .* have 32 x 24"):
+    with pytest.raises(UnsupportedImport, match=r"\b384 .*128 x 96 .*32 x 24"):
         imported(trained.checkpoint, tmp_path / "models", Choices(image_size=(128, 96)))
-    with pytest.raises(UnsupportedImport, match="tiles of 256 x 256 have 64 x 64"):
+    with pytest.raises(UnsupportedImport, match=r"256 x 256 .*64 x 64"):
         imported(trained.checkpoint, tmp_path / "models", Choices(tiling=Tiling()))
 
 
-def test_other_models_are_named(folder: Path, tmp_path: Path) -> None:
+def test_other_models_are_refused(folder: Path, tmp_path: Path) -> None:
     with warnings.catch_warnings(), without_downloads():
         warnings.simplefilter("ignore")
         module = models.Fastflow(backbone="resnet18")
         exported = module.to_torch(tmp_path)
         torch.save({"state_dict": module.state_dict(), "hyper_parameters": {}}, tmp_path / "model.ckpt")
-    with pytest.raises(
-        UnsupportedImport, match=r"anomalib\.models\.image\.fastflow\.lightning_model\.Fastflow, .* not supported"
-    ):
+    with pytest.raises(UnsupportedImport, match=r"anomalib\.models\.image\.fastflow\.lightning_model\.Fastflow"):
         imported(exported, tmp_path, Choices())
-    with pytest.raises(UnsupportedImport, match=r"its tensors are model\..*; Padim, Patchcore"):
+    with pytest.raises(UnsupportedImport, match=rf"model\..*{re.escape(SUPPORTED)}"):
         imported(tmp_path / "model.ckpt", tmp_path, Choices())

@@ -1,4 +1,4 @@
-"""Our metrics against scikit-learn's, torchmetrics' and anomalib's, on random cases with and without ties."""
+"""Our metrics equal scikit-learn's, torchmetrics' and anomalib's on random cases with and without ties."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ Arrays = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 def scores_and_labels(seed: int) -> Arrays:
-    """Scores in [0,1]: the reference sends others through a sigmoid, which ties large ones."""
+    """Scores in [0,1]: to other scores torchmetrics applies a sigmoid, which makes large ones equal."""
     random = np.random.default_rng(seed)
     count = int(random.integers(4, 400))
     anomalous = random.random(count) < random.uniform(0.05, 0.9)
@@ -42,7 +42,7 @@ def maps_and_masks(seed: int) -> Arrays:
     return (np.round(maps * 8) / 8 if seed % 4 == 0 else maps).astype(np.float32), masks
 
 
-def test_auroc_and_average_precision_are_those_of_scikit_learn_and_torchmetrics() -> None:
+def test_auroc_and_average_precision_equal_scikit_learns_and_torchmetrics() -> None:
     for seed in range(CASES):
         scores, anomalous = scores_and_labels(seed)
         found = rank([steps_of(scores, anomalous)], totals_of(anomalous))
@@ -64,7 +64,7 @@ def test_best_f1_is_the_best_of_scikit_learns_curve() -> None:
 
 
 @pytest.mark.parametrize("block", [7, 10**6])
-def test_aupro_is_anomalibs(block: int) -> None:
+def test_aupro_equals_anomalibs(block: int) -> None:
     for seed in range(CASES):
         maps, masks = maps_and_masks(seed)
         with PixelStore(block=block) as store:

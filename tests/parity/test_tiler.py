@@ -1,4 +1,4 @@
-"""Our `Tiler` against anomalib's: equal wherever anomalib's is right, and right where it is not."""
+"""Our `Tiler` equals anomalib's wherever anomalib's is right, and is right elsewhere."""
 
 from dataclasses import dataclass, replace
 from random import Random
@@ -18,7 +18,7 @@ MODES: tuple[Mode, Mode] = ("padding", "interpolation")
 
 @dataclass(frozen=True)
 class Case:
-    """Pictures and how they are tiled; with a feature stride above 1, tiles come back smaller by it."""
+    """Pictures and their tiling. With a feature stride above 1, the tiles to be stitched are smaller by that factor."""
 
     seed: int
     tile: Size
@@ -61,7 +61,7 @@ def random_case(seed: int, mode: Mode | None = None, on_grid: bool = False, feat
 
 
 def stitched_by_reference(case: Case, tiles: Tensor) -> Tensor:
-    """anomalib's result at the tiles' scale: with interpolation it enlarges features to pixels; undone here."""
+    """anomalib's result at the tiles' scale. With interpolation anomalib enlarges features to pixels: undone here."""
     reference = case.reference()
     reference.tile(case.pictures())
     step = case.feature_stride if case.mode == "interpolation" else 1
@@ -70,14 +70,14 @@ def stitched_by_reference(case: Case, tiles: Tensor) -> Tensor:
 
 
 def stitched(case: Case, tiles: Tensor) -> Tensor:
-    """Our result, used as anomalib's is."""
+    """Our result, by the same calls as anomalib's."""
     ours = case.ours()
     ours.tile(case.pictures())
     return ours.untile(tiles)
 
 
 def extent(case: Case, tiles: Tensor) -> tuple[Tensor, Tensor]:
-    """The least and the greatest of the values that tiles have at each cell, their borders included."""
+    """The smallest and the largest value that tiles have at each cell, their borders included."""
     plan, scale = case.ours().plan(*case.image), case.feature_stride
     least = torch.full((len(case.pictures()), 2, *(edge // scale for edge in plan.canvas_size)), torch.inf)
     greatest = -least
@@ -92,7 +92,10 @@ def extent(case: Case, tiles: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def assert_equal_where_covered(case: Case) -> None:
-    """Equality with anomalib wherever it has a tile's inside; elsewhere it has 0, and ours what tiles show there."""
+    """Asserts that cells inside the borders of a tile equal anomalib's.
+
+    In all other cells anomalib has 0; ours must lie between the smallest and the largest value of the tiles there.
+    """
     tiles = case.tiles()
     ours, theirs = stitched(case, tiles), stitched_by_reference(case, tiles)
     inside = theirs > 0
@@ -127,7 +130,7 @@ def test_random_tiles_are_stitched_alike_with_interpolation_on_the_grid() -> Non
 
 
 def test_stretched_pictures_are_restored() -> None:
-    """anomalib shrinks by nearest pixels, which does not undo stretching by nearest pixels."""
+    """anomalib shrinks by nearest neighbour, which does not undo its stretching by nearest neighbour."""
     for seed in range(CASES):
         case = random_case(seed, "interpolation")
         pictures = case.pictures()
@@ -157,14 +160,14 @@ def test_random_tiles_are_stitched_alike_where_both_take_the_same_pixel_of_the_s
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("feature_stride", [4, 8])
 def test_features_are_stitched_alike_on_the_grid(feature_stride: int, mode: Mode) -> None:
-    """Borders are in pixels here, and in cells there."""
+    """Borders are in pixels in Tessera, and in cells in anomalib."""
     for seed in range(CASES // 5):
         assert_equal_where_covered(random_case(seed, mode, on_grid=True, feature_stride=feature_stride))
 
 
 @pytest.mark.parametrize("feature_stride", [4, 8])
 def test_features_off_the_grid_are_those_of_the_picture(feature_stride: int) -> None:
-    """anomalib keeps the cells of the padding and scales the map with them: what is at 280 is reported at 165."""
+    """anomalib keeps the cells of the padding and scales the map with them: a blob at 280 is reported at 165."""
     for seed in range(CASES // 5):
         case = random_case(seed, "padding", feature_stride=feature_stride)
         cut = [min(seed % feature_stride, edge - tile) for edge, tile in zip(case.image, case.tile, strict=True)]
@@ -177,7 +180,7 @@ def test_features_off_the_grid_are_those_of_the_picture(feature_stride: int) -> 
 
 
 def test_stretched_features_keep_the_cells_of_the_canvas() -> None:
-    """anomalib enlarges them to one cell a pixel: 90,000 Gaussians instead of 16,384."""
+    """anomalib enlarges them to one cell per pixel: 90,000 Gaussians instead of 16,384."""
     tiler = Tiler(256, mode="interpolation")
     assert len(tiler.tile(torch.rand(1, 3, 300, 300))) == 4
     a, b, c, d = features = torch.rand(4, 2, 64, 64)
@@ -219,7 +222,10 @@ def test_pictures_smaller_than_a_tile_are_padded() -> None:
 
 @pytest.mark.parametrize("border", [5, 16])
 def test_borders_of_tiles_side_by_side_leave_no_holes(border: int) -> None:
-    """Nothing better is known there. anomalib has 53 % zeros at 1/8 with 5, and nothing but zeros with 16."""
+    """The border of a tile is kept where no other tile covers it.
+
+    With features at 1/8, anomalib has 53 % zeros with a border of 5, and only zeros with a border of 16.
+    """
     picture, features = torch.rand(1, 3, 512, 512), torch.rand(4, 2, 32, 32)
     for tiles in (features, Tiler(256).tile(picture)):
         plain, ours = Tiler(256), Tiler(256, remove_border_count=border)

@@ -17,13 +17,13 @@ SMALL: dict[str, dict[str, object]] = {"padim": {"n_features": 12}, "patchcore":
 
 
 def noise(count: int, size: Size) -> list[Tensor]:
-    """Faint noise, the normal pictures."""
+    """Normal pictures: faint noise, [3,H,W] uint8 each."""
     return [(torch.randn(3, *size) * 4 + 128).to(torch.uint8) for _ in range(count)]
 
 
 @pytest.fixture(scope="session")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Detector]:
-    """Detectors that learn by gradient descent, with a random backbone: trained once, for all sizes and tilings."""
+    """The gradient detectors with random backbones, by name: trained once, used with all sizes and tilings."""
     found: dict[str, Detector] = {}
     for name in DETECTORS:
         torch.manual_seed(0)
@@ -43,7 +43,7 @@ def learn(detector: Detector, checkpoint: Checkpoint) -> None:
 
 @pytest.fixture
 def build(learned: dict[str, Detector]) -> Build:
-    """Makes a model with a random backbone, fitted to faint noise: what it says depends on all pixels."""
+    """A function that makes a model with a random backbone, fitted to faint noise: its output depends on all pixels."""
 
     def make(name: str, tiling: Tiling, size: Size = (160, 160), image_size: Size | None = None) -> TiledModel:
         if name in learned:

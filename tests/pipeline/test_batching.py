@@ -1,4 +1,4 @@
-"""Finding the best number of tiles, in virtual time."""
+"""The best number of tiles in a batch is found, in virtual time."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ BUDGET_S = 2.0
 
 
 class Machine:
-    """Takes as long for so many tiles as it is told, each run after the first of a number."""
+    """A batch takes `seconds` of its number of tiles; the first batch of each number takes `first` times as long."""
 
     def __init__(self, seconds: Callable[[int], float], first: float = 10.0) -> None:
         self.now, self.runs = 0.0, [0] * 17
@@ -32,16 +32,16 @@ class Machine:
 
 
 @pytest.mark.parametrize("best", SIZES)
-def test_the_number_with_the_least_time_a_tile_is_found(best: int) -> None:
+def test_the_number_with_the_least_time_per_tile_is_found(best: int) -> None:
     assert Machine(lambda tiles: tiles * (1e-3 if tiles == best else 2e-3)).fastest() == best
 
 
-def test_more_tiles_must_be_worth_it() -> None:
+def test_a_larger_batch_must_gain_enough_time_per_tile() -> None:
     assert Machine(lambda tiles: 1e-3 * tiles * (1.0 if tiles == 1 else (1 + GAIN) / 2)).fastest() == 1
 
 
-def test_each_number_is_run_again_in_turn_so_that_a_disturbance_decides_nothing() -> None:
-    """For one of the five rounds all takes five times as long."""
+def test_numbers_run_in_turn_so_that_a_disturbance_does_not_change_the_result() -> None:
+    """In one of the five rounds every batch takes five times as long."""
     machine = Machine(lambda _: 0.0)
 
     def seconds(tiles: int) -> float:
@@ -54,7 +54,7 @@ def test_each_number_is_run_again_in_turn_so_that_a_disturbance_decides_nothing(
 
 
 @pytest.mark.parametrize("seconds_a_tile", [0.002, 0.05, 0.2])
-def test_a_slow_network_is_not_tried_with_numbers_that_take_longer_than_the_budget(seconds_a_tile: float) -> None:
+def test_a_slow_network_is_not_tried_with_batches_that_exceed_the_budget(seconds_a_tile: float) -> None:
     machine = Machine(lambda tiles: seconds_a_tile * tiles, first=1.5)
     assert machine.fastest() == 1
     assert machine.now <= 1.5 * BUDGET_S

@@ -14,37 +14,37 @@ def test_devices_are_found_by_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["tpu", "mps", "cuda:99", "cpu:x"])
-def test_devices_that_are_not_here_are_refused(name: str) -> None:
-    with pytest.raises(InvalidDevice, match="use auto"):
+def test_unknown_and_absent_devices_are_refused(name: str) -> None:
+    with pytest.raises(InvalidDevice, match=f"'{name}'"):
         resolve_device(name)
 
 
-def test_several_devices_are_named_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_devices_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_devices("cpu") == (torch.device("cpu"),)
     assert resolve_devices("cuda:0, cuda:1,cpu") == tuple(map(torch.device, ("cuda:0", "cuda:1", "cpu")))
 
 
 @pytest.mark.parametrize("names", ["cpu,cpu", "auto, cpu, cpu"])
-def test_a_device_is_not_named_twice(names: str) -> None:
-    with pytest.raises(InvalidDevice, match="'cpu' is listed twice"):
+def test_a_device_that_is_listed_twice_is_refused(names: str) -> None:
+    with pytest.raises(InvalidDevice, match=rf"'cpu' .*'{names}'"):
         resolve_devices(names)
 
 
-@pytest.mark.parametrize("names", ["cpu,", "cpu,tpu", "cpu cpu"])
-def test_a_list_with_an_unknown_device_is_refused(names: str) -> None:
-    with pytest.raises(InvalidDevice, match="is not known"):
+@pytest.mark.parametrize(("names", "unknown"), [("cpu,", ""), ("cpu,tpu", "tpu"), ("cpu cpu", "cpu cpu")])
+def test_a_list_with_an_unknown_device_is_refused(names: str, unknown: str) -> None:
+    with pytest.raises(InvalidDevice, match=f"'{unknown}'"):
         resolve_devices(names)
 
 
-def test_processors_are_set_for_one_thread_only() -> None:
+def test_processors_are_limited_for_one_thread_only() -> None:
     before, first_is_set, second_is_set = torch.get_num_threads(), Event(), Event()
 
     def first() -> int:
         use_processors(3)
         first_is_set.set()
         second_is_set.wait(10)
-        torch.ones(10**6).add_(1)  # computes for the first time, after another thread set its own
+        torch.ones(10**6).add_(1)  # the first computation, after the other thread set its limit
         return torch.get_num_threads()
 
     def second() -> int:

@@ -10,7 +10,7 @@ from app.runtime import Kernels, Precision
 
 
 class Meeting:
-    """A network whose calls wait until as many run at once as are expected."""
+    """A network whose calls wait until `expected` calls run at once."""
 
     kernels: Kernels = "modules"
     precision: Precision = "float32"

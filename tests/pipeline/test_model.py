@@ -18,7 +18,7 @@ SIZES += [(63, 200), (199, 67), (145, 145), (177, 130), (48, 48), (300, 90)]
 
 
 REMAINDERS = {"reverse_distillation": 0.5}
-"""How much of the difference may remain with a halo of 64: its decoder's cells see further than that."""
+"""The share of the difference that may remain with a halo of 64, 0.1 by default: this decoder's cells see further."""
 
 
 def picture_with_blob(size: Size, centre: Size) -> torch.Tensor:
@@ -31,7 +31,7 @@ def picture_with_blob(size: Size, centre: Size) -> torch.Tensor:
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 @pytest.mark.parametrize("mode", ["padding", "interpolation"])
 @pytest.mark.parametrize("size", SIZES)
-def test_a_blob_is_reported_where_it_is(build: Build, name: str, mode: Mode, size: Size) -> None:
+def test_a_blob_is_reported_at_its_place(build: Build, name: str, mode: Mode, size: Size) -> None:
     """Within one cell of the deepest layer, whether or not the picture's size is on the grid of tiles."""
     model = build(name, Tiling(tile_size=64, stride=48, mode=mode), size)
     for centre in ((size[0] - 9, size[1] - 12), (size[0] // 3, size[1] // 2)):
@@ -42,7 +42,7 @@ def test_a_blob_is_reported_where_it_is(build: Build, name: str, mode: Mode, siz
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_the_number_of_tiles_in_a_batch_changes_nothing(build: Build, name: str) -> None:
+def test_the_number_of_tiles_in_a_batch_does_not_change_the_outcome(build: Build, name: str) -> None:
     model = build(name, Tiling(tile_size=64, stride=32), (160, 130))
     picture = picture_with_blob((160, 130), (80, 60))
     outcomes = [predict(model, picture, batch_tiles) for batch_tiles in (1, 3, 100)]
@@ -66,12 +66,12 @@ def test_features_are_measured_in_any_order_of_memory_and_in_half_precision(
     found = model.finish(last, prepared)
     largest = float(expected.anomaly_map.max())
     torch.testing.assert_close(found.anomaly_map, expected.anomaly_map, rtol=0, atol=1e-5 * largest)
-    assert found.raw_score == pytest.approx(expected.raw_score, rel=0.02)  # of two patches equally far any may count
+    assert found.raw_score == pytest.approx(expected.raw_score, rel=0.02)  # of equally distant patches any may count
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 @pytest.mark.parametrize("size", [(128, 192), (130, 161)])
-def test_tiles_side_by_side_are_measured_as_the_stitched_picture_is(build: Build, name: str, size: Size) -> None:
+def test_adjacent_tiles_have_the_distances_of_the_stitched_picture(build: Build, name: str, size: Size) -> None:
     model = build(name, Tiling(tile_size=64), size)
     prepared = model.prepare(picture_with_blob(size, (80, 60)))
     tiles = [torch.cat(each) for each in zip(*model.outputs(prepared, 4), strict=True)]
@@ -84,7 +84,7 @@ def test_tiles_side_by_side_are_measured_as_the_stitched_picture_is(build: Build
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 @pytest.mark.parametrize("size", [(1, 1), (7, 300), (160, 160)])
-def test_pictures_of_any_size_are_taken_and_answered_in_their_size(build: Build, name: str, size: Size) -> None:
+def test_pictures_of_any_size_get_a_map_of_their_size(build: Build, name: str, size: Size) -> None:
     model = build(name, Tiling(tile_size=64, stride=64))
     outcome = predict(model, picture_with_blob(size, (0, 0)), 4)
     assert tuple(outcome.anomaly_map.shape) == size
@@ -102,7 +102,7 @@ def test_without_tiling_the_whole_picture_is_one_tile(build: Build, name: str, s
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 def test_a_halo_makes_tiles_agree_with_the_whole_picture(build: Build, name: str) -> None:
-    """Features beside a seam are off without context, and right with enough of it. (The picture's own edges aside.)"""
+    """Features beside a seam are wrong without context, and right with enough. The picture's edges are not compared."""
     picture = picture_with_blob((192, 192), (96, 96))
     differences = []
     for halo in (0, 64):
@@ -124,8 +124,8 @@ def _stitched(model: TiledModel, picture: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("name", "stride"), [*((name, 64) for name in sorted(DETECTORS)), ("stfpm", 32)])
-def test_large_pictures_are_worked_on_in_many_steps(build: Build, name: str, stride: int) -> None:
-    """So that whoever owns the device may serve others between them."""
+def test_large_pictures_are_processed_in_many_steps(build: Build, name: str, stride: int) -> None:
+    """The device can work on other pictures between the steps."""
     model = build(name, Tiling(tile_size=64, stride=stride), (1000, 700), image_size=(1000, 700))
     prepared = model.prepare(picture_with_blob((600, 350), (80, 60)))
     assembly = Assembly(model, prepared)
@@ -144,7 +144,7 @@ def test_tiles_are_normalised_and_their_padding_is_zero(build: Build) -> None:
     torch.testing.assert_close(model.cut(prepared, range(prepared.plan.count)), expected)
 
 
-def test_grey_16_bit_and_colour_pictures_of_the_same_look_the_same(build: Build) -> None:
+def test_grey_colour_and_16_bit_versions_of_a_picture_give_the_same_tiles(build: Build) -> None:
     model = build("patchcore", Tiling(tile_size=64))
     grey = torch.randint(0, 256, (1, 100, 70), dtype=torch.uint8)
     deep = (grey.to(torch.int32) * 257).to(torch.uint16)
@@ -164,13 +164,13 @@ def test_pictures_are_resized_with_antialiasing_before_they_are_tiled(build: Bui
 
 
 def test_tiles_off_the_feature_grid_are_refused(build: Build) -> None:
-    with pytest.raises(InvalidTiling, match="use 96 or 112"):
+    with pytest.raises(InvalidTiling, match="96 or 112"):
         build("patchcore", Tiling(tile_size=100))
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_the_gpu_says_what_the_cpu_says(build: Build, name: str) -> None:
+def test_the_gpu_gives_the_outcome_of_the_cpu(build: Build, name: str) -> None:
     model = build(name, Tiling(tile_size=64, stride=32))
     picture = picture_with_blob((160, 160), (80, 60))
     expected = predict(model, picture, 4)
@@ -179,6 +179,6 @@ def test_the_gpu_says_what_the_cpu_says(build: Build, name: str) -> None:
     torch.testing.assert_close(outcome.anomaly_map.cpu(), expected.anomaly_map, rtol=1e-2, atol=1e-2)
 
 
-def test_a_detector_of_one_size_needs_pictures_to_be_resized_to_it() -> None:
-    with pytest.raises(InvalidDataset, match="give an image_size"):
+def test_a_detector_of_one_size_needs_an_image_size() -> None:
+    with pytest.raises(InvalidDataset, match="image_size"):
         TiledModel(DETECTORS["padim"](backbone="resnet18"), Preprocessing(None), Tiling(tile_size=64))

@@ -23,7 +23,7 @@ def cells(picture: Tensor, stride: int) -> Tensor:
 
 
 def parts(tiling: Tiling, picture: Tensor, at_once: int, batch: int) -> list[Part]:
-    """Copies of the parts, made of batches of tiles; cells of the padding are not a number."""
+    """Copies of the parts of a picture, for batches of `batch` tiles and a limit of `at_once` cells."""
     made = plan(tiling, *picture.shape[-2:])
     tiles = tile(picture, made)
     maker, found = PartMaker(made, STRIDES, at_once), []
@@ -60,7 +60,7 @@ def test_parts_cover_each_cell_of_the_picture_once(
 
 @pytest.mark.parametrize("tiling", TILINGS)
 def test_parts_are_no_larger_than_allowed(tiling: Tiling) -> None:
-    """As far as rows of the deepest layer's cells allow: here 4 rows of 80 cells, or of a tile's 16, 8 or 80."""
+    """A part has at least the rows of one cell of the deepest layer: 4 rows, of 80 cells or of a tile's 16, 8 or 80."""
     for part in parts(tiling, torch.rand(1, 128, 320), 400, batch=4):
         count, _, height, width = part.features[0].shape
         assert count * height * width <= 400 or height == 4

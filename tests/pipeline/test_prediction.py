@@ -27,6 +27,6 @@ def test_regions_are_where_the_map_exceeds_its_threshold() -> None:
     assert region.score == pytest.approx(0.8)
 
 
-def test_a_regions_score_ends_at_one() -> None:
+def test_a_regions_score_is_at_most_one() -> None:
     (region,) = interpret(Outcome(3.0, torch.full((4, 4), 100.0)), CALIBRATION).regions
     assert region.score == 1.0

@@ -1,4 +1,4 @@
-"""A region of interest is answered as the whole picture would be there, from fewer tiles."""
+"""The map of a region of interest equals the whole picture's map there, and is computed from fewer tiles."""
 
 import pytest
 import torch
@@ -31,14 +31,14 @@ REGIONS = {
 
 
 def picture(size: Size) -> torch.Tensor:
-    """Noise with some blobs: its map is different everywhere."""
+    """Noise with four blobs, so that the map differs from place to place."""
     found = (torch.randn(3, *size, generator=torch.Generator().manual_seed(9)) * 4 + 128).to(torch.uint8)
     for y, x in ((20, 30), (140, 230), (200, 100), (322, 400)):
         found[:, max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4] = 255
     return found
 
 
-def check(model: TiledModel, image: torch.Tensor, whole: Outcome, roi: Roi) -> None:
+def assert_region_equals(model: TiledModel, image: torch.Tensor, whole: Outcome, roi: Roi) -> None:
     found = predict(model, image, 4, roi)
     expected = whole.anomaly_map[roi.top :, roi.left :][: roi.height, : roi.width]
     largest = float(whole.anomaly_map.max())
@@ -47,27 +47,27 @@ def check(model: TiledModel, image: torch.Tensor, whole: Outcome, roi: Roi) -> N
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 @pytest.mark.parametrize("tiling", TILINGS)
-def test_the_map_of_a_region_is_that_of_the_picture_there(build: Build, name: str, tiling: str) -> None:
+def test_the_map_of_a_region_equals_the_map_of_the_picture(build: Build, name: str, tiling: str) -> None:
     model, image = build(name, TILINGS[tiling], SIZE), picture(SIZE)
     whole = predict(model, image, 4)
     for roi in REGIONS.values():
-        check(model, image, whole, roi)
+        assert_region_equals(model, image, whole, roi)
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 @pytest.mark.parametrize("tiling", ["side by side", "overlapping", "stretched"])
 @pytest.mark.parametrize("size", [(150, 200), (700, 900)])
-def test_so_it_is_in_a_picture_that_is_resized(build: Build, name: str, tiling: str, size: Size) -> None:
+def test_regions_of_resized_pictures_are_equal_too(build: Build, name: str, tiling: str, size: Size) -> None:
     model, image = build(name, TILINGS[tiling], (192, 256), (192, 256)), picture(size)
     whole = predict(model, image, 4)
     for roi in (Roi(60, 90, 30, 40), Roi(0, 0, 9, 11), Roi(size[0] - 5, size[1] - 7, 5, 7), Roi(0, 0, *size)):
-        check(model, image, whole, roi)
+        assert_region_equals(model, image, whole, roi)
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_only_the_tiles_that_its_map_depends_on_are_computed(build: Build, name: str) -> None:
+def test_only_tiles_that_the_map_of_a_region_depends_on_are_computed(build: Build, name: str) -> None:
     model = build(name, Tiling(tile_size=64), SIZE)
-    margin = 64 if name == "reverse_distillation" else 32  # its aligned cells lie up to one off
+    margin = 64 if name == "reverse_distillation" else 32  # its aligned cells are displaced by up to one cell
     for roi in REGIONS.values():
         plan, whole = model.plan(*SIZE, roi), model.plan(*SIZE)
         rows, columns = (
@@ -84,8 +84,8 @@ def test_only_the_tiles_that_its_map_depends_on_are_computed(build: Build, name:
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_tiles_of_a_region_depend_on_nothing_else(build: Build, name: str) -> None:
-    """Whatever tiles that are left out show, the answer is the same."""
+def test_the_map_of_a_region_depends_on_no_other_tiles(build: Build, name: str) -> None:
+    """Other pixels outside the region's tiles do not change the map."""
     model, image = build(name, Tiling(tile_size=64), SIZE), picture(SIZE)
     roi = REGIONS["inside"]
     plan = model.plan(*SIZE, roi)
@@ -97,19 +97,19 @@ def test_tiles_of_a_region_depend_on_nothing_else(build: Build, name: str) -> No
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_the_score_of_a_region_is_not_that_of_a_defect_beside_it(build: Build, name: str) -> None:
+def test_a_defect_beside_a_region_does_not_raise_its_score(build: Build, name: str) -> None:
     model, image = build(name, Tiling(tile_size=64), SIZE), picture(SIZE)
     calm = image.clone()
-    calm[:, 130:150, 220:240] = calm[:, 100:120, 220:240]  # no blob there any more
-    beside = Roi(168, 200, 20, 60)  # within the blob's tile, and apart from what the blob's cells and blur reach
+    calm[:, 130:150, 220:240] = calm[:, 100:120, 220:240]  # replaces the blob
+    beside = Roi(168, 200, 20, 60)  # in the blob's tile, beyond the reach of its cells and blur
     outcomes = [predict(model, each, 4, beside) for each in (image, calm)]
     whole = predict(model, image, 4)
     assert outcomes[0].raw_score < 0.9 * whole.raw_score
-    if name != "patchcore":  # whose score is that of a patch, and not of a pixel
+    if name != "patchcore":  # its score is that of a patch and not of a pixel
         assert outcomes[0].raw_score == pytest.approx(float(outcomes[0].anomaly_map.max()))
 
 
-def test_patchcores_score_goes_by_the_patches_that_the_region_shows(build: Build) -> None:
+def test_patchcores_score_counts_the_patches_inside_the_region(build: Build) -> None:
     model, image = build("patchcore", Tiling(tile_size=64), SIZE), picture(SIZE)
     model.detector.num_neighbors = 1  # type: ignore[assignment]  # a Patchcore's
     prepared = model.prepare(image)
@@ -125,7 +125,7 @@ def test_patchcores_score_goes_by_the_patches_that_the_region_shows(build: Build
 @pytest.mark.parametrize(
     "roi", [Roi(0, 0, 331, 5), Roi(0, 400, 5, 11), Roi(-1, 0, 5, 5), Roi(0, 0, 0, 5), Roi(0, 0, 5, 0)]
 )
-def test_a_region_that_is_not_in_the_picture_is_refused(build: Build, roi: Roi) -> None:
+def test_a_region_outside_of_the_picture_is_refused(build: Build, roi: Roi) -> None:
     model = build("stfpm", Tiling(tile_size=64), SIZE)
     with pytest.raises(InvalidRegion, match=f"x={roi.left}, y={roi.top}, width={roi.width}, height={roi.height}"):
         model.plan(*SIZE, roi)

@@ -1,4 +1,4 @@
-"""The time of each stage of a model's work."""
+"""The time of each stage of a model's work is measured."""
 
 from collections.abc import Generator
 from time import perf_counter, sleep
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 def timed(model: TiledModel) -> TiledModel:
-    """The same model with a clock that runs."""
+    """The same model with an enabled clock."""
     return TiledModel(model.detector, model.preprocessing, model.tiling, time_stages=True)
 
 
@@ -40,7 +40,7 @@ def test_a_disabled_clock_measures_nothing(build: Build) -> None:
     assert not any(seconds.host_s for seconds in model.stages.totals().values())
 
 
-def test_time_between_the_steps_of_a_stage_is_not_the_stages() -> None:
+def test_time_between_the_steps_of_a_stage_is_not_counted() -> None:
     def work() -> Generator[None, None, str]:
         yield
         yield

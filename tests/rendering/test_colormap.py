@@ -6,8 +6,8 @@ import torch
 from app.rendering import colorize
 from app.rendering.colormap import color_table
 
-# What is left of linear sRGB to the severely colour-blind: Machado, Oliveira, Fernandes, "A Physiologically-based Model
-# for Simulation of Color Vision Deficiency", 2009, table 1, severity 1.0.
+# Linear sRGB as severely colour-blind people see it: Machado, Oliveira, Fernandes, "A Physiologically-based Model for
+# Simulation of Color Vision Deficiency", 2009, table 1, severity 1.0.
 DEFICIENCIES = {
     "none": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     "protanomaly": [
@@ -55,18 +55,18 @@ def oklab(linear: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def test_equal_steps_of_heat_look_equally_large() -> None:
     steps = np.linalg.norm(oklab(linear_table())[:, 16::16] - oklab(linear_table())[:, :-16:16], axis=0)
-    assert steps.max() / steps.min() < 1.15  # rounding to 8 bits is felt in the dark
+    assert steps.max() / steps.min() < 1.15  # dark colours are affected by rounding to 8 bits
 
 
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
-def test_hotter_is_lighter_to_the_colour_blind_too(deficiency: str) -> None:
+def test_luminance_rises_with_heat_for_colour_blind_people_too(deficiency: str) -> None:
     seen = np.clip(np.array(DEFICIENCIES[deficiency]) @ linear_table(), 0, 1)
     luminance = np.array([0.2126, 0.7152, 0.0722]) @ seen
     assert (np.diff(luminance[::4]) > 0).all()
 
 
 def test_no_colour_leaves_the_gamut() -> None:
-    # Clipping would pull neighbours together: all levels differ.
+    # Clipping would make neighbouring levels equal.
     assert len(np.unique(color_table(), axis=1).T) == 256
 
 
@@ -85,16 +85,16 @@ def test_a_value_gets_the_colour_of_the_nearest_level() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_any_float_is_taken(dtype: torch.dtype) -> None:
+def test_any_float_dtype_is_accepted(dtype: torch.dtype) -> None:
     assert colorize(torch.tensor([[0.0, 1.0]], dtype=dtype)).equal(colorize(torch.tensor([[0.0, 1.0]])))
 
 
-def test_values_outside_are_the_nearest_inside_and_not_a_number_is_cold() -> None:
+def test_values_out_of_range_are_clamped_and_nan_is_cold() -> None:
     odd = colorize(torch.tensor([[-3.0, float("-inf"), float("nan"), 1.5, float("inf")]]))
     assert odd.equal(colorize(torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0]])))
 
 
-def test_the_heat_is_left_as_it_was() -> None:
+def test_the_heat_is_not_changed() -> None:
     heat = torch.tensor([[0.25, 2.0]])
     colorize(heat)
     assert heat.tolist() == [[0.25, 2.0]]

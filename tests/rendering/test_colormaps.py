@@ -23,9 +23,7 @@ def test_lightness_rises_with_heat(colors: ColorMap) -> None:
         (ColorMap.grey, (0, 0, 0), (255, 255, 255)),
     ],
 )
-def test_known_maps_end_where_they_are_known_to(
-    colors: ColorMap, first: tuple[int, ...], last: tuple[int, ...]
-) -> None:
+def test_known_maps_have_their_published_ends(colors: ColorMap, first: tuple[int, ...], last: tuple[int, ...]) -> None:
     table = color_table(colors).astype(int)
     assert np.abs(table[:, 0] - first).max() <= 1 and np.abs(table[:, -1] - last).max() <= 1
 

@@ -61,7 +61,7 @@ def test_png16_holds_the_values_to_half_a_step(anomaly_map: Tensor) -> None:
 
 @pytest.mark.parametrize("value", [-0.001, 1.001, float("nan"), float("inf")])
 def test_png16_refuses_values_that_it_cannot_hold(value: float) -> None:
-    with pytest.raises(ValueError, match="npy and tiff hold any"):
+    with pytest.raises(ValueError, match="png16"):
         encode_map(torch.tensor([[0.5, value]]), "png16")
 
 

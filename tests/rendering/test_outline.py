@@ -27,7 +27,7 @@ def test_the_lines_grow_with_the_picture() -> None:
     assert framed[0, 1005, 28:41].tolist() == [99, 99, *[0] * 5, *[255] * 5, 99]
 
 
-def test_the_picture_is_left_as_it_was_and_no_boxes_give_a_copy() -> None:
+def test_the_picture_is_not_changed_and_no_boxes_give_a_copy() -> None:
     picture = torch.zeros(3, 9, 9, dtype=torch.uint8)
     outline(picture, [(3, 3, 2, 2)])
     assert picture.eq(0).all()
@@ -36,7 +36,7 @@ def test_the_picture_is_left_as_it_was_and_no_boxes_give_a_copy() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 3), (4, 2)])
-def test_pictures_smaller_than_a_frame_are_drawn_on_as_far_as_they_go(size: tuple[int, int]) -> None:
+def test_frames_that_are_larger_than_the_picture_are_clipped(size: tuple[int, int]) -> None:
     framed = outline(torch.full((3, *size), 99, dtype=torch.uint8), [(0, 0, *size)])
     assert framed.shape == (3, *size)
     assert framed[:, 0, 0].eq(0).all()

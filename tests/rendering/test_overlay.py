@@ -9,7 +9,7 @@ from app.rendering import colorize, overlay
 
 
 def exact(image: Tensor, heat: Tensor, opacity: float) -> Tensor:
-    """The formula of the docstring in float64, [3,H,W] in 0..255."""
+    """The formula of `overlay`'s docstring in float64, [3,H,W] in 0..255."""
     weight = opacity * heat.double() ** 2 * (3 - 2 * heat.double())
     scale = 1 if image.dtype == torch.uint8 else 257
     return (1 - weight) * image.to(torch.float64) / scale + weight * colorize(0.75 * heat).double()
@@ -27,7 +27,7 @@ def test_the_picture_follows_the_formula(channels: int, dtype: torch.dtype, opac
     assert (picture.double() - exact(image, heat, opacity)).abs().max() < 4  # 256 levels of heat
 
 
-def test_without_heat_the_image_stays_as_it_is() -> None:
+def test_without_heat_the_image_is_not_changed() -> None:
     image = torch.arange(256, dtype=torch.uint8).view(1, 16, 16)
     assert overlay(image, torch.zeros(16, 16)).equal(image.expand(3, -1, -1))
     assert overlay(image.repeat(3, 1, 1), torch.rand(16, 16), opacity=0).equal(image.expand(3, -1, -1))
@@ -42,7 +42,7 @@ def test_full_heat_at_full_opacity_is_the_colour_alone() -> None:
 
 
 @pytest.mark.parametrize("background", [0, 60, 128, 200, 255])
-def test_what_is_anomalous_stands_out_from_any_background(background: int) -> None:
+def test_anomalous_pixels_stand_out_from_any_background(background: int) -> None:
     image = torch.full((1, 1, 50), background, dtype=torch.uint8)
     picture = overlay(image, torch.linspace(0.7, 1, 50)[None]).int()
     assert ((picture - background).abs().sum(dim=0) > 60).all()
@@ -64,23 +64,25 @@ def test_memory_beside_the_result_does_not_grow_with_the_picture() -> None:
     assert peak - result.numel() < 8 * 2**20
 
 
-def test_arguments_are_left_as_they_were() -> None:
+def test_arguments_are_not_changed() -> None:
     image, heat = torch.full((1, 2, 2), 9, dtype=torch.uint8), torch.ones(2, 2)
     overlay(image, heat)[:] = 0
     assert image.eq(9).all() and heat.eq(1).all()
 
 
 @pytest.mark.parametrize(
-    ("image", "heat", "opacity"),
+    ("image", "heat", "opacity", "argument"),
     [
-        (torch.zeros(4, 2, 2, dtype=torch.uint8), torch.zeros(2, 2), 0.5),
-        (torch.zeros(2, 2, dtype=torch.uint8), torch.zeros(2, 2), 0.5),
-        (torch.zeros(3, 2, 2), torch.zeros(2, 2), 0.5),
-        (torch.zeros(3, 2, 2, dtype=torch.uint8), torch.zeros(2, 3), 0.5),
-        (torch.zeros(3, 2, 2, dtype=torch.uint8), torch.zeros(2, 2), 1.1),
-        (torch.zeros(3, 2, 2, dtype=torch.uint8), torch.zeros(2, 2), float("nan")),
+        (torch.zeros(4, 2, 2, dtype=torch.uint8), torch.zeros(2, 2), 0.5, "image"),
+        (torch.zeros(2, 2, dtype=torch.uint8), torch.zeros(2, 2), 0.5, "image"),
+        (torch.zeros(3, 2, 2), torch.zeros(2, 2), 0.5, "image"),
+        (torch.zeros(3, 2, 2, dtype=torch.uint8), torch.zeros(2, 3), 0.5, "heat"),
+        (torch.zeros(3, 2, 2, dtype=torch.uint8), torch.zeros(2, 2), 1.1, "opacity"),
+        (torch.zeros(3, 2, 2, dtype=torch.uint8), torch.zeros(2, 2), float("nan"), "opacity"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(image: Tensor, heat: Tensor, opacity: float) -> None:
-    with pytest.raises(ValueError, match=r"must (be|have)"):
+def test_arguments_that_do_not_fit_together_are_refused(
+    image: Tensor, heat: Tensor, opacity: float, argument: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"^{argument} "):
         overlay(image, heat, opacity)

@@ -1,4 +1,4 @@
-"""Detectors whose batch norms do something."""
+"""Detectors whose batch norms have random weights and statistics."""
 
 from collections.abc import Callable
 
@@ -27,5 +27,5 @@ def _build(name: str, backbone: str) -> Detector:
 
 @pytest.fixture
 def build() -> Build:
-    """A detector by its name and its backbone's, with random weights and statistics."""
+    """A function that makes a detector by its name and its backbone's, with random weights and statistics."""
     return _build

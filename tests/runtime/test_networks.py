@@ -1,4 +1,4 @@
-"""Whatever runs a network says what the detector's own modules say."""
+"""Every kind of kernels gives the output of the detector's own modules."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ def tiles(count: int = 3, size: tuple[int, int] = SIZE) -> Tensor:
 
 @torch.inference_mode()
 def largest_difference(network: Network, detector: Detector, given: Tensor) -> float:
-    """Of all outputs, as a share of each one's largest value."""
+    """The largest difference between the network's outputs and the detector's, as a share of each output's maximum."""
     expected: Features = detector.network(given.clone())
     found = network(given)
     assert [each.shape for each in found] == [each.shape for each in expected]
@@ -43,14 +43,14 @@ def largest_difference(network: Network, detector: Detector, given: Tensor) -> f
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_a_network_says_the_same(build: Build, name: str, backbone: str, kind: str) -> None:
+def test_a_network_gives_the_output_of_the_modules(build: Build, name: str, backbone: str, kind: str) -> None:
     detector = build(name, backbone)
     assert largest_difference(NETWORKS[kind](trace(detector)), detector, tiles()) < 1e-5
 
 
 @pytest.mark.parametrize("kind", HALF)
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_in_half_precision_it_says_almost_the_same(build: Build, name: str, kind: str) -> None:
+def test_half_precision_gives_almost_the_same_output(build: Build, name: str, kind: str) -> None:
     detector = build(name, "resnet18")
     network = HALF[kind](trace(detector))
     assert network.precision == "bfloat16"
@@ -60,7 +60,7 @@ def test_in_half_precision_it_says_almost_the_same(build: Build, name: str, kind
 
 @pytest.mark.skipif(not fused_kernels_exist(), reason="no fused kernels for this processor")
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_tiles_that_are_large_enough_for_winograd_say_the_same(build: Build, name: str) -> None:
+def test_tiles_that_are_large_enough_for_winograd_give_the_same_output(build: Build, name: str) -> None:
     detector, size = build(name, "resnet18"), (256, 256)
     network = fused_network(trace(detector), "float32", size, winograd=True)
     assert largest_difference(network, detector, tiles(2, size)) < 1e-5
@@ -77,7 +77,7 @@ def test_in_half_precision_tiles_are_not_rounded(build: Build) -> None:
 
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize(("count", "size"), [(1, SIZE), (7, SIZE), (2, (128, 64)), (1, (65, 51))])
-def test_batches_of_other_numbers_and_sizes_are_taken(
+def test_batches_of_other_numbers_and_tile_sizes_are_accepted(
     build: Build, kind: str, count: int, size: tuple[int, int]
 ) -> None:
     detector = build("stfpm", "resnet18")
@@ -85,7 +85,7 @@ def test_batches_of_other_numbers_and_sizes_are_taken(
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_the_detector_and_the_tiles_stay_as_they_are(build: Build, kind: str) -> None:
+def test_the_detector_and_the_tiles_are_not_changed(build: Build, kind: str) -> None:
     detector, given = build("reverse_distillation", "resnet18"), tiles()
     before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
     NETWORKS[kind](trace(detector))(given)
@@ -96,7 +96,7 @@ def test_the_detector_and_the_tiles_stay_as_they_are(build: Build, kind: str) ->
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_what_it_returned_outlives_the_next_batch(build: Build, kind: str) -> None:
+def test_outputs_are_not_overwritten_by_the_next_batch(build: Build, kind: str) -> None:
     network = NETWORKS[kind](trace(build("patchcore", "resnet18")))
     first = network(tiles())
     kept = [each.clone() for each in first]
@@ -116,7 +116,7 @@ def test_weights_can_be_released_once_a_network_has_its_own(build: Build) -> Non
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_on_a_gpu_captured_graphs_say_the_same(build: Build, name: str) -> None:
+def test_captured_cuda_graphs_give_the_same_output(build: Build, name: str) -> None:
     from app.runtime.cuda import CudaNetwork
 
     detector = build(name, "resnet18").to("cuda")

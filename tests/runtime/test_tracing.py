@@ -14,10 +14,10 @@ def test_batch_norm_addition_and_rectification_become_part_of_convolutions(build
     assert kinds.count(Convolution) == len(kinds) - 1 == 1 + 3 * 4 + 2
     convolutions = [step for step in program.steps if isinstance(step, Convolution)]
     assert all(step.norm is not None for step in convolutions)
-    assert sum(step.add is not None for step in convolutions) == 6  # one a block
+    assert sum(step.add is not None for step in convolutions) == 6  # one per block
 
 
-def test_reverse_distillation_joins_and_enlarges(build: Build) -> None:
+def test_reverse_distillation_has_a_concatenation_and_transposed_convolutions(build: Build) -> None:
     program = trace(build("reverse_distillation", "resnet18"))
     assert sum(isinstance(step, Concatenation) for step in program.steps) == 1
     assert any(isinstance(step, Convolution) and step.transposed for step in program.steps)

@@ -1,4 +1,4 @@
-"""Convolutions with fewer multiplications give what the plain sums give."""
+"""Winograd convolutions, which have fewer multiplications, give the result of plain convolutions."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def convolution(channels: int, out: int, **options: Any) -> nn.Conv2d:
     return nn.Conv2d(channels, out, **options).requires_grad_(False)
 
 
-def last(x: Tensor) -> Tensor:
+def channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -28,10 +28,10 @@ def last(x: Tensor) -> Tensor:
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("added", [False, True])
 @pytest.mark.parametrize(("count", "size"), [(1, (16, 16)), (3, (16, 16)), (2, (13, 30)), (1, (3, 1)), (2, (32, 8))])
-def test_it_is_the_convolution(size: tuple[int, int], count: int, added: bool, relu: bool) -> None:
+def test_winograd_equals_the_convolution(size: tuple[int, int], count: int, added: bool, relu: bool) -> None:
     module = convolution(128, 144)
     run = WinogradConvolution(Convolution(0, module, add=1 if added else None, relu=relu), (128, 16, 16))
-    x, add = last(torch.randn(count, 128, *size)), last(torch.randn(count, 144, *size))
+    x, add = channels_last(torch.randn(count, 128, *size)), channels_last(torch.randn(count, 144, *size))
     kept = add.clone()
 
     found = run(x, add) if added else run(x)
@@ -49,12 +49,12 @@ def test_it_is_the_convolution(size: tuple[int, int], count: int, added: bool, r
 @pytest.mark.parametrize(
     "options", [{"stride": 2}, {"padding": 0}, {"dilation": 2, "padding": 2}, {"groups": 2}, {"kernel_size": 1}]
 )
-def test_other_convolutions_are_left_alone(options: dict[str, Any]) -> None:
+def test_other_convolutions_do_not_use_winograd(options: dict[str, Any]) -> None:
     assert has_gain(Convolution(0, convolution(256, 256)), (256, 16, 16))
     assert not has_gain(Convolution(0, convolution(256, 256, **options)), (256, 16, 16))
 
 
-def test_small_ones_are_left_alone() -> None:
+def test_small_convolutions_do_not_use_winograd() -> None:
     assert not has_gain(Convolution(0, convolution(64, 256)), (64, 16, 16))
     assert not has_gain(Convolution(0, convolution(256, 64)), (256, 16, 16))
     assert not has_gain(Convolution(0, convolution(256, 256)), (256, 12, 16))

@@ -1,4 +1,4 @@
-"""A device in virtual time that does what a scheduler says."""
+"""A device in virtual time that runs the units of a scheduler."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from app.scheduling.scheduler import Scheduler
 TILE_S = 1.0
 STEP_S = 0.25
 STEPS = 3
-"""How many steps are due after the last tiles; after others, one, as after the start."""
+"""The number of steps after the last tiles of a picture. One step comes first, and one after every other batch."""
 
 
 def job(tiles: int, model: object = "model", limit: int = 4, shape: tuple[int, int] = (256, 256)) -> Job:
@@ -18,7 +18,15 @@ def job(tiles: int, model: object = "model", limit: int = 4, shape: tuple[int, i
 
 @dataclass
 class Simulation:
-    """One device: `cost` is what a tile takes, by its job."""
+    """One device. All times are in virtual seconds.
+
+    cost: the time of a tile, by its job
+    step_cost: the time of a step, by its job
+    units: the units that ran, in order
+    arrived: when each job arrived
+    latency: the time from arrival to end of each job that has ended
+    device_s: the time that the device spent on each job
+    """
 
     scheduler: Scheduler = field(default_factory=Scheduler)
     cost: Callable[[Job], float] = lambda _: TILE_S
@@ -36,7 +44,7 @@ class Simulation:
             self.scheduler.add(each)
 
     def unit(self) -> bool:
-        """Does one unit; False where there is none."""
+        """Runs one unit; returns False if there is none."""
         unit = self.scheduler.next(0)
         if unit is None:
             return False

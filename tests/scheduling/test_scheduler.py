@@ -1,4 +1,4 @@
-"""The state machine, in virtual time."""
+"""The scheduler's state machine, in virtual time."""
 
 from random import Random
 
@@ -11,11 +11,11 @@ from app.scheduling.scheduler import Scheduler
 from tests.scheduling.simulation import STEP_S, STEPS, TILE_S, Simulation, job
 
 HUGE = 1024
-"""The tiles of 8192 x 8192 pixels."""
+"""The number of tiles of a picture of 8192 x 8192 pixels."""
 
 
 def open_all(scheduler: Scheduler) -> Batch | None:
-    """Does the steps that come first, and returns the batch that is next."""
+    """Runs the steps that come first, and returns the batch that follows them."""
     while isinstance(unit := scheduler.next(0), Step):
         scheduler.stepped(0, 0.0, last=True)
     assert not isinstance(unit, Probe)
@@ -27,11 +27,11 @@ def ranges(batch: Unit | None) -> list[tuple[Job, range]]:
     return [(part.job, part.indices) for part in batch.ranges]
 
 
-def test_nothing_is_next_without_work() -> None:
+def test_without_work_there_is_no_next_unit() -> None:
     assert Scheduler().next(0) is None
 
 
-def test_a_picture_is_opened_before_its_tiles_run() -> None:
+def test_the_first_step_of_a_picture_runs_before_its_tiles() -> None:
     scheduler, picture = Scheduler(), job(3)
     scheduler.add(picture)
     assert scheduler.next(0) == Step(picture)
@@ -69,7 +69,7 @@ def test_batches_hold_one_model_and_one_shape() -> None:
         assert len({(each.model, each.shape) for each in batch.jobs}) == 1
 
 
-def test_few_pictures_are_in_flight_and_enough_to_fill_batches() -> None:
+def test_just_enough_pictures_are_in_flight_to_fill_the_batches() -> None:
     simulation = Simulation()
     simulation.arrive(*(job(1) for _ in range(100)))
     most = 0
@@ -79,7 +79,7 @@ def test_few_pictures_are_in_flight_and_enough_to_fill_batches() -> None:
     assert [batch.tiles for batch in simulation.batches] == [4] * 25
 
 
-def test_pictures_of_one_size_are_answered_in_their_order() -> None:
+def test_pictures_of_one_size_end_in_the_order_of_their_arrival() -> None:
     simulation, pictures = Simulation(), [job(16) for _ in range(16)]
     simulation.arrive(*pictures)
     simulation.run()
@@ -93,8 +93,8 @@ def test_a_huge_picture_delays_a_small_one_at_most_threefold(tiles: int) -> None
     alone.run()
     simulation, huge = Simulation(), job(HUGE)
     simulation.arrive(huge)
-    late = []
-    for pause in range(60):  # one after the other, begun at various moments
+    latencies = []
+    for pause in range(60):  # one after the other, starting at various moments
         for _ in range(pause % 5):
             simulation.unit()
         small = job(tiles)
@@ -102,12 +102,12 @@ def test_a_huge_picture_delays_a_small_one_at_most_threefold(tiles: int) -> None
         while small not in simulation.latency:
             simulation.unit()
         if huge not in simulation.latency:
-            late.append(simulation.latency[small])
-    assert len(late) > 10
-    assert max(late) <= 3 * alone.latency[next(iter(alone.latency))]
+            latencies.append(simulation.latency[small])
+    assert len(latencies) > 10
+    assert max(latencies) <= 3 * alone.latency[next(iter(alone.latency))]
 
 
-def test_a_huge_picture_has_its_share_however_many_small_ones_come() -> None:
+def test_a_huge_picture_keeps_its_share_beside_many_small_ones() -> None:
     simulation, huge = Simulation(), job(HUGE)
     simulation.arrive(huge)
     while huge not in simulation.latency:
@@ -118,7 +118,7 @@ def test_a_huge_picture_has_its_share_however_many_small_ones_come() -> None:
     assert share == pytest.approx(0.5, abs=0.02)
 
 
-def test_small_pictures_need_not_wait_for_several_huge_ones() -> None:
+def test_a_small_picture_does_not_wait_for_several_huge_ones() -> None:
     simulation = Simulation()
     simulation.arrive(*(job(HUGE) for _ in range(6)))
     for _ in range(10):
@@ -150,7 +150,7 @@ def test_a_model_with_more_sizes_in_flight_has_no_larger_share() -> None:
     assert spent["a"] / spent["b"] == pytest.approx(1.0, abs=0.05)
 
 
-def test_a_model_that_was_idle_is_not_owed_the_time() -> None:
+def test_an_idle_model_accumulates_no_share() -> None:
     simulation, first = Simulation(), job(HUGE, "a")
     simulation.arrive(first)
     for _ in range(200):
@@ -170,7 +170,7 @@ def test_a_waiting_job_is_given_up_at_once() -> None:
     assert scheduler.next(0) is None and picture.state is State.gone
 
 
-def test_a_job_in_flight_is_given_up_between_units_and_after_its_own() -> None:
+def test_a_job_in_flight_is_given_up_at_once_or_after_its_current_unit() -> None:
     scheduler, pictures = Scheduler(), [job(8) for _ in range(2)]
     first, second = pictures
     scheduler.add(first)
@@ -184,29 +184,29 @@ def test_a_job_in_flight_is_given_up_between_units_and_after_its_own() -> None:
     assert scheduler.next(0) is None and scheduler.in_flight == 0
 
 
-def test_a_failed_batch_is_bisected_until_the_guilty_picture_is_alone() -> None:
+def test_a_failed_batch_is_bisected_until_the_failing_picture_is_alone() -> None:
     scheduler, pictures = Scheduler(), [job(1, limit=8) for _ in range(8)]
     for picture in pictures:
         scheduler.add(picture)
-    guilty = pictures[5]
+    failing = pictures[5]
     batch, failed, gone = open_all(scheduler), 0, []
-    while guilty not in gone:
+    while failing not in gone:
         assert batch is not None
-        if guilty in batch.jobs:
+        if failing in batch.jobs:
             failed += 1
             gone += scheduler.failed(0, 1.0)
         else:
             scheduler.ran(0, 1.0)
-        if guilty not in gone:
+        if failing not in gone:
             unit = scheduler.next(0)
             assert isinstance(unit, Batch)
             batch = unit
-    assert gone == [guilty]
+    assert gone == [failing]
     assert failed == 4  # 8, 4, 2, 1
-    assert {each.state for each in pictures if each is not guilty} <= {State.stepping, State.running}
+    assert {each.state for each in pictures if each is not failing} <= {State.stepping, State.running}
 
 
-def test_a_failure_of_the_device_ends_all_of_its_batch() -> None:
+def test_a_device_failure_ends_all_pictures_of_the_batch() -> None:
     scheduler, pictures = Scheduler(), [job(1) for _ in range(4)]
     for picture in pictures:
         scheduler.add(picture)
@@ -225,7 +225,7 @@ def test_a_picture_that_is_given_up_takes_no_part_in_retries() -> None:
     assert ranges(scheduler.next(0)) == [(each, range(1)) for each in pictures[2:]]
 
 
-def test_lack_of_memory_halves_batches_until_they_fit_and_grows_them_again_later() -> None:
+def test_lack_of_memory_halves_batches_until_they_fit_and_later_they_grow_again() -> None:
     scheduler, picture = Scheduler(), job(10**4, limit=16)
     scheduler.add(picture)
     sizes, issued = [], []
@@ -245,7 +245,7 @@ def test_lack_of_memory_halves_batches_until_they_fit_and_grows_them_again_later
     assert issued == list(range(len(issued)))
 
 
-def test_a_single_tile_that_lacks_memory_is_given_up() -> None:
+def test_a_picture_whose_single_tile_lacks_memory_is_given_up() -> None:
     scheduler, picture = Scheduler(), job(5, limit=1)
     scheduler.add(picture)
     open_all(scheduler)
@@ -253,7 +253,7 @@ def test_a_single_tile_that_lacks_memory_is_given_up() -> None:
     assert scheduler.next(0) is None
 
 
-def test_a_step_that_fails_gives_its_picture_up() -> None:
+def test_a_picture_whose_step_fails_is_given_up() -> None:
     scheduler, picture = Scheduler(), job(5)
     for fail in (scheduler.failed, scheduler.ran_out_of_memory):
         picture = job(5)
@@ -273,17 +273,17 @@ def test_devices_share_the_queue_and_keep_their_pictures() -> None:
         assert ranges(scheduler.next(device)) == [(pictures[device], range(4))]
 
 
-def failed_lane(scheduler: Scheduler, lane: int, now_s: float) -> None:
-    """A picture that arrives fails by the lane's device."""
+def fail_lane(scheduler: Scheduler, lane: int, now_s: float) -> None:
+    """Adds a picture, and lets the lane's device fail with it."""
     picture = job(4)
     scheduler.add(picture)
     assert scheduler.next(lane, now_s) == Step(picture)
     assert scheduler.device_failed(lane, 0.1, now_s) == [picture]
 
 
-def test_a_lane_whose_device_failed_takes_nothing_while_there_is_another() -> None:
+def test_a_lane_whose_device_failed_takes_no_picture_while_another_works() -> None:
     scheduler = Scheduler(2)
-    failed_lane(scheduler, 0, 0.0)
+    fail_lane(scheduler, 0, 0.0)
     scheduler.add(picture := job(4))
     assert scheduler.next(0) is None
     assert scheduler.failed_lanes == {0}
@@ -292,7 +292,7 @@ def test_a_lane_whose_device_failed_takes_nothing_while_there_is_another() -> No
 
 def test_a_device_that_failed_is_tested_after_a_pause_and_then_takes_work_again() -> None:
     scheduler = Scheduler(2)
-    failed_lane(scheduler, 0, now_s=10.0)
+    fail_lane(scheduler, 0, now_s=10.0)
     assert scheduler.probe_due_s(0) == 10.0 + FIRST_S
     assert scheduler.next(0, 10.0 + 0.9 * FIRST_S) is None
     assert scheduler.next(0, 10.0 + FIRST_S) == Probe()
@@ -304,7 +304,7 @@ def test_a_device_that_failed_is_tested_after_a_pause_and_then_takes_work_again(
 
 def test_a_device_that_fails_its_tests_is_tested_less_and_less_often() -> None:
     scheduler, now_s, pauses = Scheduler(2), 0.0, []
-    failed_lane(scheduler, 0, now_s)
+    fail_lane(scheduler, 0, now_s)
     for _ in range(10):
         due_s = scheduler.probe_due_s(0)
         assert due_s is not None
@@ -316,7 +316,7 @@ def test_a_device_that_fails_its_tests_is_tested_less_and_less_often() -> None:
     assert pauses[-1] == LONGEST_S
 
 
-def test_pictures_that_a_failed_lane_has_go_on_there_and_show_that_its_device_works() -> None:
+def test_pictures_in_flight_in_a_failed_lane_continue_and_show_that_its_device_works() -> None:
     scheduler, pictures = Scheduler(2), [job(2, limit=2), job(2, "other")]
     for picture in pictures:
         scheduler.add(picture)
@@ -330,17 +330,17 @@ def test_pictures_that_a_failed_lane_has_go_on_there_and_show_that_its_device_wo
     assert not scheduler.failed_lanes
 
 
-def test_if_all_devices_failed_pictures_are_what_they_are_tested_with() -> None:
+def test_if_all_devices_failed_pictures_are_the_test() -> None:
     scheduler = Scheduler(2)
-    failed_lane(scheduler, 0, 0.0)
-    failed_lane(scheduler, 1, 0.0)
+    fail_lane(scheduler, 0, 0.0)
+    fail_lane(scheduler, 1, 0.0)
     scheduler.add(picture := job(4))
     assert scheduler.next(0) == Step(picture)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_tile_runs_once_and_in_order_whatever_fails(seed: int) -> None:
-    """Random jobs, failures, lacks of memory and removals, on two devices."""
+def test_every_tile_runs_once_and_in_order_despite_failures(seed: int) -> None:
+    """Random jobs, failures, memory shortages and removals, on two devices."""
     random, scheduler = Random(seed), Scheduler(2)  # noqa: S311
     jobs = [job(random.choice([1, 2, 5, 16, 70]), random.choice("ab"), random.choice([1, 4, 7])) for _ in range(60)]
     bad = set(random.sample(jobs, 6))
@@ -379,7 +379,7 @@ def test_every_tile_runs_once_and_in_order_whatever_fails(seed: int) -> None:
     assert scheduler.next(0) is scheduler.next(1) is None
 
 
-def test_a_model_is_in_no_more_lanes_than_it_may_be() -> None:
+def test_a_model_is_in_no_more_lanes_than_its_limit() -> None:
     scheduler, alone, other = Scheduler(3), [job(4), job(4), job(4)], job(4, "b")
     for picture in alone:
         picture.lanes = 1
@@ -392,7 +392,7 @@ def test_a_model_is_in_no_more_lanes_than_it_may_be() -> None:
     assert isinstance(scheduler.next(0), Step | Batch)
 
 
-def test_a_model_without_such_a_limit_is_in_all_lanes() -> None:
+def test_a_model_without_a_limit_is_in_all_lanes() -> None:
     scheduler, pictures = Scheduler(2), [job(4 * AHEAD_BATCHES), job(4)]
     for picture in pictures:
         scheduler.add(picture)

@@ -1,4 +1,4 @@
-"""Many pictures of many sizes at once: what is scheduled equals the straight line, whatever else happens."""
+"""Many pictures of many sizes at once have the outcomes of `predict`, despite cancellations and failures."""
 
 import asyncio
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ SIZES = [
 SIZES.append((160, 192))
 WAIT_S = 120
 CLOSE = 1e-4
-"""Of the map's largest value: batches of other sizes are added up in another order."""
+"""The tolerance, as a share of the map's largest value: batches of other sizes are summed in another order."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def images() -> list[Tensor]:
 
 @pytest.fixture(scope="module")
 def expected(models: list[tuple[TiledModel, TiledModel]], images: list[Tensor]) -> list[list[Outcome]]:
-    """The straight line's outcomes, by model and picture."""
+    """The outcomes of `predict`, by model and picture."""
     return [[predict(model, image, 4) for image in images] for model, _ in models]
 
 
@@ -77,24 +77,28 @@ def assert_equal(found: Outcome, expected: Outcome) -> None:
     assert float((found.anomaly_map - expected.anomaly_map).abs().max()) <= CLOSE * scale
 
 
-def test_300_pictures_of_12_sizes_equal_the_straight_line(
+def test_300_pictures_of_12_sizes_have_the_outcomes_of_predict(
     models: list[tuple[TiledModel, TiledModel]], images: list[Tensor], expected: list[list[Outcome]]
 ) -> None:
     random = Random(0)  # noqa: S311
-    asked = [(random.randrange(len(models)), number % len(images)) for number in range(REQUESTS)]
-    random.shuffle(asked)
+    requests = [(random.randrange(len(models)), number % len(images)) for number in range(REQUESTS)]
+    random.shuffle(requests)
     with running() as worker:
         futures = []
-        for model, image in asked:
+        for model, image in requests:
             tiles = models[model][0].plan(*images[image].shape[-2:]).count
             futures.append(worker.submit(worker.admit(tiles), models[model], images[image]))
-        for (model, image), future in zip(asked, futures, strict=True):
+        for (model, image), future in zip(requests, futures, strict=True):
             assert_equal(future.result(WAIT_S).outcome, expected[model][image])
         assert worker.tiles == 0
 
 
 class Mishaps:
-    """Wraps `run` of models: white tiles are broken; now and then memory is lacking, or the device fails for once."""
+    """Wraps `run` of models: white tiles raise ValueError; each 17th batch lacks memory, each 40th fails.
+
+    A batch of a single tile never lacks memory. The failure of each 40th batch is one of the device. `lacked` and
+    `failed` count both kinds.
+    """
 
     def __init__(self) -> None:
         self._runs = count(1)
@@ -104,7 +108,7 @@ class Mishaps:
     def on(self, *models: TiledModel) -> Iterator[None]:
         runs = [model.run for model in models]
         for model, run in zip(models, runs, strict=True):
-            model.run = self._wrapped(run)  # type: ignore[method-assign,assignment]  # a device that is not well
+            model.run = self._wrapped(run)  # type: ignore[method-assign,assignment]  # stands for a failing device
         try:
             yield
         finally:
@@ -112,7 +116,7 @@ class Mishaps:
                 del model.run
 
     def _wrapped(self, run: object) -> object:
-        def run_perhaps(tiles: Tensor) -> Features:
+        def run_or_fail(tiles: Tensor) -> Features:
             if (tiles[:, 0] > 2.2).any():  # white, normalised
                 raise ValueError("poison")
             number = next(self._runs)
@@ -124,11 +128,11 @@ class Mishaps:
                 raise torch.AcceleratorError("CUDA error: unspecified launch failure", 719)
             return run(tiles)  # type: ignore[no-any-return,operator]
 
-        return run_perhaps
+        return run_or_fail
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_so_they_do_under_cancellations_and_failures(
+def test_outcomes_equal_those_of_predict_under_cancellations_and_failures(
     models: list[tuple[TiledModel, TiledModel]], images: list[Tensor], expected: list[list[Outcome]], seed: int
 ) -> None:
     random, mishaps = Random(seed), Mishaps()  # noqa: S311
@@ -168,7 +172,7 @@ def test_so_they_do_under_cancellations_and_failures(
     assert worker.tiles == 0
 
 
-def test_stopping_amid_many_pictures_answers_all_of_them(
+def test_stopping_with_many_pictures_in_flight_ends_all_of_them(
     models: list[tuple[TiledModel, TiledModel]], images: list[Tensor], expected: list[list[Outcome]]
 ) -> None:
     with running() as worker:

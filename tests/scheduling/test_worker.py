@@ -66,7 +66,7 @@ def running(
 
 
 class Gate:
-    """Lets the backbone run only once it is opened."""
+    """Blocks the network until `open`; `reached` is set once the network is called."""
 
     def __init__(self, model: TiledModel) -> None:
         self.reached, self._open = Event(), Event()
@@ -96,7 +96,7 @@ def fail_always(model: TiledModel, error: Exception) -> BeforeNetwork:
 
 
 def poison(model: TiledModel) -> None:
-    """From now on, tiles that show white fail their batch."""
+    """Makes every batch fail that has a white tile."""
     run = model.run
 
     def run_unless_poisoned(tiles: Tensor) -> Features:
@@ -104,7 +104,7 @@ def poison(model: TiledModel) -> None:
             raise ValueError("poison")
         return run(tiles)
 
-    model.run = run_unless_poisoned  # type: ignore[method-assign]  # stands for whatever a picture may break
+    model.run = run_unless_poisoned  # type: ignore[method-assign]  # stands for any failure caused by a picture
 
 
 def submit(worker: DeviceWorker, model: TiledModel, image: Tensor = IMAGE) -> Future[Done]:
@@ -112,7 +112,7 @@ def submit(worker: DeviceWorker, model: TiledModel, image: Tensor = IMAGE) -> Fu
 
 
 @pytest.mark.parametrize("batch_tiles", [1, 3, 8, 32])
-def test_outcome_equals_the_straight_line(tiny_model: TiledModel, batch_tiles: int) -> None:
+def test_the_outcome_equals_that_of_predict(tiny_model: TiledModel, batch_tiles: int) -> None:
     tiny_model.execution = replace(tiny_model.execution, batch_tiles=batch_tiles)
     expected = predict(tiny_model, IMAGE, batch_tiles)
     with running() as (worker, _):
@@ -121,7 +121,7 @@ def test_outcome_equals_the_straight_line(tiny_model: TiledModel, batch_tiles: i
     assert torch.equal(outcome.anomaly_map, expected.anomaly_map)
 
 
-def test_batches_are_bounded_and_the_queue_is_told(tiny_model: TiledModel) -> None:
+def test_batches_are_bounded_and_the_observer_gets_the_queue(tiny_model: TiledModel) -> None:
     tiny_model.execution = replace(tiny_model.execution, batch_tiles=3)
     with running() as (worker, observer):
         submit(worker, tiny_model).result(WAIT_S)
@@ -129,7 +129,7 @@ def test_batches_are_bounded_and_the_queue_is_told(tiny_model: TiledModel) -> No
     assert observer.queue == [TILES, 0]
 
 
-def test_device_time_is_told_by_the_clock_that_came_in(tiny_model: TiledModel) -> None:
+def test_device_time_is_measured_by_the_given_clock(tiny_model: TiledModel) -> None:
     tiny_model.execution = replace(tiny_model.execution, batch_tiles=8)
     lock, ticks = Lock(), count()
 
@@ -141,10 +141,10 @@ def test_device_time_is_told_by_the_clock_that_came_in(tiny_model: TiledModel) -
         done = submit(worker, tiny_model).result(WAIT_S)
     units = len(observer.batches) + len(observer.steps)
     assert observer.batches == [(8, 1.0)]
-    assert done.device_s == units  # each took from one tick to the next
+    assert done.device_s == units  # each unit took one tick
 
 
-def test_pictures_share_batches_and_pay_for_their_tiles(tiny_model: TiledModel) -> None:
+def test_pictures_share_batches_and_are_charged_for_their_tiles(tiny_model: TiledModel) -> None:
     tiny_model.execution = replace(tiny_model.execution, batch_tiles=16)
     gate = Gate(tiny_model)
     with running(clock=monotonic) as (worker, observer):
@@ -170,7 +170,7 @@ def test_a_failing_picture_fails_alone(tiny_model: TiledModel) -> None:
     assert worker.tiles == 0
 
 
-def test_a_picture_that_fails_a_shared_batch_is_found(tiny_model: TiledModel) -> None:
+def test_the_failing_picture_of_a_shared_batch_is_found(tiny_model: TiledModel) -> None:
     tiny_model.execution = replace(tiny_model.execution, batch_tiles=40)
     expected = predict(tiny_model, IMAGE, 8)
     gate = Gate(tiny_model)
@@ -193,14 +193,14 @@ def test_a_picture_that_fails_a_shared_batch_is_found(tiny_model: TiledModel) ->
     assert sorted(observer.ends) == ["done"] * 5 + ["failed"]
 
 
-LACKS = [
+MEMORY_ERRORS = [
     torch.OutOfMemoryError("CUDA out of memory"),
     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"),
     MemoryError(),
 ]
 
 
-@pytest.mark.parametrize("error", LACKS)
+@pytest.mark.parametrize("error", MEMORY_ERRORS)
 def test_lack_of_memory_halves_the_batches(tiny_model: TiledModel, error: Exception) -> None:
     tiny_model.execution = replace(tiny_model.execution, batch_tiles=8)
     expected = predict(tiny_model, IMAGE, 8)
@@ -221,12 +221,12 @@ def test_lack_of_memory_halves_the_batches(tiny_model: TiledModel, error: Except
     assert [tiles for tiles, _ in observer.batches] == [2] * 8
 
 
-@pytest.mark.parametrize("error", LACKS)
-def test_a_single_tile_that_lacks_memory_says_what_helps(tiny_model: TiledModel, error: Exception) -> None:
+@pytest.mark.parametrize("error", MEMORY_ERRORS)
+def test_a_single_tile_that_lacks_memory_raises_insufficient_memory(tiny_model: TiledModel, error: Exception) -> None:
     tiny_model.execution = replace(tiny_model.execution, batch_tiles=4)
     hook = fail_always(tiny_model, error)
     with running() as (worker, observer):
-        with pytest.raises(InsufficientMemory, match=r"smaller one.*smaller tiles"):
+        with pytest.raises(InsufficientMemory):
             submit(worker, tiny_model).result(WAIT_S)
         assert observer.failed == [4, 2, 1]
         assert worker.healthy
@@ -234,7 +234,7 @@ def test_a_single_tile_that_lacks_memory_says_what_helps(tiny_model: TiledModel,
         submit(worker, tiny_model).result(WAIT_S)
 
 
-def test_a_device_failure_makes_it_unhealthy_until_work_succeeds(tiny_model: TiledModel) -> None:
+def test_a_device_failure_makes_the_worker_unhealthy_until_a_picture_succeeds(tiny_model: TiledModel) -> None:
     fail_once(tiny_model, torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700))
     with running() as (worker, _):
         with pytest.raises(torch.AcceleratorError):
@@ -245,7 +245,7 @@ def test_a_device_failure_makes_it_unhealthy_until_work_succeeds(tiny_model: Til
 
 
 class Probes:
-    """Tests of devices, which the `broken` ones fail."""
+    """Tests devices, by their numbers: those in `broken` fail."""
 
     def __init__(self, *broken: int) -> None:
         self.broken, self.tested = set(broken), list[int]()
@@ -273,12 +273,12 @@ def two_models(models_dir: Path) -> list[TiledModel]:
 
 
 def fail_on_first_device(worker: DeviceWorker, models: list[TiledModel]) -> None:
-    """Sends pictures until one has failed: the other device may take some."""
+    """Sends pictures until the first device fails one; the other device may take some of them."""
     while not isinstance(worker.submit(worker.admit(TILES), models, IMAGE).exception(WAIT_S), torch.AcceleratorError):
         pass
 
 
-def test_a_device_of_several_that_failed_once_comes_back_by_itself(
+def test_a_device_that_failed_once_recovers_without_pictures(
     two_models: list[TiledModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.scheduling.quarantine.FIRST_S", 0.2)
@@ -292,7 +292,7 @@ def test_a_device_of_several_that_failed_once_comes_back_by_itself(
         assert probes.tested == [0]
 
 
-def test_a_device_that_stays_broken_is_tested_on_while_the_other_works(
+def test_a_device_that_stays_broken_is_tested_again_while_the_other_works(
     two_models: list[TiledModel], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("app.scheduling.quarantine.FIRST_S", 0.02)
@@ -336,7 +336,7 @@ def test_an_idle_worker_holds_no_picture(tiny_model: TiledModel) -> None:
         assert gone() is None
 
 
-def test_a_result_is_freed_with_its_last_user_and_not_by_a_later_collection_of_cycles(tiny_model: TiledModel) -> None:
+def test_a_result_is_freed_with_its_last_reference_without_garbage_collection(tiny_model: TiledModel) -> None:
     gc.disable()
     try:
         with running() as (worker, _):
@@ -349,7 +349,7 @@ def test_a_result_is_freed_with_its_last_user_and_not_by_a_later_collection_of_c
         gc.enable()
 
 
-def test_work_that_is_given_up_while_it_waits_gives_up_its_room_and_its_picture_at_once(tiny_model: TiledModel) -> None:
+def test_waiting_work_that_is_given_up_frees_its_room_and_its_picture_at_once(tiny_model: TiledModel) -> None:
     gate = Gate(tiny_model)
     image = IMAGE.clone()
     gone = weakref.ref(image)
@@ -370,10 +370,10 @@ def test_work_that_is_given_up_while_it_waits_gives_up_its_room_and_its_picture_
         assert gone() is None
         gate.open()
         first.result(WAIT_S)
-    assert observer.ends == ["done"]  # no lane had the other
+    assert observer.ends == ["done"]  # no lane had taken the other picture
 
 
-def test_leaving_the_ticket_ends_running_work_with_its_batch(tiny_model: TiledModel) -> None:
+def test_leaving_the_ticket_ends_running_work_after_its_batch(tiny_model: TiledModel) -> None:
     tiny_model.execution = replace(tiny_model.execution, batch_tiles=3)
     gate = Gate(tiny_model)
     with running() as (worker, observer):
@@ -389,7 +389,7 @@ def test_leaving_the_ticket_ends_running_work_with_its_batch(tiny_model: TiledMo
     assert observer.ends == ["dropped"]
 
 
-def test_stop_finishes_what_runs_and_fails_what_waits(tiny_model: TiledModel) -> None:
+def test_stop_finishes_running_pictures_and_fails_waiting_ones(tiny_model: TiledModel) -> None:
     gate = Gate(tiny_model)
     with running() as (worker, _):
         first = submit(worker, tiny_model)
@@ -406,7 +406,7 @@ def test_stop_finishes_what_runs_and_fails_what_waits(tiny_model: TiledModel) ->
         assert worker.tiles == 0
 
 
-def test_stop_can_end_what_runs_with_its_batch(tiny_model: TiledModel) -> None:
+def test_stop_can_end_running_pictures_after_their_batch(tiny_model: TiledModel) -> None:
     tiny_model.execution = replace(tiny_model.execution, batch_tiles=1)
     gate = Gate(tiny_model)
     with running() as (worker, observer):
@@ -419,7 +419,7 @@ def test_stop_can_end_what_runs_with_its_batch(tiny_model: TiledModel) -> None:
         assert len(observer.batches) == 1
 
 
-def test_draining_admits_nothing_and_finishes_what_was_admitted(tiny_model: TiledModel) -> None:
+def test_draining_admits_no_picture_and_finishes_admitted_ones(tiny_model: TiledModel) -> None:
     with running() as (worker, _):
         ticket = worker.admit(TILES)
         worker.drain()
@@ -437,7 +437,7 @@ def test_a_worker_that_was_never_started_can_be_stopped() -> None:
         worker.admit(1)
 
 
-def test_a_cpu_works_on_pictures_side_by_side_and_shares_its_processors(tiny_model: TiledModel) -> None:
+def test_lanes_of_a_cpu_work_in_parallel_and_share_its_processors(tiny_model: TiledModel) -> None:
     model, processors = tiny_model, torch.get_num_threads()
     seen: list[int] = []
     both, lock = Barrier(2), Lock()
@@ -450,12 +450,12 @@ def test_a_cpu_works_on_pictures_side_by_side_and_shares_its_processors(tiny_mod
     worker = DeviceWorker([torch.device("cpu")], queue_tiles=64, cpu_lanes=2)
     worker.start()
     try:
-        # So that no lane takes a picture beside another.
+        # With small batches a lane takes one picture at a time.
         model.execution = replace(model.execution, batch_tiles=TILES // 4)
         alone = BeforeNetwork(model, lambda: seen.append(torch.get_num_threads()))
         expected = submit(worker, model).result(WAIT_S).outcome
         alone.remove()
-        assert set(seen) == {processors}  # a lone picture has all
+        assert set(seen) == {processors}  # a single picture uses all processors
 
         BeforeNetwork(model, meet)
         done = [submit(worker, model) for _ in range(2)]

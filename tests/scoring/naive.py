@@ -11,14 +11,14 @@ Labels = NDArray[np.bool_]
 
 
 def pairwise_auroc(scores: Values, anomalous: Labels) -> float:
-    """How often an anomalous value exceeds a normal one, ties counting half."""
+    """The share of pairs in which the anomalous value exceeds the normal one; ties count half."""
     high, low = (scores[chosen].astype(np.float64) for chosen in (anomalous, ~anomalous))
     pairs = np.sign(high[:, None] - low[None]) / 2 + 0.5
     return float(pairs.mean())
 
 
 def average_precision(scores: Values, anomalous: Labels) -> float:
-    """The sum over all thresholds of precision times the rise of recall."""
+    """The sum over all thresholds of precision times the increase of recall."""
     total, recall_before = 0.0, 0.0
     for threshold in np.unique(scores)[::-1]:
         taken = scores >= threshold
@@ -29,7 +29,7 @@ def average_precision(scores: Values, anomalous: Labels) -> float:
 
 
 def best_f1(scores: Values, anomalous: Labels) -> tuple[float, float]:
-    """The largest F1 of all thresholds, and the lowest threshold that has it."""
+    """The largest F1 of all thresholds, and the lowest threshold with this F1."""
     found = []
     for threshold in np.unique(scores):
         taken = scores >= threshold

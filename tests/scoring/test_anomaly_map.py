@@ -29,7 +29,7 @@ def blurred(picture: torch.Tensor) -> torch.Tensor:
 def test_maps_on_the_grid_are_interpolated_and_blurred(
     upsampling: str, mode: str, aligned: bool | None, blur: bool, size: tuple[int, int]
 ) -> None:
-    """In several bands, too: the larger size has more than one."""
+    """The larger size has several bands."""
     distances = torch.rand(size[0] // 8, size[1] // 8)
     rule = MapRule(upsampling, blur=blur)  # type: ignore[arg-type]  # a parameter is a str
     found = anomaly_map([Grid(distances, (1 / 8, 1 / 8))], size, rule)
@@ -38,7 +38,7 @@ def test_maps_on_the_grid_are_interpolated_and_blurred(
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
-def test_maps_off_the_grid_are_those_of_the_grid_cut_off(upsampling: str) -> None:
+def test_maps_off_the_grid_are_cropped_maps_of_the_grid(upsampling: str) -> None:
     distances, rule = torch.rand(8, 12), MapRule(upsampling)  # type: ignore[arg-type]  # a parameter is a str
     grid = Grid(distances, (1 / 8, 1 / 8))
     assert torch.equal(anomaly_map([grid], (59, 91), rule), anomaly_map([grid], (64, 96), rule)[:59, :91])
@@ -61,14 +61,14 @@ def test_pictures_smaller_than_the_blur_stay_constant(size: tuple[int, int]) -> 
 def test_maps_are_resized_to_the_picture(size: tuple[int, int]) -> None:
     original, found = torch.rand(40, 50), torch.empty(size)
     assert len(list(fill_resized(found, original))) == -(-size[0] // ROWS)
-    # In float32 it rounds positions, which is most of the difference then.
+    # In float32 `interpolate` rounds positions, which would cause most of the difference.
     expected = F.interpolate(original.double()[None, None], size=size, mode="bilinear")[0, 0].float()
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("blur", [False, True])
 @pytest.mark.parametrize("size", [(64, 96), (600, 272)])
-def test_products_are_of_pixels_and_are_then_blurred(blur: bool, size: tuple[int, int]) -> None:
+def test_products_are_formed_per_pixel_and_then_blurred(blur: bool, size: tuple[int, int]) -> None:
     fine, coarse = torch.rand(size[0] // 4, size[1] // 4), torch.rand(size[0] // 8, size[1] // 8)
     grids = [Grid(fine, (1 / 4, 1 / 4)), Grid(coarse, (1 / 8, 1 / 8))]
     found = anomaly_map(grids, size, MapRule("aligned", "product", blur))
@@ -90,7 +90,7 @@ def test_sums_of_layers_are_blurred() -> None:
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear", "aligned"])
 @pytest.mark.parametrize("combine", ["sum", "product"])
 def test_tiny_values_keep_their_digits_beside_large_ones(upsampling: Upsampling, combine: str) -> None:
-    """A product of layers spans many powers of ten; no pixel may be made of cells that it does not see."""
+    """A product of layers spans many powers of ten: a pixel must not depend on cells outside of its neighbourhood."""
     distances = torch.full((40, 40), 1e-12)
     distances[20, 20] = 1
     found = anomaly_map([Grid(distances, (1 / 8, 1 / 8))], (320, 320), MapRule(upsampling, combine))  # type: ignore[arg-type]  # a parameter is a str

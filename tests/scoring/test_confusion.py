@@ -3,7 +3,7 @@ import pytest
 from app.scoring import Confusion
 
 
-def test_shares_are_their_definitions() -> None:
+def test_rates_follow_their_definitions() -> None:
     found = Confusion(true_positives=6, false_positives=2, true_negatives=38, false_negatives=4)
     assert found.precision == 0.75
     assert found.recall == 0.6
@@ -11,7 +11,7 @@ def test_shares_are_their_definitions() -> None:
     assert found.f1 == pytest.approx(2 * 0.75 * 0.6 / (0.75 + 0.6))
 
 
-def test_shares_of_nothing_are_not_known() -> None:
+def test_rates_without_a_denominator_are_none() -> None:
     assert Confusion(0, 0, 5, 2).precision is None
     assert Confusion(0, 0, 5, 2).f1 == 0
     only_normal = Confusion(0, 1, 4, 0)

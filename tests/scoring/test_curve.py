@@ -21,7 +21,7 @@ def test_a_thinned_curve_keeps_its_ends_and_stays_close() -> None:
         assert np.abs(drawn - curve[:, 1]).max() < 2 / CELLS
 
 
-def test_a_curve_that_grows_block_by_block_is_thinned_alike() -> None:
+def test_a_curve_that_grows_block_by_block_keeps_the_same_points() -> None:
     curve = rising(0, 9000)
     grown = np.empty((0, 2))
     for start in range(0, 9000, 700):
@@ -35,7 +35,7 @@ def test_few_points_are_all_kept() -> None:
     assert thin_along(np.empty((0, 2))).shape == (0, 2)
 
 
-def test_along_one_axis_the_other_may_fall() -> None:
+def test_the_other_axis_may_fall_when_thinning_along_one() -> None:
     recall = np.linspace(0, 1, 5000)
     thinned = thin_along(np.stack([recall, np.cos(recall * 30) ** 2], 1))
     assert len(thinned) <= CELLS + 2

@@ -19,7 +19,7 @@ LAWS = {
 
 
 def exceeded(law: "rv_continuous_frozen", count: int, exceedance: float) -> float:
-    """How often one more value of the law exceeds the limit by `count` values, on average over many samples."""
+    """The probability that a new value exceeds the limit of `count` values, averaged over 20,000 samples."""
     samples = np.asarray(law.rvs((20_000, count), random_state=np.random.default_rng(1)))
     limits = samples.mean(1) + limit_factor(count, exceedance) * samples.std(1, ddof=1)
     return float(np.mean(law.sf(limits)))
@@ -27,7 +27,7 @@ def exceeded(law: "rv_continuous_frozen", count: int, exceedance: float) -> floa
 
 @pytest.mark.parametrize("exceedance", [0.2, 0.05, 0.01])
 @pytest.mark.parametrize("count", [2, 3, 8, 40])
-def test_maxima_exceed_the_limit_with_the_probability_asked_for(count: int, exceedance: float) -> None:
+def test_maxima_exceed_the_limit_with_the_requested_probability(count: int, exceedance: float) -> None:
     assert exceeded(stats.gumbel_r(loc=30, scale=4), count, exceedance) == pytest.approx(exceedance, rel=0.1)
 
 

@@ -10,7 +10,7 @@ floats = arrays(np.float32, st.integers(1, 30), elements=st.floats(width=32, all
 
 
 @given(floats)
-def test_keys_are_ordered_as_the_values_and_stand_for_them(
+def test_keys_have_the_order_of_the_values_and_can_be_reverted(
     values: np.ndarray[tuple[int], np.dtype[np.float32]],
 ) -> None:
     keys = to_keys(values)
@@ -23,6 +23,6 @@ def compared(values: np.ndarray[tuple[int], np.dtype[np.float32]]) -> np.ndarray
     return above.astype(np.int8) - below.astype(np.int8)
 
 
-def test_what_is_not_a_number_has_no_key() -> None:
+def test_nan_has_no_key() -> None:
     with pytest.raises(ValueError, match="no order"):
         to_keys(np.array([1, np.nan], np.float32))

@@ -12,7 +12,7 @@ labelled = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, ma
 
 
 @given(labelled)
-def test_metrics_are_their_definitions_ties_included(pairs: list[tuple[int, bool]]) -> None:
+def test_metrics_follow_their_definitions_with_ties(pairs: list[tuple[int, bool]]) -> None:
     scores, anomalous = np.array([each[0] for each in pairs]) / 2, np.array([each[1] for each in pairs])
     found = rank([steps_of(scores, anomalous)], totals_of(anomalous))
     f1, threshold = naive.best_f1(scores, anomalous)
@@ -26,15 +26,15 @@ def test_metrics_are_their_definitions_ties_included(pairs: list[tuple[int, bool
 
 
 @given(labelled)
-def test_order_is_all_that_counts(pairs: list[tuple[int, bool]]) -> None:
-    """A sigmoid on the way would tie all large scores."""
+def test_metrics_depend_only_on_the_order(pairs: list[tuple[int, bool]]) -> None:
+    """A sigmoid would make all large scores equal."""
     scores, anomalous = np.array([each[0] for each in pairs]), np.array([each[1] for each in pairs])
     ranks = rank([steps_of(scores, anomalous)], totals_of(anomalous))
     stretched = rank([steps_of(np.exp(5.0 * scores) + 18, anomalous)], totals_of(anomalous))
     assert (ranks.auroc, ranks.average_precision) == (stretched.auroc, stretched.average_precision)
 
 
-def test_areas_of_more_pairs_than_64_bits_count_are_exact() -> None:
+def test_areas_are_exact_for_more_pairs_than_fit_into_64_bits() -> None:
     half = 2**31
     steps = Steps(
         np.array([2.0, 1.0]),
@@ -61,8 +61,8 @@ def test_curves_are_thinned_and_areas_are_not() -> None:
 
 
 @pytest.mark.parametrize("label", [True, False])
-def test_one_kind_alone_has_no_ranking(label: bool) -> None:
-    with pytest.raises(ValueError, match="normal and anomalous"):
+def test_a_ranking_needs_both_labels(label: bool) -> None:
+    with pytest.raises(ValueError, match="anomalous"):
         rank([steps_of([1.0, 2.0], [label, label])], totals_of([label, label]))
 
 

@@ -5,7 +5,7 @@ from app.errors import Overloaded
 from app.service.batch import IN_FLIGHT, answers
 
 
-def test_a_bounded_number_is_worked_on_at_once_and_order_is_kept() -> None:
+def test_a_bounded_number_of_pictures_is_in_flight_and_order_is_kept() -> None:
     running = most = 0
 
     async def ask(number: int, left_s: float | None) -> int:
@@ -23,7 +23,7 @@ def test_a_bounded_number_is_worked_on_at_once_and_order_is_kept() -> None:
     assert most == IN_FLIGHT
 
 
-def test_a_full_queue_is_waited_for_until_the_time_is_over() -> None:
+def test_a_full_queue_is_retried_until_the_deadline() -> None:
     tries = 0
 
     async def ask(free_after: int, left_s: float | None) -> str:
@@ -40,7 +40,7 @@ def test_a_full_queue_is_waited_for_until_the_time_is_over() -> None:
     assert isinstance(asyncio.run(first(10**9, 0.2)), Overloaded)
 
 
-def test_work_that_is_left_is_given_up_when_the_answers_are_closed() -> None:
+def test_pictures_in_flight_are_given_up_when_the_answers_are_closed() -> None:
     given_up = 0
 
     async def ask(number: int, left_s: float | None) -> int:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import weakref
 from collections.abc import Callable
@@ -18,7 +19,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def copied(models_dir: Path, tmp_path: Path) -> Path:
-    """A repository of one's own to damage."""
+    """A copy of the model repository, which a test may damage."""
     return Path(shutil.copytree(models_dir, tmp_path / "models"))
 
 
@@ -32,18 +33,18 @@ def loaded(root: Path, default: str | None = None) -> ModelCatalogue:
     return found
 
 
-def test_newest_version_is_served_unless_one_is_asked_for(models_dir: Path) -> None:
+def test_newest_version_is_served_unless_a_version_is_given(models_dir: Path) -> None:
     models = loaded(models_dir)
     assert models.get("patchcore").version == 2
     assert models.get("patchcore", 1).version == 1
     assert models.started
 
 
-def test_unknown_names_are_answered_with_what_there_is(models_dir: Path) -> None:
+def test_unknown_names_and_versions_are_refused_with_the_known_ones(models_dir: Path) -> None:
     models = loaded(models_dir)
-    with pytest.raises(ModelNotFound, match=r"'screw'; there is: padim, patchcore"):
+    with pytest.raises(ModelNotFound, match=r"'screw'.*padim, patchcore"):
         models.get("screw")
-    with pytest.raises(VersionNotFound, match=r"no version 3; there is: 1, 2"):
+    with pytest.raises(VersionNotFound, match=r"'patchcore'.*\b3\b.*\b1, 2\b"):
         models.get("patchcore", 3)
 
 
@@ -58,19 +59,19 @@ def test_default_is_the_only_model(copied: Path) -> None:
     assert loaded(copied).model("default").name == "patchcore"
 
 
-def test_default_is_a_model_of_that_name(copied: Path) -> None:
+def test_default_is_the_model_with_that_name(copied: Path) -> None:
     (copied / "padim").rename(copied / "default")
     assert loaded(copied).model("default").name == "default"
 
 
 def test_default_of_several_must_be_set(models_dir: Path) -> None:
-    with pytest.raises(ModelNotFound, match=r"no default model is set; name one of these: padim, patchcore"):
+    with pytest.raises(ModelNotFound, match=r"default.*padim, patchcore"):
         loaded(models_dir).get("default")
 
 
-def test_missing_default_is_told_in_the_log(models_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_default_is_logged(models_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     models = loaded(models_dir, default="screw")
-    assert "the default model 'screw' is not in the repository" in caplog.text
+    assert "'screw'" in caplog.text
     with pytest.raises(ModelNotFound, match="'screw'"):
         models.get("default")
 
@@ -106,8 +107,8 @@ def test_a_damaged_version_is_refused_and_the_others_are_served(
     assert models.get("padim").version == 1
     refused = models.model("patchcore").versions[1]
     assert refused.state == "failed" and refused.error is not None and refused.error.code == code
-    assert f"model patchcore version 2 is refused ({code})" in caplog.text
-    with pytest.raises(VersionNotFound, match=rf"version 2 .* \({code}\); ready is: 1"):
+    assert any("patchcore version 2" in line and code in line for line in caplog.messages)
+    with pytest.raises(VersionNotFound, match=rf"\b2\b.*'patchcore'.*\b{code}\b.*\b1\b"):
         models.get("patchcore", 2)
 
 
@@ -116,23 +117,23 @@ def test_a_model_without_a_loadable_version_is_listed(copied: Path) -> None:
     models = loaded(copied)
     assert models.model("padim").newest is None
     assert [models.count(state) for state in ("ready", "failed", "loading")] == [2, 1, 0]
-    with pytest.raises(VersionNotFound, match=r"ready is: none"):
+    with pytest.raises(VersionNotFound, match=r"'padim'.*\bnone\b"):
         models.get("padim")
 
 
-def test_before_the_first_look_any_model_may_still_come(models_dir: Path) -> None:
+def test_before_the_first_scan_models_are_loading(models_dir: Path) -> None:
     models = catalogue(models_dir)
     assert not models.started
-    with pytest.raises(ModelLoading, match="not read yet"):
+    with pytest.raises(ModelLoading):
         models.get("patchcore")
 
 
-def test_stopped_catalogue_loads_no_more(models_dir: Path) -> None:
+def test_a_stopped_catalogue_loads_no_version(models_dir: Path) -> None:
     models = catalogue(models_dir)
     models.stop()
     models.refresh()
     assert (models.count("ready"), models.count("loading")) == (0, 3)
-    with pytest.raises(ModelLoading, match="version 2 of model 'patchcore' is still being loaded"):
+    with pytest.raises(ModelLoading, match=r"\b2\b.*'patchcore'"):
         models.get("patchcore")
 
 
@@ -143,7 +144,7 @@ def test_empty_repository_has_no_models(tmp_path: Path) -> None:
         models.get("default")
 
 
-def test_a_new_version_and_a_new_model_are_found_by_the_next_look(copied: Path) -> None:
+def test_a_new_version_and_a_new_model_are_found_by_the_next_scan(copied: Path) -> None:
     models = loaded(copied)
     add_version(copied / "patchcore/2", copied, "patchcore", 3)
     add_version(copied / "padim/1", copied, "screw", 1)
@@ -153,7 +154,7 @@ def test_a_new_version_and_a_new_model_are_found_by_the_next_look(copied: Path) 
     assert models.get("screw").version == 1
 
 
-def test_a_removed_version_is_freed_and_so_is_a_replaced_one(copied: Path) -> None:
+def test_removed_and_replaced_versions_are_freed(copied: Path) -> None:
     models = loaded(copied)
     removed, replaced = (weakref.ref(models.get("patchcore", version).model.detector) for version in (1, 2))
     in_flight = models.get("patchcore", 2)
@@ -167,7 +168,7 @@ def test_a_removed_version_is_freed_and_so_is_a_replaced_one(copied: Path) -> No
     assert replaced() is None
 
 
-def test_a_refused_replacement_keeps_what_was_loaded_and_nothing_of_its_own(
+def test_a_refused_replacement_keeps_the_loaded_version_and_no_traceback(
     copied: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     models = loaded(copied)
@@ -177,29 +178,29 @@ def test_a_refused_replacement_keeps_what_was_loaded_and_nothing_of_its_own(
     status = models.model("patchcore").versions[1]
     assert status.artifact is before and status.error is not None and status.error.code == "digest_mismatch"
     assert (status.error.__traceback__, status.error.__cause__, status.error.__context__) == (None, None, None)
-    assert "the version loaded before stays served" in caplog.text
+    assert any("patchcore version 2" in line and "digest_mismatch" in line for line in caplog.messages)
     flip_a_bit(copied / "patchcore/2")
     models.refresh()
-    assert models.get("patchcore", 2) is before  # mended: nothing had to be loaded
+    assert models.get("patchcore", 2) is before  # repaired: nothing was loaded
     assert models.model("patchcore").versions[1].error is None
 
 
-def test_a_failed_version_is_tried_again_only_if_its_files_change_or_when_asked_for(
+def test_a_failed_version_is_tried_again_only_if_its_files_change_or_on_request(
     copied: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     flip_a_bit(copied / "padim/1")
     models = loaded(copied)
     models.refresh()
     models.refresh("patchcore", again=True)
-    assert caplog.text.count("padim version 1 is refused") == 1
+    assert sum("digest_mismatch" in line for line in caplog.messages) == 1
     models.refresh("padim", again=True)
-    assert caplog.text.count("padim version 1 is refused") == 2
+    assert sum("digest_mismatch" in line for line in caplog.messages) == 2
     flip_a_bit(copied / "padim/1")
     models.refresh()
     assert models.get("padim").version == 1
 
 
-def test_a_copy_in_the_making_is_served_once_it_is_complete(copied: Path) -> None:
+def test_a_version_that_is_being_copied_is_served_once_it_is_complete(copied: Path) -> None:
     models = loaded(copied)
     whole = add_version(copied / "patchcore/2", copied, "elsewhere", 3)
     manifest = json.loads((whole / "manifest.json").read_text()) | {"name": "patchcore"}
@@ -215,7 +216,7 @@ def test_a_copy_in_the_making_is_served_once_it_is_complete(copied: Path) -> Non
     assert models.get("patchcore").version == 3
 
 
-def test_touched_files_are_verified_and_not_loaded_anew(copied: Path) -> None:
+def test_touched_files_are_verified_and_not_loaded_again(copied: Path) -> None:
     models = loaded(copied)
     before = models.get("padim")
     os.utime(copied / "padim/1/weights.safetensors")
@@ -224,15 +225,14 @@ def test_touched_files_are_verified_and_not_loaded_anew(copied: Path) -> None:
     assert (changed.replaced, changed.failed) == ((), ())
 
 
-def test_a_repository_that_is_away_takes_no_model_with_it(copied: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_repository_withdraws_no_model(copied: Path, caplog: pytest.LogCaptureFixture) -> None:
     models = loaded(copied)
     copied.rename(copied.with_name("away"))
     for _ in range(2):
-        with pytest.raises(UnreadableRepository, match="is not a directory, or is not there"):
+        with pytest.raises(UnreadableRepository, match=re.escape(str(copied))):
             models.refresh()
     assert models.get("patchcore").version == 2
-    assert str(models.problem) in caplog.text
-    assert caplog.text.count("is not there") == 1
+    assert caplog.text.count(str(models.problem)) == 1
     copied.with_name("away").rename(copied)
     models.refresh()
     assert models.get("patchcore").version == 2

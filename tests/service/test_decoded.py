@@ -13,7 +13,7 @@ async def settle() -> None:
 
 
 class Decoders:
-    """Pictures that hold their room until they are told to leave."""
+    """Pictures that hold room for their pixels until `leave`; `inside` lists them in the order of admission."""
 
     def __init__(self) -> None:
         self.room, self.inside = DecodedPixels(), list[str]()
@@ -33,7 +33,7 @@ class Decoders:
             await self._leave[name].wait()
 
 
-def test_as_many_are_held_as_fit_and_the_others_follow_in_order() -> None:
+def test_pictures_are_admitted_in_order_as_far_as_they_fit() -> None:
     async def scenario() -> None:
         decoders = Decoders()
         names = [str(number) for number in range(FIT + 3)]
@@ -49,7 +49,7 @@ def test_as_many_are_held_as_fit_and_the_others_follow_in_order() -> None:
     asyncio.run(scenario())
 
 
-def test_of_huge_ones_two_are_held_and_small_ones_do_not_wait_for_them() -> None:
+def test_two_huge_pictures_are_admitted_and_small_ones_do_not_wait_for_them() -> None:
     async def scenario() -> None:
         decoders = Decoders()
         for name in "abc":
@@ -64,17 +64,17 @@ def test_of_huge_ones_two_are_held_and_small_ones_do_not_wait_for_them() -> None
     asyncio.run(scenario())
 
 
-def test_who_leaves_while_waiting_takes_no_room() -> None:
+def test_a_picture_that_is_cancelled_while_it_waits_takes_no_room() -> None:
     async def scenario() -> None:
         decoders = Decoders()
         for name in "abcde":
             decoders.come(name, 64 * MEGAPIXEL)
         await settle()
         decoders.tasks["c"].cancel()
-        decoders.leave("a")  # at the same moment
+        decoders.leave("a")  # at the same time
         await settle()
         assert decoders.inside == ["a", "b", "d"]
-        decoders.leave("b")  # "e" is let in, and leaves before it knows
+        decoders.leave("b")  # admits "e", which is cancelled before its task runs again
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         decoders.tasks["e"].cancel()

@@ -15,17 +15,17 @@ from tests.waiting import WAIT_S, wait_until
 
 
 class Gate:
-    """Holds the thread at the end of each look while it is closed, and counts looks."""
+    """Counts scans, and blocks the thread at the end of each scan while `open` is not set."""
 
     def __init__(self) -> None:
-        self.looks, self.reached, self.open = 0, Event(), Event()
+        self.scans, self.reached, self.open = 0, Event(), Event()
         self.open.set()
 
     def version_tried(self, error: TesseraError | None, seconds: float) -> None:
         pass
 
     def refreshed(self, readable: bool, seconds: float) -> None:
-        self.looks += 1
+        self.scans += 1
         self.reached.set()
         assert self.open.wait(WAIT_S)
 
@@ -64,7 +64,7 @@ def test_polling_finds_new_versions(started: Callable[[float], Started], root: P
     assert catalogue.get("patchcore").version == 2
 
 
-def test_polling_outlives_a_repository_that_is_away(started: Callable[[float], Started], root: Path) -> None:
+def test_polling_continues_while_the_repository_is_missing(started: Callable[[float], Started], root: Path) -> None:
     _, catalogue, _ = started(0.01)
     wait_until(lambda: catalogue.count("ready") == 1)
     away = root.with_name(root.name + "-away")
@@ -75,32 +75,30 @@ def test_polling_outlives_a_repository_that_is_away(started: Callable[[float], S
     assert catalogue.get("patchcore").version == 1
 
 
-def test_without_an_interval_only_a_reload_looks(started: Callable[[float], Started], root: Path) -> None:
+def test_without_an_interval_only_reloads_scan(started: Callable[[float], Started], root: Path) -> None:
     reloader, catalogue, gate = started(0.0)
     wait_until(lambda: catalogue.started)
     add_version(root / "patchcore/1", root, "patchcore", 2)
     (changed,) = reloader.reload("patchcore").result(WAIT_S)
-    assert (changed.newest, changed.added, gate.looks) == (2, (2,), 2)
+    assert (changed.newest, changed.added, gate.scans) == (2, (2,), 2)
 
 
-def test_reloads_share_a_look_that_begins_after_each_was_asked_for(
-    started: Callable[[float], Started], root: Path
-) -> None:
+def test_reloads_share_a_scan_that_starts_after_each_of_them(started: Callable[[float], Started], root: Path) -> None:
     reloader, _, gate = started(0.0)
     reloader.reload("patchcore").result(WAIT_S)
     gate.open.clear()
     gate.reached.clear()
     first = reloader.reload("patchcore")
-    assert gate.reached.wait(WAIT_S)  # it has looked, and what comes now it did not see
+    assert gate.reached.wait(WAIT_S)  # the scan is complete, without the version added below
     add_version(root / "patchcore/1", root, "patchcore", 2)
     later = [reloader.reload("patchcore") for _ in range(10)]
     gate.open.set()
     assert first.result(WAIT_S)[0].added == ()
     assert [future.result(WAIT_S)[0].added for future in later] == [(2,)] * 10
-    assert gate.looks == 4
+    assert gate.scans == 4
 
 
-def test_default_is_what_it_means_after_the_look(started: Callable[[float], Started], root: Path) -> None:
+def test_default_is_resolved_after_the_scan(started: Callable[[float], Started], root: Path) -> None:
     reloader, _, _ = started(0.0)
     assert [model.name for model in reloader.reload("default").result(WAIT_S)] == ["patchcore"]
     shutil.rmtree(root / "patchcore")
@@ -108,20 +106,20 @@ def test_default_is_what_it_means_after_the_look(started: Callable[[float], Star
     assert (gone.removed, gone.newest) == ((1,), None)
 
 
-def test_unknown_names_are_told_after_looking(started: Callable[[float], Started], root: Path) -> None:
+def test_unknown_names_are_refused_after_the_scan(started: Callable[[float], Started], root: Path) -> None:
     reloader, _, _ = started(0.0)
-    with pytest.raises(ModelNotFound, match="'screw'; there is: patchcore"):
+    with pytest.raises(ModelNotFound, match=r"'screw'.*patchcore"):
         reloader.reload("screw").result(WAIT_S)
     add_version(root / "patchcore/1", root, "screw", 1)
     assert reloader.reload("screw").result(WAIT_S)[0].added == (1,)
-    with pytest.raises(ModelNotFound, match="no default model is set"):
+    with pytest.raises(ModelNotFound, match="default"):
         reloader.reload("default").result(WAIT_S)
     shutil.rmtree(root)
     with pytest.raises(UnreadableRepository):
         reloader.reload().result(WAIT_S)
 
 
-def test_who_waits_for_a_look_is_told_when_it_ends(started: Callable[[float], Started]) -> None:
+def test_waiting_reloads_fail_when_the_reloader_stops(started: Callable[[float], Started]) -> None:
     reloader, catalogue, gate = started(0.0)
     wait_until(lambda: catalogue.started)
     gate.open.clear()
@@ -133,7 +131,7 @@ def test_who_waits_for_a_look_is_told_when_it_ends(started: Callable[[float], St
     gate.open.set()
     reloader.stop()
     for future in (running, waiting):
-        with pytest.raises(EngineStopped, match="shutting down"):
+        with pytest.raises(EngineStopped):
             future.result(WAIT_S)
     with pytest.raises(EngineStopped):
         reloader.reload()

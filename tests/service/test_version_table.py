@@ -34,10 +34,10 @@ def serving(loaded: Artifact) -> VersionTable:
     return table
 
 
-def test_nothing_is_known_before_the_first_look() -> None:
-    with pytest.raises(ModelLoading, match="not read yet"):
+def test_before_the_first_scan_models_are_loading() -> None:
+    with pytest.raises(ModelLoading):
         VersionTable().get("steel")
-    with pytest.raises(ModelNotFound, match="there is: none"):
+    with pytest.raises(ModelNotFound, match=r"'steel'.*none"):
         VersionTable().found({}).get("steel")
 
 
@@ -48,7 +48,7 @@ def test_the_newest_versions_are_loaded_first() -> None:
     ]
 
 
-def test_what_has_not_changed_is_not_due(serving: VersionTable) -> None:
+def test_unchanged_versions_are_not_due(serving: VersionTable) -> None:
     assert serving.due() == []
     assert serving.found({entry(1): OLD, entry(2): OLD}) == serving
 
@@ -56,26 +56,26 @@ def test_what_has_not_changed_is_not_due(serving: VersionTable) -> None:
 def test_a_version_that_is_loading_leaves_the_newest_ready_one_served(serving: VersionTable, loaded: Artifact) -> None:
     table = serving.found({entry(version): OLD for version in (1, 2, 3)})
     assert table.get("steel").version == 2
-    with pytest.raises(ModelLoading, match="version 3 of model 'steel' is still being loaded"):
+    with pytest.raises(ModelLoading, match=r"\b3\b.*'steel'"):
         table.get("steel", 3)
     (due,) = table.due()
     assert table.loaded(due, made(loaded, 3)).get("steel").version == 3
-    assert serving.get("steel").version == 2  # a table is a value
+    assert serving.get("steel").version == 2  # a table is immutable
 
 
-def test_a_refused_version_is_due_again_only_once_its_files_change_or_when_asked_for(serving: VersionTable) -> None:
+def test_a_refused_version_is_due_again_only_if_its_files_change_or_on_request(serving: VersionTable) -> None:
     files = {entry(1): OLD, entry(2): OLD, entry(3): OLD}
     table = serving.found(files)
     table = table.refused(table.due()[0], DAMAGE)
     assert table.get("steel").version == 2
-    with pytest.raises(VersionNotFound, match=r"version 3 .* \(digest_mismatch\); ready is: 1, 2"):
+    with pytest.raises(VersionNotFound, match=r"\b3\b.*'steel'.*\bdigest_mismatch\b.*\b1, 2\b"):
         table.get("steel", 3)
     assert table.found(files).due() == []
     assert [due.entry for due in table.found(files, again=True).due()] == [entry(3)]
     assert table.found(files, only="wood", again=True).due() == []
     changed = table.found(files | {entry(3): NEW})
     assert [due.entry for due in changed.due()] == [entry(3)]
-    assert changed.model("steel").versions[2].state == "failed"  # until there is something else to tell
+    assert changed.model("steel").versions[2].state == "failed"  # until the changed files were tried
 
 
 def test_files_that_changed_while_they_were_loaded_are_due_again(serving: VersionTable, loaded: Artifact) -> None:
@@ -84,7 +84,7 @@ def test_files_that_changed_while_they_were_loaded_are_due_again(serving: Versio
     assert [due.entry for due in table.due()] == [entry(3)]
 
 
-def test_a_replaced_version_is_served_as_it_was_until_the_new_content_is_loaded(
+def test_the_old_content_of_a_replaced_version_is_served_until_the_new_content_is_loaded(
     serving: VersionTable, loaded: Artifact
 ) -> None:
     table = serving.found({entry(1): OLD, entry(2): NEW})
@@ -97,23 +97,23 @@ def test_a_replaced_version_is_served_as_it_was_until_the_new_content_is_loaded(
     assert swapped.get("steel").digest == "b"
 
 
-def test_a_removed_version_gives_way_to_the_next_newest(serving: VersionTable) -> None:
+def test_after_a_removal_the_next_newest_version_is_served(serving: VersionTable) -> None:
     table = serving.found({entry(1): OLD})
     assert table.get("steel").version == 1
-    with pytest.raises(VersionNotFound, match="no version 2; there is: 1"):
+    with pytest.raises(VersionNotFound, match=r"\b2\b.*\b1\b"):
         table.get("steel", 2)
-    with pytest.raises(ModelNotFound, match="'steel'; there is: none"):
+    with pytest.raises(ModelNotFound, match=r"'steel'.*none"):
         serving.found({}).get("steel")
 
 
-def test_a_look_at_one_model_leaves_the_others_as_they_are(serving: VersionTable) -> None:
+def test_a_scan_of_one_model_does_not_change_the_others(serving: VersionTable) -> None:
     table = serving.found({entry(1, "wood"): OLD}, only="wood")
     assert table.names == ["steel", "wood"]
     assert table.get("steel").version == 2
     assert [due.entry.name for due in table.found({}, only="steel").due()] == ["wood"]
 
 
-def test_what_changed_is_told_of_each_model(serving: VersionTable, loaded: Artifact) -> None:
+def test_changes_are_reported_for_each_model(serving: VersionTable, loaded: Artifact) -> None:
     after = serving.found({entry(2): NEW, entry(3): OLD, entry(4): OLD, entry(1, "wood"): OLD})
     for status in after.due("steel"):
         version = status.entry.version

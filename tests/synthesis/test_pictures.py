@@ -1,4 +1,4 @@
-"""Made pictures are what a camera could have read, and a seed is a picture."""
+"""Synthetic pictures have values that a camera could have recorded, and depend only on the seed."""
 
 import pytest
 import torch
@@ -52,14 +52,14 @@ def test_pictures_are_in_range_and_in_steps_of_a_byte(count: int) -> None:
     torch.testing.assert_close(pictures * 255, (pictures * 255).round(), atol=1e-4, rtol=0)
 
 
-def test_a_seed_is_a_picture() -> None:
+def test_a_seed_determines_the_pictures() -> None:
     first, again, other = draw(6, 64, seeded(1)), draw(6, 64, seeded(1)), draw(6, 64, seeded(2))
 
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_a_camera_adds_noise_and_keeps_the_light() -> None:
+def test_a_camera_adds_noise_and_keeps_the_brightness() -> None:
     grey = torch.full((64, 3, 32, 32), 0.5)
     seen = photographed(grey, seeded())
 

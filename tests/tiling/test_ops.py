@@ -113,7 +113,7 @@ def test_a_halo_shows_the_neighbourhood() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(tilings(), st.integers(1, 70), st.integers(1, 70), st.data())
-def test_chosen_tiles_are_those_of_all(tiling: Tiling, height: int, width: int, data: st.DataObject) -> None:
+def test_chosen_tiles_equal_those_of_all(tiling: Tiling, height: int, width: int, data: st.DataObject) -> None:
     images, geometry = numbered(2, height, width), plan(tiling, height, width)
     chosen = data.draw(st.lists(st.integers(0, geometry.count - 1), min_size=1, max_size=5))
     everything = tile(images, geometry).reshape(2, geometry.count, 2, *geometry.input_size)
@@ -141,7 +141,7 @@ def test_zero_padding_clears_what_lies_outside_the_picture_only(tiling: Tiling, 
 
 @settings(max_examples=200, deadline=None)
 @given(tilings(), st.integers(1, 70), st.integers(1, 70), st.integers(1, 7), st.sampled_from([1, 2, 4]))
-def test_a_stitcher_yields_what_untile_does(tiling: Tiling, height: int, width: int, chunk: int, stride: int) -> None:
+def test_a_stitcher_yields_the_rows_of_untile(tiling: Tiling, height: int, width: int, chunk: int, stride: int) -> None:
     scaled = Tiling(
         tile_size=[edge * stride for edge in tiling.tile_size],
         stride=[edge * stride for edge in tiling.stride],
@@ -165,8 +165,8 @@ def test_a_stitcher_yields_what_untile_does(tiling: Tiling, height: int, width: 
 @pytest.mark.parametrize("mode", ["padding", "interpolation"])
 @pytest.mark.parametrize("blend", ["mean", "gaussian"])
 @pytest.mark.parametrize("size", [(64, 64), (100, 77), (65, 129), (31, 200)])
-def test_feature_cells_stay_where_they_are(mode: Mode, blend: Blend, size: tuple[int, int]) -> None:
-    """Average pooling of tiles, stitched, is the average pooling of the enlarged picture."""
+def test_feature_cells_keep_their_places(mode: Mode, blend: Blend, size: tuple[int, int]) -> None:
+    """Average-pooled tiles, stitched, equal the average-pooled picture after padding or stretching."""
     geometry = plan(Tiling(tile_size=32, stride=16, mode=mode, blend=blend), *size)
     image = torch.rand(1, 1, *size, dtype=torch.float64)
     pooled = torch.nn.functional.avg_pool2d(tile(image, geometry), 8)
@@ -179,7 +179,7 @@ def test_feature_cells_stay_where_they_are(mode: Mode, blend: Blend, size: tuple
     torch.testing.assert_close(stitched, torch.nn.functional.avg_pool2d(grown, 8))
 
 
-def test_removed_borders_give_way_to_neighbours_and_stay_where_there_are_none() -> None:
+def test_removed_borders_are_kept_only_where_no_neighbour_covers_them() -> None:
     geometry = plan(Tiling(tile_size=8, stride=4, remove_border_count=2), 8, 12)
     tiles = torch.stack([torch.full((1, 8, 8), value) for value in (1.0, 5.0)])
     assert untile(tiles, geometry)[0, 0, 0].tolist() == [1.0] * 6 + [5.0] * 6
@@ -209,5 +209,5 @@ def test_tiles_that_do_not_make_up_a_picture_are_refused() -> None:
 
 def test_tiles_that_begin_between_cells_are_not_stitched() -> None:
     geometry = plan(Tiling(tile_size=8, stride=6), 20, 20)
-    with pytest.raises(InvalidTiling, match="cells of 4 pixels"):
+    with pytest.raises(InvalidTiling, match="4 pixels"):
         untile(torch.zeros(geometry.count, 1, 2, 2), geometry)

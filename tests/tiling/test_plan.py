@@ -25,9 +25,7 @@ def test_tiles_start_at_multiples_of_the_stride(length: int, tile: int, stride: 
 
 
 @given(st.integers(1, 5000), st.integers(1, 300), st.data())
-def test_the_tiles_cover_the_picture_and_the_last_one_shows_some_of_it(
-    length: int, tile: int, data: st.DataObject
-) -> None:
+def test_the_tiles_cover_the_picture_and_the_last_one_overlaps_it(length: int, tile: int, data: st.DataObject) -> None:
     stride = data.draw(st.integers(1, tile))
     offsets = starts(length, tile, stride)
     assert offsets[-1] + tile >= length > offsets[-1]

@@ -7,7 +7,7 @@ from app.errors import InvalidTiling
 from app.tiling import Tiler
 
 
-def test_the_last_picture_of_the_thread_is_stitched() -> None:
+def test_the_plan_of_the_threads_last_picture_is_the_default() -> None:
     tiler, image = Tiler(tile_size=[8, 4], stride=4), torch.rand(2, 3, 21, 30)
     torch.testing.assert_close(tiler.untile(tiler.tile(image)), image)
 
@@ -19,7 +19,7 @@ def test_two_pictures_in_flight_are_kept_apart_by_their_plans() -> None:
     assert torch.equal(tiler.untile(tiles[1], tiler.plan(9, 50)), second)
 
 
-def test_threads_do_not_disturb_each_other() -> None:
+def test_threads_are_independent() -> None:
     tiler = Tiler(tile_size=8, stride=4)
 
     def round_trip(size: int) -> bool:
@@ -30,6 +30,6 @@ def test_threads_do_not_disturb_each_other() -> None:
         assert all(pool.map(round_trip, list(range(5, 60)) * 4))
 
 
-def test_stitching_before_cutting_is_refused() -> None:
-    with pytest.raises(InvalidTiling, match="pass the plan"):
+def test_untile_before_tile_is_refused() -> None:
+    with pytest.raises(InvalidTiling, match="untile"):
         Tiler(tile_size=8).untile(torch.zeros(1, 1, 8, 8))

@@ -18,7 +18,7 @@ def build(name: str, tiling: Tiling) -> tuple[TiledModel, GradientDetector]:
     model = TiledModel(detector, Preprocessing(None), tiling)
     for network in detector.learners:
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):  # nothing may be zero, or it has no gradient
+            if isinstance(module, nn.BatchNorm2d):  # a weight of zero would stop gradients
                 nn.init.uniform_(module.weight, 0.5, 1.5)
     return model, detector
 
@@ -36,7 +36,7 @@ def gradients(detector: GradientDetector) -> list[Tensor]:
 
 
 def plain_loss(model: TiledModel, detector: GradientDetector, prepared: list[Prepared]) -> Tensor:
-    """The definition: all tiles of all pictures at once, stitched by plain `untile`, and autograd."""
+    """The loss by its definition: all tiles of all pictures in one batch, stitched by `untile`."""
     tiles = torch.cat([model.cut(each, range(each.plan.count)) for each in prepared])
     targets = detector.targets(tiles)
     predictions = detector.predictions(tiles, targets)
@@ -61,7 +61,7 @@ def backpropagate(loss: Tensor) -> None:
 @pytest.mark.parametrize("tiling", [Tiling(tile_size=64), Tiling(tile_size=64, stride=32, blend="gaussian", halo=16)])
 @pytest.mark.parametrize("batch_tiles", [100, 4, 3])
 def test_the_gradient_does_not_depend_on_how_tiles_are_batched(name: str, tiling: Tiling, batch_tiles: int) -> None:
-    """With the statistics of batch norm held fixed: those are of the tiles that run together."""
+    """The statistics of batch norms are fixed: otherwise they would depend on the tiles that run together."""
     model, detector = build(name, tiling)
     detector.eval()
     prepared = pictures(model, (100, 130), (64, 64))
@@ -77,7 +77,7 @@ def test_the_gradient_does_not_depend_on_how_tiles_are_batched(name: str, tiling
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_a_picture_in_parts_moves_the_running_statistics_once(name: str) -> None:
+def test_a_picture_in_parts_updates_the_running_statistics_once_per_part(name: str) -> None:
     model, detector = build(name, Tiling(tile_size=64))
     detector.train()
     norm = next(module for module in detector.learners[0].modules() if isinstance(module, nn.BatchNorm2d))
@@ -85,7 +85,7 @@ def test_a_picture_in_parts_moves_the_running_statistics_once(name: str) -> None
     assert norm.num_batches_tracked == 2  # four tiles, two at a time
 
 
-def test_the_loss_alone_leaves_no_gradient_and_changes_nothing() -> None:
+def test_the_loss_alone_leaves_no_gradient_and_changes_no_state() -> None:
     model, detector = build("stfpm", Tiling(tile_size=64))
     before = {key: tensor.clone() for key, tensor in detector.state_dict().items()}
     (picture,) = pictures(model, (70, 90))

@@ -7,7 +7,7 @@ from app.training import EarlyStopping, TilerConfigurationCallback, TrainerOptio
 from app.training.precision import resolve_precision
 
 
-def test_a_callback_sets_the_tiling() -> None:
+def test_a_callback_can_set_the_tiling() -> None:
     callback = TilerConfigurationCallback(enable=True, tile_size=[128, 64], stride=64, mode="interpolation")
     expected = Tiling(True, [128, 64], 64, mode="interpolation")
     assert TrainerOptions(callbacks=[EarlyStopping(), callback]).tiling == expected
@@ -15,7 +15,7 @@ def test_a_callback_sets_the_tiling() -> None:
     assert TrainerOptions().tiling is None
 
 
-def test_a_callback_stops_early() -> None:
+def test_a_callback_can_set_early_stopping() -> None:
     stopping = EarlyStopping("pixel_AUROC", patience=5, mode="max")
     assert TrainerOptions(callbacks=[TilerConfigurationCallback(), stopping]).early_stopping == stopping
     assert TrainerOptions().early_stopping is None
@@ -24,9 +24,9 @@ def test_a_callback_stops_early() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"max_epochs": 0}, "max_epochs is 0; use 1 or more"),
-        ({"batch_tiles": 0}, "batch_tiles is 0"),
-        ({"callbacks": [EarlyStopping(), EarlyStopping()]}, "several callbacks of the class EarlyStopping"),
+        ({"max_epochs": 0}, r"max_epochs\b.*\b0\b"),
+        ({"batch_tiles": 0}, r"batch_tiles\b.*\b0\b"),
+        ({"callbacks": [EarlyStopping(), EarlyStopping()]}, "EarlyStopping"),
     ],
 )
 def test_options_that_cannot_work_are_refused(arguments: dict[str, object], message: str) -> None:
@@ -37,11 +37,11 @@ def test_options_that_cannot_work_are_refused(arguments: dict[str, object], mess
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"monitor": "loss"}, "use one of train_loss, val_loss, image_AUROC, pixel_AUROC"),
-        ({"patience": 0}, "patience is 0; use 1 or more"),
-        ({"min_delta": -1.0}, "min_delta is -1.0; use 0 or more"),
-        ({"monitor": "pixel_AUROC", "mode": "min"}, "use 'max'"),
-        ({"mode": "max"}, "use 'min'"),
+        ({"monitor": "loss"}, "'loss'.*train_loss, val_loss, image_AUROC, pixel_AUROC"),
+        ({"patience": 0}, r"patience\b.*\b0\b"),
+        ({"min_delta": -1.0}, r"min_delta\b.*-1\.0"),
+        ({"monitor": "pixel_AUROC", "mode": "min"}, "'min'.*pixel_AUROC.*'max'"),
+        ({"mode": "max"}, "'max'.*val_loss.*'min'"),
     ],
 )
 def test_early_stopping_that_cannot_work_is_refused(arguments: dict[str, object], message: str) -> None:
@@ -59,9 +59,9 @@ def test_losses_improve_downward_and_aurocs_upward() -> None:
 
 def test_a_cpu_trains_in_single_precision() -> None:
     assert resolve_precision("auto", torch.device("cpu")) == "32"
-    with pytest.raises(InvalidTraining, match="needs a GPU"):
+    with pytest.raises(InvalidTraining, match=r"\bbf16\b.*\bcpu\b"):
         resolve_precision("bf16", torch.device("cpu"))
-    with pytest.raises(InvalidTraining, match="use auto, 32, bf16 or 16"):
+    with pytest.raises(InvalidTraining, match="'64'"):
         resolve_precision("64", torch.device("cpu"))  # type: ignore[arg-type]  # wrong on purpose
 
 

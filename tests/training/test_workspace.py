@@ -1,4 +1,4 @@
-"""What trainings keep beside their models, and what is left of those that were killed."""
+"""The files that a training keeps beside its model, and those that a killed training leaves."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def kill_amid(model: Path, fingerprint: str, files: str) -> None:
-    """Another process has the workspace, writes some files, and is killed."""
+    """Another process enters the workspace, runs the code `files`, and is killed."""
     program = f"""
 import os, signal
 from pathlib import Path
@@ -52,24 +52,24 @@ def test_a_training_that_fails_leaves_its_checkpoint_and_earlier_versions(model:
     assert left(model) == ["1"]
 
 
-def test_what_a_killed_training_left_is_removed_by_the_next_one_of_another_recipe(model: Path) -> None:
+def test_files_of_a_killed_training_are_removed_by_a_training_of_another_recipe(model: Path) -> None:
     kill_amid(model, "b" * 64, "checkpoint.touch(); checkpoint.with_name(f'.{checkpoint.name}.77').touch()")
     assert left(model) == ["..training-bbbbbbbbbbbb.pt.77", ".training-bbbbbbbbbbbb.lock", ".training-bbbbbbbbbbbb.pt"]
     with workspace(model, "a" * 64):
         assert left(model) == [".training-aaaaaaaaaaaa.lock"]
 
 
-def test_the_checkpoint_of_a_killed_training_is_there_when_it_goes_on(model: Path) -> None:
+def test_the_checkpoint_of_a_killed_training_is_kept_for_its_resumption(model: Path) -> None:
     kill_amid(model, "b" * 64, "checkpoint.touch()")
     with workspace(model, "b" * 64) as checkpoint:
         assert checkpoint.exists()
 
 
-def test_what_runs_is_left_alone_and_does_not_run_twice(model: Path) -> None:
+def test_the_files_of_a_running_training_are_kept_and_it_does_not_run_twice(model: Path) -> None:
     with workspace(model, "a" * 64) as checkpoint:
         checkpoint.touch()
         with workspace(model, "b" * 64):
             assert checkpoint.exists()
-        with pytest.raises(InvalidTraining, match="runs already in another process"), workspace(model, "a" * 64):
+        with pytest.raises(InvalidTraining, match="'screw'"), workspace(model, "a" * 64):
             pass
         assert checkpoint.exists()

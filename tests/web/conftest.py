@@ -1,4 +1,4 @@
-"""A browser, and pages of a server in it whose console must stay silent."""
+"""A browser that opens a server's pages; a page that writes errors or warnings to its console fails the test."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from tests.running import Live, running
 WAIT_MS = 120_000  # machines can be busy
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
-LOST = "Failed to load resource"  # the browser's own word for requests that fail or are refused
+LOST = "Failed to load resource"  # the browser's message for requests that fail or are refused
 
 Open = Callable[..., Page]
 
@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def site(models_dir: Path) -> Iterator[Live]:
-    """A server of small models with the project's examples."""
+    """A server with small models and the project's examples."""
     with running(
         Settings(models_dir=models_dir, examples_dir=EXAMPLES, device="cpu", default_model="patchcore")
     ) as live:
@@ -41,20 +41,23 @@ def site(models_dir: Path) -> Iterator[Live]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens a server's page; whatever it writes to its console, or throws, fails the test at its end."""
-    contexts, said = [], list[str]()
+    """A function that opens a server's page, and waits until the server is ready.
 
-    def hear(message: ConsoleMessage) -> None:
+    Errors and warnings in the console, and exceptions of the page, fail the test at its end.
+    """
+    contexts, messages = [], list[str]()
+
+    def record(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and LOST not in message.text:
-            said.append(message.text)
+            messages.append(message.text)
 
     def start(url: str, width: int = 1440, height: int = 900, **options: object) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)  # type: ignore[arg-type]  # the browser's
         contexts.append(context)
         context.set_default_timeout(WAIT_MS)
         page = context.new_page()
-        page.on("console", hear)
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", record)
+        page.on("pageerror", lambda error: messages.append(str(error)))
         page.goto(url)
         page.wait_for_selector("#connection.ready")
         page.wait_for_selector("#model option", state="attached")
@@ -63,7 +66,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
     yield start
     for context in contexts:
         context.close()
-    assert said == []
+    assert messages == []
 
 
 @pytest.fixture

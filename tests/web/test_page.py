@@ -1,4 +1,4 @@
-"""The page in a browser: what a person does with it."""
+"""The page in a browser, with the actions of a person."""
 
 import base64
 import io
@@ -26,12 +26,12 @@ def choose(page: Page, *paths: Path) -> None:
 
 
 def answered(page: Page, name: str) -> None:
-    """Waits until the picture that is shown is this one, with its regions."""
+    """Waits until the page shows this picture with its regions."""
     expect(page.locator("#announcements")).to_contain_text(f"{name}: ")
 
 
 def rows(page: Page) -> list[tuple[str, str]]:
-    """Score and area of each region in the list."""
+    """The score and the area of each region in the list."""
     found: list[list[str]] = page.locator("#regions .region").evaluate_all(
         "rows => rows.map(row => [...row.children].map(cell => cell.textContent))"
     )
@@ -44,7 +44,7 @@ def predicted(site: Live, data: bytes, **query: object) -> dict[str, Any]:
     return body
 
 
-def test_a_chosen_picture_is_shown_with_what_the_server_says_of_it(open_page: Open, site: Live, files: Path) -> None:
+def test_a_chosen_picture_is_shown_with_the_servers_answer(open_page: Open, site: Live, files: Path) -> None:
     page = open_page(site.url)
     choose(page, files / "defect.png")
     answered(page, "defect.png")
@@ -76,13 +76,13 @@ def test_a_dropped_picture_is_answered(open_page: Open, site: Live, files: Path)
     expect(page.locator("#regions-title")).to_have_text("No regions")
 
 
-def test_an_example_is_one_click_away(open_page: Open, site: Live) -> None:
+def test_an_example_is_answered_after_one_click(open_page: Open, site: Live) -> None:
     page = open_page(site.url)
     page.get_by_role("button", name="defect.png").click()
     answered(page, "defect.png")
 
 
-def test_several_are_answered_and_a_bad_one_says_why_it_is_not(open_page: Open, site: Live, files: Path) -> None:
+def test_several_pictures_are_answered_and_a_bad_one_shows_its_error(open_page: Open, site: Live, files: Path) -> None:
     page = open_page(site.url)
     choose(page, files / "notes.txt", files / "defect.png", files / "normal.png")
     expect(page.locator("#strip li")).to_have_count(3)
@@ -97,7 +97,7 @@ def test_several_are_answered_and_a_bad_one_says_why_it_is_not(open_page: Open, 
     answered(page, "defect.png")
 
 
-def test_a_threshold_that_is_set_before_the_map_was_read_holds(open_page: Open, site: Live, files: Path) -> None:
+def test_a_threshold_that_is_set_before_the_map_is_read_is_kept(open_page: Open, site: Live, files: Path) -> None:
     page = open_page(site.url)
     page.evaluate(
         """() => new MutationObserver((_, observer) => {
@@ -115,7 +115,7 @@ def test_a_threshold_that_is_set_before_the_map_was_read_holds(open_page: Open, 
 
 
 @pytest.mark.parametrize("name", ["defect.png", "normal.png"])
-def test_another_threshold_says_what_the_server_says_at_it(open_page: Open, site: Live, files: Path, name: str) -> None:
+def test_another_threshold_gives_the_servers_answer(open_page: Open, site: Live, files: Path, name: str) -> None:
     page = open_page(site.url)
     choose(page, files / name)
     answered(page, name)
@@ -128,20 +128,18 @@ def test_another_threshold_says_what_the_server_says_at_it(open_page: Open, site
             "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", str(threshold)
         )
         body = predicted(site, data, threshold=threshold, min_region_area=area)
-        told = [(f"{region['score']:.3f}", f"{region['area']:,} px") for region in body["regions"]]
-        total = sum(region["area"] for region in body["regions"])
-        title = (
-            f"{len(told)} region{'s' * (len(told) != 1)}, {total:,} pixel{'s' * (total != 1)}" if told else "No regions"
-        )
+        shown = [(f"{region['score']:.3f}", f"{region['area']:,} px") for region in body["regions"]]
+        count, total = len(shown), sum(region["area"] for region in body["regions"])
+        title = f"{count} region{'s' * (count != 1)}, {total:,} pixel{'s' * (total != 1)}" if count else "No regions"
         expect(page.locator("#regions-title")).to_have_text(title)
-        assert sorted(rows(page)) == sorted(told)
+        assert sorted(rows(page)) == sorted(shown)
         expect(page.locator("#label")).to_contain_text(body["label"].capitalize())
         expect(page.locator("#gauge-mark")).to_have_attribute("style", f"left: {100 * threshold:g}%;")
     assert requests == []
 
 
 def shot(page: Page) -> np.ndarray[Any, np.dtype[np.int16]]:
-    page.wait_for_timeout(300)  # a frame is drawn at the screen's next turn
+    page.wait_for_timeout(300)  # the canvas is drawn in the next animation frame
     picture = Image.open(io.BytesIO(page.locator("#canvas").screenshot())).convert("RGB")
     return np.asarray(picture).astype(np.int16)
 
@@ -152,7 +150,7 @@ def slide(page: Page, id: str, value: int) -> None:
     )
 
 
-def test_heat_lies_over_the_picture_as_far_as_the_sliders_say(open_page: Open, site: Live, files: Path) -> None:
+def test_the_sliders_set_the_opacity_and_the_extent_of_the_heat(open_page: Open, site: Live, files: Path) -> None:
     page = open_page(site.url)
     choose(page, files / "defect.png")
     answered(page, "defect.png")
@@ -172,7 +170,7 @@ def test_heat_lies_over_the_picture_as_far_as_the_sliders_say(open_page: Open, s
     assert np.array_equal(half[:, divider + 20 :], full[:, divider + 20 :])
 
 
-def test_outlines_and_tiles_are_drawn_when_asked_for(open_page: Open, site: Live, files: Path) -> None:
+def test_outlines_and_tiles_are_drawn_on_request(open_page: Open, site: Live, files: Path) -> None:
     page = open_page(site.url)
     choose(page, files / "defect.png")
     answered(page, "defect.png")
@@ -185,7 +183,7 @@ def test_outlines_and_tiles_are_drawn_when_asked_for(open_page: Open, site: Live
     assert not np.array_equal(shot(page), without)
 
 
-def test_a_click_on_a_region_goes_there(open_page: Open, site: Live, files: Path) -> None:
+def test_a_click_on_a_region_zooms_to_it(open_page: Open, site: Live, files: Path) -> None:
     page = open_page(site.url)
     choose(page, files / "defect.png")
     answered(page, "defect.png")
@@ -197,11 +195,11 @@ def test_a_click_on_a_region_goes_there(open_page: Open, site: Live, files: Path
     expect(page.locator("#scale")).to_have_text(before)
 
 
-def test_what_is_taken_away_is_what_the_server_answers(open_page: Open, site: Live, files: Path) -> None:
+def test_downloads_are_the_servers_answers(open_page: Open, site: Live, files: Path) -> None:
     page = open_page(site.url)
     choose(page, files / "defect.png")
     answered(page, "defect.png")
-    slide(page, "threshold", 0)  # of a slider up to 1: all is anomalous
+    slide(page, "threshold", 0)  # all pixels are anomalous
     for button, suffix in (("Overlay", "overlay.png"), ("Mask", "mask.png"), ("Map", "map.npy"), ("JSON", "json")):
         with page.expect_download() as download:
             page.get_by_role("button", name=button, exact=True).click()
@@ -218,7 +216,7 @@ def test_what_is_taken_away_is_what_the_server_answers(open_page: Open, site: Li
     expect(page.locator("#files-note")).to_contain_text(f"{site.url}/v1/models/patchcore/predict?version=2&threshold=0")
 
 
-def test_a_server_that_goes_and_comes_back_answers_what_waited(open_page: Open, models_dir: Path, files: Path) -> None:
+def test_pictures_wait_for_a_server_that_is_away(open_page: Open, models_dir: Path, files: Path) -> None:
     settings = Settings(models_dir=models_dir, device="cpu", default_model="patchcore")
     with running(settings) as live:
         page = open_page(live.url)
@@ -242,7 +240,7 @@ def test_a_picture_that_is_cancelled_can_be_run_again(open_page: Open, site: Liv
     answered(page, "normal.png")
 
 
-def test_all_can_be_done_with_the_keyboard_alone(open_page: Open, site: Live) -> None:
+def test_everything_can_be_done_with_the_keyboard_alone(open_page: Open, site: Live) -> None:
     page = open_page(site.url)
     page.wait_for_selector(".example")
 
@@ -262,7 +260,7 @@ def test_all_can_be_done_with_the_keyboard_alone(open_page: Open, site: Live) ->
         page.keyboard.press("ArrowLeft")
     expect(page.locator("#threshold-number")).not_to_have_value(before)
     picked = page.locator("#regions .region[aria-pressed='true']")
-    while not picked.count():  # the list may be made anew meanwhile, by the threshold
+    while not picked.count():  # the threshold may rebuild the list meanwhile
         tab_to("at.matches('#regions .region')")
         page.keyboard.press("Enter")
     tab_to("at.id === 'canvas'")

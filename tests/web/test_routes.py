@@ -1,4 +1,4 @@
-"""What the page is made of, over HTTP."""
+"""The files of the page, over HTTP."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def client(tmp_path: Path) -> TestClient:
     return TestClient(build_app(Settings(models_dir=tmp_path, examples_dir=tmp_path / "examples", device="cpu")))
 
 
-def test_the_page_may_load_nothing_from_elsewhere(client: TestClient) -> None:
+def test_the_page_may_load_nothing_from_other_sites(client: TestClient) -> None:
     answer = client.get("/")
     assert answer.status_code == 200 and answer.headers["content-type"] == "text/html; charset=utf-8"
     policy = answer.headers["Content-Security-Policy"]
@@ -28,7 +28,7 @@ def test_the_page_may_load_nothing_from_elsewhere(client: TestClient) -> None:
     assert not re.search(r'(?:src|href)="(?:https?:)?//', answer.text)
 
 
-def test_the_page_is_asked_about_and_its_files_are_kept(client: TestClient) -> None:
+def test_the_page_is_revalidated_and_its_files_are_cached(client: TestClient) -> None:
     page = client.get("/")
     assert page.headers["Cache-Control"] == "no-cache"
     assert client.get("/", headers={"If-None-Match": page.headers["ETag"]}).status_code == 304

@@ -1,4 +1,4 @@
-"""The body of a batch."""
+"""The body of a response to a batch."""
 
 from pydantic import BaseModel, Field
 
@@ -7,15 +7,15 @@ from app.api.schemas.problem import ProblemBody
 
 
 class BatchItemBody(BaseModel):
-    """What came of one picture: a prediction or a problem, and never both."""
+    """The result of one picture: either a prediction or a problem."""
 
-    index: int = Field(ge=0, description="The picture's place in the form, from 0 on.", examples=[0])
-    file: str = Field(description="The name that the form gave it.", examples=["screw-017.png"])
-    prediction: PredictionBody | None = Field(default=None, description="Absent if there is a problem.")
-    problem: ProblemBody | None = Field(default=None, description="Absent if there is a prediction.")
+    index: int = Field(ge=0, description="Position of the picture in the form, counted from 0.", examples=[0])
+    file: str = Field(description="File name of the picture in the form; may be empty.", examples=["screw-017.png"])
+    prediction: PredictionBody | None = Field(default=None, description="Prediction; absent if there is a problem.")
+    problem: ProblemBody | None = Field(default=None, description="Problem; absent if there is a prediction.")
 
 
 class BatchBody(BaseModel):
-    """What came of each picture."""
+    """The results of all pictures of a batch."""
 
-    items: list[BatchItemBody] = Field(description="One for each picture, in the order of the form.")
+    items: list[BatchItemBody] = Field(description="One result for each picture, in the order of the form.")

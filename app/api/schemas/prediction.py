@@ -12,52 +12,55 @@ from app.service.tile_scores import TileScore
 
 
 class ModelRefBody(BaseModel):
-    """The model that answered."""
+    """The model that made a prediction."""
 
-    name: str = Field(description="Its name, also where `default` was asked for.", examples=["demo"])
-    version: int = Field(description="The version that answered.", examples=[1])
-    detector: str = Field(description="What it is.", examples=["patchcore"])
+    name: str = Field(
+        description="Name of the model; if the request names `default`, the name of the model that this means.",
+        examples=["demo"],
+    )
+    version: int = Field(description="Version of the model.", examples=[1])
+    detector: str = Field(description="Name of the detector.", examples=["patchcore"])
     digest: str = Field(
-        description="SHA-256 of the version's manifest, which holds those of its files.", examples=["9f86d081" * 8]
+        description="SHA-256 of the version's manifest, which contains the SHA-256 of each of the version's files.",
+        examples=["9f86d081" * 8],
     )
 
 
 class ImageSizeBody(BaseModel):
     """The uploaded picture's size in pixels, after its EXIF rotation."""
 
-    width: int = Field(description="Pixels in a row.", examples=[1280])
-    height: int = Field(description="Rows.", examples=[960])
+    width: int = Field(description="Width in pixels.", examples=[1280])
+    height: int = Field(description="Height in pixels.", examples=[960])
 
 
 class BoxBody(BaseModel):
     """A rectangle in pixels of the uploaded picture."""
 
-    x: int = Field(description="Its left column, from 0.", examples=[412])
-    y: int = Field(description="Its top row, from 0.", examples=[96])
-    width: int = Field(description="How many columns it has.", examples=[71])
-    height: int = Field(description="How many rows it has.", examples=[18])
+    x: int = Field(description="Left column, counted from 0.", examples=[412])
+    y: int = Field(description="Top row, counted from 0.", examples=[96])
+    width: int = Field(description="Number of columns.", examples=[71])
+    height: int = Field(description="Number of rows.", examples=[18])
 
 
 class PointBody(BaseModel):
     """A pixel of the uploaded picture."""
 
-    x: int = Field(description="Its column, from 0.", examples=[447])
-    y: int = Field(description="Its row, from 0.", examples=[104])
+    x: int = Field(description="Column, counted from 0.", examples=[447])
+    y: int = Field(description="Row, counted from 0.", examples=[104])
 
 
 class RegionBody(BaseModel):
-    """Connected pixels whose anomaly exceeds the threshold."""
+    """A defect region: connected pixels whose normalised map values exceed the threshold."""
 
-    box: BoxBody = Field(description="The smallest rectangle around it.")
-    area: int = Field(description="How many pixels.", examples=[904])
+    box: BoxBody = Field(description="Smallest rectangle that contains the region.")
+    area: int = Field(description="Number of pixels in the region.", examples=[904])
     score: FiniteFloat = Field(
-        description="The largest normalised value in it, over `threshold` and at most 1.", examples=[0.91]
+        description="Largest normalised map value in the region, above `threshold` and at most 1.", examples=[0.91]
     )
-    peak: PointBody = Field(description="Where that is.")
+    peak: PointBody = Field(description="Pixel with the largest map value.")
 
     @classmethod
     def of(cls, region: DefectRegion) -> Self:
-        """The body of a region."""
         row, column = region.peak
         return cls(
             box=BoxBody(x=region.left, y=region.top, width=region.width, height=region.height),
@@ -68,92 +71,94 @@ class RegionBody(BaseModel):
 
 
 class TileBody(BaseModel):
-    """A tile of the picture; rows and columns are counted from the picture's corner, also with a region of interest."""
+    """A tile. With a region of interest, `row` and `column` still count from the top left tile of the whole picture."""
 
-    row: int = Field(description="Its row of tiles, from 0.", examples=[0])
-    column: int = Field(description="Its column of tiles, from 0.", examples=[4])
-    box: BoxBody = Field(description="The part of the uploaded picture that it shows, within the region of interest.")
-    score: FiniteFloat = Field(description="The largest normalised value in it.", examples=[0.91])
+    row: int = Field(description="Row of tiles, counted from 0.", examples=[0])
+    column: int = Field(description="Column of tiles, counted from 0.", examples=[4])
+    box: BoxBody = Field(
+        description="Part of the uploaded picture that the tile covers, clipped to the region of interest."
+    )
+    score: FiniteFloat = Field(description="Largest normalised map value inside `box`.", examples=[0.91])
 
     @classmethod
     def of(cls, tile: TileScore) -> Self:
-        """The body of a tile."""
         box = BoxBody(x=tile.left, y=tile.top, width=tile.width, height=tile.height)
         return cls(row=tile.row, column=tile.column, box=box, score=tile.score)
 
 
 class TilesBody(BaseModel):
-    """The tiles that were computed: all of the picture, or those that its region of interest takes."""
+    """The tiles that were computed: all tiles of the picture, or those that the region of interest needs."""
 
-    rows: int = Field(description="Rows of tiles.", examples=[7])
-    columns: int = Field(description="Columns of tiles.", examples=[9])
-    count: int = Field(description="How many tiles there are.", examples=[63])
+    rows: int = Field(description="Number of rows of tiles.", examples=[7])
+    columns: int = Field(description="Number of columns of tiles.", examples=[9])
+    count: int = Field(description="Number of tiles.", examples=[63])
     items: list[TileBody] | None = Field(
         default=None,
-        description="With `include=tiles`: all of them, row by row; those that show some of the region of interest, "
-        "if there is one, and not those around it.",
+        description="With `include=tiles`: the tiles, row by row. With a region of interest, only the tiles that "
+        "overlap it, without the tiles around it that were also computed.",
         examples=[None],
     )
 
 
 class TimingBody(BaseModel):
-    """Milliseconds since the upload was read, by what was done meanwhile; `total` is the sum of the others."""
+    """Duration of each stage in milliseconds, from the end of the upload; `total` is the sum of the others."""
 
-    decode: FiniteFloat = Field(description="Reading the header, and decoding.", examples=[14.2])
-    queue: FiniteFloat = Field(
-        description="Waiting: nothing was done for this picture, for others were worked on.", examples=[0.1]
-    )
+    decode: FiniteFloat = Field(description="Reading the header and decoding the picture.", examples=[14.2])
+    queue: FiniteFloat = Field(description="Waiting while other pictures are processed.", examples=[0.1])
     device: FiniteFloat = Field(
-        description="The picture's share of the batches that its tiles were in, by their number, and its map.",
+        description="The picture's share of the device time: its part of each batch, in proportion to its tiles, and "
+        "its own steps, such as the map.",
         examples=[402.8],
     )
-    render: FiniteFloat = Field(description="Finding regions, and drawing what was asked for.", examples=[11.0])
-    total: FiniteFloat = Field(description="From the upload's end to the answer's.", examples=[428.1])
+    render: FiniteFloat = Field(description="Finding regions and rendering the requested parts.", examples=[11.0])
+    total: FiniteFloat = Field(description="From the end of the upload to the finished prediction.", examples=[428.1])
 
     @classmethod
     def of(cls, timings: Timings) -> Self:
-        """The body of timings."""
         seconds = (timings.decode_s, timings.queue_s, timings.device_s, timings.render_s, timings.total_s)
         decode, queue, device, render, total = (round(1000 * each, 3) for each in seconds)
         return cls(decode=decode, queue=queue, device=device, render=render, total=total)
 
 
 class PredictionBody(BaseModel):
-    """What a model says of a picture."""
+    """The prediction of a model for a picture."""
 
-    model: ModelRefBody = Field(description="Which model answered.")
-    image: ImageSizeBody = Field(description="The size of the uploaded picture.")
+    model: ModelRefBody = Field(description="Model that made the prediction.")
+    image: ImageSizeBody = Field(description="Size of the uploaded picture.")
     roi: BoxBody | None = Field(
-        default=None, description="The region of interest that was computed, if one was asked for.", examples=[None]
+        default=None, description="Region of interest, if the request has one.", examples=[None]
     )
     score: FiniteFloat = Field(
-        ge=0, le=1, description="Normalised: over `threshold` the picture is anomalous.", examples=[0.83]
+        ge=0, le=1, description="Normalised anomaly score; above `threshold` the picture is anomalous.", examples=[0.83]
     )
-    raw_score: FiniteFloat = Field(description="The detector's own score, higher when more anomalous.", examples=[41.7])
-    label: Label = Field(description="What the score says.", examples=["anomalous"])
+    raw_score: FiniteFloat = Field(
+        description="Score of the detector before normalisation, higher when more anomalous.", examples=[41.7]
+    )
+    label: Label = Field(
+        description="`anomalous` if `score` exceeds `threshold`, else `normal`.", examples=["anomalous"]
+    )
     threshold: FiniteFloat = Field(
         ge=0,
         le=1,
-        description="Of all normalised scores: the `threshold` that was asked for, or 0.5, the model's own.",
+        description="Threshold of all normalised scores: that of the request, or 0.5, the calibrated threshold.",
         examples=[0.5],
     )
-    regions: list[RegionBody] = Field(description="Defects, the most anomalous first.")
-    tiles: TilesBody = Field(description="How the picture was tiled.")
-    timing_ms: TimingBody = Field(description="What took how long.")
+    regions: list[RegionBody] = Field(description="Defect regions, the most anomalous first.")
+    tiles: TilesBody = Field(description="Tiles of the picture.")
+    timing_ms: TimingBody = Field(description="Duration of each stage in milliseconds.")
     heatmap: str | None = Field(
         default=None,
-        description="With `include=heatmap`: PNG of the picture's or `roi`'s size, base64.",
+        description="With `include=heatmap`: heatmap with the size of the picture or of `roi`, PNG in base64.",
         examples=[None],
     )
     mask: str | None = Field(
         default=None,
-        description="With `include=mask`: PNG, white where the regions are, base64.",
+        description="With `include=mask`: mask with the same size, white inside the defect regions, PNG in base64.",
         examples=[None],
     )
 
     @classmethod
     def of(cls, predicted: Predicted, timings: Timings, extras: Extras) -> Self:
-        """The body of a prediction with what was asked for besides."""
         prediction = predicted.prediction
         height, width = predicted.image.shape[-2:]
         roi = predicted.question.roi

@@ -4,13 +4,13 @@ from pydantic import BaseModel, Field
 
 
 class LivenessBody(BaseModel):
-    """The process answers."""
+    """Liveness of the process."""
 
-    alive: bool = Field(description="Always true: a process that does not live does not answer.", examples=[True])
+    alive: bool = Field(description="Always true: a process that is not alive does not respond.", examples=[True])
 
 
 class ReadinessBody(BaseModel):
-    """Whether pictures can be answered."""
+    """Readiness of the server."""
 
-    ready: bool = Field(description="Whether they can.", examples=[True])
-    reasons: list[str] = Field(description="Why not; empty if they can.", examples=[[]])
+    ready: bool = Field(description="Whether pictures can be predicted.", examples=[True])
+    reasons: list[str] = Field(description="Reasons why the server is not ready; empty if it is ready.", examples=[[]])

@@ -1,4 +1,4 @@
-"""The body of every error."""
+"""The body of error responses, except those under `/v2`."""
 
 from pydantic import BaseModel, Field
 
@@ -6,31 +6,31 @@ from app.api.problem_codes import ProblemCode
 
 
 class InvalidFieldBody(BaseModel):
-    """A part of the request that cannot be taken."""
+    """An invalid field or parameter of the request."""
 
-    field: str = Field(description="Where it is.", examples=["query.version"])
-    message: str = Field(description="What is wrong with it.", examples=["Input should be greater than or equal to 1"])
+    field: str = Field(description="Location of the field or parameter.", examples=["query.version"])
+    message: str = Field(description="Error message.", examples=["Input should be greater than or equal to 1"])
 
 
 class ProblemBody(BaseModel):
-    """Problem details, RFC 9457."""
+    """Problem details (RFC 9457)."""
 
-    type: str = Field(description="Names the kind of problem.", examples=["urn:tessera:problem:too_many_pixels"])
+    type: str = Field(description="URN of the kind of problem.", examples=["urn:tessera:problem:too_many_pixels"])
     title: str = Field(
-        description="The kind of problem, in a sentence.",
+        description="Kind of problem, as a sentence.",
         examples=["The picture has more pixels than the limit, by its header."],
     )
-    status: int = Field(description="The HTTP status.", examples=[413])
+    status: int = Field(description="HTTP status of the problem.", examples=[413])
     detail: str = Field(
-        description="What was wrong, which limit was met, and what would work.",
+        description="What was wrong, which limit was exceeded, and what would work.",
         examples=["The picture has 10000 x 8000 pixels, over the limit of 67,108,864; send a smaller one"],
     )
-    code: ProblemCode = Field(description="The kind of problem, for programs to compare.", examples=["too_many_pixels"])
-    instance: str = Field(description="The path that was asked for.", examples=["/v1/models/default/predict"])
+    code: ProblemCode = Field(description="Kind of problem, for programs to compare.", examples=["too_many_pixels"])
+    instance: str = Field(description="Path of the request.", examples=["/v1/models/default/predict"])
     request_id: str = Field(
-        description="By which the request is found in the log; also in `X-Request-ID`.",
+        description="ID of the request in the server's log; also in the header `X-Request-ID`.",
         examples=["7d0f6c4b9f0e4a7f8a3c5e2b1d9f6a80"],
     )
     errors: list[InvalidFieldBody] | None = Field(
-        default=None, description="With `invalid_request`, each thing that is wrong."
+        default=None, description="With `invalid_request`: each invalid field or parameter."
     )

@@ -1,4 +1,4 @@
-"""The bodies that tell what looking for models changed."""
+"""The bodies of responses to a reload."""
 
 from typing import Self
 
@@ -11,29 +11,32 @@ from app.service import ReloadedModel
 class FailedVersionBody(BaseModel):
     """A version whose files are refused."""
 
-    version: int = Field(description="Its number.", examples=[3])
-    error: ErrorBody = Field(description="Why.")
+    version: int = Field(description="Number of the version.", examples=[3])
+    error: ErrorBody = Field(description="Reason for the refusal.")
 
 
 class ReloadedModelBody(BaseModel):
-    """What is served of a model now, and what has changed since before."""
+    """The served versions of a model after a scan of the repository, and the changes."""
 
-    name: str = Field(description="The model's own name, also where it was asked for as `default`.", examples=["demo"])
-    newest: int | None = Field(
-        description="The version that is served unless one is asked for; null if none is.", examples=[2]
+    name: str = Field(
+        description="Name of the model; if the request names `default`, the name of the model that this means.",
+        examples=["demo"],
     )
-    ready: list[int] = Field(description="The versions that are served now.", examples=[[1, 2]])
-    added: list[int] = Field(description="Those of them that were not before.", examples=[[2]])
-    replaced: list[int] = Field(description="Those of them that have another content than before.", examples=[[]])
+    newest: int | None = Field(
+        description="Version that is used unless a request names one; null if no version is served.", examples=[2]
+    )
+    ready: list[int] = Field(description="Versions that are served now.", examples=[[1, 2]])
+    added: list[int] = Field(description="Versions in `ready` that were not served before.", examples=[[2]])
+    replaced: list[int] = Field(description="Versions in `ready` whose content has changed.", examples=[[]])
     removed: list[int] = Field(description="Versions that are no longer served.", examples=[[]])
     failed: list[FailedVersionBody] = Field(
-        description="Versions whose files are refused. One that is in `ready`, too, is served as it was before.",
+        description="Versions whose files are refused. If a version is also in `ready`, the content that was loaded "
+        "before is still served.",
         examples=[[]],
     )
 
     @classmethod
     def of(cls, model: ReloadedModel) -> Self:
-        """The body of what a look changed."""
         return cls(
             name=model.name,
             newest=model.newest,
@@ -46,6 +49,6 @@ class ReloadedModelBody(BaseModel):
 
 
 class ReloadBody(BaseModel):
-    """What is served of each model, and what has changed; models that are gone are among them."""
+    """The served versions of all models after a scan, and the changes; removed models are included."""
 
-    models: list[ReloadedModelBody] = Field(description="By name.")
+    models: list[ReloadedModelBody] = Field(description="Models, sorted by name.")

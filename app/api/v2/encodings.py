@@ -1,4 +1,4 @@
-"""Compressed bodies, RFC 9110 section 8.4: gzip, and deflate, which is zlib's format."""
+"""Compression of bodies (RFC 9110, section 8.4): gzip, and deflate, which is the zlib format."""
 
 import zlib
 from collections.abc import Iterable
@@ -7,15 +7,18 @@ from fastapi import HTTPException
 
 from app.api.v2.invalid import malformed, too_large
 
-_WINDOW_BITS = {"gzip": 31, "deflate": 15}  # what zlib knows the formats by
+_WINDOW_BITS = {"gzip": 31, "deflate": 15}  # `wbits` of zlib for each format
 _STEP = 2**20
-_LEVEL = 1  # floats hardly become smaller with more work
+_LEVEL = 1  # higher levels hardly make floats smaller
 SMALLEST = 1024
-"""Answers of fewer bytes are sent as they are."""
+"""The smallest response that is compressed, in bytes."""
 
 
-def unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    """The body without its encoding; raises HTTPException if it has another, is damaged, or unpacks to too much."""
+def decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """The decompressed body.
+
+    Raises HTTPException for an unknown encoding, a damaged body, and a body that decompresses to over `max_bytes`.
+    """
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return body
@@ -43,8 +46,8 @@ def unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
         raise malformed(f"the body is not {encoding}, as its Content-Encoding says: {error}") from error
 
 
-def chosen(accepted: str) -> str | None:
-    """The encoding for an answer to this `Accept-Encoding`; None: as it is."""
+def response_encoding(accepted: str) -> str | None:
+    """The encoding of a response for this `Accept-Encoding`; None: no compression."""
     weights: dict[str, float] = {}
     for part in accepted.lower().split(","):
         name, _, parameter = part.partition(";")
@@ -57,7 +60,7 @@ def chosen(accepted: str) -> str | None:
     return best if weights.get(best, 0.0) > 0 else None
 
 
-def packed(parts: Iterable[bytes], encoding: str) -> bytes:
-    """The parts, one after the other, in this encoding."""
+def compressed(parts: Iterable[bytes], encoding: str) -> bytes:
+    """The concatenated parts, compressed with this encoding."""
     stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW_BITS[encoding])
     return b"".join([*(stream.compress(part) for part in parts), stream.flush()])

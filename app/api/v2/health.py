@@ -1,4 +1,4 @@
-"""Whether the server and its models answer."""
+"""Liveness of the server, and readiness of the server and its models."""
 
 from fastapi import APIRouter, HTTPException
 
@@ -14,25 +14,25 @@ router = APIRouter(prefix="/v2", tags=[TAG])
 
 @router.get(
     "/health/live",
-    summary="Ask whether the server lives",
-    response_description="It does.",
+    summary="Check whether the server is live",
+    response_description="The server is live.",
     responses=error_responses(500),
     name="v2_server_live",
 )
 async def live() -> ServerLiveBody:
-    """200 as long as the process answers."""
+    """Returns 200 as long as the process responds."""
     return ServerLiveBody(live=True)
 
 
 @router.get(
     "/health/ready",
-    summary="Ask whether the server is ready",
-    response_description="It is.",
+    summary="Check whether the server is ready",
+    response_description="The server is ready.",
     responses=error_responses(500, 503),
     name="v2_server_ready",
 )
 async def ready(services: ServicesDep) -> ServerReadyBody:
-    """200 if pictures can be answered, else 503."""
+    """Returns 200 if pictures can be predicted, else 503."""
     if reasons := unready_reasons(services.catalogue, services.worker):
         raise HTTPException(503, "; ".join(reasons))
     return ServerReadyBody(ready=True)
@@ -40,23 +40,23 @@ async def ready(services: ServicesDep) -> ServerReadyBody:
 
 @router.get(
     "/models/{model}/ready",
-    summary="Ask whether a model is ready",
-    response_description="It is.",
+    summary="Check whether a model is ready",
+    response_description="The model is ready.",
     responses=error_responses(404, 422, 500, 503),
     name="v2_model_ready",
 )
 async def model_ready(model: ModelName, catalogue: CatalogueDep) -> ModelReadyBody:
-    """200 if a version of the model is served, 503 while it is loaded, 404 if there is none."""
+    """Returns 200 if a version of the model is served, 503 while one is being loaded, and 404 if there is none."""
     return ModelReadyBody(name=catalogue.get(model).name, ready=True)
 
 
 @router.get(
     "/models/{model}/versions/{version}/ready",
-    summary="Ask whether a version is ready",
-    response_description="It is.",
+    summary="Check whether a version is ready",
+    response_description="The version is ready.",
     responses=error_responses(404, 422, 500, 503),
     name="v2_model_version_ready",
 )
 async def model_version_ready(model: ModelName, version: VersionInPath, catalogue: CatalogueDep) -> ModelReadyBody:
-    """200 if the version is served, 503 while it is loaded, 404 if there is none or it was refused."""
+    """Returns 200 if the version is served, 503 while it is being loaded, and 404 if it is absent or refused."""
     return ModelReadyBody(name=catalogue.get(model, version).name, ready=True)

@@ -1,4 +1,4 @@
-"""Inference."""
+"""The inference routes."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from app.api.dependencies import ModelName, Services, ServicesDep, Timeout
 from app.api.v2 import encodings
-from app.api.v2.asked import read_question
+from app.api.v2.question import read_question
 from app.api.v2.describe import INFER_BODY, INFER_RESPONSES, TAG
 from app.api.v2.invalid import invalid
-from app.api.v2.outputs import Array, Wanted, check_sizes, encode, read_outputs
+from app.api.v2.outputs import Array, RequestedOutput, check_sizes, encode, read_outputs
 from app.api.v2.path import VersionInPath
 from app.api.v2.pictures import read_pictures
 from app.api.v2.request import HEADER_LENGTH, read_message
@@ -27,8 +27,8 @@ HeaderLength = Annotated[
     str | None,
     Header(
         alias=HEADER_LENGTH,
-        description="How many bytes of the body are JSON: binary data follows. 0: the body is a picture's file, and "
-        "the answer is binary data. Left out, all of the body is JSON.",
+        description="Number of bytes of the JSON at the start of the body; binary data follows it. 0: the body is the "
+        "file of a picture, and the outputs are returned as binary data. Without this header, the whole body is JSON.",
         examples=["312"],
     ),
 ]
@@ -36,7 +36,7 @@ HeaderLength = Annotated[
 
 @router.post(
     "/infer",
-    summary="Infer",
+    summary="Run inference",
     response_model=InferResponseBody,
     responses=INFER_RESPONSES,
     openapi_extra=INFER_BODY,
@@ -45,21 +45,22 @@ HeaderLength = Annotated[
 async def infer(
     model: ModelName, request: Request, services: ServicesDep, timeout_s: Timeout = None, header: HeaderLength = None
 ) -> Response:
-    """What the newest version says of one or several pictures.
+    """Returns the predictions of the newest version for one or several pictures.
 
-    The input `image` is either BYTES, the files of pictures, or pixels: UINT8, UINT16 (65535 is white) or FP32 (the
-    parameter `white`, 1 by default, is white), as [n,H,W,C] or [n,C,H,W] with 1 (grey) or 3 (RGB) channels, or without
-    n. The axis whose size is 1 or 3 is that of the channels; where both could be, the parameter `layout` must say.
+    The input `image` contains the files of pictures (BYTES), or their pixels: UINT8, UINT16 (65535 is white) or FP32
+    (the parameter `white`, 1 by default, is white). The shape of pixels is [n,H,W,C] or [n,C,H,W], or without n for one
+    picture; C is 1 (grey) or 3 (RGB). The channel axis is the one whose size is 1 or 3. If both axes could be the
+    channel axis, the parameter `layout` is required.
 
-    Pictures are predicted side by side, and each output has them along its first axis. Maps are sent only if they are
-    asked for, and only for pictures of one size.
+    Pictures are predicted concurrently. The first axis of each output counts the pictures. Maps are returned only if
+    they are requested; all maps of a request must have the same size.
     """
     return await _infer(request, services, model, None, timeout_s, header)
 
 
 @router.post(
     "/versions/{version}/infer",
-    summary="Infer with a version",
+    summary="Run inference with a version",
     response_model=InferResponseBody,
     responses=INFER_RESPONSES,
     openapi_extra=INFER_BODY,
@@ -73,7 +74,7 @@ async def infer_version(
     timeout_s: Timeout = None,
     header: HeaderLength = None,
 ) -> Response:
-    """What a version says of one or several pictures; all else is as without a version."""
+    """Returns the predictions of a version for one or several pictures; otherwise like inference without a version."""
     return await _infer(request, services, model, version, timeout_s, header)
 
 
@@ -102,24 +103,24 @@ async def _infer(
     return await asyncio.to_thread(_response, body, wanted, rows, request.headers.get("Accept-Encoding", ""))
 
 
-def _row(predicted: Predicted, wanted: Iterable[Wanted]) -> list[Array]:
-    """What one picture has of each output."""
+def _row(predicted: Predicted, wanted: Iterable[RequestedOutput]) -> list[Array]:
+    """The part of one picture in each requested output."""
     return [each.output.of(predicted) for each in wanted]
 
 
 def _response(
-    body: InferResponseBody, wanted: Sequence[Wanted], rows: Sequence[Sequence[Array]], accepted: str
+    body: InferResponseBody, wanted: Sequence[RequestedOutput], rows: Sequence[Sequence[Array]], accepted: str
 ) -> Response:
     encoded = [encode(each, [row[number] for row in rows]) for number, each in enumerate(wanted)]
     body.outputs = [output for output, _ in encoded]
     header = body.model_dump_json(exclude_none=True).encode()
     parts = [header, *(data for _, data in encoded)]
     binary = any(each.binary for each in wanted)
-    encoding = encodings.chosen(accepted) if sum(map(len, parts)) >= encodings.SMALLEST else None
-    headers = {"Vary": "Accept-Encoding"} if binary or encoding is not None else {}  # else the middleware says it
+    encoding = encodings.response_encoding(accepted) if sum(map(len, parts)) >= encodings.SMALLEST else None
+    headers = {"Vary": "Accept-Encoding"} if binary or encoding is not None else {}  # else the middleware adds it
     if binary:
         headers[HEADER_LENGTH] = str(len(header))
     if encoding is not None:
         headers["Content-Encoding"] = encoding
-    content = b"".join(parts) if encoding is None else encodings.packed(parts, encoding)
+    content = b"".join(parts) if encoding is None else encodings.compressed(parts, encoding)
     return Response(content, headers=headers, media_type="application/octet-stream" if binary else "application/json")

@@ -1,4 +1,4 @@
-"""The outputs that a request may ask for, and their encoding."""
+"""The outputs that a request may name, and their encoding."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,19 @@ from app.tiling import Size
 
 Array = npt.NDArray[np.float32 | np.bool_ | np.bytes_]
 
-MOST_MAP_BYTES = 272 * 2**20
-"""Of one answer: an FP32 map of 8192 x 8192 pixels fits."""
-MOST_JSON_VALUES = 2**21
-"""Of one answer's maps in JSON: some 40 MB of text."""
+MAX_MAP_BYTES = 272 * 2**20
+"""The limit on the maps of one response: an FP32 map of 8192 x 8192 pixels fits."""
+MAX_JSON_VALUES = 2**21
+"""The limit on the map values in the JSON of one response: about 40 MB of text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output of `rank` axes, the first of which counts the pictures; `of` makes what one picture has of it."""
+    """An output.
+
+    rank: the number of axes; the first axis counts the pictures
+    of: makes the part of one picture, whose first axis has a size of 1
+    """
 
     datatype: str
     rank: int
@@ -31,18 +35,18 @@ class Output:
 
     @property
     def is_map(self) -> bool:
-        """Whether it has a value for each pixel."""
+        """Whether the output has one value for each pixel."""
         return self.rank == 3
 
     @property
     def item_bytes(self) -> int:
-        """The bytes of an element of a map."""
+        """The size of an element of a map."""
         return 1 if self.datatype == "BOOL" else 4
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """An output that was asked for, and whether as binary data."""
+class RequestedOutput:
+    """A requested output; `binary`: whether it is returned as binary data."""
 
     name: str
     binary: bool
@@ -68,21 +72,21 @@ OUTPUTS: dict[str, Output] = {
 BY_DEFAULT = ("score", "raw_score", "label", "threshold")
 
 
-def read_outputs(request: InferRequestBody) -> list[Wanted]:
-    """The outputs that a request asks for; raises HTTPException."""
+def read_outputs(request: InferRequestBody) -> list[RequestedOutput]:
+    """The outputs that a request names, or those of BY_DEFAULT; raises HTTPException."""
     default = _flag(request.parameters, "binary_data_output", False)
     if request.outputs is None or not request.outputs:
-        return [Wanted(name, default) for name in BY_DEFAULT]
-    wanted: dict[str, Wanted] = {}
+        return [RequestedOutput(name, default) for name in BY_DEFAULT]
+    wanted: dict[str, RequestedOutput] = {}
     for each in request.outputs:
         if each.name not in OUTPUTS:
-            raise invalid(f"there is no output {each.name!r}; there is: {', '.join(OUTPUTS)}")
+            raise invalid(f"there is no output {each.name!r}; available: {', '.join(OUTPUTS)}")
         if each.name in wanted:
-            raise invalid(f"output {each.name!r} is asked for twice; once is enough")
+            raise invalid(f"output {each.name!r} is requested twice; request it once")
         for parameter in ("classification", "shared_memory_region"):
             if each.parameters.get(parameter):
                 raise invalid(f"output {each.name!r}: {parameter} is not supported; leave it out")
-        wanted[each.name] = Wanted(each.name, _flag(each.parameters, "binary_data", default))
+        wanted[each.name] = RequestedOutput(each.name, _flag(each.parameters, "binary_data", default))
     return list(wanted.values())
 
 
@@ -93,9 +97,10 @@ def _flag(parameters: Parameters, name: str, default: bool) -> bool:
     return value
 
 
-def check_sizes(sizes: Sequence[Size], wanted: Sequence[Wanted], roi: Roi | None = None) -> None:
-    """Raises HTTPException if maps are wanted, of pictures or of this region of each, that do not fit into one tensor,
-    or into an answer.
+def check_sizes(sizes: Sequence[Size], wanted: Sequence[RequestedOutput], roi: Roi | None = None) -> None:
+    """Raises HTTPException if the requested maps do not fit into one tensor, or into one response.
+
+    `sizes` are those of the pictures. With `roi`, the maps have the size of the region.
     """
     maps = [each for each in wanted if each.output.is_map]
     if not maps:
@@ -111,17 +116,17 @@ def check_sizes(sizes: Sequence[Size], wanted: Sequence[Wanted], roi: Roi | None
             )
     values = height * width * count
     size = sum(each.output.item_bytes * values for each in maps)
-    if size > MOST_MAP_BYTES:
-        raise too_large(f"the maps have {size:,} bytes, the limit is {MOST_MAP_BYTES:,}; ask for fewer at once")
+    if size > MAX_MAP_BYTES:
+        raise too_large(f"the maps have {size:,} bytes, the limit is {MAX_MAP_BYTES:,}; ask for fewer at once")
     written = sum(values for each in maps if not each.binary)
-    if written > MOST_JSON_VALUES:
+    if written > MAX_JSON_VALUES:
         raise too_large(
-            f"the maps have {written:,} values, and JSON is limited to {MOST_JSON_VALUES:,}; ask for binary_data"
+            f"the maps have {written:,} values, and JSON is limited to {MAX_JSON_VALUES:,}; ask for binary_data"
         )
 
 
-def encode(wanted: Wanted, arrays: Sequence[Array]) -> tuple[InferOutputBody, bytes]:
-    """An output of all pictures, and its binary data."""
+def encode(wanted: RequestedOutput, arrays: Sequence[Array]) -> tuple[InferOutputBody, bytes]:
+    """One output of all pictures, and its binary data, which is empty if the output is in the JSON."""
     whole = np.concatenate(arrays)
     body = InferOutputBody(name=wanted.name, datatype=wanted.output.datatype, shape=list(whole.shape))
     if not wanted.binary:

@@ -1,7 +1,7 @@
-"""The parts of the protocol's paths."""
+"""The path parameters of the protocol's routes."""
 
 from typing import Annotated
 
 from fastapi import Path
 
-VersionInPath = Annotated[int, Path(ge=1, description="A version of the model.", examples=[1])]
+VersionInPath = Annotated[int, Path(ge=1, description="Version of the model.", examples=[1])]

@@ -1,4 +1,4 @@
-"""The input -> pictures."""
+"""Reads the pictures of the input tensor."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -59,11 +59,11 @@ def _check_count(pictures: int, most: int) -> None:
 def _check_parameters(tensor: InferInputBody) -> None:
     for name in ("layout", "white"):
         if name in tensor.parameters:
-            raise invalid(f"{name} is for tensors of pixels; a picture's file tells it by itself")
+            raise invalid(f"{name} applies to tensors of pixels only; the file of a picture defines it")
 
 
 def _channel_axis(tensor: InferInputBody) -> str:
-    """`first` or `last`, as `layout` says, or as only one of the axes can be."""
+    """`first` or `last`: the channel axis by the parameter `layout`, or the only axis of a possible size."""
     shape = tensor.shape
     if len(shape) not in _LAYOUTS:
         raise invalid(

@@ -8,26 +8,26 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from app.api.limits import max_body_bytes
-from app.api.v2.encodings import unpacked
+from app.api.v2.encodings import decompressed
 from app.api.v2.invalid import invalid, malformed, too_large
 from app.api.v2.pictures import INPUT
 from app.api.v2.schemas.inference import InferInputBody, InferRequestBody
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-MOST_JSON_BYTES = 32 * 2**20
-"""More text takes seconds to read, and many times its size in memory; binary data takes neither."""
+MAX_JSON_BYTES = 32 * 2**20
+"""The limit on the JSON of a request. Larger JSON takes seconds to parse and many times its size in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request's JSON, and the bytes after it."""
+    """The JSON of a request, and the bytes after it."""
 
     body: InferRequestBody
     binary: memoryview
 
 
 async def read_message(request: Request, header_length: str | None) -> Message:
-    """The body of a request with this `Inference-Header-Content-Length`; raises HTTPException where it is none."""
+    """The parsed body of a request with this `Inference-Header-Content-Length`; raises HTTPException."""
     try:
         body = await request.body()
     except ClientDisconnect as error:
@@ -37,13 +37,13 @@ async def read_message(request: Request, header_length: str | None) -> Message:
 
 
 def _parse(body: bytes, encoding: str, most: int, length: str | None) -> Message:
-    body = unpacked(body, encoding, most)
+    body = decompressed(body, encoding, most)
     end = len(body) if length is None else _length(length, len(body))
     if length is not None and end == 0:
         return _picture(body)
-    if end > MOST_JSON_BYTES:
+    if end > MAX_JSON_BYTES:
         raise too_large(
-            f"the JSON has {end:,} bytes, and {MOST_JSON_BYTES:,} are read; send the tensor as binary data after it"
+            f"the JSON has {end:,} bytes, and {MAX_JSON_BYTES:,} are read; send the tensor as binary data after it"
         )
     try:
         parsed = InferRequestBody.model_validate_json(body[:end])
@@ -52,7 +52,7 @@ def _parse(body: bytes, encoding: str, most: int, length: str | None) -> Message
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "json_invalid":
             raise malformed(
-                f"the body is no JSON ({first['msg']}); if binary data follows it, {HEADER_LENGTH} says where it ends"
+                f"the body is not JSON ({first['msg']}); if binary data follows it, {HEADER_LENGTH} says where it ends"
             ) from error
         raise invalid(f"{place}: {first['msg']}" if place else first["msg"]) from error
     return Message(parsed, memoryview(body)[end:])
@@ -67,7 +67,7 @@ def _length(given: str, available: int) -> int:
 
 
 def _picture(data: bytes) -> Message:
-    """A picture's bytes without any JSON: the extension's raw binary request."""
+    """The message of a body without JSON, which is the file of a picture: the extension's raw binary request."""
     binary = len(data).to_bytes(4, "little") + data
     parameters = {"binary_data_size": len(binary)}
     tensor = InferInputBody(name=INPUT, shape=[1], datatype="BYTES", parameters=dict(parameters))

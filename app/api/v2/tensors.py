@@ -1,4 +1,4 @@
-"""An input's elements: of JSON or of binary data -> texts or an array."""
+"""Reads the elements of an input tensor, from JSON or from binary data."""
 
 from base64 import b64decode
 from itertools import chain
@@ -18,7 +18,7 @@ _LENGTH_BYTES = 4
 
 
 def count(shape: list[int]) -> int:
-    """How many elements there are."""
+    """The number of elements of a tensor with this shape."""
     total = 1
     for size in shape:
         total *= size
@@ -28,16 +28,16 @@ def count(shape: list[int]) -> int:
 def read_bytes(tensor: InferInputBody, binary: memoryview) -> list[bytes]:
     """The elements of a BYTES tensor; raises HTTPException."""
     if tensor.data is None:
-        return _elements(own_binary(tensor, binary), count(tensor.shape))
+        return _elements(binary_of(tensor, binary), count(tensor.shape))
     return [_base64(element, number) for number, element in enumerate(_flat(tensor.data, tensor.shape))]
 
 
 def read_array(tensor: InferInputBody, binary: memoryview) -> Values:
-    """The array of a tensor of numbers, a view of its binary data; raises HTTPException."""
+    """The array of a tensor of numbers; binary data is not copied. Raises HTTPException."""
     dtype = DTYPES[tensor.datatype]
     if tensor.data is not None:
         return _numbers(_flat(tensor.data, tensor.shape), dtype, tensor.datatype).reshape(tensor.shape)
-    own = own_binary(tensor, binary)
+    own = binary_of(tensor, binary)
     expected = count(tensor.shape) * dtype.itemsize
     if len(own) != expected:
         raise invalid(
@@ -48,8 +48,8 @@ def read_array(tensor: InferInputBody, binary: memoryview) -> Values:
     return values.reshape(tensor.shape)
 
 
-def own_binary(tensor: InferInputBody, binary: memoryview) -> memoryview:
-    """The tensor's binary data, which is all that there is; raises HTTPException."""
+def binary_of(tensor: InferInputBody, binary: memoryview) -> memoryview:
+    """The binary data of the tensor, which must be all of `binary`; raises HTTPException."""
     size = tensor.parameters.get("binary_data_size")
     if size is None:
         raise invalid(f"input {tensor.name!r} has neither data nor a binary_data_size; send one of them")
@@ -61,12 +61,12 @@ def own_binary(tensor: InferInputBody, binary: memoryview) -> memoryview:
 
 
 def _elements(data: memoryview, expected: int) -> list[bytes]:
-    """Each has its length before it, in 4 bytes, little-endian."""
+    """The elements of BYTES data. The length of an element is before it, in 4 bytes, little-endian."""
     found: list[bytes] = []
     at = 0
     while at < len(data):
         if len(found) == expected:
-            raise invalid(f"the binary data goes on after the {expected} elements that the shape tells")
+            raise invalid(f"the binary data has more than the {expected} elements of the shape")
         start = at + _LENGTH_BYTES
         at = start + int.from_bytes(data[at:start], "little")
         if at > len(data) or start > len(data):
@@ -76,14 +76,14 @@ def _elements(data: memoryview, expected: int) -> list[bytes]:
             )
         found.append(bytes(data[start:at]))
     if len(found) != expected:
-        raise invalid(f"the binary data has {len(found)} elements, and the shape tells {expected}")
+        raise invalid(f"the binary data has {len(found)} elements, and the shape has {expected}")
     return found
 
 
 def _base64(element: object, number: int) -> bytes:
     if not isinstance(element, str):
         raise invalid(
-            f"element {number} of the data is no text; send the bytes of pictures in base64, or as binary data"
+            f"element {number} of the data is not a string; send the bytes of pictures in base64, or as binary data"
         )
     try:
         return b64decode(element, validate=True)
@@ -95,7 +95,7 @@ def _base64(element: object, number: int) -> bytes:
 
 
 def _flat(data: list[object], shape: list[int]) -> list[object]:
-    """The elements, which stand in one list or are nested as the shape is."""
+    """The elements as a flat list; `data` is flat already, or nested like the shape."""
     level, depth, fits = data, 1, True
     while fits and level and isinstance(level[0], list):
         inner = [each for each in level if isinstance(each, list)]
@@ -103,9 +103,9 @@ def _flat(data: list[object], shape: list[int]) -> list[object]:
         fits = fits and all(len(each) == shape[depth] for each in inner)
         level, depth = list(chain.from_iterable(inner)), depth + 1
     if not fits or depth not in (1, len(shape)):
-        raise invalid(f"the data is not nested as its shape {shape} is; nest it so, or send it flat")
+        raise invalid(f"the data is not nested like its shape {shape}; nest it accordingly, or send a flat list")
     if len(level) != count(shape):
-        raise invalid(f"the data has {len(level):,} elements, and the shape {shape} tells {count(shape):,}")
+        raise invalid(f"the data has {len(level):,} elements, and the shape {shape} has {count(shape):,}")
     return level
 
 
@@ -115,7 +115,7 @@ def _numbers(elements: list[object], dtype: np.dtype[np.uint8 | np.uint16 | np.f
         wanted = "numbers" if datatype == "FP32" else "whole numbers"
         raise invalid(f"the data of {datatype} must be {wanted}, and has others")
     try:
-        with np.errstate(over="ignore"):  # infinity, which no picture may have
+        with np.errstate(over="ignore"):  # overflow gives infinity, which `read_pixels` refuses
             values: Values = np.array(elements, dtype)
     except OverflowError as error:
         raise invalid(f"the data of {datatype} has numbers that it cannot hold ({error}); scale them") from error

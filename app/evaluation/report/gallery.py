@@ -1,4 +1,4 @@
-"""The pictures on which a model does worst, small enough to be part of a page."""
+"""The pictures with the worst predictions, small enough to be part of the page."""
 
 from dataclasses import dataclass
 
@@ -13,21 +13,24 @@ from app.scoring import Calibration, find_regions
 from app.tiling import Size
 
 EDGE = 480
+"""The longest edge of a picture in the gallery, in pixels."""
+
 Box = tuple[int, int, int, int]
+"""(top, left, height, width)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture of the gallery: its number among those evaluated, and a JPEG of `size`."""
+    """A picture of the gallery."""
 
-    number: int
+    number: int  # index in Evaluation.pictures
     raw_score: float
     jpeg: bytes
-    size: Size
+    size: Size  # (height, width) of the JPEG
 
 
 class Gallery:
-    """Keeps the `count` anomalous pictures with the lowest scores and the `count` normal ones with the highest."""
+    """Keeps the `count` anomalous pictures with the lowest scores and the `count` normal pictures with the highest."""
 
     def __init__(self, calibration: Calibration, count: int = 6) -> None:
         self._calibration, self._count, self._seen = calibration, count, 0
@@ -35,7 +38,7 @@ class Gallery:
         self.alarms: list[Shown] = []
 
     def add(self, evaluated: EvaluatedPicture) -> None:
-        """Takes the next picture that is evaluated."""
+        """Takes the next evaluated picture."""
         number, self._seen = self._seen, self._seen + 1
         shown, sign = (self.misses, 1) if evaluated.result.anomalous else (self.alarms, -1)
         if len(shown) == self._count and sign * evaluated.result.raw_score >= sign * shown[-1].raw_score:
@@ -46,10 +49,10 @@ class Gallery:
 
 
 def draw(evaluated: EvaluatedPicture, number: int, calibration: Calibration) -> Shown:
-    """The picture with its map in colour, at most EDGE pixels long.
+    """The picture with its map as a heatmap over it, at most EDGE pixels long.
 
-    Frames are around the labelled defects of an anomalous picture, and around what exceeds the threshold in others. The
-    map is reduced by maxima, so that small peaks stay.
+    An anomalous picture has frames around its labelled defects, a normal picture around the regions above the pixel
+    threshold. The map is reduced by maxima, so that small peaks remain visible.
     """
     size = _reduced(evaluated.result.size)
     image = Preprocessing(size).resize(evaluated.image)

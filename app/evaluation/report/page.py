@@ -1,7 +1,7 @@
-"""The page for people: one HTML file that needs nothing besides itself.
+"""The report as a page: one HTML file without external resources.
 
-Jinja escapes every text that comes from files and models unless told not to, and the page reads as the page that it
-makes; torch depends on it already.
+Jinja escapes all text from files and models by default, its template reads like the page, and torch depends on it
+already.
 """
 
 from base64 import b64encode
@@ -19,7 +19,7 @@ ABSENT = Markup('<span class="absent">n/a</span>')
 
 
 def render_page(record: ReportData, gallery: Gallery) -> str:
-    """The page of an evaluation; every number in it comes from the record."""
+    """The page of an evaluation. Every number in it comes from the record."""
     environment = Environment(
         loader=PackageLoader("app.evaluation.report", "templates"),
         autoescape=True,
@@ -43,7 +43,7 @@ def render_page(record: ReportData, gallery: Gallery) -> str:
 
 
 def look_up(record: Json, path: str) -> Json:
-    """The value at a path of keys and numbers with slashes between; None if it ends before."""
+    """The value at a path of keys and indices, separated by slashes; None if the path does not exist."""
     value = record
     for key in path.split("/"):
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Geometry of the page's plots: from values to coordinates and paths of SVG."""
+"""Geometry of the page's plots: coordinates and paths of SVG, computed from values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from math import floor, log10
 import numpy as np
 
 SIDE = 240
-"""Width and height of the area of a curve, in units of its SVG."""
+"""Width and height of the area of a curve, in SVG units."""
 
 WIDTH, HALF = 480, 90
-"""Width of the histogram's area, and height of each of its halves."""
+"""Width of the histogram's area, and height of each of its halves, in SVG units."""
 
 BINS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark of an axis: where, and what it says."""
+    """A mark of an axis: its coordinate and its label."""
 
     at: float
     text: str
@@ -35,12 +35,12 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Scores of normal pictures as bars upwards, of anomalous ones as bars downwards, on a common scale."""
+    """A histogram of scores: normal pictures upwards, anomalous pictures downwards, on one scale."""
 
     normal: tuple[Bar, ...]
     anomalous: tuple[Bar, ...]
-    threshold: float
-    anchor: str  # on which side of the threshold its name has room
+    threshold: float  # x coordinate
+    anchor: str  # text-anchor of the threshold's label, so that it stays inside the area
     ticks: tuple[Tick, ...]
 
 
@@ -55,19 +55,19 @@ def line_path(points: Sequence[Sequence[float]]) -> str:
 
 
 def step_path(points: Sequence[Sequence[float]]) -> str:
-    """The steps whose area is the average precision: each precision holds from the recall before to its own."""
+    """Steps whose area is the average precision: each precision holds from the previous recall to its own."""
     if not points:
         return ""
     return f"M0 {_y(points[0][1]):g}" + "".join(f"V{_y(y):g}H{_x(x):g}" for x, y in points)
 
 
 def dot(x: float | None, y: float | None) -> tuple[float, float] | None:
-    """Where a point in [0,1] x [0,1] is drawn; None if one of its coordinates is not known."""
+    """The coordinates of a point in [0,1] x [0,1]; None if x or y is None."""
     return None if x is None or y is None else (_x(x), _y(y))
 
 
 def histogram(normal: Sequence[float], anomalous: Sequence[float], threshold: float) -> Histogram:
-    """The histogram of raw scores, at least one; the threshold is part of its range."""
+    """The histogram of at least one raw score. Its range includes the threshold."""
     values = [*normal, *anomalous, threshold]
     low, high = min(values), max(values)
     margin = (high - low) * 0.02 or 0.5
@@ -96,7 +96,7 @@ def histogram(normal: Sequence[float], anomalous: Sequence[float], threshold: fl
 
 
 def _round_values(low: float, high: float) -> list[float]:
-    """Three to eight multiples of 1, 2 or 5 times a power of ten between the two."""
+    """Three to eight multiples of 1, 2 or 5 times a power of ten between `low` and `high`."""
     rough = (high - low) / 4
     power = 10.0 ** floor(log10(rough))
     step = max(factor * power for factor in (1, 2, 5) if factor * power <= rough)

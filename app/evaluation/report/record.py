@@ -7,7 +7,7 @@ from os.path import commonpath
 from pathlib import Path
 
 from app.artifacts import Artifact
-from app.evaluation.figures import recorded
+from app.evaluation.figures import manifest_metrics
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult
 from app.scoring import Confusion
 
@@ -23,14 +23,14 @@ WARNINGS = {
     "imported": "The thresholds were found by the program that trained the model. Whether that was on these pictures "
     "is not known; if it was, figures at the thresholds are better than they will be on new pictures.",
 }
-"""What must be known of figures at the thresholds, by the protocol that found these."""
+"""Warnings about the metrics at the thresholds, by the protocol that set the thresholds."""
 
 
 def make_record(evaluation: Evaluation, artifact: Artifact, dataset: str) -> ReportData:
-    """Everything that `metrics.json` tells, and the only numbers that the page shows."""
+    """The content of `metrics.json`. The page shows no other numbers."""
     manifest, image, pixel = artifact.manifest, evaluation.image, evaluation.pixel
     calibration = manifest.calibration
-    metrics = recorded(evaluation)
+    metrics = manifest_metrics(evaluation)
     return {
         "schema_version": SCHEMA_VERSION,
         "image_auroc": metrics.get("image_auroc"),
@@ -119,7 +119,7 @@ def _pictures(evaluation: Evaluation) -> ReportData:
 
 
 def _name(path: Path, root: Path) -> str:
-    """The file's name below the folder that all have in common, which says nothing of the machine."""
+    """The path relative to the common folder of all pictures, so that the report reveals no paths of the machine."""
     return path.absolute().relative_to(root).as_posix()
 
 

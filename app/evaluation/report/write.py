@@ -1,4 +1,4 @@
-"""Writing a report: an existing one is replaced as a whole, or left as it was."""
+"""Writes a report. After an error an existing report is unchanged."""
 
 import json
 import os
@@ -15,16 +15,16 @@ METRICS, PAGE = "metrics.json", "report.html"
 
 
 def write_report(directory: Path, record: ReportData, gallery: Gallery) -> None:
-    """Writes `metrics.json` and `report.html` into the directory; other files in it are left alone."""
+    """Writes `metrics.json` and `report.html` into the directory. Other files in it are not changed."""
     metrics = json.dumps(record, indent=1, allow_nan=False) + "\n"
     replace_files(directory, {METRICS: metrics, PAGE: render_page(record, gallery)})
 
 
 def replace_files(directory: Path, contents: Mapping[str, str]) -> None:
-    """Puts files into a directory, which is made if need be: all of them, or none if one cannot be put.
+    """Writes files into a directory: all of them, or none if one cannot be written. Creates a missing directory.
 
-    All are written and flushed beside their places before the first is renamed; a machine that stops between two
-    renames leaves whole files, of which some are new.
+    All files are written to a temporary directory beside their places, and flushed, before the first is renamed. If the
+    machine stops between two renames, every file is complete, but only some are new.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".writing-", dir=directory) as temporary:

@@ -1,4 +1,4 @@
-"""Training a backbone that needs nobody's pictures: it learns to see what another one sees."""
+"""Distillation: trains a backbone, without photographs, to reproduce the features of another backbone."""
 
 from app.training.distillation.backbone_file import DistillationSummary, write_backbone, write_weights
 from app.training.distillation.distil import distil

@@ -1,4 +1,4 @@
-"""A trained backbone as files: weights in half precision under timm's names, and a card that says how it was made."""
+"""A trained backbone as files: weights in half precision under timm's names, and a card that describes its training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,29 +14,29 @@ from app.training.distillation.teacher import LAYERS
 
 @dataclass(frozen=True, slots=True)
 class DistillationSummary:
-    """How a backbone was made: what a card tells."""
+    """How a backbone was trained: the contents of its card."""
 
     architecture: str
-    teacher: str
+    teacher: str  # its name
     recipe: DistillationRecipe
-    pictures: int  # somebody's own
-    share: float  # of those in each step
-    seconds: float  # since the training was started, or went on
+    pictures: int  # number of picture files that were used
+    share: float  # the part of each step that is windows of these files
+    seconds: float  # since the training was started or last resumed
     device: str
-    curve: Sequence[Mapping[str, float]]
+    curve: Sequence[Mapping[str, float]]  # see `Outcome`
 
 
 def write_backbone(backbone: ResNet, path: Path, summary: DistillationSummary) -> Path:
-    """Writes `path` and, beside it, the card, each whole at any time; returns the card's place."""
+    """Writes the weights to `path` and the card beside them; replaces each file atomically. Returns the card's path."""
     write_weights(backbone, path, summary.teacher)
-    place = path.with_suffix(".md")
-    with replacing(place) as temporary:
+    card_path = path.with_suffix(".md")
+    with replacing(card_path) as temporary:
         temporary.write_text(card(summary))
-    return place
+    return card_path
 
 
 def write_weights(backbone: ResNet, path: Path, teacher: str) -> None:
-    """Writes `path`, whole at any time."""
+    """Writes the weights to `path`; replaces the file atomically."""
     tensors = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in backbone.state_dict().items()

@@ -1,4 +1,4 @@
-"""What decides the outcome of a distillation."""
+"""The parameters that determine the outcome of a distillation."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,17 @@ from app.errors import InvalidTraining
 
 @dataclass(frozen=True, slots=True)
 class DistillationRecipe:
-    """How long, and on what, to learn. Raises InvalidTraining.
+    """The steps, pictures and learning rate of a distillation. Raises InvalidTraining.
 
     Args:
-        steps: of gradient descent
-        batch_pictures: made pictures in a step
-        picture_size: edge of these pictures, in pixels; a multiple of 16, at least 64
-        learning_rate: the largest, after a warm-up
-        joint_share: the last share of the steps, in which the student builds on its own features, not on the teacher's
-        seed: of weights and pictures
-        evaluate_every: after how many steps the student is measured on held-out made pictures
+        steps: the number of steps of gradient descent
+        batch_pictures: the number of pictures in a step
+        picture_size: the edge of the pictures in pixels; a multiple of 16, at least 64
+        learning_rate: the largest learning rate, reached after a warm-up
+        joint_share: the share of the steps, at the end, in which layer2 and layer3 of the student get the student's own
+            features as input; before, they get the teacher's
+        seed: the seed of weights and pictures
+        evaluate_every: the number of steps between two measurements of the student on held-out synthetic pictures
     """
 
     steps: int = 20_000

@@ -1,7 +1,8 @@
-"""A network that learns another one's features, layer by layer.
+"""The network that learns a teacher's features, layer by layer.
 
-A layer can be given what the teacher's layer below says instead of its own (teacher forcing: Williams and Zipser 1989,
-doi:10.1162/neco.1989.1.2.270): then all layers learn at once, each from its true input, and none waits for those below.
+The input of a layer can be the features of the teacher's layer below instead of the student's (teacher forcing:
+Williams and Zipser 1989, doi:10.1162/neco.1989.1.2.270). Then all layers learn at the same time, each from its true
+input, and no layer waits for the layers below.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,10 @@ from app.training.distillation.teacher import LAYERS
 
 
 class Student(nn.Module):
-    """A ResNet up to layer3, and linear maps from its features to the teacher's channels where these differ."""
+    """A ResNet up to layer3, and linear maps from its features to the teacher's where their channels differ in number.
+
+    Teacher forcing requires equal numbers of channels in all layers: `can_be_forced`.
+    """
 
     def __init__(self, architecture: str, channels: Sequence[int]) -> None:
         super().__init__()
@@ -30,9 +34,9 @@ class Student(nn.Module):
 
     @torch.no_grad()
     def start_from(self, means: Sequence[Tensor], variances: Sequence[Tensor]) -> None:
-        """Lets each layer begin with means and variances [1,C,1,1] of the teacher's channels, or near them.
+        """Initialises the layers so that their channels have about the means and variances [1,C,1,1] of the teacher's.
 
-        Batch norms move slowly: without this, the first thousand steps do little else.
+        Batch norm adapts slowly. Without this initialisation, the first thousand steps do little else.
         """
         for layer, own, mean, variance in zip(LAYERS, self.maps, means, variances, strict=True):
             first = self.backbone.get_submodule(f"{layer}.0")
@@ -46,13 +50,16 @@ class Student(nn.Module):
                 last.bias.copy_(mean.flatten())
 
     def forward(self, pictures: Tensor, below: Sequence[Tensor] | None = None) -> list[Tensor]:
-        """Features like the teacher's; `below` are the teacher's own, which then are what layers 2 and 3 build on."""
+        """The features of all layers, with the teacher's channels.
+
+        With `below`, the teacher's features, these are the input of layer2 and layer3 instead of the student's own.
+        """
         backbone = self.backbone
         x = backbone.maxpool(backbone.act1(backbone.bn1(backbone.conv1(pictures))))
-        found = []
+        features = []
         for number, layer in enumerate(LAYERS):
             if below is not None and number:
                 x = below[number - 1]
             x = backbone.get_submodule(layer)(x)
-            found.append(self.maps[number](x))
-        return found
+            features.append(self.maps[number](x))
+        return features

@@ -1,4 +1,4 @@
-"""A network whose features are learnt, run as fast as the device allows."""
+"""The network whose features a student learns, run as fast as the device allows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,11 @@ LAYERS = ("layer1", "layer2", "layer3")
 
 
 class Teacher:
-    """The features of layers 1 to 3 of a ResNet whose weights are in a file; raises InvalidWeights."""
+    """Computes the features of layer1 to layer3 of a ResNet.
+
+    `weights` is a file, or a name that `load_weights` knows. Raises InvalidWeights. `size` is the edge of the pictures,
+    in pixels, for which the network is traced.
+    """
 
     def __init__(self, architecture: str, weights: str, device: torch.device, size: int) -> None:
         detector = Patchcore(architecture, LAYERS, backbone_weights=weights)
@@ -32,10 +36,10 @@ class Teacher:
 
 
 def means(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Of each layer's channels, over all pictures and cells: [1,C,1,1]."""
+    """For each layer, the means of its channels over all pictures and cells: [1,C,1,1]."""
     return tuple(feature.mean((0, 2, 3), keepdim=True) for feature in features)
 
 
 def variances(features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Of each layer's channels, over all pictures and cells: [1,C,1,1], never 0."""
+    """For each layer, the variances of its channels over all pictures and cells: [1,C,1,1], never 0."""
     return tuple(feature.var((0, 2, 3), keepdim=True).clamp_min(1e-6) for feature in features)

@@ -1,12 +1,12 @@
 /**
- * Elements of the document, made in one call.
+ * Creates and finds elements of the document.
  */
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Record<string, string | number | boolean | ((event: any) => void)>} attributes functions are listeners, `true`
- *   stands alone, and `false` is left out
+ * @param {Record<string, string | number | boolean | ((event: any) => void)>} attributes
+ *   functions are listeners, `true` is an attribute without a value, and `false` is left out
  * @param {...(Node | string)} children
  * @returns {HTMLElementTagNameMap[Tag]}
  */
@@ -21,7 +21,7 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 /**
- * The element of the page with an id; throws an Error if it is not of the kind.
+ * The element with this id; throws an Error if it is missing or not a `kind`.
  * @template {Element} Kind
  * @param {string} id
  * @param {new () => Kind} kind

@@ -1,5 +1,5 @@
 /**
- * The picture that is looked at: brings it, its map and its regions together, and lets go of the last one's.
+ * The picture that is shown, with its map and its regions. Releases those of the previous picture.
  */
 
 import { MapClient } from "./map/client.js";
@@ -13,7 +13,7 @@ import { PictureLevels } from "./viewer/picture-levels.js";
 /** @typedef {import("./map/client.js").Shape} Shape */
 /** @typedef {import("./map/client.js").Found} Found */
 
-/** Dispatches `shown` when a picture or none is shown, `found` when its regions were, and `trouble` with a message. */
+/** Dispatches `shown` when a picture or none is shown, `found` after each search, and `trouble` with a message. */
 export class Inspector extends EventTarget {
   /** @type {Picture | null} whose prediction is shown */
   picture = null;
@@ -27,7 +27,7 @@ export class Inspector extends EventTarget {
 
   /**
    * @param {Viewer} viewer
-   * @param {Record<string, number[][]>} colours the tables by name
+   * @param {Record<string, number[][]>} colours colour tables by name
    */
   constructor(viewer, colours) {
     super();
@@ -37,7 +37,7 @@ export class Inspector extends EventTarget {
   }
 
   /**
-   * Shows a picture that was answered; null for none.
+   * Shows a picture that has a result; null: none.
    * @param {Picture | null} picture
    */
   async show(picture) {
@@ -66,7 +66,7 @@ export class Inspector extends EventTarget {
   }
 
   /**
-   * Finds the regions anew; of several calls in a row, the last one counts.
+   * Finds the regions again. Of several calls during one search, only the last one is followed by another search.
    * @param {Criteria} criteria
    */
   async find(criteria) {
@@ -74,7 +74,7 @@ export class Inspector extends EventTarget {
     if (!this.picture || !open) return;
     this.picture.criteria = criteria;
     this.viewer.look.threshold = criteria.threshold;
-    if (!this.shape) return; // the map is still being read; its regions are found by these then
+    if (!this.shape) return; // the map is still being read; `show` then finds its regions by these criteria
     open.isStale = true;
     if (open.isFinding) return;
     open.isFinding = true;
@@ -90,7 +90,7 @@ export class Inspector extends EventTarget {
     open.isFinding = false;
   }
 
-  /** @param {string} name of the colours */
+  /** @param {string} name of the colour table */
   paint(name) {
     this.colour = name;
     if (this.#open && this.shape) this.viewer.showHeat(this.#open.map, this.shape.levels, this.colours[name]);
@@ -98,7 +98,7 @@ export class Inspector extends EventTarget {
   }
 
   /**
-   * The picture in the map's size: where the browser turns it in another way than the server, as the server sees it.
+   * The picture in the map's size. If the browser orients the picture differently, the server's version is used.
    * @param {Picture} picture
    * @param {PictureLevels} levels
    * @param {Shape} shape
@@ -117,7 +117,7 @@ export class Inspector extends EventTarget {
   }
 
   /**
-   * Tells what went wrong with the picture that is shown.
+   * Reports an error of the picture that is shown.
    * @param {unknown} error
    */
   complain(error) {

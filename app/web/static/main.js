@@ -1,5 +1,5 @@
 /**
- * The page: makes its parts, and has them listen to each other.
+ * Starts the page: creates its parts and connects their events.
  */
 
 import { byId } from "./element.js";
@@ -46,7 +46,7 @@ async function start() {
 }
 
 /**
- * Shows the picture that is selected as soon as it was answered, and says so to those who do not see it.
+ * Shows the selected picture once it has a result, and announces results to screen readers.
  * @param {Session} session
  * @param {Inspector} inspector
  * @param {HTMLCanvasElement} canvas

@@ -1,4 +1,4 @@
-"""Requests of the protocol, put together by hand, and their answers taken apart."""
+"""Builds requests of the protocol, and parses their answers, without a client library."""
 
 import json
 from collections.abc import Sequence
@@ -50,8 +50,8 @@ def ask(
     return client.post(url, content=text + data, headers={LENGTH: str(len(text))} | (headers or {}))
 
 
-def taken_apart(answer: Response) -> tuple[Document, dict[str, NDArray[Any]]]:
-    """The JSON, and the outputs by name."""
+def parsed(answer: Response) -> tuple[Document, dict[str, NDArray[Any]]]:
+    """The JSON of an answer, and its outputs by name."""
     assert answer.status_code == 200, answer.text
     end = int(answer.headers.get(LENGTH, len(answer.content)))
     body, rest = json.loads(answer.content[:end]), answer.content[end:]

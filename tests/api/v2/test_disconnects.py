@@ -1,4 +1,4 @@
-"""A client of /v2 that leaves takes all pictures of its request with it."""
+"""All pictures of a request to /v2 are cancelled when its client disconnects."""
 
 import json
 import socket
@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx2
 
-from tests.api.v2.messages import LENGTH, URL, ask, files_input, taken_apart
+from tests.api.v2.messages import LENGTH, URL, ask, files_input, parsed
 from tests.interposing import BeforeNetwork
 from tests.waiting import WAIT_S, wait_until
 
 
-def test_work_is_given_back_when_the_client_leaves(live: Callable[..., Any], defect_png: bytes) -> None:
+def test_work_is_cancelled_when_the_client_disconnects(live: Callable[..., Any], defect_png: bytes) -> None:
     server = live(batch_tiles=1, cpu_lanes=1)
     services = server.services
     reached, leave = Event(), Event()
@@ -28,11 +28,11 @@ def test_work_is_given_back_when_the_client_leaves(live: Callable[..., Any], def
     head = f"POST {URL} HTTP/1.1\r\nHost: x\r\n{LENGTH}: {len(text)}\r\nContent-Length: {len(text + data)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=10) as connection:
         connection.sendall(head.encode() + text + data)
-        wait_until(lambda: reached.is_set() and services.worker.tiles == 4 * 8)  # of six pictures, four are in work
-    wait_until(lambda: services.worker.tiles == 8)  # the one that is running ends with its batch
+        wait_until(lambda: reached.is_set() and services.worker.tiles == 4 * 8)  # four of six pictures are in flight
+    wait_until(lambda: services.worker.tiles == 8)  # the running picture ends with its batch
     hook.remove()
     leave.set()
     wait_until(lambda: services.worker.tiles == 0)
     assert "tessera_tiles_total 1.0" in httpx2.get(f"{server.url}/metrics").text
     with httpx2.Client(base_url=server.url) as client:
-        assert taken_apart(ask(client, files_input([defect_png])))[1]["label"].tolist() == ["anomalous"]  # type: ignore[arg-type]  # posts alike
+        assert parsed(ask(client, files_input([defect_png])))[1]["label"].tolist() == ["anomalous"]  # type: ignore[arg-type]  # same post()

@@ -1,4 +1,4 @@
-"""docs/inference-protocol.md: what it shows works, and what it lists is all that there is."""
+"""The examples of docs/inference-protocol.md work, and its lists are complete."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.api.v2.outputs import OUTPUTS
 from app.api.v2.tensors import DTYPES
-from tests.api.v2.messages import taken_apart
+from tests.api.v2.messages import parsed
 
 ROOT = Path(__file__).parent.parent.parent.parent
 TEXT = (ROOT / "docs/inference-protocol.md").read_text()
@@ -24,7 +24,7 @@ def test_the_program_finds_the_defect(
     server = live(models_dir=ROOT / "models")
     (program,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     monkeypatch.chdir(ROOT)
-    exec(program.replace("127.0.0.1:8000", server.url.removeprefix("http://")), {})  # it is the document's own
+    exec(program.replace("127.0.0.1:8000", server.url.removeprefix("http://")), {})  # the document's own code
     label, score, *shape = capsys.readouterr().out.split()
     assert (label, shape) == ("anomalous", ["(1,", "1024,", "1024)"]) and float(score) > 0.5
 
@@ -35,7 +35,7 @@ def test_the_command_finds_the_defect(live: Callable[..., Any]) -> None:
     headers = dict(words[at + 1].split(": ") for at, word in enumerate(words) if word == "-H")
     picture = (ROOT / words[words.index("--data-binary") + 1].removeprefix("@")).read_bytes()
     answer = httpx2.post(words[-1].replace("http://127.0.0.1:8000", server.url), content=picture, headers=headers)
-    assert taken_apart(answer)[1]["label"].tolist() == ["anomalous"]
+    assert parsed(answer)[1]["label"].tolist() == ["anomalous"]
 
 
 def test_every_route_output_and_datatype_is_listed(client: TestClient) -> None:

@@ -7,23 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.v2.encodings import chosen, packed, unpacked
+from app.api.v2.encodings import response_encoding, compressed, decompressed
 
 UNPACK: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
 PACK: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
 @given(st.binary(max_size=3000), st.sampled_from(["gzip", "deflate"]))
-def test_what_was_packed_is_unpacked(data: bytes, encoding: str) -> None:
-    assert unpacked(PACK[encoding](data), encoding, 3000) == data
-    assert UNPACK[encoding](packed([data[:7], data[7:]], encoding)) == data
+def test_unpacking_inverts_packing(data: bytes, encoding: str) -> None:
+    assert decompressed(PACK[encoding](data), encoding, 3000) == data
+    assert UNPACK[encoding](compressed([data[:7], data[7:]], encoding)) == data
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 5 * 2**20])
-def test_bodies_of_several_steps_are_unpacked_whole(encoding: str, size: int) -> None:
+def test_bodies_larger_than_a_step_are_unpacked_completely(encoding: str, size: int) -> None:
     for data in (bytes(size), np.random.default_rng(0).bytes(size)):
-        assert unpacked(PACK[encoding](data), encoding, size) == data
+        assert decompressed(PACK[encoding](data), encoding, size) == data
 
 
 @pytest.mark.parametrize(
@@ -43,5 +43,5 @@ def test_bodies_of_several_steps_are_unpacked_whole(encoding: str, size: int) ->
         (",;=,", None),
     ],
 )
-def test_the_encoding_is_one_that_is_accepted(accepted: str, encoding: str | None) -> None:
-    assert chosen(accepted) == encoding
+def test_the_accepted_encoding_of_highest_weight_is_chosen(accepted: str, encoding: str | None) -> None:
+    assert response_encoding(accepted) == encoding

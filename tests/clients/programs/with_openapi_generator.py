@@ -1,4 +1,4 @@
-"""Every operation by the client of openapi-generator: round_trip(URL, DEFECT, NORMAL)."""
+"""Uses every operation by the client of openapi-generator: with_openapi_generator.py URL DEFECT NORMAL"""
 
 import struct
 import sys
@@ -42,13 +42,13 @@ except ApiException as error:
     assert error.status == 415 and isinstance(error.data, ProblemBody)
     assert error.data.code is ProblemCode.UNSUPPORTED_IMAGE
 else:
-    raise AssertionError("no picture was taken for one")
+    raise AssertionError("bytes that are not a picture were accepted")
 try:
     models.get_model("none")
 except NotFoundException as missing:
     assert isinstance(missing.data, ProblemBody) and missing.data.code is ProblemCode.MODEL_NOT_FOUND
 else:
-    raise AssertionError("a model was found that is not there")
+    raise AssertionError("a model that does not exist was found")
 
 batch = predictions.predict_batch("default", [defect, b"no picture", normal])
 assert [each.index for each in batch.items] == [0, 1, 2]
@@ -57,9 +57,9 @@ assert first.prediction is not None and first.prediction.score == found.score
 assert second.problem is not None and second.problem.code is ProblemCode.UNSUPPORTED_IMAGE
 assert third.prediction is not None and third.prediction.label is Label.NORMAL
 
-looked = models.reload_model("default")
-assert looked.newest == found.model.version and looked.added == []
-assert [each.name for each in models.reload_all().models] == [looked.name]
+reloaded = models.reload_model("default")
+assert reloaded.newest == found.model.version and reloaded.added == []
+assert [each.name for each in models.reload_all().models] == [reloaded.name]
 
 known = models.get_model("default")
 assert known.name == found.model.name and known.newest == found.model.version

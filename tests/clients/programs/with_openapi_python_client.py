@@ -1,4 +1,4 @@
-"""Every operation by the client of openapi-python-client: round_trip(URL, DEFECT, NORMAL)."""
+"""Uses every operation by the client of openapi-python-client: with_openapi_python_client.py URL DEFECT NORMAL"""
 
 import io
 import struct
@@ -66,10 +66,10 @@ assert isinstance(first.prediction, PredictionBody) and first.prediction.score =
 assert isinstance(second.problem, ProblemBody) and second.problem.code is ProblemCode.UNSUPPORTED_IMAGE
 assert isinstance(third.prediction, PredictionBody) and third.prediction.label is Label.NORMAL
 
-looked = reload_model.sync("default", client=client)
-assert isinstance(looked, ReloadedModelBody) and looked.newest == found.model.version and looked.added == []
+reloaded = reload_model.sync("default", client=client)
+assert isinstance(reloaded, ReloadedModelBody) and reloaded.newest == found.model.version and reloaded.added == []
 everything = reload_all.sync(client=client)
-assert isinstance(everything, ReloadBody) and [each.name for each in everything.models] == [looked.name]
+assert isinstance(everything, ReloadBody) and [each.name for each in everything.models] == [reloaded.name]
 
 known = get_model.sync("default", client=client)
 assert isinstance(known, ModelBody) and known.name == found.model.name and known.newest == found.model.version

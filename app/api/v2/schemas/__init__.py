@@ -1,1 +1,1 @@
-"""The protocol's bodies."""
+"""The bodies of the protocol's requests and responses."""

@@ -7,6 +7,6 @@ class InferenceErrorBody(BaseModel):
     """An error in the Open Inference Protocol's form."""
 
     error: str = Field(
-        description="What was wrong, which limit was met, and what would work.",
-        examples=["there is no model 'screw'; there is: demo"],
+        description="What was wrong, which limit was exceeded, and what would work.",
+        examples=["there is no model 'screw'; available: demo"],
     )

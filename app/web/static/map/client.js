@@ -1,12 +1,12 @@
 /**
- * The map of a picture, in a worker of its own.
+ * The map of a picture, in its own worker.
  */
 
 /** @typedef {import("./scale.js").Scale} Scale */
 /** @typedef {import("./outline.js").Rect} Rect */
 
 /**
- * @typedef {object} FoundRegion In pixels of the picture, as the server tells it.
+ * @typedef {object} FoundRegion A region in pixels of the picture, as in the server's JSON.
  * @property {{x: number, y: number, width: number, height: number}} box
  * @property {number} area
  * @property {number} score
@@ -14,15 +14,15 @@
  */
 /**
  * @typedef {object} Found The regions over a threshold.
- * @property {number} count of all
- * @property {number} area of all
- * @property {FoundRegion[]} regions the most anomalous, at most 500
+ * @property {number} count number of all regions
+ * @property {number} area of all regions, in pixels
+ * @property {FoundRegion[]} regions the most anomalous ones, at most 500
  */
 /**
  * @typedef {object} Shape
  * @property {number} width
  * @property {number} height
- * @property {number} levels in how many sizes there are tiles: full, half, ...
+ * @property {number} levels number of sizes in which there are tiles: full, half, ...
  * @property {number[]} histogram of the normalised values
  */
 
@@ -43,7 +43,7 @@ export class MapClient {
   }
 
   /**
-   * Reads a map; everything else is asked of what was read.
+   * Reads a map. The other methods use that map.
    * @param {Blob} file
    * @param {Scale} scale
    * @returns {Promise<Shape>}
@@ -75,7 +75,7 @@ export class MapClient {
    * @param {number} level
    * @param {number} column
    * @param {number} row
-   * @param {number[][]} table the colours
+   * @param {number[][]} table the colour table
    * @returns {Promise<ImageBitmap>}
    */
   tile(level, column, row, table) {
@@ -83,7 +83,7 @@ export class MapClient {
   }
 
   /**
-   * The normalised anomaly of a pixel.
+   * The normalised value of a pixel.
    * @param {number} x
    * @param {number} y
    * @returns {Promise<number>}
@@ -92,7 +92,7 @@ export class MapClient {
     return this.#ask("value", { x, y });
   }
 
-  /** Gives the memory back; what was asked is never answered. */
+  /** Frees the memory. Pending promises are never settled. */
   close() {
     this.#closed = true;
     this.#waiting.clear();

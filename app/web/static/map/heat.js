@@ -1,6 +1,6 @@
 /**
- * A map as heat of 256 levels, in full size and halved again and again: where it is shown small, a pixel is as hot as
- * the hottest of those that it stands for, so that no small defect vanishes.
+ * A map as 256 levels of heat, in full size and repeatedly halved. A pixel of a halved size has the highest level of
+ * the pixels that it covers, so that no small defect disappears.
  */
 
 import { normalised } from "./scale.js";
@@ -12,15 +12,15 @@ import { normalised } from "./scale.js";
  * @typedef {object} HeatLevel
  * @property {number} width
  * @property {number} height
- * @property {(column: number, row: number) => number} at the level of heat there, from 0 to 255
+ * @property {(column: number, row: number) => number} at the level of heat of a pixel, from 0 to 255
  */
 
-/** Tiles have so many pixels in a row, and so many rows. */
+/** The width and height of a tile, in pixels. */
 export const TILE = 512;
 
 /**
- * How hot each of the server's colours is painted over a picture: as `app/rendering/overlay.py` does, but for the
- * opacity, which is given when it is drawn.
+ * The colour and alpha of each level of heat, as in `app/rendering/overlay.py`. The opacity is applied when a tile is
+ * drawn.
  * @param {number[][]} table [256][3]
  * @returns {Uint8ClampedArray} [256 * 4] red, green, blue, alpha
  */
@@ -37,7 +37,7 @@ export function paintOf(table) {
 /**
  * @param {Grid} map
  * @param {Scale} scale
- * @returns {HeatLevel[]} the full size first, until all of it fits into a tile
+ * @returns {HeatLevel[]} the full size first; the last size fits into a tile
  */
 export function heatLevels(map, scale) {
   const { values } = map;
@@ -74,7 +74,7 @@ function halved(larger) {
 }
 
 /**
- * A tile in colour, smaller at the right and lower edge of the map.
+ * A tile in colour. Tiles at the right and lower edges of the map are smaller.
  * @param {HeatLevel} level
  * @param {number} column
  * @param {number} row

@@ -1,5 +1,5 @@
 /**
- * How many pixels have which anomaly.
+ * The histogram of the normalised values of a map.
  */
 
 import { normalised } from "./scale.js";
@@ -12,7 +12,7 @@ export const BINS = 120;
 /**
  * @param {Grid} map
  * @param {Scale} scale
- * @returns {number[]} [BINS], of equal parts of [0, 1]
+ * @returns {number[]} [BINS] numbers of pixels in equal parts of [0, 1]
  */
 export function histogram({ values }, scale) {
   const counts = new Array(BINS).fill(0);

@@ -13,7 +13,7 @@ const MAGIC = "\x93NUMPY\x01\x00";
 const HEAD = 10;
 
 /**
- * The numbers in a file of little-endian float32 of two dimensions; throws an Error for any other.
+ * Parses a file of two-dimensional little-endian float32; throws an Error for any other file.
  * @param {ArrayBuffer} file
  * @returns {Grid}
  */

@@ -1,5 +1,5 @@
 /**
- * The edges of what runs cover.
+ * The edges of the area that runs cover.
  */
 
 import { Integers } from "./runs.js";
@@ -15,7 +15,7 @@ import { Integers } from "./runs.js";
  */
 
 /**
- * The edges that touch a part of the map: four numbers for each, from x, y to x, y, between the pixels.
+ * The edges that touch a part of the map. Each is four numbers, from x, y to x, y, at boundaries of pixels.
  * @param {Runs} runs
  * @param {Rect} part
  * @returns {Int32Array}
@@ -52,7 +52,7 @@ function rowIn(runs, row, part) {
 }
 
 /**
- * The edges between two rows: where one is covered and the other is not.
+ * Adds the edges between two rows: where one row is covered and the other is not.
  * @param {Integers} edges
  * @param {Runs} runs
  * @param {{from: number, to: number}} above

@@ -1,12 +1,12 @@
 /**
- * The defect regions of a map: runs that touch each other, also by their corners, as the server finds them.
+ * The defect regions of a map: runs that touch, also at their corners, are joined, as in the server.
  */
 
 /** @typedef {import("./npy.js").Grid} Grid */
 /** @typedef {import("./runs.js").Runs} Runs */
 
 /**
- * @typedef {object} Region In pixels of the picture, as the server tells it, but for the raw peak.
+ * @typedef {object} Region A region in pixels of the picture, as in the server's JSON, except for the raw peak.
  * @property {{x: number, y: number, width: number, height: number}} box
  * @property {number} area
  * @property {number} peakValue the largest raw value

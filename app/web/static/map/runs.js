@@ -1,5 +1,5 @@
 /**
- * Where a map exceeds a threshold, as runs of pixels: of sparse maps they take little memory, whatever the map's size.
+ * The pixels of a map that exceed a threshold, as runs in rows. If few pixels do, runs take little memory.
  */
 
 /** @typedef {import("./npy.js").Grid} Grid */
@@ -8,12 +8,12 @@
  * @typedef {object} Runs Sorted by row, then by column; runs of a row neither overlap nor touch.
  * @property {number} width
  * @property {number} height
- * @property {Int32Array} first the index of each row's first run, and at last the number of all runs: [height + 1]
+ * @property {Int32Array} first index of each row's first run; the last element is the number of runs: [height + 1]
  * @property {Int32Array} begin each run's first column
- * @property {Int32Array} end the column after its last
+ * @property {Int32Array} end the column after each run's last column
  */
 
-/** A row is looked at in parts of so many pixels, whose largest values are known. */
+/** The length of the parts of a row whose largest values are stored, in pixels. */
 const PART = 64;
 
 /** A list of integers that grows. */
@@ -31,14 +31,14 @@ export class Integers {
     this.#values[this.length++] = value;
   }
 
-  /** The integers, in an array of their own. */
+  /** A copy of the integers. */
   done() {
     return this.#values.slice(0, this.length);
   }
 }
 
 /**
- * The largest value in each part of each row, by which most of a map is passed over.
+ * The largest value in each part of each row. `findRuns` skips the parts that do not exceed the threshold.
  * @param {Grid} map
  * @returns {Float32Array}
  */
@@ -92,7 +92,7 @@ export function findRuns({ width, height, values }, maxima, threshold) {
 }
 
 /**
- * Those runs for which `keep` is true.
+ * The runs for which `keep` is true.
  * @param {Runs} runs
  * @param {(run: number) => boolean} keep
  * @returns {Runs}
@@ -112,7 +112,7 @@ export function someRuns(runs, keep) {
 }
 
 /**
- * The same of a map of half the size: a pixel is in it if any of its four was.
+ * The runs at half the size: a pixel is covered if any of its four pixels is.
  * @param {Runs} runs
  * @returns {Runs}
  */

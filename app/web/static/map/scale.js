@@ -1,9 +1,9 @@
 /**
- * The scale on which anomalies are told: in [0, 1], with the model's own threshold at 0.5.
+ * The scale of normalised values: [0, 1], with the model's own threshold at 0.5.
  */
 
 /**
- * @typedef {object} Scale What a model's calibration says of the values of its maps.
+ * @typedef {object} Scale The calibration of the values of a model's maps.
  * @property {number} threshold
  * @property {number} min
  * @property {number} max
@@ -18,8 +18,8 @@ export function normalised(raw, scale) {
 }
 
 /**
- * The raw value that values of the map must exceed, rounded to float32 as the map is, and as the server compares;
- * infinite for 1, which nothing exceeds.
+ * The raw value that a pixel must exceed, rounded to float32: the map is float32, and the server compares the same way.
+ * Infinity for 1, which no pixel exceeds.
  * @param {number} threshold in [0, 1]
  * @param {Scale} scale
  */

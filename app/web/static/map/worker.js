@@ -1,7 +1,7 @@
 /**
- * Keeps a picture's map, which may have hundreds of megabytes, away from the thread that draws.
+ * Holds the map of a picture, which may have hundreds of megabytes, outside the thread that draws.
  *
- * Takes `{id, kind, ...}` and answers `{id, answer}` or `{id, error}`; see `MapClient` for what there is to ask.
+ * Receives `{id, kind, ...}` and sends `{id, answer}` or `{id, error}`. `MapClient` has a method for each kind.
  */
 
 import { heatLevels, paintOf, paintTile } from "./heat.js";
@@ -17,12 +17,12 @@ import { normalised, rawThreshold } from "./scale.js";
 /** @typedef {import("./scale.js").Scale} Scale */
 /** @typedef {import("./heat.js").HeatLevel} HeatLevel */
 
-/** So many regions are told one by one; the rest are counted. */
+/** The largest number of regions that are listed; further regions are only counted. */
 const MOST_TOLD = 500;
 
 /** @type {{map: Grid, scale: Scale, maxima: Float32Array, levels: HeatLevel[]} | undefined} */
 let loaded;
-/** @type {Runs[]} those of the regions, in full size and halved as far as was asked for */
+/** @type {Runs[]} the runs of the regions, in full size and in the halved sizes that were requested */
 let outlines = [];
 
 /** @type {Record<string, (question: any) => any>} */

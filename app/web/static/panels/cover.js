@@ -1,5 +1,5 @@
 /**
- * What lies over the window while there is no result in it: how to begin, how far a picture is, or what went wrong.
+ * The cover of the window while it shows no result: how to begin, the progress of a picture, or an error.
  */
 
 import { byId, element } from "../element.js";
@@ -14,7 +14,7 @@ export function showCover(session) {
   const cover = byId("cover", HTMLElement);
   /** @type {string[]} */
   let examples = [];
-  /** What is shown, so that buttons with the focus stay as long as they can. */
+  /** Identifies the content: it is replaced only when this changes, so that buttons keep the focus. */
   let shown = "";
   const draw = () => {
     const picture = session.selected;
@@ -41,7 +41,7 @@ async function listed() {
   try {
     return (await (await get("page/examples")).json()).examples;
   } catch {
-    return []; // the connection tells of it
+    return []; // the connection reports it
   }
 }
 
@@ -126,7 +126,7 @@ function page(title, text, isTrouble, actions, ...more) {
 
 /**
  * @param {string} label
- * @param {boolean} isKnown whether it is known how far it is
+ * @param {boolean} isKnown whether the progress is known
  */
 function progressBar(label, isKnown) {
   return element("progress", isKnown ? { "aria-label": label, value: 0, max: 1 } : { "aria-label": label });

@@ -1,5 +1,5 @@
 /**
- * What a person needs to know of the model that is chosen.
+ * The description of the chosen model.
  */
 
 import { byId, element } from "../element.js";

@@ -1,5 +1,5 @@
 /**
- * The parts of the page that are opened by a button.
+ * Parts of the page that a button opens and closes.
  */
 
 import { byId } from "../element.js";

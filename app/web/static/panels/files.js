@@ -1,5 +1,5 @@
 /**
- * What may be taken away: files of the result at the criteria in use, and the command that asks for it.
+ * Downloads of the result at the criteria in use, and the curl command that requests it.
  */
 
 import { byId, element } from "../element.js";
@@ -35,13 +35,13 @@ export function showFiles(inspector, session) {
         await navigator.clipboard.writeText(command);
         return `Copied: ${command}`;
       } catch {
-        return command; // only pages of https and of this machine may copy
+        return command; // browsers let only pages of https and of this machine copy
       }
     }),
   );
   buttons.push(
     button("Run again", async (picture) => {
-      session.again(picture); // by the model that is chosen now
+      session.again(picture); // with the model that is chosen now
       return "";
     }),
   );
@@ -110,5 +110,5 @@ function curl(picture) {
 function save(content, name) {
   const url = URL.createObjectURL(content);
   element("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000); // the browser reads it meanwhile
+  setTimeout(() => URL.revokeObjectURL(url), 10_000); // the browser reads it until then
 }

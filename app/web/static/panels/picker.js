@@ -1,5 +1,5 @@
 /**
- * Which model, and which of its versions, the next pictures are sent to; and whether the server answers.
+ * The choice of the model and version for the next pictures, and the state of the connection.
  */
 
 import { byId, element } from "../element.js";

@@ -1,5 +1,5 @@
 /**
- * A line, or two, of values over the last minutes.
+ * A plot of one or two lines: values over the last minutes.
  */
 
 import { element } from "../element.js";
@@ -17,7 +17,7 @@ export class Plot {
    * @param {string} title
    * @param {(value: number) => string} format
    * @param {string[]} names of its lines
-   * @param {number} points how many of each are kept
+   * @param {number} points the number of values that each line keeps
    */
   constructor(title, format, names, points) {
     this.title = title;

@@ -1,5 +1,5 @@
 /**
- * The regions that were found, the most anomalous first.
+ * The list of the regions, the most anomalous first.
  */
 
 import { byId, element } from "../element.js";

@@ -1,5 +1,5 @@
 /**
- * How the server is doing, by its own measurements, as long as this is looked at.
+ * The state of the server, from its metrics. They are requested only while the panel is open.
  */
 
 import { byId, element } from "../element.js";
@@ -14,7 +14,7 @@ import { Plot } from "./plot.js";
 
 const EVERY_MS = 1000;
 const POINTS = 120;
-/** Rates and latencies are of the last so many looks. */
+/** Rates and latencies are measured over the last this many intervals. */
 const SPAN = 10;
 
 /** @param {Models} models */

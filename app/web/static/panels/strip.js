@@ -1,5 +1,5 @@
 /**
- * The pictures of this visit, side by side.
+ * The strip of the pictures of this visit.
  */
 
 import { byId, element } from "../element.js";

@@ -1,5 +1,5 @@
 /**
- * How the picture is shown.
+ * The controls for how the picture is shown.
  */
 
 import { byId, element } from "../element.js";
@@ -49,7 +49,7 @@ function showDivider({ viewer }) {
 }
 
 /**
- * The tiles' scores are asked of the server when they are wanted, once for each picture.
+ * Requests the tiles' scores from the server when the grid is switched on or a picture is shown with it.
  * @param {Inspector} inspector
  */
 function showTiles(inspector) {

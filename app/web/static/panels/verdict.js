@@ -1,5 +1,5 @@
 /**
- * What a picture is taken for, and the threshold that decides it.
+ * The prediction for a picture, and the threshold that decides it.
  */
 
 import { byId, element } from "../element.js";
@@ -38,7 +38,7 @@ export class Verdict {
   }
 
   /**
-   * Judges by other criteria; numbers that are not there yet, or out of range, are waited for.
+   * Applies other criteria. Numbers that are null, incomplete or out of range are ignored.
    * @param {number | null} threshold
    * @param {number | null} minArea
    */
@@ -84,7 +84,7 @@ export class Verdict {
       [this.#number, criteria.threshold],
       [this.#area, criteria.minArea],
     ])) {
-      if (document.activeElement !== input || !input.value) input.valueAsNumber = value; // not while it is written
+      if (document.activeElement !== input || !input.value) input.valueAsNumber = value; // not while the user edits it
     }
   }
 }

@@ -16,7 +16,7 @@ export class Connection extends EventTarget {
   reasons = [];
   #timer = 0;
 
-  /** Looks now, and from then on while the page is seen. */
+  /** Checks the server now, and then regularly while the page is visible. */
   watch() {
     this.lookNow();
     document.addEventListener("visibilitychange", () => {
@@ -24,13 +24,13 @@ export class Connection extends EventTarget {
     });
   }
 
-  /** Looks now, and goes on as before. */
+  /** Checks the server now; the regular checks continue. */
   lookNow() {
     clearTimeout(this.#timer);
     this.#look();
   }
 
-  /** A request had no answer. */
+  /** Reports that a request had no answer. */
   lost() {
     this.#found("gone", []);
     this.lookNow();
@@ -44,7 +44,7 @@ export class Connection extends EventTarget {
       const { ready, reasons } = await (await get("readyz", [503])).json();
       found = [ready ? "ready" : "unready", reasons];
     } catch {
-      // it is gone
+      // no answer: the server is gone
     }
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#look(), found[0] === "ready" ? USUAL_MS : URGENT_MS);

@@ -1,5 +1,5 @@
 /**
- * Prometheus' text format, as far as the server writes it.
+ * Parses the part of Prometheus' text format that the server writes.
  */
 
 /** @typedef {{name: string, labels: Record<string, string>, value: number}} Sample */
@@ -33,12 +33,12 @@ export function total(samples, name, labels = {}) {
 }
 
 /**
- * What a share of the observations between two looks at a histogram did not exceed, within its buckets as if they were
- * spread evenly; null without any. Of the last bucket, which has no end, its beginning.
+ * The quantile `share` of the observations between two readings of a histogram, interpolated linearly in its bucket. In
+ * the last bucket, which has no upper end, its lower end. Null without observations.
  * @param {Sample[]} earlier
  * @param {Sample[]} later
  * @param {string} name
- * @param {(labels: Record<string, string>) => boolean} counts whether a sample with these labels does
+ * @param {(labels: Record<string, string>) => boolean} counts whether a sample with these labels counts
  * @param {number} share
  */
 export function quantile(earlier, later, name, counts, share) {
@@ -56,7 +56,7 @@ export function quantile(earlier, later, name, counts, share) {
 }
 
 /**
- * How many observations there are up to the end of each bucket.
+ * The number of observations up to the upper end of each bucket.
  * @param {Sample[]} samples
  * @param {string} name
  * @param {(labels: Record<string, string>) => boolean} counts

@@ -1,11 +1,11 @@
 /**
- * What the server serves, and which of it the next pictures are sent to.
+ * The models of the server, and the version that the next pictures are sent to.
  */
 
 import { get } from "./send.js";
 
 /**
- * @typedef {object} Details What is known of a version; see the API's description at /docs.
+ * @typedef {object} Details The description of a version; see the API at /docs.
  * @property {string} digest
  * @property {{name: string, parameters: Record<string, unknown>}} detector
  * @property {{width: number, height: number} | null} image_size
@@ -34,7 +34,7 @@ export class Models extends EventTarget {
   /** @type {Choice | null} */
   choice = null;
 
-  /** Asks the server anew; rejects as `get` does. */
+  /** Requests the models again; rejects as `get` does. */
   async refresh() {
     const { models } = await (await get("v1/models")).json();
     this.list = models;
@@ -62,7 +62,7 @@ export class Models extends EventTarget {
   }
 
   /**
-   * What is known of the version that answered; asks the server if it is a new one. Null if it is gone.
+   * The description of the version that answered. Requests the models again if it is new. Null if it is gone.
    * @param {string} name
    * @param {string} digest
    * @returns {Promise<Details | null>}

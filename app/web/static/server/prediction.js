@@ -1,5 +1,5 @@
 /**
- * What the server is asked about a picture.
+ * The requests about a picture.
  */
 
 import { post } from "./send.js";
@@ -11,9 +11,9 @@ import { post } from "./send.js";
 
 /**
  * @typedef {object} Prediction
- * @property {Blob} map the anomaly of each pixel, raw: an .npy file
+ * @property {Blob} map the raw value of each pixel: an .npy file
  * @property {number} score normalised
- * @property {string} model its name
+ * @property {string} model the name of the model
  * @property {number} version
  * @property {Scale} scale of the map
  * @property {string} detector
@@ -22,7 +22,7 @@ import { post } from "./send.js";
 /** @typedef {"overlay" | "heatmap" | "mask"} Style */
 
 /**
- * A path of the API, relative to the page, with what is not null of the query.
+ * A path of the API, relative to the page. Values of the query that are null are left out.
  * @param {Choice} choice
  * @param {string} what
  * @param {Record<string, string | number | null>} query
@@ -34,8 +34,8 @@ export function route({ name, version }, what, query) {
 }
 
 /**
- * One request, and one computation: the map, from which the page finds regions as the server would, with the score
- * in its headers.
+ * Requests the map, with the score in the headers: one request and one computation. The page finds regions in the map
+ * as the server does.
  * @param {Choice} choice
  * @param {Models} models
  * @param {Blob} picture
@@ -61,7 +61,7 @@ export async function predict(choice, models, picture, signal, onSent) {
 }
 
 /**
- * The server's own answer as JSON, with the tiles' scores: computed anew.
+ * The server's prediction as JSON, with the tiles' scores. The server computes it again.
  * @param {Choice} choice
  * @param {Blob} picture
  * @param {Criteria} criteria
@@ -73,7 +73,7 @@ export async function describe(choice, picture, { threshold, minArea }) {
 }
 
 /**
- * A PNG, drawn by the server: computed anew.
+ * A PNG drawn by the server, which computes the prediction again.
  * @param {Choice} choice
  * @param {Blob} picture
  * @param {Record<string, string | number>} query
@@ -84,7 +84,7 @@ export async function draw(choice, picture, query) {
 }
 
 /**
- * The picture as a PNG that every browser reads, for formats that this one does not: an overlay without heat and frames.
+ * The picture as a PNG, for formats that this browser cannot read: an overlay without heat and frames.
  * @param {Choice} choice
  * @param {Blob} picture
  */

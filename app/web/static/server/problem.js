@@ -1,5 +1,5 @@
 /**
- * What goes wrong between the page and the server.
+ * Errors of requests to the server.
  */
 
 /** The server answered with problem details (RFC 9457). */
@@ -8,7 +8,7 @@ export class Problem extends Error {
    * @param {string} title
    * @param {string} detail
    * @param {number} status
-   * @param {number | null} retryAfterS when it may be tried again; null if nobody said
+   * @param {number | null} retryAfterS seconds until the request may be repeated; null: unknown
    */
   constructor(title, detail, status, retryAfterS) {
     super(detail);
@@ -28,19 +28,19 @@ export class Problem extends Error {
       const { title, detail } = JSON.parse(body);
       if (typeof detail === "string") return new Problem(String(title), detail, status, retryAfterS);
     } catch {
-      // it is no JSON: a proxy has answered
+      // the body is not JSON: a proxy has answered
     }
     const detail = `the answer has the status ${status} and no explanation; a proxy between may have sent it`;
     return new Problem("The request failed.", detail, status, retryAfterS);
   }
 
-  /** Whether the same request may succeed in a while. */
+  /** Whether the same request may succeed later. */
   get passes() {
     return (this.status === 429 || this.status === 503) && this.retryAfterS !== null;
   }
 }
 
-/** No answer came at all. */
+/** The server did not answer. */
 export class Unreachable extends Error {
   constructor() {
     super("The server does not answer.");

@@ -1,5 +1,5 @@
 /**
- * Requests. Those that upload go through XMLHttpRequest, which alone tells how much was sent.
+ * Requests. Uploads use XMLHttpRequest, because only it reports how much was sent.
  */
 
 import { Problem, Unreachable } from "./problem.js";
@@ -13,7 +13,7 @@ import { Problem, Unreachable } from "./problem.js";
  * @param {string} url
  * @param {Blob} picture
  * @param {AbortSignal} [signal]
- * @param {(share: number) => void} [onSent] told of the share that was sent, in [0, 1]
+ * @param {(share: number) => void} [onSent] called with the share that was sent, in [0, 1]
  * @returns {Promise<Answer>}
  */
 export function post(url, picture, signal, onSent) {
@@ -21,7 +21,7 @@ export function post(url, picture, signal, onSent) {
     const request = new XMLHttpRequest();
     request.open("POST", url);
     request.responseType = "blob";
-    request.setRequestHeader("Content-Type", "application/octet-stream"); // the server goes by the bytes
+    request.setRequestHeader("Content-Type", "application/octet-stream"); // the server detects the format from the bytes
     request.upload.onprogress = ({ loaded, total }) => onSent?.(total ? loaded / total : 1);
     request.upload.onload = () => onSent?.(1);
     request.onerror = () => reject(new Unreachable());
@@ -41,7 +41,7 @@ export function post(url, picture, signal, onSent) {
 /**
  * Rejects with a Problem or with Unreachable.
  * @param {string} url
- * @param {number[]} [accepted] statuses that are answers besides the successful ones
+ * @param {number[]} [accepted] error statuses that do not reject
  * @returns {Promise<Response>}
  */
 export async function get(url, accepted = []) {

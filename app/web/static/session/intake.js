@@ -5,8 +5,8 @@
 /** @typedef {{file: Blob, name: string}} Incoming */
 
 /**
- * @param {HTMLElement} area where they are dropped
- * @param {HTMLInputElement[]} inputs where they are chosen
+ * @param {HTMLElement} area the element that is marked while files are dragged
+ * @param {HTMLInputElement[]} inputs for files and for the camera
  * @param {(pictures: Incoming[]) => void} take
  */
 export function listenForPictures(area, inputs, take) {
@@ -30,7 +30,7 @@ export function listenForPictures(area, inputs, take) {
     if (carriesFiles(event)) count(-1);
   });
   document.addEventListener("dragover", (event) => {
-    if (carriesFiles(event)) event.preventDefault(); // or the browser leaves the page to show the file
+    if (carriesFiles(event)) event.preventDefault(); // otherwise the browser leaves the page to show the file
   });
   document.addEventListener("drop", (event) => {
     if (!carriesFiles(event)) return;

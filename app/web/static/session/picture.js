@@ -1,5 +1,5 @@
 /**
- * A picture of the session, and what became of it.
+ * A picture of the session, its state and its result.
  */
 
 /** @typedef {import("../server/models.js").Choice} Choice */
@@ -18,20 +18,20 @@ export class Picture {
   state = "waiting";
   /** The share that was sent, in [0, 1]. */
   sent = 0;
-  /** Why it waits, or what went wrong: a sentence for people. */
+  /** Why the picture waits, or why it failed: a sentence for the user. */
   message = "";
-  /** How long the server took, from the upload's end. */
+  /** The time from the end of the upload to the answer. */
   seconds = 0;
   /** @type {Prediction | null} */
   prediction = null;
   /** @type {Criteria} */
   criteria = { threshold: 0.5, minArea: 1 };
-  /** Whether it waits for its time to be tried again. */
+  /** Whether the picture waits for the time of its next attempt. */
   isHeld = false;
-  /** The decoded picture, from when it is there until it is shown.
+  /** The decoded picture; null before it is decoded, and once it is shown.
    * @type {import("../viewer/picture-levels.js").PictureLevels | null} */
   levels = null;
-  /** A small copy, once it was decoded.
+  /** A small copy; null before the picture is decoded.
    * @type {HTMLCanvasElement | null} */
   thumbnail = null;
   /** The server's PNG of a picture that the browser cannot read.
@@ -42,7 +42,7 @@ export class Picture {
   /**
    * @param {Blob} file
    * @param {string} name
-   * @param {Choice} choice which model it is sent to
+   * @param {Choice} choice the model that it is sent to
    */
   constructor(file, name, choice) {
     this.file = file;
@@ -50,18 +50,18 @@ export class Picture {
     this.choice = choice;
   }
 
-  /** Whether it waits or is being worked on. */
+  /** Whether the picture is waiting, sending or computing. */
   get isPending() {
     return this.state === "waiting" || this.state === "sending" || this.state === "computing";
   }
 
-  /** What the server says of it at the threshold in use. */
+  /** The prediction at the threshold in use; empty without one. */
   get label() {
     if (!this.prediction) return "";
     return this.prediction.score > this.criteria.threshold ? "anomalous" : "normal";
   }
 
-  /** The version that answered, of which more is asked. @returns {Choice} */
+  /** The version that answered, to which further requests go. @returns {Choice} */
   get answered() {
     return this.prediction ? { name: this.prediction.model, version: this.prediction.version } : this.choice;
   }

@@ -10,7 +10,7 @@ import { PictureLevels } from "../viewer/picture-levels.js";
 const THUMBNAIL = 112;
 
 /**
- * The picture in tiles. What the browser cannot read, such as TIFF, the server sends as PNG, once.
+ * Decodes the picture into tiles. The server converts formats that the browser cannot read, such as TIFF, to PNG, once.
  * @param {Picture} picture
  */
 export function readPicture(picture) {
@@ -18,7 +18,7 @@ export function readPicture(picture) {
 }
 
 /**
- * The picture in about the size of a thumbnail.
+ * Decodes the picture to about the size of a thumbnail.
  * @param {Picture} picture
  */
 export function readSmall(picture) {
@@ -43,7 +43,7 @@ async function orConverted(picture, read) {
 }
 
 /**
- * A square of the picture's middle.
+ * The central square of the picture.
  * @param {ImageBitmap} bitmap
  * @returns {HTMLCanvasElement}
  */

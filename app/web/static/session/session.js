@@ -1,5 +1,5 @@
 /**
- * The pictures of this visit: sent two at a time, in order, and again where it may help.
+ * The pictures of this visit. They are sent in order, two at a time, and again after a temporary error.
  */
 
 import { Problem, Unreachable } from "../server/problem.js";
@@ -10,7 +10,7 @@ import { readPicture, readSmall, thumbnailOf } from "./reading.js";
 /** @typedef {import("../server/models.js").Models} Models */
 /** @typedef {import("../server/connection.js").Connection} Connection */
 
-/** While one is computed, the next is sent. */
+/** The number of pictures in flight: one is computed while the next one is sent. */
 const AT_ONCE = 2;
 
 /** Dispatches `change` with a picture as its `detail`, and `select`. */
@@ -58,7 +58,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Sends it again, to the model that is chosen now.
+   * Sends the picture again, to the model that is chosen now.
    * @param {Picture} picture
    */
   again(picture) {
@@ -79,7 +79,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Something of it has changed that others show.
+   * Dispatches `change` for a picture that other code has changed.
    * @param {Picture} picture
    */
   retell(picture) {

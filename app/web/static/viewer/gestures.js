@@ -1,5 +1,5 @@
 /**
- * Fingers, mouse, wheel and keys on the canvas -> what they ask of the viewer.
+ * Translates touches, mouse, wheel and keys on the canvas into calls of the viewer.
  */
 
 /** @typedef {{x: number, y: number}} Point */
@@ -7,10 +7,10 @@
 /**
  * @typedef {object} Wishes
  * @property {(right: number, down: number) => void} move
- * @property {(factor: number, point?: Point) => void} zoom around the window's middle where no point is given
+ * @property {(factor: number, point?: Point) => void} zoom around the point; without one around the window's middle
  * @property {() => void} fit
  * @property {() => void} actualSize
- * @property {(step: 1 | -1) => void} step to the next region, or the one before
+ * @property {(step: 1 | -1) => void} step to the next region (1), or to the previous one (-1)
  * @property {(point: Point) => boolean} grabs whether a drag that starts here moves the divider
  * @property {(point: Point) => void} divide
  * @property {(point: Point | null) => void} hover
@@ -19,7 +19,7 @@
 const KEY_STEP = 80;
 const KEY_FACTOR = 1.5;
 const WHEEL = 0.0015;
-/** Lines and pages of a wheel in pixels, by its `deltaMode`. */
+/** Pixels of a wheel's unit, by its `deltaMode`: pixels, lines, pages. */
 const UNITS = [1, 16, 400];
 
 /**
@@ -37,7 +37,7 @@ export function listen(canvas, wishes) {
     "wheel",
     (event) => {
       event.preventDefault();
-      const pinch = event.ctrlKey ? 5 : 1; // how browsers tell of two fingers on a touchpad
+      const pinch = event.ctrlKey ? 5 : 1; // browsers report a pinch on a touchpad as a wheel with ctrlKey
       wishes.zoom(Math.exp(-event.deltaY * UNITS[event.deltaMode] * WHEEL * pinch), pointOf(event));
     },
     { passive: false },
@@ -101,7 +101,7 @@ function listenToPointers(canvas, wishes, pointOf) {
 }
 
 /**
- * One of two fingers has moved.
+ * Moves and zooms after a movement of one of two fingers.
  * @param {Map<number, Point>} down
  * @param {number} id
  * @param {Point} last

@@ -1,20 +1,20 @@
 /**
- * The tiles of a map in colour, made when they are seen, and kept while there is room.
+ * The tiles of a map in colour. They are made when they are first drawn, and cached.
  */
 
 /** @typedef {import("../map/client.js").MapClient} MapClient */
 
-/** So many tiles of 1 MiB are kept. */
+/** The largest number of cached tiles, of 1 MiB each. */
 const KEPT = 48;
 
 export class HeatTiles {
-  /** @type {Map<string, ImageBitmap | null>} in the order of their use; null while it is made */
+  /** @type {Map<string, ImageBitmap | null>} the least recently used first; null while a tile is made */
   #tiles = new Map();
 
   /**
    * @param {MapClient} map
-   * @param {number[][]} table the colours
-   * @param {() => void} onTile called when a tile that was missing is there
+   * @param {number[][]} table the colour table
+   * @param {() => void} onTile called when a missing tile has been made
    */
   constructor(map, table, onTile) {
     this.map = map;
@@ -23,7 +23,7 @@ export class HeatTiles {
   }
 
   /**
-   * The tile if it is there; otherwise it will be.
+   * The tile if it is cached; otherwise null, and the tile is made.
    * @param {number} level
    * @param {number} column
    * @param {number} row
@@ -42,7 +42,7 @@ export class HeatTiles {
     return known;
   }
 
-  /** Gives the memory back. */
+  /** Frees the memory. */
   close() {
     this.#tiles.forEach((tile) => tile?.close());
     this.#tiles.clear();
@@ -57,7 +57,7 @@ export class HeatTiles {
   async #make(key, level, column, row) {
     const tile = await this.map.tile(level, column, row, this.table);
     if (!this.#tiles.has(key)) {
-      tile.close(); // nobody wants it any more
+      tile.close(); // `close` was called meanwhile
       return;
     }
     this.#tiles.set(key, tile);

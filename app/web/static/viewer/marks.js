@@ -1,5 +1,5 @@
 /**
- * Draws what is found over the picture: light lines with dark ones around them, which show on any background.
+ * Draws regions, tiles and the divider over the picture: light lines with dark borders, visible on any background.
  */
 
 /** @typedef {import("./painter.js").Stage} Stage */
@@ -34,7 +34,7 @@ export function drawEdges({ context, view }, { level, edges }) {
 }
 
 /**
- * Frames around the regions that are too small to be seen, and around the one that was picked.
+ * Draws frames around the regions that are too small to be seen, and around the picked region.
  * @param {Stage} stage
  * @param {{box: Box}[]} regions
  * @param {number} picked its index, or -1
@@ -100,7 +100,7 @@ function drawLabel(context, text, x, y, strong) {
 }
 
 /**
- * The line between the picture alone and the picture with its heat.
+ * Draws the line between the picture alone and the picture with its heat.
  * @param {Stage} stage
  * @param {number} x
  */

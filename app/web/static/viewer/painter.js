@@ -1,5 +1,5 @@
 /**
- * Draws what is seen of a picture or its heat: only the tiles in the window, of the size that the screen shows.
+ * Draws the visible part of a picture or of its heat: only the tiles in the window, of the level that the screen needs.
  */
 
 import { TILE } from "../map/heat.js";
@@ -9,24 +9,24 @@ import { levelFor } from "./view.js";
 /** @typedef {import("./view.js").Size} Size */
 
 /**
- * @typedef {object} Stage Where and what is drawn; all lengths are the style sheet's pixels, but for the picture's.
+ * @typedef {object} Stage Where to draw. Lengths are in CSS pixels, except those of the picture.
  * @property {CanvasRenderingContext2D} context
  * @property {View} view
  * @property {Size} window
  * @property {Size} picture
- * @property {number} ratio the screen's pixels for one of the style sheet
+ * @property {number} ratio screen pixels per CSS pixel
  */
 /**
  * @typedef {object} Source
- * @property {number} levels how many sizes there are; all of the last one fits into a tile
+ * @property {number} levels number of sizes; the last one fits into a tile
  * @property {(level: number, column: number, row: number) => ImageBitmap | null} tile null while it is made
  */
 
-/** Over this scale pixels are shown as squares. */
+/** From this scale on, pixels are shown as squares. */
 const SQUARES = 3;
 
 /**
- * A tile that is not there yet is stood for by its part of the smallest size.
+ * Draws the tiles in the window. A tile that is still being made is replaced by its part of the smallest size.
  * @param {Stage} stage
  * @param {Source} source
  */

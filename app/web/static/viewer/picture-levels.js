@@ -1,6 +1,6 @@
 /**
- * A picture in full size and halved again and again, all cut into tiles: none is larger than what a graphics card
- * takes, and what is drawn of a huge picture is never more than a window full.
+ * A picture in full size and repeatedly halved, cut into tiles. No tile exceeds the limit of a graphics card, and of a
+ * huge picture only the tiles in the window are drawn.
  */
 
 import { TILE } from "../map/heat.js";
@@ -24,7 +24,7 @@ export class PictureLevels {
   }
 
   /**
-   * Decodes a picture; rejects with a DOMException where the browser cannot read it.
+   * Decodes a picture; rejects with a DOMException if the browser cannot read it.
    * @param {Blob} file
    */
   static async read(file) {
@@ -56,12 +56,12 @@ export class PictureLevels {
     return tiles[row * columns + column];
   }
 
-  /** The whole picture, small. */
+  /** The whole picture in the smallest size. */
   get smallest() {
     return this.levels[this.levels.length - 1].tiles[0];
   }
 
-  /** Gives the memory back. */
+  /** Frees the memory. */
   close() {
     for (const { tiles } of this.levels) tiles.forEach((tile) => tile.close());
     this.levels = [];

@@ -1,5 +1,5 @@
 /**
- * The edges of the regions near what is seen, asked for anew when that changes.
+ * The edges of the regions in and near the visible part. They are requested again when that part changes.
  */
 
 import { levelFor } from "./view.js";
@@ -17,8 +17,8 @@ export class RegionOutline {
 
   /**
    * @param {MapClient} map
-   * @param {number} levels how many halved sizes there are
-   * @param {() => void} onEdges called when edges have come
+   * @param {number} levels number of sizes: full, half, ...
+   * @param {() => void} onEdges called when the edges must be drawn again
    */
   constructor(map, levels, onEdges) {
     this.map = map;
@@ -26,14 +26,14 @@ export class RegionOutline {
     this.onEdges = onEdges;
   }
 
-  /** Other regions were found. */
+  /** Reports that other regions were found. */
   change() {
     this.#stale = true;
     this.onEdges();
   }
 
   /**
-   * The edges that are known, in pixels of a level; better ones will come if these are not of what is seen.
+   * The known edges, in pixels of a level. Requests new edges if these do not cover the visible part.
    * @param {View} view
    * @param {Size} window
    * @param {number} ratio

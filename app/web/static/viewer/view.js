@@ -1,12 +1,12 @@
 /**
- * Which part of a picture is seen, and how large. All values; nothing is drawn here.
+ * The visible part of a picture, and its scale. These functions compute values; nothing is drawn here.
  */
 
 /**
  * @typedef {object} View
- * @property {number} scale pixels of the screen for a pixel of the picture
+ * @property {number} scale CSS pixels per pixel of the picture
  * @property {number} x the picture's column at the left of the window
- * @property {number} y the picture's row at its top
+ * @property {number} y the picture's row at the top of the window
  */
 /**
  * @typedef {object} Size
@@ -15,12 +15,12 @@
  */
 /** @typedef {{x: number, y: number, width: number, height: number}} Box */
 
-/** A pixel of the picture is never larger than so many of the screen. */
+/** The largest scale. */
 const LARGEST = 32;
 const MARGIN = 12;
 
 /**
- * All of the picture, in the middle.
+ * The view of the whole picture, centred.
  * @param {Size} window
  * @param {Size} picture
  * @returns {View}
@@ -30,7 +30,7 @@ export function fitted(window, picture) {
 }
 
 /**
- * A part of the picture in the middle of the window, with some of what is around it.
+ * The view of a part of the picture, centred, with some of its surroundings.
  * @param {Box} box
  * @param {Size} window
  * @param {Size} picture
@@ -60,7 +60,7 @@ function around(box, window, largest, margin) {
 }
 
 /**
- * Larger by a factor around a point of the window, which shows the same place afterwards.
+ * The view enlarged by a factor. The point of the window shows the same place afterwards.
  * @param {View} view
  * @param {number} factor
  * @param {{x: number, y: number}} point
@@ -77,7 +77,7 @@ export function zoomed(view, factor, point, window, picture) {
 }
 
 /**
- * Moved by pixels of the screen.
+ * The view moved by CSS pixels.
  * @param {View} view
  * @param {number} right
  * @param {number} down
@@ -90,7 +90,7 @@ export function moved(view, right, down, window, picture) {
 }
 
 /**
- * With the window's middle on the picture, so that it is never lost.
+ * The view limited so that the middle of the window lies on the picture. So the picture is always visible.
  * @param {View} view
  * @param {Size} window
  * @param {Size} picture
@@ -106,7 +106,7 @@ export function kept({ scale, x, y }, window, picture) {
 }
 
 /**
- * Between two views, at a share in [0, 1] of the way.
+ * The view at a share in [0, 1] of the way from one view to another.
  * @param {View} from
  * @param {View} to
  * @param {number} share
@@ -124,10 +124,10 @@ export function between(from, to, share, window) {
 }
 
 /**
- * Which of the halved sizes has as many pixels as the screen needs, or up to twice as many.
+ * The number of the halved size that has as many pixels as the screen needs, or up to twice as many.
  * @param {View} view
- * @param {number} ratio the screen's pixels for one of the style sheet
- * @param {number} levels how many sizes there are
+ * @param {number} ratio screen pixels per CSS pixel
+ * @param {number} levels number of sizes
  */
 export function levelFor(view, ratio, levels) {
   return Math.min(levels - 1, Math.max(0, Math.floor(-Math.log2(view.scale * ratio))));

@@ -1,5 +1,5 @@
 /**
- * The canvas with a picture, its heat and what was found: what is shown, and which part of it.
+ * The canvas that shows a picture, its heat and its regions.
  */
 
 import { listen } from "./gestures.js";
@@ -17,10 +17,10 @@ import { between, closeUp, fitted, kept, moved, zoomed } from "./view.js";
 /** @typedef {import("./marks.js").TileScore} TileScore */
 
 /**
- * @typedef {object} Look How the picture is shown; whoever changes it calls `redraw`.
+ * @typedef {object} Look How the picture is shown. Call `redraw` after a change.
  * @property {number} opacity of the heat, in [0, 1]
- * @property {boolean} split whether there is heat to the right of the divider only
- * @property {number} divider where it is, in [0, 1]
+ * @property {boolean} split whether heat is shown only to the right of the divider
+ * @property {number} divider its position in the window, in [0, 1]
  * @property {boolean} outlines
  * @property {TileScore[] | null} grid
  * @property {number} threshold
@@ -67,7 +67,7 @@ export class Viewer extends EventTarget {
   }
 
   /**
-   * Shows a picture in place of the last one, which is given back.
+   * Shows a picture, and closes the previous one.
    * @param {PictureLevels | null} picture
    */
   show(picture) {
@@ -79,10 +79,10 @@ export class Viewer extends EventTarget {
   }
 
   /**
-   * Shows the heat of the picture; the map stays its owner's.
+   * Shows the heat of the picture. The caller closes the map.
    * @param {MapClient | null} map
    * @param {number} levels
-   * @param {number[][]} table the colours
+   * @param {number[][]} table the colour table
    */
   showHeat(map, levels, table) {
     this.#heat?.heat.close();
@@ -98,7 +98,7 @@ export class Viewer extends EventTarget {
   }
 
   /**
-   * Other regions were found in the map.
+   * Shows other regions of the map.
    * @param {{box: Box}[]} regions
    */
   showRegions(regions) {
@@ -106,12 +106,12 @@ export class Viewer extends EventTarget {
     this.#heat?.outline.change();
   }
 
-  /** All of the picture. */
+  /** Shows the whole picture. */
   fit() {
     if (this.#picture) this.#fly(fitted(this.#window, this.#picture));
   }
 
-  /** A pixel of the picture for each of the style sheet's, where the middle is. */
+  /** Shows one pixel of the picture per CSS pixel, around the middle of the window. */
   actualSize() {
     this.zoom(1 / this.view.scale);
   }
@@ -129,7 +129,7 @@ export class Viewer extends EventTarget {
     if (this.#picture) this.#fly(closeUp(box, this.#window, this.#size));
   }
 
-  /** Draws at the screen's next turn. */
+  /** Draws in the next animation frame. */
   redraw() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;

@@ -1,4 +1,4 @@
-"""What is asked about the pictures of a request, in the protocol's parameters."""
+"""The criteria and the region of interest of a request, from the protocol's parameters."""
 
 from pydantic import ValidationError
 
@@ -11,9 +11,9 @@ CRITERIA = ("threshold", "min_region_area")
 
 
 def read_question(parameters: Parameters) -> Question:
-    """What the parameters `threshold`, `min_region_area` and `roi` mean, as on /v1; raises HTTPException.
+    """The question that the parameters `threshold`, `min_region_area` and `roi` ask, as on /v1; raises HTTPException.
 
-    `roi` is a text, since the protocol has no lists there, or four numbers.
+    `roi` is a string, because the protocol has no lists as parameters, or a list of four numbers.
     """
     try:
         criteria = CriteriaQuery.model_validate(_given(parameters, *CRITERIA), strict=True).criteria()
