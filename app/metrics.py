@@ -1,4 +1,4 @@
-"""Counts for Prometheus; app/metric_table.py describes each metric."""
+"""The values of the Prometheus metrics; app/metric_table.py describes each metric."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,11 +13,11 @@ from app.artifacts import Artifact
 from app.errors import TesseraError
 from app.metric_table import MetricInfo
 from app.scheduling import DeviceWorker, End
-from app.service import ModelCatalogue, Timings
+from app.service import ModelCatalogue, Timings, VersionState
 
 
 class Metrics:
-    """A registry, and the observers that fill it; for any thread."""
+    """Owns the registry of the metrics, and fills it as an observer. Every method may be called from any thread."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -38,24 +38,22 @@ class Metrics:
         self._healthy = _gauge(table.HEALTHY, registry)
         self._loads = _counter(table.LOADS, registry)
         self._load_seconds = _histogram(table.LOAD_TIME, registry)
-        self._looks = _counter(table.LOOKS, registry)
-        self._look_seconds = _histogram(table.RELOAD_SECONDS, registry)
+        self._scans = _counter(table.SCANS, registry)
+        self._scan_seconds = _histogram(table.RELOAD_SECONDS, registry)
 
     def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker) -> None:
         """Reads gauges from the catalogue and the worker at each scrape."""
-        self._models.labels(state="loading").set_function(lambda: catalogue.count("loading"))
-        self._models.labels(state="ready").set_function(lambda: catalogue.count("ready"))
-        self._models.labels(state="failed").set_function(lambda: catalogue.count("failed"))
+        for state in VersionState:
+            self._models.labels(state=state).set_function(partial(catalogue.count, state))
         for device in worker.devices:
             self._healthy.labels(device).set_function(partial(_works, worker, device))
         self._registry.register(_Versions(catalogue))
 
     def exposition(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics, in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def request_done(self, record: RequestRecord) -> None:
-        """A request was answered."""
         route = record.route or "none"
         self._requests.labels(record.method, route, str(record.status)).inc()
         self._latency.labels(route).observe(record.seconds)
@@ -65,8 +63,8 @@ class Metrics:
         self._load_seconds.observe(seconds)
 
     def refreshed(self, readable: bool, seconds: float) -> None:
-        self._looks.labels("done" if readable else "unreadable").inc()
-        self._look_seconds.observe(seconds)
+        self._scans.labels("done" if readable else "unreadable").inc()
+        self._scan_seconds.observe(seconds)
 
     def queue_changed(self, tiles: int) -> None:
         self._queue.set(tiles)
@@ -121,7 +119,7 @@ def _works(worker: DeviceWorker, device: str) -> float:
 
 
 class _Versions(Collector):
-    """The versions that are served, read at each scrape, so that withdrawn versions disappear."""
+    """Metrics of the served versions, collected at each scrape, so that withdrawn versions disappear."""
 
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
@@ -141,7 +139,7 @@ class _Versions(Collector):
         yield self._stage_seconds()
 
     def _stage_seconds(self) -> CounterMetricFamily:
-        """The time of each stage of each model that measures it; on a CPU host and device are the same time."""
+        """The time of each stage of each model that measures stages. On a CPU the clocks host and device are equal."""
         info = table.MODEL_STAGES
         seconds = CounterMetricFamily(info.name, info.help, labels=info.labels)
         for artifact in self._served():

@@ -1,4 +1,4 @@
-"""The server's settings: the environment's `TESSERA_<SETTING>`, or the command line's flags."""
+"""The server's settings, read from the environment variables `TESSERA_<SETTING>` or from command line flags."""
 
 import os
 import re
@@ -18,81 +18,91 @@ _ORIGINS = re.compile(rf"(\*|{_ORIGIN}(\s*,\s*{_ORIGIN})*)?")
 
 _PREFIX_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 OWN_PATHS = frozenset({"docs", "livez", "metrics", "openapi.json", "page", "readyz", "v1", "v2"})
-"""What the paths of the server's routes begin with: a prefix like these could not be told apart from them."""
+"""First segments of the paths of the server's own routes. The first segment of a prefix must be another one."""
 
 
 class Settings(BaseSettings):
-    """The settings of a server. Empty variables of the environment count as not set."""
+    """The settings of a server. Empty environment variables count as not set."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
-    models_dir: Path = Field(default=Path("models"), description="The model repository: <name>/<version>/ in it.")
-    examples_dir: Path = Field(
-        default=Path("examples"), description="Pictures that the page offers to try a model with, if there are any."
+    models_dir: Path = Field(
+        default=Path("models"), description="The model repository, a directory that contains <name>/<version>/."
     )
-    host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 for all of IPv4.")
-    port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 for any that is free.")
-    root_path: str = Field(default="", description="The prefix under which a proxy serves this server: /tessera.")
+    examples_dir: Path = Field(
+        default=Path("examples"), description="The directory of the example pictures on the page; it may be missing."
+    )
+    host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0: all IPv4 addresses.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0: any free port.")
+    root_path: str = Field(
+        default="", description="The path prefix under which a proxy serves this server, such as /tessera."
+    )
     cors_origins: str = Field(
         default="",
-        description="Whose pages may call from browsers: origins like https://line3.example, with commas; * for all.",
+        description="Origins whose pages may call the API, with commas, such as https://line3.example; *: all origins.",
     )
-    device: str = Field(default="auto", description="What computes: auto, cpu, cuda, cuda:N, or several with commas.")
-    default_model: str | None = Field(default=None, description="The model that `default` means, if there are several.")
+    device: str = Field(
+        default="auto", description="The devices that compute: auto, cpu, cuda, cuda:N, or several with commas."
+    )
+    default_model: str | None = Field(
+        default=None, description="The model that the name `default` means, if the repository has several models."
+    )
     reload_interval_s: float = Field(
         default=5.0,
         ge=0,
         le=86400,
         allow_inf_nan=False,
-        description="How often new, changed and removed models are looked for, in seconds; 0: only when asked to.",
+        description="The interval between scans of the repository, in seconds; 0: only at the start and on request.",
     )
     max_image_bytes: int = Field(
-        default=272 * 2**20, ge=1, description="The largest upload; 8192 x 8192 pixels of 4 bytes fit into the default."
+        default=272 * 2**20, ge=1, description="The largest upload, in bytes; the default fits 8192 x 8192 x 4 bytes."
     )
     max_waiting_bytes: int = Field(
         default=2**30,
         ge=1,
         validate_default=True,
-        description="The largest sum of the uploads that are not answered yet, in bytes; beyond, requests get 429.",
+        description="The largest sum of the uploads of unanswered requests, in bytes; beyond it requests get 429.",
     )
     max_pixels: int = Field(default=8192 * 8192, ge=1, description="The largest picture, in pixels.")
-    batch_pictures: int = Field(default=100, ge=1, description="How many pictures a request may have.")
+    batch_pictures: int = Field(default=100, ge=1, description="The largest number of pictures in one request.")
     queue_tiles: int = Field(
-        default=4096, ge=1, description="How many tiles may wait or run; beyond, requests get 429."
+        default=4096, ge=1, description="The largest number of tiles that wait or run; beyond it requests get 429."
     )
     batch_tiles: int = Field(
-        default=0, ge=0, description="How many tiles the device runs at once; 0: measured when a model is loaded."
+        default=0, ge=0, description="The largest number of tiles in a batch; 0: measured when a model is loaded."
     )
     cpu_lanes: int = Field(
         default=0,
         ge=0,
         le=64,
-        description="How many pictures a CPU works on side by side, sharing its cores; 0: one a core, 4 at most.",
+        description="The largest number of pictures that a CPU computes in parallel; 0: one per core, at most 4.",
     )
     precision: PrecisionChoice = Field(
         default="auto",
-        description="auto, float32, bfloat16, float16; auto: what is fast here and reproduces a model's golden sample.",
+        description="auto, float32, bfloat16 or float16; auto: the fastest that reproduces the model's golden sample.",
     )
     search: SearchMode = Field(
-        default="auto", description="How PatchCore searches its memory bank: auto (exact), exact, approximate."
+        default=SearchMode.auto, description="How PatchCore searches its memory bank: exact, approximate, or auto (exact)."
     )
     decode_threads: int = Field(
         default=0,
         ge=0,
-        description="How many threads decode pictures and render answers; 0: 2, or all spare processors beside GPUs.",
+        description="The number of threads that decode and render; 0: 2, or all spare processors if only GPUs compute.",
     )
     request_timeout_s: float = Field(
         default=600.0,
         ge=0,
         allow_inf_nan=False,
-        description="When requests without `X-Request-Timeout` are given up with 504, in seconds; 0: never.",
+        description="The time limit of requests without `X-Request-Timeout`, in seconds; then 504; 0: no limit.",
     )
     stage_times: bool = Field(
-        default=False, description="Whether /metrics says how long each stage of the devices' work takes."
+        default=False, description="Whether /metrics reports the time of each stage of the models on their devices."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What the log tells.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The lowest level of messages in the log: debug, info, warning or error."
+    )
     shutdown_grace_s: float = Field(
-        default=6.0, ge=0, description="How long requests may still run once the server stops."
+        default=6.0, ge=0, description="How long requests in flight may still run after SIGTERM or SIGINT, in seconds."
     )
 
     @field_validator("cors_origins")
@@ -117,11 +127,11 @@ class Settings(BaseSettings):
     def _one_upload_fits(cls, size: int, info: ValidationInfo) -> int:
         largest = info.data.get("max_image_bytes", 0)
         if size < largest:
-            raise ValueError(f"give at least what one upload may have, max_image_bytes, which is {largest:,}")
+            raise ValueError(f"give at least max_image_bytes, the limit of one upload, which is {largest:,}")
         return size
 
 
 def unknown_variables(names: Iterable[str] = os.environ) -> list[str]:
-    """Names that look like settings and are none: mistyped, perhaps."""
+    """The names with the prefix of settings that are no settings, sorted; probably mistyped."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(name for name in names if name.upper().startswith(PREFIX) and name.upper() not in known)

@@ -1,4 +1,4 @@
-"""Predictions as numbers, one per pixel."""
+"""The route that returns an anomaly map as a file."""
 
 from functools import partial
 from typing import Annotated, Self
@@ -20,23 +20,24 @@ router = APIRouter(tags=["predictions"])
 
 
 class MapQuery(ThresholdQuery):
-    """Which map is wanted."""
+    """Query parameters of an anomaly map."""
 
     format: MapFormat = Field(
-        default="npy",
-        description="NumPy or TIFF of float32, or PNG of 16 bits: 65535 stands for 1.",
+        default=MapFormat.npy,
+        description="File format. `npy` (NumPy) and `tiff` hold float32 values; `png16` is a 16-bit grey PNG in which "
+        "65535 stands for 1.",
         examples=["npy"],
     )
     normalised: bool | None = Field(
         default=None,
-        description="In [0, 1] with the threshold at 0.5, or the detector's distances. By default distances, but for "
-        "png16, which is always normalised.",
+        description="true: values are in [0, 1], with the calibrated threshold at 0.5. false: values are the "
+        "detector's distances. Default: false, except for `png16`, which is always normalised.",
         examples=[True],
     )
 
     @model_validator(mode="after")
     def _png_is_normalised(self) -> Self:
-        if self.format == "png16" and self.normalised is False:
+        if self.format is MapFormat.png16 and self.normalised is False:
             raise ValueError("png16 is always normalised; use format=npy or format=tiff for the detector's distances")
         return self
 
@@ -44,9 +45,9 @@ class MapQuery(ThresholdQuery):
 @router.post(
     "/v1/models/{model}/anomaly-map",
     response_class=Response,
-    summary="Measure every pixel",
+    summary="Compute an anomaly map",
     responses=problem_responses(*PICTURE_PROBLEMS)
-    | binary_response(*MAP_MEDIA_TYPES.values(), description="The map, as a file of the format that was asked for."),
+    | binary_response(*MAP_MEDIA_TYPES.values(), description="The anomaly map, in the requested file format."),
     openapi_extra=PICTURE_BODY,
 )
 async def anomaly_map(
@@ -57,8 +58,8 @@ async def anomaly_map(
     query: Annotated[MapQuery, Query()],
     timeout_s: Timeout = None,
 ) -> Response:
-    """The anomaly of each pixel of the uploaded picture, or of its region of interest, as a file."""
-    normalised = query.format == "png16" if query.normalised is None else query.normalised
+    """Returns one anomaly value for each pixel of the uploaded picture, or of its region of interest, as a file."""
+    normalised = query.format is MapFormat.png16 if query.normalised is None else query.normalised
     render = partial(map_file, format=query.format, normalised=normalised)
     artifact = catalogue.get(model, query.version)
     answer = await predictor.predict(artifact, Upload(picture.file), render, timeout_s, query.question())

@@ -1,4 +1,4 @@
-"""Predictions as pictures."""
+"""The route that returns a heatmap as a PNG."""
 
 from functools import partial
 from typing import Annotated
@@ -12,30 +12,31 @@ from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import DrawingQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.service import Upload
-from app.service.pictures import Style, heatmap_png
+from app.service.pictures import HeatmapStyle, heatmap_png
 
 router = APIRouter(tags=["predictions"])
 StyleParameter = Annotated[
-    Style,
+    HeatmapStyle,
     Query(
-        description="Over the picture with the defects framed, on its own, or white where it is anomalous.",
+        description="`overlay`: the colours over the picture, with a frame around each defect region. `heatmap`: the "
+        "colours alone. `mask`: white inside the defect regions, black elsewhere.",
         examples=["overlay"],
     ),
 ]
 
 
 class HeatmapQuery(DrawingQuery):
-    """What is wanted of a picture of the anomalies."""
+    """Query parameters of a heatmap."""
 
-    style: StyleParameter = "overlay"
+    style: StyleParameter = HeatmapStyle.overlay
 
 
 @router.post(
     "/v1/models/{model}/heatmap",
     response_class=Response,
-    summary="Draw the anomalies",
+    summary="Render a heatmap",
     responses=problem_responses(*PICTURE_PROBLEMS)
-    | binary_response("image/png", description="A PNG of the picture's or region's size."),
+    | binary_response("image/png", description="PNG with the size of the picture or of the region."),
     openapi_extra=PICTURE_BODY,
 )
 async def heatmap(
@@ -46,7 +47,7 @@ async def heatmap(
     query: Annotated[HeatmapQuery, Query()],
     timeout_s: Timeout = None,
 ) -> Response:
-    """A picture of the anomalies, of the size of the uploaded picture, or of its region of interest."""
+    """Returns a PNG that shows the anomalies, with the size of the uploaded picture or of its region of interest."""
     render = partial(heatmap_png, style=query.style, drawing=query.drawing())
     artifact = catalogue.get(model, query.version)
     answer = await predictor.predict(artifact, Upload(picture.file), render, timeout_s, query.question())

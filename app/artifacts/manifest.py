@@ -10,14 +10,17 @@ from app.artifacts.golden import REDUCED_PRECISION_TOLERANCE
 from app.errors import InvalidArtifact, MissingFile, UnsupportedSchema
 from app.pipeline import Preprocessing
 from app.scoring import Calibration
-from app.tiling import Size, Tiling
+from app.tiling import Blend, Size, Tiling, TilingMode
 
 SCHEMA_VERSION = 1
 Protocol = Literal["held-out-normal", "training-normal", "labelled", "reference", "imported"]
-"""How thresholds were found.
+"""The source of the thresholds.
 
-On normal pictures that were not trained on, or that were; on pictures with labels, apart from the test; on the test
-pictures themselves, as the reference library does; or by the program that trained an imported model.
+held-out-normal: normal pictures that were not trained on
+training-normal: normal pictures that were trained on
+labelled: pictures with labels, separate from the test pictures
+reference: the test pictures themselves, as in the reference library
+imported: the program that trained an imported model
 """
 
 MANIFEST = "manifest.json"
@@ -30,7 +33,7 @@ class _Record(BaseModel):
 
 
 class DetectorRecord(_Record):
-    """Which detector, and the arguments that make one of the same shape."""
+    """The detector's name, and the constructor's arguments that make a detector of the same shape."""
 
     name: str
     parameters: dict[str, JsonValue]
@@ -56,8 +59,8 @@ class TilingRecord(_Record):
     tile_size: Size
     stride: Size
     remove_border_count: int
-    mode: Literal["padding", "interpolation"]
-    blend: Literal["mean", "gaussian"]
+    mode: TilingMode
+    blend: Blend
     halo: int
 
     def build(self) -> Tiling:
@@ -68,12 +71,12 @@ class TilingRecord(_Record):
 
 
 class CalibrationRecord(_Record):
-    """See app.scoring.Calibration; how the thresholds were found, and on how many pictures."""
+    """The values of app.scoring.Calibration, the protocol, and the number of pictures that it used."""
 
     protocol: Protocol
-    pictures: int = Field(description="those with defects included")
+    pictures: int = Field(description="including those with defects")
     anomalous_pictures: int = 0
-    false_positive_rate: float | None = Field(description="that was aimed at; null where defects set the thresholds")
+    false_positive_rate: float | None = Field(description="the requested rate; null if the protocol has none")
     image_threshold: float
     image_min: float
     image_max: float
@@ -94,36 +97,36 @@ class CalibrationRecord(_Record):
 
 
 class GoldenRecord(_Record):
-    """How far the golden output may be off on another machine, as a share of the golden map's largest value."""
+    """The accepted difference to the golden map on other machines, as a share of the golden map's largest value."""
 
     tolerance: float = Field(gt=0, lt=1)
     reduced_precision_tolerance: float = Field(default=REDUCED_PRECISION_TOLERANCE, gt=0, lt=1)
 
 
 class Provenance(_Record):
-    """Where the artifact comes from."""
+    """The origin of the artifact."""
 
     created_at: str = Field(description="UTC, ISO 8601")
     tessera_version: str
     torch_version: str
     dataset: str
-    pictures: int = Field(description="trained on; those held out for calibration are not counted")
+    pictures: int = Field(description="training pictures, without those held out for calibration")
     backbone_weights: str
     seed: int | None
 
 
 class TrainingRecord(_Record):
-    """How training by gradient descent went."""
+    """The course of a training by gradient descent."""
 
     max_epochs: int
     precision: Literal["auto", "32", "bf16", "16"]
-    losses: list[float] = Field(description="of each epoch, the mean over its steps")
-    validations: dict[int, dict[str, float]] = Field(description="by the epoch, from 1, after which they were measured")
-    best_epoch: int | None = Field(description="whose networks these are; null: the last one's")
+    losses: list[float] = Field(description="for each epoch, the mean over its steps")
+    validations: dict[int, dict[str, float]] = Field(description="metrics by the number of the completed epoch, from 1")
+    best_epoch: int | None = Field(description="the epoch of the artifact's networks; null: the last")
 
 
 class Manifest(_Record):
-    """The whole file."""
+    """The contents of `manifest.json`."""
 
     schema_version: int
     name: str
@@ -151,7 +154,7 @@ def read_manifest(directory: Path) -> Manifest:
     schema = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA_VERSION:
         raise UnsupportedSchema(
-            f"{path} follows schema {schema}, and this Tessera knows up to {SCHEMA_VERSION}; serve it with a newer one"
+            f"{path} follows schema {schema}, and this Tessera knows up to {SCHEMA_VERSION}; use a newer Tessera"
         )
     try:
         return Manifest.model_validate_json(json.dumps(content))

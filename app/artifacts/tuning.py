@@ -30,12 +30,12 @@ _log = logging.getLogger(__name__)
 def tuned(model: TiledModel, golden: Golden, record: GoldenRecord, options: RunOptions) -> TiledModel:
     """The model with the fastest execution that the options allow and that reproduces the golden sample.
 
-    Nothing is measured unless `options.batch_tiles` is given. Raises GoldenMismatch if no network reproduces the
-    sample, and InvalidDevice for options that cannot be met.
+    Nothing is measured if `options.batch_tiles` is None. Raises GoldenMismatch if no network reproduces the sample, and
+    InvalidDevice for options that the device does not support.
     """
-    approximate = options.search == "approximate"
+    approximate = options.search is SearchMode.approximate
     # Distances of an approximate search may be 11 % too large: the golden sample is reproduced with the exact one.
-    _choose_search(model, "exact" if approximate else options.search, options)
+    _choose_search(model, SearchMode.exact if approximate else options.search, options)
     try:
         model = _traced(model, golden, record, options)
     except NotImplementedError as error:
@@ -54,31 +54,31 @@ def _choose_search(model: TiledModel, mode: SearchMode, options: RunOptions) -> 
 
 
 def _loops(model: TiledModel, tile_size: Size, options: RunOptions) -> Loops:
-    """As many threads as there will be lanes."""
+    """Threads for measurements, as many as there will be lanes."""
     processors = torch.get_num_threads()
     return Loops(model.device, tile_size, min(options.lanes, processors), processors)
 
 
 def _untraced(model: TiledModel, golden: Golden, record: GoldenRecord, options: RunOptions, reason: str) -> TiledModel:
-    """The model whose network is run by the detector's own modules, because `reason` leaves no faster way."""
-    if options.precision not in ("auto", "float32"):
+    """The model with its network run by the detector's own modules. `reason` says why it cannot be a program."""
+    if options.precision not in ("auto", Precision.float32):
         raise InvalidDevice(
             f"precision is {options.precision}, and this network runs only in float32 ({reason}); use auto or float32"
         )
     _log.warning("the network is run by the detector's own modules, which is slower: %s", reason)
     batch_tiles = options.batch_tiles or model.batch_tiles
-    model = model.executed(Execution(Eager(model.detector), batch_tiles, fallback=reason))
+    model = model.with_execution(Execution(Eager(model.detector), batch_tiles, fallback=reason))
     require_golden(model, golden, record)
     return model
 
 
 def _traced(model: TiledModel, golden: Golden, record: GoldenRecord, options: RunOptions) -> TiledModel:
-    """The model whose network is run as a program; raises NotImplementedError where it cannot be one."""
+    """The model with its network run as a program; raises NotImplementedError if the network cannot be traced."""
     program, tile_size = trace(model.detector), model.tile_size
     allowed = candidates(program, model.device, options, tile_size)
     if options.batch_tiles is None or tile_size is None:
         model = _reproducing(model, program, allowed, golden, record)
-        model = model.executed(replace(model.execution, batch_tiles=options.batch_tiles or model.batch_tiles))
+        model = model.with_execution(replace(model.execution, batch_tiles=options.batch_tiles or model.batch_tiles))
     else:
         model = _measured(model, program, tile_size, allowed, golden, record, options)
     if not options.keep_weights:
@@ -111,15 +111,15 @@ def _measured(
             allowed = tried + tuple(candidate for candidate in allowed if candidate not in tried)
         model = _reproducing(model, program, allowed, golden, record)
         batch_tiles = options.batch_tiles or best_batch_tiles(model, program, tile_size, loops)
-    model = model.executed(Execution(model.network, batch_tiles, lanes, trials=tuple(trials)))
+    model = model.with_execution(Execution(model.network, batch_tiles, lanes, trials=tuple(trials)))
     if not 1 < lanes <= processors:
         return model
-    return model.executed(replace(model.execution, lanes=_best_lanes(model, tile_size, lanes, processors)))
+    return model.with_execution(replace(model.execution, lanes=_best_lanes(model, tile_size, lanes, processors)))
 
 
 @torch.inference_mode()
 def _best_lanes(model: TiledModel, tile_size: Size, most: int, processors: int) -> int:
-    """The number of pictures in work at the same time: the number of lanes, unless fewer are clearly faster.
+    """The best number of pictures that are processed at the same time: `most`, unless fewer are clearly faster.
 
     Compares the network and the distances of one batch. With a large memory bank the distances take most of the time.
     """
@@ -145,7 +145,7 @@ def _reproducing(
     """The model with the first of the networks that reproduces the golden sample."""
     for candidate in allowed:
         network = build_network(program, candidate, model.tile_size)
-        model = model.executed(replace(model.execution, network=network))
+        model = model.with_execution(replace(model.execution, network=network))
         try:
             require_golden(model, golden, record)
         except GoldenMismatch as mismatch:
@@ -161,14 +161,14 @@ def require_golden(model: TiledModel, golden: Golden, record: GoldenRecord) -> N
     precision = model.network.precision
     difference, tolerance = golden_difference(model, golden), _tolerance(record, precision)
     search = model.detector.search
-    if search is not None and search.mode == "approximate":
-        tolerance = math.inf  # its distances are not those of the sample, but they must be numbers
+    if search is not None and search.mode is SearchMode.approximate:
+        tolerance = math.inf  # its distances differ from those of the sample, but must not be NaN
     if not difference <= tolerance:
         raise GoldenMismatch(
             f"the golden sample's map or score is off by {difference:.2g} of the map's largest value in {precision}, "
-            f"and at most {tolerance:g} is allowed: the files or the computation differ from those that were trained"
+            f"and at most {tolerance:g} is allowed: the files or the computation differ from those at the end of the training"
         )
 
 
 def _tolerance(record: GoldenRecord, precision: Precision) -> float:
-    return record.tolerance if precision == "float32" else record.reduced_precision_tolerance
+    return record.tolerance if precision is Precision.float32 else record.reduced_precision_tolerance

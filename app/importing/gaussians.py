@@ -1,4 +1,4 @@
-"""anomalib's Gaussians as ours: on the picture's grid, and with a whitener instead of an inverse covariance."""
+"""Converts anomalib's Gaussians: to the positions of the plan's grid, and from inverse covariances to whiteners."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 from app.errors import UnsupportedImport
-from app.tiling import Axis, TilePlan
+from app.tiling import Axis, TilePlan, TilingMode
 
 
 def positions(plan: TilePlan, stride: int, fitted: int) -> tuple[list[int], list[int], int]:
-    """Which of the `fitted` positions belong to the rows and columns of our grid, and how many columns were fitted.
+    """The rows and columns of anomalib's grid that match those of the plan's grid; and anomalib's number of columns.
 
-    anomalib's grid is ours where pictures are on the grid of tiles. It also has the cells of padding, and in
-    interpolation mode a cell for each pixel, each a copy of ours (nearest). Raises UnsupportedImport if their number
-    is not that of pictures of this size.
+    `fitted` is the number of positions of anomalib's grid. In padding mode this grid also has the cells of the padding.
+    In interpolation mode it has a cell for each pixel, each a copy (nearest) of a cell of the plan's grid. Raises
+    UnsupportedImport if pictures of this size have another number of positions.
     """
     theirs_y, theirs_x = _fitted_cells(plan.y, stride), _fitted_cells(plan.x, stride)
     if theirs_y * theirs_x != fitted:
@@ -30,19 +30,19 @@ def positions(plan: TilePlan, stride: int, fitted: int) -> tuple[list[int], list
 def _fitted_cells(axis: Axis, stride: int) -> int:
     if not axis.tiled:
         return axis.cells(stride)
-    return axis.length if axis.mode == "interpolation" else axis.canvas // stride
+    return axis.length if axis.mode is TilingMode.interpolation else axis.canvas // stride
 
 
 def _sources(axis: Axis, stride: int) -> list[int]:
-    """The fitted cell that each of ours is found in."""
+    """For each cell of the plan's grid along the edge, the index of anomalib's cell."""
     cells = axis.cells(stride)
-    if axis.tiled and axis.mode == "interpolation":
+    if axis.tiled and axis.mode is TilingMode.interpolation:
         return [-(-cell * axis.length // cells) for cell in range(cells)]  # the first pixel that shows the cell
     return list(range(cells))
 
 
 def selected(values: Tensor, rows: Sequence[int], columns: Sequence[int], fitted_columns: int) -> Tensor:
-    """[P,...] -> [h,w,...], of those rows and columns; does not copy where they are all."""
+    """The values at these rows and columns, [P,...] -> [h,w,...]; a view if these are all rows and columns."""
     if len(rows) * len(columns) == len(values):
         return values.reshape(len(rows), len(columns), *values.shape[1:])
     places = torch.tensor(rows)[:, None] * fitted_columns + torch.tensor(columns)
@@ -50,13 +50,13 @@ def selected(values: Tensor, rows: Sequence[int], columns: Sequence[int], fitted
 
 
 def whiteners(inverse: Tensor) -> Tensor:
-    """Lower triangular W with W^T W = inverse, of inverse covariances [p,c,c].
+    """Lower triangular W, [p,c,c] float32, with W^T W = inverse, of inverse covariances [p,c,c]; computed in float64.
 
-    Computed in float64. An inverse that rounding left indefinite loses what is negative of it, where anomalib's
-    distance would be 0.
+    If rounding made an inverse indefinite, its negative eigenvalues count as 0. In these directions anomalib's distance
+    is 0, too.
     """
-    exact = inverse.double().flip(-1, -2)  # its factor, turned back, is the other triangle
-    exact = (exact + exact.mT) / 2  # the distance knows only the symmetric part
+    exact = inverse.double().flip(-1, -2)  # the transposed Cholesky factor, flipped back, is lower triangular
+    exact = (exact + exact.mT) / 2  # the distance depends only on the symmetric part
     factor, failed = torch.linalg.cholesky_ex(exact)
     whitener = factor.mT
     bad = failed.nonzero()[:, 0]

@@ -1,28 +1,31 @@
-"""How an imported model is tiled: as its file says, as it is told, or not at all."""
+"""Chooses the tiling of an imported model: the given tiling, the tiling of the file, or none."""
 
 from app.errors import InvalidTiling, UnsupportedImport
 from app.importing.records import shown
 from app.importing.reference import RecordedTiler, ReferenceModel
-from app.tiling import Size, Tiling, plan
+from app.tiling import Size, Tiling, TilingMode, plan
 
 UNKNOWN = (
     "tiling: NO TILING, since checkpoints do not store their tiler and none was given; if the model was trained with "
-    "one, import it again with its --tiling.tile_size and --tiling.stride, or it will say something else"
+    "one, import it again with its --tiling.tile_size and --tiling.stride, or its scores will differ"
 )
 
 
 def chosen_tiling(source: ReferenceModel, given: Tiling | None) -> tuple[Tiling, str, tuple[str, ...]]:
-    """The tiling, what is told of it, and what was assumed; raises UnsupportedImport if the file's cannot be had."""
+    """The tiling, its description in words, and the assumptions in words.
+
+    Raises UnsupportedImport if the file's tiling cannot be reproduced.
+    """
     if given is not None:
-        told, assumed = f"tiling: {_in_words(given)}, as given", []
+        description, assumed = f"tiling: {_in_words(given)}, as given", []
         if source.tiler_is_recorded and not _is_recorded(given, source.tiler):
-            assumed.append(f"tiling: the file says otherwise ({_recorded_in_words(source.tiler)})")
+            assumed.append(f"tiling: the file records another one ({_recorded_in_words(source.tiler)})")
         if given.enable and given.remove_border_count:
             assumed.append(
                 "tiling: remove_border_count is in pixels here, and in cells of each layer in anomalib, which leaves "
                 "holes: scores will differ"
             )
-        return given, told, tuple(assumed)
+        return given, description, tuple(assumed)
     if source.tiler is None:
         assumed = [] if source.tiler_is_recorded else [UNKNOWN]
         return Tiling(enable=False), "tiling: none", tuple(assumed)
@@ -41,12 +44,12 @@ def _recorded(tiler: RecordedTiler) -> Tiling:
         raise UnsupportedImport(
             "the file's tiler has no tile size or stride; give --tiling.tile_size and --tiling.stride"
         )
-    if tiler.mode not in ("padding", "interpolation"):
+    if tiler.mode not in list(TilingMode):
         raise UnsupportedImport(
             f"the file's tiler has the mode {shown(tiler.mode)}; padding and interpolation are known"
         )
     try:
-        return Tiling(True, tile, stride, 0, "padding" if tiler.mode == "padding" else "interpolation")
+        return Tiling(True, tile, stride, 0, TilingMode(tiler.mode))
     except InvalidTiling as error:
         raise UnsupportedImport(f"the file's tiling cannot be reproduced: {error}") from error
 
@@ -57,10 +60,10 @@ def _size(pair: tuple[object, object]) -> Size | None:
 
 
 def differences(tiling: Tiling, image_size: Size | None) -> tuple[str, ...]:
-    """Where anomalib's maps are others by its design, or wrong."""
+    """In words: where maps with this tiling differ from anomalib's, because of its design or its errors."""
     if not tiling.enable or image_size is None:
         return ()
-    if tiling.mode == "interpolation":
+    if tiling.mode is TilingMode.interpolation:
         return (
             "tiling: with mode interpolation anomalib enlarges features to pixels before it compares them; maps are "
             "smoother here, and scores may differ a little",
@@ -69,7 +72,7 @@ def differences(tiling: Tiling, image_size: Size | None) -> tuple[str, ...]:
         return ()
     return (
         f"tiling: pictures of {image_size[0]} x {image_size[1]} pixels are not on the grid of the tiles; anomalib's "
-        "maps are stretched there, ours are not, and scores may differ a little",
+        "maps are stretched for them, and those of this program are not; scores may differ a little",
     )
 
 

@@ -7,7 +7,7 @@ import torch
 
 from app.pipeline.loops import Loops
 from app.pipeline.model import TiledModel
-from app.runtime import Program, peak_bytes
+from app.runtime import Precision, Program, peak_bytes
 from app.tiling import Size
 
 MOST_TILES = {"cpu": 16, "cuda": 128}
@@ -23,7 +23,7 @@ GAIN = 0.99
 
 def best_batch_tiles(model: TiledModel, program: Program, tile_size: Size, loops: Loops) -> int:
     """The power of two with the least time per tile that fits into the memory for a batch."""
-    tile_bytes = peak_bytes(program, tile_size, itemsize=4 if model.network.precision == "float32" else 2)
+    tile_bytes = peak_bytes(program, tile_size, itemsize=4 if model.network.precision is Precision.float32 else 2)
     most = min(MOST_TILES[model.device.type], max(1, _room(model.device) // tile_bytes))
     candidates = [1 << power for power in range(most.bit_length())]
     return fastest(candidates, lambda tiles: loops.seconds_a_tile(model.network, tiles), BUDGET_S[model.device.type])
@@ -42,7 +42,7 @@ def fastest(
     """
     started = clock()
     best: dict[int, float] = {}
-    run_s_a_tile = 0.0  # of the fastest run: more than `best` where several threads run at once
+    run_s_a_tile = 0.0  # of the fastest run; more than `best` if several threads run at once
 
     def measure(tiles: int) -> None:
         nonlocal run_s_a_tile
@@ -58,7 +58,7 @@ def fastest(
     for tiles in candidates:
         if not fits(tiles, runs=2):
             break
-        seconds_a_tile(tiles)  # the first run is slower: kernels are chosen, memory is had
+        seconds_a_tile(tiles)  # the first run is slower: kernels are chosen, memory is allocated
         measure(tiles)
         tried.append(tiles)
     for _ in range(REPETITIONS - 1):

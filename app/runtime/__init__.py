@@ -1,8 +1,8 @@
-"""How a detector's network is executed: as fast as the device allows, and saying the same."""
+"""Executes a detector's network as fast as the device allows, with the same results."""
 
 from app.runtime.candidates import Candidate, build_network, candidates
 from app.runtime.hardware import precisions
-from app.runtime.network import Eager, Kernels, Network, Precision
+from app.runtime.network import Eager, Kernels, Network, Precision, Runtime
 from app.runtime.options import PrecisionChoice, RunOptions
 from app.runtime.program import Program
 from app.runtime.shapes import peak_bytes
@@ -17,6 +17,7 @@ __all__ = [
     "PrecisionChoice",
     "Program",
     "RunOptions",
+    "Runtime",
     "build_network",
     "candidates",
     "peak_bytes",

@@ -17,31 +17,32 @@ from app.torch_private import fused_kernels_exist
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What a network is computed in, and by which kernels."""
+    """A way to run a network: in this precision, by these kernels."""
 
     precision: Precision
     kernels: Kernels
 
 
-BUILDERS: dict[Kernels, Callable[[Program, Precision, Pair | None], Network]] = {
-    "winograd": lambda program, precision, tile_size: fused_network(program, precision, tile_size, winograd=True),
-    "fused": lambda program, precision, tile_size: fused_network(program, precision, tile_size, winograd=False),
-    "plain": lambda program, precision, _: plain_network(program, precision),
-    "graphs": CudaNetwork,
+Builder = Callable[[Program, Precision, Pair | None], Network]
+BUILDERS: dict[Kernels, Builder] = {
+    Kernels.winograd: lambda program, precision, tile_size: fused_network(program, precision, tile_size, winograd=True),
+    Kernels.fused: lambda program, precision, tile_size: fused_network(program, precision, tile_size, winograd=False),
+    Kernels.plain: lambda program, precision, _: plain_network(program, precision),
+    Kernels.graphs: CudaNetwork,
 }
 
 
 def build_network(program: Program, candidate: Candidate, tile_size: Pair | None) -> Network:
-    """The program on the device that its weights are on, for tiles of one size, or of any (None)."""
+    """A network that runs the program on the device of its weights, for tiles of one size; None: of any size."""
     return BUILDERS[candidate.kernels](program, candidate.precision, tile_size)
 
 
 def candidates(
     program: Program, device: torch.device, options: RunOptions, tile_size: Pair | None
 ) -> tuple[Candidate, ...]:
-    """What the options allow on a device; usually the first is the fastest.
+    """The candidates that the options allow on a device. Usually the first is the fastest.
 
-    Raises InvalidDevice if the options cannot be met there.
+    Raises InvalidDevice if the device does not support the options.
     """
     allowed = precisions(options.precision, device)
     return tuple(
@@ -55,9 +56,10 @@ def _kernels(
     program: Program, device: torch.device, precision: Precision, tile_size: Pair | None
 ) -> tuple[Kernels, ...]:
     if device.type == "cuda":
-        return ("graphs",)
+        return (Kernels.graphs,)
     if not fused_kernels_exist():
-        return ("plain",)
-    if precision != "float32":
-        return ("fused",)  # the others round the tiles, which is the largest part of the error
-    return ("winograd", "fused", "plain") if uses_winograd(program, precision, tile_size) else ("fused", "plain")
+        return (Kernels.plain,)
+    if precision is not Precision.float32:
+        return (Kernels.fused,)  # plain kernels round the tiles, which causes most of the error
+    without = Kernels.fused, Kernels.plain
+    return (Kernels.winograd, *without) if uses_winograd(program, precision, tile_size) else without

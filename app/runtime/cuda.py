@@ -1,4 +1,4 @@
-"""Programs on CUDA: captured once for each number of tiles, and replayed without a launch from Python."""
+"""Runs programs as CUDA graphs: captured once for each number of tiles, then replayed without launches from Python."""
 
 from threading import Lock
 
@@ -13,22 +13,22 @@ from app.runtime.program import Pair, Program
 WARM_UPS = 3
 """Runs before a capture, in which cuDNN chooses its kernels."""
 
-_CAPTURING = Lock()  # CUDA bears one capture at a time in a process, and several threads load and run models
+_CAPTURING = Lock()  # CUDA allows one capture at a time per process, and several threads load and run models
 
 
 def captured_size(tiles: int) -> int:
-    """The number of tiles that is captured for so many: the next power of two."""
+    """The number of tiles in the graph that runs `tiles` tiles: the next power of two."""
     return 1 << (tiles - 1).bit_length()
 
 
 class CudaNetwork:
-    """Replays a graph for tiles of one size; runs tiles of other sizes, and of any without a size, as they come.
+    """Replays graphs for tiles of `tile_size`; runs tiles of other sizes, or all if it is None, without a graph.
 
-    Of a graph the input and the outputs have fixed places: tiles are copied in, and what comes out is copied before
-    the next replay can overwrite it. All of that is in the order of the current stream, and nothing waits.
+    The input and the outputs of a graph have fixed addresses. So tiles are copied in, and outputs are copied before the
+    next replay overwrites them. All of this is queued on the current stream, and the host does not wait.
     """
 
-    kernels: Kernels = "graphs"
+    kernels = Kernels.graphs
 
     def __init__(self, program: Program, precision: Precision, tile_size: Pair | None) -> None:
         self.precision = precision
@@ -49,9 +49,10 @@ class CudaNetwork:
         return tuple(output[: len(tiles)].clone(memory_format=torch.preserve_format) for output in outputs)
 
     def _captured(self, size: int, device: torch.device) -> tuple[torch.cuda.CUDAGraph, Tensor, Features]:
-        """A graph, the place of its input, and those of its outputs; what is between shares the memory of all graphs.
+        """A graph, its input tensor and its output tensors. All graphs share one memory pool for values in between.
 
-        Errors of CUDA are kept to this thread: others go on to allocate, and to ask whether copies are done.
+        The capture forbids unsafe CUDA calls in this thread only: other threads continue to allocate memory, and to
+        query whether copies are done.
         """
         shape = size, 3, *(self._tile_size or ())
         place = torch.zeros(shape, dtype=DTYPES[self.precision], device=device).to(memory_format=torch.channels_last)

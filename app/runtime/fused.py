@@ -1,11 +1,11 @@
-"""Programs run by the oneDNN kernels of torch's own compiler: convolution, addition and rectification in one."""
+"""Runs programs by the oneDNN kernels of torch's compiler, which fuse convolution, addition and rectification."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from app.runtime.network import DTYPES, Precision, StraightLine
+from app.runtime.network import DTYPES, Kernels, Precision, StraightLine
 from app.runtime.pooling import max_pool, max_pool_rectified
 from app.runtime.program import Convolution, MaxPool, Pair, Program
 from app.runtime.shapes import Shape, shapes
@@ -13,7 +13,7 @@ from app.runtime.winograd import WinogradConvolution, has_gain
 from app.torch_private import fused_convolution, fused_convolution_and_addition, packed_weight
 
 PACKED_TILES = 4
-"""The number of tiles for which weights are laid out; other numbers take the same layout, as far as was measured."""
+"""The number of tiles for which weights are packed. In measurements, other numbers of tiles had the same layout."""
 
 
 def uses_winograd(program: Program, precision: Precision, tile_size: Pair | None) -> bool:
@@ -26,18 +26,19 @@ def uses_winograd(program: Program, precision: Precision, tile_size: Pair | None
 
 
 def fused_network(program: Program, precision: Precision, tile_size: Pair | None, *, winograd: bool) -> StraightLine:
-    """The program on the CPU, weights laid out for tiles of this size; `winograd` uses its transforms where they apply.
+    """A network that runs the program on the CPU, with weights packed for tiles of `tile_size`.
 
-    Tiles of other sizes are answered the same, but may take ten times as long, since oneDNN then lays the weights out
-    anew at every call. None leaves them as they are: a little slower, for tiles of every size.
+    Tiles of other sizes give the same results, but may take ten times as long, because oneDNN then packs the weights
+    again at every call. None leaves the weights unpacked, which is a little slower for tiles of every size. `winograd`
+    uses Winograd's transforms where they apply.
 
-    Less precision than float32 begins after the convolutions that see the tiles, and the maxima of these: rounding
-    pixels and the first weights is more than half of the error, and put maps off by more than 2 % now and then.
+    In a lower precision than float32, the convolutions of the tiles and the max pooling after them still use float32:
+    rounding pixels and the first weights is more than half of the error, and sometimes changed maps by more than 2 %.
     """
     dtype = DTYPES[precision]
     sizes = shapes(program, tile_size) if tile_size else None
     operations: list[Callable[..., Tensor]] = []
-    for step, done in zip(program.steps, program.done_with(), strict=True):
+    for step, done in zip(program.steps, program.last_uses(), strict=True):
         if isinstance(step, Convolution):
             own = _own(step, dtype)
             source = sizes[step.source] if sizes else None
@@ -49,11 +50,11 @@ def fused_network(program: Program, precision: Precision, tile_size: Pair | None
             operations.append(_pool(step, dtype, program.is_rectified(step.source)))
         else:
             operations.append(lambda *sources: torch.cat(sources, 1))
-    return StraightLine(program, "winograd" if winograd else "fused", precision, operations)
+    return StraightLine(program, Kernels.winograd if winograd else Kernels.fused, precision, operations)
 
 
 def _own(step: Convolution, dtype: torch.dtype) -> torch.dtype:
-    """What a step is computed in where the network is computed in `dtype`: tiles and the first weights stay exact."""
+    """The dtype of a step in a network of this dtype; convolutions of the tiles always use float32."""
     return dtype if step.source else torch.float32
 
 
@@ -63,7 +64,7 @@ def _pool(step: MaxPool, dtype: torch.dtype, rectified: bool) -> Callable[[Tenso
 
 
 class _FusedConvolution:
-    """A step with its weight laid out; `in_place` says that what is added may be overwritten with the result."""
+    """A convolution step with its packed weight. With `in_place`, the result may overwrite the added value."""
 
     def __init__(self, step: Convolution, dtype: torch.dtype, source: Shape | None, in_place: bool) -> None:
         weight, bias = step.folded()

@@ -1,7 +1,8 @@
-"""The interface of what executes the network of a detector."""
+"""The interface for executing the network of a detector."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from enum import StrEnum
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -9,15 +10,37 @@ from torch import Tensor
 from app.detectors import Detector, Features
 from app.runtime.program import Program
 
-Precision = Literal["float32", "bfloat16", "float16"]
-Kernels = Literal["winograd", "fused", "plain", "graphs", "modules"]
-"""oneDNN's fused kernels with and without Winograd's transforms, torch's operations, CUDA graphs, or a detector's own
-modules.
-"""
-DTYPES: dict[Precision, torch.dtype] = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
+
+class Runtime(StrEnum):
+    """The library that runs networks."""
+
+    torch = "torch"
+
+
+class Precision(StrEnum):
+    """The number format of a network's computations."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+class Kernels(StrEnum):
+    """The kernels that run a network: oneDNN's fused kernels with or without Winograd's transforms (winograd, fused),
+    torch's operations (plain), CUDA graphs (graphs), or the detector's own modules (modules).
+    """
+
+    winograd = "winograd"
+    fused = "fused"
+    plain = "plain"
+    graphs = "graphs"
+    modules = "modules"
+
+
+DTYPES = {
+    Precision.float32: torch.float32,
+    Precision.bfloat16: torch.bfloat16,
+    Precision.float16: torch.float16,
 }
 
 
@@ -25,26 +48,26 @@ class Network(Protocol):
     """Normalised tiles [n,3,h,w] float32 -> the detector's outputs [n,C,h',w'] each, as `Detector.network` gives them.
 
     The outputs have the dtype of the execution, and may be channels-last in memory. On a GPU only one thread at a time
-    may call it; on a CPU any number.
+    may call a network; on a CPU any number of threads may.
     """
 
     @property
     def kernels(self) -> Kernels:
-        """What computes."""
+        """The kernels that run the network."""
 
     @property
     def precision(self) -> Precision:
-        """What is computed in."""
+        """The precision of the computation."""
 
     def __call__(self, tiles: Tensor) -> Features:
         """The outputs."""
 
 
 class Eager:
-    """Runs the detector's own modules with their current weights, as training needs it."""
+    """Runs the detector's own modules with their current weights, as training requires."""
 
-    kernels: Kernels = "modules"
-    precision: Precision = "float32"
+    kernels = Kernels.modules
+    precision = Precision.float32
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -69,7 +92,7 @@ class StraightLine:
         self.kernels: Kernels = kernels
         self.precision = precision
         sources = [step.sources for step in program.steps]
-        self._steps = list(zip(operations, sources, program.done_with(), strict=True))
+        self._steps = list(zip(operations, sources, program.last_uses(), strict=True))
         self._outputs = program.outputs
 
     def __call__(self, tiles: Tensor) -> Features:

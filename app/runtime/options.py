@@ -1,26 +1,30 @@
-"""How models are to be run."""
+"""Options for running models."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from app.detectors import SearchMode
+from app.runtime.network import Precision
 
-PrecisionChoice = Literal["auto", "float32", "bfloat16", "float16"]
+PrecisionChoice = Literal["auto"] | Precision
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What is asked for; `auto` leaves a choice to what was measured.
+    """How to run a model.
 
-    `precision` auto is the fast one of the hardware, where the golden sample agrees, else float32. `batch_tiles` 0 is
-    measured when a model is loaded, and so are the kernels; None is a usual number, and nothing is measured. Without
-    `keep_weights` the networks are there only as they are run: such a model takes less memory, and can be neither
-    trained nor written. `lanes` is how many pictures a CPU can work on side by side; fewer are chosen where that is
-    faster. `time_stages` adds up the time of each stage of a model's work.
+    precision: `auto` prefers the fast precision of the hardware, if the golden sample is reproduced; else float32
+    search: how memory banks are searched
+    batch_tiles: the largest number of tiles in one batch; 0: measured when a model is loaded; None: a default number,
+        and nothing is measured, neither kernels nor lanes
+    keep_weights: false frees the detector's own weights, which saves memory; the model can then be neither trained nor
+        written
+    lanes: the largest number of pictures that a CPU processes at the same time; fewer if that is faster
+    time_stages: whether the time of each stage of a model is summed up
     """
 
-    precision: PrecisionChoice = "float32"
-    search: SearchMode = "auto"
+    precision: PrecisionChoice = Precision.float32
+    search: SearchMode = SearchMode.auto
     batch_tiles: int | None = None
     keep_weights: bool = True
     lanes: int = 1

@@ -1,4 +1,4 @@
-"""Programs run by torch's ordinary operations, on any device: batch norm folded, channels-last by default."""
+"""Runs programs by torch's ordinary operations, on any device: batch norm folded, channels-last by default."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from app.runtime.network import DTYPES, Precision, StraightLine
+from app.runtime.network import DTYPES, Kernels, Precision, StraightLine
 from app.runtime.pooling import max_pool
 from app.runtime.program import Convolution, MaxPool, Program, Step
 
@@ -14,10 +14,10 @@ from app.runtime.program import Convolution, MaxPool, Program, Step
 def plain_network(
     program: Program, precision: Precision, *, memory_format: torch.memory_format = torch.channels_last
 ) -> StraightLine:
-    """The program on the device on which its weights are, which are laid out in this format."""
+    """A network that runs the program on the device of its weights. The weights are stored in `memory_format`."""
     dtype = DTYPES[precision]
     operations = [_operation(step, dtype, memory_format) for step in program.steps]
-    return StraightLine(program, "plain", precision, operations)
+    return StraightLine(program, Kernels.plain, precision, operations)
 
 
 def _operation(step: Step, dtype: torch.dtype, memory_format: torch.memory_format) -> Callable[..., Tensor]:

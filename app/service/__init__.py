@@ -1,11 +1,11 @@
-"""Use cases: which models are served, and what a picture is to them."""
+"""Use cases: predictions for pictures, and the models that are served."""
 
 from app.service.catalogue import CatalogueObserver, ModelCatalogue
 from app.service.predictor import Answer, Predicted, Predictor, StageObserver, Timings
 from app.service.reloaded import ReloadedModel
 from app.service.reloader import Reloader
 from app.service.source import Pixels, Source, Upload
-from app.service.version_table import ServedModel, VersionStatus
+from app.service.version_table import ServedModel, VersionState, VersionStatus
 
 __all__ = [
     "Answer",

@@ -13,7 +13,7 @@ from app.artifacts import Artifact, Entry, ModelRepository, load_artifact, verif
 from app.errors import InvalidArtifact, TesseraError, UnreadableRepository
 from app.runtime import RunOptions
 from app.service.reloaded import ReloadedModel, compare
-from app.service.version_table import ServedModel, State, VersionStatus, VersionTable
+from app.service.version_table import ServedModel, VersionState, VersionStatus, VersionTable
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class ModelCatalogue:
                 self._observer.refreshed(self.problem is None, self._clock() - started)
         changes = compare(before, self._table, only)
         if any(change.removed or change.replaced for change in changes):
-            gc.collect()  # tracing left cycles that hold the detectors: now they are freed with their last users
+            gc.collect()  # tracing leaves reference cycles, which would keep removed detectors in memory
         return changes
 
     def stop(self) -> None:
@@ -138,7 +138,7 @@ class ModelCatalogue:
                 model.newest.test_device(number)
                 return
 
-    def count(self, state: State) -> int:
+    def count(self, state: VersionState) -> int:
         """The number of versions in this state."""
         return self._table.count(state)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 import torch
 from torch import Tensor
@@ -12,16 +12,31 @@ from app.scoring import over_threshold
 from app.service.predictor import Predicted
 from app.service.tile_scores import TileScore, tile_scores
 
-Style = Literal["overlay", "heatmap", "mask"]
-Include = Literal["heatmap", "mask", "tiles"]
+
+class HeatmapStyle(StrEnum):
+    """What a heatmap shows: the picture with heat and framed defects over it (overlay), heat alone (heatmap), or the
+    defects in black and white (mask).
+    """
+
+    overlay = "overlay"
+    heatmap = "heatmap"
+    mask = "mask"
+
+
+class Include(StrEnum):
+    """Optional parts of a prediction: pictures of the anomalies (heatmap) and defects (mask), and scores of tiles."""
+
+    heatmap = "heatmap"
+    mask = "mask"
+    tiles = "tiles"
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """How heat is drawn: its colours, and how far they cover the picture, in [0, 1]."""
+    """How heat is drawn."""
 
     colors: ColorMap = ColorMap.ember
-    opacity: float = 0.5
+    opacity: float = 0.5  # of the colours over the picture, in [0, 1]
 
 
 DRAWING = Drawing()
@@ -29,7 +44,7 @@ DRAWING = Drawing()
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """The optional parts of an answer; None if not asked for."""
+    """The optional parts of an answer; None if not requested."""
 
     heatmap: bytes | None
     mask: bytes | None
@@ -37,21 +52,24 @@ class Extras:
 
 
 def extras(predicted: Predicted, include: Set[Include], drawing: Drawing = DRAWING) -> Extras:
-    """Those of the extras that are in `include`; pictures are PNG."""
+    """The extras that `include` names. Pictures are PNG files."""
     return Extras(
-        heatmap_png(predicted, "heatmap", drawing) if "heatmap" in include else None,
-        heatmap_png(predicted, "mask") if "mask" in include else None,
-        tile_scores(predicted) if "tiles" in include else None,
+        heatmap_png(predicted, HeatmapStyle.heatmap, drawing) if Include.heatmap in include else None,
+        heatmap_png(predicted, HeatmapStyle.mask) if Include.mask in include else None,
+        tile_scores(predicted) if Include.tiles in include else None,
     )
 
 
-def heatmap_png(predicted: Predicted, style: Style, drawing: Drawing = DRAWING) -> bytes:
-    """PNG of the size of the picture, or of its region of interest: its anomalies in colour, over it with the defects
-    framed, or as black and white.
+def heatmap_png(predicted: Predicted, style: HeatmapStyle, drawing: Drawing = DRAWING) -> bytes:
+    """A PNG file of the size of the picture, or of its region of interest.
+
+    heatmap: the normalised map in colour
+    overlay: the normalised map in colour over the picture, with frames around the defect regions
+    mask: white inside the defect regions, black elsewhere
     """
-    if style == "mask":
+    if style is HeatmapStyle.mask:
         return encode_mask(anomaly_mask(predicted))
-    if style == "heatmap":
+    if style is HeatmapStyle.heatmap:
         return encode_png(colorize(normalised_map(predicted), drawing.colors))
     seen, found = predicted.region, predicted.prediction.regions
     boxes = [(each.top - seen.top, each.left - seen.left, each.height, each.width) for each in found]

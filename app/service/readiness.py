@@ -1,7 +1,8 @@
-"""Whether pictures can be answered."""
+"""Whether the server can answer pictures."""
 
 from app.scheduling import DeviceWorker
 from app.service.catalogue import ModelCatalogue
+from app.service.version_table import VersionState
 
 
 def unready_reasons(catalogue: ModelCatalogue, worker: DeviceWorker) -> list[str]:
@@ -9,7 +10,7 @@ def unready_reasons(catalogue: ModelCatalogue, worker: DeviceWorker) -> list[str
     reasons = []
     if not catalogue.started:
         reasons.append("models are still being loaded")
-    elif not catalogue.count("ready"):
+    elif not catalogue.count(VersionState.ready):
         reasons.append(str(catalogue.problem or "no model could be loaded; see /v1/models"))
     if not worker.healthy:
         reasons.append("no device takes work: all have failed, or the server is shutting down")

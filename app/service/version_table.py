@@ -1,14 +1,21 @@
-"""The versions of all models and their states, and which one a request means: an immutable value."""
+"""An immutable table of the versions of all models and their states. Finds the version that a request means."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from enum import StrEnum
 
 from app.artifacts import Artifact, Entry, Fingerprint
 from app.errors import ModelLoading, ModelNotFound, TesseraError, VersionNotFound
 
 DEFAULT = "default"
-State = Literal["loading", "ready", "failed"]
+
+
+class VersionState(StrEnum):
+    """Whether a version is served: its files are still to be loaded, loaded, or refused."""
+
+    loading = "loading"
+    ready = "ready"
+    failed = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +35,11 @@ class VersionStatus:
     error: TesseraError | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> VersionState:
         """Whether it is served."""
         if self.artifact is not None:
-            return "ready"
-        return "loading" if self.error is None else "failed"
+            return VersionState.ready
+        return VersionState.loading if self.error is None else VersionState.failed
 
     @property
     def due(self) -> bool:
@@ -50,7 +57,7 @@ class ServedModel:
 
     @property
     def newest(self) -> Artifact | None:
-        """The artifact that is served unless a version is asked for."""
+        """The artifact that is served if a request names no version."""
         return next((status.artifact for status in reversed(self.versions) if status.artifact is not None), None)
 
 
@@ -58,8 +65,8 @@ class ServedModel:
 class VersionTable:
     """All versions, sorted by name and number; each change makes another table.
 
-    `default` means `default_model`, or else a model of that name, or the only one. Until the repository was read,
-    nothing is known: `known` is False.
+    The name `default` means `default_model`. If `default_model` is None, it means the model named `default`, or else
+    the only model. `known` is False until the first scan of the repository.
     """
 
     default_model: str | None = None
@@ -105,7 +112,7 @@ class VersionTable:
         )
         return replace(self, statuses=statuses)
 
-    def count(self, state: State) -> int:
+    def count(self, state: VersionState) -> int:
         """How many versions are in this state."""
         return sum(status.state == state for status in self.statuses)
 
@@ -135,7 +142,7 @@ class VersionTable:
         if meant is None:
             raise ModelNotFound(f"no default model is set; name one of these: {_listed(self.names)}")
         if meant not in self.names:
-            raise ModelNotFound(f"there is no model {meant!r}; there is: {_listed(self.names)}")
+            raise ModelNotFound(f"there is no model {meant!r}; available: {_listed(self.names)}")
         return self._model(meant)
 
     def get(self, name: str, version: int | None = None) -> Artifact:
@@ -146,7 +153,7 @@ class VersionTable:
         status = next((status for status in model.versions if status.entry.version == version), None)
         if status is None:
             numbers = _listed(str(known.entry.version) for known in model.versions)
-            raise VersionNotFound(f"model {model.name!r} has no version {version}; there is: {numbers}")
+            raise VersionNotFound(f"model {model.name!r} has no version {version}; available: {numbers}")
         return status.artifact or _refuse(model, status)
 
     def _model(self, name: str) -> ServedModel:
@@ -156,12 +163,12 @@ class VersionTable:
 
 def _refuse(model: ServedModel, status: VersionStatus) -> Artifact:
     place = f"version {status.entry.version} of model {model.name!r}"
-    # Without a version that is ready, any that is still to come might be the answer to a request for the newest.
+    # While no version is ready, a request for the newest may be answered by any version that is still loading.
     if status.state == "loading" or (model.newest is None and any(v.state == "loading" for v in model.versions)):
         raise ModelLoading(f"{place} is still being loaded; try again in a few seconds")
     ready = _listed(str(known.entry.version) for known in model.versions if known.state == "ready")
     code = status.error.code if status.error else "unknown"
-    raise VersionNotFound(f"{place} could not be loaded ({code}); ready is: {ready}")
+    raise VersionNotFound(f"{place} could not be loaded ({code}); ready versions: {ready}")
 
 
 def _listed(names: Iterable[str]) -> str:

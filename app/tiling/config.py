@@ -1,38 +1,54 @@
-"""How pictures are tiled: the choices, apart from any picture."""
+"""The tiling parameters, which do not depend on a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from enum import StrEnum
+from typing import TypeVar
 
 from app.errors import InvalidTiling
 
 Size = tuple[int, int]
-Mode = Literal["padding", "interpolation"]
-Blend = Literal["mean", "gaussian"]
+Member = TypeVar("Member", bound=StrEnum)
+
+
+class TilingMode(StrEnum):
+    """How a picture that does not fit the grid of tiles is enlarged: padded at the right and bottom (padding), or
+    stretched (interpolation).
+    """
+
+    padding = "padding"
+    interpolation = "interpolation"
+
+
+class Blend(StrEnum):
+    """The weights of overlapping tiles: equal (mean), or highest at the centre of a tile (gaussian)."""
+
+    mean = "mean"
+    gaussian = "gaussian"
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Tiling:
-    """Tile size, stride and what happens at borders; sizes in pixels, an int or `[height, width]`.
-
-    Raises InvalidTiling.
+    """The tiling parameters. Sizes are in pixels, an int or `[height, width]`. Raises InvalidTiling.
 
     Args:
-        enable: false takes the whole picture as one tile, and ignores the rest
-        tile_size: an int or [height, width]
-        stride: how far apart tiles begin; by default the tile size, less for overlapping tiles
-        remove_border_count: pixels of each tile's edges that are left out wherever another tile shows the same place
-        mode: how a picture that is not on the grid is enlarged: padding (zeros at the right and bottom), or
+        enable: false makes the whole picture one tile, and ignores the other parameters
+        tile_size: the size of a tile, an int or [height, width]
+        stride: the distance between the starts of neighbouring tiles; tiles overlap if it is less than the tile size
+            (default: the tile size)
+        remove_border_count: the width in pixels of the border of each tile that is left out wherever another tile shows
+            the same place
+        mode: how a picture that does not fit the grid of tiles is enlarged: padding (zeros at the right and bottom), or
             interpolation (stretched, nearest)
-        blend: how overlapping tiles are weighed: mean or gaussian
-        halo: pixels of context around each tile that it is computed with, and that are thrown away
+        blend: the weights of overlapping tiles: mean (equal), or gaussian (highest at the centre of a tile)
+        halo: the width in pixels of the context around each tile that the network sees; its features are discarded
     """
 
     enable: bool
     tile_size: Size
     stride: Size
     remove_border_count: int
-    mode: Mode
+    mode: TilingMode
     blend: Blend
     halo: int
 
@@ -42,13 +58,14 @@ class Tiling:
         tile_size: int | Sequence[int] = 256,
         stride: int | Sequence[int] | None = None,
         remove_border_count: int = 0,
-        mode: Mode = "padding",
-        blend: Blend = "mean",
+        mode: TilingMode = TilingMode.padding,
+        blend: Blend = Blend.mean,
         halo: int = 0,
     ) -> None:
         tile = as_size("tile_size", tile_size)
         step = tile if stride is None else as_size("stride", stride)
-        values = (enable, tile, step, remove_border_count, mode, blend, halo)
+        names = _member(TilingMode, "mode", mode), _member(Blend, "blend", blend)
+        values = (enable, tile, step, remove_border_count, *names, halo)
         for field, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, field.name, value)
         if enable:
@@ -60,10 +77,6 @@ class Tiling:
                 raise InvalidTiling(
                     f"stride {name} {step} is larger than tile {name} {tile} and would leave gaps; use {tile} or less"
                 )
-        if self.mode not in ("padding", "interpolation"):
-            raise InvalidTiling(f"mode is {self.mode!r}; use 'padding' or 'interpolation'")
-        if self.blend not in ("mean", "gaussian"):
-            raise InvalidTiling(f"blend is {self.blend!r}; use 'mean' or 'gaussian'")
         if self.halo < 0:
             raise InvalidTiling(f"halo is {self.halo}; use 0 or more")
         most = (min(self.tile_size) - 1) // 2
@@ -73,9 +86,12 @@ class Tiling:
             )
 
     def require_multiples(self, feature_stride: int, tile_multiple: int | None = None) -> None:
-        """Raises InvalidTiling unless tiles lie on a feature grid of this stride; names the nearest values that do.
+        """Raises InvalidTiling, with the nearest valid sizes, unless tiles lie on a feature grid of this stride.
 
-        `tile_multiple`, a multiple of the stride, is for networks that go deeper than their features, and back.
+        The size of a tile, with and without its halo, must be a multiple of `tile_multiple`, itself a multiple of
+        `feature_stride` and by default equal to it. It is larger for networks that downsample further than their
+        features, and upsample again. Stride and halo must be multiples of `feature_stride`, and the removed border must
+        leave a cell of each tile.
         """
         if not self.enable:
             return
@@ -103,6 +119,12 @@ def as_size(name: str, value: int | Sequence[int]) -> Size:
     if len(pair) != 2 or not all(isinstance(edge, int) and edge >= 1 for edge in pair):
         raise InvalidTiling(f"{name} is {value!r}; use a number of pixels, or [height, width], each at least 1")
     return pair[0], pair[1]
+
+
+def _member(kind: type[Member], name: str, value: str) -> Member:
+    if value not in list(kind):
+        raise InvalidTiling(f"{name} is {str(value)!r}; use {' or '.join(kind)}")
+    return kind(value)
 
 
 def _nearest_multiples(value: int, step: int, smallest: int) -> str:

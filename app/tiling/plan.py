@@ -4,28 +4,40 @@ from dataclasses import dataclass, replace
 from math import ceil, exp
 
 from app.errors import InvalidTiling
-from app.tiling.config import Blend, Mode, Size, Tiling
+from app.tiling.config import Blend, Size, Tiling, TilingMode
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The tiles along one edge of a picture, in pixels; those of a part of it keep their places and numbers."""
+    """The tiles along one edge of a picture, or some consecutive tiles of it. Lengths and positions are in pixels.
 
-    length: int  # of the picture
-    canvas: int  # of the picture after it was enlarged to the grid
+    length: the length of the picture's edge
+    canvas: the length of the edge after the picture was enlarged to the grid
+    tile: the length of a tile, without its halo
+    starts: where the tiles begin on the canvas, without their halo
+    border: the length at each end of a tile that is left out wherever another tile shows the same place
+    halo: the length of the context at each end of a tile
+    mode: how the picture was enlarged
+    blend: the weights of overlapping tiles
+    tiled: whether tiling is enabled; False: the whole picture is one tile
+    first: the number of the first of these tiles among all tiles along the edge
+    """
+
+    length: int
+    canvas: int
     tile: int
     starts: tuple[int, ...]
     border: int
     halo: int
-    mode: Mode
+    mode: TilingMode
     blend: Blend
     tiled: bool = True
-    first: int = 0  # number of the first tile, where those before it are left out
+    first: int = 0
 
     @property
     def content(self) -> int:
-        """How much of the canvas shows the picture: all of it where the picture was stretched."""
-        return self.length if self.mode == "padding" else self.canvas
+        """The length of the canvas that shows the picture: the whole canvas if the picture was stretched."""
+        return self.length if self.mode is TilingMode.padding else self.canvas
 
     @property
     def origin(self) -> int:
@@ -34,23 +46,23 @@ class Axis:
 
     @property
     def disjoint(self) -> bool:
-        """Whether tiles lie side by side, so that each cell has one tile only."""
+        """Whether tiles do not overlap, so that each cell belongs to one tile only."""
         return len(self.starts) == 1 or self.starts[1] - self.starts[0] == self.tile
 
     def cells(self, stride: int) -> int:
-        """How many cells of the tiles' feature grid show the picture, not only padding."""
+        """The number of cells of these tiles' feature grid that show the picture, not only padding."""
         return ceil(min(self.starts[-1] + self.tile, self.content) / stride) - self.origin // stride
 
     def all_cells(self, stride: int) -> int:
-        """How many cells of a feature grid show the picture, also where no tiles are."""
+        """The number of cells of the whole picture's feature grid, also outside these tiles."""
         return ceil(self.content / stride)
 
     def cells_per_pixel(self, stride: int) -> float:
-        """How many cells of a feature grid a pixel of the picture measures.
+        """The size of a pixel of the picture in cells of a feature grid.
 
-        Exactly 1 / stride, unless the picture was stretched, or was not tiled and its last cell is cut off.
+        It is exactly 1 / stride, unless the picture was stretched, or is not tiled and its last cell is cut off.
         """
-        return 1 / stride if self.tiled and self.mode == "padding" else self.all_cells(stride) / self.length
+        return 1 / stride if self.tiled and self.mode is TilingMode.padding else self.all_cells(stride) / self.length
 
     def part(self, pixels: range) -> "Axis":
         """The tiles that show any of these pixels of the canvas."""
@@ -62,25 +74,25 @@ class Axis:
         return replace(self, starts=self.starts[own[0] : own[-1] + 1], first=self.first + own[0])
 
     def shown(self, index: int) -> int:
-        """How many pixels of what the canvas shows of the picture tile `index` holds, from its start on."""
+        """The number of pixels of tile `index`, without its halo, that show the picture; they are its first pixels."""
         return min(self.tile, self.content - self.starts[index])
 
     def window(self, index: int) -> tuple[int, int]:
-        """Where tile `index` with its halo begins and ends on the canvas; may reach outside it."""
+        """The start and end of tile `index`, with its halo, on the canvas; both may lie outside the canvas."""
         start = self.starts[index] - self.halo
         return start, start + self.tile + 2 * self.halo
 
     def weights(self, stride: int) -> list[list[float]]:
-        """The share that each tile has in each of its cells: [tiles][tile / stride], adding up to 1 for every cell.
+        """The weight of each tile in each of its cells: [tiles][tile / stride]. The weights of every cell sum to 1.
 
-        Cells within `border` of a tile's edge have none, unless no tile shows them further inside: then nothing better
-        is known, and they keep their value. Blending is separable, and so the weight of a cell is the product of the
-        shares along its two edges.
+        A cell within `border` of a tile's edge has weight 0, unless no tile shows it further inside. In that case the
+        cell keeps its weight, because no tile has a better value. Blending is separable: the weight of a cell of the
+        picture is the product of its weights along the two edges.
         """
         size, border = self.tile // stride, ceil(self.border / stride)
         firsts = [start // stride for start in self.starts]
         inside = {first + cell for first in firsts for cell in range(border, size - border)}
-        window = _gaussian(size) if self.blend == "gaussian" else [1.0] * size
+        window = _gaussian(size) if self.blend is Blend.gaussian else [1.0] * size
         shares = [
             [
                 window[cell] if border <= cell < size - border or first + cell not in inside else 0.0
@@ -99,7 +111,7 @@ class Axis:
 
 
 def _gaussian(size: int) -> list[float]:
-    """Weights of a tile's cells, highest at the centre, with a standard deviation of an eighth of the tile."""
+    """The Gaussian weights of a tile's cells, with a standard deviation of an eighth of the tile."""
     return [exp(-0.5 * ((cell - (size - 1) / 2) / (size / 8)) ** 2) for cell in range(size)]
 
 
@@ -112,12 +124,12 @@ class TilePlan:
 
     @property
     def tiled(self) -> bool:
-        """Whether the picture is cut at all."""
+        """Whether tiling is enabled; False: the whole picture is one tile."""
         return self.y.tiled
 
     @property
     def disjoint(self) -> bool:
-        """Whether tiles lie side by side, so that each cell has one tile only."""
+        """Whether tiles do not overlap, so that each cell belongs to one tile only."""
         return self.y.disjoint and self.x.disjoint
 
     @property
@@ -137,17 +149,17 @@ class TilePlan:
 
     @property
     def rows(self) -> int:
-        """How many tiles stand one above the other."""
+        """The number of rows of tiles."""
         return len(self.y.starts)
 
     @property
     def columns(self) -> int:
-        """How many tiles stand side by side."""
+        """The number of columns of tiles."""
         return len(self.x.starts)
 
     @property
     def count(self) -> int:
-        """How many tiles there are."""
+        """The number of tiles."""
         return self.rows * self.columns
 
     @property
@@ -156,7 +168,7 @@ class TilePlan:
         return self.y.origin, self.x.origin
 
     def part(self, rows: range, columns: range) -> "TilePlan":
-        """The tiles that show any of these rows and columns of the canvas, numbered anew."""
+        """The plan of the tiles that show any of these rows and columns of the canvas, numbered from 0."""
         return TilePlan(self.y.part(rows), self.x.part(columns))
 
     def place(self, index: int) -> Size:
@@ -165,12 +177,15 @@ class TilePlan:
         return self.y.starts[row], self.x.starts[column]
 
     def shown(self, index: int) -> Size:
-        """How much of the picture tile `index` shows from there on: `(height, width)`."""
+        """`(height, width)` of the part of tile `index`, without its halo, that shows the picture."""
         row, column = divmod(index, self.columns)
         return self.y.shown(row), self.x.shown(column)
 
     def feature_stride(self, height: int, width: int) -> int:
-        """The stride of a feature grid with `height` by `width` cells a tile; raises InvalidTiling if there is none."""
+        """The stride of the feature grid with `height` x `width` cells for a tile with its halo, in pixels.
+
+        Raises InvalidTiling if tiles do not lie on such a grid.
+        """
         tall, wide = self.input_size
         stride = tall // height
         if (height * stride, width * stride) != (tall, wide):
@@ -188,7 +203,7 @@ def starts(length: int, tile: int, stride: int) -> tuple[int, ...]:
 
 
 def plan(tiling: Tiling, height: int, width: int) -> TilePlan:
-    """The tiles of a picture of `height` by `width` pixels."""
+    """The tiles of a picture of `height` x `width` pixels; raises InvalidTiling for a picture without pixels."""
     if height < 1 or width < 1:
         raise InvalidTiling(f"a picture of {height} x {width} pixels has nothing to tile")
     if not tiling.enable:
@@ -197,7 +212,7 @@ def plan(tiling: Tiling, height: int, width: int) -> TilePlan:
 
 
 def _whole(length: int) -> Axis:
-    return Axis(length, length, length, (0,), border=0, halo=0, mode="padding", blend="mean", tiled=False)
+    return Axis(length, length, length, (0,), 0, 0, TilingMode.padding, Blend.mean, tiled=False)
 
 
 def _axis(tiling: Tiling, length: int, axis: int) -> Axis:

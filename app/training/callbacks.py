@@ -1,22 +1,22 @@
-"""What anomalib's tutorial passes to the trainer as callbacks, under the names that it gives them."""
+"""The callbacks that anomalib's tutorial passes to the trainer, under anomalib's names."""
 
 from collections.abc import Sequence
 
 from app.tiling import Tiling
-from app.tiling.config import Blend, Mode
+from app.tiling.config import Blend, TilingMode
 
 
 class Callback:
-    """An option of a training that anomalib gives as a callback."""
+    """An option of a training that is a callback in anomalib."""
 
 
 class TilerConfigurationCallback(Callback):
-    """Tiles the pictures; the parameters are those of `Tiling`. Raises InvalidTiling.
+    """Tiles the pictures. The parameters are those of `Tiling`. Raises InvalidTiling.
 
-    anomalib's has `enable=False` by default, and then ignores the tile size that it is given.
+    anomalib's callback of this name has `enable=False` by default, and then ignores its tile size.
 
     Args:
-        enable: false trains untiled
+        enable: whether to tile; false: each picture is one tile, and the other parameters have no effect
         tile_size: see --tiling.tile_size
         stride: see --tiling.stride
         remove_border_count: see --tiling.remove_border_count
@@ -31,8 +31,8 @@ class TilerConfigurationCallback(Callback):
         tile_size: int | Sequence[int] = 256,
         stride: int | Sequence[int] | None = None,
         remove_border_count: int = 0,
-        mode: Mode = "padding",
-        blend: Blend = "mean",
+        mode: TilingMode = TilingMode.padding,
+        blend: Blend = Blend.mean,
         halo: int = 0,
     ) -> None:
         self.tiling = Tiling(enable, tile_size, stride, remove_border_count, mode, blend, halo)

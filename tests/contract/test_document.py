@@ -1,4 +1,4 @@
-"""The contract is committed, complete, and keeps what was released."""
+"""The committed contract is current and complete, and compatible with the released one."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from scripts.contract.breaking import breaking_changes
 from scripts.contract.document import CURRENT, RELEASED, application_document, text_of
 
 Document = dict[str, Any]
-HINT = "run `make openapi`, and look at what changes"
+HINT = "run `make openapi`, and review the changes"
 
 
 @pytest.fixture(scope="module")
@@ -17,18 +17,18 @@ def document() -> Document:
     return application_document()
 
 
-def test_the_committed_document_is_the_applications(document: Document) -> None:
+def test_the_committed_document_is_that_of_the_application(document: Document) -> None:
     assert CURRENT.read_text() == text_of(document), f"openapi.json is out of date: {HINT}"
 
 
-def test_nothing_breaks_the_clients_of_the_released_contract(document: Document) -> None:
+def test_a_change_that_breaks_clients_of_the_released_contract_has_a_new_version(document: Document) -> None:
     released = json.loads(RELEASED.read_text())
     found = breaking_changes(released, document)
     assert not found or _series(document) > _series(released), "\n".join(found)
 
 
 def _series(document: Document) -> tuple[int, ...]:
-    """What may break clients when it grows: the major version, before 1.0 the minor one."""
+    """The part of the version that a breaking change must raise: the major version, before 1.0 the minor one."""
     major, minor, _ = (int(part) for part in document["info"]["version"].split("."))
     return (major, 0) if major else (0, minor)
 
@@ -102,7 +102,7 @@ def test_every_enumeration_has_a_name(document: Document) -> None:
     assert set(inline(document, "")) <= named, "give it a line in app/api/named_enums.py"
 
 
-def test_it_says_whose_it_is(document: Document) -> None:
+def test_the_document_has_licence_contact_servers_and_description(document: Document) -> None:
     assert document["openapi"].startswith("3.1")
     assert document["info"]["license"]["identifier"] == "Apache-2.0"
     assert document["info"]["contact"] and document["servers"] and document["info"]["description"]

@@ -1,35 +1,26 @@
-"""The bodies that tell what is served."""
+"""The bodies that describe the served models."""
 
 from dataclasses import asdict
-from typing import Literal, Self, get_args
+from typing import Self
 
 from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 
 from app.api.problem_codes import RefusalCode
 from app.artifacts import Artifact, Manifest
-from app.detectors import SearchChoice
+from app.detectors import Codes, SearchChoice, SearchMethod, SearchMode
 from app.errors import TesseraError
-from app.runtime import Candidate
-from app.service import ServedModel, VersionStatus
+from app.runtime import Candidate, Kernels, Precision, Runtime
+from app.service import ServedModel, VersionState, VersionStatus
+from app.tiling import Blend, TilingMode
 from app.trials import Trial
-
-StateName = Literal["loading", "ready", "failed"]
-TilingModeName = Literal["padding", "interpolation"]
-BlendName = Literal["mean", "gaussian"]
-RuntimeName = Literal["torch"]
-PrecisionName = Literal["float32", "bfloat16", "float16"]
-KernelsName = Literal["winograd", "fused", "plain", "graphs", "modules"]
-SearchModeName = Literal["auto", "exact", "approximate"]
-SearchMethodName = Literal["bounds", "kernels", "blocks"]
-CodesName = Literal["int8", "bfloat16", "float32"]
 
 
 class ErrorBody(BaseModel):
-    """Why a version is not served."""
+    """The reason why the files of a version are refused."""
 
-    code: RefusalCode = Field(description="The reason, for programs.", examples=["digest_mismatch"])
+    code: RefusalCode = Field(description="The reason as a code.", examples=["digest_mismatch"])
     message: str = Field(
-        description="The reason, for people.",
+        description="The reason as a sentence.",
         examples=["weights.safetensors is not the file that was written: its SHA-256 differs from the manifest's"],
     )
 
@@ -43,9 +34,9 @@ class ErrorBody(BaseModel):
 class DetectorBody(BaseModel):
     """The detector and its parameters."""
 
-    name: str = Field(description="Which it is.", examples=["patchcore"])
+    name: str = Field(description="Name of the detector.", examples=["patchcore"])
     parameters: dict[str, JsonValue] = Field(
-        description="What it was trained with; which there are depends on the detector.",
+        description="Parameters of the training. Their names depend on the detector.",
         examples=[{"backbone": "resnet18", "layers": ["layer2", "layer3"]}],
     )
 
@@ -53,8 +44,8 @@ class DetectorBody(BaseModel):
 class SizeBody(BaseModel):
     """A size in pixels."""
 
-    width: int = Field(description="Pixels in a row.", examples=[256])
-    height: int = Field(description="Rows.", examples=[256])
+    width: int = Field(description="Width in pixels.", examples=[256])
+    height: int = Field(description="Height in pixels.", examples=[256])
 
     @classmethod
     def of(cls, size: tuple[int, int]) -> Self:
@@ -63,19 +54,30 @@ class SizeBody(BaseModel):
 
 
 class TilingBody(BaseModel):
-    """How pictures are tiled; without `enable` the whole picture is one tile."""
+    """How pictures are cut into tiles."""
 
-    enable: bool = Field(description="Whether pictures are tiled.", examples=[True])
-    tile_size: SizeBody = Field(description="The size of a tile.")
-    stride: SizeBody = Field(description="How far tiles are apart.")
-    remove_border_count: int = Field(description="How many pixels at a tile's edge are not used.", examples=[0])
-    mode: TilingModeName = Field(description="Whether pictures are padded to whole tiles, or stretched.")
-    blend: BlendName = Field(description="Whether overlapping tiles count alike, or more towards their middle.")
-    halo: int = Field(description="The pixels of context around a tile that it is computed with.", examples=[0])
+    enable: bool = Field(
+        description="Whether pictures are cut into tiles. If false, the whole picture is one tile and the "
+        "other fields have no effect.",
+        examples=[True],
+    )
+    tile_size: SizeBody = Field(description="Size of a tile, without its halo.")
+    stride: SizeBody = Field(description="Distance between the starts of neighbouring tiles.")
+    remove_border_count: int = Field(
+        description="Pixels at each edge of a tile that are ignored where another tile shows the same place.",
+        examples=[0],
+    )
+    mode: TilingMode = Field(description="How a picture is fitted to a whole number of tiles.")
+    blend: Blend = Field(description="How overlapping tiles are weighted.")
+    halo: int = Field(
+        description="Pixels of context around each tile. The network sees them; the result of the tile leaves "
+        "them out.",
+        examples=[0],
+    )
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
-        """The body of a manifest's tiling."""
+        """The body of the tiling in a manifest."""
         record = manifest.tiling
         return cls(
             enable=record.enable,
@@ -89,29 +91,39 @@ class TilingBody(BaseModel):
 
 
 class CalibrationBody(BaseModel):
-    """How the thresholds were found."""
+    """The thresholds and how they were calibrated."""
 
-    protocol: str = Field(description="On which pictures, and how.", examples=["held-out-normal"])
-    pictures: int = Field(description="The number of pictures that it was trained on.", examples=[40])
-    anomalous_pictures: int = Field(description="How many of them show defects.", examples=[0])
-    false_positive_rate: FiniteFloat | None = Field(
-        description="The rate of false alarms that was aimed at; null where defects set thresholds.", examples=[0.05]
+    protocol: str = Field(
+        description="Kind of the pictures that the thresholds were calibrated on.",
+        examples=["held-out-normal"],
     )
-    image_threshold: FiniteFloat = Field(description="Raw scores over it are anomalous.", examples=[25.1])
-    image_min: FiniteFloat = Field(description="The raw score at the low end of the scale.", examples=[0.0])
+    pictures: int = Field(description="Number of pictures that the thresholds were calibrated on.", examples=[40])
+    anomalous_pictures: int = Field(description="Number of these pictures that show defects.", examples=[0])
+    false_positive_rate: FiniteFloat | None = Field(
+        description="Requested rate of false alarms; null if labelled defects determine the thresholds.",
+        examples=[0.05],
+    )
+    image_threshold: FiniteFloat = Field(description="Pictures with a higher raw score are anomalous.", examples=[25.1])
+    image_min: FiniteFloat = Field(description="Raw score at the low end of the scale.", examples=[0.0])
     image_max: FiniteFloat = Field(
-        description="And at its high end: normalised scores are (raw - threshold) / (max - min) + 0.5, within [0, 1].",
+        description="Raw score at the high end of the scale. The normalised score is (raw - threshold) / (max - "
+        "min) + 0.5, limited to [0, 1].",
         examples=[50.2],
     )
-    pixel_threshold: FiniteFloat = Field(description="Values of the raw map over it are anomalous.", examples=[23.8])
-    pixel_min: FiniteFloat = Field(description="The raw map's value at the low end of its scale.", examples=[0.0])
+    pixel_threshold: FiniteFloat = Field(
+        description="Pixels with a higher value in the raw map are anomalous.",
+        examples=[23.8],
+    )
+    pixel_min: FiniteFloat = Field(description="Value of the raw map at the low end of its scale.", examples=[0.0])
     pixel_max: FiniteFloat = Field(
-        description="And at its high end, by which values of the map are normalised as scores are.", examples=[47.6]
+        description="Value of the raw map at the high end of its scale. Values of the map are normalised with the "
+        "formula of the scores.",
+        examples=[47.6]
     )
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
-        """The body of a manifest's calibration."""
+        """The body of the calibration in a manifest."""
         record = manifest.calibration
         return cls(
             protocol=record.protocol,
@@ -128,21 +140,27 @@ class CalibrationBody(BaseModel):
 
 
 class ProvenanceBody(BaseModel):
-    """Where the model comes from."""
+    """The origin of the model."""
 
-    created_at: str = Field(description="When it was trained: UTC, ISO 8601.", examples=["2026-11-02T09:30:00+00:00"])
-    tessera_version: str = Field(description="By which Tessera.", examples=["0.1.0"])
-    dataset: str = Field(description="On what.", examples=["surface"])
-    pictures: int = Field(description="On how many pictures.", examples=[160])
-    backbone_weights: str = Field(description="From which weights.", examples=["timm/resnet18.a1_in1k"])
+    created_at: str = Field(description="Time of the training: UTC, ISO 8601.", examples=["2026-11-02T09:30:00+00:00"])
+    tessera_version: str = Field(description="Version of Tessera that wrote the model.", examples=["0.1.0"])
+    dataset: str = Field(description="Name of the dataset.", examples=["surface"])
+    pictures: int = Field(description="Number of training pictures.", examples=[160])
+    backbone_weights: str = Field(
+        description="Weights of the backbone before the training.",
+        examples=["timm/resnet18.a1_in1k"],
+    )
 
 
 class TrialBody(BaseModel):
-    """A way to run the network that was measured when the model was loaded."""
+    """A way to run the network, measured when the model was loaded."""
 
-    precision: PrecisionName = Field(description="What the network was computed in.")
-    kernels: KernelsName = Field(description="What ran it.")
-    tiles_per_s: FiniteFloat = Field(description="How fast it was, side by side in all lanes.", examples=[47.2])
+    precision: Precision = Field(description="Number format of the network's computations.")
+    kernels: Kernels = Field(description="Kernels that ran the network.")
+    tiles_per_s: FiniteFloat = Field(
+        description="Throughput of all lanes together, in tiles per second.",
+        examples=[47.2],
+    )
 
     @classmethod
     def of(cls, trial: Trial[Candidate]) -> Self:
@@ -153,21 +171,21 @@ class TrialBody(BaseModel):
 
 
 class SearchBody(BaseModel):
-    """How a memory bank is searched."""
+    """How a memory bank is searched for the nearest row."""
 
-    mode: SearchModeName = Field(
-        description="What was asked for: auto and exact find the nearest row, approximate may take another one whose "
-        "distance is at most 11 % larger."
+    mode: SearchMode = Field(
+        description="The requested accuracy of the search."
     )
-    method: SearchMethodName = Field(
-        description="What is done: rows are ruled out by bounds (bounds), fused kernels of a GPU (kernels), or all "
-        "distances are computed (blocks)."
+    method: SearchMethod = Field(
+        description="The algorithm of the search."
     )
-    codes: CodesName | None = Field(
-        description="The number format in which bounds are computed; null: they are not.", examples=["bfloat16"]
+    codes: Codes | None = Field(
+        description="Number format of the codes that bounds are computed from; null if the search uses no bounds.",
+        examples=["bfloat16"]
     )
     queries_at_once: int | None = Field(
-        description="The largest number of patches that are compared with the bank in one step; null: not chosen.",
+        description="Largest number of patches that are compared with the bank in one step; null if no number was "
+        "chosen.",
         examples=[512],
     )
 
@@ -178,31 +196,31 @@ class SearchBody(BaseModel):
 
 
 class ExecutionBody(BaseModel):
-    """How a model is run here."""
+    """How this server runs the model."""
 
-    devices: list[str] = Field(description="What computes.", examples=[["cpu"]])
-    runtime: RuntimeName = Field(
-        description="The library that runs the network.",
-        json_schema_extra={"enum": list(get_args(RuntimeName))},
+    devices: list[str] = Field(description="Devices that compute.", examples=[["cpu"]])
+    runtime: Runtime = Field(
+        description="Library that runs the network.",
     )
-    kernels: KernelsName = Field(
-        description="What runs it: oneDNN's fused kernels, with or without Winograd's transforms (winograd, fused), "
-        "torch's own (plain), CUDA graphs (graphs), or the detector's modules (modules)."
+    kernels: Kernels = Field(
+        description="Kernels that run the network."
     )
-    precision: PrecisionName = Field(description="What the network is computed in.")
-    batch_tiles: int = Field(description="How many tiles are run at once, at most.", examples=[16])
+    precision: Precision = Field(description="Number format of the network's computations.")
+    batch_tiles: int = Field(description="Largest number of tiles in a batch.", examples=[16])
     lanes: int | None = Field(
-        description="On how many pictures a CPU works side by side, at most; null: as many as it has lanes.",
+        description="Largest number of pictures that a CPU processes in parallel; null if all lanes are used.",
         examples=[2],
     )
     search: SearchBody | None = Field(
-        description="How PatchCore's memory bank is searched; null: the detector searches nothing."
+        description="How the memory bank is searched; null if the detector has no memory bank."
     )
     fallback: str | None = Field(
-        description="Why the detector's own modules run the network, which is slower; null: there is no such reason.",
+        description="Reason why the slower modules of the detector run the network; null if they do not.",
         examples=[None],
     )
-    trials: list[TrialBody] = Field(description="The ways that were compared on this processor, the fastest first.")
+    trials: list[TrialBody] = Field(
+        description="Ways to run the network that were compared on this machine, the fastest first.",
+    )
 
     @classmethod
     def of(cls, artifact: Artifact) -> Self:
@@ -210,7 +228,7 @@ class ExecutionBody(BaseModel):
         model, search = artifact.model, artifact.model.detector.search
         return cls(
             devices=[str(each.device) for each in artifact.models],
-            runtime="torch",
+            runtime=Runtime.torch,
             kernels=model.network.kernels,
             precision=model.network.precision,
             batch_tiles=model.batch_tiles,
@@ -222,21 +240,23 @@ class ExecutionBody(BaseModel):
 
 
 class DetailsBody(BaseModel):
-    """What is known of a version that is served."""
+    """The details of a served version."""
 
     digest: str = Field(
-        description="SHA-256 of its manifest, which holds those of its files.",
+        description="SHA-256 of the manifest. The manifest contains the SHA-256 of all other files of the version.",
         examples=["2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"],
     )
-    detector: DetectorBody = Field(description="What was trained.")
-    image_size: SizeBody | None = Field(description="To which pictures are resized; null: they stay as they are.")
-    tiling: TilingBody = Field(description="How pictures are tiled.")
-    calibration: CalibrationBody = Field(description="How its thresholds were found.")
-    metrics: dict[str, FiniteFloat] = Field(
-        description="What an evaluation at the end of the training measured.", examples=[{"image_auroc": 0.98}]
+    detector: DetectorBody = Field(description="The detector and its parameters.")
+    image_size: SizeBody | None = Field(
+        description="Size to which pictures are resized before tiling; null if they are not resized.",
     )
-    provenance: ProvenanceBody = Field(description="Where it comes from.")
-    execution: ExecutionBody = Field(description="How it is run here.")
+    tiling: TilingBody = Field(description="How pictures are cut into tiles.")
+    calibration: CalibrationBody = Field(description="The thresholds and how they were calibrated.")
+    metrics: dict[str, FiniteFloat] = Field(
+        description="Results of the evaluation at the end of the training.", examples=[{"image_auroc": 0.98}]
+    )
+    provenance: ProvenanceBody = Field(description="The origin of the model.")
+    execution: ExecutionBody = Field(description="How this server runs the model.")
 
     @classmethod
     def of(cls, artifact: Artifact) -> Self:
@@ -259,11 +279,12 @@ class DetailsBody(BaseModel):
 class VersionBody(BaseModel):
     """A version of a model."""
 
-    version: int = Field(description="Its number.", examples=[1])
-    state: StateName = Field(description="Whether it is served.", examples=["ready"])
-    details: DetailsBody | None = Field(description="What is known of it: of a version that is ready.")
+    version: int = Field(description="Version number.", examples=[1])
+    state: VersionState = Field(description="Whether the version is served.", examples=["ready"])
+    details: DetailsBody | None = Field(description="Details of a version that is ready; otherwise null.")
     error: ErrorBody | None = Field(
-        description="Why its files are refused. One that is ready with an error is served as it was before.",
+        description="Reason why the files of the version are refused; otherwise null. A version that is ready and "
+        "has an error is still served from its earlier files.",
         examples=[None],
     )
 
@@ -281,12 +302,12 @@ class VersionBody(BaseModel):
 class ModelBody(BaseModel):
     """A model and its versions."""
 
-    name: str = Field(description="Its name in routes.", examples=["demo"])
-    default: bool = Field(description="Whether `default` means this model.", examples=[True])
+    name: str = Field(description="Name of the model in routes.", examples=["demo"])
+    default: bool = Field(description="Whether the name `default` refers to this model.", examples=[True])
     newest: int | None = Field(
-        description="The version that is served unless one is asked for; null if none is.", examples=[1]
+        description="Version that serves requests without a version; null if no version is ready.", examples=[1]
     )
-    versions: list[VersionBody] = Field(description="The oldest first.")
+    versions: list[VersionBody] = Field(description="All versions, the oldest first.")
 
     @classmethod
     def of(cls, model: ServedModel) -> Self:
@@ -303,4 +324,4 @@ class ModelBody(BaseModel):
 class ModelListBody(BaseModel):
     """All models."""
 
-    models: list[ModelBody] = Field(description="By name.")
+    models: list[ModelBody] = Field(description="The models, sorted by name.")

@@ -1,4 +1,4 @@
-"""Distillation of features (Romero et al. 2015, arXiv:1412.6550) on pictures that are made as they are needed."""
+"""Distillation of features (Romero et al. 2015, arXiv:1412.6550) on pictures that are made during the training."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from app.backbones import ResNet
 from app.errors import InvalidTraining
 from app.progress import Progress
+from app.runtime import Precision
 from app.runtime.hardware import fast_precision
 from app.training.checkpoint import Checkpoint
 from app.training.distillation.recipe import DistillationRecipe
@@ -27,7 +28,12 @@ WEIGHT_DECAY = 0.01
 
 @dataclass(slots=True)
 class Outcome:
-    """The student, and at which steps how much of the variance of the teacher's layers it explained."""
+    """The result of a distillation.
+
+    backbone: the student's backbone, in evaluation mode
+    curve: a point for each measurement: its `step`, and by the name of each layer the share of the variance of the
+        teacher's features that the student explains, at most 1
+    """
 
     backbone: ResNet
     curve: list[dict[str, float]] = field(default_factory=list)
@@ -44,10 +50,11 @@ def distil(
     share: float = 0.0,
     measured: Callable[[ResNet, int], None] | None = None,
 ) -> Outcome:
-    """A backbone that sees what the teacher sees, learnt from made pictures and, for a `share` of them, given ones.
+    """Trains a backbone to reproduce the teacher's features.
 
-    Whenever it was measured, `measured` is given the backbone as it is then, and the number of steps. Goes on from the
-    checkpoint if it is of the same training, to the same result. Raises InvalidTraining if the loss becomes NaN.
+    A `share` of the pictures of each step is windows of the files `pictures`; the others are synthetic. `measured` is
+    called after each measurement, with the backbone and the number of steps. Continues from the checkpoint if that
+    belongs to the same training; the result is then the same. Raises InvalidTraining if the loss becomes NaN.
     """
     torch.manual_seed(recipe.seed)
     training = _Training(teacher, Student(architecture, teacher.channels).to(device), recipe, device)
@@ -64,20 +71,20 @@ def distil(
 
 
 class _Training:
-    """A student on its way."""
+    """The student, optimizer and curve of a running distillation."""
 
     def __init__(self, teacher: Teacher, student: Student, recipe: DistillationRecipe, device: torch.device) -> None:
         self._teacher, self.student, self._recipe = teacher, student, recipe
-        student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch forgets this one
+        student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's overloads
         self._autocast = _half_precision(device)
         self._optimizer = torch.optim.AdamW(student.parameters(), recipe.learning_rate, weight_decay=WEIGHT_DECAY)
         total = max(recipe.steps, 2)
         self._schedule = OneCycleLR(self._optimizer, recipe.learning_rate, total_steps=total, pct_start=0.05)
         held_out = TrainingBatches(recipe.batch_pictures, recipe.picture_size, recipe.seed + 1)
         self._held_out = [held_out.batch(number).to(device) for number in range(HELD_OUT_BATCHES)]
-        told = [torch.cat(layer) for layer in zip(*(teacher(batch) for batch in self._held_out), strict=True)]
-        self._variances = variances(told)
-        student.start_from(means(told), self._variances)
+        targets = [torch.cat(layer) for layer in zip(*(teacher(batch) for batch in self._held_out), strict=True)]
+        self._variances = variances(targets)
+        student.start_from(means(targets), self._variances)
         self.steps, self._loss = 0, float("nan")
         self.curve: list[dict[str, float]] = []
 
@@ -87,18 +94,17 @@ class _Training:
 
     @property
     def was_measured(self) -> bool:
-        """Whether it was, in the last step."""
+        """Whether the last step ended with a measurement."""
         return bool(self.curve) and self.curve[-1]["step"] == self.steps
 
     def step(self, pictures: Tensor) -> None:
-        """One step of gradient descent, and the measurement that may be due after it."""
+        """Runs one step of gradient descent, and a measurement if one is due."""
         self.student.train()
-        told = self._teacher(pictures)
-        told = tuple(feature.clone() for feature in told)  # what was made in inference mode takes no part in gradients
+        targets = tuple(feature.clone() for feature in self._teacher(pictures))  # autograd takes no inference tensors
         with self._autocast():
-            found = self.student(pictures, told if self._forced else None)
+            outputs = self.student(pictures, targets if self._forced else None)
         loss = sum(
-            _unexplained(mine, true, scale) for mine, true, scale in zip(found, told, self._variances, strict=True)
+            _unexplained(mine, true, scale) for mine, true, scale in zip(outputs, targets, self._variances, strict=True)
         )
         assert isinstance(loss, Tensor)
         self._optimizer.zero_grad(set_to_none=True)
@@ -114,7 +120,10 @@ class _Training:
 
     @torch.no_grad()
     def _explained(self) -> dict[str, float]:
-        """How much of the variance of held-out features the student explains, with its own layers below: at most 1."""
+        """For each layer, the share of the variance of held-out features that the student explains, at most 1.
+
+        Measured without teacher forcing.
+        """
         self.student.eval()
         lost = torch.zeros(len(LAYERS))
         for batch in self._held_out:
@@ -123,12 +132,12 @@ class _Training:
         return {layer: 1 - float(part) / len(self._held_out) for layer, part in zip(LAYERS, lost, strict=True)}
 
     def note(self) -> str:
-        """How it goes, in words."""
+        """The loss and the last measurement, as text."""
         explained = ", ".join(f"{layer} {self.curve[-1][layer]:.3f}" for layer in LAYERS) if self.curve else ""
         return f"loss {self._loss:.3f}" + (f", explained: {explained}" if explained else "")
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on."""
+        """The values from which `restore` continues the training."""
         return {
             "student": self.student.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -138,7 +147,7 @@ class _Training:
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
-        """Goes on from a state that `state` made, if there is one."""
+        """Continues from a state that `state` returned; None: from the start."""
         if state is None:
             return
         self.student.load_state_dict(state["student"])
@@ -148,11 +157,14 @@ class _Training:
 
 
 def _half_precision(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
-    """The context in which networks run that learn: bfloat16 where the hardware has it, which needs no loss scaling."""
-    has_it = torch.cuda.is_bf16_supported() if device.type == "cuda" else fast_precision(device) == "bfloat16"
+    """Makes the context in which a network in training runs: bfloat16 if the hardware has it, else float32.
+
+    bfloat16 needs no loss scaling.
+    """
+    has_it = torch.cuda.is_bf16_supported() if device.type == "cuda" else fast_precision(device) is Precision.bfloat16
     return partial(torch.autocast, device.type, dtype=torch.bfloat16) if has_it else nullcontext
 
 
-def _unexplained(found: Tensor, true: Tensor, variance: Tensor) -> Tensor:
-    """The share of the channels' variance by which features differ, a mean over channels, pictures and cells."""
-    return ((found.float() - true).square() / variance).mean()
+def _unexplained(output: Tensor, true: Tensor, variance: Tensor) -> Tensor:
+    """The squared error of features in units of the channels' variance: the mean over channels, pictures and cells."""
+    return ((output.float() - true).square() / variance).mean()

@@ -1,51 +1,51 @@
-"""The bodies that tell of the server."""
+"""The bodies that describe the server and its repository."""
 
 from typing import Self
 
 from pydantic import BaseModel, Field
 
-from app.service import ServedModel, VersionStatus
+from app.service import ServedModel, VersionState, VersionStatus
+
+_STATES = {VersionState.ready: "READY", VersionState.loading: "LOADING", VersionState.failed: "UNAVAILABLE"}
 
 
 class ServerLiveBody(BaseModel):
-    """The server answers."""
+    """Liveness of the server."""
 
-    live: bool = Field(description="Always true.", examples=[True])
+    live: bool = Field(description="Always true: a server that is not live does not respond.", examples=[True])
 
 
 class ServerReadyBody(BaseModel):
-    """Pictures are answered."""
+    """Readiness of the server."""
 
-    ready: bool = Field(description="Always true: else there is an error.", examples=[True])
+    ready: bool = Field(description="Always true: a server that is not ready gives an error.", examples=[True])
 
 
 class ServerMetadataBody(BaseModel):
-    """What serves."""
+    """Name, version and extensions of the server."""
 
-    name: str = Field(description="The program.", examples=["tessera"])
-    version: str = Field(description="Its version.", examples=["0.1.0"])
+    name: str = Field(description="Name of the program.", examples=["tessera"])
+    version: str = Field(description="Version of the program.", examples=["0.1.0"])
     extensions: list[str] = Field(
-        description="The protocol's extensions that are supported.", examples=[["binary_tensor_data"]]
+        description="Protocol extensions that the server supports.", examples=[["binary_tensor_data"]]
     )
 
 
 class IndexRequestBody(BaseModel):
-    """Which versions are asked for."""
+    """The filter of the repository index."""
 
-    ready: bool = Field(default=False, strict=True, description="Only those that are served.", examples=[True])
+    ready: bool = Field(default=False, strict=True, description="Return only served versions.", examples=[True])
 
 
 class IndexEntryBody(BaseModel):
     """A version of a model in the repository."""
 
-    name: str = Field(description="The model.", examples=["demo"])
-    version: str = Field(description="Its version, as text.", examples=["1"])
-    state: str = Field(description="READY, LOADING, or UNAVAILABLE.", examples=["READY"])
-    reason: str = Field(description="Why it is not available; else empty.", examples=[""])
+    name: str = Field(description="Name of the model.", examples=["demo"])
+    version: str = Field(description="Version of the model, as a string.", examples=["1"])
+    state: str = Field(description="State of the version: READY, LOADING or UNAVAILABLE.", examples=["READY"])
+    reason: str = Field(description="Why the files of the version are refused; else empty.", examples=[""])
 
     @classmethod
     def of(cls, model: ServedModel, status: VersionStatus) -> Self:
-        """The entry of a version."""
-        state = {"ready": "READY", "loading": "LOADING", "failed": "UNAVAILABLE"}[status.state]
         reason = "" if status.error is None else str(status.error)
-        return cls(name=model.name, version=str(status.entry.version), state=state, reason=reason)
+        return cls(name=model.name, version=str(status.entry.version), state=_STATES[status.state], reason=reason)
