@@ -1,15 +1,8 @@
-"""What is served."""
+"""The routes that describe the served models."""
 
 from fastapi import APIRouter, Response
 
-from app.api.conditional import (
-    CONDITIONAL_RESPONSES,
-    IfNoneMatch,
-    conditional_headers,
-    is_known,
-    list_etag,
-    model_etag,
-)
+from app.api.conditional import CONDITIONAL_RESPONSES, IfNoneMatch, conditional_headers, entity_tag, tag_matches
 from app.api.dependencies import CatalogueDep, ModelName
 from app.api.openapi import MODEL_PROBLEMS, problem_responses
 from app.api.problem_codes import ProblemCode
@@ -28,13 +21,13 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 async def list_models(
     catalogue: CatalogueDep, response: Response, if_none_match: IfNoneMatch = None
 ) -> ModelListBody | Response:
-    """All models with all of their versions, those included that were refused."""
-    models = catalogue.models()
-    headers = conditional_headers(list_etag(models))
-    if is_known(headers["ETag"], if_none_match):
+    """Returns all models with all of their versions, refused ones included."""
+    body = ModelListBody(models=[ModelBody.of(model) for model in catalogue.models()])
+    headers = conditional_headers(entity_tag(body))
+    if tag_matches(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
-    return ModelListBody(models=[ModelBody.of(model) for model in models])
+    return body
 
 
 @router.get(
@@ -47,13 +40,10 @@ async def list_models(
 async def get_model(
     model: ModelName, catalogue: CatalogueDep, response: Response, if_none_match: IfNoneMatch = None
 ) -> ModelBody | Response:
-    """One model with all of its versions, those included that were refused.
-
-    Its `ETag` is the digest of what is served, where that is one version and nothing was refused.
-    """
-    found = catalogue.model(model)
-    headers = conditional_headers(model_etag(found))
-    if is_known(headers["ETag"], if_none_match):
+    """Returns one model with all of its versions, refused ones included."""
+    body = ModelBody.of(catalogue.model(model))
+    headers = conditional_headers(entity_tag(body))
+    if tag_matches(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
-    return ModelBody.of(found)
+    return body
