@@ -1,4 +1,4 @@
-"""Networks with a fitted state that tell how unlike the normal pictures each cell of a picture is."""
+"""Detectors: networks with a fitted state that measure the distance of each cell of a picture to the normal state."""
 
 from app.detectors.base import Detector, Features, Measurement
 from app.detectors.gradient import GradientDetector
@@ -6,16 +6,20 @@ from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.padim import Padim
 from app.detectors.patchcore import Patchcore
 from app.detectors.reverse_distillation import ReverseDistillation
-from app.detectors.search import SearchChoice, SearchMethod, SearchMode
+from app.detectors.search import Codes, SearchChoice, SearchMethod, SearchMode
 from app.detectors.stfpm import Stfpm
+from app.detectors.subspace import Subspace
 from app.detectors.with_backbone import BackboneDetector
 
-DETECTORS: dict[str, type[Detector]] = {kind.name: kind for kind in (Padim, Patchcore, Stfpm, ReverseDistillation)}
-"""All detectors, by the names that manifests have."""
+DETECTORS: dict[str, type[Detector]] = {
+    kind.name: kind for kind in (Padim, Patchcore, Stfpm, ReverseDistillation, Subspace)
+}
+"""All detectors by their names in manifests."""
 
 __all__ = [
     "DETECTORS",
     "BackboneDetector",
+    "Codes",
     "Detector",
     "Features",
     "Fitter",
@@ -29,4 +33,5 @@ __all__ = [
     "SearchMethod",
     "SearchMode",
     "Stfpm",
+    "Subspace",
 ]

@@ -5,45 +5,44 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from app.backbones import LAYER_STRIDES
 from app.detectors.base import Features, Measurement, Place
 from app.detectors.coreset import FANOUT, k_center_greedy, selection_bytes
-from app.detectors.one_pass import Fitter, OnePassDetector
+from app.detectors.one_pass import Fitter
+from app.detectors.patch_embedding import PatchDetector
 from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
-from app.detectors.with_backbone import BackboneDetector
 from app.errors import InvalidParameter
 from app.progress import Progress
 from app.scoring import MapRule
 from app.trials import Timer
 
-STEP_DISTANCES = 2**27  # between patches and those of the bank
-ROWS = 4096  # of the bank that are compared with one patch at a time
+STEP_DISTANCES = 2**27  # the largest number of distances, patches times bank rows, in one step
+ROWS = 4096  # bank rows that one patch is compared with at a time
 
 
-class Patchcore(BackboneDetector, OnePassDetector):
-    """Distances are those to the nearest patch of the memory bank.
+class Patchcore(PatchDetector):
+    """The distance of a cell is the distance of its patch to the nearest patch of the memory bank.
 
-    The bank holds a share of all patches of the training pictures, chosen by k-center-greedy. While fitting a bounded
-    store of patches is kept: where there are more, each picture contributes its own farthest-first selection, of equal
-    size (composable coresets: Indyk et al. 2014, doi:10.1145/2594538.2594560), so that rare patches survive.
+    The bank holds a share of all patches of the training pictures, selected by k-center-greedy. Fitting keeps a bounded
+    store of patches. If the store is too small for all patches, each picture contributes its own farthest-first
+    selection, of equal size (composable coresets: Indyk et al. 2014, doi:10.1145/2594538.2594560), so that rare patches
+    survive.
 
     Args:
         backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
-        layers: whose features make up a patch
+        layers: the layers whose features make up a patch
         coreset_sampling_ratio: the share of the patches that is kept, more than 0, at most 1
-        num_neighbors: neighbours by which the picture's score is weighed (eq. 7); 1: not weighed
+        num_neighbors: the number of neighbours that weight the picture's score (eq. 7); 1: no weighting
         precision: float32, or float16 for a bank of half the size; distances are computed in float32
-        max_store_mib: MiB of patches that are kept while fitting
+        max_store_mib: the limit in MiB of the patches that are stored while fitting
         pre_trained: false leaves the backbone's weights random
         backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
             program, for resnet18, and timm's on the hub for others
     """
 
     name = "patchcore"
-    less_memory = "a smaller backbone, coreset or store (coreset_sampling_ratio, max_store_mib)"
+    memory_advice = "a smaller backbone, coreset or store (coreset_sampling_ratio, max_store_mib)"
     map_rule = MapRule(upsampling="nearest", blur=True)
     memory_bank: Tensor  # [M,C]
 
@@ -68,15 +67,13 @@ class Patchcore(BackboneDetector, OnePassDetector):
         self.coreset_sampling_ratio, self.num_neighbors = coreset_sampling_ratio, num_neighbors
         self.precision = precision
         self.max_store_mib = max_store_mib
-        self.embedding_size = sum(self.backbone.channels[layer] for layer in layers)
         self.register_buffer("memory_bank", torch.empty(0, self.embedding_size))
-        self._mode: SearchMode = "auto"  # how the bank is searched, which is no property of the fitted model
-        self._codes: torch.dtype | None = None  # of the search, see BankSearch; likewise
+        self._mode = SearchMode.auto  # how the bank is searched; not part of the fitted state
+        self._codes: torch.dtype | None = None  # see BankSearch; not part of the fitted state
         self._searched: BankSearch | None = None
 
     @property
     def parameters_of_model(self) -> dict[str, object]:
-        """Backbone, layers, the coreset's ratio and bound, and the neighbours of the score."""
         return {
             "backbone": self.backbone.architecture,
             "layers": list(self.backbone.layers),
@@ -86,44 +83,30 @@ class Patchcore(BackboneDetector, OnePassDetector):
             "max_store_mib": self.max_store_mib,
         }
 
-    @property
-    def feature_strides(self) -> tuple[int, ...]:
-        """One embedding, on the first layer's grid."""
-        return (LAYER_STRIDES[self.backbone.layers[0]],)
-
-    def network(self, tiles: Tensor) -> Features:
-        """The backbone's layers."""
-        return tuple(self.backbone(tiles).values())
-
-    def assemble(self, outputs: Features) -> Features:
-        """([n,C,h/8,w/8],): 3x3 means of each layer, deeper ones enlarged (bilinear), joined."""
-        pooled = [F.avg_pool2d(feature, 3, 1, 1) for feature in outputs]
-        size = pooled[0].shape[-2:]
-        enlarged = [
-            feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")
-            for feature in pooled
-        ]
-        return (torch.cat(enlarged, 1),)
-
     def step_cells(self, device: torch.device) -> int:
-        """Fewer, the larger the memory bank is."""
+        """See Detector; fewer cells for a larger memory bank."""
         return max(256, min(super().step_cells(device), STEP_DISTANCES // max(len(self.memory_bank), 1)))
 
     def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
-        """[n,C,h,w] -> [n,h,w]; the score_input is the farthest counted patch: its distance, itself, its neighbour."""
+        """[n,C,h,w] -> [n,h,w].
+
+        `score_input` describes the counted patch with the largest distance: that distance [1], the patch [1,C], and the
+        index of the nearest bank row [1].
+        """
         (embedding,) = features
         patches = embedding.movedim(1, -1).flatten(0, 2).float().contiguous()
         distances, neighbours = self.bank_search().nearest(patches)
-        ranked = distances if counted is None else distances.masked_fill(~counted.flatten(), -1)  # where none is, last
+        # Uncounted cells rank last, and so does a part in which no cell is counted.
+        ranked = distances if counted is None else distances.masked_fill(~counted.flatten(), -1)
         farthest = ranked.argmax().view(1)
         score_input = tuple(each.index_select(0, farthest) for each in (ranked, patches, neighbours))
         return Measurement((distances.reshape(embedding.shape[0], *embedding.shape[2:]),), score_input)
 
     def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
-        """s* of eq. 6, weighted by eq. 7: less where the nearest normal patch is itself far from its neighbours."""
+        """s* of eq. 6, weighted by eq. 7: the weight grows if the nearest bank patch is far from its own neighbours."""
         score: Tensor
         distances, patches, neighbours = (torch.cat(each) for each in zip(*score_inputs, strict=True))
-        best = distances.argmax().view(1)  # not read on the host: that would wait for the GPU
+        best = distances.argmax().view(1)  # stays on the device: reading it on the host would wait for the GPU
         score, patch = distances.index_select(0, best)[0], patches.index_select(0, best)
         if self.num_neighbors == 1:
             return score
@@ -137,18 +120,17 @@ class Patchcore(BackboneDetector, OnePassDetector):
         return weight * score
 
     def bank_search(self) -> BankSearch:
-        """The search of the memory bank as it is now."""
-        if self._searched is None or not self._searched.is_for(self.memory_bank, self._mode, self._codes):
+        """The search of the current memory bank. It is built again when the bank or the chosen search has changed."""
+        if self._searched is None or not self._searched.is_valid_for(self.memory_bank, self._mode, self._codes):
             self._searched = BankSearch(self.memory_bank, self._mode, self._codes)
         return self._searched
 
     @property
     def search(self) -> SearchChoice:
-        """The search of the memory bank as it is now."""
         return self.bank_search().choice
 
     def choose_search(self, mode: SearchMode, seconds: Timer | None = None) -> None:
-        """See Detector: the codes that are fastest, and then how many queries at once; on a CPU only."""
+        """See Detector. On a CPU, measures the types of codes, then the numbers of queries per step."""
         if seconds is None or self.memory_bank.device.type != "cpu":
             self._mode, self._codes = mode, None
         else:
@@ -156,18 +138,18 @@ class Patchcore(BackboneDetector, OnePassDetector):
             choose_queries_at_once(self.bank_search(), seconds)
 
     def typical_features(self, features: Features) -> Features:
-        """Patches about as far from the memory bank as those of normal pictures."""
+        """Patches about as far from the memory bank as patches of normal pictures."""
         (embedding,) = features
         count, channels, height, width = embedding.shape
         patches = typical_patches(self.memory_bank, count * height * width)
         return (patches.view(count, height, width, channels).movedim(-1, 1),)
 
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
-        """A bounded store of patches, then the coreset."""
+        """A fitter that collects patches in a bounded store, and then selects the coreset."""
         return _Store(self, pictures, grid)
 
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
-        """The store, the largest subset of it that the coreset looks at, and the bank."""
+        """The store, the largest set of candidates of the coreset, the selected centres, and the bank."""
         patches = pictures * min(_quota(self, pictures), grid[0] * grid[1])
         bank = min(patches, int(pictures * grid[0] * grid[1] * self.coreset_sampling_ratio))
         return 4 * self.embedding_size * (patches + patches // FANOUT + 2 * bank) + selection_bytes(patches, bank)
@@ -179,7 +161,7 @@ def _quota(detector: Patchcore, pictures: int) -> int:
 
 
 class _Store:
-    """The patches of all pictures, or each picture's selection of them."""
+    """Stores all patches, or a selection of each picture's patches if the store is too small for all."""
 
     def __init__(self, detector: Patchcore, pictures: int, grid: tuple[int, int]) -> None:
         self._detector, self._cells = detector, grid[0] * grid[1]
@@ -189,7 +171,7 @@ class _Store:
         self._stored = self._seen = 0
 
     def add(self, features: Features, top: int) -> None:
-        """See Fitter. The share of a band is rounded so that those of a picture add up to its quota."""
+        """See Fitter. The numbers of patches taken from the bands of a picture are rounded to add up to its quota."""
         (embedding,) = features
         patches = embedding.flatten(1).T
         self._seen += len(patches)

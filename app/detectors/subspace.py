@@ -1,0 +1,143 @@
+"""Subspace: distance to the subspace of normal patches (Lendering et al. 2026, SubspaceAD, arXiv:2602.23013).
+
+The subspace is spanned by the principal components of the normal patches. The length of a patch's residual is the
+reconstruction error of a linear model, known in process control as the Q statistic (Jackson and Mudholkar 1979,
+doi:10.1080/00401706.1979.10489779).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from app.detectors.base import Features, Measurement, Place
+from app.detectors.one_pass import Fitter
+from app.detectors.patch_embedding import PatchDetector
+from app.errors import InvalidDataset, InvalidParameter
+from app.progress import Progress
+from app.scoring import MapRule
+
+
+class Subspace(PatchDetector):
+    """The distance of a cell is the length of its patch's residual to the principal components of normal patches.
+
+    Needs no memory bank, takes pictures of any size, and is fitted in one pass. The memory of the fit does not grow
+    with the number of pictures.
+
+    Args:
+        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
+        layers: the layers whose features make up a patch
+        explained_variance: the share of the variance of normal patches that the components hold, between 0 and 1; a
+            larger share tolerates more kinds of normal variation, and makes the residuals of defects smaller
+        pre_trained: false leaves the backbone's weights random
+        backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
+            program, for resnet18, and timm's on the hub for others
+    """
+
+    name = "subspace"
+    map_rule = MapRule(upsampling="bilinear", blur=True)
+    mean: Tensor  # [C]
+    axes: Tensor  # [C,C], the principal axes in columns, by falling variance
+    variances: Tensor  # [C], of normal patches along the axes
+    residual_axes: Tensor  # [C,r], the axes of the smallest variances, which are not components
+    residual_mean: Tensor  # [r], the mean along the residual axes
+
+    def __init__(
+        self,
+        backbone: str = "resnet18",
+        layers: Sequence[str] = ("layer2", "layer3"),
+        pre_trained: bool = True,
+        explained_variance: float = 0.99,
+        backbone_weights: str | None = None,
+    ) -> None:
+        super().__init__(backbone, layers, pre_trained, backbone_weights)
+        if not 0 < explained_variance < 1:
+            raise InvalidParameter(f"explained_variance is {explained_variance}; use more than 0, less than 1")
+        self.explained_variance = explained_variance
+        channels = self.embedding_size
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("axes", torch.eye(channels))
+        self.register_buffer("variances", torch.zeros(channels))
+        self.register_buffer("residual_axes", torch.empty(channels, 0), persistent=False)
+        self.register_buffer("residual_mean", torch.empty(0), persistent=False)
+
+    @property
+    def parameters_of_model(self) -> dict[str, object]:
+        return {
+            "backbone": self.backbone.architecture,
+            "layers": list(self.backbone.layers),
+            "explained_variance": self.explained_variance,
+        }
+
+    def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
+        """[n,C,h,w] -> [n,h,w].
+
+        A patch is multiplied by the residual axes instead of by the components: the residual is then not a small
+        difference of large squares, and with 0.99 of the variance the product is the smaller one.
+        """
+        (embedding,) = features
+        patches = embedding.movedim(1, -1).flatten(0, 2).float()
+        residuals = torch.addmm(self.residual_mean, patches, self.residual_axes, beta=-1)
+        lengths = torch.linalg.vector_norm(residuals, dim=1)
+        return Measurement((lengths.view(len(embedding), *embedding.shape[2:]),))
+
+    def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
+        super().load_fitted_state(state)
+        self._split()
+
+    def set_distribution(self, mean: Tensor, covariance: Tensor) -> None:
+        """Takes the distribution of normal patches: mean [C] and covariance [C,C], float64."""
+        variances, axes = torch.linalg.eigh(covariance)  # by rising variance
+        self.mean = mean.float()
+        self.variances = variances.flip(0).clamp(min=0).float()
+        self.axes = axes.flip(1).float().contiguous()
+        self._split()
+
+    def _split(self) -> None:
+        """Divides the axes into components, as few as hold the share of the variance, and at least one other axis."""
+        held = self.variances.double().cumsum(0)
+        components = int((held < self.explained_variance * held[-1]).sum()) + 1
+        components = min(components, self.embedding_size - 1)
+        self.residual_axes = self.axes[:, components:].contiguous()
+        self.residual_mean = self.mean @ self.residual_axes
+
+    def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
+        """A fitter that keeps the running mean and scatter matrix of all patches."""
+        return _Moments(self)
+
+    def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
+        """The scatter matrix, its eigenvectors and the work space of the decomposition, float64, and one band."""
+        return 8 * 6 * self.embedding_size**2 + 2 * 4 * self.embedding_size * grid[0] * grid[1]
+
+
+class _Moments:
+    """Mean and scatter matrix of all patches, updated band by band.
+
+    The moments of two bands are merged as in Chan, Golub and LeVeque 1983: the scatter of both bands is the sum of
+    their scatters and of n m / (n + m) d d^T, where d is the difference of their means.
+    """
+
+    def __init__(self, detector: Subspace) -> None:
+        self._detector, channels, device = detector, detector.embedding_size, detector.mean.device
+        self._count = 0
+        self._mean = torch.zeros(channels, dtype=torch.float64, device=device)
+        self._scatter = torch.zeros(channels, channels, dtype=torch.float64, device=device)
+
+    def add(self, features: Features, top: int) -> None:
+        (embedding,) = features
+        patches = embedding.flatten(1).T.float()  # [p,C]
+        new, known = len(patches), self._count
+        mean = patches.mean(0)
+        centred = patches - mean
+        offset = mean.double() - self._mean
+        self._scatter += (centred.T @ centred).double()
+        self._scatter += torch.outer(offset, offset) * (new * known / (new + known))
+        self._mean += offset * (new / (new + known))
+        self._count = known + new
+
+    def finish(self, progress: Progress) -> None:
+        """Decomposes the covariance."""
+        if self._count < 2:
+            raise InvalidDataset(f"Subspace needs at least 2 patches to compute a covariance, and got {self._count}")
+        self._detector.set_distribution(self._mean, self._scatter / (self._count - 1))
+        progress("components", 1, 1)
