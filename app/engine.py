@@ -16,7 +16,7 @@ from app.environment import warn_if_threads_spin
 from app.errors import InvalidDataset, InvalidTraining
 from app.evaluation import FIGURES, Procedure, evaluate
 from app.pipeline import Prediction, interpret, predict, resolve_device
-from app.terminal import progress_bars, print_skipped
+from app.terminal import print_skipped, progress_bars
 from app.tiling import Tiling
 from app.training import CalibrationProtocol, Callback, HoldOut, Recipe, TrainerOptions, plan_training, train
 from app.training.precision import Precision

@@ -82,7 +82,8 @@ class Settings(BaseSettings):
         description="auto, float32, bfloat16 or float16; auto: the fastest that reproduces the model's golden sample.",
     )
     search: SearchMode = Field(
-        default=SearchMode.auto, description="How PatchCore searches its memory bank: exact, approximate, or auto (exact)."
+        default=SearchMode.auto,
+        description="How PatchCore searches its memory bank: exact, approximate, or auto (exact).",
     )
     decode_threads: int = Field(
         default=0,

@@ -26,7 +26,7 @@ from app.backbones import SHIPPED_NAMES, ResNet, initialise
 from app.backbones.weights import SHIPPED
 from app.detectors import Patchcore
 from app.pipeline import BATCH_TILES, Preprocessing, TiledModel
-from app.runtime import Candidate, Precision, build_network, trace
+from app.runtime import Candidate, Kernels, Precision, build_network, trace
 from app.runtime.hardware import fast_precision
 from app.tiling import Tiling
 from benchmarks.command_line import with_data
@@ -65,7 +65,7 @@ def main() -> None:
             figures = measure(detector, given.root, each.weights, None, seed, each.architecture)
             found.setdefault((detector, name), []).append(figures)
         fast = fast_precision(torch.device("cpu"))
-        precisions: list[Precision] = ["float32", *([fast] if fast else [])]
+        precisions: list[Precision] = [Precision.float32, *([fast] if fast else [])]
         speed = {precision: _tiles_per_s(backbones, precision) for precision in precisions}
     quality = {detector: {name: _summary(found[detector, name]) for name in backbones} for detector in DETECTORS}
     write(given.name, {"other": given.weights.name, "seeds": given.seeds, **quality, "tiles_per_s": speed})
@@ -108,7 +108,7 @@ def _tiles_per_s(backbones: dict[str, Backbone], precision: Precision) -> dict[s
         detector = Patchcore(backbone.architecture, LAYERS, backbone_weights=str(backbone.weights))
         detector.load_weights()
         model = TiledModel(detector, Preprocessing(), Tiling(tile_size=TILE))
-        networks[name] = build_network(trace(model.detector), Candidate(precision, "fused"), (TILE, TILE))
+        networks[name] = build_network(trace(model.detector), Candidate(precision, Kernels.fused), (TILE, TILE))
     times: dict[str, list[float]] = {name: [] for name in networks}
     for _ in range(ROUNDS):
         for name, network in networks.items():

@@ -21,7 +21,7 @@ from PIL import Image
 
 from app.artifacts import ModelRecord, ModelRepository, load_artifact, write_artifact
 from app.pipeline import Preprocessing, TiledModel
-from app.runtime import RunOptions
+from app.runtime import Precision, RunOptions
 from app.runtime.options import PrecisionChoice
 from benchmarks.command_line import with_data
 from benchmarks.hardware import write
@@ -31,7 +31,7 @@ from benchmarks.throughput.servers import Server, tessera
 from benchmarks.throughput.setting import ROWS
 
 SMALL, HUGE = (512, 512), (8192, 8192)
-PRECISION: PrecisionChoice = "float32"
+PRECISION: PrecisionChoice = Precision.float32
 
 
 def main() -> None:

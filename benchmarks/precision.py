@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from app.artifacts import ModelRepository, load_artifact
 from app.data import decoded
 from app.pipeline import TiledModel, predict
-from app.runtime import RunOptions
+from app.runtime import Precision, RunOptions
 from app.scoring import fill_resized
 from benchmarks.command_line import with_data
 from benchmarks.hardware import write
@@ -41,7 +41,9 @@ def main() -> None:
         arguments = [name, str(given.root), str(given.weights), str(given.work)]
         subprocess.run([sys.executable, "-m", "benchmarks.throughput.models", *arguments], check=True)
         entry = ModelRepository(given.work / name / MODELS).find(name, 1)
-        exact, chosen = (load_artifact(entry, options=RunOptions(precision=each)).model for each in ("float32", "auto"))
+        exact, chosen = (
+            load_artifact(entry, options=RunOptions(precision=each)).model for each in (Precision.float32, "auto")
+        )
         rows[name] = _compared(exact, chosen, given.root)
         print(name, rows[name], flush=True)
     write("precision", {"pictures": len(testing_pictures(given.root)), "rows": rows})

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from app.backbones import load_weights
 from app.pipeline import Preprocessing, TiledModel
-from app.runtime import Candidate, Precision, build_network, trace
+from app.runtime import Candidate, Kernels, Precision, build_network, trace
 from app.tiling import Tiling
 from benchmarks.command_line import with_data
 from benchmarks.hardware import write
@@ -34,8 +34,8 @@ def main() -> None:
     load_weights(detector.backbone, given.weights)
     model = TiledModel(detector, Preprocessing(SETTING.size), Tiling(tile_size=SETTING.tile))
     fit_as_set(NAME, model, training_pictures(given.root, NAME), 0)
-    exact, exact_maps = _tested(model, "float32", given.root)
-    half, half_maps = _tested(model, "bfloat16", given.root)
+    exact, exact_maps = _tested(model, Precision.float32, given.root)
+    half, half_maps = _tested(model, Precision.bfloat16, given.root)
     error = max(float(np.abs(a - b).max() / a.max()) for a, b in zip(exact_maps, half_maps, strict=True))
     write(
         "precision-trained", {"model": NAME, "float32": exact, "bfloat16": half, "largest_map_error": round(error, 4)}
@@ -44,7 +44,7 @@ def main() -> None:
 
 def _tested(model: TiledModel, precision: Precision, root: Path) -> tuple[dict[str, float], list[NDArray[np.float32]]]:
     tile = SETTING.tile, SETTING.tile
-    network = build_network(trace(model.detector.eval()), Candidate(precision, "fused"), tile)
+    network = build_network(trace(model.detector.eval()), Candidate(precision, Kernels.fused), tile)
     model = model.with_execution(replace(model.execution, network=network))
     tests = testing_pictures(root)
     scores, maps = predictions(model, tests, SETTING.size)

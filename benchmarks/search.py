@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from app.data import MVTec
+from app.detectors import SearchMode
 from app.detectors.bounded import SIZES
 from app.detectors.coreset import k_center_greedy
 from app.detectors.nearest import nearest
@@ -48,9 +49,9 @@ def main() -> None:
 
 def _compare(bank: Tensor, pictures: list[Tensor]) -> dict[str, object]:
     started = perf_counter()
-    exact = BankSearch(bank, "exact")
+    exact = BankSearch(bank, SearchMode.exact)
     built = perf_counter() - started
-    approximate = BankSearch(bank, "approximate")
+    approximate = BankSearch(bank, SearchMode.approximate)
     searches: dict[str, Search] = {
         "exact": exact.nearest,
         "approximate": approximate.nearest,

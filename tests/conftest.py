@@ -16,7 +16,10 @@ from app.tiling import Size, Tiling
 
 Picture = NDArray[np.uint8]
 LAYERS = ("layer1", "layer2")
-RECORD = ModelRecord("held-out-normal", 3, 0.05, "surface", 4, "random", metrics={"image_auroc": 0.98})
+SIZE = 96, 160
+RECORD = ModelRecord(
+    "held-out-normal", 3, 0.05, "surface", 4, "random", picture_sizes=(SIZE,), metrics={"image_auroc": 0.98}
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

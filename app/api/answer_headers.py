@@ -23,6 +23,11 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         "description": "Scores above this threshold are anomalous.",
         "schema": {"type": "number", "minimum": 0, "maximum": 1},
     },
+    "Tessera-Notes": {
+        "description": "Codes of the reasons why the prediction may be less reliable than others (`NoteCode`), "
+        "separated by commas; empty if there are none.",
+        "schema": {"type": "string", "examples": ["unseen_size"]},
+    },
 }
 ANSWER_HEADERS = tuple(_SCHEMAS)
 
@@ -37,6 +42,7 @@ def answer_headers(predicted: Predicted) -> dict[str, str]:
         "Tessera-Score": repr(float(prediction.score)),
         "Tessera-Label": prediction.label.value,
         "Tessera-Threshold": repr(prediction.criteria.threshold),
+        "Tessera-Notes": ", ".join(note.code for note in predicted.notes),
     }
 
 

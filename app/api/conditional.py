@@ -11,7 +11,8 @@ CONDITIONAL_RESPONSES: dict[int | str, dict[str, Any]] = {  # FastAPI's own type
     200: {
         "headers": {
             "ETag": {
-                "description": "Weak entity tag, because responses may be compressed. It changes whenever the body changes.",
+                "description": "Weak entity tag, because responses may be compressed. It changes "
+                "whenever the body changes.",
                 "schema": {"type": "string"},
             },
             "Cache-Control": {

@@ -10,9 +10,9 @@ from app.artifacts.golden import REDUCED_PRECISION_TOLERANCE
 from app.errors import InvalidArtifact, MissingFile, UnsupportedSchema
 from app.pipeline import Preprocessing
 from app.scoring import Calibration
-from app.tiling import Blend, Size, Tiling, TilingMode
+from app.tiling import Blend, PaddingFill, Size, Tiling, TilingMode
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Protocol = Literal["held-out-normal", "training-normal", "labelled", "reference", "imported"]
 """The source of the thresholds.
 
@@ -62,12 +62,11 @@ class TilingRecord(_Record):
     mode: TilingMode
     blend: Blend
     halo: int
+    padding_fill: PaddingFill = PaddingFill.zeros
 
     def build(self) -> Tiling:
         """The value that the pipeline takes; raises InvalidTiling."""
-        return Tiling(
-            self.enable, self.tile_size, self.stride, self.remove_border_count, self.mode, self.blend, self.halo
-        )
+        return Tiling(**self.model_dump())
 
 
 class CalibrationRecord(_Record):
@@ -111,6 +110,10 @@ class Provenance(_Record):
     torch_version: str
     dataset: str
     pictures: int = Field(description="training pictures, without those held out for calibration")
+    picture_sizes: tuple[Size, ...] = Field(
+        default=(),
+        description="(height, width) of the pictures fitted and calibrated on, sorted; empty: not known, or too many",
+    )
     backbone_weights: str
     seed: int | None
 

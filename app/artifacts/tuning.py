@@ -166,7 +166,8 @@ def require_golden(model: TiledModel, golden: Golden, record: GoldenRecord) -> N
     if not difference <= tolerance:
         raise GoldenMismatch(
             f"the golden sample's map or score is off by {difference:.2g} of the map's largest value in {precision}, "
-            f"and at most {tolerance:g} is allowed: the files or the computation differ from those at the end of the training"
+            f"and at most {tolerance:g} is allowed: the files or the computation "
+            "differ from those at the end of the training"
         )
 
 

@@ -31,6 +31,7 @@ from app.artifacts.repository import Entry, ModelRepository
 from app.errors import InvalidArtifact
 from app.files import flush, locked
 from app.pipeline import TiledModel
+from app.tiling import Size
 
 UNFINISHED = ".writing-"
 """The prefix of the names of directories that are being written."""
@@ -46,6 +47,7 @@ class ModelRecord:
     dataset: str
     pictures: int
     backbone_weights: str
+    picture_sizes: tuple[Size, ...] = ()
     seed: int | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     anomalous_pictures: int = 0
@@ -123,6 +125,7 @@ def _write_manifest(model: TiledModel, name: str, version: int, record: ModelRec
             torch_version=torch.__version__,
             dataset=record.dataset,
             pictures=record.pictures,
+            picture_sizes=record.picture_sizes,
             backbone_weights=record.backbone_weights,
             seed=record.seed,
         ),

@@ -15,8 +15,8 @@ from app.errors import InvalidDataset, InvalidRegion, TesseraError
 from app.pipeline import Question, Roi, interpret, predict, resolve_device
 from app.runtime import RunOptions
 from app.service import Predicted, Timings
-from app.service.pictures import Extras, heatmap_png
-from app.terminal import print_error, console, progress_bars
+from app.service.pictures import Extras, HeatmapStyle, heatmap_png
+from app.terminal import console, print_error, progress_bars
 
 
 def parser() -> ArgumentParser:
@@ -49,6 +49,8 @@ def run(options: Namespace) -> int:
                 body = _predict_file(artifact, path, options.output / stem, roi)
                 regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
                 console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {path}", soft_wrap=True)
+                for note in body.notes:
+                    console.print(f"           note: {note.message}", soft_wrap=True)
             except (TesseraError, OSError) as error:
                 failed += 1
                 print_error(f"{path}: {error}")
@@ -76,7 +78,7 @@ def _predict_file(artifact: Artifact, path: Path, target: Path, roi: Roi | None)
     height, width = image.shape[-2:]
     predicted = Predicted(artifact, image, artifact.model.plan(height, width, roi), prediction, question)
     target.parent.mkdir(parents=True, exist_ok=True)
-    for style in ("overlay", "mask"):
+    for style in (HeatmapStyle.overlay, HeatmapStyle.mask):
         target.with_name(f"{target.name}.{style}.png").write_bytes(heatmap_png(predicted, style))
     times.append(monotonic())
     decode_s, device_s, render_s = (later - earlier for earlier, later in pairwise(times))

@@ -10,8 +10,8 @@ from app.data.base import (
     GOOD,
     Common,
     DataModule,
-    LabelledSplit,
     LabelledPicture,
+    LabelledSplit,
     held_out_note,
     hold_out_for_test,
     sort_pictures,
@@ -111,7 +111,9 @@ class Folder(DataModule):
                 place = path.relative_to(folder)
                 kind = place.parts[0] if len(place.parts) > 1 else folder.resolve().name
                 if kind == GOOD:
-                    raise InvalidDataset(f"{path} is in an abnormal folder, but its kind would be {GOOD!r}; rename the subfolder")
+                    raise InvalidDataset(
+                        f"{path} is in an abnormal folder, but its kind would be {GOOD!r}; rename the subfolder"
+                    )
                 mask = masks.find([place] if len(folders) > 1 else [folder.name / place, place]) if masks else None
                 found[path] = LabelledPicture(path, kind, mask)
         _require_masks(folders, [picture.mask for picture in found.values() if picture.mask])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Unpack
 
-from app.data.base import Common, DataModule, LabelledSplit, LabelledPicture
+from app.data.base import Common, DataModule, LabelledPicture, LabelledSplit
 from app.data.files import SUFFIXES, find_pictures
 from app.errors import InvalidDataset
 

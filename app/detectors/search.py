@@ -32,7 +32,7 @@ class SearchMode(StrEnum):
 
 class SearchMethod(StrEnum):
     """The algorithm of a search: bounds rule out rows (bounds), fused kernels of a GPU (kernels), or all distances are
-    computed (blocks).
+    computed (blocks). New values may be added.
     """
 
     bounds = "bounds"
@@ -41,7 +41,7 @@ class SearchMethod(StrEnum):
 
 
 class Codes(StrEnum):
-    """The number format of the codes from which bounds are computed."""
+    """The number format of the codes from which bounds are computed. New values may be added."""
 
     int8 = "int8"
     bfloat16 = "bfloat16"

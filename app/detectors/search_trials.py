@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from app.detectors.bounded import QUERIES_AT_ONCE, BoundedSearch, fast_codes, benchmark_product
+from app.detectors.bounded import QUERIES_AT_ONCE, BoundedSearch, benchmark_product, fast_codes
 from app.detectors.search import BankSearch
 from app.trials import Timer, rank
 

@@ -108,7 +108,7 @@ class TiledModel:
         Raises InvalidRegion if the region does not lie within the picture.
         """
         size = self.preprocessing.target_size(height, width)
-        whole = plan(self.tiling, *size)
+        whole = plan(self.tiling, *size, self.detector.stride)
         if roi is None:
             return whole
         roi.require_within(height, width)
@@ -130,7 +130,10 @@ class TiledModel:
 
     @torch.no_grad()
     def cut(self, prepared: Prepared, indices: Sequence[int], out: Tensor | None = None) -> Tensor:
-        """Normalised tiles [n,3,h,w] float32 with these indices, in `out` if given; 0 outside the picture."""
+        """Normalised tiles [n,3,h,w] float32 with these indices, in `out` if given.
+
+        Pixels outside the picture are 0, or as the tiling's `padding_fill` says.
+        """
         size = len(indices), 3, *prepared.plan.input_size
         with self.stages.timed(Stage.cut):
             tiles = torch.empty(size, device=self.device) if out is None else out

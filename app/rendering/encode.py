@@ -12,7 +12,6 @@ from torch import Tensor
 
 from app.rendering.bands import row_bands
 
-
 PNG_OPTIONS = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 """zlib's fastest level, with run lengths only, because noisy pictures have no other repetitions.
 

@@ -20,7 +20,11 @@ def precisions(choice: PrecisionChoice, device: torch.device) -> tuple[Precision
     fast = fast_precision(device)
     if choice == "auto":
         return (Precision.float32,) if fast is None else (fast, Precision.float32)
-    on_gpu = device.type == "cuda" and choice is Precision.bfloat16 and torch.cuda.is_bf16_supported(including_emulation=False)
+    on_gpu = (
+        device.type == "cuda"
+        and choice is Precision.bfloat16
+        and torch.cuda.is_bf16_supported(including_emulation=False)
+    )
     if choice not in (Precision.float32, fast) and not on_gpu:
         known = "float32 only" if fast is None else f"float32 and {fast}"
         raise InvalidDevice(f"precision is {choice}, and {device} computes {known}; use auto, or one of these")

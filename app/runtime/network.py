@@ -18,7 +18,7 @@ class Runtime(StrEnum):
 
 
 class Precision(StrEnum):
-    """The number format of a network's computations."""
+    """The number format of a network's computations. New values may be added."""
 
     float32 = "float32"
     bfloat16 = "bfloat16"
@@ -27,7 +27,8 @@ class Precision(StrEnum):
 
 class Kernels(StrEnum):
     """The kernels that run a network: oneDNN's fused kernels with or without Winograd's transforms (winograd, fused),
-    torch's operations (plain), CUDA graphs (graphs), or the detector's own modules (modules).
+    torch's operations (plain), CUDA graphs (graphs), or the detector's own modules (modules). New values may be
+    added.
     """
 
     winograd = "winograd"

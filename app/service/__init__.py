@@ -1,6 +1,7 @@
 """Use cases: predictions for pictures, and the models that are served."""
 
 from app.service.catalogue import CatalogueObserver, ModelCatalogue
+from app.service.notes import Note, NoteCode, notes
 from app.service.predictor import Answer, Predicted, Predictor, StageObserver, Timings
 from app.service.reloaded import ReloadedModel
 from app.service.reloader import Reloader
@@ -11,6 +12,8 @@ __all__ = [
     "Answer",
     "CatalogueObserver",
     "ModelCatalogue",
+    "Note",
+    "NoteCode",
     "Pixels",
     "Predicted",
     "Predictor",
@@ -21,5 +24,7 @@ __all__ = [
     "StageObserver",
     "Timings",
     "Upload",
+    "VersionState",
     "VersionStatus",
+    "notes",
 ]

@@ -15,6 +15,7 @@ from app.errors import DeadlineExceeded
 from app.pipeline import USUAL, Prediction, Question, Roi, interpret, use_processors
 from app.scheduling import DeviceWorker, Done
 from app.service.decoded import DecodedPixels
+from app.service.notes import Note, notes
 from app.service.source import Source, read_pixels, read_size
 from app.service.together import FAULTS, all_answers, named
 from app.tiling import Size, TilePlan
@@ -38,6 +39,12 @@ class Predicted:
         """The region that was computed: the region of interest, or the whole picture."""
         height, width = self.image.shape[-2:]
         return self.question.roi or Roi.whole((height, width))
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Reasons why the prediction may be less reliable than others."""
+        height, width = self.image.shape[-2:]
+        return notes(self.artifact, (height, width))
 
 
 @dataclass(frozen=True, slots=True)

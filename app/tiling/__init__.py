@@ -1,6 +1,6 @@
 """The geometry of tiling: plan, cut, stitch."""
 
-from app.tiling.config import Blend, Size, Tiling, TilingMode, as_size
+from app.tiling.config import Blend, PaddingFill, Size, Tiling, TilingMode, as_size
 from app.tiling.ops import tile, untile, untile_features, zero_padding
 from app.tiling.plan import Axis, TilePlan, plan
 from app.tiling.stitch import Stitcher
@@ -9,6 +9,7 @@ from app.tiling.tiler import Tiler
 __all__ = [
     "Axis",
     "Blend",
+    "PaddingFill",
     "Size",
     "Stitcher",
     "TilePlan",

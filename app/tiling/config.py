@@ -12,16 +12,29 @@ Member = TypeVar("Member", bound=StrEnum)
 
 
 class TilingMode(StrEnum):
-    """How a picture that does not fit the grid of tiles is enlarged: padded at the right and bottom (padding), or
-    stretched (interpolation).
+    """How tiles are fitted to a picture: the picture is padded at the right and bottom (padding) or stretched
+    (interpolation) to a whole number of tiles, or the last tiles are moved inward (cover). New values may be added.
     """
 
     padding = "padding"
     interpolation = "interpolation"
+    cover = "cover"
+
+
+class PaddingFill(StrEnum):
+    """What tiles and halos contain outside the picture: zeros after normalisation, the picture mirrored at its edge
+    (reflect), or the pixels of its edge (replicate). New values may be added.
+    """
+
+    zeros = "zeros"
+    reflect = "reflect"
+    replicate = "replicate"
 
 
 class Blend(StrEnum):
-    """The weights of overlapping tiles: equal (mean), or highest at the centre of a tile (gaussian)."""
+    """The weights of overlapping tiles: equal (mean), or highest at the centre of a tile (gaussian). New values may be
+    added.
+    """
 
     mean = "mean"
     gaussian = "gaussian"
@@ -38,10 +51,13 @@ class Tiling:
             (default: the tile size)
         remove_border_count: the width in pixels of the border of each tile that is left out wherever another tile shows
             the same place
-        mode: how a picture that does not fit the grid of tiles is enlarged: padding (zeros at the right and bottom), or
-            interpolation (stretched, nearest)
+        mode: how tiles are fitted to a picture that is not on their grid: padding (the picture is padded at the right
+            and bottom), interpolation (it is stretched, nearest), or cover (the last tiles are moved inward, so that
+            they lie within the picture)
         blend: the weights of overlapping tiles: mean (equal), or gaussian (highest at the centre of a tile)
         halo: the width in pixels of the context around each tile that the network sees; its features are discarded
+        padding_fill: what tiles and halos contain outside the picture: zeros, reflect (the picture mirrored), or
+            replicate (its edge)
     """
 
     enable: bool
@@ -51,6 +67,7 @@ class Tiling:
     mode: TilingMode
     blend: Blend
     halo: int
+    padding_fill: PaddingFill
 
     def __init__(
         self,
@@ -61,11 +78,13 @@ class Tiling:
         mode: TilingMode = TilingMode.padding,
         blend: Blend = Blend.mean,
         halo: int = 0,
+        padding_fill: PaddingFill = PaddingFill.zeros,
     ) -> None:
         tile = as_size("tile_size", tile_size)
         step = tile if stride is None else as_size("stride", stride)
         names = _member(TilingMode, "mode", mode), _member(Blend, "blend", blend)
-        values = (enable, tile, step, remove_border_count, *names, halo)
+        fill = _member(PaddingFill, "padding_fill", padding_fill)
+        values = (enable, tile, step, remove_border_count, *names, halo, fill)
         for field, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, field.name, value)
         if enable:

@@ -10,6 +10,7 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from app.errors import InvalidTiling
+from app.tiling.config import PaddingFill
 from app.tiling.plan import Axis, TilePlan
 
 
@@ -17,7 +18,8 @@ def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, o
     """The tiles of pictures: [N,C,H,W] or [C,H,W] -> [N * tiles,C,h,w], ordered by picture, row, column.
 
     `indices` selects tiles of each picture; None: all. `out` receives the tiles, in its own dtype and on its device.
-    Pictures with one channel may be copied to an `out` with more channels. Pixels outside the picture are 0.
+    Pictures with one channel may be copied to an `out` with more channels. Pixels outside the picture are 0, or as the
+    plan's `fill` says.
     Raises InvalidTiling if the pictures are not of the plan's size.
     """
     batch = images if images.dim() == 4 else images.unsqueeze(0)
@@ -26,12 +28,11 @@ def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, o
     chosen = range(plan.count) if indices is None else indices
     if out is None:
         out = batch.new_empty(len(batch) * len(chosen), batch.shape[1], *plan.input_size)
-    stretch = _nearest(plan.y, batch.device), _nearest(plan.x, batch.device)
     for position, index in enumerate(chosen):
         row, column = divmod(index, plan.columns)
         (top, bottom), (left, right) = plan.y.window(row), plan.x.window(column)
-        rows, columns = _inside(top, bottom, plan.y), _inside(left, right, plan.x)
-        crop = _crop(batch, rows, columns, stretch)
+        rows, columns = _known(top, bottom, plan.y), _known(left, right, plan.x)
+        crop = _crop(batch, _pixels(rows, plan.y, batch.device), _pixels(columns, plan.x, batch.device))
         target = out[position :: len(chosen)]
         if crop.shape[-2:] != target.shape[-2:]:
             target.zero_()
@@ -40,11 +41,16 @@ def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, o
 
 
 def zero_padding(tiles: Tensor, plan: TilePlan, indices: Sequence[int]) -> Tensor:
-    """Sets the pixels outside the picture to 0, in place, in the tiles [n,C,h,w] with these indices."""
+    """Sets the pixels outside the picture to 0, in place, in the tiles [n,C,h,w] with these indices.
+
+    Does nothing if the plan fills them with pixels of the picture.
+    """
+    if plan.y.fill is not PaddingFill.zeros:
+        return tiles
     for index, each in zip(indices, tiles, strict=True):
         row, column = divmod(index, plan.columns)
         (top, bottom), (left, right) = plan.y.window(row), plan.x.window(column)
-        rows, columns = _inside(top, bottom, plan.y), _inside(left, right, plan.x)
+        rows, columns = _known(top, bottom, plan.y), _known(left, right, plan.x)
         each[..., : rows.start - top, :] = 0
         each[..., rows.stop - top :, :] = 0
         each[..., : columns.start - left] = 0
@@ -135,17 +141,44 @@ def _weights(axis: Axis, stride: int, dtype: torch.dtype, device: torch.device) 
         return torch.tensor(axis.weights(stride), dtype=dtype, device=device)  # [tiles,h]
 
 
-def _inside(start: int, stop: int, axis: Axis) -> slice:
-    """The part of the window from `start` to `stop` that shows the picture."""
+def _known(start: int, stop: int, axis: Axis) -> slice:
+    """The part of the window from `start` to `stop` whose pixels come from the picture."""
+    if axis.fill is not PaddingFill.zeros:
+        return slice(start, stop)
     return slice(max(start, 0), min(stop, axis.content))
 
 
-def _crop(batch: Tensor, rows: slice, columns: slice, stretch: tuple[Tensor | None, Tensor | None]) -> Tensor:
-    y, x = stretch
-    if y is None and x is None:
-        return batch[..., rows, columns]
-    batch = batch[..., rows, :] if y is None else batch.index_select(-2, y[rows])
-    return batch[..., columns] if x is None else batch.index_select(-1, x[columns])
+def _pixels(window: slice, axis: Axis, device: torch.device) -> slice | Tensor:
+    """The pixels of the picture that this part of the canvas shows: a slice, or the index of each."""
+    if axis.content == axis.length and window.start >= 0 and window.stop <= axis.content:
+        return window
+    return _sources(axis, device)[window.start + axis.halo : window.stop + axis.halo]
+
+
+def _crop(batch: Tensor, rows: slice | Tensor, columns: slice | Tensor) -> Tensor:
+    for dim, pixels in ((-2, rows), (-1, columns)):
+        if isinstance(pixels, slice):  # first, because they copy nothing
+            batch = batch.narrow(dim, pixels.start, pixels.stop - pixels.start)
+    for dim, pixels in ((-2, rows), (-1, columns)):
+        if isinstance(pixels, Tensor):
+            batch = batch.index_select(dim, pixels)
+    return batch
+
+
+@lru_cache(maxsize=64)
+def _sources(axis: Axis, device: torch.device) -> Tensor:
+    """For each pixel of the canvas and of the halo around it, the index of the picture's pixel that it shows.
+
+    [halo + canvas + halo] int64. Pixels outside the picture show it mirrored, or its edge.
+    """
+    positions = torch.arange(-axis.halo, axis.canvas + axis.halo)
+    last = axis.content - 1
+    if axis.fill is PaddingFill.reflect and last:
+        positions = positions.remainder(2 * last)
+        positions = torch.minimum(positions, 2 * last - positions)
+    positions = positions.clamp(0, last).to(device)
+    stretched = _nearest(axis, device)
+    return positions if stretched is None else stretched[positions]
 
 
 @lru_cache(maxsize=64)

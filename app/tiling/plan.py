@@ -1,10 +1,11 @@
 """The tiles of one picture, as integers."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import ceil, exp
 
 from app.errors import InvalidTiling
-from app.tiling.config import Blend, Size, Tiling, TilingMode
+from app.tiling.config import Blend, PaddingFill, Size, Tiling, TilingMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,14 @@ class Axis:
     halo: int
     mode: TilingMode
     blend: Blend
+    fill: PaddingFill = PaddingFill.zeros
     tiled: bool = True
     first: int = 0
 
     @property
     def content(self) -> int:
         """The length of the canvas that shows the picture: the whole canvas if the picture was stretched."""
-        return self.length if self.mode is TilingMode.padding else self.canvas
+        return self.canvas if self.mode is TilingMode.interpolation else self.length
 
     @property
     def origin(self) -> int:
@@ -47,7 +49,7 @@ class Axis:
     @property
     def disjoint(self) -> bool:
         """Whether tiles do not overlap, so that each cell belongs to one tile only."""
-        return len(self.starts) == 1 or self.starts[1] - self.starts[0] == self.tile
+        return all(after - before == self.tile for before, after in pairwise(self.starts))
 
     def cells(self, stride: int) -> int:
         """The number of cells of these tiles' feature grid that show the picture, not only padding."""
@@ -62,7 +64,11 @@ class Axis:
 
         It is exactly 1 / stride, unless the picture was stretched, or is not tiled and its last cell is cut off.
         """
-        return 1 / stride if self.tiled and self.mode is TilingMode.padding else self.all_cells(stride) / self.length
+        return (
+            1 / stride
+            if self.tiled and self.mode is not TilingMode.interpolation
+            else self.all_cells(stride) / self.length
+        )
 
     def part(self, pixels: range) -> "Axis":
         """The tiles that show any of these pixels of the canvas."""
@@ -202,21 +208,35 @@ def starts(length: int, tile: int, stride: int) -> tuple[int, ...]:
     return tuple(range(0, max(length - tile, 0) + stride, stride)) if length > tile else (0,)
 
 
-def plan(tiling: Tiling, height: int, width: int) -> TilePlan:
-    """The tiles of a picture of `height` x `width` pixels; raises InvalidTiling for a picture without pixels."""
+def covering_starts(length: int, tile: int, stride: int, grid: int) -> tuple[int, ...]:
+    """Offsets of the tiles that cover `length` pixels, multiples of `grid`; the last tile ends with them.
+
+    The last tile reaches past the end by less than `grid` pixels if its offset would not be a multiple otherwise, and
+    by more only if there are fewer pixels than a tile has.
+    """
+    last = ceil(max(length - tile, 0) / grid) * grid
+    return *range(0, last, stride), last
+
+
+def plan(tiling: Tiling, height: int, width: int, grid: int = 1) -> TilePlan:
+    """The tiles of a picture of `height` by `width` pixels.
+
+    With the mode `cover`, tiles begin at multiples of `grid` pixels, which is the stride of the detector's features.
+    """
     if height < 1 or width < 1:
         raise InvalidTiling(f"a picture of {height} x {width} pixels has nothing to tile")
     if not tiling.enable:
         return TilePlan(_whole(height), _whole(width))
-    return TilePlan(_axis(tiling, height, 0), _axis(tiling, width, 1))
+    return TilePlan(_axis(tiling, height, 0, grid), _axis(tiling, width, 1, grid))
 
 
 def _whole(length: int) -> Axis:
     return Axis(length, length, length, (0,), 0, 0, TilingMode.padding, Blend.mean, tiled=False)
 
 
-def _axis(tiling: Tiling, length: int, axis: int) -> Axis:
-    tile = tiling.tile_size[axis]
-    offsets = starts(length, tile, tiling.stride[axis])
-    canvas = offsets[-1] + tile
-    return Axis(length, canvas, tile, offsets, tiling.remove_border_count, tiling.halo, tiling.mode, tiling.blend)
+def _axis(tiling: Tiling, length: int, axis: int, grid: int) -> Axis:
+    tile, stride = tiling.tile_size[axis], tiling.stride[axis]
+    covers = tiling.mode is TilingMode.cover
+    offsets = covering_starts(length, tile, stride, grid) if covers else starts(length, tile, stride)
+    border, halo = tiling.remove_border_count, tiling.halo
+    return Axis(length, offsets[-1] + tile, tile, offsets, border, halo, tiling.mode, tiling.blend, tiling.padding_fill)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.tiling import Tiling
-from app.tiling.config import Blend, TilingMode
+from app.tiling.config import Blend, PaddingFill, TilingMode
 
 
 class Callback:
@@ -23,6 +23,7 @@ class TilerConfigurationCallback(Callback):
         mode: see --tiling.mode
         blend: see --tiling.blend
         halo: see --tiling.halo
+        padding_fill: see --tiling.padding_fill
     """
 
     def __init__(
@@ -34,5 +35,6 @@ class TilerConfigurationCallback(Callback):
         mode: TilingMode = TilingMode.padding,
         blend: Blend = Blend.mean,
         halo: int = 0,
+        padding_fill: PaddingFill = PaddingFill.zeros,
     ) -> None:
-        self.tiling = Tiling(enable, tile_size, stride, remove_border_count, mode, blend, halo)
+        self.tiling = Tiling(enable, tile_size, stride, remove_border_count, mode, blend, halo, padding_fill)

@@ -17,7 +17,8 @@ MIN_WRITE_INTERVALS = 20  # the time between two checkpoints is at least this ma
 class Checkpoint:
     """A file with the latest state of one training, which is replaced atomically.
 
-    `digest` identifies the training: the state of another training is ignored. Writing takes at most about 1 / MIN_WRITE_INTERVALS of
+    `digest` identifies the training: the state of another training is ignored. Writing takes at most about
+    1 / MIN_WRITE_INTERVALS of
     the time.
     """
 

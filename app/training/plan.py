@@ -16,6 +16,9 @@ from app.training.memory import require_memory
 from app.training.options import TrainerOptions
 from app.training.validation import labelled_pictures
 
+MAX_SIZES = 32
+"""The largest number of picture sizes that a manifest lists. With more, any size is usual."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -44,6 +47,7 @@ class Job:
     labelled: the labelled pictures to validate on between epochs; none for one-pass detectors
     protocol: how thresholds are found, as the manifest names it
     preprocessing: how pictures are resized
+    picture_sizes: the (height, width) of the pictures, sorted; empty if there are more than MAX_SIZES
     grid: the (rows, columns) of cells of the first feature in the largest picture
     batch_tiles: the largest number of tiles in one batch
     needed_bytes: an upper bound of the memory
@@ -54,6 +58,7 @@ class Job:
     labelled: list[LabelledPicture]
     protocol: Protocol
     preprocessing: Preprocessing
+    picture_sizes: tuple[Size, ...]
     grid: Size
     batch_tiles: int
     needed_bytes: int
@@ -74,14 +79,15 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
         labelled = labelled_pictures(recipe.data, recipe.trainer.early_stopping)
     sizes = {(header.height, header.width) for header in headers.values()}
     preprocessing = _preprocessing(recipe, sizes)
-    plans = [plan(recipe.tiling, *preprocessing.target_size(*size)) for size in sizes]
+    plans = [plan(recipe.tiling, *preprocessing.target_size(*size), recipe.detector.stride) for size in sizes]
     stride = recipe.detector.feature_strides[0]
     grid = max(each.y.cells(stride) for each in plans), max(each.x.cells(stride) for each in plans)
     largest = max((each.input_size for each in plans), key=lambda size: size[0] * size[1])
     batch_tiles = _batch_tiles(recipe, plans, device)
     needed = recipe.detector.training_bytes(len(fit), grid, batch_tiles * largest[0] * largest[1])
     require_memory(needed, device, recipe.detector)
-    return Job(fit, calibrate, labelled, division.protocol, preprocessing, grid, batch_tiles, needed)
+    known = tuple(sorted(sizes)) if len(sizes) <= MAX_SIZES else ()
+    return Job(fit, calibrate, labelled, division.protocol, preprocessing, known, grid, batch_tiles, needed)
 
 
 def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:

@@ -59,6 +59,7 @@ def _train(
         false_positive_rate=calibrated.false_positive_rate,
         dataset=recipe.data.description,
         pictures=len(set(job.fit) - lost),
+        picture_sizes=job.picture_sizes,
         backbone_weights=Path(source).name if Path(source).is_file() else source,
         seed=recipe.seed,
         training=training,

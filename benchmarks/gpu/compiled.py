@@ -6,6 +6,7 @@ are left out.
 
 import torch
 
+from app.runtime import Precision
 from app.runtime.network import DTYPES
 from benchmarks.gpu.engine import RAW_TILES
 from benchmarks.gpu.setting import Setting
@@ -15,7 +16,7 @@ from benchmarks.gpu.setting import Setting
 def run(setting: Setting) -> None:
     """Measures tiles per second for each detector."""
     for name in setting.scale.compiled:
-        model = setting.load(name, "float32", measured=False).model
+        model = setting.load(name, Precision.float32, measured=False).model
         assert model.tile_size is not None
         dtype = DTYPES[setting.half]
         model.detector.to(dtype)

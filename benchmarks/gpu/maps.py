@@ -8,7 +8,7 @@ from benchmarks.gpu.setting import Setting, pictures
 
 OFF_GRID = 40
 """The second picture is smaller by this many pixels, so that it is off the grid. Models that resize have none."""
-ALLOWED: dict[Precision, float] = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 2e-2}
+ALLOWED: dict[Precision, float] = {Precision.float32: 1e-4, Precision.float16: 2e-2, Precision.bfloat16: 2e-2}
 
 
 def run(setting: Setting) -> None:
@@ -19,7 +19,7 @@ def run(setting: Setting) -> None:
         exact = load_artifact(setting.entry(name), "cpu").model
         shown = [pictures(1, size)[0] for size in sizes[: 1 if exact.preprocessing.image_size else 2]]
         expected = [predict(exact, picture) for picture in shown]
-        for precision in dict.fromkeys(("float32", setting.half)):
+        for precision in dict.fromkeys((Precision.float32, setting.half)):
             model = setting.load(name, precision, measured=False).model
             found = [predict(model, picture) for picture in shown]
             differences = _differences(expected, found)

@@ -34,7 +34,7 @@ def run(setting: Setting) -> None:
     warnings.simplefilter("ignore")
     import_anomalib()
     for name in NAMES:
-        model = setting.load(name, "float32", measured=False).model
+        model = setting.load(name, Precision.float32, measured=False).model
         path = setting.work / f"{name}.anomalib.pt"
         _export(setting, name, model.detector, path)
         reference = ReferenceModel(path, setting.device)
@@ -105,7 +105,7 @@ def _alone(setting: Setting, name: str, reference: ReferenceModel) -> dict[str, 
     (picture,) = pictures(1, setting.scale.picture)
     tiles = 0
     models = {}
-    for precision in dict.fromkeys(("float32", setting.half)):
+    for precision in dict.fromkeys((Precision.float32, setting.half)):
         models[precision] = setting.load(name, precision).model
         tiles = models[precision].plan(*setting.scale.picture).count
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from app.detectors import SearchMode
 from app.detectors.nearest import nearest
 from app.detectors.search import BankSearch
 from app.runtime.network import DTYPES
@@ -41,7 +42,7 @@ def _points(count: int, basis: Tensor) -> Tensor:
 
 
 def _compared(setting: Setting, bank: Tensor, queries: Tensor) -> dict[str, object]:
-    own = BankSearch(bank, "exact")
+    own = BankSearch(bank, SearchMode.exact)
     half = bank.to(DTYPES[setting.half])
     norms = bank.square().sum(1)
     searches: dict[str, Search] = {

@@ -37,7 +37,7 @@ class Setting:
     @property
     def half(self) -> Precision:
         """The fast precision of the device; float32 if it has none."""
-        return fast_precision(self.device) or "float32"
+        return fast_precision(self.device) or Precision.float32
 
     def repository(self, name: str) -> ModelRepository:
         """A repository with only the model of this name, so that a measured server loads no other model."""

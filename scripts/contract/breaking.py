@@ -6,7 +6,10 @@ from typing import Any
 from scripts.contract.schemas import Comparison
 
 Document = dict[str, Any]
-GROWING = frozenset({"ProblemCode", "RefusalCode"})
+GROWING = frozenset(
+    {"ProblemCode", "RefusalCode", "NoteCode"}
+    | {"TilingMode", "PaddingFill", "Blend", "Precision", "Kernels", "SearchMethod", "Codes"}
+)
 """Enumerations in responses that may gain values: the documentation tells clients to expect new values."""
 
 

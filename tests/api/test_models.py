@@ -6,6 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.main import build_app
+from app.service import ServedModel
 from app.settings import Settings
 
 
@@ -34,11 +35,13 @@ def test_one_model_equals_its_entry_in_the_list(client: TestClient) -> None:
     assert client.get("/v1/models/patchcore").json() == listed[1]
 
 
-def test_a_model_has_its_digest_as_etag(client: TestClient) -> None:
-    answer = client.get("/v1/models/padim")
-    digest = answer.json()["versions"][0]["details"]["digest"]
-    assert answer.headers["ETag"] == f'W/"{digest}"'
-    assert answer.headers["Cache-Control"] == "no-cache"
+def test_a_tag_changes_with_the_body(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = client.get("/v1/models/padim")
+    assert before.headers["Cache-Control"] == "no-cache"
+    monkeypatch.setattr(ServedModel, "newest", None)
+    after = client.get("/v1/models/padim", headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200 and after.json()["newest"] is None
+    assert after.headers["ETag"] != before.headers["ETag"]
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/padim", "/v1/models/patchcore"])

@@ -8,7 +8,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 URL = "/v1/models/patchcore/predict"
-FIELDS = {"model", "image", "score", "raw_score", "label", "threshold", "regions", "tiles", "timing_ms"}
+FIELDS = {"model", "image", "score", "raw_score", "label", "threshold", "regions", "notes", "tiles", "timing_ms"}
 
 
 def test_a_defect_is_found_at_its_place(client: TestClient, defect_png: bytes) -> None:
@@ -20,6 +20,7 @@ def test_a_defect_is_found_at_its_place(client: TestClient, defect_png: bytes) -
     digest = client.get("/v1/models/patchcore").json()["versions"][-1]["details"]["digest"]
     assert body["model"] == {"name": "patchcore", "version": 2, "detector": "patchcore", "digest": digest}
     assert body["image"] == {"width": 160, "height": 96}
+    assert body["notes"] == []
     assert body["tiles"] == {"rows": 2, "columns": 4, "count": 8}
     region = body["regions"][0]
     assert 100 <= region["peak"]["x"] < 124 and 40 <= region["peak"]["y"] < 56
@@ -30,6 +31,14 @@ def test_normal_picture_has_no_region(client: TestClient, normal_png: bytes) -> 
     body = client.post(URL, files={"image": normal_png}).json()
     assert body["label"] == "normal" and body["score"] <= 0.5
     assert body["regions"] == []
+
+
+def test_a_picture_of_an_unseen_size_is_noted(client: TestClient, defect_png: bytes) -> None:
+    file = io.BytesIO()
+    Image.open(io.BytesIO(defect_png)).crop((0, 0, 150, 50)).save(file, "PNG")
+    notes = client.post(URL, files={"image": file.getvalue()}).json()["notes"]
+    assert [note["code"] for note in notes] == ["unseen_size", "smaller_than_tile"]
+    assert "150 x 50" in notes[0]["message"]
 
 
 def test_timings_are_finite_and_add_up(client: TestClient, normal_png: bytes) -> None:

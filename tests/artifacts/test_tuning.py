@@ -10,12 +10,12 @@ from app.artifacts import Entry, ModelRecord, ModelRepository, load_artifact, wr
 from app.artifacts.golden import load_golden
 from app.artifacts.manifest import GOLDEN, GoldenRecord
 from app.artifacts.tuning import tuned
-from app.detectors import DETECTORS, Features, Patchcore, SearchChoice, SearchMode
+from app.detectors import DETECTORS, Features, Patchcore, SearchChoice, SearchMethod, SearchMode
 from app.detectors.bounded import QUERIES_AT_ONCE, fast_codes
 from app.detectors.search import FEWEST_ROWS
 from app.errors import GoldenMismatch, InvalidDevice
 from app.pipeline import Preprocessing, TiledModel, predict
-from app.runtime import Candidate, RunOptions
+from app.runtime import Candidate, Precision, RunOptions
 from app.runtime.hardware import fast_precision
 from app.scoring import calibrate_on_normal
 from app.tiling import Tiling
@@ -29,7 +29,9 @@ needs_fast = pytest.mark.skipif(FAST is None, reason="this processor computes fl
 @needs_fast
 def test_auto_chooses_the_fast_precision_if_it_reproduces_the_golden_sample(models_dir: Path) -> None:
     entry = ModelRepository(models_dir).find("patchcore", 1)
-    exact, fast = (load_artifact(entry, options=RunOptions(precision=each)).model for each in ("float32", "auto"))
+    exact, fast = (
+        load_artifact(entry, options=RunOptions(precision=each)).model for each in (Precision.float32, "auto")
+    )
     assert fast.network.precision == FAST
     picture = load_golden(entry.path / GOLDEN).picture
     expected, found = (predict(model, picture).anomaly_map for model in (exact, fast))
@@ -74,7 +76,9 @@ def test_a_model_uses_at_most_the_given_number_of_lanes(models_dir: Path, lanes:
     assert model.execution.lanes in range(1, lanes + 1)
 
 
-@pytest.mark.parametrize(("mode", "measured"), [("auto", 0), ("approximate", 0), ("exact", None)])
+@pytest.mark.parametrize(
+    ("mode", "measured"), [(SearchMode.auto, 0), (SearchMode.approximate, 0), (SearchMode.exact, None)]
+)
 def test_the_search_has_the_requested_mode(tmp_path: Path, mode: SearchMode, measured: int | None) -> None:
     detector = Patchcore("resnet18", ("layer1",))
     detector.memory_bank = torch.rand(FEWEST_ROWS, detector.embedding_size)
@@ -93,7 +97,7 @@ def test_only_patchcore_has_a_search(models_dir: Path) -> None:
     repository = ModelRepository(models_dir)
     assert load_artifact(repository.find("padim", 1)).model.detector.search is None
     small = load_artifact(repository.find("patchcore", 1)).model.detector.search
-    assert small == SearchChoice("auto", "blocks")
+    assert small == SearchChoice(SearchMode.auto, SearchMethod.blocks)
 
 
 class Pooled(Patchcore):
@@ -140,7 +144,7 @@ def test_a_network_that_cannot_be_traced_is_run_by_its_modules(
 
 def test_a_network_that_cannot_be_traced_is_refused_in_other_precisions(untraceable: Entry) -> None:
     with pytest.raises(InvalidDevice, match=r"bfloat16.*float32"):
-        load_artifact(untraceable, options=RunOptions(precision="bfloat16"))
+        load_artifact(untraceable, options=RunOptions(precision=Precision.bfloat16))
 
 
 def test_without_kept_weights_parameters_are_freed_and_maps_stay_the_same(models_dir: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_tiling_of_an_exported_model_is_used_unless_another_is_given(
     assert main(arguments) == 0
     assert "tiling: 32 x 32 tiles, 32 x 32 apart, padding\n" in capsys.readouterr().err
     assert main([*arguments, "--tiling.enable", "false"]) == 0
-    assert "note: tiling: the file says otherwise (tiles [32, 32]" in capsys.readouterr().err
+    assert "note: tiling: the file records another one (tiles [32, 32]" in capsys.readouterr().err
     assert [read_manifest(models / "surface" / version).tiling.enable for version in "12"] == [True, False]
 
 

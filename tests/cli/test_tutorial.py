@@ -14,7 +14,7 @@ from app.cli import main
 from app.data import MVTec
 from app.detectors import Detector, Padim, Patchcore, ReverseDistillation, Stfpm
 from app.engine import Engine
-from app.tiling import Tiling
+from app.tiling import PaddingFill, Tiling, TilingMode
 from app.training import TilerConfigurationCallback
 from tests.conftest import draw_surface
 
@@ -80,10 +80,12 @@ def test_python_flags_and_a_file_train_the_same(surfaces: Path, name: str) -> No
     entry = engine.fit(datamodule=data, model=detector)
     assert (entry.name, entry.version) == ("steel", 1)
 
+    on_grid = ["--tiling.tile_size", "[128, 64]", "--tiling.stride", "64"]
+    on_grid += ["--tiling.mode", "padding", "--tiling.padding_fill", "zeros"]  # as the callback does by default
     callback = ["--trainer.callbacks", "TilerConfigurationCallback", "--trainer.callbacks.enable", "true"]
     callback += ["--trainer.callbacks.tile_size", "[128, 64]", "--trainer.callbacks.stride", "64"]
     assert main(flags(surfaces, name, *callback)) == 0
-    assert main(flags(surfaces, name, "--tiling.tile_size", "[128, 64]", "--tiling.stride", "64")) == 0
+    assert main(flags(surfaces, name, *on_grid)) == 0
     (surfaces / "train.yaml").write_text(yaml.safe_dump(configuration(surfaces, name, tiling)))
     assert main(["train", "--config", str(surfaces / "train.yaml")]) == 0
 
@@ -132,7 +134,7 @@ def test_borders_interpolation_and_single_strides_train_and_predict(surfaces: Pa
 def test_a_model_trained_with_tiles_is_loaded_with_its_tiling(surfaces: Path) -> None:
     trained(surfaces, flags(surfaces, "Stfpm", "--tiling.tile_size", "64"))
     artifact = load_artifact(ModelRepository(surfaces / "models").find("steel"))
-    assert artifact.model.tiling == Tiling(tile_size=64)
+    assert artifact.model.tiling == Tiling(tile_size=64, mode=TilingMode.cover, padding_fill=PaddingFill.reflect)
     assert artifact.manifest.training is not None
     assert len(artifact.manifest.training.losses) == 1
 

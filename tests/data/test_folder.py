@@ -95,13 +95,13 @@ def test_a_folder_of_masks_of_nothing_is_refused(draw: Draw, root: Path) -> None
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        ({"abnormal_dir": "bad"}, "normal_dir must be given"),
+        ({"abnormal_dir": "bad"}, "need a normal_dir"),
         ({"normal_dir": "good", "abnormal_dir": ["bad", "bad"]}, "abnormal_dir .*twice"),
         ({"normal_dir": "good", "abnormal_dir": "bad", "mask_dir": ["a", "b"]}, "2 of mask_dir.* 1 of abnormal_dir"),
         ({"normal_dir": "good", "abnormal_dir": "bad", "test_split_ratio": 0.0}, "test_split_ratio is 0.0"),
         ({"normal_dir": ".", "abnormal_dir": "bad"}, "in two of the folders"),
         ({"normal_dir": "good", "normal_test_dir": "good"}, "in two of the folders"),
-        ({"normal_dir": "dent", "abnormal_dir": "good"}, "kind 'good'"),
+        ({"normal_dir": "dent", "abnormal_dir": "good"}, "would be .good."),
     ],
 )
 def test_invalid_folders_are_refused(root: Path, folders: dict[str, str], message: str) -> None:

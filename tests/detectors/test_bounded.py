@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.detectors.bounded import QUERIES_AT_ONCE, STEP, BoundedSearch, fast_codes, multiplied
+from app.detectors.bounded import QUERIES_AT_ONCE, STEP, BoundedSearch, benchmark_product, fast_codes
 from tests.neighbours import FAMILIES, Family, assert_nearest
 
 FAST = fast_codes()
@@ -98,6 +98,6 @@ def test_the_number_of_queries_at_once_does_not_change_the_result(codes: torch.d
 
 @pytest.mark.parametrize("codes", CODES)
 def test_the_products_for_time_measurements_have_the_size_of_a_step(codes: torch.dtype) -> None:
-    products = multiplied(codes, STEP, 256)()
+    products = benchmark_product(codes, STEP, 256)()
     assert isinstance(products, torch.Tensor) and products.shape == (STEP, 256)
     assert (products == products[0, 0]).all()

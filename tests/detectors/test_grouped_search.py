@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from app.detectors import SearchMode
 from app.detectors.nearest import distances_to, nearest
 from app.detectors.search import BankSearch, grouped_search
 from tests.interpreting import SMALL, InterpretedSearch
@@ -139,6 +140,6 @@ def test_on_a_gpu_no_row_is_nearer_than_the_one_found(of_bank: Family) -> None:
 @pytest.mark.parametrize(("queries", "rows", "channels"), [(1, 1024, 384), (2500, 50_000, 384), (700, 70_000, 1536)])
 def test_a_gpu_finds_the_distances_that_a_cpu_finds(queries: int, rows: int, channels: int) -> None:
     bank, x = torch.randn(rows, channels), torch.randn(queries, channels)
-    distances, index = BankSearch(bank.cuda(), "exact").nearest(x.cuda())
-    torch.testing.assert_close(distances.cpu(), BankSearch(bank, "exact").nearest(x)[0], rtol=1e-5, atol=0)
+    distances, index = BankSearch(bank.cuda(), SearchMode.exact).nearest(x.cuda())
+    torch.testing.assert_close(distances.cpu(), BankSearch(bank, SearchMode.exact).nearest(x)[0], rtol=1e-5, atol=0)
     torch.testing.assert_close(distances.cpu(), distances_to(x, bank, index.cpu()), rtol=1e-5, atol=0)

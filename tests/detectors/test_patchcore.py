@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.detectors import Patchcore
+from app.detectors import Patchcore, SearchMode
 from app.errors import InvalidParameter
 
 
@@ -114,7 +114,7 @@ def test_the_search_adds_nothing_to_the_fitted_state() -> None:
     detector = patchcore()
     detector.memory_bank = torch.randn(2000, 64)
     before = set(detector.state_dict())
-    detector.choose_search("approximate")
+    detector.choose_search(SearchMode.approximate)
     detector.measure((torch.randn(1, 64, 3, 5),), [(0, 0)])
     assert set(detector.state_dict()) == before
     assert "search" not in detector.parameters_of_model

@@ -7,7 +7,7 @@ from app.detectors.nearest import nearest
 from app.detectors.search import FEWEST_ROWS, TOLERANCE, BankSearch, SearchMode
 
 
-@pytest.mark.parametrize("mode", ["auto", "exact", "approximate"])
+@pytest.mark.parametrize("mode", list(SearchMode))
 @pytest.mark.parametrize("rows", [1, FEWEST_ROWS - 1, FEWEST_ROWS, 3 * FEWEST_ROWS])
 def test_the_neighbours_are_those_of_all_distances(rows: int, mode: SearchMode) -> None:
     bank, x = torch.randn(rows, 40), torch.randn(300, 40)
@@ -22,7 +22,7 @@ def test_the_neighbours_are_those_of_all_distances(rows: int, mode: SearchMode) 
 
 def test_several_threads_search_a_bank_at_once() -> None:
     bank, queries = torch.randn(2048, 24), [torch.randn(300 + number, 24) for number in range(8)]
-    search = BankSearch(bank, "exact")
+    search = BankSearch(bank, SearchMode.exact)
     expected = [search.nearest(each) for each in queries]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
@@ -32,7 +32,7 @@ def test_several_threads_search_a_bank_at_once() -> None:
 
 def test_a_bank_in_half_precision_is_searched_in_float32() -> None:
     bank, x = torch.randn(2 * FEWEST_ROWS, 40).half(), torch.randn(300, 40)
-    distances, index = BankSearch(bank, "exact").nearest(x)
+    distances, index = BankSearch(bank, SearchMode.exact).nearest(x)
     torch.testing.assert_close(distances, torch.cdist(x.double(), bank.double()).amin(1).float())
     torch.testing.assert_close(index, nearest(x, bank.float())[1])
 
@@ -41,24 +41,24 @@ def test_a_bank_in_half_precision_is_searched_in_float32() -> None:
 def test_a_bank_without_bounds_gives_the_distances_of_float32(value: float) -> None:
     bank, x = torch.randn(2 * FEWEST_ROWS, 40), torch.randn(30, 40)
     bank[7, 3] = value
-    torch.testing.assert_close(BankSearch(bank, "exact").nearest(x)[0], nearest(x, bank)[0], equal_nan=True)
+    torch.testing.assert_close(BankSearch(bank, SearchMode.exact).nearest(x)[0], nearest(x, bank)[0], equal_nan=True)
 
 
 def test_a_search_is_valid_for_its_unchanged_bank_its_mode_and_its_codes() -> None:
     bank = torch.randn(5, 4)
-    search = BankSearch(bank, "exact")
-    assert search.is_valid_for(bank, "exact", None)
-    assert not search.is_valid_for(bank, "approximate", None)
-    assert not search.is_valid_for(bank.clone(), "exact", None)
-    assert not search.is_valid_for(bank, "exact", torch.float32)
+    search = BankSearch(bank, SearchMode.exact)
+    assert search.is_valid_for(bank, SearchMode.exact, None)
+    assert not search.is_valid_for(bank, SearchMode.approximate, None)
+    assert not search.is_valid_for(bank.clone(), SearchMode.exact, None)
+    assert not search.is_valid_for(bank, SearchMode.exact, torch.float32)
     bank.zero_()
-    assert not search.is_valid_for(bank, "exact", None)
+    assert not search.is_valid_for(bank, SearchMode.exact, None)
 
 
 @pytest.mark.gpu
 def test_a_gpu_finds_the_same_neighbours() -> None:
     bank, x = torch.randn(2 * FEWEST_ROWS, 40), torch.randn(300, 40)
-    distances, index = BankSearch(bank.cuda(), "exact").nearest(x.cuda())
+    distances, index = BankSearch(bank.cuda(), SearchMode.exact).nearest(x.cuda())
     expected, expected_index = nearest(x, bank)
     torch.testing.assert_close(distances.cpu(), expected, rtol=1e-5, atol=0)
     torch.testing.assert_close(index.cpu(), expected_index)

@@ -5,7 +5,7 @@ from torch import Tensor
 from app.errors import UnsupportedImport
 from app.importing.gaussians import positions, selected, whiteners
 from app.tiling import Tiling, plan
-from app.tiling.config import Mode
+from app.tiling.config import TilingMode
 
 
 def distances(matrix: Tensor, offset: Tensor) -> Tensor:
@@ -43,8 +43,8 @@ def test_only_the_symmetric_part_of_an_inverse_counts() -> None:
         (Tiling(enable=False), (65, 94), (17, 24), (17, 24)),
         (Tiling(tile_size=32), (64, 96), (16, 24), (16, 24)),
         (Tiling(tile_size=32), (72, 80), (24, 24), (18, 20)),
-        (Tiling(tile_size=32, mode="interpolation"), (64, 96), (64, 96), (16, 24)),
-        (Tiling(tile_size=32, mode="interpolation"), (72, 80), (72, 80), (24, 24)),
+        (Tiling(tile_size=32, mode=TilingMode.interpolation), (64, 96), (64, 96), (16, 24)),
+        (Tiling(tile_size=32, mode=TilingMode.interpolation), (72, 80), (72, 80), (24, 24)),
     ],
 )
 def test_the_cells_of_a_picture_are_selected_from_the_fitted_grid(
@@ -60,7 +60,7 @@ def test_the_cells_of_a_picture_are_selected_from_the_fitted_grid(
 
 @pytest.mark.parametrize("length", [65, 72, 90, 96, 127])
 def test_each_cell_is_selected_from_a_pixel_that_shows_it(length: int) -> None:
-    mode: Mode = "interpolation"
+    mode: TilingMode = TilingMode.interpolation
     rows, _, _ = positions(plan(Tiling(tile_size=32, mode=mode), length, 32), 4, length * 32)
     cells = torch.arange(float(len(rows)))
     enlarged = torch.nn.functional.interpolate(cells[None, None], size=length)[0, 0]

@@ -5,7 +5,7 @@ import pytest
 from app.errors import UnsupportedImport
 from app.importing.reference import PostProcessing, RecordedTiler, ReferenceModel
 from app.importing.tiling import chosen_tiling, differences
-from app.tiling import Tiling
+from app.tiling import Tiling, TilingMode
 
 TILER = RecordedTiler((64, 32), (32, 32), 0, "interpolation")
 CHECKPOINT = ReferenceModel("checkpoint", "padim", {}, {}, (), PostProcessing(), None, False, ())
@@ -29,7 +29,7 @@ def test_a_given_tiling_is_used() -> None:
 
 def test_a_recorded_tiling_is_used() -> None:
     tiling, _, assumed = chosen_tiling(EXPORTED, None)
-    assert tiling == Tiling(True, [64, 32], 32, 0, "interpolation")
+    assert tiling == Tiling(True, [64, 32], 32, 0, TilingMode.interpolation)
     assert not assumed
     tiling, summary, assumed = chosen_tiling(replace(EXPORTED, tiler=None), None)
     assert tiling == Tiling(enable=False) and "none" in summary and not assumed
@@ -40,7 +40,7 @@ def test_a_given_tiling_overrides_the_recorded_one_and_the_difference_is_reporte
     assert tiling == GIVEN
     (note,) = assumed
     assert all(value in note for value in ("[64, 32]", "[32, 32]", "'interpolation'"))
-    assert chosen_tiling(EXPORTED, Tiling(True, [64, 32], 32, 0, "interpolation"))[2] == ()
+    assert chosen_tiling(EXPORTED, Tiling(True, [64, 32], 32, 0, TilingMode.interpolation))[2] == ()
     assert "(none)" in chosen_tiling(replace(EXPORTED, tiler=None), GIVEN)[2][0]
     assert chosen_tiling(replace(EXPORTED, tiler=None), Tiling(enable=False))[2] == ()
 
@@ -70,4 +70,4 @@ def test_differences_from_anomalibs_maps_are_reported() -> None:
     assert differences(Tiling(enable=False), (65, 96)) == ()
     assert differences(Tiling(tile_size=32), None) == ()
     assert "65 x 96" in differences(Tiling(tile_size=32), (65, 96))[0]
-    assert "interpolation" in differences(Tiling(tile_size=32, mode="interpolation"), (64, 96))[0]
+    assert TilingMode.interpolation in differences(Tiling(tile_size=32, mode=TilingMode.interpolation), (64, 96))[0]

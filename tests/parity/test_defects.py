@@ -14,7 +14,7 @@ from torch import Tensor
 from app.detectors import OnePassDetector, Padim, Patchcore
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.tiling import Size, Tiling
-from app.tiling.config import Mode
+from app.tiling.config import TilingMode
 from app.training.one_pass import fit
 from tests.parity.conftest import without_downloads
 
@@ -38,14 +38,14 @@ def normalised(pictures: Tensor) -> Tensor:
     return (pictures / 255 - mean) / std
 
 
-def ours(detector: OnePassDetector, mode: Mode) -> TiledModel:
+def ours(detector: OnePassDetector, mode: TilingMode) -> TiledModel:
     model = TiledModel(detector, Preprocessing(SIZE), Tiling(tile_size=256, mode=mode))
     stride, plan = detector.feature_strides[0], model.plan(*SIZE)
     fit(model, list(noise(4)), 4, (plan.y.cells(stride), plan.x.cells(stride)), batch_tiles=4)
     return model
 
 
-def padim(mode: Mode) -> tuple[Any, TiledModel]:
+def padim(mode: TilingMode) -> tuple[Any, TiledModel]:
     """anomalib's PaDiM and Tessera's, fitted to the same pictures, with the same weights and channels."""
     torch.manual_seed(0)
     with without_downloads():
@@ -54,7 +54,7 @@ def padim(mode: Mode) -> tuple[Any, TiledModel]:
     return _fitted(theirs, detector, mode, theirs.fit)
 
 
-def patchcore(mode: Mode) -> tuple[Any, TiledModel]:
+def patchcore(mode: TilingMode) -> tuple[Any, TiledModel]:
     """anomalib's PatchCore and Tessera's, fitted to the same pictures, with the same weights."""
     torch.manual_seed(0)
     with without_downloads():
@@ -63,7 +63,9 @@ def patchcore(mode: Mode) -> tuple[Any, TiledModel]:
     return _fitted(theirs, detector, mode, lambda: theirs.subsample_embedding(0.02))
 
 
-def _fitted(theirs: Any, detector: OnePassDetector, mode: Mode, end: Callable[[], None]) -> tuple[Any, TiledModel]:
+def _fitted(
+    theirs: Any, detector: OnePassDetector, mode: TilingMode, end: Callable[[], None]
+) -> tuple[Any, TiledModel]:
     detector.get_submodule("backbone").load_state_dict(theirs.feature_extractor.feature_extractor.state_dict())
     if isinstance(detector, Padim):
         detector.choose(theirs.idx)
@@ -86,8 +88,8 @@ def offset(found: Size) -> int:
 
 @pytest.mark.filterwarnings("ignore:Argument embeddings:DeprecationWarning")  # anomalib causes it
 @pytest.mark.parametrize("pair", [padim, patchcore])
-def test_a_blob_off_the_grid_is_reported_at_its_place(pair: Callable[[Mode], tuple[Any, TiledModel]]) -> None:
-    theirs, model = pair("padding")
+def test_a_blob_off_the_grid_is_reported_at_its_place(pair: Callable[[TilingMode], tuple[Any, TiledModel]]) -> None:
+    theirs, model = pair(TilingMode.padding)
     with torch.inference_mode():
         reference_peak = peak(theirs(normalised(with_blob()[None])).anomaly_map[0, 0])
     assert offset(reference_peak) > 100
@@ -95,7 +97,7 @@ def test_a_blob_off_the_grid_is_reported_at_its_place(pair: Callable[[Mode], tup
 
 
 def test_a_stretched_picture_has_one_gaussian_per_cell_and_not_per_pixel() -> None:
-    theirs, model = padim("interpolation")
+    theirs, model = padim(TilingMode.interpolation)
     assert theirs.gaussian.mean.shape[1] == 300 * 300
     assert isinstance(model.detector, Padim)
     assert model.detector.mean.shape[:2] == (512 // 4, 512 // 4)
@@ -104,7 +106,7 @@ def test_a_stretched_picture_has_one_gaussian_per_cell_and_not_per_pixel() -> No
 
 def test_pictures_of_several_sizes_can_be_in_flight_at_once() -> None:
     """anomalib's tiler keeps the size of the last picture only, and fails for earlier pictures of other sizes."""
-    theirs, model = padim("padding")
+    theirs, model = padim(TilingMode.padding)
     theirs.tiler.tile(normalised(noise(1)))
     embeddings = torch.zeros(4, 1, 64, 64)
     theirs.tiler.tile(torch.zeros(1, 3, 600, 900))

@@ -32,7 +32,7 @@ from app.importing.records import as_dict
 from app.importing.reference import SUPPORTED
 from app.pipeline import Label, Outcome, Preprocessing, TiledModel, interpret, predict
 from app.pipeline.model import Assembly
-from app.tiling import Size, Tiling
+from app.tiling import Size, Tiling, TilingMode
 from tests.conftest import draw_surface
 from tests.parity.conftest import measure_exactly, without_downloads
 
@@ -223,10 +223,10 @@ def test_pictures_are_resized_as_in_training_or_as_in_the_exported_model(
         assert calibration.normalise_score(outcome.raw_score) == pytest.approx(float(expected.pred_score), abs=1e-3)
 
 
-@pytest.mark.parametrize("mode", ["padding", "interpolation"])
+@pytest.mark.parametrize("mode", [TilingMode.padding, TilingMode.interpolation])
 @pytest.mark.parametrize("size", [(64, 96), (72, 80)], ids=["on the grid", "off the grid"])
 def test_gaussians_of_padding_and_of_pixels_are_left_out(mode: str, size: Size, folder: Path, tmp_path: Path) -> None:
-    tiling = Tiling(tile_size=32, mode="padding" if mode == "padding" else "interpolation")
+    tiling = Tiling(tile_size=32, mode=TilingMode.padding if mode == TilingMode.padding else TilingMode.interpolation)
     trained = train("padim", folder, tmp_path, tiling, n_features=10, **custom(size))
     with open_archive(trained.exported) as archive:
         source = read_exported(as_dict(archive.content()))

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from app.errors import InvalidTiling
 from app.tiling import Size, Tiler, Tiling
-from app.tiling.config import Mode
+from app.tiling.config import TilingMode
 
 CASES = 1000
-MODES: tuple[Mode, Mode] = ("padding", "interpolation")
+MODES: tuple[TilingMode, TilingMode] = (TilingMode.padding, TilingMode.interpolation)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Case:
     stride: Size
     image: Size
     border: int  # cells
-    mode: Mode
+    mode: TilingMode
     feature_stride: int = 1
 
     def ours(self) -> Tiler:
@@ -45,7 +45,7 @@ class Case:
         return 1 + torch.rand(count, 2, *cells, generator=torch.Generator().manual_seed(self.seed))
 
 
-def random_case(seed: int, mode: Mode | None = None, on_grid: bool = False, feature_stride: int = 1) -> Case:
+def random_case(seed: int, mode: TilingMode | None = None, on_grid: bool = False, feature_stride: int = 1) -> Case:
     """A case that anomalib accepts: the tile fits the picture, and the border is less than half a tile and a stride."""
     random = Random(seed)  # noqa: S311 - no secret
     tile = tuple(random.randint(1, 20 // feature_stride + 1) for _ in range(2))
@@ -64,7 +64,7 @@ def stitched_by_reference(case: Case, tiles: Tensor) -> Tensor:
     """anomalib's result at the tiles' scale. With interpolation anomalib enlarges features to pixels: undone here."""
     reference = case.reference()
     reference.tile(case.pictures())
-    step = case.feature_stride if case.mode == "interpolation" else 1
+    step = case.feature_stride if case.mode == TilingMode.interpolation else 1
     stitched: Tensor = reference.untile(tiles)[..., ::step, ::step]
     return stitched
 
@@ -121,18 +121,18 @@ def test_one_picture_without_a_batch_is_tiled_alike() -> None:
 
 def test_random_tiles_are_stitched_alike_with_padding() -> None:
     for seed in range(CASES):
-        assert_equal_where_covered(random_case(seed, "padding"))
+        assert_equal_where_covered(random_case(seed, TilingMode.padding))
 
 
 def test_random_tiles_are_stitched_alike_with_interpolation_on_the_grid() -> None:
     for seed in range(CASES):
-        assert_equal_where_covered(random_case(seed, "interpolation", on_grid=True))
+        assert_equal_where_covered(random_case(seed, TilingMode.interpolation, on_grid=True))
 
 
 def test_stretched_pictures_are_restored() -> None:
     """anomalib shrinks by nearest neighbour, which does not undo its stretching by nearest neighbour."""
     for seed in range(CASES):
-        case = random_case(seed, "interpolation")
+        case = random_case(seed, TilingMode.interpolation)
         pictures = case.pictures()
         tiles = case.ours().tile(pictures)
         restored, theirs = stitched(case, tiles), stitched_by_reference(case, tiles)
@@ -144,7 +144,7 @@ def test_stretched_pictures_are_restored() -> None:
 def test_random_tiles_are_stitched_alike_where_both_take_the_same_pixel_of_the_stretched_canvas() -> None:
     compared = 0
     for seed in range(CASES):
-        case = random_case(seed, "interpolation")
+        case = random_case(seed, TilingMode.interpolation)
         tiles = case.tiles()
         height, width = case.ours().plan(*case.image).canvas_size
         numbers = Tiler(case.tile, case.stride).tile(torch.arange(height * width).view(1, 1, height, width).float())
@@ -159,7 +159,7 @@ def test_random_tiles_are_stitched_alike_where_both_take_the_same_pixel_of_the_s
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("feature_stride", [4, 8])
-def test_features_are_stitched_alike_on_the_grid(feature_stride: int, mode: Mode) -> None:
+def test_features_are_stitched_alike_on_the_grid(feature_stride: int, mode: TilingMode) -> None:
     """Borders are in pixels in Tessera, and in cells in anomalib."""
     for seed in range(CASES // 5):
         assert_equal_where_covered(random_case(seed, mode, on_grid=True, feature_stride=feature_stride))
@@ -169,7 +169,7 @@ def test_features_are_stitched_alike_on_the_grid(feature_stride: int, mode: Mode
 def test_features_off_the_grid_are_those_of_the_picture(feature_stride: int) -> None:
     """anomalib keeps the cells of the padding and scales the map with them: a blob at 280 is reported at 165."""
     for seed in range(CASES // 5):
-        case = random_case(seed, "padding", feature_stride=feature_stride)
+        case = random_case(seed, TilingMode.padding, feature_stride=feature_stride)
         cut = [min(seed % feature_stride, edge - tile) for edge, tile in zip(case.image, case.tile, strict=True)]
         case = replace(case, image=(case.image[0] - cut[0], case.image[1] - cut[1]), border=0)
         tiles = case.tiles()
@@ -181,7 +181,7 @@ def test_features_off_the_grid_are_those_of_the_picture(feature_stride: int) -> 
 
 def test_stretched_features_keep_the_cells_of_the_canvas() -> None:
     """anomalib enlarges them to one cell per pixel: 90,000 Gaussians instead of 16,384."""
-    tiler = Tiler(256, mode="interpolation")
+    tiler = Tiler(256, mode=TilingMode.interpolation)
     assert len(tiler.tile(torch.rand(1, 3, 300, 300))) == 4
     a, b, c, d = features = torch.rand(4, 2, 64, 64)
     expected = torch.cat([torch.cat([a, b], -1), torch.cat([c, d], -1)], -2)

@@ -49,7 +49,7 @@ def build(learned: dict[str, Detector]) -> Build:
         if name in learned:
             return TiledModel(deepcopy(learned[name]), Preprocessing(image_size), tiling)
         torch.manual_seed(0)
-        detector = DETECTORS[name](backbone="resnet18", **SMALL[name])
+        detector = DETECTORS[name](backbone="resnet18", **SMALL.get(name, {}))
         fixed = image_size or (size if detector.image_size_is_fixed else None)
         model = TiledModel(detector, Preprocessing(fixed), tiling)
         plan, stride = model.plan(*size), detector.feature_strides[0]

@@ -12,8 +12,8 @@ from app.runtime import Kernels, Precision
 class Meeting:
     """A network whose calls wait until `expected` calls run at once."""
 
-    kernels: Kernels = "modules"
-    precision: Precision = "float32"
+    kernels: Kernels = Kernels.modules
+    precision: Precision = Precision.float32
 
     def __init__(self, expected: int) -> None:
         self.shapes: list[torch.Size] = []

@@ -9,7 +9,7 @@ from app.pipeline.parts import FeatureStitcher
 from app.pipeline.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from app.scoring.anomaly_map import ROWS
 from app.tiling import Size, Tiling, tile, untile
-from app.tiling.config import Mode
+from app.tiling.config import TilingMode
 from tests.pipeline.conftest import Build
 
 SIZES = [(64, 64), (112, 112), (160, 160), (112, 160), (160, 64), (64, 208), (256, 112)]  # on the grid of tiles
@@ -29,9 +29,9 @@ def picture_with_blob(size: Size, centre: Size) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-@pytest.mark.parametrize("mode", ["padding", "interpolation"])
+@pytest.mark.parametrize("mode", list(TilingMode))
 @pytest.mark.parametrize("size", SIZES)
-def test_a_blob_is_reported_at_its_place(build: Build, name: str, mode: Mode, size: Size) -> None:
+def test_a_blob_is_reported_at_its_place(build: Build, name: str, mode: TilingMode, size: Size) -> None:
     """Within one cell of the deepest layer, whether or not the picture's size is on the grid of tiles."""
     model = build(name, Tiling(tile_size=64, stride=48, mode=mode), size)
     for centre in ((size[0] - 9, size[1] - 12), (size[0] // 3, size[1] // 2)):

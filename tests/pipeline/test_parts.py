@@ -4,7 +4,7 @@ from torch import Tensor
 
 from app.pipeline.parts import Part, PartMaker
 from app.tiling import Size, Tiling, plan, tile
-from app.tiling.config import Mode
+from app.tiling.config import TilingMode
 
 STRIDES = (4, 8, 16)
 TILINGS = [
@@ -24,7 +24,8 @@ def cells(picture: Tensor, stride: int) -> Tensor:
 
 def parts(tiling: Tiling, picture: Tensor, at_once: int, batch: int) -> list[Part]:
     """Copies of the parts of a picture, for batches of `batch` tiles and a limit of `at_once` cells."""
-    made = plan(tiling, *picture.shape[-2:])
+    height, width = picture.shape[-2:]
+    made = plan(tiling, height, width, max(STRIDES))
     tiles = tile(picture, made)
     maker, found = PartMaker(made, STRIDES, at_once), []
     for first in range(0, made.count, batch):
@@ -34,16 +35,16 @@ def parts(tiling: Tiling, picture: Tensor, at_once: int, batch: int) -> list[Par
 
 
 @pytest.mark.parametrize("tiling", TILINGS)
-@pytest.mark.parametrize("mode", ["padding", "interpolation"])
+@pytest.mark.parametrize("mode", list(TilingMode))
 @pytest.mark.parametrize("size", [(128, 192), (100, 131), (17, 40), (300, 90)])
 @pytest.mark.parametrize(("at_once", "batch"), [(1, 1), (60, 3), (700, 100)])
 def test_parts_cover_each_cell_of_the_picture_once(
-    tiling: Tiling, mode: Mode, size: Size, at_once: int, batch: int
+    tiling: Tiling, mode: TilingMode, size: Size, at_once: int, batch: int
 ) -> None:
     options = {"enable": tiling.enable, "mode": mode, "halo": tiling.halo, "stride": tiling.stride}
     tiling = Tiling(tile_size=tiling.tile_size, remove_border_count=tiling.remove_border_count, **options)  # type: ignore[arg-type]  # of a dict
     picture = torch.arange(1.0, 1 + size[0] * size[1]).view(1, *size)
-    made = plan(tiling, *size)
+    made = plan(tiling, *size, max(STRIDES))
     seen = [torch.zeros(1, made.y.cells(stride), made.x.cells(stride)) for stride in STRIDES]
     for part in parts(tiling, picture, at_once, batch):
         for feature, stride, whole in zip(part.features, STRIDES, seen, strict=True):
@@ -52,7 +53,7 @@ def test_parts_cover_each_cell_of_the_picture_once(
                 _, height, width = each.shape
                 whole[:, top // stride :, left // stride :][:, :height, :width] += each
     for stride, whole in zip(STRIDES, seen, strict=True):
-        if mode == "padding" or not tiling.enable:
+        if mode == TilingMode.padding or not tiling.enable:
             assert torch.equal(whole, cells(picture, stride))
         else:  # a stretched picture's canvas: each cell shows some pixel, and shows it once
             assert torch.isin(whole, picture).all()

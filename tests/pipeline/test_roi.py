@@ -6,7 +6,7 @@ import torch
 from app.detectors import DETECTORS
 from app.errors import InvalidRegion
 from app.pipeline import Outcome, Roi, TiledModel, predict
-from app.tiling import Size, Tiling
+from app.tiling import Blend, PaddingFill, Size, Tiling, TilingMode
 from tests.pipeline.conftest import Build
 
 SIZE = (330, 410)
@@ -15,8 +15,9 @@ TILINGS = {
     "overlapping": Tiling(tile_size=64, stride=32),
     "borders left out": Tiling(tile_size=64, stride=32, remove_border_count=16),
     "halo": Tiling(tile_size=64, halo=16),
-    "blended": Tiling(tile_size=64, stride=32, blend="gaussian"),
-    "stretched": Tiling(tile_size=64, stride=48, mode="interpolation"),
+    "blended": Tiling(tile_size=64, stride=32, blend=Blend.gaussian),
+    "stretched": Tiling(tile_size=64, stride=48, mode=TilingMode.interpolation),
+    "covering": Tiling(tile_size=64, stride=48, mode=TilingMode.cover, halo=16, padding_fill=PaddingFill.reflect),
     "whole": Tiling(enable=False),
 }
 REGIONS = {

@@ -38,21 +38,21 @@ def test_a_mask_is_black_and_white_in_8_bits() -> None:
 
 def test_npy_is_read_exactly_by_numpy(anomaly_map: Tensor) -> None:
     values = anomaly_map * 100 - 7
-    loaded = np.load(io.BytesIO(encode_map(values, "npy")), allow_pickle=False)
+    loaded = np.load(io.BytesIO(encode_map(values, MapFormat.npy)), allow_pickle=False)
     assert loaded.dtype == np.float32
     np.testing.assert_array_equal(loaded, values.numpy())
 
 
 def test_tiff_is_read_exactly_by_pillow(anomaly_map: Tensor) -> None:
     values = anomaly_map * 100 - 7
-    picture = read(encode_map(values, "tiff"))
+    picture = read(encode_map(values, MapFormat.tiff))
     assert (picture.format, picture.mode) == ("TIFF", "F")
     np.testing.assert_array_equal(np.asarray(picture), values.numpy())
 
 
 def test_png16_holds_the_values_to_half_a_step(anomaly_map: Tensor) -> None:
     anomaly_map[0, 0], anomaly_map[0, 1] = 0, 1
-    picture = read(encode_map(anomaly_map, "png16"))
+    picture = read(encode_map(anomaly_map, MapFormat.png16))
     assert (picture.format, picture.mode) == ("PNG", "I;16")
     stored = np.asarray(picture)
     assert (stored[0, 0], stored[0, 1]) == (0, 65535)
@@ -62,7 +62,7 @@ def test_png16_holds_the_values_to_half_a_step(anomaly_map: Tensor) -> None:
 @pytest.mark.parametrize("value", [-0.001, 1.001, float("nan"), float("inf")])
 def test_png16_refuses_values_that_it_cannot_hold(value: float) -> None:
     with pytest.raises(ValueError, match="png16"):
-        encode_map(torch.tensor([[0.5, value]]), "png16")
+        encode_map(torch.tensor([[0.5, value]]), MapFormat.png16)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -92,4 +92,4 @@ def test_other_shapes_and_dtypes_are_refused() -> None:
     with pytest.raises(ValueError, match="bool"):
         encode_mask(torch.zeros(2, 2))
     with pytest.raises(ValueError, match="float32"):
-        encode_map(torch.zeros(2, 2, dtype=torch.float64), "npy")
+        encode_map(torch.zeros(2, 2, dtype=torch.float64), MapFormat.npy)

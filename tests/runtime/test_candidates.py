@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from app.errors import InvalidDevice
-from app.runtime import RunOptions, build_network, candidates, precisions, trace
+from app.runtime import Precision, RunOptions, build_network, candidates, precisions, trace
 from app.runtime.cuda import captured_size
 from app.runtime.hardware import fast_precision
 from app.torch_private import fused_kernels_exist
@@ -15,12 +15,12 @@ def test_auto_tries_the_fast_precision_of_the_hardware_first() -> None:
     fast = fast_precision(CPU)
     expected = ("float32",) if fast is None else (fast, "float32")
     assert precisions("auto", CPU) == expected
-    assert precisions("float32", CPU) == ("float32",)
+    assert precisions(Precision.float32, CPU) == (Precision.float32,)
 
 
 def test_an_emulated_precision_is_refused_with_the_supported_one() -> None:
     with pytest.raises(InvalidDevice, match=r"\bfloat16\b.*\bcpu\b.*\bfloat32\b"):
-        precisions("float16", CPU)
+        precisions(Precision.float16, CPU)
 
 
 def test_a_network_has_the_precision_and_the_kernels_of_its_candidate(build: Build) -> None:

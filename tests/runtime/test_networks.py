@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from app.detectors import DETECTORS, Detector, Features
+from app.runtime import Precision
 from app.runtime.fused import fused_network
 from app.runtime.network import Network
 from app.runtime.plain import plain_network
@@ -17,13 +18,13 @@ from tests.runtime.conftest import Build
 
 SIZE = (64, 96)
 NETWORKS: dict[str, Callable[[Program], Network]] = {
-    "plain": lambda program: plain_network(program, "float32"),
+    "plain": lambda program: plain_network(program, Precision.float32),
 }
-HALF: dict[str, Callable[[Program], Network]] = {"plain": lambda program: plain_network(program, "bfloat16")}
+HALF: dict[str, Callable[[Program], Network]] = {"plain": lambda program: plain_network(program, Precision.bfloat16)}
 if fused_kernels_exist():
-    NETWORKS["fused"] = lambda program: fused_network(program, "float32", SIZE, winograd=True)
-    NETWORKS["fused, of any size"] = lambda program: fused_network(program, "float32", None, winograd=False)
-    HALF["fused"] = lambda program: fused_network(program, "bfloat16", SIZE, winograd=False)
+    NETWORKS["fused"] = lambda program: fused_network(program, Precision.float32, SIZE, winograd=True)
+    NETWORKS["fused, of any size"] = lambda program: fused_network(program, Precision.float32, None, winograd=False)
+    HALF["fused"] = lambda program: fused_network(program, Precision.bfloat16, SIZE, winograd=False)
 
 
 def tiles(count: int = 3, size: tuple[int, int] = SIZE) -> Tensor:
@@ -62,7 +63,7 @@ def test_half_precision_gives_almost_the_same_output(build: Build, name: str, ki
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 def test_tiles_that_are_large_enough_for_winograd_give_the_same_output(build: Build, name: str) -> None:
     detector, size = build(name, "resnet18"), (256, 256)
-    network = fused_network(trace(detector), "float32", size, winograd=True)
+    network = fused_network(trace(detector), Precision.float32, size, winograd=True)
     assert largest_difference(network, detector, tiles(2, size)) < 1e-5
 
 
@@ -107,7 +108,7 @@ def test_outputs_are_not_overwritten_by_the_next_batch(build: Build, kind: str) 
 def test_weights_can_be_released_once_a_network_has_its_own(build: Build) -> None:
     detector = build("stfpm", "resnet18")
     program = trace(detector)
-    network = plain_network(program, "float32")
+    network = plain_network(program, Precision.float32)
     expected = network(tiles())
     program.release_weights()
     assert all(parameter.is_meta for parameter in detector.parameters())
@@ -120,7 +121,7 @@ def test_captured_cuda_graphs_give_the_same_output(build: Build, name: str) -> N
     from app.runtime.cuda import CudaNetwork
 
     detector = build(name, "resnet18").to("cuda")
-    network = CudaNetwork(trace(detector), "float16", SIZE)
+    network = CudaNetwork(trace(detector), Precision.float16, SIZE)
     for count in (1, 3, 8, 3):
         assert largest_difference(network, detector, tiles(count).cuda()) < 2e-2
     first = network(tiles(3).cuda())

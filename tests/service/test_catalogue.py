@@ -11,7 +11,7 @@ import torch
 
 from app.artifacts import ModelRepository
 from app.errors import ModelLoading, ModelNotFound, UnreadableRepository, VersionNotFound
-from app.service import ModelCatalogue
+from app.service import ModelCatalogue, VersionState
 from tests.repositories import add_version, flip_a_bit
 
 CPU = torch.device("cpu")
@@ -116,7 +116,11 @@ def test_a_model_without_a_loadable_version_is_listed(copied: Path) -> None:
     lose_a_file(copied / "padim" / "1")
     models = loaded(copied)
     assert models.model("padim").newest is None
-    assert [models.count(state) for state in ("ready", "failed", "loading")] == [2, 1, 0]
+    assert [models.count(state) for state in (VersionState.ready, VersionState.failed, VersionState.loading)] == [
+        2,
+        1,
+        0,
+    ]
     with pytest.raises(VersionNotFound, match=r"'padim'.*\bnone\b"):
         models.get("padim")
 
@@ -132,7 +136,7 @@ def test_a_stopped_catalogue_loads_no_version(models_dir: Path) -> None:
     models = catalogue(models_dir)
     models.stop()
     models.refresh()
-    assert (models.count("ready"), models.count("loading")) == (0, 3)
+    assert (models.count(VersionState.ready), models.count(VersionState.loading)) == (0, 3)
     with pytest.raises(ModelLoading, match=r"\b2\b.*'patchcore'"):
         models.get("patchcore")
 

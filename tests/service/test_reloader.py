@@ -9,7 +9,7 @@ import torch
 
 from app.artifacts import ModelRepository
 from app.errors import EngineStopped, ModelNotFound, TesseraError, UnreadableRepository
-from app.service import ModelCatalogue, Reloader
+from app.service import ModelCatalogue, Reloader, VersionState
 from tests.repositories import add_version
 from tests.waiting import WAIT_S, wait_until
 
@@ -58,15 +58,15 @@ def started(root: Path) -> Iterator[Callable[[float], Started]]:
 
 def test_polling_finds_new_versions(started: Callable[[float], Started], root: Path) -> None:
     _, catalogue, _ = started(0.01)
-    wait_until(lambda: catalogue.count("ready") == 1)
+    wait_until(lambda: catalogue.count(VersionState.ready) == 1)
     add_version(root / "patchcore/1", root, "patchcore", 2)
-    wait_until(lambda: catalogue.count("ready") == 2)
+    wait_until(lambda: catalogue.count(VersionState.ready) == 2)
     assert catalogue.get("patchcore").version == 2
 
 
 def test_polling_continues_while_the_repository_is_missing(started: Callable[[float], Started], root: Path) -> None:
     _, catalogue, _ = started(0.01)
-    wait_until(lambda: catalogue.count("ready") == 1)
+    wait_until(lambda: catalogue.count(VersionState.ready) == 1)
     away = root.with_name(root.name + "-away")
     root.rename(away)
     wait_until(lambda: catalogue.problem is not None)

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from app.service.tile_scores import spans
-from app.tiling import Tiling, plan
+from app.tiling import Tiling, TilingMode, plan
 
 
 def test_tiles_end_at_the_edge_of_the_picture() -> None:
@@ -17,11 +17,11 @@ def test_tiles_of_a_resized_picture_are_in_pixels_of_the_original() -> None:
 
 
 def test_tiles_of_a_stretched_picture_cover_it() -> None:
-    grid = plan(Tiling(tile_size=64, mode="interpolation"), 100, 100)
+    grid = plan(Tiling(tile_size=64, mode=TilingMode.interpolation), 100, 100)
     assert spans(grid.y, 100, range(100)) == {0: range(50), 1: range(50, 100)}
 
 
-@pytest.mark.parametrize("mode", ["padding", "interpolation"])
+@pytest.mark.parametrize("mode", list(TilingMode))
 @pytest.mark.parametrize("length", [1, 63, 64, 65, 200])
 def test_tiles_cover_every_pixel(length: int, mode: str) -> None:
     tiling = Tiling(tile_size=64, stride=32, mode=mode)  # type: ignore[arg-type]  # parametrize knows str only

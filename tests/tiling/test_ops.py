@@ -1,3 +1,6 @@
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,8 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from app.errors import InvalidTiling
-from app.tiling import Stitcher, Tiling, plan, tile, untile, zero_padding
-from app.tiling.config import Blend, Mode
+from app.tiling import Blend, PaddingFill, Stitcher, Tiling, TilingMode, plan, tile, untile, zero_padding
 
 
 @st.composite
@@ -16,9 +18,10 @@ def tilings(draw: st.DrawFn) -> Tiling:
         tile_size=[height, width],
         stride=[draw(st.integers(1, height)), draw(st.integers(1, width))],
         remove_border_count=draw(st.integers(0, (min(height, width) - 1) // 2)),
-        mode=draw(st.sampled_from(["padding", "interpolation"])),
-        blend=draw(st.sampled_from(["mean", "gaussian"])),
+        mode=draw(st.sampled_from(TilingMode)),
+        blend=draw(st.sampled_from(Blend)),
         halo=draw(st.integers(0, 5)),
+        padding_fill=draw(st.sampled_from(PaddingFill)),
     )
 
 
@@ -69,7 +72,7 @@ def test_a_constant_stays_constant(tiling: Tiling, height: int, width: int, stri
         blend=tiling.blend,
         halo=tiling.halo * stride,
     )
-    geometry = plan(scaled, height, width)
+    geometry = plan(scaled, height, width, stride)
     tall, wide = geometry.input_size
     tiles = torch.full((geometry.count, 1, tall // stride, wide // stride), 7.0, dtype=torch.float64)
     stitched = untile(tiles, geometry)
@@ -83,7 +86,7 @@ def test_overlaps_are_averaged() -> None:
 
 
 def test_gaussian_overlaps_prefer_the_nearer_tile() -> None:
-    geometry = plan(Tiling(tile_size=8, stride=4, blend="gaussian"), 8, 12)
+    geometry = plan(Tiling(tile_size=8, stride=4, blend=Blend.gaussian), 8, 12)
     tiles = torch.stack([torch.full((1, 8, 8), value) for value in (0.0, 1.0)])
     row = untile(tiles, geometry)[0, 0, 0]
     assert row[:4].tolist() == [0.0] * 4
@@ -162,10 +165,10 @@ def test_a_stitcher_yields_the_rows_of_untile(tiling: Tiling, height: int, width
     torch.testing.assert_close(torch.cat(bands, 1)[None], untile(tiles, geometry))
 
 
-@pytest.mark.parametrize("mode", ["padding", "interpolation"])
-@pytest.mark.parametrize("blend", ["mean", "gaussian"])
+@pytest.mark.parametrize("mode", list(TilingMode))
+@pytest.mark.parametrize("blend", list(Blend))
 @pytest.mark.parametrize("size", [(64, 64), (100, 77), (65, 129), (31, 200)])
-def test_feature_cells_keep_their_places(mode: Mode, blend: Blend, size: tuple[int, int]) -> None:
+def test_feature_cells_keep_their_places(mode: TilingMode, blend: Blend, size: tuple[int, int]) -> None:
     """Average-pooled tiles, stitched, equal the average-pooled picture after padding or stretching."""
     geometry = plan(Tiling(tile_size=32, stride=16, mode=mode, blend=blend), *size)
     image = torch.rand(1, 1, *size, dtype=torch.float64)
@@ -187,7 +190,7 @@ def test_removed_borders_are_kept_only_where_no_neighbour_covers_them() -> None:
 
 @pytest.mark.gpu
 def test_tiles_of_pictures_on_the_gpu_equal_those_on_the_cpu() -> None:
-    geometry = plan(Tiling(tile_size=32, stride=16, mode="interpolation"), 70, 90)
+    geometry = plan(Tiling(tile_size=32, stride=16, mode=TilingMode.interpolation), 70, 90)
     image = torch.rand(2, 3, 70, 90)
     tiles = tile(image.cuda(), geometry)
     assert torch.equal(tiles.cpu(), tile(image, geometry))
@@ -211,3 +214,29 @@ def test_tiles_that_begin_between_cells_are_not_stitched() -> None:
     geometry = plan(Tiling(tile_size=8, stride=6), 20, 20)
     with pytest.raises(InvalidTiling, match="4 pixels"):
         untile(torch.zeros(geometry.count, 1, 2, 2), geometry)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 12), st.sampled_from(["reflect", "replicate"]))
+def test_pixels_outside_the_picture_are_those_of_a_padded_picture(
+    height: int, width: int, halo: int, fill: str
+) -> None:
+    tiling = Tiling(tile_size=[9, 7], stride=[5, 7], halo=halo, padding_fill=PaddingFill(fill))
+    images, geometry = numbered(1, height, width), plan(tiling, height, width)
+    after = [length + halo - edge for length, edge in zip(geometry.canvas_size, (height, width), strict=True)]
+    mode: Any = "edge" if fill == "replicate" else fill
+    padded = np.pad(images.numpy(), ((0, 0), (0, 0), (halo, after[0]), (halo, after[1])), mode)
+    tiles = tile(images, geometry)
+    for index in range(geometry.count):
+        top, left = geometry.place(index)
+        expected = padded[0, :, top : top + 9 + 2 * halo, left : left + 7 + 2 * halo]
+        assert np.array_equal(tiles[index].numpy(), expected)
+    assert torch.equal(zero_padding(tiles.clone(), geometry, range(geometry.count)), tiles)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.float32])
+def test_pictures_of_every_depth_are_mirrored(dtype: torch.dtype) -> None:
+    tiling = Tiling(tile_size=4, mode=TilingMode.cover, padding_fill=PaddingFill.reflect)
+    picture = torch.tensor([[[1, 2, 3]]], dtype=dtype)
+    (only,) = tile(picture, plan(tiling, 1, 3), out=torch.empty(1, 3, 4, 4))
+    assert only.unique(dim=0).tolist() == [[[1, 2, 3, 2]] * 4]

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidTiling
-from app.tiling import Tiling, plan
-from app.tiling.plan import starts
+from app.tiling import Tiling, TilingMode, plan
+from app.tiling.plan import covering_starts, starts
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,43 @@ def test_the_tiles_cover_the_picture_and_the_last_one_overlaps_it(length: int, t
     assert all(later - earlier == stride for earlier, later in pairwise(offsets))
 
 
+@pytest.mark.parametrize(
+    ("length", "tile", "stride", "grid", "expected"),
+    [
+        (256, 256, 256, 8, (0,)),
+        (264, 256, 256, 8, (0, 8)),
+        (257, 256, 256, 8, (0, 8)),
+        (512, 256, 256, 8, (0, 256)),
+        (1000, 256, 256, 8, (0, 256, 512, 744)),
+        (1000, 256, 256, 1, (0, 256, 512, 744)),
+        (777, 256, 256, 16, (0, 256, 512, 528)),
+        (300, 256, 128, 4, (0, 44)),
+        (1, 256, 128, 8, (0,)),
+    ],
+)
+def test_the_last_covering_tile_ends_with_the_picture(
+    length: int, tile: int, stride: int, grid: int, expected: tuple[int, ...]
+) -> None:
+    assert covering_starts(length, tile, stride, grid) == expected
+
+
+@given(st.integers(1, 5000), st.integers(1, 40), st.integers(1, 16), st.data())
+def test_covering_tiles_leave_no_gap_and_little_padding(
+    length: int, cells: int, grid: int, data: st.DataObject
+) -> None:
+    tile, stride = cells * grid, data.draw(st.integers(1, cells)) * grid
+    offsets = covering_starts(length, tile, stride, grid)
+    assert all(offset % grid == 0 for offset in offsets)
+    assert all(0 < later - earlier <= stride for earlier, later in pairwise(offsets))
+    assert offsets[-1] + tile >= length
+    assert len(offsets) == 1 or offsets[-1] + tile < length + grid
+
+
+def test_covering_tiles_that_lie_side_by_side_are_disjoint() -> None:
+    assert plan(Tiling(tile_size=256, mode=TilingMode.cover), 1024, 512, 8).disjoint
+    assert not plan(Tiling(tile_size=256, mode=TilingMode.cover), 1000, 512, 8).disjoint
+
+
 def test_the_canvas_is_the_tiles_extent() -> None:
     geometry = plan(Tiling(tile_size=[128, 64], stride=64), 300, 100)
     assert geometry.canvas_size == (320, 128)
@@ -41,7 +78,7 @@ def test_the_canvas_is_the_tiles_extent() -> None:
 def test_cells_wholly_in_the_padding_are_not_counted() -> None:
     padded = plan(Tiling(tile_size=256), 300, 512)
     assert [padded.y.cells(stride) for stride in (4, 8, 16)] == [75, 38, 19]
-    stretched = plan(Tiling(tile_size=256, mode="interpolation"), 300, 512)
+    stretched = plan(Tiling(tile_size=256, mode=TilingMode.interpolation), 300, 512)
     assert stretched.y.cells(8) == 64
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from app.detectors import GradientDetector, ReverseDistillation, Stfpm
 from app.pipeline import Prepared, Preprocessing, TiledModel
-from app.tiling import Tiling, untile
+from app.tiling import Blend, Tiling, untile
 from app.training.backpropagation import Backpropagation, grouped, untouched_statistics
 
 DETECTORS = {"stfpm": Stfpm, "reverse_distillation": ReverseDistillation}
@@ -58,7 +58,9 @@ def backpropagate(loss: Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-@pytest.mark.parametrize("tiling", [Tiling(tile_size=64), Tiling(tile_size=64, stride=32, blend="gaussian", halo=16)])
+@pytest.mark.parametrize(
+    "tiling", [Tiling(tile_size=64), Tiling(tile_size=64, stride=32, blend=Blend.gaussian, halo=16)]
+)
 @pytest.mark.parametrize("batch_tiles", [100, 4, 3])
 def test_the_gradient_does_not_depend_on_how_tiles_are_batched(name: str, tiling: Tiling, batch_tiles: int) -> None:
     """The statistics of batch norms are fixed: otherwise they would depend on the tiles that run together."""

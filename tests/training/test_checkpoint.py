@@ -52,7 +52,9 @@ def test_a_checkpoint_is_due_once_per_interval(tmp_path: Path) -> None:
 
 
 def test_a_slow_disk_is_written_to_less_often(tmp_path: Path) -> None:
-    times = iter([0.0, 100.0, 100.0, 103.0, 103.0 + MIN_WRITE_INTERVALS * 3 - 1, 103.0 + MIN_WRITE_INTERVALS * 3, *[999.0] * 3])
+    times = iter(
+        [0.0, 100.0, 100.0, 103.0, 103.0 + MIN_WRITE_INTERVALS * 3 - 1, 103.0 + MIN_WRITE_INTERVALS * 3, *[999.0] * 3]
+    )
     checkpoint = Checkpoint(tmp_path / "state.pt", "a", lambda: next(times))
     checkpoint.save_if_due(lambda: {"step": 1})  # due at 100 s, written by 103 s
     checkpoint.save_if_due(lambda: {"step": 2})  # a second too early

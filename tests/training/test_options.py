@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from app.errors import InvalidTraining
-from app.tiling import Tiling
+from app.tiling import Tiling, TilingMode
 from app.training import EarlyStopping, TilerConfigurationCallback, TrainerOptions
 from app.training.precision import resolve_precision
 
 
 def test_a_callback_can_set_the_tiling() -> None:
-    callback = TilerConfigurationCallback(enable=True, tile_size=[128, 64], stride=64, mode="interpolation")
-    expected = Tiling(True, [128, 64], 64, mode="interpolation")
+    callback = TilerConfigurationCallback(enable=True, tile_size=[128, 64], stride=64, mode=TilingMode.interpolation)
+    expected = Tiling(True, [128, 64], 64, mode=TilingMode.interpolation)
     assert TrainerOptions(callbacks=[EarlyStopping(), callback]).tiling == expected
     assert TrainerOptions(callbacks=callback).tiling == expected
     assert TrainerOptions().tiling is None

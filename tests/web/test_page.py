@@ -56,6 +56,19 @@ def test_a_chosen_picture_is_shown_with_the_servers_answer(open_page: Open, site
     expect(page.locator("#strip .outcome")).to_have_text(f"anomalous {body['score']:.3f}")
 
 
+def test_a_picture_of_an_unseen_size_has_a_note(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "normal.png")
+    answered(page, "normal.png")
+    expect(page.locator("#notes")).to_be_hidden()
+    Image.open(files / "normal.png").crop((0, 0, 150, 50)).save(files / "strip.png")
+    choose(page, files / "strip.png")
+    answered(page, "strip.png")
+    expect(page.locator("#notes")).to_have_text(
+        "The model was trained on pictures of other sizes. The picture is smaller than a tile."
+    )
+
+
 def test_a_dropped_picture_is_answered(open_page: Open, site: Live, files: Path) -> None:
     page = open_page(site.url)
     content = base64.b64encode((files / "normal.png").read_bytes()).decode()

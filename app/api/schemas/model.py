@@ -11,7 +11,7 @@ from app.detectors import Codes, SearchChoice, SearchMethod, SearchMode
 from app.errors import TesseraError
 from app.runtime import Candidate, Kernels, Precision, Runtime
 from app.service import ServedModel, VersionState, VersionStatus
-from app.tiling import Blend, TilingMode
+from app.tiling import Blend, PaddingFill, TilingMode
 from app.trials import Trial
 
 
@@ -75,6 +75,8 @@ class TilingBody(BaseModel):
         examples=[0],
     )
 
+    padding_fill: PaddingFill = Field(description="What tiles and halos contain outside the picture.")
+
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
         """The body of the tiling in a manifest."""
@@ -87,6 +89,7 @@ class TilingBody(BaseModel):
             mode=record.mode,
             blend=record.blend,
             halo=record.halo,
+            padding_fill=record.padding_fill,
         )
 
 
@@ -118,7 +121,7 @@ class CalibrationBody(BaseModel):
     pixel_max: FiniteFloat = Field(
         description="Value of the raw map at the high end of its scale. Values of the map are normalised with the "
         "formula of the scores.",
-        examples=[47.6]
+        examples=[47.6],
     )
 
     @classmethod
@@ -173,15 +176,11 @@ class TrialBody(BaseModel):
 class SearchBody(BaseModel):
     """How a memory bank is searched for the nearest row."""
 
-    mode: SearchMode = Field(
-        description="The requested accuracy of the search."
-    )
-    method: SearchMethod = Field(
-        description="The algorithm of the search."
-    )
+    mode: SearchMode = Field(description="The requested accuracy of the search.")
+    method: SearchMethod = Field(description="The algorithm of the search.")
     codes: Codes | None = Field(
         description="Number format of the codes that bounds are computed from; null if the search uses no bounds.",
-        examples=["bfloat16"]
+        examples=["bfloat16"],
     )
     queries_at_once: int | None = Field(
         description="Largest number of patches that are compared with the bank in one step; null if no number was "
@@ -202,9 +201,7 @@ class ExecutionBody(BaseModel):
     runtime: Runtime = Field(
         description="Library that runs the network.",
     )
-    kernels: Kernels = Field(
-        description="Kernels that run the network."
-    )
+    kernels: Kernels = Field(description="Kernels that run the network.")
     precision: Precision = Field(description="Number format of the network's computations.")
     batch_tiles: int = Field(description="Largest number of tiles in a batch.", examples=[16])
     lanes: int | None = Field(

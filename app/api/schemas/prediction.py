@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import BaseModel, Field, FiniteFloat
 
 from app.pipeline import DefectRegion, Label
-from app.service import Predicted, Timings
+from app.service import NoteCode, Predicted, Timings
 from app.service.pictures import Extras
 from app.service.tile_scores import TileScore
 
@@ -120,6 +120,16 @@ class TimingBody(BaseModel):
         return cls(decode=decode, queue=queue, device=device, render=render, total=total)
 
 
+class NoteBody(BaseModel):
+    """A reason why the prediction may be less reliable than others."""
+
+    code: NoteCode = Field(description="The reason as a code.", examples=["unseen_size"])
+    message: str = Field(
+        description="The reason as a sentence.",
+        examples=["the model was trained on pictures of 1024 x 1024 pixels, and this one has 1000 x 1000"],
+    )
+
+
 class PredictionBody(BaseModel):
     """The prediction of a model for a picture."""
 
@@ -144,6 +154,9 @@ class PredictionBody(BaseModel):
         examples=[0.5],
     )
     regions: list[RegionBody] = Field(description="Defect regions, the most anomalous first.")
+    notes: list[NoteBody] = Field(
+        description="Reasons why the prediction may be less reliable than others.", examples=[[]]
+    )
     tiles: TilesBody = Field(description="Tiles of the picture.")
     timing_ms: TimingBody = Field(description="Duration of each stage in milliseconds.")
     heatmap: str | None = Field(
@@ -171,6 +184,7 @@ class PredictionBody(BaseModel):
             label=prediction.label,
             threshold=prediction.criteria.threshold,
             regions=[RegionBody.of(region) for region in prediction.regions],
+            notes=[NoteBody(code=note.code, message=note.message) for note in predicted.notes],
             tiles=_tiles(predicted, extras),
             timing_ms=TimingBody.of(timings),
             heatmap=_base64(extras.heatmap),

@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from app.api.dependencies import ModelName, Services, ServicesDep, Timeout
 from app.api.v2 import encodings
-from app.api.v2.question import read_question
 from app.api.v2.describe import INFER_BODY, INFER_RESPONSES, TAG
 from app.api.v2.invalid import invalid
 from app.api.v2.outputs import Array, RequestedOutput, check_sizes, encode, read_outputs
 from app.api.v2.path import VersionInPath
 from app.api.v2.pictures import read_pictures
+from app.api.v2.question import read_question
 from app.api.v2.request import HEADER_LENGTH, read_message
 from app.api.v2.schemas.inference import InferResponseBody
 from app.api.v2.timeout import time_limit

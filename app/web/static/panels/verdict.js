@@ -10,10 +10,16 @@ import { score, seconds } from "../format.js";
 /** @typedef {import("../session/picture.js").Picture} Picture */
 
 const CALIBRATED = 0.5;
+/** @type {Record<string, string>} */
+const NOTES = {
+  unseen_size: "The model was trained on pictures of other sizes.",
+  smaller_than_tile: "The picture is smaller than a tile.",
+};
 
 export class Verdict {
   #label = byId("label", HTMLElement);
   #facts = byId("facts", HTMLElement);
+  #notes = byId("notes", HTMLElement);
   #panel = byId("scale-panel", HTMLElement);
   #gauge = byId("gauge", HTMLElement);
   #level = byId("gauge-level", HTMLElement);
@@ -57,6 +63,7 @@ export class Verdict {
     const { picture, shape } = this.inspector;
     const prediction = picture?.prediction;
     this.#panel.hidden = !prediction;
+    this.#notes.textContent = (prediction?.notes ?? []).map((code) => NOTES[code] ?? code).join(" ");
     this.#label.className = `label ${picture?.label ?? ""}`;
     if (!picture || !prediction) {
       this.#label.textContent = picture ? picture.name : "No picture yet";

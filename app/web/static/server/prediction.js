@@ -17,6 +17,7 @@ import { post } from "./send.js";
  * @property {number} version
  * @property {Scale} scale of the map
  * @property {string} detector
+ * @property {string[]} notes codes of the reasons why it may be less reliable
  */
 /** @typedef {{threshold: number, minArea: number}} Criteria */
 /** @typedef {"overlay" | "heatmap" | "mask"} Style */
@@ -57,6 +58,7 @@ export async function predict(choice, models, picture, signal, onSent) {
     version: Number(header("Tessera-Model-Version")),
     scale: { threshold, min, max },
     detector: details.detector.name,
+    notes: (header("Tessera-Notes") ?? "").split(", ").filter(Boolean),
   };
 }
 
