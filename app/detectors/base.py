@@ -136,10 +136,13 @@ class Detector(nn.Module, ABC):
 
     @abstractmethod
     def assemble(self, outputs: Features) -> Features:
-        """The network's outputs -> features to be stitched, [n,C,h/stride,w/stride] each."""
+        """The network's outputs -> features to be stitched, [n,C,ceil(h/stride),ceil(w/stride)] each.
+
+        Tiles are whole numbers of cells; an untiled picture may not be.
+        """
 
     def embed(self, tiles: Tensor) -> Features:
-        """Normalised tiles [n,3,h,w] -> features to be stitched, [n,C,h/stride,w/stride] each."""
+        """Normalised tiles [n,3,h,w] -> features to be stitched: `assemble` of `network`."""
         return self.assemble(self.network(tiles))
 
     @abstractmethod

@@ -3,12 +3,13 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
+from math import ceil
 
 import torch
 from torch import Tensor
 
 from app.detectors import Detector, Features
-from app.errors import InvalidDataset
+from app.errors import InvalidDataset, InvalidTiling
 from app.pipeline.device import BATCH_TILES
 from app.pipeline.execution import Execution
 from app.pipeline.parts import Part, PartMaker
@@ -143,9 +144,20 @@ class TiledModel:
 
     @torch.inference_mode()
     def run(self, tiles: Tensor) -> Features:
-        """Normalised tiles of any pictures, [n,3,h,w] -> features, [n,C,h/stride,w/stride] each."""
+        """Normalised tiles of any pictures, [n,3,h,w] -> features, [n,C,ceil(h/stride),ceil(w/stride)] each.
+
+        Raises InvalidTiling for a detector whose features have other sizes.
+        """
         with self.stages.timed(Stage.network):
-            return self.detector.assemble(self.network(tiles))
+            features = self.detector.assemble(self.network(tiles))
+        for feature, stride in zip(features, self.detector.feature_strides, strict=True):
+            expected = tuple(ceil(edge / stride) for edge in tiles.shape[-2:])
+            if feature.shape[-2:] != expected:
+                raise InvalidTiling(
+                    f"{self.detector.name} makes {tuple(feature.shape[-2:])} cells of tiles of "
+                    f"{tuple(tiles.shape[-2:])} pixels, and its stride of {stride} gives {expected}"
+                )
+        return features
 
     def outputs(self, prepared: Prepared, batch_tiles: int = 0) -> Iterator[Features]:
         """The features of all tiles of a picture, in order, at most `batch_tiles` at a time (0: the model's own)."""

@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from app.detectors import DETECTORS, Detector, GradientDetector, OnePassDetector
+from app.detectors import DETECTORS, BackboneDetector, Detector, GradientDetector, OnePassDetector
+from tests.building import WITH_BACKBONE, build_detector
 
 
 @pytest.fixture(params=sorted(DETECTORS))
 def detector(request: pytest.FixtureRequest) -> Detector:
     torch.manual_seed(0)
-    return DETECTORS[request.param](backbone="resnet18")
+    return build_detector(request.param)
 
 
 def fit(detector: Detector, pictures: int = 4) -> None:
@@ -49,7 +50,7 @@ def test_changed_features_have_larger_distances(detector: Detector) -> None:
     if isinstance(detector, GradientDetector):  # as predicted after training
         features = features[: len(features) // 2] * 2
     channels = len(features[0][0])
-    strange = features[0] + 5 * (torch.arange(channels) < channels // 4)[:, None, None], *features[1:]
+    strange = features[0] + 5 * (torch.arange(channels) < max(1, channels // 4))[:, None, None], *features[1:]
     normal, far = (detector.measure(each, [(0, 0)]).distances[0].mean() for each in (features, strange))
     assert far > normal
 
@@ -60,7 +61,7 @@ def test_a_detector_is_restored_by_its_parameters_and_state(detector: Detector) 
     restored.load_fitted_state(detector.state_dict())
     tiles = torch.randn(1, 3, 64, 96)
     for model in (detector, restored):
-        assert not model.get_submodule("backbone").training
+        assert not isinstance(model, BackboneDetector) or not model.backbone.training
     first, second = (model.measure(model.embed(tiles), [(0, 0)]).distances[0] for model in (detector, restored))
     assert torch.equal(first, second)
 
@@ -70,6 +71,7 @@ def test_a_state_of_another_detector_is_refused(detector: Detector) -> None:
         detector.load_fitted_state({})
 
 
+@pytest.mark.parametrize("detector", WITH_BACKBONE, indirect=True)
 def test_the_backbone_stays_in_evaluation_mode(detector: Detector) -> None:
     detector.train()
     assert not any(module.training for module in detector.get_submodule("backbone").modules())

@@ -13,10 +13,12 @@ from app.artifacts import ModelRepository, load_artifact
 from app.cli import main
 from app.detectors import DETECTORS, Features, Fitter, Measurement, OnePassDetector
 from app.detectors.base import Place
-from app.pipeline import predict
+from app.errors import InvalidTiling
+from app.pipeline import Preprocessing, TiledModel, predict
 from app.progress import Progress
 from app.runtime import RunOptions
 from app.scoring import MapRule
+from app.tiling import Tiling
 from tests.conftest import draw_surface
 
 STRIDE = 8
@@ -51,7 +53,7 @@ class Colours(OnePassDetector):
         return STRIDE
 
     def network(self, tiles: Tensor) -> Features:
-        return (F.avg_pool2d(tiles, STRIDE),)
+        return (F.avg_pool2d(tiles, STRIDE, ceil_mode=True),)
 
     def assemble(self, outputs: Features) -> Features:
         return outputs
@@ -73,7 +75,7 @@ class Colours(OnePassDetector):
 class _Mean:
     def __init__(self, detector: Colours) -> None:
         self._detector = detector
-        self._sum, self._cells = torch.zeros(3), 0
+        self._sum, self._cells = torch.zeros_like(detector.mean), 0
 
     def add(self, features: Features, top: int) -> None:
         self._sum += features[0].sum((1, 2))
@@ -102,3 +104,15 @@ def test_a_new_detector_is_trained_written_loaded_and_used(
     stained = picture.clone()
     stained[:, 16:32, 16:32] = 0
     assert predict(model, stained).raw_score > predict(model, picture).raw_score
+
+
+class Floored(Colours):
+    def network(self, tiles: Tensor) -> Features:
+        return (F.avg_pool2d(tiles, STRIDE),)
+
+
+def test_features_of_another_size_are_refused() -> None:
+    model = TiledModel(Floored(), Preprocessing(None), Tiling(enable=False))
+    with pytest.raises(InvalidTiling, match=r"\(12, 12\) .* \(13, 12\)"):
+        predict(model, torch.zeros(3, 100, 96, dtype=torch.uint8))
+    assert predict(TiledModel(Colours(), Preprocessing(None), Tiling(enable=False)), torch.zeros(3, 100, 96).byte())

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from app.tiling import Size, Tiling
 from app.training.checkpoint import Checkpoint
 from app.training.gradient import Schedule, fit_by_gradient
 from app.training.one_pass import fit
+from tests.building import build_detector
 
 Build = Callable[..., TiledModel]
-SMALL: dict[str, dict[str, object]] = {"padim": {"n_features": 12}, "patchcore": {"coreset_sampling_ratio": 0.05}}
+SMALL: dict[str, dict[str, Any]] = {"padim": {"n_features": 12}, "patchcore": {"coreset_sampling_ratio": 0.05}}
 
 
 def noise(count: int, size: Size) -> list[Tensor]:
@@ -27,7 +29,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Detector]:
     found: dict[str, Detector] = {}
     for name in DETECTORS:
         torch.manual_seed(0)
-        detector = DETECTORS[name](backbone="resnet18")
+        detector = build_detector(name)
         if isinstance(detector, GradientDetector):
             learn(detector, Checkpoint(tmp_path_factory.mktemp(name) / "state.pt", name))
             found[name] = detector
@@ -49,7 +51,7 @@ def build(learned: dict[str, Detector]) -> Build:
         if name in learned:
             return TiledModel(deepcopy(learned[name]), Preprocessing(image_size), tiling)
         torch.manual_seed(0)
-        detector = DETECTORS[name](backbone="resnet18", **SMALL.get(name, {}))
+        detector = build_detector(name, **SMALL.get(name, {}))
         fixed = image_size or (size if detector.image_size_is_fixed else None)
         model = TiledModel(detector, Preprocessing(fixed), tiling)
         plan, stride = model.plan(*size), detector.feature_strides[0]

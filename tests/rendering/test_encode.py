@@ -1,5 +1,4 @@
 import io
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from app.rendering import MAP_MEDIA_TYPES, MapFormat, encode_jpeg, encode_map, encode_mask, encode_png
 
-FORMATS: tuple[MapFormat, ...] = get_args(MapFormat)
+FORMATS = tuple(MapFormat)
 
 
 def read(data: bytes) -> Image.Image:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.detectors import DETECTORS, Detector, Features
+from app.detectors import Detector, Features
 from app.runtime import Precision
 from app.runtime.fused import fused_network
 from app.runtime.network import Network
@@ -14,6 +14,7 @@ from app.runtime.plain import plain_network
 from app.runtime.program import Program
 from app.runtime.tracing import trace
 from app.torch_private import fused_kernels_exist
+from tests.building import WITH_BACKBONE
 from tests.runtime.conftest import Build
 
 SIZE = (64, 96)
@@ -43,14 +44,14 @@ def largest_difference(network: Network, detector: Detector, given: Tensor) -> f
 
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
-@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("name", WITH_BACKBONE)
 def test_a_network_gives_the_output_of_the_modules(build: Build, name: str, backbone: str, kind: str) -> None:
     detector = build(name, backbone)
     assert largest_difference(NETWORKS[kind](trace(detector)), detector, tiles()) < 1e-5
 
 
 @pytest.mark.parametrize("kind", HALF)
-@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("name", WITH_BACKBONE)
 def test_half_precision_gives_almost_the_same_output(build: Build, name: str, kind: str) -> None:
     detector = build(name, "resnet18")
     network = HALF[kind](trace(detector))
@@ -60,7 +61,7 @@ def test_half_precision_gives_almost_the_same_output(build: Build, name: str, ki
 
 
 @pytest.mark.skipif(not fused_kernels_exist(), reason="no fused kernels for this processor")
-@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("name", WITH_BACKBONE)
 def test_tiles_that_are_large_enough_for_winograd_give_the_same_output(build: Build, name: str) -> None:
     detector, size = build(name, "resnet18"), (256, 256)
     network = fused_network(trace(detector), Precision.float32, size, winograd=True)
@@ -116,7 +117,7 @@ def test_weights_can_be_released_once_a_network_has_its_own(build: Build) -> Non
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("name", WITH_BACKBONE)
 def test_captured_cuda_graphs_give_the_same_output(build: Build, name: str) -> None:
     from app.runtime.cuda import CudaNetwork
 
