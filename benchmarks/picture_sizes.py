@@ -33,7 +33,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "Stfpm": ("--trainer.max_epochs", "5"),
     "ReverseDistillation": ("--trainer.max_epochs", "5"),
 }
-TILINGS = [(mode, fill) for mode in (TilingMode.padding, TilingMode.cover) for fill in PaddingFill]
+TILINGS = [(mode, fill) for fill in PaddingFill for mode in (TilingMode.padding, TilingMode.cover)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--detectors", nargs="+", choices=OPTIONS, default=list(OPTIONS))
     parser.add_argument("--crops", type=int, default=200, help="crops of random sizes, and as many on the grid")
+    parser.add_argument("--fills", nargs="+", type=PaddingFill, choices=PaddingFill, default=list(PaddingFill))
     parser.add_argument("--stride", type=int, default=TILE)
     given = parser.parse_args()
     crops = list(_crops(given.crops))
-    results = {}
+    results: dict[str, list[dict[str, object]]] = {}
     with TemporaryDirectory() as temporary:
         write_dataset(Path(temporary), Plan(train=TRAIN, test=0))
         for name in given.detectors:
             model = _trained(Path(temporary), name, given.stride)
-            results[name] = [_measured(model, crops, *tiling) for tiling in TILINGS]
-            print(name, *results[name], sep="\n", flush=True)
+            results[name] = []
+            for mode, fill in TILINGS:
+                if fill in given.fills:
+                    results[name].append(_measured(model, crops, mode, fill))
+                    print(name, results[name][-1], flush=True)
     write("picture-sizes", {"crops": given.crops, "stride": given.stride, "detectors": results})
 
 

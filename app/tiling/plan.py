@@ -34,6 +34,7 @@ class Axis:
     blend: Blend
     fill: PaddingFill = PaddingFill.zeros
     tiled: bool = True
+    moved: bool = False  # whether the last tile was moved inward, off the grid of the other tiles
     first: int = 0
 
     @property
@@ -77,7 +78,8 @@ class Axis:
             for number, start in enumerate(self.starts)
             if start < pixels.stop and start + self.tile > pixels.start
         ]
-        return replace(self, starts=self.starts[own[0] : own[-1] + 1], first=self.first + own[0])
+        moved = self.moved and own[-1] == len(self.starts) - 1
+        return replace(self, starts=self.starts[own[0] : own[-1] + 1], first=self.first + own[0], moved=moved)
 
     def shown(self, index: int) -> int:
         """The number of pixels of tile `index`, without its halo, that show the picture; they are its first pixels."""
@@ -92,8 +94,9 @@ class Axis:
         """The weight of each tile in each of its cells: [tiles][tile / stride]. The weights of every cell sum to 1.
 
         A cell within `border` of a tile's edge has weight 0, unless no tile shows it further inside. In that case the
-        cell keeps its weight, because no tile has a better value. Blending is separable: the weight of a cell of the
-        picture is the product of its weights along the two edges.
+        cell keeps its weight, because no tile has a better value. A moved tile has weights only in cells that no other
+        tile has: averages of tiles that overlap otherwise than in training look anomalous. Blending is separable: the
+        weight of a cell of the picture is the product of its weights along the two edges.
         """
         size, border = self.tile // stride, ceil(self.border / stride)
         firsts = [start // stride for start in self.starts]
@@ -107,7 +110,9 @@ class Axis:
             for first in firsts
         ]
         totals = [0.0] * (self.canvas // stride)
-        for first, share in zip(firsts, shares, strict=True):
+        for number, (first, share) in enumerate(zip(firsts, shares, strict=True)):
+            if self.moved and number == len(firsts) - 1:
+                share[:] = [0.0 if totals[first + cell] else value for cell, value in enumerate(share)]
             for cell, value in enumerate(share):
                 totals[first + cell] += value
         return [
@@ -239,4 +244,6 @@ def _axis(tiling: Tiling, length: int, axis: int, grid: int) -> Axis:
     covers = tiling.mode is TilingMode.cover
     offsets = covering_starts(length, tile, stride, grid) if covers else starts(length, tile, stride)
     border, halo = tiling.remove_border_count, tiling.halo
-    return Axis(length, offsets[-1] + tile, tile, offsets, border, halo, tiling.mode, tiling.blend, tiling.padding_fill)
+    moved = offsets[-1] % stride != 0
+    blend, fill = tiling.blend, tiling.padding_fill
+    return Axis(length, offsets[-1] + tile, tile, offsets, border, halo, tiling.mode, blend, fill, moved=moved)

@@ -91,3 +91,10 @@ def test_without_tiling_the_picture_is_one_tile() -> None:
 def test_a_picture_without_pixels_is_refused() -> None:
     with pytest.raises(InvalidTiling, match="0 x 5"):
         plan(Tiling(), 0, 5)
+
+
+def test_a_moved_tile_has_weights_only_where_no_other_tile_is() -> None:
+    geometry = plan(Tiling(tile_size=32, mode=TilingMode.cover), 80, 64, 8)
+    assert geometry.y.starts == (0, 32, 48) and geometry.y.moved and not geometry.x.moved
+    assert geometry.y.weights(8) == [[1.0] * 4, [1.0] * 4, [0.0, 0.0, 1.0, 1.0]]
+    assert not geometry.part(range(0, 40), range(64)).y.moved
