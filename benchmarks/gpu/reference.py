@@ -19,9 +19,9 @@ from app.runtime import Precision
 from benchmarks.gpu.encoded import encoded
 from benchmarks.gpu.engine import engine, feed
 from benchmarks.gpu.load import load
-from benchmarks.gpu.models import NAMES, fitting_pictures
+from benchmarks.gpu.models import fitting_pictures
 from benchmarks.gpu.setting import Setting, pictures
-from benchmarks.reference import anomalib_module, import_anomalib
+from benchmarks.reference import CLASSES, anomalib_module, import_anomalib
 from benchmarks.throughput.reference_model import ReferenceModel
 from benchmarks.throughput.servers import Server, running
 
@@ -33,7 +33,7 @@ def run(setting: Setting) -> None:
     """Measures pictures per second of anomalib and of this program's engine, with pictures in memory and over HTTP."""
     warnings.simplefilter("ignore")
     import_anomalib()
-    for name in NAMES:
+    for name in CLASSES:  # the detectors that anomalib has
         model = setting.load(name, Precision.float32, measured=False).model
         path = setting.work / f"{name}.anomalib.pt"
         _export(setting, name, model.detector, path)
