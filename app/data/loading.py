@@ -4,8 +4,8 @@ A decoding thread would hold the interpreter's lock while the thread that feeds 
 forked from a server process that has imported torch but computed nothing. That is as quick as forking this process, and
 safe where threads or a device are in use.
 
-torch's DataLoader read 0.85 times as many pictures of 500 x 1260 pixels with one process, in the same memory, and has no
-way to skip and report pictures that cannot be read.
+torch's DataLoader read 0.85 times as many pictures of 500 x 1260 pixels with one process, in the same memory, and has
+no way to skip and report pictures that cannot be read.
 """
 
 import multiprocessing
