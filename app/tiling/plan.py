@@ -18,9 +18,11 @@ class Axis:
     starts: where the tiles begin on the canvas, without their halo
     border: the length at each end of a tile that is left out wherever another tile shows the same place
     halo: the length of the context at each end of a tile
-    mode: how the picture was enlarged
+    mode: how the tiles were fitted to the picture
     blend: the weights of overlapping tiles
+    fill: what tiles and halos contain outside the picture
     tiled: whether tiling is enabled; False: the whole picture is one tile
+    moved: whether the last tile was moved inward, off the grid of the other tiles
     first: the number of the first of these tiles among all tiles along the edge
     """
 
@@ -34,7 +36,7 @@ class Axis:
     blend: Blend
     fill: PaddingFill = PaddingFill.zeros
     tiled: bool = True
-    moved: bool = False  # whether the last tile was moved inward, off the grid of the other tiles
+    moved: bool = False
     first: int = 0
 
     @property
