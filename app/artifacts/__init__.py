@@ -1,7 +1,17 @@
 """Trained models as files: they appear in the repository only when complete, and are verified before being served."""
 
 from app.artifacts.fingerprint import Fingerprint
-from app.artifacts.manifest import CalibrationRecord, Manifest, Protocol, Provenance, TrainingRecord, read_manifest
+from app.artifacts.manifest import (
+    CalibrationRecord,
+    DefectSizeRecord,
+    FalseAlarmRecord,
+    Manifest,
+    Protocol,
+    Provenance,
+    QualityRecord,
+    TrainingRecord,
+    read_manifest,
+)
 from app.artifacts.reader import Artifact, load_artifact, manifest_digest, verify_artifact
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.writer import ModelRecord, write_artifact
@@ -9,13 +19,16 @@ from app.artifacts.writer import ModelRecord, write_artifact
 __all__ = [
     "Artifact",
     "CalibrationRecord",
+    "DefectSizeRecord",
     "Entry",
+    "FalseAlarmRecord",
     "Fingerprint",
     "Manifest",
     "ModelRecord",
     "ModelRepository",
     "Protocol",
     "Provenance",
+    "QualityRecord",
     "TrainingRecord",
     "load_artifact",
     "manifest_digest",

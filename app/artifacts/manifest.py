@@ -128,6 +128,40 @@ class TrainingRecord(_Record):
     best_epoch: int | None = Field(description="the epoch of the artifact's networks; null: the last")
 
 
+class FalseAlarmRecord(_Record):
+    """False alarms among normal pictures, each scored by a model that was not fitted to it."""
+
+    pictures: int
+    exceeded: int = Field(description="the number of pictures whose score exceeds the threshold")
+    low: float = Field(description="lower end of the 95 % interval of the rate of false alarms")
+    high: float = Field(description="upper end of the 95 % interval of the rate of false alarms")
+
+
+class DefectSizeRecord(_Record):
+    """Synthetic defects of one size in normal pictures that the model was not fitted to."""
+
+    diameter: int = Field(description="in pixels of the picture")
+    tried: int
+    found: int = Field(description="the number of them with a region over the threshold")
+
+
+class QualityRecord(_Record):
+    """What a training measured of its own model, without pictures of real defects."""
+
+    false_alarms: FalseAlarmRecord | None = None
+    defects: tuple[DefectSizeRecord, ...] = Field(default=(), description="by rising diameter")
+
+    @property
+    def smallest_defect(self) -> int | None:
+        """The smallest diameter of which, as of all larger ones, at least 90 % are found; None: there is none."""
+        smallest = None
+        for size in reversed(self.defects):
+            if size.found < 0.9 * size.tried:
+                break
+            smallest = size.diameter
+        return smallest
+
+
 class Manifest(_Record):
     """The contents of `manifest.json`."""
 
@@ -141,6 +175,7 @@ class Manifest(_Record):
     metrics: dict[str, float]
     provenance: Provenance
     training: TrainingRecord | None = None
+    quality: QualityRecord | None = None
     golden: GoldenRecord
     files: dict[str, str] = Field(description="SHA-256 of each file, in hexadecimal")
 

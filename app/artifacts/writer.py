@@ -24,6 +24,7 @@ from app.artifacts.manifest import (
     PreprocessingRecord,
     Protocol,
     Provenance,
+    QualityRecord,
     TilingRecord,
     TrainingRecord,
 )
@@ -52,6 +53,7 @@ class ModelRecord:
     metrics: dict[str, float] = field(default_factory=dict)
     anomalous_pictures: int = 0
     training: TrainingRecord | None = None
+    quality: QualityRecord | None = None
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord) -> Entry:
@@ -130,6 +132,7 @@ def _write_manifest(model: TiledModel, name: str, version: int, record: ModelRec
             seed=record.seed,
         ),
         training=record.training,
+        quality=record.quality,
         golden=GoldenRecord(tolerance=TOLERANCE),
         files={file: digest(directory / file) for file in (WEIGHTS, GOLDEN)},
     )
