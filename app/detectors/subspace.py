@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from app.detectors.base import Features, Measurement, Place
+from app.detectors.moments import Moments, moments_bytes
 from app.detectors.one_pass import Fitter
 from app.detectors.patch_embedding import PatchDetector
 from app.errors import InvalidDataset, InvalidParameter
@@ -103,41 +104,27 @@ class Subspace(PatchDetector):
 
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
         """A fitter that keeps the running mean and scatter matrix of all patches."""
-        return _Moments(self)
+        return _SubspaceFitter(self)
 
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
-        """The scatter matrix, its eigenvectors and the work space of the decomposition, float64, and one band."""
-        return 8 * 6 * self.embedding_size**2 + 2 * 4 * self.embedding_size * grid[0] * grid[1]
+        """The moments and their decomposition, and one band."""
+        return moments_bytes(self.embedding_size) + 2 * 4 * self.embedding_size * grid[0] * grid[1]
 
 
-class _Moments:
-    """Mean and scatter matrix of all patches, updated band by band.
-
-    The moments of two bands are merged as in Chan, Golub and LeVeque 1983: the scatter of both bands is the sum of
-    their scatters and of n m / (n + m) d d^T, where d is the difference of their means.
-    """
+class _SubspaceFitter:
+    """Keeps the moments of all patches."""
 
     def __init__(self, detector: Subspace) -> None:
-        self._detector, channels, device = detector, detector.embedding_size, detector.mean.device
-        self._count = 0
-        self._mean = torch.zeros(channels, dtype=torch.float64, device=device)
-        self._scatter = torch.zeros(channels, channels, dtype=torch.float64, device=device)
+        self._detector, self._moments = detector, Moments(detector.embedding_size, detector.mean.device)
 
     def add(self, features: Features, top: int) -> None:
         (embedding,) = features
-        patches = embedding.flatten(1).T.float()  # [p,C]
-        new, known = len(patches), self._count
-        mean = patches.mean(0)
-        centred = patches - mean
-        offset = mean.double() - self._mean
-        self._scatter += (centred.T @ centred).double()
-        self._scatter += torch.outer(offset, offset) * (new * known / (new + known))
-        self._mean += offset * (new / (new + known))
-        self._count = known + new
+        self._moments.add(embedding.flatten(1).T)  # [p,C]
 
     def finish(self, progress: Progress) -> None:
         """Decomposes the covariance."""
-        if self._count < 2:
-            raise InvalidDataset(f"Subspace needs at least 2 patches to compute a covariance, and got {self._count}")
-        self._detector.set_distribution(self._mean, self._scatter / (self._count - 1))
+        moments = self._moments
+        if moments.count < 2:
+            raise InvalidDataset(f"Subspace needs at least 2 patches to compute a covariance, and got {moments.count}")
+        self._detector.set_distribution(moments.mean, moments.covariance())
         progress("components", 1, 1)
