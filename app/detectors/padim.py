@@ -14,7 +14,7 @@ from app.detectors.whitening import lower_triangular, packed_in_place, whitened_
 from app.detectors.with_backbone import BackboneDetector
 from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
-from app.scoring import MapRule
+from app.scoring import BLUR_SIGMA, MapRule
 
 DEFAULT_FEATURES = {"resnet12": 100, "resnet18": 100, "wide_resnet50_2": 550}
 REGULARISATION = 0.01 + 1e-5  # the paper's epsilon, and the 1e-5 that anomalib adds before inverting
@@ -39,7 +39,7 @@ class Padim(BackboneDetector, OnePassDetector):
 
     name = "padim"
     memory_advice = "a smaller backbone, or fewer channels (n_features)"
-    map_rule = MapRule(upsampling="bilinear", blur=True)
+    map_rule = MapRule(upsampling="bilinear", blur_sigma=BLUR_SIGMA)
     idx: Tensor  # [c] int64, the chosen channels
     order: Tensor | None  # [c] int64, the rank of each channel of `idx`; None if `idx` is sorted
     mean: Tensor  # [h,w,c]

@@ -14,7 +14,7 @@ from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
 from app.errors import InvalidParameter
 from app.progress import Progress
-from app.scoring import MapRule
+from app.scoring import BLUR_SIGMA, MapRule
 from app.trials import Timer
 
 STEP_DISTANCES = 2**27  # the largest number of distances, patches times bank rows, in one step
@@ -43,7 +43,7 @@ class Patchcore(PatchDetector):
 
     name = "patchcore"
     memory_advice = "a smaller backbone, coreset or store (coreset_sampling_ratio, max_store_mib)"
-    map_rule = MapRule(upsampling="nearest", blur=True)
+    map_rule = MapRule(upsampling="nearest", blur_sigma=BLUR_SIGMA)
     memory_bank: Tensor  # [M,C]
 
     def __init__(

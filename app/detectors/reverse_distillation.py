@@ -13,7 +13,7 @@ from app.backbones import LAYER_STRIDES, OneClassBottleneck, ResNetDecoder, init
 from app.detectors.base import Features
 from app.detectors.gradient import GradientDetector, squared_distances
 from app.errors import InvalidParameter
-from app.scoring import MapRule
+from app.scoring import BLUR_SIGMA, MapRule
 
 LAYERS = ("layer1", "layer2", "layer3")
 
@@ -49,7 +49,7 @@ class ReverseDistillation(GradientDetector):
         super().__init__(backbone, layers, pre_trained, backbone_weights)
         self.anomaly_map_mode = anomaly_map_mode
         combine: Literal["sum", "product"] = "sum" if anomaly_map_mode == "add" else "product"
-        self.map_rule = MapRule(upsampling="aligned", combine=combine, blur=True)
+        self.map_rule = MapRule(upsampling="aligned", combine=combine, blur_sigma=BLUR_SIGMA)
         self.bottleneck = initialise(OneClassBottleneck(backbone))
         self.decoder = initialise(ResNetDecoder(backbone))
 

@@ -16,7 +16,7 @@ from app.detectors.one_pass import Fitter
 from app.detectors.patch_embedding import PatchDetector
 from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
-from app.scoring import MapRule
+from app.scoring import BLUR_SIGMA, MapRule
 
 
 class Subspace(PatchDetector):
@@ -36,7 +36,7 @@ class Subspace(PatchDetector):
     """
 
     name = "subspace"
-    map_rule = MapRule(upsampling="bilinear", blur=True)
+    map_rule = MapRule(upsampling="bilinear", blur_sigma=BLUR_SIGMA)
     mean: Tensor  # [C]
     axes: Tensor  # [C,C], the principal axes in columns, by falling variance
     variances: Tensor  # [C], of normal patches along the axes

@@ -1,6 +1,15 @@
 """Makes anomaly maps from distances, finds regions, calibrates thresholds, and computes metrics of labelled values."""
 
-from app.scoring.anomaly_map import Extent, Grid, MapRule, cells_of_map, fill_map, fill_resized, pixels_of_resized
+from app.scoring.anomaly_map import (
+    BLUR_SIGMA,
+    Extent,
+    Grid,
+    MapRule,
+    cells_of_map,
+    fill_map,
+    fill_resized,
+    pixels_of_resized,
+)
 from app.scoring.calibration import (
     Calibration,
     calibrate_as_reference,
@@ -20,6 +29,7 @@ from app.scoring.steps import Steps, Totals, steps_of, totals_of
 
 __all__ = [
     "AUPRO_LIMITS",
+    "BLUR_SIGMA",
     "BestF1",
     "Calibration",
     "Confusion",

@@ -7,7 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from app.scoring.interpolation import RADIUS, Scale, Upsampling, cells_of, weights
+from app.scoring.interpolation import Scale, Upsampling, blur_radius, cells_of, weights
+
+BLUR_SIGMA = 4.0
+"""The standard deviation of the blur of maps in anomalib, in pixels."""
 
 ROWS, COLUMNS = 256, 512
 """The size of a block of a map that is computed at once.
@@ -22,12 +25,12 @@ class MapRule:
 
     upsampling: the interpolation that enlarges cells to pixels
     combine: how the maps of several layers become one map
-    blur: whether that map is blurred
+    blur_sigma: the standard deviation in pixels of the Gaussian that blurs that map; 0: no blur
     """
 
     upsampling: Upsampling
     combine: Literal["sum", "product"] = "sum"
-    blur: bool = False
+    blur_sigma: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +69,17 @@ def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule, extent: Extent |
     (height, width), (first, left) = extent.whole, extent.first
     # Sums can be blurred per layer while upsampling; a product must be formed at pixel scale first.
     linear = rule.combine == "sum" or len(grids) == 1
-    layers = [_layer(grid, extent.whole, rule.upsampling, rule.blur and linear) for grid in grids]
+    blur = rule.blur_sigma if linear else 0.0
+    layers = [_layer(grid, extent.whole, rule.upsampling, blur) for grid in grids]
     for band in torch.split(out, ROWS):
-        if linear or not rule.blur:
+        if linear or not rule.blur_sigma:
             _combine(layers, first, left, band, rule.combine)
         else:
-            rows, columns = _blurred(first, len(band), height), _blurred(left, band.shape[1], width)
+            radius = blur_radius(rule.blur_sigma)
+            rows, columns = _blurred(first, len(band), height, radius), _blurred(left, band.shape[1], width, radius)
             product = torch.empty(len(rows), len(columns), device=out.device)
             _combine(layers, rows.start, columns.start, product, rule.combine)
-            down, across = (Scale(edge, edge, 1.0, "nearest", blur=True) for edge in extent.whole)
+            down, across = (Scale(edge, edge, 1.0, "nearest", rule.blur_sigma) for edge in extent.whole)
             _Layer(product, down, across, (rows.start, columns.start)).write(first, left, band)
         first += len(band)
         yield
@@ -96,7 +101,7 @@ def cells_of_map(pixels: range, length: int, cells: int, cells_per_pixel: float,
 
     The whole edge has `length` pixels and `cells` cells; a pixel measures `cells_per_pixel` cells.
     """
-    return cells_of(Scale(cells, length, cells_per_pixel, rule.upsampling, rule.blur), pixels)
+    return cells_of(Scale(cells, length, cells_per_pixel, rule.upsampling, rule.blur_sigma), pixels)
 
 
 def pixels_of_resized(pixels: range, length: int, before: int) -> range:
@@ -111,9 +116,9 @@ def _whole(grid: Tensor) -> Extent:
     return Extent((grid.shape[0], grid.shape[1]))
 
 
-def _blurred(first: int, count: int, length: int) -> range:
+def _blurred(first: int, count: int, length: int, radius: int) -> range:
     """The pixels that the blur reads to compute `count` pixels from `first` on."""
-    return range(max(first - RADIUS, 0), min(first + count + RADIUS, length))
+    return range(max(first - radius, 0), min(first + count + radius, length))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +149,10 @@ class _Layer:
         torch.addmm(out, down.shares, wide, beta=beta, out=out)
 
 
-def _layer(grid: Grid, size: tuple[int, int], upsampling: Upsampling, blur: bool) -> _Layer:
+def _layer(grid: Grid, size: tuple[int, int], upsampling: Upsampling, blur_sigma: float) -> _Layer:
     part = grid.extent or _whole(grid.distances)
     edges = zip(part.whole, size, grid.cells_per_pixel, strict=True)
-    down, across = (Scale(cells, pixels, scale, upsampling, blur) for cells, pixels, scale in edges)
+    down, across = (Scale(cells, pixels, scale, upsampling, blur_sigma) for cells, pixels, scale in edges)
     return _Layer(grid.distances, down, across, part.first)
 
 

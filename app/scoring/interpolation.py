@@ -12,9 +12,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-SIGMA = 4.0  # of the blur, in pixels; the value of anomalib
-RADIUS = int(4 * SIGMA + 0.5)  # of the blur, in pixels
-
 Upsampling = Literal["nearest", "bilinear", "aligned"]
 
 
@@ -27,14 +24,15 @@ class Scale:
     cells_per_pixel: the size of a pixel in cells, such as 1 / 8 for a stride of 8
     upsampling: the interpolation; `aligned` is bilinear, with the centres of the first and last cells on the first and
         last pixels
-    blur: whether the pixels are blurred by a Gaussian, with reflection at the edges
+    blur_sigma: the standard deviation in pixels of the Gaussian that blurs the pixels, with reflection at the edges; 0:
+        no blur
     """
 
     cells: int
     pixels: int
     cells_per_pixel: float
     upsampling: Upsampling
-    blur: bool
+    blur_sigma: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,8 @@ def weights(scale: Scale, start: int, stop: int, device: torch.device) -> Weight
         rows = torch.arange(len(before))
         shares[rows, before - first] = 1 - share
         shares[rows, after - first] += share
-        if scale.blur:
-            shares = _window(stop - start) @ shares
+        if scale.blur_sigma:
+            shares = _window(stop - start, scale.blur_sigma) @ shares
         return Weights(first, shares.float().to(device))
 
 
@@ -75,7 +73,7 @@ def _seen(scale: Scale, start: int, stop: int) -> Tensor:
 
     Pixels beyond the ends of the edge are reflected.
     """
-    margin = RADIUS if scale.blur else 0
+    margin = blur_radius(scale.blur_sigma)
     return reflected(torch.arange(start - margin, stop + margin), scale.pixels).double()
 
 
@@ -97,13 +95,19 @@ def _positions(pixels: Tensor, scale: Scale) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @lru_cache(maxsize=4)
-def _window(pixels: int) -> Tensor:
-    """The blur as a matrix [pixels,pixels + 2 * RADIUS]: each row is the Gaussian around one pixel."""
-    gaussian = [exp(-(x**2) / (2 * SIGMA**2)) for x in range(-RADIUS, RADIUS + 1)]
-    band = torch.zeros(pixels, pixels + 2 * RADIUS, dtype=torch.float64)
+def _window(pixels: int, sigma: float) -> Tensor:
+    """The blur as a matrix [pixels,pixels + 2 * radius]: each row is the Gaussian around one pixel."""
+    radius = blur_radius(sigma)
+    gaussian = [exp(-(x**2) / (2 * sigma**2)) for x in range(-radius, radius + 1)]
+    band = torch.zeros(pixels, pixels + 2 * radius, dtype=torch.float64)
     for offset, weight in enumerate(gaussian):
         band.diagonal(offset)[:] = weight / sum(gaussian)
     return band
+
+
+def blur_radius(sigma: float) -> int:
+    """The pixels on each side of a pixel that a blur of this standard deviation reads, as in anomalib and SciPy."""
+    return int(4 * sigma + 0.5)
 
 
 def reflected(positions: Tensor, length: int) -> Tensor:

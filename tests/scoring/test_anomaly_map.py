@@ -15,26 +15,27 @@ def anomaly_map(grids: list[Grid], size: tuple[int, int], rule: MapRule) -> torc
     return found
 
 
-def blurred(picture: torch.Tensor) -> torch.Tensor:
+def blurred(picture: torch.Tensor, sigma: float) -> torch.Tensor:
     """SciPy's filter of the same sigma and radius; its `mirror` is what torch calls `reflect`."""
-    return torch.from_numpy(ndimage.gaussian_filter(picture.double().numpy(), 4.0, mode="mirror", truncate=4.0)).float()
+    found = ndimage.gaussian_filter(picture.double().numpy(), sigma, mode="mirror", truncate=4.0)
+    return torch.from_numpy(found).float()
 
 
 @pytest.mark.parametrize(
     ("upsampling", "mode", "aligned"),
     [("nearest", "nearest", None), ("bilinear", "bilinear", False), ("aligned", "bilinear", True)],
 )
-@pytest.mark.parametrize("blur", [False, True])
+@pytest.mark.parametrize("sigma", [0.0, 1.7, 4.0, 30.0])
 @pytest.mark.parametrize("size", [(64, 96), (1040, 1024)])
 def test_maps_on_the_grid_are_interpolated_and_blurred(
-    upsampling: str, mode: str, aligned: bool | None, blur: bool, size: tuple[int, int]
+    upsampling: str, mode: str, aligned: bool | None, sigma: float, size: tuple[int, int]
 ) -> None:
     """The larger size has several bands."""
     distances = torch.rand(size[0] // 8, size[1] // 8)
-    rule = MapRule(upsampling, blur=blur)  # type: ignore[arg-type]  # a parameter is a str
+    rule = MapRule(upsampling, blur_sigma=sigma)  # type: ignore[arg-type]  # a parameter is a str
     found = anomaly_map([Grid(distances, (1 / 8, 1 / 8))], size, rule)
     expected = F.interpolate(distances[None, None], size=size, mode=mode, align_corners=aligned)[0, 0]
-    torch.testing.assert_close(found, blurred(expected) if blur else expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found, blurred(expected, sigma) if sigma else expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
@@ -54,7 +55,7 @@ def test_layers_are_combined(combine: str, expected: float) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (16, 3), (17, 17)])
 def test_pictures_smaller_than_the_blur_stay_constant(size: tuple[int, int]) -> None:
     grid = Grid(torch.full((-(-size[0] // 8), -(-size[1] // 8)), 3.0), (1 / 8, 1 / 8))
-    torch.testing.assert_close(anomaly_map([grid], size, MapRule("nearest", blur=True)), torch.full(size, 3.0))
+    torch.testing.assert_close(anomaly_map([grid], size, MapRule("nearest", blur_sigma=4.0)), torch.full(size, 3.0))
 
 
 @pytest.mark.parametrize("size", [(20, 30), (3, 700), (1, 1), (300, 5)])
@@ -66,25 +67,25 @@ def test_maps_are_resized_to_the_picture(size: tuple[int, int]) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("blur", [False, True])
+@pytest.mark.parametrize("sigma", [0.0, 1.7, 4.0, 30.0])
 @pytest.mark.parametrize("size", [(64, 96), (600, 272)])
-def test_products_are_formed_per_pixel_and_then_blurred(blur: bool, size: tuple[int, int]) -> None:
+def test_products_are_formed_per_pixel_and_then_blurred(sigma: float, size: tuple[int, int]) -> None:
     fine, coarse = torch.rand(size[0] // 4, size[1] // 4), torch.rand(size[0] // 8, size[1] // 8)
     grids = [Grid(fine, (1 / 4, 1 / 4)), Grid(coarse, (1 / 8, 1 / 8))]
-    found = anomaly_map(grids, size, MapRule("aligned", "product", blur))
+    found = anomaly_map(grids, size, MapRule("aligned", "product", sigma))
     layers = [
         F.interpolate(each[None, None], size=size, mode="bilinear", align_corners=True) for each in (fine, coarse)
     ]
     expected = (layers[0] * layers[1])[0, 0]
-    torch.testing.assert_close(found, blurred(expected) if blur else expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found, blurred(expected, sigma) if sigma else expected, rtol=1e-4, atol=1e-5)
 
 
 def test_sums_of_layers_are_blurred() -> None:
     fine, coarse = torch.rand(100, 80), torch.rand(50, 40)
     grids = [Grid(fine, (1 / 4, 1 / 4)), Grid(coarse, (1 / 8, 1 / 8))]
-    found = anomaly_map(grids, (400, 320), MapRule("bilinear", "sum", blur=True))
+    found = anomaly_map(grids, (400, 320), MapRule("bilinear", "sum", blur_sigma=4.0))
     layers = [F.interpolate(each[None, None], size=(400, 320), mode="bilinear")[0, 0] for each in (fine, coarse)]
-    torch.testing.assert_close(found, blurred(layers[0] + layers[1]), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found, blurred(layers[0] + layers[1], 4.0), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear", "aligned"])
