@@ -1,25 +1,47 @@
 """Detectors with one embedding of several layers per cell, as in PatchCore (Roth et al. 2022, section 3.1)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from app.backbones import LAYER_STRIDES
 from app.detectors.base import Features
 from app.detectors.one_pass import OnePassDetector
 from app.detectors.with_backbone import BackboneDetector
+from app.errors import InvalidParameter
+from app.scoring import ScoreRule, mean_of_highest
+
+LARGEST_BLUR = 64.0
+"""The largest standard deviation of the blur in pixels: a pixel then depends on 512 pixels along each edge."""
 
 
 class PatchDetector(BackboneDetector, OnePassDetector):
-    """A detector with one embedding per cell of the first layer: 3x3 means of all layers, concatenated."""
+    """A detector with one embedding per cell of the first layer: 3x3 means of all layers, concatenated.
+
+    `score` is the rule of the picture's score, and `blur_sigma` the standard deviation in pixels of the map's blur.
+    """
 
     embedding_size: int  # channels of the embedding
 
     def __init__(
-        self, backbone: str, layers: Sequence[str], pre_trained: bool = True, backbone_weights: str | None = None
+        self,
+        backbone: str,
+        layers: Sequence[str],
+        pre_trained: bool,
+        backbone_weights: str | None,
+        score: ScoreRule,
+        blur_sigma: float,
     ) -> None:
         super().__init__(backbone, layers, pre_trained, backbone_weights)
+        if score not in tuple(ScoreRule):
+            raise InvalidParameter(f"score is {score!r}; use one of {', '.join(ScoreRule)}")
+        if not 0 <= blur_sigma <= LARGEST_BLUR:
+            raise InvalidParameter(f"blur_sigma is {blur_sigma}; use 0 (no blur) to {LARGEST_BLUR:g} pixels")
+        self.score, self.blur_sigma = ScoreRule(score), float(blur_sigma)
+        self.map_rule = replace(self.map_rule, blur_sigma=self.blur_sigma)
         self.embedding_size = sum(self.backbone.channels[layer] for layer in layers)
 
     @property
@@ -39,3 +61,21 @@ class PatchDetector(BackboneDetector, OnePassDetector):
             for feature in pooled
         ]
         return (torch.cat(enlarged, 1),)
+
+    def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
+        """See Detector; made by the rule `score`."""
+        if self.score is ScoreRule.patch:
+            return self.patch_score(score_inputs)
+        return mean_of_highest(anomaly_map) if self.score is ScoreRule.top else anomaly_map.amax()
+
+    def patch_score(self, score_inputs: Sequence[Features]) -> Tensor:
+        """The score by the rule `patch`, a scalar: the largest of the distances [1] with which score inputs begin."""
+        return torch.cat([distance for distance, *_ in score_inputs]).amax()
+
+
+def ranked(distances: Tensor, counted: Tensor | None) -> Tensor:
+    """Distances of cells, flattened, in which cells that do not count for the score are -1.
+
+    So they rank last, and so does a part of a picture in which no cell counts. See `Detector.measure`.
+    """
+    return distances.flatten() if counted is None else distances.flatten().masked_fill(~counted.flatten(), -1)

@@ -9,12 +9,12 @@ from torch import Tensor
 from app.detectors.base import Features, Measurement, Place
 from app.detectors.coreset import FANOUT, k_center_greedy, selection_bytes
 from app.detectors.one_pass import Fitter
-from app.detectors.patch_embedding import PatchDetector
+from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
 from app.errors import InvalidParameter
 from app.progress import Progress
-from app.scoring import BLUR_SIGMA, MapRule
+from app.scoring import BLUR_SIGMA, MapRule, ScoreRule
 from app.trials import Timer
 
 STEP_DISTANCES = 2**27  # the largest number of distances, patches times bank rows, in one step
@@ -39,6 +39,10 @@ class Patchcore(PatchDetector):
         pre_trained: false leaves the backbone's weights random
         backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
             program, for resnet18, and timm's on the hub for others
+        score: how a picture's score is made: patch (the largest distance of a patch, weighted by eq. 7), map (the
+            largest value of the map), or top (the mean of the highest 0.1 % of the map's values)
+        blur_sigma: the standard deviation in pixels of the Gaussian that blurs the map, 0 (no blur) to 64; a wide blur
+            hides small defects
     """
 
     name = "patchcore"
@@ -56,8 +60,10 @@ class Patchcore(PatchDetector):
         precision: Literal["float32", "float16"] = "float32",
         max_store_mib: int = 1024,
         backbone_weights: str | None = None,
+        score: ScoreRule = ScoreRule.patch,
+        blur_sigma: float = BLUR_SIGMA,
     ) -> None:
-        super().__init__(backbone, layers, pre_trained, backbone_weights)
+        super().__init__(backbone, layers, pre_trained, backbone_weights, score, blur_sigma)
         if not 0 < coreset_sampling_ratio <= 1:
             raise InvalidParameter(f"coreset_sampling_ratio is {coreset_sampling_ratio}; use more than 0, at most 1")
         if num_neighbors < 1:
@@ -81,6 +87,8 @@ class Patchcore(PatchDetector):
             "num_neighbors": self.num_neighbors,
             "precision": self.precision,
             "max_store_mib": self.max_store_mib,
+            "score": str(self.score),
+            "blur_sigma": self.blur_sigma,
         }
 
     def step_cells(self, device: torch.device) -> int:
@@ -90,19 +98,20 @@ class Patchcore(PatchDetector):
     def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
         """[n,C,h,w] -> [n,h,w].
 
-        `score_input` describes the counted patch with the largest distance: that distance [1], the patch [1,C], and the
-        index of the nearest bank row [1].
+        With the rule `patch`, `score_input` describes the counted patch with the largest distance: that distance [1],
+        the patch [1,C], and the index of the nearest bank row [1].
         """
         (embedding,) = features
         patches = embedding.movedim(1, -1).flatten(0, 2).float().contiguous()
         distances, neighbours = self.bank_search().nearest(patches)
-        # Uncounted cells rank last, and so does a part in which no cell is counted.
-        ranked = distances if counted is None else distances.masked_fill(~counted.flatten(), -1)
-        farthest = ranked.argmax().view(1)
-        score_input = tuple(each.index_select(0, farthest) for each in (ranked, patches, neighbours))
+        score_input: Features = ()
+        if self.score is ScoreRule.patch:
+            candidates = ranked(distances, counted)
+            farthest = candidates.argmax().view(1)
+            score_input = tuple(each.index_select(0, farthest) for each in (candidates, patches, neighbours))
         return Measurement((distances.reshape(embedding.shape[0], *embedding.shape[2:]),), score_input)
 
-    def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
+    def patch_score(self, score_inputs: Sequence[Features]) -> Tensor:
         """s* of eq. 6, weighted by eq. 7: the weight grows if the nearest bank patch is far from its own neighbours."""
         score: Tensor
         distances, patches, neighbours = (torch.cat(each) for each in zip(*score_inputs, strict=True))

@@ -13,10 +13,10 @@ from torch import Tensor
 from app.detectors.base import Features, Measurement, Place
 from app.detectors.moments import Moments, moments_bytes
 from app.detectors.one_pass import Fitter
-from app.detectors.patch_embedding import PatchDetector
+from app.detectors.patch_embedding import PatchDetector, ranked
 from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
-from app.scoring import BLUR_SIGMA, MapRule
+from app.scoring import BLUR_SIGMA, MapRule, ScoreRule
 
 
 class Subspace(PatchDetector):
@@ -33,6 +33,10 @@ class Subspace(PatchDetector):
         pre_trained: false leaves the backbone's weights random
         backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
             program, for resnet18, and timm's on the hub for others
+        score: how a picture's score is made: patch (the largest distance of a cell), map (the largest value of the
+            map), or top (the mean of the highest 0.1 % of the map's values)
+        blur_sigma: the standard deviation in pixels of the Gaussian that blurs the map, 0 (no blur) to 64; a wide blur
+            hides small defects
     """
 
     name = "subspace"
@@ -50,8 +54,10 @@ class Subspace(PatchDetector):
         pre_trained: bool = True,
         explained_variance: float = 0.99,
         backbone_weights: str | None = None,
+        score: ScoreRule = ScoreRule.map,
+        blur_sigma: float = BLUR_SIGMA,
     ) -> None:
-        super().__init__(backbone, layers, pre_trained, backbone_weights)
+        super().__init__(backbone, layers, pre_trained, backbone_weights, score, blur_sigma)
         if not 0 < explained_variance < 1:
             raise InvalidParameter(f"explained_variance is {explained_variance}; use more than 0, less than 1")
         self.explained_variance = explained_variance
@@ -68,6 +74,8 @@ class Subspace(PatchDetector):
             "backbone": self.backbone.architecture,
             "layers": list(self.backbone.layers),
             "explained_variance": self.explained_variance,
+            "score": str(self.score),
+            "blur_sigma": self.blur_sigma,
         }
 
     def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
@@ -75,12 +83,15 @@ class Subspace(PatchDetector):
 
         A patch is multiplied by the residual axes instead of by the components: the residual is then not a small
         difference of large squares, and with 0.99 of the variance the product is the smaller one.
+
+        With the rule `patch`, `score_input` is the largest counted distance [1].
         """
         (embedding,) = features
         patches = embedding.movedim(1, -1).flatten(0, 2).float()
         residuals = torch.addmm(self.residual_mean, patches, self.residual_axes, beta=-1)
         lengths = torch.linalg.vector_norm(residuals, dim=1)
-        return Measurement((lengths.view(len(embedding), *embedding.shape[2:]),))
+        score_input = (ranked(lengths, counted).amax().view(1),) if self.score is ScoreRule.patch else ()
+        return Measurement((lengths.view(len(embedding), *embedding.shape[2:]),), score_input)
 
     def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
         super().load_fitted_state(state)

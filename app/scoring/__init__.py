@@ -20,6 +20,7 @@ from app.scoring.calibration import (
     normal_threshold,
 )
 from app.scoring.confusion import Confusion
+from app.scoring.image_score import ScoreRule, mean_of_highest
 from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
 from app.scoring.order_keys import to_keys, to_values
@@ -39,6 +40,7 @@ __all__ = [
     "Ranking",
     "Region",
     "Runs",
+    "ScoreRule",
     "Steps",
     "Totals",
     "auroc",
@@ -51,6 +53,7 @@ __all__ = [
     "fill_resized",
     "find_regions",
     "just_below",
+    "mean_of_highest",
     "merge",
     "normal_threshold",
     "over_threshold",
