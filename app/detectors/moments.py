@@ -29,8 +29,8 @@ class Moments:
         self.count = known + new
 
     def covariance(self) -> Tensor:
-        """The sample covariance [C,C] float64; needs at least 2 patches."""
-        return self.scatter / (self.count - 1)
+        """The sample covariance [C,C] float64; zeros for fewer than 2 patches."""
+        return self.scatter / max(self.count - 1, 1)
 
 
 def moments_bytes(channels: int) -> int:

@@ -6,8 +6,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from app.detectors.bank_whitening import Whitening, WhiteningFit
 from app.detectors.base import Features, Measurement, Place
 from app.detectors.coreset import FANOUT, k_center_greedy, selection_bytes
+from app.detectors.moments import moments_bytes
 from app.detectors.one_pass import Fitter
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.search import BankSearch, SearchChoice, SearchMode
@@ -43,12 +45,14 @@ class Patchcore(PatchDetector):
             largest value of the map), or top (the mean of the highest 0.1 % of the map's values)
         blur_sigma: the standard deviation in pixels of the Gaussian that blurs the map, 0 (no blur) to 64; a wide blur
             hides small defects
+        whitening: whether patches are whitened, so that a deviation counts more in directions in which normal patches
+            vary little; each patch then takes one more product
     """
 
     name = "patchcore"
     memory_advice = "a smaller backbone, coreset or store (coreset_sampling_ratio, max_store_mib)"
     map_rule = MapRule(upsampling="nearest", blur_sigma=BLUR_SIGMA)
-    memory_bank: Tensor  # [M,C]
+    memory_bank: Tensor  # [M,C], whitened if `whitening` is not None
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Patchcore(PatchDetector):
         backbone_weights: str | None = None,
         score: ScoreRule = ScoreRule.patch,
         blur_sigma: float = BLUR_SIGMA,
+        whitening: bool = False,
     ) -> None:
         super().__init__(backbone, layers, pre_trained, backbone_weights, score, blur_sigma)
         if not 0 < coreset_sampling_ratio <= 1:
@@ -74,6 +79,7 @@ class Patchcore(PatchDetector):
         self.precision = precision
         self.max_store_mib = max_store_mib
         self.register_buffer("memory_bank", torch.empty(0, self.embedding_size))
+        self.whitening = Whitening(self.embedding_size) if whitening else None
         self._mode = SearchMode.auto  # how the bank is searched; not part of the fitted state
         self._codes: torch.dtype | None = None  # see BankSearch; not part of the fitted state
         self._searched: BankSearch | None = None
@@ -89,6 +95,7 @@ class Patchcore(PatchDetector):
             "max_store_mib": self.max_store_mib,
             "score": str(self.score),
             "blur_sigma": self.blur_sigma,
+            "whitening": self.whitening is not None,
         }
 
     def step_cells(self, device: torch.device) -> int:
@@ -99,10 +106,12 @@ class Patchcore(PatchDetector):
         """[n,C,h,w] -> [n,h,w].
 
         With the rule `patch`, `score_input` describes the counted patch with the largest distance: that distance [1],
-        the patch [1,C], and the index of the nearest bank row [1].
+        the patch [1,C], whitened if the bank is, and the index of the nearest bank row [1].
         """
         (embedding,) = features
         patches = embedding.movedim(1, -1).flatten(0, 2).float().contiguous()
+        if self.whitening is not None:
+            patches = self.whitening(patches)
         distances, neighbours = self.bank_search().nearest(patches)
         score_input: Features = ()
         if self.score is ScoreRule.patch:
@@ -151,6 +160,8 @@ class Patchcore(PatchDetector):
         (embedding,) = features
         count, channels, height, width = embedding.shape
         patches = typical_patches(self.memory_bank, count * height * width)
+        if self.whitening is not None:
+            patches = self.whitening.inverse(patches)
         return (patches.view(count, height, width, channels).movedim(-1, 1),)
 
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
@@ -158,10 +169,16 @@ class Patchcore(PatchDetector):
         return _Store(self, pictures, grid)
 
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
-        """The store, the largest set of candidates of the coreset, the selected centres, and the bank."""
+        """The store, the largest set of candidates of the coreset, the selected centres, and the bank.
+
+        With whitening also the moments, and one band with its whitened copy.
+        """
+        band = 2 * 4 * self.embedding_size * grid[0] * grid[1]
+        whitening = 0 if self.whitening is None else moments_bytes(self.embedding_size) + band
         patches = pictures * min(_quota(self, pictures), grid[0] * grid[1])
         bank = min(patches, int(pictures * grid[0] * grid[1] * self.coreset_sampling_ratio))
-        return 4 * self.embedding_size * (patches + patches // FANOUT + 2 * bank) + selection_bytes(patches, bank)
+        rows = patches + patches // FANOUT + 2 * bank
+        return 4 * self.embedding_size * rows + selection_bytes(patches, bank) + whitening
 
 
 def _quota(detector: Patchcore, pictures: int) -> int:
@@ -178,18 +195,22 @@ class _Store:
         room = pictures * min(_quota(detector, pictures), self._cells)
         self._patches = detector.memory_bank.new_empty(room, detector.embedding_size)
         self._stored = self._seen = 0
+        self._whitening = None if detector.whitening is None else WhiteningFit(detector.whitening)
 
     def add(self, features: Features, top: int) -> None:
         """See Fitter. The numbers of patches taken from the bands of a picture are rounded to add up to its quota."""
         (embedding,) = features
         patches = embedding.flatten(1).T
         self._seen += len(patches)
+        if self._whitening is not None:
+            self._whitening.add(patches)
         room = min(int(self._seen * self._share + 1e-6), len(self._patches)) - self._stored
         if room < len(patches):
             if room <= 0:
                 return
             patches = patches.contiguous()
-            patches = patches[k_center_greedy(patches, room)]
+            compared = patches if self._whitening is None else self._whitening.whitened_so_far(patches)
+            patches = patches[k_center_greedy(compared, room)]
         self._patches[self._stored : self._stored + len(patches)] = patches
         self._stored += len(patches)
 
@@ -202,6 +223,8 @@ class _Store:
                 f"use at least {1 / max(self._seen, 1):.2g}"
             )
         patches = self._patches[: self._stored]
+        if self._whitening is not None:
+            self._whitening.finish(patches)
         if count < self._stored:
             first = int(torch.randint(self._stored, ()))
             chosen = k_center_greedy(patches, count, first, lambda done, total: progress("coreset", done, total))

@@ -79,12 +79,12 @@ def test_the_default_protocol_need_not_be_named(folder: Path, calibration: dict[
     assert [manifest.calibration.pictures for manifest in manifests(folder)] == [4, 4]
 
 
-def test_the_score_and_the_blur_are_options_that_the_manifest_records(folder: Path) -> None:
-    model = {**MODEL, "score": "top", "blur_sigma": 2.5}
+def test_the_score_the_blur_and_whitening_are_options_that_the_manifest_records(folder: Path) -> None:
+    model = {**MODEL, "score": "top", "blur_sigma": 2.5, "whitening": "true"}
     common = ["--data", "Folder", "--data.root", "good", "--data.num_workers", "0", "--tiling.enable", "false"]
     assert main(["train", *flags("Patchcore", {"Patchcore": model}, "model"), *common, "--name", "x"]) == 0
     (parameters,) = [manifest.detector.parameters for manifest in manifests(folder)]
-    assert [parameters[name] for name in ("score", "blur_sigma")] == ["top", 2.5]
+    assert [parameters[name] for name in ("score", "blur_sigma", "whitening")] == ["top", 2.5, True]
     assert main(["models", "verify"]) == 0
 
 

@@ -139,6 +139,7 @@ def test_older_artifacts_keep_their_score_and_blur(name: str, score: str) -> Non
     detector = DETECTORS[name](backbone="resnet18", layers=["layer2", "layer3"], **OLDER[name])
     assert detector.map_rule.blur_sigma == 4
     assert detector.parameters_of_model["score"] == score
+    assert not [key for key in detector.state_dict() if key.startswith("whitening")]
 
 
 @pytest.mark.parametrize("name", NAMES)
