@@ -3,6 +3,8 @@
 As in Mahalanobis PatchCore (arXiv:2605.27748), the bank is chosen, stored and searched in the whitened space.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +35,8 @@ class Whitening(nn.Module):
 
     def fit(self, moments: Moments) -> None:
         """Takes the distribution of normal patches."""
-        variances, axes = torch.linalg.eigh(moments.covariance())
+        covariance = moments.covariance() if moments.count > 1 else torch.zeros_like(moments.scatter)
+        variances, axes = torch.linalg.eigh(covariance)
         variances = variances.clamp(min=0)
         mean = variances.mean()
         shrunk = torch.where(mean > 0, (1 - SHRINKAGE) * variances / mean + SHRINKAGE, 1.0)
@@ -57,6 +60,7 @@ class WhiteningFit:
         self._whitening = whitening
         self._moments = Moments(len(whitening.offset), whitening.offset.device)
         self._fitted_to = 0  # patches
+        self._finished = False
 
     def add(self, patches: Tensor) -> None:
         """Adds patches [p,C], p > 0."""
@@ -72,10 +76,25 @@ class WhiteningFit:
         return self._whitening(patches)  # type: ignore[no-any-return]  # torch declares no type for calls of modules
 
     def finish(self, stored: Tensor) -> None:
-        """Fits the whitening to all patches that were added, and whitens `stored` [n,C] in place, a few at once."""
+        """Fits the whitening to all patches that were added, and whitens `stored` [n,C] in place, a few at once.
+
+        Does not whiten them again if the state shows that they are whitened.
+        """
         self._fit()
-        for rows in torch.split(stored, ROWS):
+        for rows in () if self._finished else torch.split(stored, ROWS):
             rows.copy_(self._whitening(rows))
+        self._finished = True
+
+    def state(self) -> dict[str, Tensor]:
+        """What another fit needs to continue this one."""
+        counts = torch.tensor([self._moments.count, int(self._finished)])
+        return {"counts": counts, "mean": self._moments.mean, "scatter": self._moments.scatter}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Continues the fit whose `state` this is."""
+        self._moments.count, self._finished = int(state["counts"][0]), bool(state["counts"][1])
+        self._moments.mean.copy_(state["mean"])
+        self._moments.scatter.copy_(state["scatter"])
 
     def _fit(self) -> None:
         self._whitening.fit(self._moments)

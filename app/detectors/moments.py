@@ -19,18 +19,25 @@ class Moments:
     def add(self, patches: Tensor) -> None:
         """Adds patches [p,C] of any floating-point type, p > 0."""
         patches = patches.float()
-        new, known = len(patches), self.count
         mean = patches.mean(0)
         centred = patches - mean
-        offset = mean.double() - self.mean
-        self.scatter += (centred.T @ centred).double()
-        self.scatter += torch.outer(offset, offset) * (new * known / (new + known))
-        self.mean += offset * (new / (new + known))
-        self.count = known + new
+        self._add(len(patches), mean.double(), (centred.T @ centred).double())
+
+    def merge(self, other: "Moments") -> None:
+        """Adds the patches of other moments."""
+        if other.count:
+            self._add(other.count, other.mean, other.scatter)
+
+    def _add(self, count: int, mean: Tensor, scatter: Tensor) -> None:
+        offset, total = mean - self.mean, self.count + count
+        self.scatter += scatter
+        self.scatter += torch.outer(offset, offset) * (count * self.count / total)
+        self.mean += offset * (count / total)
+        self.count = total
 
     def covariance(self) -> Tensor:
-        """The sample covariance [C,C] float64; zeros for fewer than 2 patches."""
-        return self.scatter / max(self.count - 1, 1)
+        """The sample covariance [C,C] float64; needs at least 2 patches."""
+        return self.scatter / (self.count - 1)
 
 
 def moments_bytes(channels: int) -> int:

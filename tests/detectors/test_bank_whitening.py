@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from app.detectors import Patchcore
-from app.detectors.bank_whitening import SHRINKAGE, Whitening
+from app.detectors.bank_whitening import SHRINKAGE, Whitening, WhiteningFit
 from app.detectors.moments import Moments
 from app.pipeline import Preprocessing, Roi, TiledModel, predict
 from app.tiling import Tiling
@@ -22,8 +22,8 @@ def patchcore(**options: object) -> Patchcore:
 def pictures(count: int = 3, seed: int = 0) -> Tensor:
     """[count,C,16,24]: correlated patches with variances of different sizes and a mean far from 0."""
     generator = torch.Generator().manual_seed(seed)
-    turn = torch.linalg.qr(torch.randn(CHANNELS, CHANNELS, generator=torch.Generator().manual_seed(9))).Q
-    spread = turn * torch.logspace(-2, 1, CHANNELS)
+    square = torch.randn(CHANNELS, CHANNELS, generator=torch.Generator().manual_seed(9))
+    spread: Tensor = torch.linalg.qr(square).Q * torch.logspace(-2, 1, CHANNELS)
     patches = torch.randn(count, 16, 24, CHANNELS, generator=generator) @ spread.T + 20
     return patches.movedim(-1, 1).contiguous()
 
@@ -126,6 +126,32 @@ def test_whitened_patches_have_the_mean_0_and_can_be_restored() -> None:
     torch.testing.assert_close(whitened.mean(0), torch.zeros(CHANNELS), rtol=0, atol=1e-3)
     torch.testing.assert_close(whitening.inverse(whitened), patches, rtol=1e-3, atol=1e-3)
     assert whitened.var(0).amax() < 1.2 * patches.var(0).mean()
+
+
+def test_a_fit_continues_from_its_state() -> None:
+    first, second, whole = (WhiteningFit(Whitening(CHANNELS)) for _ in range(3))
+    patches = flat(pictures())
+    found, expected = patches.clone(), patches.clone()
+    for each in (first, whole):
+        each.add(patches[:700])
+    second.load_state(first.state())
+    for each in (second, whole):
+        each.add(patches[700:])
+    second.finish(found)
+    whole.finish(expected)
+    assert torch.equal(found, expected)
+
+
+def test_a_fit_that_continues_does_not_whiten_patches_again() -> None:
+    whitenings, patches = [Whitening(CHANNELS), Whitening(CHANNELS)], flat(pictures())
+    first, second = (WhiteningFit(whitening) for whitening in whitenings)
+    first.add(patches)
+    first.finish(patches)
+    whitened = patches.clone()
+    second.load_state(first.state())
+    second.finish(patches)
+    assert torch.equal(patches, whitened)
+    assert torch.equal(whitenings[0].matrix, whitenings[1].matrix)
 
 
 def test_typical_features_are_about_as_far_from_a_whitened_bank_as_normal_patches() -> None:

@@ -13,7 +13,7 @@ DEVICE = torch.device("cpu")
 def test_moments_do_not_depend_on_how_patches_are_divided(parts: list[int]) -> None:
     patches = torch.randn(50, 7, generator=torch.Generator().manual_seed(0)) * torch.arange(1, 8) + 30
     moments = Moments(7, DEVICE)
-    for part in patches.split(parts):
+    for part in torch.split(patches, parts):
         moments.add(part)
     values = patches.double().numpy()
     assert moments.count == 50
