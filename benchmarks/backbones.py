@@ -79,7 +79,10 @@ def _backbone(name: str, other: Path, folder: Path) -> Backbone:
         return Backbone("resnet18", other)
     torch.manual_seed(0)
     backbone = ResNet("resnet18", LAYERS)
-    initialise(backbone, zero_last=name == "identities")
+    if name == "identities":
+        backbone.draw_weights()
+    else:
+        initialise(backbone)
     path = folder / f"{name}.safetensors"
     save_file(backbone.state_dict(), path)
     return Backbone("resnet18", path)

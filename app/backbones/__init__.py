@@ -1,5 +1,7 @@
 """Convolutional networks whose intermediate features describe patches of a picture."""
 
+from app.backbones.backbone import IMAGENET, Backbone, Normalisation
+from app.backbones.build import build_backbone
 from app.backbones.decoder import ResNetDecoder
 from app.backbones.initialisation import initialise
 from app.backbones.one_class import OneClassBottleneck
@@ -8,11 +10,15 @@ from app.backbones.weights import SHIPPED_NAMES, default_weights, load_weights
 
 __all__ = [
     "ARCHITECTURES",
+    "IMAGENET",
     "LAYER_STRIDES",
     "SHIPPED_NAMES",
+    "Backbone",
+    "Normalisation",
     "OneClassBottleneck",
     "ResNet",
     "ResNetDecoder",
+    "build_backbone",
     "default_weights",
     "initialise",
     "load_weights",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from app.backbones.backbone import Backbone, chosen_layers
+from app.backbones.initialisation import initialise
 from app.errors import InvalidWeights
 
 LAYER_STRIDES = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
@@ -81,47 +83,55 @@ def _downsample(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
 
-class ResNet(nn.Module):
-    """Computes the features of some layers of a ResNet. The network ends at the deepest of these layers.
+class ResNet(Backbone):
+    """Computes the features of some layers of a ResNet.
 
     architecture: a key of ARCHITECTURES
-    layers: one or more of `layer1` to `layer4`
+    layers: one or more of `layer1` to `layer4`; None: those with the strides `default_strides`
 
-    Weights are random until they are loaded. Raises InvalidWeights for unknown names.
+    Raises InvalidWeights for unknown names.
     """
 
-    def __init__(self, architecture: str, layers: Sequence[str]) -> None:
+    strides = LAYER_STRIDES
+    values_per_pixel = 40  # measured with resnet18, resnet34, resnet50 and wide_resnet50_2
+
+    def __init__(
+        self, architecture: str, layers: Sequence[str] | None = None, default_strides: Sequence[int] = (4, 8, 16)
+    ) -> None:
         super().__init__()
         if architecture not in ARCHITECTURES:
-            raise InvalidWeights(f"backbone {architecture!r} is not known; use one of {', '.join(ARCHITECTURES)}")
-        if not layers or not set(layers) <= LAYER_STRIDES.keys():
-            raise InvalidWeights(f"layers are {list(layers)}; use some of {', '.join(LAYER_STRIDES)}")
+            raise InvalidWeights(f"backbone {architecture!r} is not a ResNet; use one of {', '.join(ARCHITECTURES)}")
         shape = ARCHITECTURES[architecture]
-        self.architecture, self.layers = architecture, tuple(layers)
+        self.architecture, self.layers = architecture, chosen_layers(LAYER_STRIDES, layers, default_strides)
         self.conv1 = nn.Conv2d(3, shape.stem, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(shape.stem)
         self.act1 = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         channels = shape.stem
         self.channels: dict[str, int] = {}
-        depth = 1 + max(list(LAYER_STRIDES).index(layer) for layer in layers)
+        depth = 1 + max(list(LAYER_STRIDES).index(layer) for layer in self.layers)
         for number, (name, blocks) in enumerate(zip(list(LAYER_STRIDES)[:depth], shape.blocks, strict=False)):
             planes = 64 * 2**number
             self.add_module(name, _stage(shape, channels, planes, blocks, stride=1 if number == 0 else 2))
             channels = self.channels[name] = planes * (4 if shape.bottleneck else 1)
 
-    @property
-    def stride(self) -> int:
-        """The stride of the deepest layer, in pixels."""
-        return max(LAYER_STRIDES[layer] for layer in self.layers)
-
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Normalised [N,3,h,w] -> for each of `layers`, in order: [N,channels,ceil(h/stride),ceil(w/stride)]."""
         x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
         features = {}
         for name in self.channels:
             features[name] = x = self.get_submodule(name)(x)
         return {layer: features[layer] for layer in self.layers}
+
+    def draw_weights(self) -> None:
+        """Draws the convolutions (see `initialise`). Residual blocks start as identities (Goyal et al. 2017,
+        arXiv:1706.02677, section 5.1).
+        """
+        initialise(self)
+        for module in self.modules():
+            if isinstance(module, BasicBlock):
+                nn.init.zeros_(module.bn2.weight)
+            elif isinstance(module, Bottleneck):
+                nn.init.zeros_(module.bn3.weight)
 
 
 def _stage(shape: Architecture, inputs: int, planes: int, blocks: int, stride: int) -> nn.Sequential:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from app.backbones.resnet import ResNet
+from app.backbones.backbone import Backbone
 from app.errors import InvalidWeights
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -37,7 +37,7 @@ PREFIXES = ("module.", "backbone.", "model.", "feature_extractor.")
 """Prefixes of tensor names, which wrapping modules add."""
 
 
-def load_weights(backbone: ResNet, source: str | Path | None = None) -> str:
+def load_weights(backbone: Backbone, source: str | Path | None = None) -> str:
     """Loads weights into `backbone`, and returns their source.
 
     `source` is a file (`.safetensors`, or `.pth` / `.pt` with tensors only), the name of shipped weights, or a
@@ -49,7 +49,7 @@ def load_weights(backbone: ResNet, source: str | Path | None = None) -> str:
     return name
 
 
-def default_weights(backbone: ResNet) -> str:
+def default_weights(backbone: Backbone) -> str:
     """The default source of weights: the shipped ones, else timm's default weights of the architecture.
 
     Shipped weights end at layer3. Raises InvalidWeights if the architecture has neither.
@@ -76,7 +76,7 @@ def _found(name: str) -> Path:
     return _download(name)
 
 
-def load_state(backbone: ResNet, tensors: Mapping[str, Tensor], name: str) -> None:
+def load_state(backbone: Backbone, tensors: Mapping[str, Tensor], name: str) -> None:
     """Copies tensors into the backbone by their names, without the prefixes of wrapping modules.
 
     Tensors that the backbone does not have are ignored. `name` is the source in error messages. Raises InvalidWeights

@@ -22,6 +22,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from app.backbones import IMAGENET, Normalisation
 from app.detectors.search import SearchChoice, SearchMode
 from app.scoring import MapRule
 from app.trials import Timer
@@ -102,6 +103,11 @@ class Detector(nn.Module, ABC):
     def step_cells(self, device: torch.device) -> int:
         """The largest number of cells of the first feature in one call of `measure`, which occupies the device."""
         return STEP_CELLS[device.type]
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """How the network expects pictures to be normalised."""
+        return IMAGENET
 
     @property
     @abstractmethod

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from app.backbones import ARCHITECTURES, LAYER_STRIDES
+from app.backbones import ARCHITECTURES
 from app.detectors.base import Features, Measurement, Place
 from app.detectors.with_backbone import BackboneDetector
+from app.errors import InvalidParameter
 
 GRAPH_VALUES_PER_PIXEL = {False: 300, True: 1000}
 """The most values per input pixel that are kept for the backward pass, for backbones without and with bottlenecks. The
@@ -35,6 +36,17 @@ class GradientDetector(BackboneDetector):
     """How the losses of the pictures of a step are combined."""
     default_max_epochs: ClassVar[int]
     memory_advice = "a smaller backbone, or fewer tiles at once (trainer.batch_tiles)"
+    default_strides = (4, 8, 16)
+
+    def __init__(
+        self, backbone: str, layers: Sequence[str] | None, pre_trained: bool = True, backbone_weights: str | None = None
+    ) -> None:
+        if backbone not in ARCHITECTURES:
+            raise InvalidParameter(
+                f"backbone is {backbone!r}, and {self.name} trains networks that mirror a ResNet; use one of "
+                f"{', '.join(ARCHITECTURES)}, or Patchcore, Padim or Subspace with other backbones"
+            )
+        super().__init__(backbone, layers, pre_trained, backbone_weights)
 
     @property
     def feature_strides(self) -> tuple[int, ...]:
@@ -43,7 +55,7 @@ class GradientDetector(BackboneDetector):
 
     @property
     def map_strides(self) -> tuple[int, ...]:
-        return tuple(LAYER_STRIDES[layer] for layer in self.backbone.layers)
+        return self.backbone.feature_strides
 
     def training_bytes(self, pictures: int, grid: tuple[int, int], pixels: int) -> int:
         parameters = sum(each.numel() for network in self.learners for each in network.parameters())

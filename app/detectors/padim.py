@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from app.backbones import LAYER_STRIDES
 from app.detectors.base import Features, Measurement, Place
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths
@@ -40,6 +39,7 @@ class Padim(BackboneDetector, OnePassDetector):
     name = "padim"
     memory_advice = "a smaller backbone, or fewer channels (n_features)"
     map_rule = MapRule(upsampling="bilinear", blur_sigma=BLUR_SIGMA)
+    default_strides = (4, 8, 16)
     idx: Tensor  # [c] int64, the chosen channels
     order: Tensor | None  # [c] int64, the rank of each channel of `idx`; None if `idx` is sorted
     mean: Tensor  # [h,w,c]
@@ -48,13 +48,13 @@ class Padim(BackboneDetector, OnePassDetector):
     def __init__(
         self,
         backbone: str = "resnet18",
-        layers: Sequence[str] = ("layer1", "layer2", "layer3"),
+        layers: Sequence[str] | None = None,
         pre_trained: bool = True,
         n_features: int | None = None,
         backbone_weights: str | None = None,
     ) -> None:
         super().__init__(backbone, layers, pre_trained, backbone_weights)
-        available = sum(self.backbone.channels[layer] for layer in layers)
+        available = sum(self.backbone.channels[layer] for layer in self.backbone.layers)
         chosen = DEFAULT_FEATURES.get(backbone) if n_features is None else n_features
         if chosen is None:
             raise InvalidParameter(
@@ -90,7 +90,7 @@ class Padim(BackboneDetector, OnePassDetector):
     @property
     def feature_strides(self) -> tuple[int, ...]:
         """One embedding, on the first layer's grid."""
-        return (LAYER_STRIDES[self.backbone.layers[0]],)
+        return self.backbone.feature_strides[:1]
 
     @property
     def image_size_is_fixed(self) -> bool:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from app.backbones import LAYER_STRIDES
 from app.detectors.base import Features
 from app.detectors.one_pass import OnePassDetector
 from app.detectors.with_backbone import BackboneDetector
@@ -29,7 +28,7 @@ class PatchDetector(BackboneDetector, OnePassDetector):
     def __init__(
         self,
         backbone: str,
-        layers: Sequence[str],
+        layers: Sequence[str] | None,
         pre_trained: bool,
         backbone_weights: str | None,
         score: ScoreRule,
@@ -42,11 +41,11 @@ class PatchDetector(BackboneDetector, OnePassDetector):
             raise InvalidParameter(f"blur_sigma is {blur_sigma}; use 0 (no blur) to {LARGEST_BLUR:g} pixels")
         self.score, self.blur_sigma = ScoreRule(score), float(blur_sigma)
         self.map_rule = replace(self.map_rule, blur_sigma=self.blur_sigma)
-        self.embedding_size = sum(self.backbone.channels[layer] for layer in layers)
+        self.embedding_size = sum(self.backbone.channels[layer] for layer in self.backbone.layers)
 
     @property
     def feature_strides(self) -> tuple[int, ...]:
-        return (LAYER_STRIDES[self.backbone.layers[0]],)
+        return self.backbone.feature_strides[:1]
 
     def network(self, tiles: torch.Tensor) -> Features:
         """The backbone's layers, [n,C,h/stride,w/stride] each."""

@@ -57,7 +57,7 @@ class Patchcore(PatchDetector):
     def __init__(
         self,
         backbone: str = "resnet18",
-        layers: Sequence[str] = ("layer2", "layer3"),
+        layers: Sequence[str] | None = None,
         pre_trained: bool = True,
         coreset_sampling_ratio: float = 0.1,
         num_neighbors: int = 9,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from app.backbones import LAYER_STRIDES, OneClassBottleneck, ResNetDecoder, initialise
+from app.backbones import OneClassBottleneck, ResNetDecoder, initialise
 from app.detectors.base import Features
 from app.detectors.gradient import GradientDetector, squared_distances
 from app.errors import InvalidParameter
@@ -64,7 +64,7 @@ class ReverseDistillation(GradientDetector):
     @property
     def tile_multiple(self) -> int:
         """The stride of the bottleneck's embedding, so that the decoder restores the sizes of the targets."""
-        return LAYER_STRIDES["layer4"]
+        return 2 * self.stride
 
     def rebuilt(self, tiles: Tensor, targets: Features) -> Features:
         """The decoder's outputs for the embedding of the targets."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from app.backbones import ResNet, initialise
+from app.backbones import ResNet
 from app.detectors.base import Features
 from app.detectors.gradient import GradientDetector, squared_distances
 from app.scoring import MapRule
@@ -34,12 +34,13 @@ class Stfpm(GradientDetector):
     def __init__(
         self,
         backbone: str = "resnet18",
-        layers: Sequence[str] = ("layer1", "layer2", "layer3"),
+        layers: Sequence[str] | None = None,
         pre_trained: bool = True,
         backbone_weights: str | None = None,
     ) -> None:
         super().__init__(backbone, layers, pre_trained, backbone_weights)
-        self.student = initialise(ResNet(backbone, layers), zero_last=True)
+        self.student = ResNet(backbone, self.backbone.layers)
+        self.student.draw_weights()
 
     @property
     def parameters_of_model(self) -> dict[str, object]:

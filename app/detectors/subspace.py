@@ -50,7 +50,7 @@ class Subspace(PatchDetector):
     def __init__(
         self,
         backbone: str = "resnet18",
-        layers: Sequence[str] = ("layer2", "layer3"),
+        layers: Sequence[str] | None = None,
         pre_trained: bool = True,
         explained_variance: float = 0.99,
         backbone_weights: str | None = None,

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from app.backbones import IMAGENET
+from app.detectors import Detector
 from app.tiling import Size
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +18,13 @@ class Preprocessing:
 
     image_size: Size | None = None
     antialias: bool = True
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    mean: tuple[float, float, float] = IMAGENET.mean
+    std: tuple[float, float, float] = IMAGENET.std
+
+    @classmethod
+    def for_detector(cls, detector: Detector, image_size: Size | None = None) -> "Preprocessing":
+        """The preprocessing for new models: resizing to `image_size`, and the detector's normalisation."""
+        return cls(image_size, mean=detector.normalisation.mean, std=detector.normalisation.std)
 
     def target_size(self, height: int, width: int) -> Size:
         """The size at which a picture of this size is tiled."""

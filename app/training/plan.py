@@ -91,7 +91,7 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
 
 
 def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:
-    preprocessing = Preprocessing(recipe.data.image_size)
+    preprocessing = Preprocessing.for_detector(recipe.detector, recipe.data.image_size)
     if not recipe.detector.image_size_is_fixed or preprocessing.image_size is not None:
         return preprocessing
     if len(sizes) > 1:
@@ -100,7 +100,7 @@ def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:
             f"{recipe.detector.name} needs pictures of one size, and these have {len(sizes)} ({few}, ...); "
             "give an image_size"
         )
-    return Preprocessing(next(iter(sizes)))
+    return Preprocessing.for_detector(recipe.detector, next(iter(sizes)))
 
 
 def _batch_tiles(recipe: Recipe, plans: list[TilePlan], device: torch.device) -> int:

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
+from app.backbones import IMAGENET
 from app.detectors import DETECTORS
 from app.errors import InvalidDataset, InvalidTiling
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.model import Assembly
 from app.pipeline.parts import FeatureStitcher
-from app.pipeline.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from app.scoring.anomaly_map import ROWS
 from app.tiling import Size, Tiling, tile, untile
 from app.tiling.config import TilingMode
@@ -137,7 +137,7 @@ def test_tiles_are_normalised_and_their_padding_is_zero(build: Build) -> None:
     model = build("patchcore", Tiling(tile_size=64))
     picture = torch.randint(0, 256, (3, 100, 70), dtype=torch.uint8)
     prepared = model.prepare(picture)
-    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET.mean, IMAGENET.std))
     expected = tile((picture / 255 - mean) / std, prepared.plan)
     torch.testing.assert_close(model.cut(prepared, range(prepared.plan.count)), expected)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from app.backbones import ResNet, initialise
+from app.backbones import ResNet
 from app.backbones.resnet import BasicBlock, Bottleneck
 from app.training.distillation.teacher import LAYERS
 
@@ -24,7 +24,7 @@ class Student(nn.Module):
     def __init__(self, architecture: str, channels: Sequence[int]) -> None:
         super().__init__()
         self.backbone = ResNet(architecture, LAYERS)
-        initialise(self.backbone, zero_last=True)
+        self.backbone.draw_weights()
         own = [self.backbone.channels[layer] for layer in LAYERS]
         self.can_be_forced = own == list(channels)
         self.maps = nn.ModuleList(
