@@ -5,6 +5,7 @@ Tested with torch 2.10 to 2.13; `tests/test_torch_private.py` fails if one of th
 
 import platform
 from collections.abc import Sequence
+from math import inf
 
 import torch
 from torch import Tensor
@@ -59,12 +60,19 @@ def fused_convolution(
     geometry: Sequence[object],
     *,
     relu: bool = False,
+    limit: float = inf,
     transposed: bool = False,
 ) -> Tensor:
-    """The convolution of x; `relu` replaces negative values by 0. For `geometry` see `packed_weight`."""
+    """The convolution of x. `relu` replaces negative values by 0, and values over `limit` by `limit`.
+
+    For `geometry` see `packed_weight`.
+    """
     ops = torch.ops.mkldnn
     kernel = ops._convolution_transpose_pointwise if transposed else ops._convolution_pointwise
-    y: Tensor = kernel(x, weight, bias, *geometry, "relu" if relu else "none", [], "")
+    after: tuple[object, ...] = ("relu" if relu else "none", [], "")
+    if relu and limit < inf:
+        after = ("hardtanh", [0.0, limit], "")
+    y: Tensor = kernel(x, weight, bias, *geometry, *after)
     return y
 
 

@@ -69,6 +69,18 @@ def test_fused_convolutions_equal_plain_ones(relu: bool) -> None:
 
 
 @needs_kernels
+@pytest.mark.parametrize("groups", [1, 8])
+def test_fused_convolutions_limit_their_results(groups: int) -> None:
+    x, weight = torch.randn(2, 8, 16, 16) * 5, torch.randn(8, 8 // groups, 3, 3)
+    geometry = [1, 1], [2, 2], [1, 1], groups
+    packed = torch_private.packed_weight(weight, geometry, x.shape, transposed=False)
+    found = torch_private.fused_convolution(x, packed, None, geometry, relu=True, limit=6.0)
+    expected = F.conv2d(x, weight, padding=1, stride=2, groups=groups)
+    torch.testing.assert_close(found, expected.clamp(0, 6), rtol=1e-4, atol=1e-4)
+    assert bool((expected > 6).any())
+
+
+@needs_kernels
 def test_fused_transposed_convolutions_equal_plain_ones() -> None:
     x, weight = torch.randn(2, 8, 16, 16), torch.randn(8, 6, 2, 2)
     geometry = [0, 0], [0, 0], [2, 2], [1, 1], 1

@@ -1,11 +1,13 @@
 """Runs programs by the oneDNN kernels of torch's compiler, which fuse convolution, addition and rectification."""
 
 from collections.abc import Callable
+from math import inf
 
 import torch
 from torch import Tensor, nn
 
 from app.runtime.network import DTYPES, Kernels, Precision, StraightLine
+from app.runtime.plain import rectified
 from app.runtime.pooling import max_pool, max_pool_rectified
 from app.runtime.program import Convolution, MaxPool, Pair, Program
 from app.runtime.shapes import Shape, shapes
@@ -69,12 +71,12 @@ class _FusedConvolution:
     def __init__(self, step: Convolution, dtype: torch.dtype, source: Shape | None, in_place: bool) -> None:
         weight, bias = step.folded()
         module = step.module
-        self._relu, self._in_place = step.relu, in_place
+        self._relu, self._limit, self._in_place = step.relu, step.limit, in_place
         self._dtype, self._bias = dtype, bias.to(dtype)
         weight = weight.to(dtype, memory_format=torch.channels_last)
         extra = [list(module.output_padding)] if isinstance(module, nn.ConvTranspose2d) else []
         self._transposed = bool(extra)
-        self._shape = (list(module.padding), *extra, list(module.stride), list(module.dilation), module.groups)
+        self._shape = (list(step.padding), *extra, list(module.stride), list(module.dilation), module.groups)
         if source is not None:
             weight = packed_weight(weight, self._shape, (PACKED_TILES, *source), transposed=self._transposed)
         self._weight = weight
@@ -82,8 +84,9 @@ class _FusedConvolution:
     def __call__(self, x: Tensor, add: Tensor | None = None) -> Tensor:
         x, given = x.to(self._dtype), (self._weight, self._bias, self._shape)
         if add is None:
-            return fused_convolution(x, *given, relu=self._relu, transposed=self._transposed)
+            return fused_convolution(x, *given, relu=self._relu, limit=self._limit, transposed=self._transposed)
         if self._transposed:
             y = fused_convolution(x, *given, transposed=True).add_(add)
-            return y.relu_() if self._relu else y
-        return fused_convolution_and_addition(x, add, *given, relu=self._relu, in_place=self._in_place)
+            return rectified(y, self._limit) if self._relu else y
+        y = fused_convolution_and_addition(x, add, *given, relu=self._relu, in_place=self._in_place)
+        return y.clamp_max_(self._limit) if self._limit < inf else y

@@ -1,6 +1,7 @@
 """Runs programs by torch's ordinary operations, on any device: batch norm folded, channels-last by default."""
 
 from collections.abc import Callable
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -32,9 +33,9 @@ def _convolution(step: Convolution, dtype: torch.dtype, memory_format: torch.mem
     weight, bias = step.folded()
     weight = weight.to(dtype, memory_format=memory_format)
     bias = bias.to(dtype)
-    module, relu = step.module, step.relu
+    module, relu, limit = step.module, step.relu, step.limit
     stride, dilation, groups = module.stride, module.dilation, module.groups
-    padding = module.padding
+    padding = step.padding
 
     def convolved(x: Tensor) -> Tensor:
         if isinstance(module, nn.ConvTranspose2d):
@@ -46,6 +47,11 @@ def _convolution(step: Convolution, dtype: torch.dtype, memory_format: torch.mem
         y = convolved(x.to(dtype))
         if add is not None:
             y.add_(add)
-        return y.relu_() if relu else y
+        return rectified(y, limit) if relu else y
 
     return operation
+
+
+def rectified(x: Tensor, limit: float) -> Tensor:
+    """Replaces negative values by 0, and values over `limit` by `limit`, in place."""
+    return x.relu_() if limit == inf else x.clamp_(0, limit)

@@ -4,23 +4,33 @@ Values are numbered: value 0 is the batch of tiles, and step k (from 0) computes
 refer to the modules of the detector and copy nothing, so that weights can be converted one layer at a time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+"""Zeros beside a picture, in cells: left, right, top, bottom."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Convolution:
-    """A convolution, followed by its batch norm, the addition of value `add`, and, with `relu`, a rectification."""
+    """A convolution, followed by its batch norm, the addition of value `add`, and, with `relu`, a rectification.
+
+    `limit` is the upper limit of a rectification (6 for ReLU6). `extra` is padding before that of the module.
+    """
 
     source: int
     module: nn.Conv2d | nn.ConvTranspose2d
     norm: nn.BatchNorm2d | None = None
     add: int | None = None
     relu: bool = False
+    limit: float = inf
+    extra: Padding = (0, 0, 0, 0)
 
     @property
     def sources(self) -> tuple[int, ...]:
@@ -31,9 +41,35 @@ class Convolution:
     def transposed(self) -> bool:
         return isinstance(self.module, nn.ConvTranspose2d)
 
+    @property
+    def padding(self) -> Pair:
+        """The padding of the folded convolution, which is the same on both sides: vertical, horizontal."""
+        left, right, top, bottom = self.extra
+        vertical, horizontal = _pair(self.module.padding)
+        return vertical + max(top, bottom), horizontal + max(left, right)
+
+    @property
+    def kernel_size(self) -> Pair:
+        """The size of the folded kernel."""
+        left, right, top, bottom = self.extra
+        height, width = _pair(self.module.kernel_size)
+        return height + abs(bottom - top), width + abs(right - left)
+
     @torch.no_grad()
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias, float32, with the batch norm folded in; computed in float64, rounded once."""
+        """Weight and bias, float32, with the batch norm folded in; computed in float64, rounded once.
+
+        Kernels pad equally on both sides. If `extra` does not, the kernel gets zeros on the side with less padding,
+        which costs less time than a padded copy of the input.
+        """
+        weight, bias = self._normed()
+        left, right, top, bottom = self.extra
+        if left == right and top == bottom:
+            return weight, bias
+        sides = (max(right - left, 0), max(left - right, 0), max(bottom - top, 0), max(top - bottom, 0))
+        return F.pad(weight, sides), bias
+
+    def _normed(self) -> tuple[Tensor, Tensor]:
         weight = self.module.weight.detach()
         bias = weight.new_zeros(self.module.out_channels) if self.module.bias is None else self.module.bias.detach()
         norm = self.norm
@@ -74,6 +110,12 @@ class Concatenation:
 
 
 Step = Convolution | MaxPool | Concatenation
+
+
+def _pair(value: Sequence[int] | str) -> Pair:
+    assert not isinstance(value, str)
+    first, second = value
+    return first, second
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,11 +31,10 @@ def _shape(step: Step, sources: list[Shape]) -> Shape:
     if isinstance(step, Convolution):
         module = step.module
         rule = _enlarged if isinstance(module, nn.ConvTranspose2d) else _reduced
-        kernel = tuple(each * (size - 1) + 1 for each, size in zip(module.dilation, module.kernel_size, strict=True))
+        kernel = tuple(each * (size - 1) + 1 for each, size in zip(module.dilation, step.kernel_size, strict=True))
         extra = module.output_padding
-        assert not isinstance(module.padding, str)
         height, width = (
-            rule(edges[axis], kernel[axis], module.stride[axis], module.padding[axis], extra[axis]) for axis in (0, 1)
+            rule(edges[axis], kernel[axis], module.stride[axis], step.padding[axis], extra[axis]) for axis in (0, 1)
         )
         return module.out_channels, height, width
     if isinstance(step, MaxPool):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from app.detectors import Detector, Features
-from app.runtime.program import Concatenation, Convolution, MaxPool, Pair, Program, Step
+from app.runtime.program import Concatenation, Convolution, MaxPool, Padding, Pair, Program, Step
 
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 
@@ -48,6 +48,7 @@ class _Lowering:
         self._traced = traced
         self._steps: list[Step] = []
         self._values: dict[fx.Node, int] = {}
+        self._padded: dict[fx.Node, tuple[int, Padding]] = {}  # values with padding, which only convolutions take
 
     def program(self) -> Program:
         outputs: tuple[int, ...] = ()
@@ -68,7 +69,16 @@ class _Lowering:
 
     def _module(self, node: fx.Node, module: nn.Module) -> None:
         before = cast(fx.Node, node.args[0])
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, nn.Identity) and len(before.users) == 1:
+            self._values[node] = self._values[before]
+        elif isinstance(module, nn.ZeroPad2d) and min(module.padding) >= 0:
+            self._padded[node] = self._values[before], module.padding
+        elif isinstance(module, nn.Conv2d) and before in self._padded:
+            if module.padding != (0, 0) or module.dilation != (1, 1):
+                raise _unknown(node)
+            value, padding = self._padded[before]
+            self._append(node, Convolution(value, module, extra=padding))
+        elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             if module.padding_mode != "zeros" or isinstance(module.padding, str):
                 raise _unknown(node)
             self._append(node, Convolution(self._values[before], module))
@@ -76,6 +86,8 @@ class _Lowering:
             self._fuse(node, before, lambda step: step.norm is None, norm=module)
         elif isinstance(module, nn.ReLU):
             self._fuse(node, before, lambda _: True, relu=True)
+        elif isinstance(module, nn.ReLU6):
+            self._fuse(node, before, lambda _: True, relu=True, limit=float(module.max_val))
         elif isinstance(module, nn.MaxPool2d) and not module.ceil_mode and module.dilation == 1:
             sizes = (_pair(each) for each in (module.kernel_size, module.stride, module.padding))
             self._append(node, MaxPool(self._values[before], *sizes))

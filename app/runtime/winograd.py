@@ -45,7 +45,7 @@ _ONES = 1 * REACH + 1  # the position that A adds to every result with weight 1
 def has_gain(step: Convolution, source: Shape) -> bool:
     """Whether Winograd's transforms apply to a step, and were faster in measurements for its size."""
     module, (channels, height, width) = step.module, source
-    plain = (module.kernel_size, module.stride, module.padding, module.dilation, module.groups)
+    plain = (step.kernel_size, module.stride, step.padding, module.dilation, module.groups)
     if step.transposed or plain != ((3, 3), (1, 1), (1, 1), (1, 1), 1):
         return False
     blocks = -(-height // EDGE) * -(-width // EDGE)
@@ -61,7 +61,7 @@ class WinogradConvolution:
 
     def __init__(self, step: Convolution, source: Shape) -> None:
         weight, bias = step.folded()
-        self._relu, self._out = step.relu, len(bias)
+        self._relu, self._limit, self._out = step.relu, step.limit, len(bias)
         channels, height, width = source
         g = torch.tensor(_G, dtype=torch.float64)
         kernels = torch.einsum("ai,kcij,bj->abkc", g, weight.double(), g).float()  # [6,6,K,C]
@@ -104,6 +104,6 @@ class WinogradConvolution:
             torch.add(found, add.permute(1, 2, 0).reshape(into.shape), out=into)
             found = into
         if self._relu:
-            torch.clamp_min(found, 0, out=into)
+            torch.clamp(found, 0, self._limit, out=into)
         elif found is not into:
             into.copy_(found)
