@@ -16,7 +16,14 @@ def licence(found: Distribution) -> str:
         return found.metadata.get_all(field) or []
 
     classifiers = [each for each in values("Classifier") if each.startswith("License ::")]
-    return " AND ".join(values("License-Expression") or classifiers or values("License"))
+    named = [each for each in values("License") if each != "UNKNOWN"]
+    return " AND ".join(values("License-Expression") or classifiers or named or _titles(found))
+
+
+def _titles(found: Distribution) -> list[str]:
+    """The first lines of the licence files, for distributions whose metadata name no licence."""
+    files = [each for each in found.files or [] if each.name.upper().startswith("LICEN")]
+    return [each.read_text().strip().partition("\n")[0] for each in files]
 
 
 def required_distributions() -> dict[str, Distribution]:

@@ -39,6 +39,8 @@ class Backbone(nn.Module, ABC):
     """How the weights expect pictures to be normalised."""
     values_per_pixel: int
     """An upper bound of the values per pixel of the input that the network holds at a time."""
+    neighbourhood: int = 3
+    """The edge, in cells, of the square of features whose mean describes a patch."""
 
     @property
     def feature_strides(self) -> tuple[int, ...]:
@@ -54,6 +56,11 @@ class Backbone(nn.Module, ABC):
     def tile_multiple(self) -> int:
         """Height and width of tiles must be multiples of this number of pixels."""
         return self.stride
+
+    @property
+    def weighted(self) -> nn.Module:
+        """The module whose tensors have the names that files of weights use."""
+        return self
 
     @abstractmethod
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -71,6 +78,10 @@ def chosen_layers(strides: Mapping[str, int], layers: Sequence[str] | None, defa
     """
     if layers is None:
         deepest = {stride: layer for layer, stride in strides.items()}
+        if not set(default) <= deepest.keys():
+            raise InvalidWeights(
+                f"no layer has one of the strides {list(default)}; choose layers: {', '.join(strides)}"
+            )
         return tuple(deepest[stride] for stride in default)
     if not layers or not set(layers) <= strides.keys():
         raise InvalidWeights(f"layers are {list(layers)}; use some of {', '.join(strides)}")

@@ -1,4 +1,4 @@
-"""Loads backbone weights: shipped with the program, from a local file, or from the Hugging Face hub.
+"""Loads backbone weights: shipped with the program, from an installed package, a file, or the Hugging Face hub.
 
 No code in a file is ever executed.
 """
@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from app.backbones.backbone import Backbone
+from app.backbones.timm_backbone import TimmBackbone
+from app.backbones.weight_packages import PACKAGED_NAMES, WEIGHT_PACKAGES, packaged_file
 from app.errors import InvalidWeights
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -40,9 +42,9 @@ PREFIXES = ("module.", "backbone.", "model.", "feature_extractor.")
 def load_weights(backbone: Backbone, source: str | Path | None = None) -> str:
     """Loads weights into `backbone`, and returns their source.
 
-    `source` is a file (`.safetensors`, or `.pth` / `.pt` with tensors only), the name of shipped weights, or a
-    repository of the Hugging Face hub (`timm/resnet18.a1_in1k`); None: `default_weights`. Layers that the backbone does
-    not have are ignored. Raises InvalidWeights.
+    `source` is a file (`.safetensors`, or `.pth` / `.pt` with tensors only), the name of shipped weights or of a
+    package of weights, or a repository of the Hugging Face hub (`timm/resnet18.a1_in1k`); None: `default_weights`.
+    Layers that the backbone does not have are ignored. Raises InvalidWeights.
     """
     name = str(source) if source is not None else default_weights(backbone)
     load_state(backbone, _read(_found(name)), name)
@@ -50,17 +52,21 @@ def load_weights(backbone: Backbone, source: str | Path | None = None) -> str:
 
 
 def default_weights(backbone: Backbone) -> str:
-    """The default source of weights: the shipped ones, else timm's default weights of the architecture.
+    """The default source of weights: the shipped ones, a package of weights, or timm's default of the architecture.
 
-    Shipped weights end at layer3. Raises InvalidWeights if the architecture has neither.
+    Shipped weights end at layer3. Raises InvalidWeights if the architecture has none of these.
     """
-    shipped, on_hub = (names.get(backbone.architecture) for names in (SHIPPED_NAMES, HUB_NAMES))
+    names = (SHIPPED_NAMES, PACKAGED_NAMES, HUB_NAMES)
+    shipped, packaged, on_hub = (each.get(backbone.architecture) for each in names)
     if shipped is not None and "layer4" not in backbone.layers:
         return shipped
+    if packaged is not None:
+        return packaged
     if on_hub is None:
+        kind = "its weights" if isinstance(backbone, TimmBackbone) else "weights that `tessera backbone train` made"
         raise InvalidWeights(
-            f"no weights of {backbone.architecture} are known; name a file that `tessera backbone train` made "
-            "(backbone_weights), or take a resnet18"
+            f"no weights of {backbone.architecture} are known; name a file of {kind} (backbone_weights), or take a "
+            "resnet18"
         )
     return on_hub
 
@@ -68,6 +74,8 @@ def default_weights(backbone: Backbone) -> str:
 def _found(name: str) -> Path:
     if name in SHIPPED_NAMES.values():
         return SHIPPED / f"{name}.safetensors"
+    if name in WEIGHT_PACKAGES:
+        return packaged_file(name)
     path = Path(name)
     if path.is_file():
         return path
@@ -83,7 +91,7 @@ def load_state(backbone: Backbone, tensors: Mapping[str, Tensor], name: str) -> 
     if a tensor is missing or has another shape.
     """
     given = {_bare(key): tensor for key, tensor in tensors.items()}
-    expected = backbone.state_dict()
+    expected = backbone.weighted.state_dict()
     missing = [key for key in expected if key not in given and not key.endswith("num_batches_tracked")]
     if missing:
         raise InvalidWeights(
@@ -96,7 +104,7 @@ def load_state(backbone: Backbone, tensors: Mapping[str, Tensor], name: str) -> 
                 f"{name} does not hold {backbone.architecture}: {key} has the shape {list(given[key].shape)}, "
                 f"not {list(tensor.shape)}; name the architecture that it holds (backbone)"
             )
-    backbone.load_state_dict({key: given.get(key, tensor) for key, tensor in expected.items()})
+    backbone.weighted.load_state_dict({key: given.get(key, tensor) for key, tensor in expected.items()})
 
 
 def _bare(key: str) -> str:

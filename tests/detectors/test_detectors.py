@@ -6,11 +6,16 @@ import torch
 from app.detectors import DETECTORS, BackboneDetector, Detector, GradientDetector, OnePassDetector
 from tests.building import WITH_BACKBONE, build_detector
 
+LITE = "efficientnet_lite0"
+WITH_ANY_BACKBONE = [name for name in WITH_BACKBONE if not issubclass(DETECTORS[name], GradientDetector)]
 
-@pytest.fixture(params=sorted(DETECTORS))
+
+@pytest.fixture(params=[*sorted(DETECTORS), *(f"{name} {LITE}" for name in WITH_ANY_BACKBONE)])
 def detector(request: pytest.FixtureRequest) -> Detector:
+    """A detector by its name, and by that of its backbone if that is no ResNet."""
     torch.manual_seed(0)
-    return build_detector(request.param)
+    name, *backbone = request.param.split()
+    return build_detector(name, *backbone)
 
 
 def fit(detector: Detector, pictures: int = 4) -> None:
@@ -71,7 +76,7 @@ def test_a_state_of_another_detector_is_refused(detector: Detector) -> None:
         detector.load_fitted_state({})
 
 
-@pytest.mark.parametrize("detector", WITH_BACKBONE, indirect=True)
+@pytest.mark.parametrize("detector", [*WITH_BACKBONE, f"patchcore {LITE}"], indirect=True)
 def test_the_backbone_stays_in_evaluation_mode(detector: Detector) -> None:
     detector.train()
     assert not any(module.training for module in detector.get_submodule("backbone").modules())

