@@ -10,7 +10,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-from app.backbones import ARCHITECTURES, ResNet
+from app.backbones import ARCHITECTURES, LITE_ARCHITECTURES, ResNet
 from app.data import pictures_in
 from app.errors import InvalidTraining
 from app.pipeline import resolve_device
@@ -28,20 +28,23 @@ from app.training.distillation import (
 
 def parser() -> ArgumentParser:
     parser = ArgumentParser(
-        description="Distil the features of a ResNet (layer1 to layer3) into a student network. The student learns "
-        "from generated pictures and, with --folders, from crops of your own pictures. The same command resumes an "
-        "interrupted training."
+        description="Distil the features of a backbone, at strides of 4, 8 and 16 pixels, into a ResNet. The student "
+        "learns from generated pictures and, with --folders, from crops of your own pictures. The same command resumes "
+        "an interrupted training."
     )
     parser.add_argument("action", type=Literal["train"], help="the action: train")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_argument(
-        "--teacher", type=str, required=True, help="the file of the teacher's weights, named as by timm or torchvision"
+        "--teacher",
+        type=str,
+        required=True,
+        help="the teacher's weights: a file, or a name that backbone_weights takes",
     )
     parser.add_argument(
         "--teacher_architecture",
         type=str,
         default="resnet18",
-        help=f"the architecture of the teacher: {', '.join(ARCHITECTURES)}",
+        help=f"the teacher's architecture: {', '.join((*ARCHITECTURES, *LITE_ARCHITECTURES))}, or timm/NAME",
     )
     parser.add_argument("--architecture", type=str, default="resnet18", help="the architecture of the student")
     parser.add_argument(

