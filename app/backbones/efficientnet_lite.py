@@ -56,11 +56,11 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n,inputs,h,w] -> [n,outputs,ceil(h/stride),ceil(w/stride)]."""
-        y = x
+        inner = x
         if self._expand_conv is not None and self._bn0 is not None:
-            y = self._relu6(self._bn0(self._expand_conv(y)))
-        y = self._relu6(self._bn1(self._depthwise_conv(self._pad(y))))
-        y = self._bn2(self._project_conv(y))
+            inner = self._relu6(self._bn0(self._expand_conv(x)))
+        inner = self._relu6(self._bn1(self._depthwise_conv(self._pad(inner))))
+        y: Tensor = self._bn2(self._project_conv(inner))
         return y.add_(x) if self._has_shortcut else y
 
 

@@ -44,7 +44,7 @@ class TimmBackbone(Backbone):
         self._indices = sorted({names.index(layer) for layer in self.layers})
         self._computed = [names[index] for index in self._indices]
         network.prune_intermediate_layers(self._indices, prune_norm=not self._has_tokens)
-        self.network = network
+        self.network: Any = network
         mean, std = (tuple(map(float, network.pretrained_cfg[key])) for key in ("mean", "std"))
         self.normalisation = Normalisation((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
         if self._has_tokens:
@@ -54,7 +54,8 @@ class TimmBackbone(Backbone):
     @property
     def weighted(self) -> nn.Module:
         """timm's network, whose names weight files have."""
-        return self.network
+        network: nn.Module = self.network
+        return network
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         height, width = x.shape[-2:]

@@ -40,7 +40,7 @@ def _convolution(step: Convolution, dtype: torch.dtype, memory_format: torch.mem
     def convolved(x: Tensor) -> Tensor:
         if isinstance(module, nn.ConvTranspose2d):
             extra = module.output_padding
-            return F.conv_transpose2d(x, weight, bias, stride, padding, extra, groups, dilation)  # type: ignore[arg-type]
+            return F.conv_transpose2d(x, weight, bias, stride, padding, extra, groups, dilation)
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
     def operation(x: Tensor, add: Tensor | None = None) -> Tensor:

