@@ -18,6 +18,7 @@ from app.data.base import (
 )
 from app.data.files import find_pictures
 from app.data.masks import MaskFolder
+from app.data.mixed_folders import require_normal
 from app.data.selection import require_share
 from app.errors import InvalidDataset
 
@@ -29,7 +30,8 @@ class Folder(DataModule):
 
     Args:
         root: the folder that contains the other folders; if only this folder is given, all pictures below it are normal
-        normal_dir: the folder of normal pictures, or a list of folders
+        normal_dir: the folder of normal pictures, or a list of folders. A subfolder whose name announces defects or
+            masks, such as `bad` or `ground_truth`, is refused, unless it is in the list itself
         abnormal_dir: the folder of abnormal pictures, or a list of folders; the kind of a picture is the name of its
             subfolder or, without a subfolder, of the folder
         normal_test_dir: the folder of normal pictures to test on, or a list of folders
@@ -75,18 +77,26 @@ class Folder(DataModule):
         return held_out_note(*self._normal()) if self.abnormal and not self.normal_test else None
 
     def train_pictures(self) -> list[Path]:
-        return self._normal()[0]
+        train, test = self._normal()
+        self._require_apart(train, test, _pictures(self.abnormal) if self.abnormal else [])
+        return train
 
     def find_labelled(self) -> LabelledSplit:
         """See DataModule. With a root alone, no picture is labelled."""
         train, test = self._normal()
         abnormal = self._abnormal()
-        twice = {*train, *test} & {picture.path for picture in abnormal} or set(train) & set(test)
+        self._require_apart(train, test, [picture.path for picture in abnormal])
+        return LabelledSplit(sort_pictures([*abnormal, *(LabelledPicture(path, GOOD, None) for path in test)]), [])
+
+    def _require_apart(self, train: Sequence[Path], test: Sequence[Path], abnormal: Sequence[Path]) -> None:
+        twice = {*train, *test} & set(abnormal) or set(train) & set(test)
         if twice:
             raise InvalidDataset(
                 f"{min(twice)} is in two of the folders for normal, abnormal and test pictures; keep them apart"
             )
-        return LabelledSplit(sort_pictures([*abnormal, *(LabelledPicture(path, GOOD, None) for path in test)]), [])
+        normal = self.normal or [self.root]
+        require_normal(self.root, normal, train if self.normal_test else [*train, *test])
+        require_normal(self.root, self.normal_test, test if self.normal_test else [])
 
     def _below(self, name: str, folders: Folders) -> list[Path]:
         names = [folders] if isinstance(folders, str) else folders or []
