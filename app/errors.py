@@ -23,7 +23,7 @@
     ├── UnreadableRepository     the directory of models cannot be read at present
     ├── InvalidWeights           backbone weights that do not fit the network, or cannot be loaded
     ├── InvalidDataset           a data set that cannot be used for training or evaluation
-    ├── InvalidParameter         a parameter of a detector that cannot work
+    ├── InvalidParameter         a parameter of a detector, a prediction or a calibration that cannot work
     ├── InvalidName              a model name that is not allowed, or whose directory cannot be written to
     ├── InvalidTraining          settings of a training that cannot work
     ├── UnsupportedImport        a file of another program that cannot be reproduced exactly
@@ -226,7 +226,7 @@ class InvalidDataset(TesseraError):
 
 
 class InvalidParameter(TesseraError):
-    """A detector's parameter has a value that cannot work."""
+    """A parameter of a detector, a prediction or a calibration has a value that cannot work."""
 
     code = "invalid_parameter"
 

@@ -9,10 +9,12 @@ from jsonargparse import ArgumentParser, Namespace
 from app.api.schemas.prediction import PredictionBody
 from app.artifacts import Artifact, ModelRepository, load_artifact
 from app.cli.repository import add_precision, add_repository
+from app.cli.results import RESULTS, Result, summary, write_results
 from app.data import MAX_PIXELS, pictures_in
 from app.decoding import decode
-from app.errors import InvalidDataset, InvalidRegion, TesseraError
-from app.pipeline import Question, Roi, interpret, predict, resolve_device
+from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError
+from app.pipeline import Criteria, Question, Roi, interpret, predict, resolve_device
+from app.pipeline.prediction import THRESHOLD
 from app.runtime import RunOptions
 from app.service import Predicted, Timings
 from app.service.pictures import Extras, HeatmapStyle, heatmap_png
@@ -20,13 +22,27 @@ from app.terminal import console, print_error, progress_bars
 
 
 def parser() -> ArgumentParser:
-    parser = ArgumentParser(description="Predict pictures, and write a JSON file, an overlay and a mask for each.")
+    parser = ArgumentParser(
+        description=f"Predict pictures, and write {RESULTS}, and a JSON file, an overlay and a mask for each."
+    )
     parser.add_argument("pictures", type=Path, nargs="+", help="picture files, or folders of them")
     parser.add_argument("--name", type=str, required=True, help="the name of the model")
     parser.add_argument("--version", type=int, default=None, help="the version of the model; by default the newest")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
     parser.add_argument(
         "--roi", type=str, default=None, help="x,y,width,height in pixels: predict only this region of each picture"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=THRESHOLD,
+        help="scores above it are anomalous, from 0 to 1; 0.5 is the calibrated threshold of the model",
+    )
+    parser.add_argument(
+        "--min_region_area",
+        type=int,
+        default=1,
+        help="the smallest area of a region, in pixels; does not change labels",
     )
     add_repository(parser)
     add_precision(parser)
@@ -35,27 +51,46 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> int:
     """Predicts pictures and writes the results; returns 1 if some pictures failed."""
-    roi = None if options.roi is None else _region(options.roi)
+    question = Question(_criteria(options), None if options.roi is None else _region(options.roi))
     device = resolve_device(options.device)
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
     files = dict(found for path in options.pictures for found in pictures_in(path))
     if len(set(files.values())) < len(files):
         raise InvalidDataset("several of these pictures have the same name below their folder; predict them separately")
-    failed = 0
+    results: list[Result] = []
     with progress_bars() as report:
         for number, (path, stem) in enumerate(files.items(), start=1):
-            try:
-                body = _predict_file(artifact, path, options.output / stem, roi)
-                regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
-                console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {path}", soft_wrap=True)
-                for note in body.notes:
-                    console.print(f"           note: {note.message}", soft_wrap=True)
-            except (TesseraError, OSError) as error:
-                failed += 1
-                print_error(f"{path}: {error}")
+            results.append(_result(artifact, path, options.output / stem, question))
             report("pictures", number, len(files))
-    return 1 if failed else 0
+    written = write_results(options.output, results)
+    for line in (*summary(results), f"wrote {written}"):
+        console.print(line, markup=False, soft_wrap=True)
+    return 1 if any(result.body is None for result in results) else 0
+
+
+def _criteria(options: Namespace) -> Criteria:
+    if not 0 <= options.threshold <= 1:
+        raise InvalidParameter(
+            f"threshold is {options.threshold:g}; use 0 to 1, as in the scores; 0.5 is the calibrated threshold"
+        )
+    if options.min_region_area < 1:
+        raise InvalidParameter(f"min_region_area is {options.min_region_area}; use 1 or more pixels")
+    return Criteria(options.threshold, options.min_region_area)
+
+
+def _result(artifact: Artifact, path: Path, target: Path, question: Question) -> Result:
+    """Predicts a picture, and prints its result or error."""
+    try:
+        body = _predict_file(artifact, path, target, question)
+    except (TesseraError, OSError) as error:
+        print_error(f"{path}: {error}")
+        return Result(path, None, str(error))
+    regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
+    console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {path}", markup=False, soft_wrap=True)
+    for note in body.notes:
+        console.print(f"           note: {note.message}", markup=False, soft_wrap=True)
+    return Result(path, body)
 
 
 def _region(text: str) -> Roi:
@@ -66,17 +101,16 @@ def _region(text: str) -> Roi:
     return Roi(y, x, height, width)
 
 
-def _predict_file(artifact: Artifact, path: Path, target: Path, roi: Roi | None) -> PredictionBody:
+def _predict_file(artifact: Artifact, path: Path, target: Path, question: Question) -> PredictionBody:
     """Writes `target`.json, .overlay.png and .mask.png."""
     times = [monotonic()]
     image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
     times.append(monotonic())
-    question = Question(roi=roi)
-    outcome = predict(artifact.model, image, roi=roi)
+    outcome = predict(artifact.model, image, roi=question.roi)
     times.append(monotonic())
     prediction = interpret(outcome, artifact.calibration, question)
     height, width = image.shape[-2:]
-    predicted = Predicted(artifact, image, artifact.model.plan(height, width, roi), prediction, question)
+    predicted = Predicted(artifact, image, artifact.model.plan(height, width, question.roi), prediction, question)
     target.parent.mkdir(parents=True, exist_ok=True)
     for style in (HeatmapStyle.overlay, HeatmapStyle.mask):
         target.with_name(f"{target.name}.{style}.png").write_bytes(heatmap_png(predicted, style))

@@ -1,3 +1,4 @@
+import csv
 import json
 import subprocess
 import sys
@@ -69,7 +70,15 @@ def test_pictures_and_folders_are_predicted_into_files(surfaces: Path, capsys: p
     output = surfaces / "output"
     arguments = ["--name", "steel", "--models_dir", str(surfaces / "models"), "--output", str(output)]
     assert main(["predict", str(pictures), str(surfaces / "single.png"), *arguments]) == 1
-    assert "broken.jpg" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "broken.jpg" in printed and "3 pictures: 1 anomalous, 1 normal, 1 unreadable" in printed
+    with (output / "results.csv").open(newline="") as file:
+        rows = {Path(row["path"]).name: row for row in csv.DictReader(file)}
+    assert {name: row["label"] for name, row in rows.items()} == {
+        "broken.jpg": "unreadable",
+        "defect.png": "anomalous",
+        "single.png": "normal",
+    }
     body = json.loads((output / "deep/defect.json").read_text())
     assert body["label"] == "anomalous"
     assert body["image"] == {"width": 160, "height": 96}
@@ -97,6 +106,28 @@ def test_a_region_of_pictures_is_predicted(surfaces: Path, capsys: pytest.Captur
     for roi, message in (("1,2,3", "'1,2,3'"), ("90,30,90,50", "reaches out of the picture")):
         assert main(["predict", str(surfaces / "defect.png"), *arguments, "--roi", roi]) == 1
         assert message in capsys.readouterr().err
+
+
+def test_a_threshold_and_a_smallest_area_apply_to_predicted_files(
+    surfaces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(flags(surfaces)) == 0
+    defect = draw_surface(8)
+    defect[40:56, 100:124] = (255, 0, 0)
+    Image.fromarray(defect).save(surfaces / "defect.png")
+    output = surfaces / "output"
+    predict = ["predict", str(surfaces / "defect.png"), "--name", "steel", "--models_dir", str(surfaces / "models")]
+    predict += ["--output", str(output)]
+    assert main([*predict, "--threshold", "1"]) == 0
+    body = json.loads((output / "defect.json").read_text())
+    assert (body["label"], body["threshold"], body["regions"]) == ("normal", 1.0, [])
+    assert main([*predict, "--min_region_area", str(96 * 160)]) == 0
+    body = json.loads((output / "defect.json").read_text())
+    assert (body["label"], body["regions"]) == ("anomalous", [])
+    capsys.readouterr()
+    for option, value in (("threshold", "1.5"), ("threshold", "nan"), ("min_region_area", "0")):
+        assert main([*predict, f"--{option}", value]) == 1
+        assert f"{option} is {value}" in capsys.readouterr().err
 
 
 def test_models_are_listed_and_verified(

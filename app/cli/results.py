@@ -1,0 +1,89 @@
+"""`results.csv`: one line for each picture of `tessera predict`."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.api.schemas.prediction import PredictionBody
+from app.files import replacing
+
+RESULTS = "results.csv"
+COLUMNS = (
+    *("path", "label", "score", "raw_score", "threshold", "regions"),
+    *("region_x", "region_y", "region_width", "region_height", "region_area", "notes"),
+)
+"""`region_*` are the box in pixels and the area of the largest region; empty without one."""
+
+UNREADABLE = "unreadable"
+"""The label of a picture that could not be predicted; its line has the reason in `notes`."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Spreadsheets execute a cell that begins with one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A picture with its prediction, or with the reason why there is none."""
+
+    path: Path
+    body: PredictionBody | None
+    reason: str = ""
+
+
+def write_results(folder: Path, results: Sequence[Result]) -> Path:
+    """Writes the results into the folder, and returns the file: RFC 4180, in UTF-8, complete or not at all.
+
+    All texts are quoted, because some spreadsheets also separate cells at semicolons. Bytes of a path that are not
+    UTF-8 are written as escapes.
+    """
+    path = folder / RESULTS
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerow(COLUMNS)
+        writer.writerows(_cells(result) for result in results)
+    return path
+
+
+def summary(results: Sequence[Result], highest: int = 3) -> list[str]:
+    """The numbers of pictures by label, and the `highest` scores."""
+    bodies = [(result.path, result.body) for result in results if result.body is not None]
+    anomalous, unreadable = sum(body.label == "anomalous" for _, body in bodies), len(results) - len(bodies)
+    counts = f"{anomalous} anomalous, {len(bodies) - anomalous} normal, {unreadable} {UNREADABLE}"
+    lines = [f"{len(results)} picture{'s' * (len(results) != 1)}: {counts}"]
+    ranked = sorted(bodies, key=lambda pair: (-pair[1].score, -pair[1].raw_score))[:highest]
+    if ranked:
+        lines.append("highest scores: " + ", ".join(f"{body.score:.3f} {path}" for path, body in ranked))
+    return lines
+
+
+def _cells(result: Result) -> list[str | int | float]:
+    body = result.body
+    if body is None:
+        return [_path(result.path), UNREADABLE, *[""] * 9, _text(result.reason)]
+    region = max(body.regions, key=lambda each: each.area, default=None)
+    place: list[str | int | float] = [""] * 5
+    if region is not None:
+        box = region.box
+        place = [box.x, box.y, box.width, box.height, region.area]
+    numbers = [body.score, body.raw_score, body.threshold, len(body.regions)]
+    return [
+        _path(result.path),
+        str(body.label),
+        *numbers,
+        *place,
+        _text("; ".join(note.message for note in body.notes)),
+    ]
+
+
+def _path(path: Path) -> str:
+    """The path; with `./` before it if a spreadsheet would take it for a formula. It still names the same file."""
+    return f"./{path}" if str(path).startswith(_FORMULA) else str(path)
+
+
+def _text(text: str) -> str:
+    """The text; with an apostrophe before it if a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
