@@ -14,9 +14,9 @@ from app.decoding import decode
 from app.detectors import Detector
 from app.environment import warn_if_threads_spin
 from app.errors import InvalidDataset, InvalidTraining
-from app.evaluation import FIGURES, Procedure, evaluate
+from app.evaluation import FIGURES, Procedure, evaluate, select_unseen
 from app.pipeline import Prediction, interpret, predict, resolve_device
-from app.terminal import print_skipped, progress_bars
+from app.terminal import console, print_skipped, progress_bars
 from app.tiling import Tiling
 from app.training import CalibrationProtocol, Callback, HoldOut, Recipe, TrainerOptions, plan_training, train
 from app.training.precision import Precision
@@ -81,6 +81,8 @@ class Engine:
     def test(self, datamodule: DataModule, model: Detector | None = None) -> dict[str, float]:
         """The metrics of the test pictures by name, such as image_AUROC. Metrics that cannot be measured are absent.
 
+        Pictures that the model was fitted to or calibrated on are left out, except those of `Reference`.
+
         Tests the model that was fitted last, or else the newest version of the engine's `name`. `model`, if given, must
         be the detector that was fitted last; else InvalidTraining is raised.
         """
@@ -90,10 +92,13 @@ class Engine:
         pictures = datamodule.test_pictures()
         if not pictures:
             raise InvalidDataset(f"{datamodule.description} has no pictures to test on")
+        selection = select_unseen(pictures, artifact.manifest)
+        for note in filter(None, (selection.warning, *selection.notes)):
+            console.print(f"note: {note}", soft_wrap=True)
         procedure = Procedure(datamodule.num_workers, on_unreadable=datamodule.on_unreadable)
         calibration = artifact.calibration
         with progress_bars() as report:
-            evaluation = evaluate(artifact.model, pictures, calibration, procedure, report)
+            evaluation = evaluate(artifact.model, selection.pictures, calibration, procedure, report)
         levels = (
             ("image", evaluation.image, self._image_metrics),
             ("pixel", evaluation.pixel, self._pixel_metrics),

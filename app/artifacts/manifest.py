@@ -1,8 +1,9 @@
 """`manifest.json`: everything about an artifact that is not a tensor."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -13,7 +14,7 @@ from app.scoring import Calibration
 from app.tiling import Blend, PaddingFill, Size, Tiling, TilingMode
 
 SCHEMA_VERSION = 2
-Protocol = Literal["held-out-normal", "training-normal", "labelled", "reference", "imported"]
+Protocol = Literal["held-out-normal", "training-normal", "labelled", "reference", "imported", "manual"]
 """The source of the thresholds.
 
 held-out-normal: normal pictures that were not trained on
@@ -21,6 +22,7 @@ training-normal: normal pictures that were trained on
 labelled: pictures with labels, separate from the test pictures
 reference: the test pictures themselves, as in the reference library
 imported: the program that trained an imported model
+manual: values that a user gave
 """
 
 MANIFEST = "manifest.json"
@@ -116,6 +118,9 @@ class Provenance(_Record):
     )
     backbone_weights: str
     seed: int | None
+    calibrated_from: int | None = Field(
+        default=None, description="the version whose weights these are, if only the thresholds were set anew"
+    )
 
 
 class TrainingRecord(_Record):
@@ -162,6 +167,30 @@ class QualityRecord(_Record):
         return smallest
 
 
+MAX_DIGESTS = 4096
+"""The largest number of digests of a DigestRecord: about 110 kB in a manifest."""
+
+
+class DigestRecord(_Record):
+    """Digests of picture files, so that an evaluation recognises the pictures; see app.data.picture_digest."""
+
+    pictures: int = Field(description="the number of different picture files")
+    digests: tuple[str, ...] = Field(description="sorted; of more than 4,096 digests only the smallest")
+
+    @classmethod
+    def of(cls, digests: Iterable[str]) -> Self:
+        """The record of these digests. The smallest are a random sample, because SHA-256 is uniform."""
+        different = sorted(set(digests))
+        return cls(pictures=len(different), digests=tuple(different[:MAX_DIGESTS]))
+
+
+class SeenRecord(_Record):
+    """The pictures that determined a model."""
+
+    fitted: DigestRecord
+    calibrated: DigestRecord = Field(description="pictures that set the thresholds, or chose the best epoch")
+
+
 class Manifest(_Record):
     """The contents of `manifest.json`."""
 
@@ -178,6 +207,7 @@ class Manifest(_Record):
     quality: QualityRecord | None = None
     golden: GoldenRecord
     files: dict[str, str] = Field(description="SHA-256 of each file, in hexadecimal")
+    seen: SeenRecord | None = None
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -25,6 +25,7 @@ from app.artifacts.manifest import (
     Protocol,
     Provenance,
     QualityRecord,
+    SeenRecord,
     TilingRecord,
     TrainingRecord,
 )
@@ -54,6 +55,7 @@ class ModelRecord:
     anomalous_pictures: int = 0
     training: TrainingRecord | None = None
     quality: QualityRecord | None = None
+    seen: SeenRecord | None = None
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord) -> Entry:
@@ -135,6 +137,7 @@ def _write_manifest(model: TiledModel, name: str, version: int, record: ModelRec
         quality=record.quality,
         golden=GoldenRecord(tolerance=TOLERANCE),
         files={file: digest(directory / file) for file in (WEIGHTS, GOLDEN)},
+        seen=record.seen,
     )
     (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for file in (WEIGHTS, GOLDEN, MANIFEST):

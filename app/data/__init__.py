@@ -2,6 +2,7 @@
 
 from app.data.base import GOOD, DataModule, LabelledPicture
 from app.data.csv_list import CsvList
+from app.data.digests import picture_digest, read_digests
 from app.data.files import pictures_in
 from app.data.folder import Folder
 from app.data.headers import MAX_PIXELS, read_headers
@@ -24,7 +25,9 @@ __all__ = [
     "Report",
     "UnreadablePolicy",
     "decoded",
+    "picture_digest",
     "pictures_in",
+    "read_digests",
     "read_headers",
     "require_share",
     "spread",

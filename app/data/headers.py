@@ -1,10 +1,12 @@
 """Reads the headers of a dataset's pictures, before any pixel is decoded."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from app.data.digests import picture_digest
 from app.data.unreadable import UnreadablePolicy
-from app.decoding import Header, read_header
+from app.decoding import read_header
 from app.errors import InvalidImage, TooManyPixels
 
 MAX_PIXELS = 2**30
@@ -12,16 +14,27 @@ REFUSALS = InvalidImage, TooManyPixels, OSError
 """The exceptions of reading a header or pixels that are caused by the file."""
 
 
-def read_headers(paths: Sequence[Path], unreadable: UnreadablePolicy) -> dict[Path, Header]:
-    """The headers of the pictures whose header can be read, in the order of `paths`.
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture file before it is decoded: the size of the upright picture in pixels, and its `picture_digest`."""
+
+    height: int
+    width: int
+    digest: str
+
+
+def read_headers(paths: Sequence[Path], unreadable: UnreadablePolicy) -> dict[Path, PictureFile]:
+    """The files of the pictures whose header can be read, in the order of `paths`.
 
     The pixels behind a valid header may still be damaged. Raises InvalidDataset as the policy `unreadable` requires.
     """
-    found: dict[Path, Header] = {}
+    found: dict[Path, PictureFile] = {}
     reasons: dict[Path, str] = {}
     for path in paths:
         try:
-            found[path] = read_header(path.read_bytes(), max_pixels=MAX_PIXELS)
+            data = path.read_bytes()
+            header = read_header(data, max_pixels=MAX_PIXELS)
+            found[path] = PictureFile(header.height, header.width, picture_digest(data))
         except REFUSALS as error:
             reasons[path] = reason(error)
     unreadable.apply(reasons, len(paths))

@@ -3,6 +3,7 @@
 from app.evaluation.evaluate import EvaluatedPicture, Procedure, evaluate
 from app.evaluation.figures import FIGURES, Figure, manifest_metrics
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult, Unreadable
+from app.evaluation.seen import SeenPictures, Selection, select_unseen
 
 __all__ = [
     "FIGURES",
@@ -13,7 +14,10 @@ __all__ = [
     "Level",
     "PictureResult",
     "Procedure",
+    "SeenPictures",
+    "Selection",
     "Unreadable",
     "evaluate",
     "manifest_metrics",
+    "select_unseen",
 ]

@@ -1,5 +1,6 @@
 """Plans a training before any work is done: its pictures, sizes and memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class Job:
     grid: the (rows, columns) of cells of the first feature in the largest picture
     batch_tiles: the largest number of tiles in one batch
     needed_bytes: an upper bound of the memory
+    digests: the `picture_digest` of the pictures to fit to and to calibrate on
     """
 
     fit: list[Path]
@@ -62,6 +64,7 @@ class Job:
     grid: Size
     batch_tiles: int
     needed_bytes: int
+    digests: Mapping[Path, str]
 
 
 def plan_training(recipe: Recipe, device: torch.device) -> Job:
@@ -87,7 +90,8 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     needed = recipe.detector.training_bytes(len(fit), grid, batch_tiles * largest[0] * largest[1])
     require_memory(needed, device, recipe.detector)
     known = tuple(sorted(sizes)) if len(sizes) <= MAX_SIZES else ()
-    return Job(fit, calibrate, labelled, division.protocol, preprocessing, known, grid, batch_tiles, needed)
+    digests = {path: file.digest for path, file in headers.items()}
+    return Job(fit, calibrate, labelled, division.protocol, preprocessing, known, grid, batch_tiles, needed, digests)
 
 
 def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:

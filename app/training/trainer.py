@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from app.artifacts import Entry, ModelRecord, ModelRepository, TrainingRecord, write_artifact
-from app.data import KEEP_BYTES, Loader, UnreadablePolicy, decoded
+from app.artifacts import DigestRecord, Entry, ModelRecord, ModelRepository, SeenRecord, TrainingRecord, write_artifact
+from app.data import KEEP_BYTES, Loader, UnreadablePolicy, decoded, read_digests
 from app.detectors import GradientDetector
 from app.evaluation import Procedure
 from app.pipeline import TiledModel
@@ -63,10 +63,20 @@ def _train(
         backbone_weights=Path(source).name if Path(source).is_file() else source,
         seed=recipe.seed,
         training=training,
+        seen=_seen(recipe, job, lost),
     )
     entry = write_artifact(model.with_calibration(calibrated.calibration), repository, name, record)
     checkpoint.remove()
     return entry
+
+
+def _seen(recipe: Recipe, job: Job, lost: set[Path]) -> SeenRecord:
+    """The digests of the pictures of the training, without those that could not be read."""
+    calibrated = {picture.path: job.digests[picture.path] for picture in job.calibrate if picture.path not in lost}
+    if recipe.trainer.early_stopping:
+        calibrated |= read_digests(picture.path for picture in job.labelled if picture.path not in calibrated)
+    fitted = (job.digests[path] for path in job.fit if path not in lost)
+    return SeenRecord(fitted=DigestRecord.of(fitted), calibrated=DigestRecord.of(calibrated.values()))
 
 
 def _recording_policy(recipe: Recipe, lost: set[Path]) -> UnreadablePolicy:

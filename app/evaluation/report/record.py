@@ -6,9 +6,10 @@ from importlib.metadata import version as distribution_version
 from os.path import commonpath
 from pathlib import Path
 
-from app.artifacts import Artifact
+from app.artifacts import Artifact, Manifest
 from app.evaluation.figures import manifest_metrics
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult
+from app.evaluation.seen import Selection
 from app.scoring import Confusion
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
@@ -26,17 +27,31 @@ WARNINGS = {
 """Warnings about the metrics at the thresholds, by the protocol that set the thresholds."""
 
 
-def make_record(evaluation: Evaluation, artifact: Artifact, dataset: str) -> ReportData:
-    """The content of `metrics.json`. The page shows no other numbers."""
+def warning_of(manifest: Manifest, selection: Selection | None) -> str | None:
+    """Why the metrics at the thresholds may be too good; None: there is no known reason."""
+    protocol = manifest.calibration.protocol
+    exact = manifest.seen is not None and selection is not None and protocol == "reference"  # digests say it exactly
+    known = None if exact else WARNINGS.get(protocol)
+    return " ".join(filter(None, (known, selection and selection.warning))) or None
+
+
+def make_record(
+    evaluation: Evaluation, artifact: Artifact, dataset: str, *, selection: Selection | None = None
+) -> ReportData:
+    """The content of `metrics.json`. The page shows no other numbers.
+
+    `selection` are the pictures of the dataset that the evaluation used; None: all of them.
+    """
     manifest, image, pixel = artifact.manifest, evaluation.image, evaluation.pixel
     calibration = manifest.calibration
+    excluded = selection.excluded if selection else ()
     metrics = manifest_metrics(evaluation)
     return {
         "schema_version": SCHEMA_VERSION,
         "image_auroc": metrics.get("image_auroc"),
         "pixel_auroc": metrics.get("pixel_auroc"),
-        "warning": WARNINGS.get(calibration.protocol),
-        "notes": list(evaluation.notes),
+        "warning": warning_of(manifest, selection),
+        "notes": [*evaluation.notes, *(selection.notes if selection else ())],
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "tessera_version": distribution_version("tessera"),
         "model": {
@@ -49,19 +64,21 @@ def make_record(evaluation: Evaluation, artifact: Artifact, dataset: str) -> Rep
         },
         "dataset": {
             "description": dataset,
-            "listed": len(evaluation.pictures) + len(evaluation.unreadable),
+            "listed": len(evaluation.pictures) + len(evaluation.unreadable) + len(excluded),
             "pictures": len(evaluation.pictures),
             "normal": image.normal,
             "anomalous": image.anomalous,
             "with_mask": sum(result.mask_size is not None for result in evaluation.pictures),
             "regions": evaluation.regions,
             "unreadable": len(evaluation.unreadable),
+            "excluded": len(excluded),
+            "seen": selection.kept if selection else 0,
         },
         "calibration": calibration.model_dump(),
         "image": _level(image, calibration.image_threshold),
         "pixel": None if pixel is None else _level(pixel, calibration.pixel_threshold),
         "kinds": [_kind(kind) for kind in evaluation.kinds],
-        **_pictures(evaluation),
+        **_pictures(evaluation, selection),
     }
 
 
@@ -108,14 +125,23 @@ def _kind(found: KindResult) -> Json:
     }
 
 
-def _pictures(evaluation: Evaluation) -> ReportData:
+def _pictures(evaluation: Evaluation, selection: Selection | None) -> ReportData:
+    excluded, uses = (selection.excluded, selection.uses or {}) if selection else ((), {})
     paths = [result.path for result in evaluation.pictures] + [left_out.path for left_out in evaluation.unreadable]
+    paths += [picture.path for picture in excluded]
     root = Path(commonpath([path.absolute().parent for path in paths]))
     unreadable: list[Json] = []
     for left_out in evaluation.unreadable:
         name = _name(left_out.path, root)
         unreadable.append({"file": name, "reason": left_out.reason.replace(str(left_out.path), name)})
-    return {"pictures": [_picture(result, root) for result in evaluation.pictures], "unreadable": unreadable}
+    return {
+        "pictures": [_picture(result, root) for result in evaluation.pictures],
+        "unreadable": unreadable,
+        "excluded": [
+            {"file": _name(picture.path, root), "kind": picture.kind, "used": uses[picture.path]}
+            for picture in excluded
+        ],
+    }
 
 
 def _name(path: Path, root: Path) -> str:

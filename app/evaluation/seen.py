@@ -1,0 +1,108 @@
+"""Recognises pictures that the model was fitted to or calibrated on, by the digests of their files.
+
+Figures on such pictures are better than on new ones. A picture that was saved anew has another digest, and is not
+recognised.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from app.artifacts import DigestRecord, Manifest
+from app.data import LabelledPicture, read_digests
+from app.errors import InvalidDataset
+
+SeenPictures = Literal["exclude", "keep"]
+Use = Literal["fitted", "calibrated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The pictures of a dataset that an evaluation uses.
+
+    pictures: the pictures to evaluate on
+    excluded: the pictures that are left out, because the model has seen them
+    uses: how the training used the pictures that the model has seen; fitted, if it was fitted to them and calibrated
+    missing: the share of the training's digests that the manifest does not record, because there are too many
+    """
+
+    pictures: tuple[LabelledPicture, ...]
+    excluded: tuple[LabelledPicture, ...] = ()
+    uses: dict[Path, Use] | None = None
+    missing: float = 0.0
+
+    @property
+    def kept(self) -> int:
+        """The number of pictures to evaluate on that the model has seen."""
+        return sum(picture.path in (self.uses or {}) for picture in self.pictures)
+
+    @property
+    def warning(self) -> str | None:
+        """A warning about the pictures to evaluate on that the model has seen; None: there are none."""
+        if not self.kept:
+            return None
+        return (
+            f"{self._counts(self.pictures)} of these {len(self.pictures)} pictures: figures are better than they will "
+            "be on new pictures."
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about pictures that were left out, and about digests that are missing."""
+        found = []
+        if self.excluded:
+            found.append(
+                f"{len(self.excluded)} of {len(self.pictures) + len(self.excluded)} pictures are left out, because "
+                f"figures on them would be too good: {self._counts(self.excluded)} of them."
+            )
+        if self.uses and self.missing:
+            found.append(
+                f"The model has seen more pictures than it records: it does not recognise about {self.missing:.0%} of "
+                "them, so that probably more of these pictures are known to it. Evaluate on other pictures."
+            )
+        return found
+
+    def _counts(self, pictures: Sequence[LabelledPicture]) -> str:
+        used = [(self.uses or {}).get(picture.path) for picture in pictures]
+        fitted, calibrated = used.count("fitted"), used.count("calibrated")
+        words = [f"fitted to {fitted}"] if fitted else []
+        words += [f"calibrated on {calibrated}"] if calibrated else []
+        return f"The model was {' and '.join(words)}"
+
+
+def select_unseen(
+    pictures: Sequence[LabelledPicture], manifest: Manifest, action: SeenPictures = "exclude"
+) -> Selection:
+    """The pictures without those that the model was fitted to or calibrated on; with `keep`, all of them.
+
+    The calibration `reference` stands for measuring on the pictures that set the thresholds, as the reference library
+    does: `exclude` keeps those. A model without digests has seen none. Raises InvalidDataset if no picture is left.
+    """
+    if manifest.seen is None:
+        return Selection(tuple(pictures))
+    fitted, calibrated = manifest.seen.fitted, manifest.seen.calibrated
+    used: dict[str, Use] = dict.fromkeys(calibrated.digests, "calibrated") | dict.fromkeys(fitted.digests, "fitted")
+    uses = {
+        path: used[digest]
+        for path, digest in read_digests(picture.path for picture in pictures).items()
+        if digest in used
+    }
+    allowed: set[Use | None] = {None}
+    if action == "keep":
+        allowed = {None, "fitted", "calibrated"}
+    elif manifest.calibration.protocol == "reference":
+        allowed.add("calibrated")
+    left = tuple(picture for picture in pictures if uses.get(picture.path) in allowed)
+    excluded = tuple(picture for picture in pictures if uses.get(picture.path) not in allowed)
+    if pictures and not left:
+        raise InvalidDataset(
+            f"the model was fitted to or calibrated on all of the {len(pictures)} pictures to evaluate on; evaluate on "
+            "others, or keep these (seen_pictures=keep), on which figures are too good"
+        )
+    return Selection(left, excluded, uses, max(map(_missing, (fitted, calibrated))))
+
+
+def _missing(record: DigestRecord) -> float:
+    """The share of the pictures whose digests are not recorded."""
+    return 1 - len(record.digests) / record.pictures if record.pictures else 0.0
