@@ -187,7 +187,7 @@ class DigestRecord(_Record):
 class SeenRecord(_Record):
     """The pictures that determined a model."""
 
-    fitted: DigestRecord
+    fitted: DigestRecord | None = Field(description="null: not known")
     calibrated: DigestRecord = Field(description="pictures that set the thresholds, or chose the best epoch")
 
 

@@ -4,8 +4,8 @@ Figures on such pictures are better than on new ones. A picture that was saved a
 recognised.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from app.errors import InvalidDataset
 
 SeenPictures = Literal["exclude", "keep"]
 Use = Literal["fitted", "calibrated"]
+NONE = DigestRecord.of(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,13 @@ class Selection:
 
     pictures: tuple[LabelledPicture, ...]
     excluded: tuple[LabelledPicture, ...] = ()
-    uses: dict[Path, Use] | None = None
+    uses: Mapping[Path, Use] = field(default_factory=dict)
     missing: float = 0.0
 
     @property
     def kept(self) -> int:
         """The number of pictures to evaluate on that the model has seen."""
-        return sum(picture.path in (self.uses or {}) for picture in self.pictures)
+        return sum(picture.path in self.uses for picture in self.pictures)
 
     @property
     def warning(self) -> str | None:
@@ -64,7 +65,7 @@ class Selection:
         return found
 
     def _counts(self, pictures: Sequence[LabelledPicture]) -> str:
-        used = [(self.uses or {}).get(picture.path) for picture in pictures]
+        used = [self.uses.get(picture.path) for picture in pictures]
         fitted, calibrated = used.count("fitted"), used.count("calibrated")
         words = [f"fitted to {fitted}"] if fitted else []
         words += [f"calibrated on {calibrated}"] if calibrated else []
@@ -77,12 +78,14 @@ def select_unseen(
     """The pictures without those that the model was fitted to or calibrated on; with `keep`, all of them.
 
     The calibration `reference` stands for measuring on the pictures that set the thresholds, as the reference library
-    does: `exclude` keeps those. A model without digests has seen none. Raises InvalidDataset if no picture is left.
+    does: `exclude` keeps those. Without digests no picture is recognised. Raises InvalidDataset if no picture is left.
     """
     if manifest.seen is None:
         return Selection(tuple(pictures))
-    fitted, calibrated = manifest.seen.fitted, manifest.seen.calibrated
-    used: dict[str, Use] = dict.fromkeys(calibrated.digests, "calibrated") | dict.fromkeys(fitted.digests, "fitted")
+    fitted, calibrated = manifest.seen.fitted or NONE, manifest.seen.calibrated
+    used: dict[str, Use] = {}
+    used.update(dict.fromkeys(calibrated.digests, "calibrated"))
+    used.update(dict.fromkeys(fitted.digests, "fitted"))
     uses = {
         path: used[digest]
         for path, digest in read_digests(picture.path for picture in pictures).items()

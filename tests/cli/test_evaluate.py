@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import yaml
 from PIL import Image
 
 from app.cli import main
+from app.data import read_digests
 from tests.conftest import draw_surface
 
 
@@ -106,3 +108,25 @@ def test_an_output_that_is_a_file_is_refused(models_dir: Path, data: Path, capsy
     output = data / "steel/test/good/0.png"
     assert main(flags(models_dir, data, "--output", str(output))) == 1
     assert "0.png" in capsys.readouterr().err
+
+
+def test_pictures_that_the_model_was_fitted_to_are_no_part_of_the_figures(
+    models_dir: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(models_dir / "patchcore/1", tmp_path / "models/patchcore/1")
+    path = data / "steel/test/good/0.png"
+    manifest = tmp_path / "models/patchcore/1/manifest.json"
+    fitted = {"pictures": 1, "digests": list(read_digests([path]).values())}
+    seen = {"fitted": fitted, "calibrated": {"pictures": 0, "digests": []}}
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"seen": seen}))
+    output = tmp_path / "report"
+    assert main(flags(tmp_path / "models", data, "--output", str(output))) == 0
+    assert "1 of 4 pictures are left out" in capsys.readouterr().err
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert (metrics["dataset"]["listed"], metrics["dataset"]["normal"], metrics["warning"]) == (4, 1, None)
+    assert metrics["excluded"] == [{"file": "good/0.png", "kind": "good", "used": "fitted"}]
+    assert "Known to the model" in (output / "report.html").read_text()
+    assert main(flags(tmp_path / "models", data, "--output", str(output), "--seen_pictures", "keep")) == 0
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert (metrics["dataset"]["normal"], metrics["dataset"]["seen"], metrics["excluded"]) == (2, 1, [])
+    assert "fitted to 1 of these 4 pictures" in metrics["warning"]

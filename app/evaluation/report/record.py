@@ -32,7 +32,7 @@ def warning_of(manifest: Manifest, selection: Selection | None) -> str | None:
     protocol = manifest.calibration.protocol
     exact = manifest.seen is not None and selection is not None and protocol == "reference"  # digests say it exactly
     known = None if exact else WARNINGS.get(protocol)
-    return " ".join(filter(None, (known, selection and selection.warning))) or None
+    return " ".join(filter(None, (known, selection.warning if selection else None))) or None
 
 
 def make_record(
@@ -126,7 +126,8 @@ def _kind(found: KindResult) -> Json:
 
 
 def _pictures(evaluation: Evaluation, selection: Selection | None) -> ReportData:
-    excluded, uses = (selection.excluded, selection.uses or {}) if selection else ((), {})
+    excluded = selection.excluded if selection else ()
+    uses = selection.uses if selection else {}
     paths = [result.path for result in evaluation.pictures] + [left_out.path for left_out in evaluation.unreadable]
     paths += [picture.path for picture in excluded]
     root = Path(commonpath([path.absolute().parent for path in paths]))
