@@ -15,6 +15,7 @@ from app.artifacts.manifest import (
     read_manifest,
 )
 from app.artifacts.reader import Artifact, load_artifact, manifest_digest, verify_artifact
+from app.artifacts.recalibrated import write_recalibrated
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.writer import ModelRecord, write_artifact
 
@@ -39,4 +40,5 @@ __all__ = [
     "read_manifest",
     "verify_artifact",
     "write_artifact",
+    "write_recalibrated",
 ]

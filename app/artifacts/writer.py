@@ -3,8 +3,10 @@
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
@@ -59,13 +61,27 @@ class ModelRecord:
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord) -> Entry:
-    """Writes a calibrated model as the next version of `name`, and returns it. Raises InvalidArtifact or InvalidName.
+    """Writes a calibrated model as the next version of `name`, and returns it.
 
-    Processes that write versions of the same model wait for each other. Unfinished directories of killed processes are
-    removed.
+    Raises InvalidArtifact or InvalidName.
     """
     if model.calibration is None:
         raise InvalidArtifact("a model must be calibrated before it is written")
+    return write_version(repository, name, partial(_write_tensors, model), partial(_manifest, model, name, record))
+
+
+def write_version(
+    repository: ModelRepository,
+    name: str,
+    write_files: Callable[[Path], None],
+    describe: Callable[[int, dict[str, str]], Manifest],
+) -> Entry:
+    """Writes the next version of a model, and returns it; raises InvalidName.
+
+    `write_files` writes weights and golden sample into a directory. `describe` returns the manifest of a version with
+    these SHA-256 of the files. Processes that write versions of the same model wait for each other. Unfinished
+    directories of killed processes are removed.
+    """
     parent = repository.prepare(name)
     with locked(parent, wait=True) as alone:
         if alone:
@@ -73,17 +89,20 @@ def write_artifact(model: TiledModel, repository: ModelRepository, name: str, re
                 shutil.rmtree(unfinished, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
         try:
-            return _written(model, repository, name, record, temporary)
+            write_files(temporary)
+            return _renamed(repository, name, describe, temporary)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _written(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord, temporary: Path) -> Entry:
-    """Writes the version into the temporary directory, and renames the directory to the version's number."""
-    _write_tensors(model, temporary)
+def _renamed(
+    repository: ModelRepository, name: str, describe: Callable[[int, dict[str, str]], Manifest], temporary: Path
+) -> Entry:
+    """Adds the manifest to the temporary directory, and renames the directory to the version's number."""
+    files = {file: digest(temporary / file) for file in (WEIGHTS, GOLDEN)}
     while True:  # on a file system without locks, another process may take the number first
         version = repository.next_version(name)
-        _write_manifest(model, name, version, record, temporary)
+        _write_manifest(describe(version, files), temporary)
         _make_readable(temporary)
         target = temporary.parent / str(version)
         try:
@@ -102,9 +121,9 @@ def _write_tensors(model: TiledModel, directory: Path) -> None:
     save_golden(make_golden(model), directory / GOLDEN)
 
 
-def _write_manifest(model: TiledModel, name: str, version: int, record: ModelRecord, directory: Path) -> None:
+def _manifest(model: TiledModel, name: str, record: ModelRecord, version: int, files: dict[str, str]) -> Manifest:
     assert model.calibration is not None
-    manifest = Manifest(
+    return Manifest(
         schema_version=SCHEMA_VERSION,
         name=name,
         version=version,
@@ -136,9 +155,12 @@ def _write_manifest(model: TiledModel, name: str, version: int, record: ModelRec
         training=record.training,
         quality=record.quality,
         golden=GoldenRecord(tolerance=TOLERANCE),
-        files={file: digest(directory / file) for file in (WEIGHTS, GOLDEN)},
+        files=files,
         seen=record.seen,
     )
+
+
+def _write_manifest(manifest: Manifest, directory: Path) -> None:
     (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for file in (WEIGHTS, GOLDEN, MANIFEST):
         flush(directory / file)
@@ -146,10 +168,14 @@ def _write_manifest(model: TiledModel, name: str, version: int, record: ModelRec
 
 
 def _make_readable(directory: Path) -> None:
-    """Lets servers of other users read the files: mkdtemp and safetensors give access to the owner only."""
+    """Lets servers of other users read the files: mkdtemp and safetensors give access to the owner only.
+
+    Files that another version shares keep their access rights.
+    """
     directory.chmod(0o755)
     for path in directory.iterdir():
-        path.chmod(0o644)
+        if path.stat().st_nlink == 1:
+            path.chmod(0o644)
 
 
 def digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `tessera serve | train | evaluate | predict | import | backbone | models`."""
+"""The command line: `tessera serve | train | calibrate | evaluate | predict | import | backbone | models`."""
 
 import sys
 from collections.abc import Sequence
@@ -35,6 +35,7 @@ class Command:
 COMMANDS = {
     "serve": Command("serve", "serve the models of a repository over HTTP"),
     "train": Command("train", "train a model on normal pictures"),
+    "calibrate": Command("calibrate", "set new thresholds for a model without training it"),
     "evaluate": Command("evaluate", "evaluate a model on labelled pictures, and write a report"),
     "import": Command("import_", "import a model that anomalib trained"),
     "predict": Command("predict", "predict pictures or folders of them"),

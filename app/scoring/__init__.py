@@ -25,7 +25,9 @@ from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
 from app.scoring.order_keys import to_keys, to_values
 from app.scoring.ranking import AUPRO_LIMITS, BestF1, Ranking, rank
+from app.scoring.recall import recall_threshold
 from app.scoring.regions import Region, find_regions, over_threshold
+from app.scoring.shares import share_interval
 from app.scoring.steps import Steps, Totals, steps_of, totals_of
 
 __all__ = [
@@ -59,6 +61,8 @@ __all__ = [
     "over_threshold",
     "pixels_of_resized",
     "rank",
+    "recall_threshold",
+    "share_interval",
     "steps_of",
     "to_keys",
     "to_values",

@@ -1,7 +1,7 @@
 """Calibration protocols: from which pictures thresholds are computed, and by which rule."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -11,7 +11,7 @@ from app.data import GOOD, DataModule, LabelledPicture, UnreadablePolicy, decode
 from app.errors import InvalidDataset
 from app.evaluation import EvaluatedPicture, Evaluation, Procedure, evaluate
 from app.evaluation.evaluate import ignore_picture
-from app.pipeline import TiledModel, predict
+from app.pipeline import Outcome, TiledModel, predict
 from app.progress import Progress, silent
 from app.scoring import (
     Calibration,
@@ -112,9 +112,9 @@ class HoldOut(CalibrationProtocol):
     def divide(self, data: DataModule) -> Division:
         normal = data.train_pictures()
         if len(normal) == 1:
-            return Division(normal, _as_normal(normal), "training-normal")
+            return Division(normal, as_normal(normal), "training-normal")
         fit, held_out = spread(normal, min(max(1, round(len(normal) * self.share)), len(normal) - 1))
-        return Division(fit, _as_normal(held_out), "held-out-normal")
+        return Division(fit, as_normal(held_out), "held-out-normal")
 
     def calibrate(
         self,
@@ -123,14 +123,10 @@ class HoldOut(CalibrationProtocol):
         reading: ReadingOptions,
         progress: Progress = silent,
     ) -> Calibrated:
-        scores, peaks = [], []
-        for picture in decoded([each.path for each in pictures], reading.workers, reading.unreadable):
-            outcome = predict(model, picture, reading.batch_tiles)
-            scores.append(outcome.raw_score)
-            peaks.append(float(outcome.anomaly_map.max()))
-            progress("calibration", len(scores), len(pictures))
-        calibration = calibrate_on_normal(scores, peaks, self.false_positive_rate)
-        return Calibrated(calibration, len(scores), 0, self.false_positive_rate)
+        paths = [each.path for each in pictures]
+        read = decoded(paths, reading.workers, reading.unreadable)
+        outcomes = (predict(model, picture, reading.batch_tiles) for picture in read)
+        return calibrated_on_normal(model, paths, outcomes, self.false_positive_rate, reading, progress)
 
 
 @dataclass(frozen=True)
@@ -165,18 +161,7 @@ class Labelled(CalibrationProtocol):
         reading: ReadingOptions,
         progress: Progress = silent,
     ) -> Calibrated:
-        found = _evaluate(model, pictures, reading, progress)
-        results = found.pictures
-        labels = [result.anomalous for result in results]
-        if len(set(labels)) < 2:
-            raise InvalidDataset("of the validation pictures that can be read, all are normal or all anomalous")
-        image = f1_threshold([result.raw_score for result in results], labels)
-        if found.pixel and found.pixel.ranking:
-            pixel = just_below(found.pixel.ranking.best_f1.threshold)
-        else:
-            peaks = [result.peak for result in results if not result.anomalous]
-            pixel = normal_threshold(peaks, self.false_positive_rate)
-        return Calibrated(calibration_at(image, pixel), len(results), sum(labels), None)
+        return calibrated_on_labels(evaluated(model, pictures, reading, progress), self.false_positive_rate)
 
 
 @dataclass(frozen=True)
@@ -203,7 +188,7 @@ class Reference(CalibrationProtocol):
         progress: Progress = silent,
     ) -> Calibrated:
         extent = _Extent()
-        found = _evaluate(model, pictures, reading, progress, extent)
+        found = evaluated(model, pictures, reading, progress, extent)
         labels = [result.anomalous for result in found.pictures]
         calibration = calibrate_as_reference(
             [result.raw_score for result in found.pictures],
@@ -212,6 +197,44 @@ class Reference(CalibrationProtocol):
             (extent.low, extent.high),
         )
         return Calibrated(calibration, len(labels), sum(labels), None)
+
+
+def calibrated_on_normal(
+    model: TiledModel,
+    paths: Sequence[Path],
+    outcomes: Iterable[Outcome],
+    false_positive_rate: float,
+    reading: ReadingOptions,
+    progress: Progress,
+) -> Calibrated:
+    """The calibration for a rate of false alarms, from the outcomes of these normal pictures, or those of them that
+    can be read.
+    """
+    scores, peaks = [], []
+    for outcome in outcomes:
+        scores.append(outcome.raw_score)
+        peaks.append(float(outcome.anomaly_map.max()))
+        progress("calibration", len(scores), len(paths))
+    return Calibrated(calibrate_on_normal(scores, peaks, false_positive_rate), len(scores), 0, false_positive_rate)
+
+
+def calibrated_on_labels(found: Evaluation, false_positive_rate: float) -> Calibrated:
+    """The calibration with the best F1 of the evaluated pictures, and of their pixels.
+
+    Without masks, the pixel threshold is that for a rate of false alarms. Raises InvalidDataset unless there are normal
+    and anomalous pictures.
+    """
+    results = found.pictures
+    labels = [result.anomalous for result in results]
+    if len(set(labels)) < 2:
+        raise InvalidDataset("of the validation pictures that can be read, all are normal or all anomalous")
+    image = f1_threshold([result.raw_score for result in results], labels)
+    if found.pixel and found.pixel.ranking:
+        pixel = just_below(found.pixel.ranking.best_f1.threshold)
+    else:
+        peaks = [result.peak for result in results if not result.anomalous]
+        pixel = normal_threshold(peaks, false_positive_rate)
+    return Calibrated(calibration_at(image, pixel), len(results), sum(labels), None)
 
 
 class _Extent:
@@ -237,7 +260,7 @@ def _reference_pixel_threshold(found: Evaluation, extent: _Extent) -> float | No
     return found.pixel.ranking.best_f1.threshold
 
 
-def _evaluate(
+def evaluated(
     model: TiledModel,
     pictures: Sequence[LabelledPicture],
     reading: ReadingOptions,
@@ -255,5 +278,5 @@ def _evaluate(
     return found
 
 
-def _as_normal(paths: Sequence[Path]) -> list[LabelledPicture]:
+def as_normal(paths: Sequence[Path]) -> list[LabelledPicture]:
     return [LabelledPicture(path, GOOD, None) for path in paths]
