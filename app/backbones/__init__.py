@@ -1,4 +1,4 @@
-"""Convolutional networks whose intermediate features describe patches of a picture."""
+"""Networks whose intermediate features describe patches of a picture."""
 
 from app.backbones.backbone import IMAGENET, Backbone, Normalisation
 from app.backbones.build import build_backbone
