@@ -45,7 +45,7 @@ class Patchcore(PatchDetector):
         score: how a picture's score is made: patch (the largest distance of a patch, weighted by eq. 7), map (the
             largest value of the map), or top (the mean of the highest 0.1 % of the map's values)
         blur_sigma: the standard deviation in pixels of the Gaussian that blurs the map, 0 (no blur) to 64; a wide blur
-            hides small defects
+            removes noise, and hides small defects
         whitening: whether patches are whitened, so that a deviation counts more in directions in which normal patches
             vary little; each patch then takes one more product
     """

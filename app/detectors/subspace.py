@@ -37,7 +37,7 @@ class Subspace(PatchDetector):
         score: how a picture's score is made: patch (the largest distance of a cell), map (the largest value of the
             map), or top (the mean of the highest 0.1 % of the map's values)
         blur_sigma: the standard deviation in pixels of the Gaussian that blurs the map, 0 (no blur) to 64; a wide blur
-            hides small defects
+            removes noise, and hides small defects
     """
 
     name = "subspace"
