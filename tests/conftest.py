@@ -7,7 +7,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.artifacts import ModelRecord, ModelRepository, load_artifact, write_artifact
+from app.artifacts import (
+    DefectSizeRecord,
+    FalseAlarmRecord,
+    ModelRecord,
+    ModelRepository,
+    QualityRecord,
+    load_artifact,
+    write_artifact,
+)
 from app.detectors import OnePassDetector, Padim, Patchcore
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.parts import FeatureStitcher
@@ -18,7 +26,21 @@ Picture = NDArray[np.uint8]
 LAYERS = ("layer1", "layer2")
 SIZE = 96, 160
 RECORD = ModelRecord(
-    "held-out-normal", 3, 0.05, "surface", 4, "random", picture_sizes=(SIZE,), metrics={"image_auroc": 0.98}
+    "held-out-normal",
+    3,
+    0.05,
+    "surface",
+    4,
+    "random",
+    picture_sizes=(SIZE,),
+    metrics={"image_auroc": 0.98},
+    quality=QualityRecord(
+        false_alarms=FalseAlarmRecord(pictures=7, exceeded=1, low=0.004, high=0.579),
+        defects=(
+            DefectSizeRecord(diameter=6, tried=10, found=5),
+            DefectSizeRecord(diameter=12, tried=10, found=9),
+        ),
+    ),
 )
 
 

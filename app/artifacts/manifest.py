@@ -141,6 +141,9 @@ class FalseAlarmRecord(_Record):
     low: float = Field(description="lower end of the 95 % interval of the rate of false alarms")
     high: float = Field(description="upper end of the 95 % interval of the rate of false alarms")
 
+    def __str__(self) -> str:
+        return f"{self.exceeded} of {self.pictures} ({self.low:.1%} to {self.high:.1%})"
+
 
 class DefectSizeRecord(_Record):
     """Synthetic defects of one size in normal pictures that the model was not fitted to."""

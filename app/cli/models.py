@@ -26,7 +26,9 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> int:
     """Lists or verifies the models; returns 1 if a version is refused."""
     repository, device = ModelRepository(options.models_dir), resolve_device(options.device)
-    table = Table("model", "version", "detector", "tile", "stride", "image size", "trained on", "digest", "state")
+    table = Table(
+        "model", "version", "detector", "tile", "stride", "image size", "trained on", "quality", "digest", "state"
+    )
     failed = 0
     for entry in repository.entries():
         try:
@@ -38,8 +40,8 @@ def run(options: Namespace) -> int:
             table.add_row(*_summary(entry, manifest), found[:DIGITS], state)
         except TesseraError as error:
             failed += 1
-            table.add_row(entry.name, str(entry.version), *[""] * 6, Text(f"{error.code}: {error}", style="red"))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+            table.add_row(entry.name, str(entry.version), *[""] * 7, Text(f"{error.code}: {error}", style="red"))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
     return 1 if failed else 0
 
 
@@ -53,6 +55,7 @@ def _summary(entry: Entry, manifest: Manifest) -> list[str]:
         "{} x {}".format(*tiling.stride) if tiling.enable else "",
         "{} x {}".format(*size) if size else "any",
         _dataset(manifest),
+        _quality(manifest),
     ]
 
 
@@ -60,3 +63,13 @@ def _dataset(manifest: Manifest) -> str:
     """The training data. The number of pictures is not known (0) for imported models."""
     dataset, pictures = manifest.provenance.dataset, manifest.provenance.pictures
     return f"{dataset}, {pictures} picture{'s' * (pictures != 1)}" if pictures else dataset
+
+
+def _quality(manifest: Manifest) -> str:
+    """What the training measured of the model; empty if it measured nothing."""
+    quality, found = manifest.quality, []
+    if quality and quality.false_alarms:
+        found.append(f"false alarms {quality.false_alarms}")
+    if quality and quality.smallest_defect:
+        found.append(f"defects from {quality.smallest_defect} px")
+    return ", ".join(found)

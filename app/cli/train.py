@@ -1,20 +1,23 @@
 """`tessera train`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from time import monotonic
 
 import torch
 from jsonargparse import ArgumentParser, Namespace
+from rich.text import Text
 
-from app.artifacts import ModelRepository
+from app.artifacts import ModelRepository, read_manifest
 from app.cli.instantiation import instantiate
 from app.cli.repository import add_repository
+from app.cli.training_summary import next_commands, training_summary
 from app.data import DataModule
-from app.detectors import DETECTORS, Detector, GradientDetector
+from app.detectors import DETECTORS, Detector
 from app.errors import InvalidTiling
 from app.pipeline import resolve_device
 from app.terminal import console, print_skipped, progress_bars
 from app.tiling import PaddingFill, Tiling, TilingMode
-from app.training import CalibrationProtocol, Job, Recipe, TrainerOptions, plan_training, train
+from app.training import CalibrationProtocol, Recipe, TrainerOptions, plan_training, train, training_notes
 
 TILING = Tiling(mode=TilingMode.cover, padding_fill=PaddingFill.reflect)
 """The tiling of new models by default. Of the tilings in benchmarks/picture_sizes.py it raises the fewest false alarms
@@ -52,6 +55,7 @@ def _listed(kinds: Mapping[str, type]) -> str:
 
 def run(options: Namespace) -> int:
     """Trains and writes a model."""
+    started_s = monotonic()
     repository = ModelRepository(options.models_dir)
     repository.next_version(options.name)  # raises for a bad name before the training
     torch.manual_seed(options.seed_everything)  # before the detector's constructor draws channels or weights
@@ -74,26 +78,17 @@ def run(options: Namespace) -> int:
         soft_wrap=True,
     )
     console.print(values.model.description, soft_wrap=True)
-    for note in _notes(recipe, job):
-        console.print(f"note: {note}", soft_wrap=True)
+    for note in training_notes(recipe, job):
+        console.print(Text(f"note: {note}"), soft_wrap=True)
     with progress_bars() as report:
         entry = train(recipe, job, repository, options.name, device, report)
     console.print(f"wrote version {entry.version} of {entry.name} to {entry.path}", soft_wrap=True)
+    for line in (
+        *training_summary(read_manifest(entry.path), monotonic() - started_s),
+        *next_commands(options, values.data),
+    ):
+        console.print(Text(line), soft_wrap=True)
     return 0
-
-
-def _notes(recipe: Recipe, job: Job) -> Iterator[str]:
-    """Notes on behaviour that a user may not expect."""
-    if job.protocol == "training-normal":
-        yield (
-            "the only picture is trained and calibrated on. Others score higher than it, so many normal ones may be "
-            "called anomalous; train with more of them, or give requests a `threshold`"
-        )
-    yield from recipe.detector.training_warnings
-    if isinstance(recipe.detector, GradientDetector):
-        yield "if the training is stopped or killed, the same command continues from the last checkpoint"
-    elif recipe.trainer.early_stopping or (recipe.trainer.max_epochs or 1) > 1:
-        yield f"{recipe.detector.name} reads every picture once; max_epochs and EarlyStopping have no effect"
 
 
 def _tiling(values: Namespace) -> Tiling:

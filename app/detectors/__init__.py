@@ -2,7 +2,7 @@
 
 from app.detectors.base import Detector, Features, Measurement
 from app.detectors.gradient import GradientDetector
-from app.detectors.one_pass import Fitter, OnePassDetector
+from app.detectors.one_pass import Fitter, Forecast, OnePassDetector
 from app.detectors.padim import Padim
 from app.detectors.patchcore import Patchcore
 from app.detectors.reverse_distillation import ReverseDistillation
@@ -23,6 +23,7 @@ __all__ = [
     "Detector",
     "Features",
     "Fitter",
+    "Forecast",
     "GradientDetector",
     "Measurement",
     "OnePassDetector",

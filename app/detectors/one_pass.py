@@ -1,10 +1,27 @@
 """The contract of detectors that are fitted in one pass: they see each normal picture once."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from torch import Tensor
 
 from app.detectors.base import Detector, Features
 from app.progress import Progress
+from app.trials import Timer
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The estimated time of work that follows after pictures were added.
+
+    finish_s: the seconds of each stage that `Fitter.finish` reports
+    measure_s: the seconds in which the fitted detector measures a picture, without the network
+    """
+
+    finish_s: Mapping[str, float] = field(default_factory=dict)
+    measure_s: float = 0.0
 
 
 class Fitter(Protocol):
@@ -15,6 +32,24 @@ class Fitter(Protocol):
 
     def finish(self, progress: Progress) -> None:
         """Fits the detector to all pictures that were added."""
+
+    def forecast(self, seconds: Timer) -> Forecast | None:
+        """Estimates later work, in about a second. None: the pictures that were added do not yet show its time.
+
+        `seconds` runs work and measures its time. Is called between two pictures. By default, no later work is known.
+        """
+        return Forecast()
+
+    def state(self) -> dict[str, Tensor] | None:
+        """The tensors from which `load_state` continues, not copied; None: at present the fitter cannot be continued.
+
+        Is called between two pictures, and while `finish` reports its progress. By default, it never can be.
+        """
+        return None
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Continues from the tensors of another fitter of the same pictures. The result is the same, bit for bit."""
+        raise TypeError(f"{type(self).__name__} has no state from which it continues")
 
 
 class OnePassDetector(Detector):

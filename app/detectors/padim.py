@@ -9,17 +9,19 @@ from torch.nn import functional as F
 
 from app.backbones import LITE_ARCHITECTURES
 from app.detectors.base import Features, Measurement, Place
-from app.detectors.one_pass import Fitter, OnePassDetector
+from app.detectors.one_pass import Fitter, Forecast, OnePassDetector
 from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths
 from app.detectors.with_backbone import BackboneDetector
 from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
 from app.scoring import BLUR_SIGMA, MapRule
+from app.trials import Timer
 
 DEFAULT_FEATURES = {"resnet12": 100, "resnet18": 100, "wide_resnet50_2": 550, **dict.fromkeys(LITE_ARCHITECTURES, 100)}
 REGULARISATION = 0.01 + 1e-5  # the paper's epsilon, and the 1e-5 that anomalib adds before inverting
 FIT_PICTURES = 8  # pictures whose embeddings are added to the scatter matrices in one product
 FIT_POSITIONS = 2048
+TRIAL_POSITIONS = 512
 
 
 class Padim(BackboneDetector, OnePassDetector):
@@ -164,7 +166,7 @@ class Padim(BackboneDetector, OnePassDetector):
         return 4 * positions * self.n_features * (self.n_features + 1 + waiting)
 
 
-class _Moments:
+class _Moments(Fitter):
     """Means and scatter matrices of all positions, updated by a few pictures at a time.
 
     The moments of two groups of pictures are merged as in Chan, Golub & LeVeque 1983: the scatter of both groups is the
@@ -180,6 +182,7 @@ class _Moments:
         self._scatter = torch.zeros(positions, features, features, device=device)
         self._waiting = torch.empty(positions, min(FIT_PICTURES, pictures), features, device=device)
         self._filled = 0
+        self._finishing = False  # the scatter matrices are being overwritten
 
     def add(self, features: Features, top: int) -> None:
         (embedding,) = features
@@ -208,17 +211,39 @@ class _Moments:
         self._merge()
         if self._count < 2:
             raise InvalidDataset(f"PaDiM needs at least 2 pictures to compute a covariance, and got {self._count}")
-        identity, positions = torch.eye(self._detector.n_features, device=self._mean.device), len(self._mean)
-
-        def whiteners(scatter: Tensor) -> Tensor:
-            covariance = scatter.div_(self._count - 1).add_(identity, alpha=REGULARISATION)
-            factor = torch.linalg.cholesky(covariance)
-            found: Tensor = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
-            return found
-
+        self._finishing, positions = True, len(self._mean)
         report = lambda done: progress("Gaussians", done, positions)  # noqa: E731
-        self._detector.whitening = packed_in_place(self._scatter, self._grid[1], whiteners, report)
+        self._detector.whitening = packed_in_place(self._scatter, self._grid[1], self._whiteners, report)
         self._detector.mean = self._mean.view(*self._grid, -1)
+
+    def _whiteners(self, scatter: Tensor) -> Tensor:
+        """W of scatter matrices [p,c,c], which are overwritten."""
+        identity = torch.eye(scatter.shape[-1], device=scatter.device)
+        covariance = scatter.div_(self._count - 1).add_(identity, alpha=REGULARISATION)
+        factor = torch.linalg.cholesky(covariance)
+        found: Tensor = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
+        return found
+
+    def forecast(self, seconds: Timer) -> Forecast | None:
+        """See Fitter. Pictures are merged a few at a time, so the time of `add` shows only after the first merge."""
+        if self._count < 2:
+            return None
+        some = self._scatter[:TRIAL_POSITIONS].clone()
+        finish_s = seconds(lambda: self._whiteners(some.clone()))
+        measure_s = seconds(lambda: torch.bmm(some, self._mean[: len(some), :, None]))
+        scale = len(self._mean) / len(some)
+        return Forecast({"Gaussians": finish_s * scale}, measure_s * scale)
+
+    def state(self) -> dict[str, Tensor] | None:
+        if self._finishing:
+            return None
+        counts = torch.tensor([self._count, self._filled])
+        return {"counts": counts, "mean": self._mean, "scatter": self._scatter, "waiting": self._waiting}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._count, self._filled = state["counts"].tolist()
+        for own, saved in ((self._mean, "mean"), (self._scatter, "scatter"), (self._waiting, "waiting")):
+            own.copy_(state[saved])
 
 
 def _repeated(cells: Tensor, height: int, width: int) -> Tensor:

@@ -1,6 +1,6 @@
 """PatchCore: distance to a memory bank of normal patches (Roth et al. 2022, arXiv:2106.08265)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -8,9 +8,9 @@ from torch import Tensor
 
 from app.detectors.bank_whitening import Whitening, WhiteningFit
 from app.detectors.base import Features, Measurement, Place
-from app.detectors.coreset import FANOUT, k_center_greedy, selection_bytes
+from app.detectors.coreset import FANOUT, Selection, k_center_greedy, selection_bytes, selection_seconds
 from app.detectors.moments import moments_bytes
-from app.detectors.one_pass import Fitter
+from app.detectors.one_pass import Fitter, Forecast
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
@@ -21,6 +21,9 @@ from app.trials import Timer
 
 STEP_DISTANCES = 2**27  # the largest number of distances, patches times bank rows, in one step
 ROWS = 4096  # bank rows that one patch is compared with at a time
+FEWEST_PATCHES, TRIAL_PATCHES = 2048, 16384  # the numbers of patches in trials of the time
+
+WHITENING = "whitening."  # the prefix of the whitening's tensors in a fitter's state
 
 
 class Patchcore(PatchDetector):
@@ -187,21 +190,23 @@ def _quota(detector: Patchcore, pictures: int) -> int:
     return max(1, detector.max_store_mib * 2**20 // (4 * detector.embedding_size * pictures))
 
 
-class _Store:
+class _Store(Fitter):
     """Stores all patches, or a selection of each picture's patches if the store is too small for all."""
 
     def __init__(self, detector: Patchcore, pictures: int, grid: tuple[int, int]) -> None:
-        self._detector, self._cells = detector, grid[0] * grid[1]
+        self._detector, self._pictures, self._cells = detector, pictures, grid[0] * grid[1]
         self._share = min(1.0, _quota(detector, pictures) / self._cells)
         room = pictures * min(_quota(detector, pictures), self._cells)
         self._patches = detector.memory_bank.new_empty(room, detector.embedding_size)
-        self._stored = self._seen = 0
+        self._stored = self._seen = self._added = 0
         self._whitening = None if detector.whitening is None else WhiteningFit(detector.whitening)
+        self._selection: Selection | None = None
 
     def add(self, features: Features, top: int) -> None:
         """See Fitter. The numbers of patches taken from the bands of a picture are rounded to add up to its quota."""
         (embedding,) = features
         patches = embedding.flatten(1).T
+        self._added += top == 0
         self._seen += len(patches)
         if self._whitening is not None:
             self._whitening.add(patches)
@@ -217,7 +222,7 @@ class _Store:
 
     def finish(self, progress: Progress) -> None:
         """Selects the memory bank, starting at a patch drawn from the global random generator."""
-        count = min(int(self._seen * self._detector.coreset_sampling_ratio), self._stored)
+        count = self._bank_rows(self._seen, self._stored)
         if count == 0:
             raise InvalidParameter(
                 f"coreset_sampling_ratio {self._detector.coreset_sampling_ratio} leaves none of {self._seen} patches; "
@@ -228,6 +233,45 @@ class _Store:
             self._whitening.finish(patches)
         if count < self._stored:
             first = int(torch.randint(self._stored, ()))
-            chosen = k_center_greedy(patches, count, first, lambda done, total: progress("coreset", done, total))
+            report = lambda done, total: progress("coreset", done, total)  # noqa: E731
+            chosen = k_center_greedy(patches, count, first, report, known=self._selection, keep=self._keep)
             patches = patches[chosen]
         self._detector.memory_bank = patches.to(getattr(torch, self._detector.precision))
+
+    def _keep(self, selection: Selection) -> None:
+        self._selection = selection
+
+    def _bank_rows(self, seen: int, stored: int) -> int:
+        return min(int(seen * self._detector.coreset_sampling_ratio), stored)
+
+    def forecast(self, seconds: Timer) -> Forecast | None:
+        """See Fitter. The sample is spread over all patches that were stored; a part of it serves as a memory bank."""
+        if self._stored < FEWEST_PATCHES:
+            return None
+        sample = self._patches[: self._stored : -(-self._stored // TRIAL_PATCHES)]
+        scale = self._pictures / self._added
+        stored, seen = min(round(self._stored * scale), len(self._patches)), round(self._seen * scale)
+        rows = max(self._bank_rows(seen, stored), 1)
+        coreset_s = selection_seconds(sample, stored, rows, seconds) if rows < stored else 0.0
+        bank, queries = sample[::4].contiguous(), sample[1::4].contiguous()
+        search = BankSearch(bank, SearchMode.exact, None)
+        a_pair_s = seconds(lambda: search.nearest(queries)) / (len(bank) * len(queries))
+        return Forecast({"coreset": coreset_s}, a_pair_s * rows * self._seen / self._added)
+
+    def state(self) -> dict[str, Tensor]:
+        counts = torch.tensor([self._stored, self._seen, self._added])
+        found = {"counts": counts, "patches": self._patches[: self._stored]}
+        if self._selection is not None:
+            found |= {"chosen": self._selection.chosen, "bounds": self._selection.bounds}
+        if self._whitening is not None:
+            found |= {WHITENING + name: tensor for name, tensor in self._whitening.state().items()}
+        return found
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._stored, self._seen, self._added = state["counts"].tolist()
+        self._patches[: self._stored] = state["patches"]
+        if "chosen" in state:
+            self._selection = Selection(state["chosen"], state["bounds"])
+        if self._whitening is not None:
+            whitening = {name: tensor for name, tensor in state.items() if name.startswith(WHITENING)}
+            self._whitening.load_state({name.removeprefix(WHITENING): tensor for name, tensor in whitening.items()})

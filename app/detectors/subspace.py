@@ -12,11 +12,14 @@ from torch import Tensor
 
 from app.detectors.base import Features, Measurement, Place
 from app.detectors.moments import Moments, moments_bytes
-from app.detectors.one_pass import Fitter
+from app.detectors.one_pass import Fitter, Forecast
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
 from app.scoring import BLUR_SIGMA, MapRule, ScoreRule
+from app.trials import Timer
+
+TRIAL_PATCHES = 4096  # the number of patches in a trial of the time
 
 
 class Subspace(PatchDetector):
@@ -123,14 +126,16 @@ class Subspace(PatchDetector):
         return moments_bytes(self.embedding_size) + 2 * 4 * self.embedding_size * grid[0] * grid[1]
 
 
-class _SubspaceFitter:
+class _SubspaceFitter(Fitter):
     """Keeps the moments of all patches."""
 
     def __init__(self, detector: Subspace) -> None:
         self._detector, self._moments = detector, Moments(detector.embedding_size, detector.mean.device)
+        self._pictures = 0
 
     def add(self, features: Features, top: int) -> None:
         (embedding,) = features
+        self._pictures += top == 0
         self._moments.add(embedding.flatten(1).T)  # [p,C]
 
     def finish(self, progress: Progress) -> None:
@@ -140,3 +145,20 @@ class _SubspaceFitter:
             raise InvalidDataset(f"Subspace needs at least 2 patches to compute a covariance, and got {moments.count}")
         self._detector.set_distribution(moments.mean, moments.covariance())
         progress("components", 1, 1)
+
+    def forecast(self, seconds: Timer) -> Forecast | None:
+        """See Fitter. Measuring multiplies each patch by at most as many axes as it has channels."""
+        moments = self._moments
+        axes, patches = moments.scatter.float(), moments.mean.float().expand(TRIAL_PATCHES, -1)
+        finish_s = seconds(lambda: torch.linalg.eigh(moments.scatter))
+        measure_s = seconds(lambda: torch.linalg.vector_norm(patches @ axes, dim=1)) / TRIAL_PATCHES
+        return Forecast({"components": finish_s}, measure_s * moments.count / self._pictures)
+
+    def state(self) -> dict[str, Tensor]:
+        counts = torch.tensor([self._moments.count, self._pictures])
+        return {"counts": counts, "mean": self._moments.mean, "scatter": self._moments.scatter}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._moments.count, self._pictures = state["counts"].tolist()
+        self._moments.mean.copy_(state["mean"])
+        self._moments.scatter.copy_(state["scatter"])

@@ -3,6 +3,7 @@
 from app.training.calibration import CalibrationProtocol, HoldOut, Labelled, ReadingOptions, Reference
 from app.training.callbacks import Callback, TilerConfigurationCallback
 from app.training.early_stopping import EarlyStopping
+from app.training.notes import training_notes
 from app.training.options import TrainerOptions
 from app.training.plan import Job, Recipe, plan_training
 from app.training.recalibration import Goal, Recalibrated, recalibrate
@@ -25,4 +26,5 @@ __all__ = [
     "plan_training",
     "recalibrate",
     "train",
+    "training_notes",
 ]

@@ -26,10 +26,13 @@ class Checkpoint:
         self.path, self._digest, self._clock = path, digest, clock
         self._last_s, self._write_s = clock(), 0.0
 
-    def load(self) -> dict[str, Any] | None:
-        """The state that was saved last, with tensors on the CPU; None: there is none of this training."""
+    def load(self, *, mapped: bool = False) -> dict[str, Any] | None:
+        """The state that was saved last, with tensors on the CPU; None: there is none of this training.
+
+        The memory of `mapped` tensors is the file, so that they are copied only once.
+        """
         try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            content = torch.load(self.path, map_location="cpu", weights_only=True, mmap=mapped)
         except FileNotFoundError:
             return None
         except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError):
@@ -37,9 +40,14 @@ class Checkpoint:
         known = isinstance(content, dict) and content.get("digest") == self._digest
         return content["state"] if known else None
 
+    @property
+    def is_due(self) -> bool:
+        """Whether enough time has passed since the last checkpoint."""
+        return self._clock() - self._last_s >= max(INTERVAL_S, MIN_WRITE_INTERVALS * self._write_s)
+
     def save_if_due(self, state: Callable[[], Mapping[str, Any]]) -> None:
-        """Writes the state if enough time has passed since the last checkpoint."""
-        if self._clock() - self._last_s >= max(INTERVAL_S, MIN_WRITE_INTERVALS * self._write_s):
+        """Writes the state if a checkpoint is due."""
+        if self.is_due:
             self.save(state())
 
     def save(self, state: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Plans a training before any work is done: its pictures, sizes and memory."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,7 @@ class Job:
     batch_tiles: the largest number of tiles in one batch
     needed_bytes: an upper bound of the memory
     digests: the `picture_digest` of the pictures to fit to and to calibrate on
+    sizes: the number of pictures of each (height, width), those to fit to and those to calibrate on
     """
 
     fit: list[Path]
@@ -65,6 +67,7 @@ class Job:
     batch_tiles: int
     needed_bytes: int
     digests: Mapping[Path, str]
+    sizes: Mapping[Size, int]
 
 
 def plan_training(recipe: Recipe, device: torch.device) -> Job:
@@ -80,8 +83,8 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     labelled: list[LabelledPicture] = []
     if isinstance(recipe.detector, GradientDetector):
         labelled = labelled_pictures(recipe.data, recipe.trainer.early_stopping)
-    sizes = {(header.height, header.width) for header in headers.values()}
-    preprocessing = _preprocessing(recipe, sizes)
+    sizes = Counter((header.height, header.width) for header in headers.values())
+    preprocessing = _preprocessing(recipe, set(sizes))
     plans = [plan(recipe.tiling, *preprocessing.target_size(*size), recipe.detector.stride) for size in sizes]
     stride = recipe.detector.feature_strides[0]
     grid = max(each.y.cells(stride) for each in plans), max(each.x.cells(stride) for each in plans)
@@ -91,7 +94,9 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     require_memory(needed, device, recipe.detector)
     known = tuple(sorted(sizes)) if len(sizes) <= MAX_SIZES else ()
     digests = {path: file.digest for path, file in headers.items()}
-    return Job(fit, calibrate, labelled, division.protocol, preprocessing, known, grid, batch_tiles, needed, digests)
+    return Job(
+        fit, calibrate, labelled, division.protocol, preprocessing, known, grid, batch_tiles, needed, digests, sizes
+    )
 
 
 def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:

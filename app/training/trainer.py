@@ -5,18 +5,23 @@ from pathlib import Path
 import torch
 
 from app.artifacts import DigestRecord, Entry, ModelRecord, ModelRepository, SeenRecord, TrainingRecord, write_artifact
-from app.data import KEEP_BYTES, Loader, UnreadablePolicy, decoded, read_digests
+from app.data import KEEP_BYTES, Loader, UnreadablePolicy, read_digests
 from app.detectors import GradientDetector
 from app.evaluation import Procedure
 from app.pipeline import TiledModel
 from app.progress import Progress
 from app.training.calibration import ReadingOptions
 from app.training.checkpoint import Checkpoint
+from app.training.fused import with_fused_network
 from app.training.gradient import Schedule, fit_by_gradient
+from app.training.gradient_time import expect_gradient
 from app.training.memory import available_bytes, out_of_memory_explained
+from app.training.monitor import Monitor
 from app.training.one_pass import fit
 from app.training.plan import Job, Recipe
 from app.training.precision import resolve_precision
+from app.training.resumption import Resumption
+from app.training.time_left import TimeLeft
 from app.training.training_digest import training_digest
 from app.training.validation import Validation
 from app.training.workspace import workspace
@@ -49,9 +54,16 @@ def _train(
     lost: set[Path] = set()
     unreadable = _recording_policy(recipe, lost)
     reading = ReadingOptions(recipe.data.num_workers, job.batch_tiles, unreadable)
+    if not recipe.resume:
+        checkpoint.remove()
+    left = TimeLeft(progress)
     with out_of_memory_explained(model.device, model.detector):
-        training = _fit(model, recipe, job, checkpoint, unreadable, progress)
-        calibrated = recipe.calibration.calibrate(model, job.calibrate, reading, progress)
+        if isinstance(model.detector, GradientDetector):
+            training, fitted = _fit_by_gradient(model, recipe, job, checkpoint, unreadable, left), model
+        else:
+            training, fitted = None, with_fused_network(model)
+            _fit_in_one_pass(fitted, recipe, job, checkpoint, unreadable, left)
+        calibrated = recipe.calibration.calibrate(fitted, job.calibrate, reading, left)
     record = ModelRecord(
         protocol=job.protocol,
         calibration_pictures=calibrated.pictures,
@@ -89,31 +101,40 @@ def _recording_policy(recipe: Recipe, lost: set[Path]) -> UnreadablePolicy:
     return UnreadablePolicy(recipe.data.on_unreadable, report)
 
 
-def _fit(
+def _fit_in_one_pass(
     model: TiledModel,
     recipe: Recipe,
     job: Job,
     checkpoint: Checkpoint,
     unreadable: UnreadablePolicy,
-    progress: Progress,
-) -> TrainingRecord | None:
-    """Fits the detector in one pass or by gradient descent. Returns the record of a training by gradient descent."""
-    workers = recipe.data.num_workers
-    if not isinstance(model.detector, GradientDetector):
-        fit(model, decoded(job.fit, workers, unreadable), len(job.fit), job.grid, job.batch_tiles, progress)
-        return None
-    if not recipe.resume:
-        checkpoint.remove()
-    schedule = _schedule(recipe, job, model.device)
+    left: TimeLeft,
+) -> None:
+    count, resumption = len(job.fit), Resumption(checkpoint)
+    monitor = Monitor(resumption, left, len(job.calibrate))
+    with Loader(job.fit, recipe.data.num_workers, unreadable, keep_bytes=0) as loader:
+        pictures = resumption.counted(loader.numbered(resumption.missing(count)))
+        fit(model, pictures, count, job.grid, job.batch_tiles, left, monitor=monitor)
+
+
+def _fit_by_gradient(
+    model: TiledModel,
+    recipe: Recipe,
+    job: Job,
+    checkpoint: Checkpoint,
+    unreadable: UnreadablePolicy,
+    left: TimeLeft,
+) -> TrainingRecord:
+    workers, schedule = recipe.data.num_workers, _schedule(recipe, job, model.device)
     keep = min(KEEP_BYTES, available_bytes(torch.device("cpu")) // 4)
     normal = [picture.path for picture in job.calibrate if not picture.anomalous]
     with (
         Loader(job.fit, workers, unreadable, ahead=schedule.batch_pictures, keep_bytes=keep) as pictures,
         Loader(normal, workers, unreadable, keep_bytes=keep // 4) as held_out,
     ):
+        expect_gradient(model, pictures, job, schedule, left)
         procedure = Procedure(workers, job.batch_tiles, recipe.data.on_unreadable)
         validation = Validation(model, held_out, job.labelled, procedure)
-        history = fit_by_gradient(model, pictures.epoch, len(job.fit), schedule, validation, checkpoint, progress)
+        history = fit_by_gradient(model, pictures.epoch, len(job.fit), schedule, validation, checkpoint, left)
     return TrainingRecord(
         max_epochs=schedule.max_epochs,
         precision=schedule.precision,

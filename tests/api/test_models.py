@@ -23,6 +23,9 @@ def test_models_are_listed_with_their_details(client: TestClient) -> None:
     assert details["tiling"]["stride"] == {"width": 32, "height": 32}
     assert details["metrics"] == {"image_auroc": 0.98}
     assert details["calibration"]["protocol"] == "held-out-normal"
+    assert details["quality"]["false_alarms"] == {"pictures": 7, "exceeded": 1, "low": 0.004, "high": 0.579}
+    assert details["quality"]["smallest_defect"] == 12
+    assert details["quality"]["defects"][0] == {"diameter": 6, "tried": 10, "found": 5}
     assert len(details["digest"]) == 64
     execution = details["execution"]
     assert (execution["devices"], execution["runtime"]) == (["cpu"], "torch")

@@ -137,6 +137,7 @@ def test_models_are_listed_and_verified(
     assert main(["models", "list", "--models_dir", str(models_dir)]) == 0
     listed = capsys.readouterr().out
     assert "patchcore" in listed and listed.count("not verified") == 3
+    assert "1 of 7" in listed and "12 px" in listed
     assert manifest_digest(ModelRepository(models_dir).find("padim"))[:12] in listed
     assert main(["models", "verify", "--models_dir", str(models_dir)]) == 0
     assert capsys.readouterr().out.count("verified") == 3

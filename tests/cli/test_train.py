@@ -1,14 +1,18 @@
 """Datasets and calibration protocols, chosen by flags and by a file."""
 
+import re
+import shlex
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from PIL import Image
 
-from app.artifacts import Manifest, read_manifest
+from app.artifacts import DefectSizeRecord, FalseAlarmRecord, Manifest, QualityRecord, read_manifest
 from app.cli import main
+from app.cli.training_summary import training_summary
 from tests.conftest import draw_surface
 
 MODEL = {"backbone": "resnet18", "layers": ["layer1"], "coreset_sampling_ratio": 0.05, "pre_trained": False}
@@ -105,6 +109,37 @@ def test_a_note_warns_of_thresholds_from_a_single_picture(folder: Path, capsys: 
     common = ["--data", "Folder", "--data.root", "good", "--data.num_workers", "0", "--tiling.enable", "false"]
     assert main(["train", *model, *common, "--name", "x"]) == 0
     assert "note: the only picture is trained and calibrated on" in capsys.readouterr().err
+
+
+def test_the_end_of_a_training_says_what_was_measured_and_what_comes_next(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = flags("Folder", DATA, "data")
+    given = ["--model", "Subspace", *data, "--data.num_workers", "0", "--tiling.tile_size", "64", "--name", "x"]
+    assert main(["train", *given]) == 0
+    said = capsys.readouterr().err
+    (manifest,) = manifests(folder)
+    assert f"threshold: {manifest.calibration.image_threshold:.4g}, from 2 pictures, for 5.0% false alarms" in said
+    assert re.search(r"^duration: 0:00:\d\d$", said, re.MULTILINE)
+    lines = [line.strip() for line in said.splitlines()]
+    commands = [line for line in lines[lines.index("next:") + 1 :] if line]
+    assert [command.split()[1] for command in commands] == ["evaluate", "predict", "serve"]
+    assert main(shlex.split(commands[0])[1:]) == 0
+
+
+def test_the_summary_has_no_line_for_what_was_not_measured() -> None:
+    calibration = SimpleNamespace(image_threshold=2.5, pictures=40, false_positive_rate=None)
+    quality = QualityRecord(
+        false_alarms=FalseAlarmRecord(pictures=160, exceeded=7, low=0.018, high=0.088),
+        defects=(DefectSizeRecord(diameter=12, tried=10, found=10),),
+    )
+    none, half, whole = (
+        list(training_summary(SimpleNamespace(calibration=calibration, quality=each), 75))  # type: ignore[arg-type]  # has what is read
+        for each in (None, QualityRecord(), quality)
+    )
+    assert none == half == ["threshold: 2.5, from 40 pictures", "duration: 0:01:15"]
+    assert "7 of 160 (1.8% to 8.8%)" in whole[1]
+    assert "12 pixels" in whole[2]
 
 
 @pytest.mark.parametrize("model", ["Padim", "Patchcore", "Stfpm", "ReverseDistillation"])

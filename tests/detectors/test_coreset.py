@@ -1,10 +1,11 @@
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 import torch
 from torch import Tensor
 
-from app.detectors.coreset import LEAF, k_center_greedy, selection_bytes
+from app.detectors.coreset import LEAF, Selection, k_center_greedy, selection_bytes, selection_seconds
 from tests.neighbours import FAMILIES, Family
 
 
@@ -84,6 +85,38 @@ def test_progress_counts_the_centres() -> None:
     seen: list[tuple[int, int]] = []
     k_center_greedy(torch.randn(100, 3), 5, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(number, 5) for number in range(1, 6)]
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_selection_is_continued_with_the_same_result(coded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"CODED_POINTS": 1, "CODED_CENTRES": 1, "FIRST": 4, "FEWEST": 1} if coded else {}
+    for name, value in (values | {"LEAF": 64}).items():
+        monkeypatch.setattr(f"app.detectors.coreset.{name}", value)
+    points = torch.randn(2000, 20, generator=torch.Generator().manual_seed(0))
+    kept: list[Selection] = []
+    chosen = k_center_greedy(points, 300, first=5, keep=kept.append)
+    assert len(kept) >= 4
+    for known in (kept[0], kept[len(kept) // 2], kept[-1], Selection(chosen, kept[-1].bounds)):
+        seen: list[tuple[int, int]] = []
+        again = k_center_greedy(points, 300, known=known, progress=lambda *state: seen.append(state))  # noqa: B023
+        assert torch.equal(again, chosen)
+        assert seen[0] == (len(known.chosen), 300)
+
+
+def test_the_estimated_time_grows_with_points_and_centres() -> None:
+    """Each trial takes a second."""
+
+    def seconds(work: Callable[[], object]) -> float:
+        work()
+        return 1.0
+
+    sample = torch.randn(2048, 8)
+    small, more, both = (
+        selection_seconds(sample, points, centres, seconds)
+        for points, centres in ((10**4, 100), (10**4, 200), (10**6, 200))
+    )
+    assert more == pytest.approx(2 * small)
+    assert both > 10 * more
 
 
 @pytest.mark.parametrize("count", [0, 11])

@@ -1,13 +1,17 @@
 """The contract of app/detectors/base.py, for every detector."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 
 from app.detectors import DETECTORS, BackboneDetector, Detector, GradientDetector, OnePassDetector
+from app.training.monitor import timed
 from tests.building import WITH_BACKBONE, build_detector
 
 LITE = "efficientnet_lite0"
 WITH_ANY_BACKBONE = [name for name in WITH_BACKBONE if not issubclass(DETECTORS[name], GradientDetector)]
+ONE_PASS = sorted(name for name, kind in DETECTORS.items() if issubclass(kind, OnePassDetector))
 
 
 @pytest.fixture(params=[*sorted(DETECTORS), *(f"{name} {LITE}" for name in WITH_ANY_BACKBONE)])
@@ -69,6 +73,46 @@ def test_a_detector_is_restored_by_its_parameters_and_state(detector: Detector) 
         assert not isinstance(model, BackboneDetector) or not model.backbone.training
     first, second = (model.measure(model.embed(tiles), [(0, 0)]).distances[0] for model in (detector, restored))
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", ONE_PASS)
+def test_an_interrupted_fit_continues_with_the_same_result(name: str) -> None:
+    torch.manual_seed(0)
+    whole = build_detector(name).requires_grad_(False).eval()
+    assert isinstance(whole, OnePassDetector)
+    features = [whole.embed(torch.randn(1, 3, 64, 96)) for _ in range(12)]
+    grid = features[0][0].shape[2], features[0][0].shape[3]
+    states = []
+    for stop in (0, 1, 5, 9, 12):
+        torch.manual_seed(1)
+        detector = deepcopy(whole)
+        fitter = detector.fitter(len(features), grid)
+        for number, feature in enumerate(features):
+            if number == stop:
+                state = {key: value.clone() for key, value in (fitter.state() or {}).items()}
+                assert state
+                fitter = detector.fitter(len(features), grid)
+                fitter.load_state(state)
+            fitter.add(tuple(each[0] for each in feature), 0)
+        fitter.finish(lambda *_: None)
+        states.append(detector.state_dict())
+    for state in states[:-1]:
+        assert all(torch.equal(state[key], value) for key, value in states[-1].items())
+
+
+@pytest.mark.parametrize("name", ONE_PASS)
+def test_a_forecast_names_the_stages_of_the_finish(name: str) -> None:
+    torch.manual_seed(0)
+    detector = build_detector(name).requires_grad_(False).eval()
+    assert isinstance(detector, OnePassDetector)
+    features = detector.embed(torch.randn(1, 3, 256, 256))
+    fitter = detector.fitter(12, (features[0].shape[2], features[0].shape[3]))
+    for _ in range(12):
+        fitter.add(tuple(each[0] for each in features), 0)
+    forecast, stages = fitter.forecast(timed), set[str]()
+    assert forecast is not None and forecast.measure_s > 0
+    fitter.finish(lambda stage, *_: stages.add(stage))
+    assert stages == set(forecast.finish_s)
 
 
 def test_a_state_of_another_detector_is_refused(detector: Detector) -> None:

@@ -72,7 +72,7 @@ class Colours(OnePassDetector):
         return 12 * pixels // STRIDE**2
 
 
-class _Mean:
+class _Mean(Fitter):
     def __init__(self, detector: Colours) -> None:
         self._detector = detector
         self._sum, self._cells = torch.zeros_like(detector.mean), 0

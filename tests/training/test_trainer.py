@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -150,6 +151,109 @@ def test_a_killed_training_resumes_unless_resuming_is_disabled(
     with pytest.raises(Killed):
         train_stfpm(surfaces, weights, killed, killed_after=5)
     assert train_stfpm(surfaces, weights, killed, resume=False)[0] == 1
+
+
+def train_in_one_pass(
+    kind: str, surfaces: Path, weights: str, root: Path, killed: tuple[str, int] | None = None
+) -> list[tuple[str, int, str]]:
+    """Trains with the checkpoint in `root`, until a stage has done a number of units; returns all reports."""
+    data = Folder(str(surfaces), num_workers=0, on_unreadable="skip")
+    made = detector(kind, weights)
+    if isinstance(made, Patchcore):
+        made.max_store_mib = 1  # so that pictures contribute a selection
+    recipe = Recipe(made, data, Tiling(tile_size=64), seed=0)
+    reports = []
+
+    def progress(stage: str, done: int, total: int, note: str = "") -> None:
+        reports.append((stage, done, note))
+        if (stage, done) == killed:
+            raise Killed
+
+    train(recipe, plan_training(recipe, CPU), ModelRepository(root), "s", CPU, progress)
+    return reports
+
+
+@pytest.mark.parametrize(
+    ("kind", "killed", "first"),
+    [
+        ("padim", ("pictures", 3), ("pictures", 2)),
+        ("subspace", ("pictures", 4), ("pictures", 3)),
+        ("patchcore", ("pictures", 2), ("pictures", 1)),
+        ("patchcore", ("coreset", 40), ("pictures", 5)),
+        ("padim", ("calibration", 1), ("pictures", 5)),
+    ],
+)
+def test_a_killed_training_in_one_pass_resumes_with_the_same_result(
+    surfaces: Path,
+    weights: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    killed: tuple[str, int],
+    first: tuple[str, int],
+) -> None:
+    """One of the pictures cannot be decoded, and is left out."""
+    for name, value in {"checkpoint.INTERVAL_S": 0.0, "checkpoint.MIN_WRITE_INTERVALS": 0}.items():
+        monkeypatch.setattr(f"app.training.{name}", value)
+    damaged = tmp_path / "surfaces/0b.png"
+    damaged.write_bytes((surfaces / "0.png").read_bytes()[:2000])
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    train_in_one_pass(kind, surfaces, weights, whole)
+    with pytest.raises(Killed):
+        train_in_one_pass(kind, surfaces, weights, stopped, killed)
+    assert len(list((stopped / "s").glob(".training-*.pt"))) == 1
+    resumed = train_in_one_pass(kind, surfaces, weights, stopped)
+    assert resumed[0] == (*first, "continues from its checkpoint")
+    if killed[0] == "coreset":
+        assert next(done for stage, done, _ in resumed if stage == "coreset") > 1
+    one, other = (read_manifest(root / "s/1") for root in (whole, stopped))
+    assert one.files == other.files
+    assert one.calibration == other.calibration
+    assert (one.provenance.pictures, other.provenance.pictures) == (5, 5)
+    assert [path.name for path in (stopped / "s").iterdir()] == ["1"]
+
+
+def test_statistics_of_other_weights_are_not_continued(
+    surfaces: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.training.checkpoint.INTERVAL_S", 0.0)
+    with pytest.raises(Killed):
+        train_in_one_pass("subspace", surfaces, weights, tmp_path / "m", ("pictures", 3))
+    torch.manual_seed(5)
+    save_file(ResNet("resnet18", ("layer1", "layer2", "layer3")).state_dict(), weights)
+    assert train_in_one_pass("subspace", surfaces, weights, tmp_path / "m")[0] == ("pictures", 1, "")
+
+
+def test_a_full_disk_does_not_stop_a_training(
+    surfaces: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.training.checkpoint.INTERVAL_S", 0.0)
+    monkeypatch.setattr("app.training.resumption.shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(Killed):
+        train_in_one_pass("subspace", surfaces, weights, tmp_path / "m", ("pictures", 3))
+    assert not (tmp_path / "m/s").exists()  # without a file, the empty folder is removed
+    train_in_one_pass("subspace", surfaces, weights, tmp_path / "m")
+
+
+@pytest.mark.parametrize("kind", sorted(DETECTORS))
+def test_the_time_of_a_training_is_estimated(
+    surfaces: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("app.training.time_left.WARM_S", 0.0)
+    for number in range(6, 14):
+        Image.fromarray(draw_surface(number)).save(surfaces / f"{number}.png")
+    options = TrainerOptions(max_epochs=2)
+    recipe = Recipe(detector(kind, weights), Folder(str(surfaces)), Tiling(tile_size=64), seed=0, trainer=options)
+    reports = []
+
+    def progress(stage: str, done: int, total: int, note: str = "") -> None:
+        reports.append((stage, note))
+
+    train(recipe, plan_training(recipe, CPU), ModelRepository(tmp_path / "m"), "s", CPU, progress)
+    (at,) = (number for number, (stage, _) in enumerate(reports) if stage == "estimate")
+    assert " in all (" in reports[at][1] and "calibration" in reports[at][1]
+    assert all("left in all" in note for _, note in reports[at + 1 :])
+    assert reports[-1][1].endswith("0:00:00 left in all")
 
 
 def test_padim_has_the_size_of_its_pictures_and_refuses_several_sizes(surfaces: Path) -> None:

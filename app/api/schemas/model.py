@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 
 from app.api.problem_codes import RefusalCode
-from app.artifacts import Artifact, Manifest
+from app.artifacts import Artifact, Manifest, QualityRecord
 from app.detectors import Codes, SearchChoice, SearchMethod, SearchMode
 from app.errors import TesseraError
 from app.runtime import Candidate, Kernels, Precision, Runtime
@@ -142,6 +142,46 @@ class CalibrationBody(BaseModel):
         )
 
 
+class FalseAlarmsBody(BaseModel):
+    """False alarms among normal pictures, each scored by a model that was not fitted to it."""
+
+    pictures: int = Field(description="Number of normal pictures.", examples=[160])
+    exceeded: int = Field(description="Number of these pictures whose score exceeds the threshold.", examples=[7])
+    low: FiniteFloat = Field(
+        description="Lower end of the 95 % interval of the rate of false alarms.", examples=[0.018]
+    )
+    high: FiniteFloat = Field(
+        description="Upper end of the 95 % interval of the rate of false alarms.", examples=[0.088]
+    )
+
+
+class DefectSizeBody(BaseModel):
+    """Synthetic defects of one size in normal pictures that the model was not fitted to."""
+
+    diameter: int = Field(description="Diameter in pixels of the picture.", examples=[12])
+    tried: int = Field(description="Number of defects that were drawn.", examples=[24])
+    found: int = Field(description="Number of these defects in which the model finds a region.", examples=[23])
+
+
+class QualityBody(BaseModel):
+    """What the training measured of the model, without pictures of real defects."""
+
+    false_alarms: FalseAlarmsBody | None = Field(
+        description="False alarms among normal pictures; null if they were not measured."
+    )
+    smallest_defect: int | None = Field(
+        description="Smallest diameter in pixels of which, as of all larger ones, at least 90 % of the synthetic "
+        "defects are found; null if there is none.",
+        examples=[12],
+    )
+    defects: list[DefectSizeBody] = Field(description="Synthetic defects by rising diameter; empty if none were tried.")
+
+    @classmethod
+    def of(cls, record: QualityRecord) -> Self:
+        """The body of the record in a manifest."""
+        return cls.model_validate(record.model_dump() | {"smallest_defect": record.smallest_defect})
+
+
 class ProvenanceBody(BaseModel):
     """The origin of the model."""
 
@@ -252,6 +292,9 @@ class DetailsBody(BaseModel):
     metrics: dict[str, FiniteFloat] = Field(
         description="Results of the evaluation at the end of the training.", examples=[{"image_auroc": 0.98}]
     )
+    quality: QualityBody | None = Field(
+        description="What the training measured of the model; null if it measured nothing."
+    )
     provenance: ProvenanceBody = Field(description="The origin of the model.")
     execution: ExecutionBody = Field(description="How this server runs the model.")
 
@@ -268,6 +311,7 @@ class DetailsBody(BaseModel):
             tiling=TilingBody.of(manifest),
             calibration=CalibrationBody.of(manifest),
             metrics=manifest.metrics,
+            quality=None if manifest.quality is None else QualityBody.of(manifest.quality),
             provenance=ProvenanceBody.model_validate(provenance),
             execution=ExecutionBody.of(artifact),
         )

@@ -37,6 +37,7 @@ function groups({ version, state, details, error }) {
     group("Runs on", execution(details)),
   ];
   const metrics = Object.entries(details.metrics).map(([name, value]) => row(name, value.toFixed(4)));
+  metrics.unshift(...quality(details));
   if (metrics.length) found.push(group("Measured", metrics));
   return trouble ? [trouble, ...found] : found;
 }
@@ -77,6 +78,18 @@ function calibration({ calibration: found }) {
   if (found.anomalous_pictures) rows.push(row("with defects", whole(found.anomalous_pictures)));
   if (rate !== null) rows.push(row("false alarms", `${(100 * rate).toFixed(1)} % aimed at`));
   return [...rows, row("raw threshold", found.image_threshold.toPrecision(4))];
+}
+
+/** @param {Details} details */
+function quality({ quality: found }) {
+  const rows = [];
+  if (found?.false_alarms) {
+    const { exceeded, pictures, low, high } = found.false_alarms;
+    const [from, to] = [low, high].map((rate) => (100 * rate).toFixed(1));
+    rows.push(row("false alarms", `${exceeded} of ${whole(pictures)} (${from} to ${to} %)`));
+  }
+  if (found?.smallest_defect) rows.push(row("defects", `from ${found.smallest_defect} px`));
+  return rows;
 }
 
 /** @param {Details} details */

@@ -14,6 +14,8 @@ import { get } from "./send.js";
  * @property {{protocol: string, pictures: number, anomalous_pictures: number, false_positive_rate: number | null,
  *   image_threshold: number, pixel_threshold: number, pixel_min: number, pixel_max: number}} calibration
  * @property {Record<string, number>} metrics
+ * @property {{false_alarms: {pictures: number, exceeded: number, low: number, high: number} | null,
+ *   smallest_defect: number | null} | null} quality
  * @property {{created_at: string, tessera_version: string, dataset: string, pictures: number,
  *   backbone_weights: string}} provenance
  * @property {{devices: string[], runtime: string, precision: string, batch_tiles: number}} execution

@@ -1,0 +1,58 @@
+"""Watches a training in one pass: continues and saves it, and estimates its time."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+from app.detectors import Fitter
+from app.training.resumption import Resumption
+from app.training.time_left import TimeLeft
+from app.trials import Timer
+
+
+class Monitor:
+    """Is told of each picture that a fitter gets.
+
+    resumption: where the fitter is saved
+    left: the time of the training; announced after the first pictures
+    calibrated: the number of pictures that the fitted detector will be calibrated on
+    """
+
+    def __init__(self, resumption: Resumption, left: TimeLeft, calibrated: int, timer: Timer | None = None) -> None:
+        self._resumption, self._left, self._calibrated = resumption, left, calibrated
+        self._timer = timer or timed
+        self._is_estimated = False
+        self._pictures, self._add_s = 0, 0.0
+
+    def begin(self, fitter: Fitter) -> int:
+        """Restores the fitter, and returns the number of pictures that it has."""
+        self._resumption.restore(fitter)
+        return len(self._resumption.added)
+
+    def added(self, fitter: Fitter, seconds: float) -> None:
+        """A picture was added, and `Fitter.add` took this time."""
+        self._pictures, self._add_s = self._pictures + 1, self._add_s + seconds
+        if not self._is_estimated and self._left.pace_s is not None:
+            self._left.leave_out(self._timer(lambda: self._estimate(fitter)))
+        self.save(fitter)
+
+    def save(self, fitter: Fitter) -> None:
+        """Saves the fitter if that is due."""
+        self._resumption.save_if_due(fitter)
+
+    def _estimate(self, fitter: Fitter) -> None:
+        forecast, pace_s = fitter.forecast(self._timer), self._left.pace_s
+        if forecast is None or pace_s is None:
+            return
+        features_s = pace_s - self._add_s / self._pictures
+        for stage, seconds in forecast.finish_s.items():
+            self._left.expect(stage, seconds)
+        self._left.expect("calibration", self._calibrated * (features_s + forecast.measure_s))
+        self._left.announce()
+        self._is_estimated = True
+
+
+def timed(work: Callable[[], object]) -> float:
+    """The seconds that work takes."""
+    started = perf_counter()
+    work()
+    return perf_counter() - started
