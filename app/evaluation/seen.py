@@ -55,7 +55,7 @@ class Selection:
         if self.excluded:
             found.append(
                 f"{len(self.excluded)} of {len(self.pictures) + len(self.excluded)} pictures are left out, because "
-                f"figures on them would be too good: {self._counts(self.excluded)} of them."
+                f"figures on them would be too good. {self._counts(self.excluded)} of them."
             )
         if self.uses and self.missing:
             found.append(
