@@ -24,8 +24,8 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         "schema": {"type": "number", "minimum": 0, "maximum": 1},
     },
     "Tessera-Notes": {
-        "description": "Codes of the reasons why the prediction may be less reliable than others (`NoteCode`), "
-        "separated by commas; empty if there are none.",
+        "description": "Codes of the notes on the prediction (`NoteCode`), separated by commas; empty if there is "
+        "none.",
         "schema": {"type": "string", "examples": ["unseen_size"]},
     },
 }

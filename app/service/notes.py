@@ -1,44 +1,67 @@
-"""Reasons why a prediction may be less reliable than others."""
+"""What a user must know to read a prediction: why it may be unreliable, or why its parts seem to disagree."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from app.artifacts import Artifact
+from app.pipeline import Label, Prediction
 from app.tiling import Size
 
 
 class NoteCode(StrEnum):
-    """A reason why a prediction may be less reliable: the model was trained on pictures of other sizes (unseen_size),
-    or the picture is smaller than a tile (smaller_than_tile). New values may be added.
+    """What to know of a prediction. It may be less reliable than others: the model was trained on pictures of other
+    sizes (unseen_size), or the picture is smaller than a tile (smaller_than_tile). Or score and map have thresholds of
+    their own, and differ: the picture is anomalous without a region (anomalous_without_region), or normal with regions
+    (normal_with_regions). New values may be added.
     """
 
     unseen_size = "unseen_size"
     smaller_than_tile = "smaller_than_tile"
+    anomalous_without_region = "anomalous_without_region"
+    normal_with_regions = "normal_with_regions"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A reason as a code, and as a sentence with the sizes."""
+    """A note as a code, and as a sentence."""
 
     code: NoteCode
     message: str
 
 
-def notes(artifact: Artifact, size: Size) -> tuple[Note, ...]:
-    """The notes on a picture of `(height, width)` pixels. Models that record no sizes have no `unseen_size`."""
-    found = []
+def notes(artifact: Artifact, size: Size, prediction: Prediction) -> tuple[Note, ...]:
+    """The notes on a prediction for a picture of `(height, width)` pixels.
+
+    Models that record no sizes have no `unseen_size`.
+    """
+    return *_on_size(artifact, size), *_on_verdict(prediction)
+
+
+def _on_size(artifact: Artifact, size: Size) -> Iterator[Note]:
     seen = artifact.manifest.provenance.picture_sizes
     if seen and size not in seen:
         message = (
             f"the model was trained on pictures of {_in_words(*seen[:3])} pixels, and this one has {_in_words(size)}"
         )
-        found.append(Note(NoteCode.unseen_size, message))
+        yield Note(NoteCode.unseen_size, message)
     tiling = artifact.model.tiling
     tiled = artifact.model.preprocessing.target_size(*size)
     if tiling.enable and any(edge < tile for edge, tile in zip(tiled, tiling.tile_size, strict=True)):
         message = f"a picture of {_in_words(tiled)} pixels is smaller than a tile of {_in_words(tiling.tile_size)}"
-        found.append(Note(NoteCode.smaller_than_tile, message))
-    return tuple(found)
+        yield Note(NoteCode.smaller_than_tile, message)
+
+
+def _on_verdict(prediction: Prediction) -> Iterator[Note]:
+    least = prediction.criteria.min_region_area
+    if prediction.label is Label.anomalous and not prediction.regions:
+        message = "the picture's score is over the threshold, but no value of its map is"
+        if least > 1:
+            message = f"the picture's score is over the threshold, but its map has no region of {least} pixels over it"
+        yield Note(NoteCode.anomalous_without_region, message)
+    if prediction.label is Label.normal and prediction.regions:
+        message = "values of the map are over the threshold, but the picture's score is not"
+        yield Note(NoteCode.normal_with_regions, message)
 
 
 def _in_words(*sizes: Size) -> str:

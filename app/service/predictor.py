@@ -42,9 +42,9 @@ class Predicted:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """Reasons why the prediction may be less reliable than others."""
+        """What a user must know to read the prediction."""
         height, width = self.image.shape[-2:]
-        return notes(self.artifact, (height, width))
+        return notes(self.artifact, (height, width), self.prediction)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
+from app.pipeline import Criteria, DefectRegion, Label, Prediction
 from app.service import NoteCode, notes
 from app.tiling import Size
 from tests.conftest import SIZE
@@ -16,8 +18,16 @@ def artifact(models_dir: Path) -> Artifact:
     return load_artifact(ModelRepository(models_dir).find("patchcore"))
 
 
-def codes(artifact: Artifact, size: Size) -> list[NoteCode]:
-    return [note.code for note in notes(artifact, size)]
+def predicted(label: Label, regions: int, min_region_area: int = 1) -> Prediction:
+    region = DefectRegion(0, 0, 1, 1, 1, 0.9, (0, 0))
+    return Prediction(0.5, 1.0, label, (region,) * regions, torch.zeros(1, 1), Criteria(0.5, min_region_area))
+
+
+NORMAL = predicted(Label.normal, 0)
+
+
+def codes(artifact: Artifact, size: Size, prediction: Prediction = NORMAL) -> list[NoteCode]:
+    return [note.code for note in notes(artifact, size, prediction)]
 
 
 def test_a_picture_of_a_size_that_was_trained_on_has_no_note(artifact: Artifact) -> None:
@@ -25,7 +35,7 @@ def test_a_picture_of_a_size_that_was_trained_on_has_no_note(artifact: Artifact)
 
 
 def test_a_picture_of_another_size_is_noted_with_the_sizes(artifact: Artifact) -> None:
-    (note,) = notes(artifact, (100, 200))
+    (note,) = notes(artifact, (100, 200), NORMAL)
     assert note.code is NoteCode.unseen_size
     assert "160 x 96" in note.message and "200 x 100" in note.message
 
@@ -44,3 +54,22 @@ def test_a_model_without_recorded_sizes_has_no_note_on_sizes(artifact: Artifact)
 def test_a_resized_picture_is_not_smaller_than_a_tile(models_dir: Path) -> None:
     padim = load_artifact(ModelRepository(models_dir).find("padim"))
     assert codes(padim, (10, 10)) == [NoteCode.unseen_size]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "expected"),
+    [
+        (predicted(Label.anomalous, 0), [NoteCode.anomalous_without_region]),
+        (predicted(Label.normal, 1), [NoteCode.normal_with_regions]),
+        (predicted(Label.anomalous, 2), []),
+    ],
+)
+def test_a_score_and_a_map_that_disagree_are_noted(
+    artifact: Artifact, prediction: Prediction, expected: list[NoteCode]
+) -> None:
+    assert codes(artifact, SIZE, prediction) == expected
+
+
+def test_the_smallest_region_is_named_where_it_may_be_the_reason(artifact: Artifact) -> None:
+    (note,) = notes(artifact, SIZE, predicted(Label.anomalous, 0, min_region_area=40))
+    assert "40 pixels" in note.message

@@ -121,11 +121,11 @@ class TimingBody(BaseModel):
 
 
 class NoteBody(BaseModel):
-    """A reason why the prediction may be less reliable than others."""
+    """What a user must know to read the prediction: why it may be unreliable, or why its parts seem to disagree."""
 
-    code: NoteCode = Field(description="The reason as a code.", examples=["unseen_size"])
+    code: NoteCode = Field(description="The note as a code.", examples=["unseen_size"])
     message: str = Field(
-        description="The reason as a sentence.",
+        description="The note as a sentence.",
         examples=["the model was trained on pictures of 1024 x 1024 pixels, and this one has 1000 x 1000"],
     )
 
@@ -155,7 +155,8 @@ class PredictionBody(BaseModel):
     )
     regions: list[RegionBody] = Field(description="Defect regions, the most anomalous first.")
     notes: list[NoteBody] = Field(
-        description="Reasons why the prediction may be less reliable than others.", examples=[[]]
+        description="What to know of the prediction: why it may be unreliable, or its parts seem to disagree.",
+        examples=[[]],
     )
     tiles: TilesBody = Field(description="Tiles of the picture.")
     timing_ms: TimingBody = Field(description="Duration of each stage in milliseconds.")

@@ -15,6 +15,11 @@ const NOTES = {
   unseen_size: "The model was trained on pictures of other sizes.",
   smaller_than_tile: "The picture is smaller than a tile.",
 };
+/** Notes that hold at the calibrated threshold only. @type {Record<string, string>} */
+const VERDICT_NOTES = {
+  anomalous_without_region: "The score is over the threshold, but no value of the map is.",
+  normal_with_regions: "Values of the map are over the threshold, but the score is not.",
+};
 
 export class Verdict {
   #label = byId("label", HTMLElement);
@@ -63,7 +68,7 @@ export class Verdict {
     const { picture, shape } = this.inspector;
     const prediction = picture?.prediction;
     this.#panel.hidden = !prediction;
-    this.#notes.textContent = (prediction?.notes ?? []).map((code) => NOTES[code] ?? code).join(" ");
+    this.#notes.textContent = picture ? notes(picture).join(" ") : "";
     this.#label.className = `label ${picture?.label ?? ""}`;
     if (!picture || !prediction) {
       this.#label.textContent = picture ? picture.name : "No picture yet";
@@ -94,6 +99,17 @@ export class Verdict {
       if (document.activeElement !== input || !input.value) input.valueAsNumber = value; // not while the user edits it
     }
   }
+}
+
+/**
+ * What to know of the picture's prediction, in sentences.
+ * @param {Picture} picture
+ * @returns {string[]}
+ */
+function notes({ prediction, criteria }) {
+  const calibrated = criteria.threshold === CALIBRATED && criteria.minArea === 1;
+  const codes = (prediction?.notes ?? []).filter((code) => calibrated || !(code in VERDICT_NOTES));
+  return codes.map((code) => NOTES[code] ?? VERDICT_NOTES[code] ?? code);
 }
 
 /**

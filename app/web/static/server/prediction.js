@@ -17,7 +17,7 @@ import { post } from "./send.js";
  * @property {number} version
  * @property {Scale} scale of the map
  * @property {string} detector
- * @property {string[]} notes codes of the reasons why it may be less reliable
+ * @property {string[]} notes codes of what to know of the prediction, at the calibrated threshold
  */
 /** @typedef {{threshold: number, minArea: number}} Criteria */
 /** @typedef {"overlay" | "heatmap" | "mask"} Style */
