@@ -18,7 +18,7 @@ from app.evaluation import FIGURES, Procedure, evaluate, select_unseen
 from app.pipeline import Prediction, interpret, predict, resolve_device
 from app.terminal import console, print_skipped, progress_bars
 from app.tiling import Tiling
-from app.training import CalibrationProtocol, Callback, HoldOut, Recipe, TrainerOptions, plan_training, train
+from app.training import Automatic, CalibrationChoice, Callback, Recipe, TrainerOptions, plan_training, train
 from app.training.precision import Precision
 
 METRICS = {figure.torchmetrics: figure for figure in FIGURES if figure.torchmetrics}
@@ -32,7 +32,7 @@ class Engine:
     callbacks: set the tiling and early stopping; without TilerConfigurationCallback the whole picture is one tile, as
         in anomalib
     max_epochs, check_val_every_n_epoch, precision: see TrainerOptions
-    calibration: the protocol that sets the thresholds; None: HoldOut
+    calibration: the protocol that sets the thresholds; None: Automatic
     models_dir: the model repository
     name: the name of the model; None: the detector's name
     device: auto, cpu, cuda or cuda:N
@@ -48,7 +48,7 @@ class Engine:
         *,
         check_val_every_n_epoch: int = 1,
         precision: Precision = "auto",
-        calibration: CalibrationProtocol | None = None,
+        calibration: CalibrationChoice | None = None,
         models_dir: str | Path = "models",
         name: str | None = None,
         device: str = "auto",
@@ -62,7 +62,7 @@ class Engine:
         self._options = TrainerOptions(
             max_epochs, check_val_every_n_epoch, precision=precision, callbacks=list(callbacks)
         )
-        self._calibration = calibration or HoldOut()
+        self._calibration = calibration or Automatic()
         self._repository, self._name = ModelRepository(Path(models_dir)), name
         self._device, self._seed = resolve_device(device), seed
         self._artifact: Artifact | None = None

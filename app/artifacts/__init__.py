@@ -11,6 +11,7 @@ from app.artifacts.manifest import (
     Provenance,
     QualityRecord,
     SeenRecord,
+    ThresholdRecord,
     TrainingRecord,
     read_manifest,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "Provenance",
     "QualityRecord",
     "SeenRecord",
+    "ThresholdRecord",
     "TrainingRecord",
     "load_artifact",
     "manifest_digest",

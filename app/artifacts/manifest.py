@@ -14,10 +14,13 @@ from app.scoring import Calibration
 from app.tiling import Blend, PaddingFill, Size, Tiling, TilingMode
 
 SCHEMA_VERSION = 2
-Protocol = Literal["held-out-normal", "training-normal", "labelled", "reference", "imported", "manual"]
+Protocol = Literal[
+    "held-out-normal", "cross-conformal", "training-normal", "labelled", "reference", "imported", "manual"
+]
 """The source of the thresholds.
 
 held-out-normal: normal pictures that were not trained on
+cross-conformal: normal pictures, each measured by a detector that was not fitted to it and its neighbours
 training-normal: normal pictures that were trained on
 labelled: pictures with labels, separate from the test pictures
 reference: the test pictures themselves, as in the reference library
@@ -71,6 +74,16 @@ class TilingRecord(_Record):
         return Tiling(**self.model_dump())
 
 
+class ThresholdRecord(_Record):
+    """How thresholds were computed from normal pictures: `image_*` from their scores, `pixel_*` from their maps."""
+
+    method: Literal["gumbel"] = Field(description="the distribution of the values")
+    image_limits: tuple[float, float] = Field(description="95 % confidence limits of the threshold, without margin")
+    pixel_limits: tuple[float, float]
+    image_margin: float = Field(description="the least distance of normal values under the threshold, for rounding")
+    pixel_margin: float
+
+
 class CalibrationRecord(_Record):
     """The values of app.scoring.Calibration, the protocol, and the number of pictures that it used."""
 
@@ -84,6 +97,7 @@ class CalibrationRecord(_Record):
     pixel_threshold: float
     pixel_min: float
     pixel_max: float
+    thresholds: ThresholdRecord | None = None
 
     def build(self) -> Calibration:
         """The value that the pipeline takes."""

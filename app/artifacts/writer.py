@@ -28,6 +28,7 @@ from app.artifacts.manifest import (
     Provenance,
     QualityRecord,
     SeenRecord,
+    ThresholdRecord,
     TilingRecord,
     TrainingRecord,
 )
@@ -58,6 +59,7 @@ class ModelRecord:
     training: TrainingRecord | None = None
     quality: QualityRecord | None = None
     seen: SeenRecord | None = None
+    thresholds: ThresholdRecord | None = None
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord) -> Entry:
@@ -139,6 +141,7 @@ def _manifest(model: TiledModel, name: str, record: ModelRecord, version: int, f
                 "anomalous_pictures": record.anomalous_pictures,
                 "false_positive_rate": record.false_positive_rate,
                 **asdict(model.calibration),
+                "thresholds": record.thresholds,
             }
         ),
         metrics=record.metrics,

@@ -116,6 +116,7 @@ def _write(found: Recalibrated, entry: Entry, repository: ModelRepository) -> En
             "anomalous_pictures": calibrated.anomalous_pictures,
             "false_positive_rate": calibrated.false_positive_rate,
             **asdict(calibrated.calibration),
+            "thresholds": calibrated.thresholds,
         }
     )
     exceeded, total = _exceeding(found, calibrated.calibration, anomalous=False)

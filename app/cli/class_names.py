@@ -38,7 +38,7 @@ def _classes(group: str) -> tuple[str, ...]:
         return tuple(kind.__name__ for kind in DETECTORS.values())
     return {
         "data": ("MVTec", "Folder", "CsvList"),
-        "calibration": ("HoldOut", "Labelled", "Reference"),
+        "calibration": ("Automatic", "CrossConformal", "HoldOut", "Labelled", "Reference"),
         "trainer.callbacks": ("TilerConfigurationCallback", "EarlyStopping"),
     }[group]
 

@@ -17,7 +17,7 @@ from app.errors import InvalidTiling
 from app.pipeline import resolve_device
 from app.terminal import console, print_skipped, progress_bars
 from app.tiling import PaddingFill, Tiling, TilingMode
-from app.training import CalibrationProtocol, Recipe, TrainerOptions, plan_training, train, training_notes
+from app.training import CalibrationChoice, Recipe, TrainerOptions, plan_training, train, training_notes
 
 TILING = Tiling(mode=TilingMode.cover, padding_fill=PaddingFill.reflect)
 """The tiling of new models by default. Of the tilings in benchmarks/picture_sizes.py it raises the fewest false alarms
@@ -36,9 +36,12 @@ def parser() -> ArgumentParser:
     parser.set_defaults({"tiling.mode": TILING.mode, "tiling.padding_fill": TILING.padding_fill})
     parser.add_class_arguments(TrainerOptions, "trainer")
     parser.add_subclass_arguments(
-        CalibrationProtocol, "calibration", help="the protocol that sets thresholds: HoldOut, Labelled or Reference"
+        CalibrationChoice,
+        "calibration",
+        help="the protocol that sets thresholds: CrossConformal, HoldOut, Labelled or Reference; or Automatic, which "
+        "is CrossConformal for detectors that are fitted in one pass, and HoldOut for others",
     )
-    parser.set_defaults({"calibration": {"class_path": "HoldOut"}})
+    parser.set_defaults({"calibration": {"class_path": "Automatic"}})
     parser.add_argument("--name", type=str, required=True, help="the name of the model")
     add_repository(parser)
     parser.add_argument("--seed_everything", type=int, default=0, help="the seed of all random choices")

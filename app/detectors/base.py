@@ -16,8 +16,9 @@ A detector is fitted in one pass (`one_pass.py`) or by gradient descent (`gradie
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -182,6 +183,12 @@ class Detector(nn.Module, ABC):
     def typical_features(self, features: Features) -> Features:
         """Features of the same shapes, for which `measure` takes as long as for features of a normal picture."""
         return features
+
+    def twin(self) -> Self:
+        """A detector with the same modules. Its own tensors may be replaced without a change of this detector."""
+        twin = copy(self)
+        twin._buffers = self._buffers.copy()  # `copy` shares the dictionary
+        return twin
 
     def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
         """Takes over the tensors of a `state_dict`, without copying; raises RuntimeError if the names differ."""

@@ -1,7 +1,7 @@
 """The contract of detectors that are fitted in one pass: they see each normal picture once."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,14 +24,32 @@ class Forecast:
     measure_s: float = 0.0
 
 
+FOLDS = 10
+
+
 class Fitter(Protocol):
-    """Learns the normal state from pictures, which are added one after the other, in bands from top to bottom."""
+    """Learns the normal state from pictures, which are added one after the other, in bands from top to bottom.
+
+    Pictures are numbered from 0 in the order in which they were added.
+    """
 
     def add(self, features: Features, top: int) -> None:
         """Adds a band of a stitched picture, [C,rows,W] each. `top` is its first row; 0 begins the next picture."""
 
     def finish(self, progress: Progress) -> None:
         """Fits the detector to all pictures that were added."""
+
+    def folds(self, pictures: int) -> Sequence[range]:
+        """How the pictures that were added, `pictures` in all, are divided for a cross-conformal calibration.
+
+        The folds are contiguous, because neighbouring pictures are often alike, and together hold every picture once.
+        """
+
+    def without(self, pictures: range) -> Detector:
+        """A detector that measures the pictures of a fold as if it had not been fitted to them; call `finish` first.
+
+        It shares the network of the fitted detector. Raises a subclass of TesseraError if too little is left.
+        """
 
     def forecast(self, seconds: Timer) -> Forecast | None:
         """Estimates later work, in about a second. None: the pictures that were added do not yet show its time.
@@ -50,6 +68,16 @@ class Fitter(Protocol):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Continues from the tensors of another fitter of the same pictures. The result is the same, bit for bit."""
         raise TypeError(f"{type(self).__name__} has no state from which it continues")
+
+
+def contiguous_folds(pictures: int, count: int = FOLDS) -> list[range]:
+    """The numbers of the pictures in `count` folds, or one fold for each picture if there are fewer.
+
+    The sizes of the folds differ by at most one picture.
+    """
+    count = min(count, pictures)
+    ends = [pictures * number // count for number in range(1, count + 1)]
+    return [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 class OnePassDetector(Detector):

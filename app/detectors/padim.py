@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.backbones import LITE_ARCHITECTURES
-from app.detectors.base import Features, Measurement, Place
+from app.detectors.base import Detector, Features, Measurement, Place
+from app.detectors.leave_one_out import distances_to_others
 from app.detectors.one_pass import Fitter, Forecast, OnePassDetector
 from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths
 from app.detectors.with_backbone import BackboneDetector
@@ -67,6 +68,7 @@ class Padim(BackboneDetector, OnePassDetector):
         if not 0 < chosen <= available:
             raise InvalidParameter(f"n_features is {chosen} for {backbone}; use 1 to {available}, the layers' channels")
         self.n_features = chosen
+        self._left_out_of: int | None = None  # see `without_own`
         # Sorted: the distance does not depend on the order, and reordering takes as long as the rest of `assemble`.
         self.choose(torch.randperm(available)[:chosen].sort().values)
         self.register_buffer("mean", torch.empty(0, 0, chosen))
@@ -131,7 +133,18 @@ class Padim(BackboneDetector, OnePassDetector):
             y, x = top // stride, left // stride
             offset = each - self.mean[y : y + height, x : x + width]  # [h,w,c]
             out.copy_(whitened_lengths(self.whitening, self._grid, offset, y, x))
+        if self._left_out_of is not None:
+            distances = distances_to_others(distances, self._left_out_of)
         return Measurement((distances,))
+
+    def without_own(self, pictures: int) -> "Padim":
+        """A detector for the pictures that this one was fitted to, `pictures` in all.
+
+        It measures each of them as if fitted to the others. Its distances of other pictures have no meaning.
+        """
+        twin = self.twin()
+        twin._left_out_of = pictures
+        return twin
 
     def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
         """See Detector. Also accepts unpacked whiteners [h,w,c,c], which the first versions of Tessera wrote."""
@@ -215,6 +228,15 @@ class _Moments(Fitter):
         report = lambda done: progress("Gaussians", done, positions)  # noqa: E731
         self._detector.whitening = packed_in_place(self._scatter, self._grid[1], self._whiteners, report)
         self._detector.mean = self._mean.view(*self._grid, -1)
+        self._waiting = self._waiting.new_empty(0)
+
+    def folds(self, pictures: int) -> Sequence[range]:
+        """Each picture alone, because a closed form leaves out one picture."""
+        return [range(number, number + 1) for number in range(pictures)]
+
+    def without(self, pictures: range) -> Detector:
+        """See Fitter."""
+        return self._detector.without_own(self._count)
 
     def _whiteners(self, scatter: Tensor) -> Tensor:
         """W of scatter matrices [p,c,c], which are overwritten."""

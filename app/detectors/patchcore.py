@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from app.detectors.bank_whitening import Whitening, WhiteningFit
-from app.detectors.base import Features, Measurement, Place
+from app.detectors.base import Detector, Features, Measurement, Place
 from app.detectors.coreset import FANOUT, Selection, k_center_greedy, selection_bytes, selection_seconds
 from app.detectors.moments import moments_bytes
-from app.detectors.one_pass import Fitter, Forecast
+from app.detectors.one_pass import Fitter, Forecast, contiguous_folds
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
@@ -198,6 +198,7 @@ class _Store(Fitter):
         self._share = min(1.0, _quota(detector, pictures) / self._cells)
         room = pictures * min(_quota(detector, pictures), self._cells)
         self._patches = detector.memory_bank.new_empty(room, detector.embedding_size)
+        self._owners = torch.empty(room, dtype=torch.int32, device=self._patches.device)  # the picture of each patch
         self._stored = self._seen = self._added = 0
         self._whitening = None if detector.whitening is None else WhiteningFit(detector.whitening)
         self._selection: Selection | None = None
@@ -218,6 +219,7 @@ class _Store(Fitter):
             compared = patches if self._whitening is None else self._whitening.whitened_so_far(patches)
             patches = patches[k_center_greedy(compared, room)]
         self._patches[self._stored : self._stored + len(patches)] = patches
+        self._owners[self._stored : self._stored + len(patches)] = self._added - 1
         self._stored += len(patches)
 
     def finish(self, progress: Progress) -> None:
@@ -228,15 +230,38 @@ class _Store(Fitter):
                 f"coreset_sampling_ratio {self._detector.coreset_sampling_ratio} leaves none of {self._seen} patches; "
                 f"use at least {1 / max(self._seen, 1):.2g}"
             )
-        patches = self._patches[: self._stored]
+        patches, self._owners = self._patches[: self._stored], self._owners[: self._stored]
         if self._whitening is not None:
             self._whitening.finish(patches)
         if count < self._stored:
             first = int(torch.randint(self._stored, ()))
             report = lambda done, total: progress("coreset", done, total)  # noqa: E731
             chosen = k_center_greedy(patches, count, first, report, known=self._selection, keep=self._keep)
-            patches = patches[chosen]
+            patches, self._owners = patches[chosen], self._owners[chosen]
         self._detector.memory_bank = patches.to(getattr(torch, self._detector.precision))
+        self._patches = patches.new_empty(0)
+
+    def folds(self, pictures: int) -> Sequence[range]:
+        """See Fitter."""
+        return contiguous_folds(pictures)
+
+    def without(self, pictures: range) -> Detector:
+        """The detector whose memory bank lacks the rows of these pictures.
+
+        A coreset of the other pictures alone may have rows near the missing ones, so that its distances are rather
+        smaller than these.
+        """
+        bank = self._detector.memory_bank
+        kept = (self._owners < pictures.start) | (self._owners >= pictures.stop)
+        if not kept.any():
+            raise InvalidParameter(
+                f"all {len(bank)} rows of the memory bank are patches of {len(pictures)} of {self._added} pictures, so "
+                "that the others cannot be compared with them; use a larger coreset_sampling_ratio than "
+                f"{self._detector.coreset_sampling_ratio}, or the calibration HoldOut"
+            )
+        twin = self._detector.twin()
+        twin.memory_bank = bank[kept]
+        return twin
 
     def _keep(self, selection: Selection) -> None:
         self._selection = selection
@@ -260,7 +285,7 @@ class _Store(Fitter):
 
     def state(self) -> dict[str, Tensor]:
         counts = torch.tensor([self._stored, self._seen, self._added])
-        found = {"counts": counts, "patches": self._patches[: self._stored]}
+        found = {"counts": counts, "patches": self._patches[: self._stored], "owners": self._owners[: self._stored]}
         if self._selection is not None:
             found |= {"chosen": self._selection.chosen, "bounds": self._selection.bounds}
         if self._whitening is not None:
@@ -270,6 +295,7 @@ class _Store(Fitter):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         self._stored, self._seen, self._added = state["counts"].tolist()
         self._patches[: self._stored] = state["patches"]
+        self._owners[: self._stored] = state["owners"]
         if "chosen" in state:
             self._selection = Selection(state["chosen"], state["bounds"])
         if self._whitening is not None:

@@ -5,14 +5,14 @@ reconstruction error of a linear model, known in process control as the Q statis
 doi:10.1080/00401706.1979.10489779).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from app.detectors.base import Features, Measurement, Place
+from app.detectors.base import Detector, Features, Measurement, Place
 from app.detectors.moments import Moments, moments_bytes
-from app.detectors.one_pass import Fitter, Forecast
+from app.detectors.one_pass import FOLDS, Fitter, Forecast, contiguous_folds
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
@@ -118,47 +118,80 @@ class Subspace(PatchDetector):
         self.residual_mean = self.mean @ self.residual_axes
 
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
-        """A fitter that keeps the running mean and scatter matrix of all patches."""
-        return _SubspaceFitter(self)
+        """A fitter that keeps the running mean and scatter matrix of the patches of each fold."""
+        return _SubspaceFitter(self, pictures)
 
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
-        """The moments and their decomposition, and one band."""
-        return moments_bytes(self.embedding_size) + 2 * 4 * self.embedding_size * grid[0] * grid[1]
+        """The moments of the folds, the decomposition of their sum, and one band."""
+        folds = 8 * FOLDS * self.embedding_size**2
+        return folds + moments_bytes(self.embedding_size) + 2 * 4 * self.embedding_size * grid[0] * grid[1]
 
 
 class _SubspaceFitter(Fitter):
-    """Keeps the moments of all patches."""
+    """Keeps the moments of each fold, so that the moments without a fold are the sum of the others."""
 
-    def __init__(self, detector: Subspace) -> None:
-        self._detector, self._moments = detector, Moments(detector.embedding_size, detector.mean.device)
-        self._pictures = 0
+    def __init__(self, detector: Subspace, pictures: int) -> None:
+        self._detector, self._added = detector, 0
+        self._folds = contiguous_folds(pictures)
+        self._moments = [self._none() for _ in self._folds]
+
+    def _none(self) -> Moments:
+        return Moments(self._detector.embedding_size, self._detector.mean.device)
 
     def add(self, features: Features, top: int) -> None:
         (embedding,) = features
-        self._pictures += top == 0
-        self._moments.add(embedding.flatten(1).T)  # [p,C]
+        self._added += top == 0
+        fold = next(number for number, fold in enumerate(self._folds) if self._added - 1 in fold)
+        self._moments[fold].add(embedding.flatten(1).T)  # [p,C]
 
     def finish(self, progress: Progress) -> None:
         """Decomposes the covariance."""
-        moments = self._moments
-        if moments.count < 2:
-            raise InvalidDataset(f"Subspace needs at least 2 patches to compute a covariance, and got {moments.count}")
-        self._detector.set_distribution(moments.mean, moments.covariance())
+        self._fit(self._detector, self._moments)
         progress("components", 1, 1)
+
+    def folds(self, pictures: int) -> Sequence[range]:
+        """Those of the expected number of pictures, up to the last picture that was added."""
+        return [range(fold.start, min(fold.stop, pictures)) for fold in self._folds if fold.start < pictures]
+
+    def without(self, pictures: range) -> Detector:
+        """See Fitter."""
+        twin = self._detector.twin()
+        pairs = zip(self._folds, self._moments, strict=True)
+        self._fit(twin, (moments for fold, moments in pairs if fold.start != pictures.start))
+        return twin
 
     def forecast(self, seconds: Timer) -> Forecast | None:
         """See Fitter. Measuring multiplies each patch by at most as many axes as it has channels."""
-        moments = self._moments
+        moments = self._sum(self._moments)
         axes, patches = moments.scatter.float(), moments.mean.float().expand(TRIAL_PATCHES, -1)
         finish_s = seconds(lambda: torch.linalg.eigh(moments.scatter))
         measure_s = seconds(lambda: torch.linalg.vector_norm(patches @ axes, dim=1)) / TRIAL_PATCHES
-        return Forecast({"components": finish_s}, measure_s * moments.count / self._pictures)
+        return Forecast({"components": finish_s}, measure_s * moments.count / self._added)
 
     def state(self) -> dict[str, Tensor]:
-        counts = torch.tensor([self._moments.count, self._pictures])
-        return {"counts": counts, "mean": self._moments.mean, "scatter": self._moments.scatter}
+        return {
+            "counts": torch.tensor([self._added, *(moments.count for moments in self._moments)]),
+            "means": torch.stack([moments.mean for moments in self._moments]),
+            "scatters": torch.stack([moments.scatter for moments in self._moments]),
+        }
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        self._moments.count, self._pictures = state["counts"].tolist()
-        self._moments.mean.copy_(state["mean"])
-        self._moments.scatter.copy_(state["scatter"])
+        self._added, *counts = state["counts"].tolist()
+        saved = zip(self._moments, counts, state["means"], state["scatters"], strict=True)
+        for moments, count, mean, scatter in saved:
+            moments.count = count
+            moments.mean.copy_(mean)
+            moments.scatter.copy_(scatter)
+
+    def _sum(self, groups: Iterable[Moments]) -> Moments:
+        moments = self._none()
+        for group in groups:
+            moments.merge(group)
+        return moments
+
+    def _fit(self, detector: Subspace, groups: Iterable[Moments]) -> None:
+        """Fits the detector to these groups of patches."""
+        moments = self._sum(groups)
+        if moments.count < 2:
+            raise InvalidDataset(f"Subspace needs at least 2 patches to compute a covariance, and got {moments.count}")
+        detector.set_distribution(moments.mean, moments.covariance())

@@ -79,6 +79,12 @@ class TiledModel:
         model.execution = execution
         return model
 
+    def with_detector(self, detector: Detector) -> "TiledModel":
+        """The same model with this detector, whose network and device are those of the model's detector."""
+        model = copy(self)
+        model.detector = detector
+        return model
+
     def with_calibration(self, calibration: Calibration) -> "TiledModel":
         """The same model with this calibration. Everything else is shared."""
         model = copy(self)

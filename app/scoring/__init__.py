@@ -15,11 +15,13 @@ from app.scoring.calibration import (
     calibrate_as_reference,
     calibrate_on_normal,
     calibration_at,
+    clear_threshold,
     f1_threshold,
     just_below,
     normal_threshold,
 )
 from app.scoring.confusion import Confusion
+from app.scoring.gumbel import confidence_limits
 from app.scoring.image_score import ScoreRule, mean_of_highest
 from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
@@ -50,6 +52,8 @@ __all__ = [
     "calibrate_on_normal",
     "calibration_at",
     "cells_of_map",
+    "clear_threshold",
+    "confidence_limits",
     "f1_threshold",
     "fill_map",
     "fill_resized",

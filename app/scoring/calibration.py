@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, inf
+from math import inf
 
 import numpy as np
 from torch import Tensor
@@ -16,6 +16,8 @@ LEAST = 1e-12
 
 It is this small because the values of STFPM's map, a product, are far smaller than distances.
 """
+
+CLEAR_MARGINS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +59,45 @@ def calibration_at(image_threshold: float, pixel_threshold: float) -> Calibratio
     return Calibration(image, 0.0, 2 * image, pixel, 0.0, 2 * pixel)
 
 
-def calibrate_on_normal(scores: Sequence[float], peaks: Sequence[float], false_positive_rate: float) -> Calibration:
+def calibrate_on_normal(
+    scores: Sequence[float],
+    peaks: Sequence[float],
+    false_positive_rate: float,
+    margins: tuple[float, float] = (0.0, 0.0),
+) -> Calibration:
     """The calibration for a false-positive rate in (0, 1): about this share of normal pictures exceeds the thresholds.
 
     `scores` are the scores of normal pictures that were not trained on, `peaks` the largest values of their maps.
+    `margins` are the distances that the thresholds of pictures and of pixels keep, see `clear_threshold`.
     """
-    return calibration_at(*(normal_threshold(values, false_positive_rate) for values in (scores, peaks)))
+    image, pixel = (
+        clear_threshold(normal_threshold(values, false_positive_rate), values, margin)
+        for values, margin in zip((scores, peaks), margins, strict=True)
+    )
+    return calibration_at(image, pixel)
 
 
 def normal_threshold(values: Sequence[float], false_positive_rate: float) -> float:
     """The threshold that the value of another normal picture exceeds with a probability of about `false_positive_rate`.
 
-    `values` are those of normal pictures. The threshold is a conformal quantile (Vovk et al. 2005): the
-    ceil((n + 1)(1 - rate))-th smallest of n values, which is valid for any distribution of the values. With too few
-    pictures for that, it is the prediction limit of a Gumbel distribution. A single picture does not show how much the
-    values vary; the threshold is its own value.
+    `values` are those of normal pictures. The threshold is the prediction limit of a Gumbel distribution, which all
+    values determine. A single picture does not show how much the values vary; the threshold is its own value.
     """
-    place = ceil((len(values) + 1) * (1 - false_positive_rate))
-    if place <= len(values):
-        return sorted(values)[place - 1]
     return values[0] if len(values) == 1 else prediction_limit(values, false_positive_rate)
+
+
+def clear_threshold(threshold: float, values: Sequence[float], margin: float) -> float:
+    """The lowest threshold from `threshold` on that no value lies under by less than `margin`.
+
+    Values that rise by less than the margin, because of rounding, then stay under the threshold. The threshold rises by
+    at most CLEAR_MARGINS margins. If the values are too dense for that, it rises by one margin.
+    """
+    highest = threshold + CLEAR_MARGINS * margin
+    near = sorted(value for value in values if threshold - margin < value <= highest)
+    for below, found in ((threshold - margin, threshold), *((value, value + margin) for value in near)):
+        if threshold <= found <= highest and not any(below < value <= found for value in near):
+            return found
+    return threshold + margin
 
 
 def f1_threshold(scores: Sequence[float], anomalous: Sequence[bool]) -> float:

@@ -1,17 +1,22 @@
 """Training: from folders of normal pictures to an artifact."""
 
-from app.training.calibration import CalibrationProtocol, HoldOut, Labelled, ReadingOptions, Reference
+from app.training.calibration import CalibrationChoice, CalibrationProtocol, HoldOut, Labelled, ReadingOptions
 from app.training.callbacks import Callback, TilerConfigurationCallback
+from app.training.cross_conformal import Automatic, CrossConformal
 from app.training.early_stopping import EarlyStopping
 from app.training.notes import training_notes
 from app.training.options import TrainerOptions
 from app.training.plan import Job, Recipe, plan_training
 from app.training.recalibration import Goal, Recalibrated, recalibrate
+from app.training.reference import Reference
 from app.training.trainer import train
 
 __all__ = [
+    "Automatic",
+    "CalibrationChoice",
     "CalibrationProtocol",
     "Callback",
+    "CrossConformal",
     "EarlyStopping",
     "Goal",
     "HoldOut",

@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
+from typing import ClassVar
 
-from app.artifacts import Protocol
-from app.data import GOOD, DataModule, LabelledPicture, UnreadablePolicy, decoded, require_share, spread
+from app.artifacts import FalseAlarmRecord, Protocol, ThresholdRecord
+from app.data import GOOD, DataModule, LabelledPicture, Loader, UnreadablePolicy, require_share, spread
+from app.detectors import Detector
 from app.errors import InvalidDataset
 from app.evaluation import EvaluatedPicture, Evaluation, Procedure, evaluate
 from app.evaluation.evaluate import ignore_picture
@@ -15,13 +16,16 @@ from app.pipeline import Outcome, TiledModel, predict
 from app.progress import Progress, silent
 from app.scoring import (
     Calibration,
-    calibrate_as_reference,
     calibrate_on_normal,
     calibration_at,
+    confidence_limits,
     f1_threshold,
     just_below,
     normal_threshold,
+    share_interval,
 )
+from app.training.one_pass import OnePassFit
+from app.training.precision_margin import precision_margins
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,18 @@ class Calibrated:
     pictures: the number of pictures that were used
     anomalous_pictures: the number of anomalous pictures among them
     false_positive_rate: the requested rate of false alarms; None: the protocol has none
+    false_alarms: the normal pictures over the threshold; None: there is no normal picture that was not fitted to
+    thresholds: how the thresholds were computed from normal pictures; None: not from them, or from a single one
+    protocol: the protocol that was used; None: that of the division
     """
 
     calibration: Calibration
     pictures: int
     anomalous_pictures: int
     false_positive_rate: float | None
+    false_alarms: FalseAlarmRecord | None = None
+    thresholds: ThresholdRecord | None = None
+    protocol: Protocol | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +78,27 @@ class ReadingOptions:
     unreadable: UnreadablePolicy
 
 
-class CalibrationProtocol(ABC):
+class CalibrationChoice(ABC):
+    """A protocol, or a rule that chooses one for a detector."""
+
+    @abstractmethod
+    def for_detector(self, detector: Detector) -> "CalibrationProtocol":
+        """The protocol for this detector; raises InvalidTraining if there is none."""
+
+
+class CalibrationProtocol(CalibrationChoice):
     """A rule that computes thresholds from pictures.
 
     divide(data)               -> pictures to fit to, pictures to calibrate on
     calibrate(model, pictures) -> thresholds and ranges of a model that was fitted to the former pictures
     """
+
+    measures_fitted: ClassVar[bool] = False
+    """Whether the pictures to calibrate on are those that were fitted to, so that their features should be kept."""
+
+    def for_detector(self, detector: Detector) -> "CalibrationProtocol":
+        """The protocol itself."""
+        return self
 
     @abstractmethod
     def divide(self, data: DataModule) -> Division:
@@ -86,8 +111,12 @@ class CalibrationProtocol(ABC):
         pictures: Sequence[LabelledPicture],
         reading: ReadingOptions,
         progress: Progress = silent,
+        fitted: OnePassFit | None = None,
     ) -> Calibrated:
-        """Calibrates the model on these pictures; raises InvalidDataset if none of them can be read."""
+        """Calibrates the model on these pictures; raises InvalidDataset if none of them can be read.
+
+        `fitted` is the fit of a one-pass detector in the same training.
+        """
 
 
 @dataclass(frozen=True)
@@ -122,11 +151,12 @@ class HoldOut(CalibrationProtocol):
         pictures: Sequence[LabelledPicture],
         reading: ReadingOptions,
         progress: Progress = silent,
+        fitted: OnePassFit | None = None,
     ) -> Calibrated:
         paths = [each.path for each in pictures]
-        read = decoded(paths, reading.workers, reading.unreadable)
-        outcomes = (predict(model, picture, reading.batch_tiles) for picture in read)
-        return calibrated_on_normal(model, paths, outcomes, self.false_positive_rate, reading, progress)
+        with Loader(paths, reading.workers, reading.unreadable, keep_bytes=0) as loader:
+            outcomes = ((number, predict(model, each, reading.batch_tiles)) for number, each in loader.numbered())
+            return calibrated_on_normal(model, paths, outcomes, self.false_positive_rate, reading, progress)
 
 
 @dataclass(frozen=True)
@@ -160,62 +190,42 @@ class Labelled(CalibrationProtocol):
         pictures: Sequence[LabelledPicture],
         reading: ReadingOptions,
         progress: Progress = silent,
+        fitted: OnePassFit | None = None,
     ) -> Calibrated:
         return calibrated_on_labels(evaluated(model, pictures, reading, progress), self.false_positive_rate)
-
-
-@dataclass(frozen=True)
-class Reference(CalibrationProtocol):
-    """Calibration as in anomalib, for comparisons: on the validation pictures or, without these, on the test pictures.
-
-    Metrics on pictures that thresholds were fitted to are too good.
-    """
-
-    def divide(self, data: DataModule) -> Division:
-        pictures = data.validation_pictures() or data.test_pictures()
-        if not pictures:
-            raise InvalidDataset(
-                "the reference's calibration needs labelled pictures, and there are none; calibrate on normal ones "
-                "(HoldOut)"
-            )
-        return Division(data.train_pictures(), pictures, "reference")
-
-    def calibrate(
-        self,
-        model: TiledModel,
-        pictures: Sequence[LabelledPicture],
-        reading: ReadingOptions,
-        progress: Progress = silent,
-    ) -> Calibrated:
-        extent = _Extent()
-        found = evaluated(model, pictures, reading, progress, extent)
-        labels = [result.anomalous for result in found.pictures]
-        calibration = calibrate_as_reference(
-            [result.raw_score for result in found.pictures],
-            labels,
-            _reference_pixel_threshold(found, extent),
-            (extent.low, extent.high),
-        )
-        return Calibrated(calibration, len(labels), sum(labels), None)
 
 
 def calibrated_on_normal(
     model: TiledModel,
     paths: Sequence[Path],
-    outcomes: Iterable[Outcome],
+    outcomes: Iterable[tuple[int, Outcome]],
     false_positive_rate: float,
     reading: ReadingOptions,
     progress: Progress,
 ) -> Calibrated:
-    """The calibration for a rate of false alarms, from the outcomes of these normal pictures, or those of them that
-    can be read.
+    """The calibration for a rate of false alarms, from the numbers and outcomes of those pictures that can be read.
+
+    The thresholds keep the margins for reduced precision of `model`.
     """
-    scores, peaks = [], []
-    for outcome in outcomes:
+    read, scores, peaks = [], [], []
+    for number, outcome in outcomes:
+        read.append(paths[number])
         scores.append(outcome.raw_score)
         peaks.append(float(outcome.anomaly_map.max()))
         progress("calibration", len(scores), len(paths))
-    return Calibrated(calibrate_on_normal(scores, peaks, false_positive_rate), len(scores), 0, false_positive_rate)
+    margins = precision_margins(model, read, reading.batch_tiles, reading.unreadable)
+    calibration = calibrate_on_normal(scores, peaks, false_positive_rate, (margins.image, margins.pixel))
+    thresholds = None
+    if len(scores) > 1:
+        thresholds = ThresholdRecord(
+            method="gumbel",
+            image_limits=confidence_limits(scores, false_positive_rate),
+            pixel_limits=confidence_limits(peaks, false_positive_rate),
+            image_margin=margins.image,
+            pixel_margin=margins.pixel,
+        )
+    alarms = false_alarms(scores, calibration.image_threshold)
+    return Calibrated(calibration, len(scores), 0, false_positive_rate, alarms, thresholds)
 
 
 def calibrated_on_labels(found: Evaluation, false_positive_rate: float) -> Calibrated:
@@ -234,30 +244,15 @@ def calibrated_on_labels(found: Evaluation, false_positive_rate: float) -> Calib
     else:
         peaks = [result.peak for result in results if not result.anomalous]
         pixel = normal_threshold(peaks, false_positive_rate)
-    return Calibrated(calibration_at(image, pixel), len(results), sum(labels), None)
+    normal = [result.raw_score for result in results if not result.anomalous]
+    return Calibrated(calibration_at(image, pixel), len(results), sum(labels), None, false_alarms(normal, image))
 
 
-class _Extent:
-    """The smallest and the largest value of all maps."""
-
-    def __init__(self) -> None:
-        self.low, self.high = inf, -inf
-
-    def __call__(self, evaluated: EvaluatedPicture) -> None:
-        low, high = evaluated.anomaly_map.aminmax()
-        self.low, self.high = min(self.low, float(low)), max(self.high, float(high))
-
-
-def _reference_pixel_threshold(found: Evaluation, extent: _Extent) -> float | None:
-    """The threshold with the best F1 of pixels; None if anomalous pictures have no masks.
-
-    Without anomalous pixels it is the largest value of the maps, without normal pixels the smallest.
-    """
-    if found.pixel is None:
-        return None if found.image.anomalous else extent.high
-    if found.pixel.ranking is None:
-        return extent.low if found.pixel.anomalous else extent.high
-    return found.pixel.ranking.best_f1.threshold
+def false_alarms(scores: Sequence[float], threshold: float) -> FalseAlarmRecord:
+    """The scores of normal pictures over the threshold, and the 95 % interval of their rate."""
+    exceeded = sum(score > threshold for score in scores)
+    low, high = share_interval(exceeded, len(scores))
+    return FalseAlarmRecord(pictures=len(scores), exceeded=exceeded, low=low, high=high)
 
 
 def evaluated(

@@ -15,11 +15,19 @@ class Monitor:
     resumption: where the fitter is saved
     left: the time of the training; announced after the first pictures
     calibrated: the number of pictures that the fitted detector will be calibrated on
+    run_again: estimates the share of them whose features the network computes again
     """
 
-    def __init__(self, resumption: Resumption, left: TimeLeft, calibrated: int, timer: Timer | None = None) -> None:
+    def __init__(
+        self,
+        resumption: Resumption,
+        left: TimeLeft,
+        calibrated: int,
+        run_again: Callable[[], float],
+        timer: Timer | None = None,
+    ) -> None:
         self._resumption, self._left, self._calibrated = resumption, left, calibrated
-        self._timer = timer or timed
+        self._run_again, self._timer = run_again, timer or timed
         self._is_estimated = False
         self._pictures, self._add_s = 0, 0.0
 
@@ -43,7 +51,7 @@ class Monitor:
         forecast, pace_s = fitter.forecast(self._timer), self._left.pace_s
         if forecast is None or pace_s is None:
             return
-        features_s = pace_s - self._add_s / self._pictures
+        features_s = (pace_s - self._add_s / self._pictures) * self._run_again()
         for stage, seconds in forecast.finish_s.items():
             self._left.expect(stage, seconds)
         self._left.expect("calibration", self._calibrated * (features_s + forecast.measure_s))

@@ -1,6 +1,8 @@
 """Fits detectors that need every picture only once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 import torch
@@ -11,7 +13,22 @@ from app.pipeline import TiledModel
 from app.pipeline.parts import FeatureStitcher
 from app.progress import Progress, silent
 from app.tiling import Size
+from app.training.feature_store import FeatureStore
 from app.training.monitor import Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class OnePassFit:
+    """A finished fit.
+
+    fitter: the fitter
+    pictures: the pictures that it was fitted to, in their order
+    store: the features of the first of them
+    """
+
+    fitter: Fitter
+    pictures: Sequence[Path]
+    store: FeatureStore
 
 
 @torch.inference_mode()
@@ -24,12 +41,13 @@ def fit(
     progress: Progress = silent,
     *,
     monitor: Monitor | None = None,
-) -> None:
-    """Fits the model's detector to `count` pictures [C,H,W].
+    store: FeatureStore | None = None,
+) -> Fitter:
+    """Fits the model's detector to at most `count` pictures [C,H,W], and returns the fitter.
 
     `grid` is the (rows, columns) of cells of the first feature in the largest picture. `batch_tiles` is the largest
     number of tiles in one batch. With a `monitor`, the fit continues where an earlier one was interrupted; `pictures`
-    are then those that it does not have yet.
+    are then those that it does not have yet. `store` keeps the features of these pictures.
     """
     assert isinstance(model.detector, OnePassDetector)
     fitter = model.detector.fitter(count, grid)
@@ -37,7 +55,7 @@ def fit(
     if known:
         progress("pictures", known, count, "continues from its checkpoint")
     for number, picture in enumerate(pictures, start=known + 1):
-        add_s = _add(model, picture, fitter, batch_tiles)
+        add_s = _add(model, picture, fitter, batch_tiles, store)
         progress("pictures", number, count)
         if monitor:
             monitor.added(fitter, add_s)
@@ -48,13 +66,15 @@ def fit(
             monitor.save(fitter)
 
     fitter.finish(report)
+    return fitter
 
 
-def _add(model: TiledModel, picture: Tensor, fitter: Fitter, batch_tiles: int) -> float:
+def _add(model: TiledModel, picture: Tensor, fitter: Fitter, batch_tiles: int, store: FeatureStore | None) -> float:
     """Adds a picture, and returns the seconds that the fitter took."""
     prepared = model.prepare(picture)
     stitcher, add_s = FeatureStitcher(prepared.plan), 0.0
-    for features in model.outputs(prepared, batch_tiles):
+    outputs = model.outputs(prepared, batch_tiles)
+    for features in outputs if store is None else store.keep(prepared, outputs):
         for rows, top in stitcher.add(features):
             started = perf_counter()
             fitter.add(rows, top)

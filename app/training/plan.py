@@ -13,7 +13,8 @@ from app.detectors import Detector, GradientDetector
 from app.errors import InvalidDataset
 from app.pipeline import BATCH_TILES, Preprocessing
 from app.tiling import Size, TilePlan, Tiling, plan
-from app.training.calibration import CalibrationProtocol, HoldOut
+from app.training.calibration import CalibrationChoice, CalibrationProtocol
+from app.training.cross_conformal import Automatic
 from app.training.memory import require_memory
 from app.training.options import TrainerOptions
 from app.training.validation import labelled_pictures
@@ -33,7 +34,7 @@ class Recipe:
     detector: Detector
     data: DataModule
     tiling: Tiling
-    calibration: CalibrationProtocol = field(default_factory=HoldOut)
+    calibration: CalibrationChoice = field(default_factory=Automatic)
     seed: int | None = None
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     resume: bool = True
@@ -47,6 +48,7 @@ class Job:
     fit: the pictures to fit to
     calibrate: the pictures to calibrate on
     labelled: the labelled pictures to validate on between epochs; none for one-pass detectors
+    calibration: the protocol that finds thresholds
     protocol: how thresholds are found, as the manifest names it
     preprocessing: how pictures are resized
     picture_sizes: the (height, width) of the pictures, sorted; empty if there are more than MAX_SIZES
@@ -60,6 +62,7 @@ class Job:
     fit: list[Path]
     calibrate: list[LabelledPicture]
     labelled: list[LabelledPicture]
+    calibration: CalibrationProtocol
     protocol: Protocol
     preprocessing: Preprocessing
     picture_sizes: tuple[Size, ...]
@@ -71,8 +74,12 @@ class Job:
 
 
 def plan_training(recipe: Recipe, device: torch.device) -> Job:
-    """Reads the headers of all pictures; raises InvalidDataset, InvalidTiling or InsufficientMemory."""
-    division = recipe.calibration.divide(recipe.data)
+    """Reads the headers of all pictures.
+
+    Raises InvalidDataset, InvalidTiling, InvalidTraining or InsufficientMemory.
+    """
+    calibration = recipe.calibration.for_detector(recipe.detector)
+    division = calibration.divide(recipe.data)
     recipe.tiling.require_multiples(recipe.detector.stride, recipe.detector.tile_multiple)
     paths = dict.fromkeys([*division.fit, *(picture.path for picture in division.calibrate)])
     headers = read_headers(list(paths), UnreadablePolicy(recipe.data.on_unreadable, recipe.report))
@@ -95,7 +102,18 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     known = tuple(sorted(sizes)) if len(sizes) <= MAX_SIZES else ()
     digests = {path: file.digest for path, file in headers.items()}
     return Job(
-        fit, calibrate, labelled, division.protocol, preprocessing, known, grid, batch_tiles, needed, digests, sizes
+        fit=fit,
+        calibrate=calibrate,
+        labelled=labelled,
+        calibration=calibration,
+        protocol=division.protocol,
+        preprocessing=preprocessing,
+        picture_sizes=known,
+        grid=grid,
+        batch_tiles=batch_tiles,
+        needed_bytes=needed,
+        digests=digests,
+        sizes=sizes,
     )
 
 

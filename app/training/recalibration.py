@@ -176,13 +176,13 @@ def _defect_peak(each: EvaluatedPicture) -> float:
 
 def _outcomes(
     model: TiledModel, pictures: Sequence[LabelledPicture], reading: ReadingOptions, scored: list[Scored]
-) -> Iterator[Outcome]:
-    """Yields the outcomes of the pictures that can be read, and adds their scores to `scored`."""
+) -> Iterator[tuple[int, Outcome]]:
+    """Yields the numbers and outcomes of the pictures that can be read, and adds their scores to `scored`."""
     with Loader([each.path for each in pictures], reading.workers, reading.unreadable, keep_bytes=0) as loader:
         for number, image in loader.numbered():
             outcome = predict(model, image, reading.batch_tiles)
             scored.append(Scored(pictures[number].path, pictures[number].anomalous, outcome.raw_score))
-            yield outcome
+            yield number, outcome
 
 
 def _present(model: TiledModel) -> Calibration:

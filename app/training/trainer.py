@@ -4,20 +4,30 @@ from pathlib import Path
 
 import torch
 
-from app.artifacts import DigestRecord, Entry, ModelRecord, ModelRepository, SeenRecord, TrainingRecord, write_artifact
-from app.data import KEEP_BYTES, Loader, UnreadablePolicy, read_digests
+from app.artifacts import (
+    DigestRecord,
+    Entry,
+    ModelRecord,
+    ModelRepository,
+    QualityRecord,
+    SeenRecord,
+    TrainingRecord,
+    write_artifact,
+)
+from app.data import KEEP_BYTES, LabelledPicture, Loader, UnreadablePolicy, read_digests
 from app.detectors import GradientDetector
 from app.evaluation import Procedure
 from app.pipeline import TiledModel
 from app.progress import Progress
 from app.training.calibration import ReadingOptions
 from app.training.checkpoint import Checkpoint
+from app.training.feature_store import FeatureStore
 from app.training.fused import with_fused_network
 from app.training.gradient import Schedule, fit_by_gradient
 from app.training.gradient_time import expect_gradient
 from app.training.memory import available_bytes, out_of_memory_explained
 from app.training.monitor import Monitor
-from app.training.one_pass import fit
+from app.training.one_pass import OnePassFit, fit
 from app.training.plan import Job, Recipe
 from app.training.precision import resolve_precision
 from app.training.resumption import Resumption
@@ -57,15 +67,21 @@ def _train(
     if not recipe.resume:
         checkpoint.remove()
     left = TimeLeft(progress)
-    with out_of_memory_explained(model.device, model.detector):
+    training: TrainingRecord | None = None
+    fitted: OnePassFit | None = None
+    fast = model
+    room = None if job.calibration.measures_fitted else 0
+    with out_of_memory_explained(model.device, model.detector), FeatureStore(checkpoint.path.parent, room) as store:
         if isinstance(model.detector, GradientDetector):
-            training, fitted = _fit_by_gradient(model, recipe, job, checkpoint, unreadable, left), model
+            training = _fit_by_gradient(model, recipe, job, checkpoint, unreadable, left)
         else:
-            training, fitted = None, with_fused_network(model)
-            _fit_in_one_pass(fitted, recipe, job, checkpoint, unreadable, left)
-        calibrated = recipe.calibration.calibrate(fitted, job.calibrate, reading, left)
+            fast = with_fused_network(model)
+            fitted = _fit_in_one_pass(fast, recipe, job, checkpoint, unreadable, store, left)
+        calibrated = job.calibration.calibrate(fast, _calibrated_on(job, fitted), reading, left, fitted)
+    protocol = calibrated.protocol or job.protocol
+    false_alarms = None if protocol == "training-normal" else calibrated.false_alarms
     record = ModelRecord(
-        protocol=job.protocol,
+        protocol=protocol,
         calibration_pictures=calibrated.pictures,
         anomalous_pictures=calibrated.anomalous_pictures,
         false_positive_rate=calibrated.false_positive_rate,
@@ -76,6 +92,8 @@ def _train(
         seed=recipe.seed,
         training=training,
         seen=_seen(recipe, job, lost),
+        quality=QualityRecord(false_alarms=false_alarms),
+        thresholds=calibrated.thresholds,
     )
     entry = write_artifact(model.with_calibration(calibrated.calibration), repository, name, record)
     checkpoint.remove()
@@ -107,13 +125,26 @@ def _fit_in_one_pass(
     job: Job,
     checkpoint: Checkpoint,
     unreadable: UnreadablePolicy,
+    store: FeatureStore,
     left: TimeLeft,
-) -> None:
+) -> OnePassFit:
     count, resumption = len(job.fit), Resumption(checkpoint)
-    monitor = Monitor(resumption, left, len(job.calibrate))
+    begun = bool(resumption.added)  # the features of these pictures are not kept
+    run_again = (lambda: 1.0) if begun else lambda: store.missing_share(count)
+    monitor = Monitor(resumption, left, len(job.calibrate), run_again)
     with Loader(job.fit, recipe.data.num_workers, unreadable, keep_bytes=0) as loader:
         pictures = resumption.counted(loader.numbered(resumption.missing(count)))
-        fit(model, pictures, count, job.grid, job.batch_tiles, left, monitor=monitor)
+        kept = None if begun else store
+        fitter = fit(model, pictures, count, job.grid, job.batch_tiles, left, monitor=monitor, store=kept)
+    return OnePassFit(fitter, [job.fit[number] for number in resumption.added], store)
+
+
+def _calibrated_on(job: Job, fitted: OnePassFit | None) -> list[LabelledPicture]:
+    """The pictures to calibrate on; those that were fitted to in the fitter's order, if the protocol measures them."""
+    if fitted is None or not job.calibration.measures_fitted:
+        return job.calibrate
+    own = {picture.path: picture for picture in job.calibrate}
+    return [own[path] for path in fitted.pictures]
 
 
 def _fit_by_gradient(

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from app.artifacts import ModelRepository, load_artifact
 from app.cli import main
-from app.detectors import DETECTORS, Features, Fitter, Measurement, OnePassDetector
+from app.detectors import DETECTORS, Detector, Features, Fitter, Measurement, OnePassDetector
 from app.detectors.base import Place
+from app.detectors.one_pass import contiguous_folds
 from app.errors import InvalidTiling
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.progress import Progress
@@ -75,14 +76,27 @@ class Colours(OnePassDetector):
 class _Mean(Fitter):
     def __init__(self, detector: Colours) -> None:
         self._detector = detector
-        self._sum, self._cells = torch.zeros_like(detector.mean), 0
+        self._sums: list[Tensor] = []  # of each picture: [3] and the number of cells, [4]
 
     def add(self, features: Features, top: int) -> None:
-        self._sum += features[0].sum((1, 2))
-        self._cells += features[0][0].numel()
+        if top == 0:
+            self._sums.append(torch.zeros(4))
+        self._sums[-1] += torch.cat([features[0], torch.ones_like(features[0][:1])]).sum((1, 2))
 
     def finish(self, progress: Progress) -> None:
-        self._detector.mean = self._sum / self._cells
+        self._detector.mean = self._mean(self._sums)
+
+    def folds(self, pictures: int) -> Sequence[range]:
+        return contiguous_folds(pictures)
+
+    def without(self, pictures: range) -> Detector:
+        twin = self._detector.twin()
+        twin.mean = self._mean(self._sums[: pictures.start] + self._sums[pictures.stop :])
+        return twin
+
+    def _mean(self, sums: list[Tensor]) -> Tensor:
+        total = torch.stack(sums).sum(0)
+        return total[:3] / total[3]
 
 
 def test_a_new_detector_is_trained_written_loaded_and_used(

@@ -1,7 +1,16 @@
+import numpy as np
 import pytest
 import torch
 
-from app.scoring import Calibration, calibrate_as_reference, calibrate_on_normal, f1_threshold, normal_threshold
+from app.scoring import (
+    Calibration,
+    calibrate_as_reference,
+    calibrate_on_normal,
+    clear_threshold,
+    confidence_limits,
+    f1_threshold,
+    normal_threshold,
+)
 from app.scoring.gumbel import prediction_limit
 
 
@@ -15,15 +24,54 @@ def test_scores_and_maps_are_normalised_around_the_threshold() -> None:
 def test_the_threshold_is_exceeded_at_the_requested_rate() -> None:
     values = [float(value) for value in range(1, 100)]
     calibration = calibrate_on_normal(values, [2 * value for value in values], 0.05)
-    assert calibration.image_threshold == 95
-    assert calibration.pixel_threshold == 190
-    assert calibration.normalise_score(95) == 0.5
+    assert sum(value > calibration.image_threshold for value in values) in range(10)
+    assert calibration.pixel_threshold == pytest.approx(2 * calibration.image_threshold)
+    assert calibration.normalise_score(calibration.image_threshold) == 0.5
 
 
-def test_with_too_few_pictures_the_threshold_is_the_prediction_limit() -> None:
-    values = [float(value) for value in range(19)]
-    assert normal_threshold(values, 0.05) == 18
-    assert normal_threshold(values[:18], 0.05) == prediction_limit(values[:18], 0.05) > 17
+@pytest.mark.parametrize("count", [2, 18, 40, 400])
+def test_the_threshold_is_the_prediction_limit(count: int) -> None:
+    values = np.random.default_rng(count).gumbel(5, 1, count).tolist()
+    assert normal_threshold(values, 0.05) == prediction_limit(values, 0.05)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.01])
+def test_one_odd_picture_among_40_does_not_decide_the_threshold(rate: float) -> None:
+    values = np.random.default_rng(0).gumbel(5, 1, 40).tolist()
+    known = normal_threshold(values, rate)
+    excess = 20.0
+    moved = normal_threshold([*values[1:], known + excess], rate) - known
+    assert 0 < moved < excess * (0.5 if rate == 0.05 else 0.75)
+    assert known + moved < known + excess  # the odd picture stays over the threshold
+
+
+def test_no_value_lies_just_under_a_clear_threshold() -> None:
+    values = [1.0, 2.0, 2.95, 3.05, 4.0]
+    assert clear_threshold(3.5, values, 0.1) == 3.5
+    assert clear_threshold(2.5, values, 0.0) == 2.5
+    assert clear_threshold(3.0, values, 0.1) == pytest.approx(3.15)
+    assert clear_threshold(3.0, values, 0.3) == pytest.approx(3.35)
+    for margin in (0.01, 0.1, 0.3):
+        found = clear_threshold(2.97, values, margin)
+        assert not any(found - margin + 1e-9 < value <= found for value in values)
+    assert clear_threshold(0.0, [0.0] * 5, 0.2) == 0.2
+
+
+def test_dense_values_raise_the_threshold_by_one_margin() -> None:
+    values = np.linspace(0, 100, 10_001).tolist()
+    assert clear_threshold(50.0, values, 1.0) == 51.0
+
+
+@pytest.mark.parametrize("count", [40, 184])
+def test_confidence_limits_contain_the_limit_and_shrink_with_more_pictures(count: int) -> None:
+    generator, held, widths = np.random.default_rng(1), 0, []
+    truth = 5 - np.log(-np.log(0.95))
+    for _ in range(40):
+        low, high = confidence_limits(generator.gumbel(5, 1, count).tolist(), 0.05)
+        held += low <= truth <= high
+        widths.append(high - low)
+    assert held >= 32
+    assert np.mean(widths) < 14 / count**0.5
 
 
 def test_the_threshold_of_a_single_picture_is_its_value() -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import stats
 
 from app.artifacts import ModelRepository, read_manifest
 from app.data import DataModule, Folder, LabelledPicture, UnreadablePolicy, decoded
@@ -13,10 +14,10 @@ from app.detectors import Patchcore
 from app.errors import InvalidDataset
 from app.evaluation.mask import read_mask
 from app.pipeline import TiledModel, predict
-from app.scoring import calibrate_on_normal, normal_threshold
+from app.scoring import calibrate_on_normal, confidence_limits, normal_threshold
 from app.tiling import Tiling
 from app.training import CalibrationProtocol, HoldOut, Labelled, Recipe, Reference, plan_training, train
-from app.training.calibration import ReadingOptions
+from app.training.calibration import ReadingOptions, false_alarms
 from tests.conftest import draw_surface
 
 CPU = torch.device("cpu")
@@ -97,7 +98,10 @@ def test_held_out_pictures_set_thresholds_by_scores_and_peaks(tiny_model: TiledM
     pictures = HoldOut(0.5).divide(Folder(str(root / "good"))).calibrate
     found = HoldOut(false_positive_rate=0.1).calibrate(tiny_model, pictures, READING)
     scores, maps = outputs(tiny_model, pictures)
-    assert found.calibration == calibrate_on_normal(scores, [float(each.max()) for each in maps], 0.1)
+    assert found.thresholds is not None
+    margins = found.thresholds.image_margin, found.thresholds.pixel_margin
+    assert found.calibration == calibrate_on_normal(scores, [float(each.max()) for each in maps], 0.1, margins)
+    assert found.thresholds.image_limits == confidence_limits(scores, 0.1)
     assert (found.pictures, found.anomalous_pictures, found.false_positive_rate) == (3, 0, 0.1)
 
 
@@ -188,5 +192,19 @@ def test_pictures_that_cannot_be_read_are_left_out_and_reported(root: Path, work
     data = Folder(str(root / "good"), on_unreadable="skip", num_workers=workers)
     recipe = Recipe(detector, data, Tiling(tile_size=64), report=lambda path, _: reported.append(path.name))
     entry = train(recipe, plan_training(recipe, CPU), ModelRepository(root / "m"), "m", CPU, lambda *_, **__: None)
-    assert read_manifest(entry.path).provenance.pictures == 3
+    assert read_manifest(entry.path).provenance.pictures == 4
     assert reported == ["1.png", "4.png"]
+
+
+@pytest.mark.parametrize(("exceeded", "total"), [(0, 40), (2, 40), (40, 40), (0, 1)])
+def test_false_alarms_have_the_interval_of_clopper_and_pearson(exceeded: int, total: int) -> None:
+    """The ends are the rates at which so many false alarms, or more, or fewer, have a probability of 2.5 %."""
+    found = false_alarms([2.0] * exceeded + [1.0] * (total - exceeded), 1.5)
+    assert (found.pictures, found.exceeded) == (total, exceeded)
+    least = stats.binom.sf(exceeded - 1, total, found.low), stats.binom.cdf(exceeded, total, found.high)
+    assert found.low == 0 if exceeded == 0 else least[0] == pytest.approx(0.025)
+    assert found.high == 1 if exceeded == total else least[1] == pytest.approx(0.025)
+
+
+def test_a_score_at_the_threshold_is_no_false_alarm() -> None:
+    assert false_alarms([1.0, 1.5], 1.5).exceeded == 0
