@@ -3,6 +3,7 @@
 from app.artifacts.fingerprint import Fingerprint
 from app.artifacts.manifest import (
     CalibrationRecord,
+    CandidateRecord,
     DefectSizeRecord,
     DigestRecord,
     FalseAlarmRecord,
@@ -23,6 +24,7 @@ from app.artifacts.writer import ModelRecord, write_artifact
 __all__ = [
     "Artifact",
     "CalibrationRecord",
+    "CandidateRecord",
     "DefectSizeRecord",
     "DigestRecord",
     "Entry",

@@ -167,11 +167,25 @@ class DefectSizeRecord(_Record):
     found: int = Field(description="the number of them with a region over the threshold")
 
 
+class CandidateRecord(_Record):
+    """A detector that `--model auto` tried on synthetic defects in normal pictures that it was not fitted to."""
+
+    name: str
+    auroc: float = Field(description="the mean of picture_auroc and pixel_auroc, by which the choice is made")
+    picture_auroc: float
+    pixel_auroc: float
+    error: float = Field(description="the standard error of the distance to the best auroc")
+    chosen: bool
+
+
 class QualityRecord(_Record):
     """What a training measured of its own model, without pictures of real defects."""
 
     false_alarms: FalseAlarmRecord | None = None
     defects: tuple[DefectSizeRecord, ...] = Field(default=(), description="by rising diameter")
+    candidates: tuple[CandidateRecord, ...] = Field(
+        default=(), max_length=64, description="from which the detector was chosen; empty: it was named"
+    )
 
     @property
     def smallest_defect(self) -> int | None:

@@ -35,7 +35,7 @@ def _classes(group: str) -> tuple[str, ...]:
     if group == "model":
         from app.detectors import DETECTORS
 
-        return tuple(kind.__name__ for kind in DETECTORS.values())
+        return (*(kind.__name__ for kind in DETECTORS.values()), "Auto")
     return {
         "data": ("MVTec", "Folder", "CsvList"),
         "calibration": ("Automatic", "CrossConformal", "HoldOut", "Labelled", "Reference"),

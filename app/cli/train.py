@@ -1,6 +1,8 @@
 """`tessera train`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from time import monotonic
 
 import torch
@@ -10,6 +12,7 @@ from rich.text import Text
 from app.artifacts import ModelRepository, read_manifest
 from app.cli.instantiation import instantiate
 from app.cli.repository import add_repository
+from app.cli.selection_table import print_selection
 from app.cli.training_summary import next_commands, training_summary
 from app.data import DataModule
 from app.detectors import DETECTORS, Detector
@@ -18,6 +21,7 @@ from app.pipeline import resolve_device
 from app.terminal import console, print_skipped, progress_bars
 from app.tiling import PaddingFill, Tiling, TilingMode
 from app.training import CalibrationChoice, Recipe, TrainerOptions, plan_training, train, training_notes
+from app.training.selection import Auto, select
 
 TILING = Tiling(mode=TilingMode.cover, padding_fill=PaddingFill.reflect)
 """The tiling of new models by default. Of the tilings in benchmarks/picture_sizes.py it raises the fewest false alarms
@@ -30,7 +34,12 @@ def parser() -> ArgumentParser:
         description="Train a model on normal pictures, and write it as the next version of the model."
     )
     parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_subclass_arguments(Detector, "model", required=True, help=f"{_listed(DETECTORS)}, with its parameters")
+    parser.add_subclass_arguments(
+        (Detector, Auto),
+        "model",
+        required=True,
+        help=f"{_listed(DETECTORS)}, with its parameters; or Auto, which chooses a detector by synthetic defects",
+    )
     parser.add_subclass_arguments(DataModule, "data", required=True, help="the data set's class, with its parameters")
     parser.add_class_arguments(Tiling, "tiling")
     parser.set_defaults({"tiling.mode": TILING.mode, "tiling.padding_fill": TILING.padding_fill})
@@ -48,6 +57,12 @@ def parser() -> ArgumentParser:
     parser.add_argument(
         "--resume", type=bool, default=True, help="whether to resume the same training if it was interrupted"
     )
+    parser.add_argument(
+        "--assess",
+        type=bool,
+        default=True,
+        help="whether to measure, after the training, which sizes of synthetic defects the model finds",
+    )
     return parser
 
 
@@ -64,23 +79,14 @@ def run(options: Namespace) -> int:
     torch.manual_seed(options.seed_everything)  # before the detector's constructor draws channels or weights
     values = instantiate(parser(), options)
     device = resolve_device(options.device)
-    recipe = Recipe(
-        values.model,
-        values.data,
-        _tiling(values),
-        values.calibration,
-        options.seed_everything,
-        values.trainer,
-        options.resume,
-        print_skipped,
-    )
+    recipe = _recipe(values, values.model) if isinstance(values.model, Detector) else _selected(values, device)
     job = plan_training(recipe, device)
     console.print(
-        f"{values.model.name}: {len(job.fit)} pictures to fit to, {len(job.calibrate)} to calibrate on; "
+        f"{recipe.detector.name}: {len(job.fit)} pictures to fit to, {len(job.calibrate)} to calibrate on; "
         f"about {job.needed_bytes / 2**20:,.0f} MiB of memory on {device}",
         soft_wrap=True,
     )
-    console.print(values.model.description, soft_wrap=True)
+    console.print(recipe.detector.description, soft_wrap=True)
     for note in training_notes(recipe, job):
         console.print(Text(f"note: {note}"), soft_wrap=True)
     with progress_bars() as report:
@@ -92,6 +98,30 @@ def run(options: Namespace) -> int:
     ):
         console.print(Text(line), soft_wrap=True)
     return 0
+
+
+def _recipe(values: Namespace, detector: Detector) -> Recipe:
+    return Recipe(
+        detector,
+        values.data,
+        _tiling(values),
+        values.calibration,
+        values.seed_everything,
+        values.trainer,
+        values.resume,
+        print_skipped,
+        values.assess,
+    )
+
+
+def _selected(values: Namespace, device: torch.device) -> Recipe:
+    """The recipe of the detector that `Auto` chooses. Prints what is compared."""
+    candidates = values.model.candidates
+    console.print(f"auto: compares {len(candidates)} candidates by synthetic defects, then trains the best")
+    with progress_bars() as report:
+        found = select(candidates, partial(_recipe, values), device, values.seed_everything, report)
+    print_selection(found)
+    return replace(_recipe(values, found.detector), candidates=found.tried)
 
 
 def _tiling(values: Namespace) -> Tiling:

@@ -45,6 +45,11 @@ class Fitter(Protocol):
         The folds are contiguous, because neighbouring pictures are often alike, and together hold every picture once.
         """
 
+    @property
+    def measures_others(self) -> bool:
+        """Whether the detectors of `without` also measure other pictures than those of their fold."""
+        return True
+
     def without(self, pictures: range) -> Detector:
         """A detector that measures the pictures of a fold as if it had not been fitted to them; call `finish` first.
 

@@ -193,7 +193,7 @@ class Assembly:
         self._view = _viewed(prepared)
         cells, whole_rows = self._detector.step_cells(model.device), self._detector.needs_whole_rows
         self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, whole_rows)
-        self._score_inputs: list[Features] = []
+        self.score_inputs: list[Features] = []  # see Detector.image_score
         self.distances = tuple(  # of the cells that were added, [H/stride,W/stride] for each of the map's layers
             torch.empty(self._plan.y.cells(stride), self._plan.x.cells(stride), device=model.device)
             for stride in self._detector.map_strides
@@ -215,7 +215,7 @@ class Assembly:
     def _measure(self, part: Part) -> None:
         """Writes the part's distances to their places."""
         measurement = self._detector.measure(part.features, part.places, self._counted(part))
-        self._score_inputs.append(measurement.score_input)
+        self.score_inputs.append(measurement.score_input)
         layers = zip(self.distances, measurement.distances, self._detector.map_strides, strict=True)
         for whole, distances, stride in layers:
             for (top, left), each in zip(part.places, distances, strict=True):
@@ -237,7 +237,7 @@ class Assembly:
         found = torch.empty(self._view.size, device=self.distances[0].device)
         shown = Extent(plan.image_size, self._view.first)
         yield from fill_map(found, grids, detector.map_rule, shown)
-        score = detector.image_score(found, self._score_inputs)
+        score = detector.image_score(found, self.score_inputs)
         yield
         if self._prepared.image_size != plan.image_size:
             roi = _region(self._prepared)

@@ -72,13 +72,13 @@ def _curve(pictures: Tensor, generator: Generator, least: float, most: float, be
     t = torch.linspace(0.0, 1.0, PATH_POINTS)[None, :, None]
     path = (1 - t) ** 2 * ends[:, :1] + 2 * t * (1 - t) * ends[:, 1:2] + t**2 * ends[:, 2:]  # [n,P,2]
     steps = torch.arange(size, dtype=torch.float32)
-    away = _distance_to_path(torch.cartesian_prod(steps, steps), path).view(n, size, size)
+    away = distance_to_path(torch.cartesian_prod(steps, steps), path).view(n, size, size)
     core = torch.exp(-0.5 * (away / wide(log_uniform(n, least, most, generator))) ** 2)
     shifted = core.roll(2, dims=1) * wide(uniform(n, -1.0, 1.0, generator).clamp_min(0.0))
     return wide(signs(n, generator)) * (core - shifted)
 
 
-def _distance_to_path(grid: Tensor, path: Tensor) -> Tensor:
+def distance_to_path(grid: Tensor, path: Tensor) -> Tensor:
     """The distances from the points `grid` [g,2] to n paths of straight segments between points [n,P,2]: [n,g]."""
     nearest = torch.full((len(path), len(grid)), torch.inf)
     for start, end in zip(path[:, :-1].unbind(1), path[:, 1:].unbind(1), strict=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from app.artifacts import Protocol
+from app.artifacts import CandidateRecord, Protocol
 from app.data import DataModule, LabelledPicture, Report, UnreadablePolicy, read_headers, unreported
 from app.detectors import Detector, GradientDetector
 from app.errors import InvalidDataset
@@ -28,7 +28,8 @@ class Recipe:
     """What to train: an unfitted detector, the data, the tiling and the options of the trainer.
 
     `resume` continues from a checkpoint of the same training. `report` is called for each picture that is left out
-    because it cannot be read.
+    because it cannot be read. `assess` measures which synthetic defects the trained model finds. `candidates` are those
+    from which the detector was chosen, for the manifest.
     """
 
     detector: Detector
@@ -39,6 +40,8 @@ class Recipe:
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     resume: bool = True
     report: Report = unreported
+    assess: bool = True
+    candidates: tuple[CandidateRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

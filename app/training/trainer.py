@@ -1,10 +1,12 @@
 """Trains a detector: fits it, calibrates it, and writes the artifact."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from app.artifacts import (
+    DefectSizeRecord,
     DigestRecord,
     Entry,
     ModelRecord,
@@ -15,10 +17,11 @@ from app.artifacts import (
     write_artifact,
 )
 from app.data import KEEP_BYTES, LabelledPicture, Loader, UnreadablePolicy, read_digests
-from app.detectors import GradientDetector
+from app.detectors import Fitter, GradientDetector
 from app.evaluation import Procedure
 from app.pipeline import TiledModel
 from app.progress import Progress
+from app.training.assessment import HeldOut, assess
 from app.training.calibration import ReadingOptions
 from app.training.checkpoint import Checkpoint
 from app.training.feature_store import FeatureStore
@@ -78,7 +81,11 @@ def _train(
             fast = with_fused_network(model)
             fitted = _fit_in_one_pass(fast, recipe, job, checkpoint, unreadable, store, left)
         calibrated = job.calibration.calibrate(fast, _calibrated_on(job, fitted), reading, left, fitted)
-    protocol = calibrated.protocol or job.protocol
+        protocol = calibrated.protocol or job.protocol
+        defects: tuple[DefectSizeRecord, ...] = ()
+        if recipe.assess and protocol != "training-normal":
+            threshold, seed = calibrated.calibration.pixel_threshold, recipe.seed or 0
+            defects = assess(_held_out(fast, job, fitted), threshold, reading, seed, left)
     false_alarms = None if protocol == "training-normal" else calibrated.false_alarms
     record = ModelRecord(
         protocol=protocol,
@@ -92,12 +99,29 @@ def _train(
         seed=recipe.seed,
         training=training,
         seen=_seen(recipe, job, lost),
-        quality=QualityRecord(false_alarms=false_alarms),
+        quality=QualityRecord(false_alarms=false_alarms, defects=defects, candidates=recipe.candidates),
         thresholds=calibrated.thresholds,
     )
     entry = write_artifact(model.with_calibration(calibrated.calibration), repository, name, record)
     checkpoint.remove()
     return entry
+
+
+def _held_out(model: TiledModel, job: Job, fitted: OnePassFit | None) -> list[HeldOut]:
+    """Normal pictures, with models that were not fitted to them."""
+    if fitted is None or not job.calibration.measures_fitted:
+        return [HeldOut(lambda: model, [picture.path for picture in job.calibrate if not picture.anomalous])]
+    fitter, pictures = fitted.fitter, fitted.pictures
+    if not fitter.measures_others:  # a picture with a defect is another picture, and was not fitted to
+        return [HeldOut(lambda: model, pictures)]
+    return [
+        HeldOut(partial(_without, model, fitter, fold), [pictures[number] for number in fold])
+        for fold in fitter.folds(len(pictures))
+    ]
+
+
+def _without(model: TiledModel, fitter: Fitter, fold: range) -> TiledModel:
+    return model.with_detector(fitter.without(fold))
 
 
 def _seen(recipe: Recipe, job: Job, lost: set[Path]) -> SeenRecord:

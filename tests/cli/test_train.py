@@ -156,3 +156,24 @@ def test_a_folder_is_trained_on_without_a_network_and_without_naming_a_backbone(
     assert "backbone: resnet18, weights: tessera_resnet18, which come with the program" in capsys.readouterr().err
     (manifest,) = manifests(folder)
     assert manifest.provenance.backbone_weights == "tessera_resnet18"
+
+
+def test_auto_trains_the_candidate_that_it_chooses(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = '["Subspace map", "PatchCore patch"]'
+    given = ["--data", "Folder", "--data.root", "good", "--data.num_workers", "0", "--tiling.tile_size", "32"]
+    assert main(["train", "--model", "auto", "--model.candidates", names, *given, "--name", "x"]) == 0
+    printed = capsys.readouterr().err
+    (manifest,) = manifests(folder)
+    assert manifest.quality is not None
+    tried = {record.name: record.chosen for record in manifest.quality.candidates}
+    assert set(tried) == {"Subspace map", "PatchCore patch"}
+    (winner,) = (name for name, chosen in tried.items() if chosen)
+    assert manifest.detector.name == winner.split()[0].lower()
+    assert f"auto: {winner}, the cheapest" in printed
+    assert [record.diameter for record in manifest.quality.defects] == [4, 8, 16]
+    assert (
+        main(["train", "--model", "auto", "--model.candidates", names, *given, "--assess", "false", "--name", "x"]) == 0
+    )
+    quality = manifests(folder)[1].quality
+    assert quality is not None and quality.defects == ()
+    assert quality.candidates == manifest.quality.candidates

@@ -1,0 +1,7 @@
+"""`--model auto`: chooses a detector for the pictures, by synthetic defects in normal ones."""
+
+from app.training.selection.auto import Auto
+from app.training.selection.candidates import CANDIDATES, Candidate
+from app.training.selection.select import Selection, select
+
+__all__ = ["CANDIDATES", "Auto", "Candidate", "Selection", "select"]

@@ -1,0 +1,44 @@
+"""The detectors from which `--model auto` chooses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from app.detectors import OnePassDetector, Padim, Patchcore, Subspace
+from app.scoring import ScoreRule
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A detector with its parameters.
+
+    name: for tables and options
+    make: makes an unfitted detector; may raise a subclass of TesseraError if something that it needs is not installed
+    """
+
+    name: str
+    make: Callable[[], OnePassDetector]
+
+
+def with_each_score(name: str, kind: Callable[..., OnePassDetector], **options: Any) -> tuple[Candidate, ...]:
+    """A candidate for each rule by which the detector can score pictures; they share one fit."""
+    return tuple(Candidate(f"{name} {rule}", partial(kind, score=rule, **options)) for rule in ScoreRule)
+
+
+LITE0 = "efficientnet_lite0"
+
+CANDIDATES: tuple[Candidate, ...] = (
+    *with_each_score("Subspace", Subspace),
+    *with_each_score("Subspace Lite0", Subspace, backbone=LITE0),
+    Candidate("PaDiM", Padim),
+    *with_each_score("PatchCore", Patchcore),
+    *with_each_score("PatchCore Lite0", Patchcore, backbone=LITE0),
+    *with_each_score("whitened PatchCore", Patchcore, whitening=True),
+    *with_each_score("whitened PatchCore Lite0", Patchcore, whitening=True, backbone=LITE0),
+)
+"""Every candidate, the cheapest to serve first. Of those that are equally good, the first is chosen.
+
+A new candidate needs a line here. Candidates with a backbone share one run of it, if their networks are nothing but the
+backbone.
+"""

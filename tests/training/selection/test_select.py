@@ -1,0 +1,144 @@
+"""The choice of a detector finds the better one, and candidates that share work measure as if they were alone."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from app.data import Folder, decoded
+from app.detectors import Detector, Padim, Patchcore, Subspace
+from app.errors import InvalidTraining, InvalidWeights
+from app.pipeline import Preprocessing, predict
+from app.scoring import ScoreRule
+from app.tiling import Tiling
+from app.training import Recipe
+from app.training.selection import CANDIDATES, Auto, Candidate, Selection, select
+from app.training.selection.select import window
+from app.training.selection.sharing import Made, shared
+from app.training.selection.trial import Trial, defects
+from tests.conftest import draw_surface
+from tests.detectors.test_new_detector import Colours
+
+CPU = torch.device("cpu")
+TILING = Tiling(tile_size=64)
+SEEING, BLIND = Candidate("seeing", Colours), Candidate("blind", partial(Colours, 0.0))
+
+
+@pytest.fixture
+def surfaces(tmp_path: Path) -> Path:
+    folder = tmp_path / "surfaces"
+    folder.mkdir()
+    for number in range(10):
+        Image.fromarray(draw_surface(number)).save(folder / f"{number}.png")
+    return folder
+
+
+def chosen(surfaces: Path, *candidates: Candidate) -> Selection:
+    data = Folder(str(surfaces), num_workers=0)
+
+    def recipe(detector: Detector) -> Recipe:
+        return Recipe(detector, data, TILING, seed=0)
+
+    return select(candidates, recipe, CPU, 0, lambda *_: None)
+
+
+def unavailable() -> Colours:
+    raise InvalidWeights("these weights are not installed")
+
+
+def test_the_better_of_two_candidates_is_chosen_and_the_cheaper_of_two_equal_ones(surfaces: Path) -> None:
+    found = chosen(surfaces, BLIND, SEEING)
+    assert found.candidate is SEEING
+    assert isinstance(found.detector, Colours) and found.detector.weight == 1
+    assert [record.chosen for record in found.tried] == [False, True]
+    blind, seeing = found.tried
+    assert blind.auroc == blind.picture_auroc == blind.pixel_auroc == 0.5
+    assert seeing.auroc > 0.7
+    assert chosen(surfaces, BLIND, SEEING).tried == found.tried
+    equal = chosen(surfaces, SEEING, Candidate("dearer", partial(Colours, 2.0)))
+    assert equal.candidate is SEEING
+
+
+def test_candidates_that_cannot_be_trained_are_left_out(surfaces: Path) -> None:
+    Image.fromarray(draw_surface(1, 80, 80)).save(surfaces / "other.png")
+    found = chosen(surfaces, Candidate("missing", unavailable), Candidate("PaDiM", Padim), SEEING)
+    assert [record.name for record in found.tried] == ["seeing"]
+    assert "not installed" in found.left_out["missing"]
+    assert "one size" in found.left_out["PaDiM"]
+    with pytest.raises(InvalidWeights, match="not installed"):
+        chosen(surfaces, Candidate("missing", unavailable))
+
+
+def test_too_few_or_too_small_pictures_are_refused(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.fromarray(draw_surface(number)).save(tmp_path / f"{number}.png")
+    with pytest.raises(InvalidTraining, match=r"at least 4 pictures.*there are"):
+        chosen(tmp_path, SEEING)
+    for number in range(10):
+        Image.fromarray(draw_surface(number, 3, 40)).save(tmp_path / f"{number}.png")
+    with pytest.raises(InvalidTraining, match="too small"):
+        chosen(tmp_path, SEEING)
+
+
+def test_candidates_that_share_a_backbone_measure_as_if_alone(surfaces: Path) -> None:
+    made = [
+        *(Made(_named(rule), Patchcore(score=rule), Preprocessing((96, 160)), (12, 20)) for rule in ScoreRule),
+        Made(_named("subspace"), Subspace(), Preprocessing((96, 160)), (12, 20)),
+        Made(_named("padim"), Padim(n_features=8), Preprocessing((96, 160)), (24, 40)),
+    ]
+    (source,) = shared(made, TILING, CPU)
+    assert [len(group.members) for group in source.groups] == [1, 3, 1]  # the widest network first
+    paths = sorted(surfaces.glob("*.png"))
+    trial = Trial([source], 4, 0)
+    trial.fit(decoded(paths[:6], 0), 6, lambda *_: None)
+    trial.measure(decoded(paths[6:8], 0), 2, lambda *_: None)
+    picture = next(decoded(paths[9:], 0))
+    with torch.inference_mode():
+        together = {group: scored.anomaly_map for group, scored in trial._run(source, picture, None)}
+    for group, shown in together.items():
+        group.detector.load_weights()
+        torch.testing.assert_close(shown, predict(group.model, picture).anomaly_map, rtol=1e-4, atol=1e-4)
+    results, counts = trial.results()
+    assert len(results) == 5
+    assert counts.tolist() == [48, 48]
+    (_, by_map, _), (_, by_top, _) = results[2], results[3]
+    assert (by_map != by_top).any()  # rules differ in what they make of the same maps
+
+
+def _named(name: str) -> Candidate:
+    return Candidate(name, Colours)
+
+
+@pytest.mark.parametrize("size", [(96, 160), (40, 300), (3, 30)])
+def test_defects_vary_and_lie_within_the_picture(size: tuple[int, int]) -> None:
+    picture = torch.zeros(1, *size, dtype=torch.uint8)
+    found = defects(picture, 36, 0, torch.Generator().manual_seed(0))
+    for defect, (top, left) in found:
+        assert top + defect.diameter <= size[0] and left + defect.diameter <= size[1]
+    if size == (3, 30):
+        assert not found
+    else:
+        assert len({defect.kind for defect, _ in found}) == 4
+        assert len({defect.contrast for defect, _ in found}) == 3
+
+
+def test_large_pictures_are_tried_in_windows_of_whole_tiles() -> None:
+    generator = torch.Generator().manual_seed(0)
+    assert window(torch.zeros(3, 640, 300), TILING, generator).shape == (3, 256, 256)
+    assert window(torch.zeros(3, 64, 2000), TILING, generator).shape == (3, 64, 256)
+    small = torch.zeros(3, 100, 300)
+    assert window(small, TILING, generator) is small
+    assert window(torch.zeros(3, 640, 300), Tiling(enable=False), generator).shape == (3, 640, 300)
+
+
+def test_names_of_candidates_are_distinct_and_unknown_ones_are_refused() -> None:
+    names = [candidate.name for candidate in CANDIDATES]
+    assert len(set(names)) == len(names) <= 64  # the limit of the manifest
+    assert Auto().candidates == CANDIDATES
+    assert [candidate.name for candidate in Auto([names[3], names[1]]).candidates] == [names[1], names[3]]
+    with pytest.raises(InvalidTraining, match="oracle"):
+        Auto(["oracle"])
+    with pytest.raises(InvalidTraining, match="none"):
+        Auto([])
