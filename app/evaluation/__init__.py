@@ -2,22 +2,32 @@
 
 from app.evaluation.evaluate import EvaluatedPicture, Procedure, evaluate
 from app.evaluation.figures import FIGURES, Figure, manifest_metrics
+from app.evaluation.headline import headline, percent
+from app.evaluation.intervals import Intervals, measure_intervals
+from app.evaluation.recall import RECALLS, OperatingPoint, operating_points
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult, Unreadable
 from app.evaluation.seen import SeenPictures, Selection, select_unseen
 
 __all__ = [
     "FIGURES",
+    "RECALLS",
     "EvaluatedPicture",
     "Evaluation",
     "Figure",
+    "Intervals",
     "KindResult",
     "Level",
+    "OperatingPoint",
     "PictureResult",
     "Procedure",
     "SeenPictures",
     "Selection",
     "Unreadable",
     "evaluate",
+    "headline",
     "manifest_metrics",
+    "measure_intervals",
+    "operating_points",
+    "percent",
     "select_unseen",
 ]

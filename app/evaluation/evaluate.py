@@ -17,7 +17,7 @@ from app.evaluation.result import Evaluation, PictureResult, Unreadable
 from app.evaluation.summary import Measured, summarise
 from app.pipeline import Outcome, TiledModel, predict
 from app.progress import Progress, silent
-from app.scoring import Calibration
+from app.scoring import Calibration, region_areas
 from app.tiling import Size
 
 
@@ -30,6 +30,7 @@ class Procedure:
     on_unreadable: whether an unreadable picture stops the evaluation or is skipped
     scratch: the directory for the files of a PixelStore; None: the system's directory for temporary files
     block: the largest number of anomalous pixels that are ranked at once
+    intervals: whether the result can be used for intervals, which need a few KB of memory for each picture
     """
 
     workers: int = 2
@@ -37,6 +38,7 @@ class Procedure:
     on_unreadable: OnUnreadable = "stop"
     scratch: Path | None = None
     block: int = BLOCK
+    intervals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def evaluate(
             progress("pictures", number, len(pictures))
         if not measured:
             raise InvalidDataset(f"none of {len(pictures)} pictures to evaluate on could be read")
-        return summarise(measured, unreadable, calibration, store, progress)
+        return summarise(measured, unreadable, calibration, store, progress, intervals=procedure.intervals)
 
 
 def _result(
@@ -95,6 +97,7 @@ def _result(
     peak = float(outcome.anomaly_map.max())
     if not (isfinite(peak) and isfinite(outcome.raw_score)):
         raise InvalidArtifact(f"the model's map or score of {picture.path} holds values that are not finite numbers")
+    areas = None if calibration is None else region_areas(outcome.anomaly_map.numpy(), calibration.pixel_threshold)
     return PictureResult(
         picture.path,
         picture.kind,
@@ -105,6 +108,8 @@ def _result(
         peak,
         None if calibration is None else calibration.normalise_score(outcome.raw_score),
         None if calibration is None else outcome.raw_score > calibration.image_threshold,
+        None if areas is None else len(areas),
+        None if areas is None else int(areas.max(initial=0)),
     )
 
 

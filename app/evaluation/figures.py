@@ -12,16 +12,18 @@ from app.scoring import AUPRO_LIMITS, Confusion, Ranking
 class Figure:
     """A metric of a level.
 
-    key: its name in manifests, after `image_` or `pixel_`; None: it depends on the threshold and is not recorded
+    name: its name for programs; in manifests it follows `image_` or `pixel_`
     label: its name on the terminal
     torchmetrics: its name in `Engine`, which uses anomalib's names; None: `Engine` does not have it
     of: returns its value; None if it could not be measured
+    recorded: whether manifests record it; those that depend on the threshold are not recorded
     """
 
-    key: str | None
+    name: str
     label: str
     torchmetrics: str | None
     of: Callable[[Level], float | None]
+    recorded: bool = True
 
 
 def _ranked(value: Callable[[Ranking], float | None], level: Level) -> float | None:
@@ -47,14 +49,17 @@ FIGURES = (
     Figure("average_precision", "average precision", "AUPR", partial(_ranked, lambda found: found.average_precision)),
     *map(_aupro, AUPRO_LIMITS),
     Figure("best_f1", "best F1", "F1Max", partial(_ranked, lambda found: found.best_f1.f1)),
-    Figure(None, "F1 at the threshold", "F1Score", partial(_at_threshold, lambda found: found.f1)),
-    Figure(None, "precision at the threshold", None, partial(_at_threshold, lambda found: found.precision)),
-    Figure(None, "recall at the threshold", None, partial(_at_threshold, lambda found: found.recall)),
+    Figure("f1", "F1 at the threshold", "F1Score", partial(_at_threshold, lambda found: found.f1), False),
     Figure(
-        None,
+        "precision", "precision at the threshold", None, partial(_at_threshold, lambda found: found.precision), False
+    ),
+    Figure("recall", "recall at the threshold", None, partial(_at_threshold, lambda found: found.recall), False),
+    Figure(
+        "false_positive_rate",
         "false-positive rate at the threshold",
         None,
         partial(_at_threshold, lambda found: found.false_positive_rate),
+        False,
     ),
 )
 """All metrics, in the order in which they are shown."""
@@ -64,10 +69,10 @@ def manifest_metrics(evaluation: Evaluation) -> dict[str, float]:
     """The metrics that do not depend on a threshold and could be measured, by their names in a manifest."""
     levels = {"image": evaluation.image, "pixel": evaluation.pixel}
     values = {
-        f"{name}_{figure.key}": figure.of(level)
+        f"{name}_{figure.name}": figure.of(level)
         for name, level in levels.items()
         if level is not None
         for figure in FIGURES
-        if figure.key is not None
+        if figure.recorded
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -1,6 +1,6 @@
 """The pixels of many labelled maps, sorted per picture and stored on disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from app.evaluation.disk_array import DiskArray
+from app.evaluation.pixel_grid import PixelGrid, count_on_grid
 from app.scoring import Confusion, Runs, Steps, Totals, merge, to_keys
 
 BLOCK = 1 << 19
@@ -79,6 +80,12 @@ class PixelStore:
     def steps(self, chosen: Sequence[StoredPixels]) -> Iterator[Steps]:
         """The ranking of the chosen pictures' pixels, the highest value first, in blocks of at most `block` steps."""
         return merge(self._runs(chosen), self._block)
+
+    def grid(self, chosen: Mapping[int, StoredPixels], threshold: float | None) -> PixelGrid:
+        """The counts of the chosen pictures' pixels for a bootstrap. The keys are the pictures' numbers."""
+        stored = list(chosen.values())
+        numbers, regions = np.array(list(chosen), np.int64), [each.regions for each in stored]
+        return count_on_grid(numbers, self._runs(stored), regions, threshold)
 
     def _runs(self, chosen: Sequence[StoredPixels]) -> Runs:
         normal, anomalous, overlap = self._normal.read(), self._anomalous.read(), self._overlap.read()

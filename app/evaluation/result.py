@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.evaluation.pixel_grid import PixelGrid
 from app.scoring import Confusion, Ranking
 from app.tiling import Size
 
@@ -22,6 +23,8 @@ class PictureResult:
     peak: the largest value of the map, not normalised
     score: the normalised score; None without a calibration
     exceeds: whether the score exceeds the threshold of the calibration; None without a calibration
+    regions: the number of regions over the threshold of pixels; None without a calibration
+    largest_region: the area of the largest of them in pixels, 0 if there is none; None without a calibration
     """
 
     path: Path
@@ -33,6 +36,8 @@ class PictureResult:
     peak: float
     score: float | None
     exceeds: bool | None
+    regions: int | None = None
+    largest_region: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ class Evaluation:
     regions: the number of defect regions in all masks
     kinds: metrics of each kind of defect, sorted by kind
     notes: sentences about missing metrics and resized masks
+    grid: the pixels of each picture for intervals; None if intervals are not wanted, or without `pixel`
     """
 
     pictures: tuple[PictureResult, ...]
@@ -103,3 +109,4 @@ class Evaluation:
     regions: int
     kinds: tuple[KindResult, ...]
     notes: tuple[str, ...]
+    grid: PixelGrid | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.evaluation.pixel_grid import PixelGrid
 from app.evaluation.pixel_store import PixelStore, StoredPixels
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult, Unreadable
 from app.progress import Progress
@@ -23,8 +24,10 @@ def summarise(
     calibration: Calibration | None,
     store: PixelStore,
     progress: Progress,
+    *,
+    intervals: bool = False,
 ) -> Evaluation:
-    """The evaluation of measured pictures, at least one."""
+    """The evaluation of measured pictures, at least one; with the grid that intervals need if `intervals` is set."""
     results = tuple(each.result for each in measured)
     kinds = sorted({result.kind for result in results if result.anomalous})
     masked = any(each.pixels is not None and each.result.anomalous for each in measured)
@@ -36,7 +39,9 @@ def summarise(
         progress("metrics", number, len(kinds) + 1)
     regions = sum(each.pixels.regions for each in measured if each.pixels is not None)
     notes = tuple(_notes(measured))
-    return Evaluation(results, tuple(unreadable), _image_level(results), pixel, regions, tuple(kind_results), notes)
+    grid = _grid(measured, calibration, store) if intervals and pixel else None
+    image = _image_level(results)
+    return Evaluation(results, tuple(unreadable), image, pixel, regions, tuple(kind_results), notes, grid)
 
 
 def _image_level(results: Sequence[PictureResult]) -> Level:
@@ -58,6 +63,11 @@ def _pixel_level(measured: Sequence[Measured], calibration: Calibration | None, 
     totals = store.totals(chosen)
     confusion = None if calibration is None else store.confusion(chosen, calibration.pixel_threshold)
     return Level(totals.normal, totals.anomalous, _pixel_ranking(chosen, store), confusion)
+
+
+def _grid(measured: Sequence[Measured], calibration: Calibration | None, store: PixelStore) -> PixelGrid:
+    chosen = {number: each.pixels for number, each in enumerate(measured) if each.pixels is not None}
+    return store.grid(chosen, None if calibration is None else calibration.pixel_threshold)
 
 
 def _pixel_ranking(chosen: Sequence[StoredPixels], store: PixelStore) -> Ranking | None:

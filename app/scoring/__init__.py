@@ -21,25 +21,42 @@ from app.scoring.calibration import (
     normal_threshold,
 )
 from app.scoring.confusion import Confusion
+from app.scoring.delong import AurocDifference, delong
 from app.scoring.gumbel import confidence_limits
 from app.scoring.image_score import ScoreRule, mean_of_highest
 from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
 from app.scoring.order_keys import to_keys, to_values
+from app.scoring.paired import difference_interval, mcnemar
 from app.scoring.ranking import AUPRO_LIMITS, BestF1, Ranking, rank
 from app.scoring.recall import recall_threshold
-from app.scoring.regions import Region, find_regions, over_threshold
-from app.scoring.shares import share_interval
+from app.scoring.regions import Region, find_regions, over_threshold, region_areas
+from app.scoring.resampling import (
+    RESAMPLES,
+    SEED,
+    percentiles,
+    resamples,
+    weighted_aupro,
+    weighted_confusion,
+    weighted_ranking,
+    weighted_steps,
+)
+from app.scoring.shares import LEVEL, Interval, share_interval, share_intervals
 from app.scoring.steps import Steps, Totals, steps_of, totals_of
 
 __all__ = [
     "AUPRO_LIMITS",
     "BLUR_SIGMA",
+    "LEVEL",
+    "RESAMPLES",
+    "SEED",
+    "AurocDifference",
     "BestF1",
     "Calibration",
     "Confusion",
     "Extent",
     "Grid",
+    "Interval",
     "MapRule",
     "Ranking",
     "Region",
@@ -54,21 +71,32 @@ __all__ = [
     "cells_of_map",
     "clear_threshold",
     "confidence_limits",
+    "delong",
+    "difference_interval",
     "f1_threshold",
     "fill_map",
     "fill_resized",
     "find_regions",
     "just_below",
+    "mcnemar",
     "mean_of_highest",
     "merge",
     "normal_threshold",
     "over_threshold",
+    "percentiles",
     "pixels_of_resized",
     "rank",
     "recall_threshold",
+    "region_areas",
+    "resamples",
     "share_interval",
+    "share_intervals",
     "steps_of",
     "to_keys",
     "to_values",
     "totals_of",
+    "weighted_aupro",
+    "weighted_confusion",
+    "weighted_ranking",
+    "weighted_steps",
 ]

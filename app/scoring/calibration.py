@@ -43,6 +43,10 @@ class Calibration:
         """The normalised map, in [0, 1]: a new tensor of the same shape."""
         return raw.sub(self.pixel_threshold).div_(self.pixel_max - self.pixel_min).add_(0.5).clamp_(0, 1)
 
+    def raw_score(self, normalised: float) -> float:
+        """The raw score of a picture that `normalised` stands for; the inverse of `normalise_score` within [0, 1]."""
+        return self.image_threshold + (normalised - 0.5) * (self.image_max - self.image_min)
+
     def raw_value(self, normalised: float) -> float:
         """The raw map value that `normalised`, in [0, 1], stands for.
 
