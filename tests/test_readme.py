@@ -76,7 +76,7 @@ def test_the_commands_that_the_readme_shows_can_be_parsed() -> None:
     blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("tessera ")]
-    assert {command[0] for command in commands} >= {"train", "predict", "evaluate", "import", "models"}
+    assert {command[0] for command in commands} >= {"train", "predict", "evaluate", "compare", "import", "models"}
     for command in commands:
         assert build_parser(command).parse_args(command).command == command[0]
 

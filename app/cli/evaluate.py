@@ -1,21 +1,38 @@
 """`tessera evaluate`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
 
-from app.artifacts import Artifact, Entry, ModelRepository, load_artifact, read_manifest
+from app.artifacts import Artifact, ModelRepository, load_artifact, read_manifest
 from app.cli.instantiation import instantiate
 from app.cli.repository import add_precision, add_repository
-from app.data import DataModule
+from app.data import DataModule, LabelledPicture
 from app.errors import InvalidDataset
-from app.evaluation import FIGURES, Evaluation, Procedure, SeenPictures, Selection, evaluate, select_unseen
+from app.evaluation import (
+    FIGURES,
+    Evaluation,
+    Intervals,
+    OperatingPoint,
+    Procedure,
+    SeenPictures,
+    Selection,
+    evaluate,
+    headline,
+    measure_intervals,
+    operating_points,
+    percent,
+    select_unseen,
+)
 from app.evaluation.report import METRICS, PAGE, Gallery, make_record, write_report
+from app.evaluation.report.record import warning_of
 from app.pipeline import resolve_device
 from app.runtime import RunOptions
+from app.scoring import Interval
 from app.terminal import console, progress_bars
 
 
@@ -26,17 +43,22 @@ def parser() -> ArgumentParser:
     parser.add_argument("--version", type=int, default=None, help="the version of the model; by default the newest")
     parser.add_subclass_arguments(DataModule, "data", required=True, help="the data set's class, with its parameters")
     parser.add_argument("--output", type=Path, required=True, help=f"the folder to write {METRICS} and {PAGE} to")
+    add_seen_pictures(parser)
+    add_repository(parser)
+    add_precision(parser)
+    return parser
+
+
+def add_seen_pictures(parser: ArgumentParser) -> None:
+    """Adds `--seen_pictures`, for `app.evaluation.select_unseen`."""
     parser.add_argument(
         "--seen_pictures",
         type=SeenPictures,
         default="exclude",
-        help="exclude: pictures that the model was fitted to or calibrated on are left out, because figures on them "
+        help="exclude: pictures that a model was fitted to or calibrated on are left out, because figures on them "
         "are too good; those that the protocol Reference calibrated on stay, with a warning. keep: all stay, with a "
         "warning",
     )
-    add_repository(parser)
-    add_precision(parser)
-    return parser
 
 
 def run(options: Namespace) -> int:
@@ -44,45 +66,54 @@ def run(options: Namespace) -> int:
     device = resolve_device(options.device)
     data: DataModule = instantiate(parser(), options).data
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
-    selection = _selection(data, entry, options.seen_pictures)
+    selection = select_unseen(test_pictures(data), read_manifest(entry.path), options.seen_pictures)
     options.output.mkdir(parents=True, exist_ok=True)  # a bad folder fails before the evaluation
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
-    _note_size(artifact, data)
+    note_size(artifact, data)
     calibration = artifact.calibration
     gallery = Gallery(calibration)
-    procedure = Procedure(data.num_workers, on_unreadable=data.on_unreadable, scratch=options.output)
+    procedure = Procedure(data.num_workers, on_unreadable=data.on_unreadable, scratch=options.output, intervals=True)
     with progress_bars() as report:
         evaluation = evaluate(artifact.model, selection.pictures, calibration, procedure, report, gallery.add)
-    record = make_record(evaluation, artifact, data.description, selection=selection)
+        intervals = measure_intervals(evaluation, report)
+    record = make_record(evaluation, artifact, data.description, intervals, selection=selection)
     write_report(options.output, record, gallery)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(_table(evaluation, artifact))
-    for note in (
-        record["warning"],
-        data.test_note,
-        *_calibration_notes(artifact, data),
-        *evaluation.notes,
-        *selection.notes,
-        *_left_out(evaluation),
-    ):
-        if note:
-            console.print(f"note: {note}", markup=False, soft_wrap=True)
+    output = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    output.print(
+        _table(evaluation, artifact, intervals), _recall_table(operating_points(evaluation.pictures, calibration))
+    )
+    output.print(f"at its threshold the model {headline(evaluation)}", soft_wrap=True)
+    for note in (*model_notes(artifact, data, selection), *data_notes(data, evaluation)):
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
     console.print(f"wrote {options.output / METRICS} and {options.output / PAGE}", soft_wrap=True)
     return 0
 
 
-def _selection(data: DataModule, entry: Entry, seen: SeenPictures) -> Selection:
+def test_pictures(data: DataModule) -> list[LabelledPicture]:
     """The pictures to evaluate on; raises InvalidDataset if there are none."""
     pictures = data.test_pictures()
     if not pictures:
         raise InvalidDataset(f"{data.description} has no pictures to evaluate on")
-    return select_unseen(pictures, read_manifest(entry.path), seen)
+    return pictures
 
 
-def _note_size(artifact: Artifact, data: DataModule) -> None:
+def note_size(artifact: Artifact, data: DataModule) -> None:
+    """Prints a note if the data set asks for pictures of another size than the model takes."""
     size = artifact.model.preprocessing.image_size
     if data.image_size is not None and data.image_size != size:
         what = "takes pictures as they are" if size is None else "resizes pictures to {} x {}".format(*size)
         console.print(f"note: data.image_size is not used; the model {what}, as it was trained", soft_wrap=True)
+
+
+def model_notes(artifact: Artifact, data: DataModule, selection: Selection) -> list[str]:
+    """What the model's training and thresholds mean for the figures, and which pictures it has seen."""
+    warning = warning_of(artifact.manifest, selection)
+    return [*([warning] if warning else []), *_calibration_notes(artifact, data), *selection.notes]
+
+
+def data_notes(data: DataModule, evaluation: Evaluation) -> list[str]:
+    """What the pictures mean for the figures: about missing metrics and pictures that cannot be read."""
+    return [*([data.test_note] if data.test_note else []), *evaluation.notes, *_left_out(evaluation)]
 
 
 def _calibration_notes(artifact: Artifact, data: DataModule) -> list[str]:
@@ -99,14 +130,37 @@ def _left_out(evaluation: Evaluation) -> list[str]:
     return [f"left out: {each.reason}" for each in evaluation.unreadable]
 
 
-def _table(evaluation: Evaluation, artifact: Artifact) -> Table:
+def _table(evaluation: Evaluation, artifact: Artifact, intervals: Intervals) -> Table:
     image, pixel = evaluation.image, evaluation.pixel
     title = f"{artifact.name} {artifact.version} on {image.normal} normal and {image.anomalous} anomalous pictures"
-    table = Table("", "pictures", "pixels", title=title)
+    table = Table("", "pictures", "95 % interval", "pixels", "95 % interval", title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for figure in FIGURES:
-        table.add_row(figure.label, *(_shown(figure.of(level) if level else None) for level in (image, pixel)))
+        cells = []
+        for level, ends in ((image, intervals.image), (pixel, intervals.pixel)):
+            cells += [_shown(figure.of(level) if level else None), _range(ends.get(figure.name))]
+        table.add_row(figure.label, *cells)
+    return table
+
+
+def _range(ends: Interval | None) -> str:
+    return "" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"
+
+
+def _recall_table(points: Sequence[OperatingPoint]) -> Table | str:
+    if not points:
+        return ""
+    table = Table("recall of at least", "threshold", "raw threshold", "defects found", "false alarms", "precision")
+    table.title = "what recall costs"
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for point in points:
+        found = point.found
+        rate = "" if found.false_positive_rate is None else f" ({percent(found.false_positive_rate)} %)"
+        precision = "" if found.precision is None else f"{percent(found.precision)} %"
+        counts = str(found.true_positives), f"{found.false_positives}{rate}", precision
+        table.add_row(f"{percent(point.wanted)} %", f"{point.threshold:g}", f"{point.raw_threshold:.4g}", *counts)
     return table
 
 

@@ -49,6 +49,10 @@ def test_metrics_are_written_into_a_file_and_a_page(
     assert metrics["dataset"]["description"] == "MVTec layout, category steel"
     assert "patchcore 1 on 2 normal and 2 anomalous pictures" in printed.out
     assert f"{metrics['pixel_auroc']:.4f}" in printed.out
+    assert f"at its threshold the model {metrics['headline']}" in printed.out.replace("\n", " ")
+    assert f"{metrics['recall'][-1]['threshold']:g}" in printed.out
+    low, high = metrics["intervals"]["pixel"]["auroc"]
+    assert f"{low:.4f} to {high:.4f}" in printed.out
     assert "1 of 2 anomalous pictures have no mask" in printed.err
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["metrics.json", "report.html"]
 

@@ -27,14 +27,32 @@ def evaluated(
     return EvaluatedPicture(result, image, anomaly_map, mask)
 
 
-def test_the_lowest_anomalous_and_highest_normal_pictures_are_kept_in_order() -> None:
-    gallery = Gallery(CALIBRATION, count=3)
+def test_all_pictures_are_kept_while_there_is_room() -> None:
+    gallery = Gallery(CALIBRATION)
+    for number in range(9):
+        gallery.add(evaluated(number / 5, number % 2 == 0))
+    assert sorted(gallery.shown) == list(range(9))
+    assert gallery.shown[3].raw_score == 3 / 5
+    assert gallery.left_out == 0
+
+
+def test_the_worst_pictures_of_both_labels_are_kept_if_there_is_little_room() -> None:
     scores = np.random.default_rng(0).permutation(40) / 20
+    one = Gallery(CALIBRATION)
+    one.add(evaluated(1.0, True))
+    limit = 10 * len(one.shown[0].jpeg)
+    gallery = Gallery(CALIBRATION, limit)
     for number, score in enumerate(scores):
         gallery.add(evaluated(float(score), number % 2 == 0))
-    assert [shown.raw_score for shown in gallery.misses] == sorted(scores[::2])[:3]
-    assert [shown.raw_score for shown in gallery.alarms] == sorted(scores[1::2], reverse=True)[:3]
-    assert [scores[shown.number] for shown in gallery.misses] == [shown.raw_score for shown in gallery.misses]
+    shown = gallery.shown.values()
+    misses = [each.raw_score for each in shown if each.number % 2 == 0]
+    alarms = [each.raw_score for each in shown if each.number % 2]
+    assert len(misses) >= 3
+    assert len(alarms) >= 3
+    assert misses == sorted(scores[::2])[: len(misses)]
+    assert alarms == sorted(scores[1::2], reverse=True)[: len(alarms)]
+    assert sum(len(each.jpeg) for each in shown) <= limit
+    assert gallery.left_out == 40 - len(misses) - len(alarms)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
@@ -42,11 +60,11 @@ def test_the_lowest_anomalous_and_highest_normal_pictures_are_kept_in_order() ->
 def test_pictures_are_reduced_and_one_hot_pixel_stays_visible(size: tuple[int, int], dtype: torch.dtype) -> None:
     gallery = Gallery(CALIBRATION)
     gallery.add(evaluated(1.5, False, size, dtype))
-    with Image.open(io.BytesIO(gallery.alarms[0].jpeg)) as image:
+    with Image.open(io.BytesIO(gallery.shown[0].jpeg)) as image:
         assert max(image.size) == min(EDGE, max(size))
         pixels = np.asarray(image.convert("RGB")).astype(int)
     height, width = pixels.shape[:2]
-    assert gallery.alarms[0].size == (height, width)
+    assert gallery.shown[0].size == (height, width)
     assert np.abs(pixels[height * 3 // 4, width * 3 // 4] - 127).max() < 12
     around = pixels[height // 4 - 4 : height // 4 + 5, width // 4 - 4 : width // 4 + 5]
     assert around.max() - around.min() > 100  # the frame
@@ -56,7 +74,7 @@ def test_pictures_are_reduced_and_one_hot_pixel_stays_visible(size: tuple[int, i
 def test_labelled_defects_are_framed(size: tuple[int, int]) -> None:
     gallery = Gallery(CALIBRATION)
     gallery.add(evaluated(0.5, True, size))
-    with Image.open(io.BytesIO(gallery.misses[0].jpeg)) as image:
+    with Image.open(io.BytesIO(gallery.shown[0].jpeg)) as image:
         pixels = np.asarray(image.convert("L")).astype(int)
     height, width = pixels.shape
     bottom_right = pixels[height // 2 :, width // 2 :]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.evaluation.report.plots import HALF, SIDE, WIDTH, dot, histogram, line_path, step_path
+from app.evaluation.report.plots import BINS, HALF, LEAST, SIDE, WIDTH, dot, histogram, line_path, step_path
 
 
 def test_a_line_goes_through_its_points() -> None:
@@ -18,22 +18,24 @@ def test_an_unknown_point_is_not_drawn() -> None:
     assert dot(0.5, 0.25) == (SIDE * 0.5, SIDE * 0.75)
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 1), (18, 23.5), (-3, 1e6), (1e-9, 3e-9), (7, 7)])
-def test_a_histogram_holds_all_scores_and_the_threshold(low: float, high: float) -> None:
+@pytest.mark.parametrize(("normal_count", "anomalous_count"), [(50, 20), (1000, 3), (1, 0), (0, 2)])
+def test_a_histogram_holds_all_scores_and_counts_them(normal_count: int, anomalous_count: int) -> None:
     random = np.random.default_rng(0)
-    normal, anomalous = random.uniform(low, high, 50).tolist(), random.uniform(low, high, 20).tolist()
-    found = histogram(normal, anomalous, high)
-    assert 0 <= found.threshold <= WIDTH
-    assert 2 <= len(found.ticks) <= 12
-    assert all(0 <= tick.at <= WIDTH for tick in found.ticks)
-    unit = min(bar.height for bar in (*found.normal, *found.anomalous))
-    drawn = [round(sum(bar.height for bar in bars) / HALF, 6) for bars in (found.normal, found.anomalous)]
-    assert drawn[0] / drawn[1] == pytest.approx(50 / 20, rel=0.01)
-    assert unit > 0
+    normal, anomalous = random.random(normal_count).tolist(), [1.0] * anomalous_count
+    found = histogram(normal, anomalous)
+    highest = max(np.histogram(normal, BINS, (0, 1))[0].max(), anomalous_count)
+    assert sum(round(bar.height * highest / HALF) for bar in found.normal) == normal_count
+    assert len(found.anomalous) == bool(anomalous_count)
+    assert all(bar.height >= LEAST for bar in (*found.normal, *found.anomalous))
     assert all(bar.y + bar.height == pytest.approx(HALF, abs=0.02) for bar in found.normal)
     assert all(bar.y == HALF for bar in found.anomalous)
+    assert all(0 <= bar.x <= WIDTH - bar.width for bar in (*found.normal, *found.anomalous))
+    upwards = {tick.text: tick.at for tick in found.counts if tick.at <= HALF}
+    assert 2 <= len(upwards) <= 6
+    for text, at in upwards.items():
+        assert at == pytest.approx(HALF - HALF * int(text) / highest, abs=0.01)
 
 
-def test_scores_of_one_label_alone_are_drawn() -> None:
-    assert histogram([1.0], [], 2.0).anomalous == ()
-    assert histogram([], [1.0, 1.0], 1.0).normal == ()
+def test_the_highest_score_is_in_the_last_bar() -> None:
+    (bar,) = histogram([], [1.0, 1.0]).anomalous
+    assert bar.x + bar.width == pytest.approx(WIDTH - 1)

@@ -1,5 +1,6 @@
-"""The pictures with the worst predictions, small enough to be part of the page."""
+"""Pictures with their heat, small enough to be part of the page."""
 
+from bisect import insort
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,11 @@ from app.rendering import encode_jpeg, outline, overlay
 from app.scoring import Calibration, find_regions
 from app.tiling import Size
 
-EDGE = 480
+EDGE = 640
 """The longest edge of a picture in the gallery, in pixels."""
+
+MAX_BYTES = 12 * 2**20
+"""The limit on all pictures of a page together. Their encoding for the page adds a third."""
 
 Box = tuple[int, int, int, int]
 """(top, left, height, width)."""
@@ -30,22 +34,56 @@ class Shown:
 
 
 class Gallery:
-    """Keeps the `count` anomalous pictures with the lowest scores and the `count` normal pictures with the highest."""
+    """Draws evaluated pictures, and keeps as many as fit into `max_bytes`.
 
-    def __init__(self, calibration: Calibration, count: int = 6) -> None:
-        self._calibration, self._count, self._seen = calibration, count, 0
-        self.misses: list[Shown] = []
-        self.alarms: list[Shown] = []
+    If they do not fit, the anomalous pictures with the lowest scores and the normal pictures with the highest scores
+    are kept, about as many bytes of each.
+    """
+
+    def __init__(self, calibration: Calibration, max_bytes: int = MAX_BYTES) -> None:
+        self._calibration, self._max_bytes, self._seen = calibration, max_bytes, 0
+        self._misses, self._alarms = _Worst(1), _Worst(-1)
+
+    @property
+    def shown(self) -> dict[int, Shown]:
+        """The pictures that were kept, by their number in Evaluation.pictures."""
+        return {each.number: each for each in (*self._misses.shown, *self._alarms.shown)}
+
+    @property
+    def left_out(self) -> int:
+        """The number of pictures that did not fit."""
+        return self._seen - len(self._misses.shown) - len(self._alarms.shown)
 
     def add(self, evaluated: EvaluatedPicture) -> None:
         """Takes the next evaluated picture."""
         number, self._seen = self._seen, self._seen + 1
-        shown, sign = (self.misses, 1) if evaluated.result.anomalous else (self.alarms, -1)
-        if len(shown) == self._count and sign * evaluated.result.raw_score >= sign * shown[-1].raw_score:
+        side = self._misses if evaluated.result.anomalous else self._alarms
+        if not side.takes(evaluated.result.raw_score):
             return
-        shown.append(draw(evaluated, number, self._calibration))
-        shown.sort(key=lambda each: sign * each.raw_score)
-        del shown[self._count :]
+        side.add(draw(evaluated, number, self._calibration))
+        while self._misses.bytes + self._alarms.bytes > self._max_bytes:
+            max(self._misses, self._alarms, key=lambda each: each.bytes).drop()
+
+
+class _Worst:
+    """Pictures of one label, the worst prediction first; `sign` is 1 if low scores are worse, -1 if high ones are."""
+
+    def __init__(self, sign: int) -> None:
+        self._sign, self._limit = sign, float("inf")  # signed scores from the limit on were dropped
+        self.shown: list[Shown] = []
+        self.bytes = 0
+
+    def takes(self, raw_score: float) -> bool:
+        return self._sign * raw_score < self._limit
+
+    def add(self, shown: Shown) -> None:
+        insort(self.shown, shown, key=lambda each: self._sign * each.raw_score)
+        self.bytes += len(shown.jpeg)
+
+    def drop(self) -> None:
+        dropped = self.shown.pop()
+        self.bytes -= len(dropped.jpeg)
+        self._limit = self._sign * dropped.raw_score
 
 
 def draw(evaluated: EvaluatedPicture, number: int, calibration: Calibration) -> Shown:

@@ -12,7 +12,9 @@ SIDE = 240
 WIDTH, HALF = 480, 90
 """Width of the histogram's area, and height of each of its halves, in SVG units."""
 
-BINS = 32
+BINS = 40
+LEAST = 2.0
+"""The least height of a bar, so that a single picture is visible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +37,19 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """A histogram of scores: normal pictures upwards, anomalous pictures downwards, on one scale."""
+    """A histogram of normalised scores: normal pictures upwards, anomalous pictures downwards, on one scale.
+
+    counts: the ticks of the axis of counts, from the middle upwards and downwards
+    """
 
     normal: tuple[Bar, ...]
     anomalous: tuple[Bar, ...]
-    threshold: float  # x coordinate
-    anchor: str  # text-anchor of the threshold's label, so that it stays inside the area
-    ticks: tuple[Tick, ...]
+    counts: tuple[Tick, ...]
 
 
-def unit_ticks() -> list[Tick]:
+def unit_ticks(length: int = SIDE) -> list[Tick]:
     """The ticks of an axis from 0 to 1."""
-    return [Tick(SIDE * share, f"{share:g}") for share in (0, 0.25, 0.5, 0.75, 1)]
+    return [Tick(length * share, f"{share:g}") for share in (0, 0.25, 0.5, 0.75, 1)]
 
 
 def line_path(points: Sequence[Sequence[float]]) -> str:
@@ -66,18 +69,14 @@ def dot(x: float | None, y: float | None) -> tuple[float, float] | None:
     return None if x is None or y is None else (_x(x), _y(y))
 
 
-def histogram(normal: Sequence[float], anomalous: Sequence[float], threshold: float) -> Histogram:
-    """The histogram of at least one raw score. Its range includes the threshold."""
-    values = [*normal, *anomalous, threshold]
-    low, high = min(values), max(values)
-    margin = (high - low) * 0.02 or 0.5
-    low, high = low - margin, high + margin
-    counts = [np.histogram(scores, BINS, (low, high))[0] for scores in (normal, anomalous)]
-    highest = max(1, *(int(each.max()) for each in counts))
-    scale, width = WIDTH / (high - low), WIDTH / BINS
+def histogram(normal: Sequence[float], anomalous: Sequence[float]) -> Histogram:
+    """The histogram of normalised scores, of at least one picture."""
+    counts = [np.histogram(scores, BINS, (0, 1))[0] for scores in (normal, anomalous)]
+    highest = max(int(each.max()) for each in counts)
+    width = WIDTH / BINS
     bars: list[tuple[Bar, ...]] = []
     for each, upwards in zip(counts, (True, False), strict=True):
-        heights = [(number, HALF * int(count) / highest) for number, count in enumerate(each) if count]
+        heights = [(number, max(HALF * int(count) / highest, LEAST)) for number, count in enumerate(each) if count]
         bars.append(
             tuple(
                 Bar(
@@ -89,15 +88,17 @@ def histogram(normal: Sequence[float], anomalous: Sequence[float], threshold: fl
                 for number, height in heights
             )
         )
-    ticks = tuple(Tick(round((value - low) * scale, 2), f"{value:g}") for value in _round_values(low, high))
-    at = round((threshold - low) * scale, 2)
-    anchor = "start" if at < WIDTH / 8 else "end" if at > WIDTH * 7 / 8 else "middle"
-    return Histogram(bars[0], bars[1], at, anchor, ticks)
+    return Histogram(bars[0], bars[1], tuple(_count_ticks(highest)))
+
+
+def _count_ticks(highest: int) -> list[Tick]:
+    values = [value for value in _round_values(0, highest) if value == int(value)]
+    return [Tick(round(HALF - sign * HALF * value / highest, 2), f"{value:g}") for value in values for sign in (1, -1)]
 
 
 def _round_values(low: float, high: float) -> list[float]:
-    """Three to eight multiples of 1, 2 or 5 times a power of ten between `low` and `high`."""
-    rough = (high - low) / 4
+    """Three to six multiples of 1, 2 or 5 times a power of ten between `low` and `high`."""
+    rough = (high - low) / 2
     power = 10.0 ** floor(log10(rough))
     step = max(factor * power for factor in (1, 2, 5) if factor * power <= rough)
     first = -floor(-low / step)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from app.artifacts import Artifact, Manifest
 from app.evaluation.figures import manifest_metrics
+from app.evaluation.headline import headline
+from app.evaluation.intervals import Intervals, measure_intervals, share_intervals_of
+from app.evaluation.recall import OperatingPoint, operating_points
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult
 from app.evaluation.seen import Selection
-from app.scoring import Confusion
+from app.scoring import LEVEL, RESAMPLES, SEED, Confusion, share_interval
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 ReportData = dict[str, Json]
@@ -36,50 +39,100 @@ def warning_of(manifest: Manifest, selection: Selection | None) -> str | None:
 
 
 def make_record(
-    evaluation: Evaluation, artifact: Artifact, dataset: str, *, selection: Selection | None = None
+    evaluation: Evaluation,
+    artifact: Artifact,
+    dataset: str,
+    intervals: Intervals | None = None,
+    *,
+    selection: Selection | None = None,
 ) -> ReportData:
     """The content of `metrics.json`. The page shows no other numbers.
 
-    `selection` are the pictures of the dataset that the evaluation used; None: all of them.
+    intervals: those of the evaluation; None: they are computed
+    selection: the pictures of the dataset that the evaluation used; None: all of them
     """
     manifest, image, pixel = artifact.manifest, evaluation.image, evaluation.pixel
     calibration = manifest.calibration
-    excluded = selection.excluded if selection else ()
+    selections = [selection] if selection else []
     metrics = manifest_metrics(evaluation)
+    points = operating_points(evaluation.pictures, calibration.build())
     return {
         "schema_version": SCHEMA_VERSION,
         "image_auroc": metrics.get("image_auroc"),
         "pixel_auroc": metrics.get("pixel_auroc"),
+        "headline": headline(evaluation),
         "warning": warning_of(manifest, selection),
         "notes": [*evaluation.notes, *(selection.notes if selection else ())],
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "tessera_version": distribution_version("tessera"),
-        "model": {
-            "name": artifact.name,
-            "version": artifact.version,
-            "digest": artifact.digest,
-            "detector": manifest.detector.name,
-            "dataset": manifest.provenance.dataset,
-            "pictures": manifest.provenance.pictures,
-        },
-        "dataset": {
-            "description": dataset,
-            "listed": len(evaluation.pictures) + len(evaluation.unreadable) + len(excluded),
-            "pictures": len(evaluation.pictures),
-            "normal": image.normal,
-            "anomalous": image.anomalous,
-            "with_mask": sum(result.mask_size is not None for result in evaluation.pictures),
-            "regions": evaluation.regions,
-            "unreadable": len(evaluation.unreadable),
-            "excluded": len(excluded),
-            "seen": selection.kept if selection else 0,
-        },
+        "model": model_record(artifact),
+        "dataset": dataset_record(evaluation, dataset, selections),
         "calibration": calibration.model_dump(),
         "image": _level(image, calibration.image_threshold),
         "pixel": None if pixel is None else _level(pixel, calibration.pixel_threshold),
+        "intervals": _intervals(intervals or measure_intervals(evaluation)),
+        "recall": [_operating_point(point) for point in points],
         "kinds": [_kind(kind) for kind in evaluation.kinds],
-        **_pictures(evaluation, selection),
+        **_pictures(evaluation, selections),
     }
+
+
+def model_record(artifact: Artifact) -> ReportData:
+    """The model, and what it was trained on."""
+    manifest = artifact.manifest
+    return {
+        "name": artifact.name,
+        "version": artifact.version,
+        "digest": artifact.digest,
+        "detector": manifest.detector.name,
+        "dataset": manifest.provenance.dataset,
+        "pictures": manifest.provenance.pictures,
+    }
+
+
+def dataset_record(evaluation: Evaluation, description: str, selections: Sequence[Selection]) -> ReportData:
+    """The pictures of an evaluation in numbers.
+
+    `selections` are those of the models, with the same pictures: `seen` is the number of evaluated pictures that any of
+    the models has seen.
+    """
+    excluded = len(selections[0].excluded) if selections else 0
+    pictures = selections[0].pictures if selections else ()
+    return {
+        "description": description,
+        "listed": len(evaluation.pictures) + len(evaluation.unreadable) + excluded,
+        "pictures": len(evaluation.pictures),
+        "normal": evaluation.image.normal,
+        "anomalous": evaluation.image.anomalous,
+        "with_mask": sum(result.mask_size is not None for result in evaluation.pictures),
+        "regions": evaluation.regions,
+        "unreadable": len(evaluation.unreadable),
+        "excluded": excluded,
+        "seen": sum(any(picture.path in each.uses for each in selections) for picture in pictures),
+    }
+
+
+def interval_method() -> ReportData:
+    """How intervals are computed."""
+    return {"confidence": LEVEL, "resamples": RESAMPLES, "seed": SEED}
+
+
+def _intervals(intervals: Intervals) -> Json:
+    return {
+        **interval_method(),
+        "method": "image recall and false_positive_rate: Clopper-Pearson; all others: percentiles of a bootstrap over "
+        "pictures, drawn per label. Pixels are counted on a grid of values; grid_error is the metric on this grid less "
+        "the exact metric, by which the intervals of pixels are corrected.",
+        "image": {name: list(ends) for name, ends in intervals.image.items()},
+        "pixel": {name: list(ends) for name, ends in intervals.pixel.items()},
+        "grid_error": dict(intervals.grid_error),
+    }
+
+
+def _operating_point(point: OperatingPoint) -> Json:
+    found = _confusion(point.found, point.raw_threshold)
+    ends = {f"{name}_interval": list(interval) for name, interval in share_intervals_of(point.found).items()}
+    return {"wanted": point.wanted, **found, **ends, "threshold": point.threshold, "raw_threshold": point.raw_threshold}
 
 
 def _level(level: Level, threshold: float) -> Json:
@@ -99,7 +152,7 @@ def _level(level: Level, threshold: float) -> Json:
     }
 
 
-def _confusion(found: Confusion, threshold: float) -> Json:
+def _confusion(found: Confusion, threshold: float) -> ReportData:
     return {
         "threshold": threshold,
         "f1": found.f1,
@@ -119,40 +172,51 @@ def _kind(found: KindResult) -> Json:
         "pictures": found.pictures,
         "detected": found.detected,
         "detection_rate": found.detection_rate,
+        "detection_interval": None if found.detected is None else list(share_interval(found.detected, found.pictures)),
         "image_auroc": found.image_auroc,
         "pixel_auroc": found.pixel_auroc,
         "aupro": {str(limit): area for limit, area in found.aupro.items()},
     }
 
 
-def _pictures(evaluation: Evaluation, selection: Selection | None) -> ReportData:
-    excluded = selection.excluded if selection else ()
-    uses = selection.uses if selection else {}
-    paths = [result.path for result in evaluation.pictures] + [left_out.path for left_out in evaluation.unreadable]
-    paths += [picture.path for picture in excluded]
-    root = Path(commonpath([path.absolute().parent for path in paths]))
-    unreadable: list[Json] = []
-    for left_out in evaluation.unreadable:
-        name = _name(left_out.path, root)
-        unreadable.append({"file": name, "reason": left_out.reason.replace(str(left_out.path), name)})
+def _pictures(evaluation: Evaluation, selections: Sequence[Selection]) -> ReportData:
+    root = common_folder(evaluation, selections)
+    pictures: list[Json] = [_picture(result, root) for result in evaluation.pictures]
     return {
-        "pictures": [_picture(result, root) for result in evaluation.pictures],
-        "unreadable": unreadable,
+        "pictures": pictures,
+        "unreadable": unreadable_record(evaluation, root),
         "excluded": [
-            {"file": _name(picture.path, root), "kind": picture.kind, "used": uses[picture.path]}
-            for picture in excluded
+            {"file": relative_name(picture.path, root), "kind": picture.kind, "used": selection.uses[picture.path]}
+            for selection in selections
+            for picture in selection.excluded
         ],
     }
 
 
-def _name(path: Path, root: Path) -> str:
+def common_folder(evaluation: Evaluation, selections: Sequence[Selection]) -> Path:
+    """The common folder of all pictures, to which reports give the names of pictures."""
+    paths = [result.path for result in evaluation.pictures] + [left_out.path for left_out in evaluation.unreadable]
+    paths += [picture.path for selection in selections for picture in selection.excluded]
+    return Path(commonpath([path.absolute().parent for path in paths]))
+
+
+def unreadable_record(evaluation: Evaluation, root: Path) -> list[Json]:
+    """The pictures that cannot be read, and the reasons."""
+    found: list[Json] = []
+    for left_out in evaluation.unreadable:
+        name = relative_name(left_out.path, root)
+        found.append({"file": name, "reason": left_out.reason.replace(str(left_out.path), name)})
+    return found
+
+
+def relative_name(path: Path, root: Path) -> str:
     """The path relative to the common folder of all pictures, so that the report reveals no paths of the machine."""
     return path.absolute().relative_to(root).as_posix()
 
 
 def _picture(result: PictureResult, root: Path) -> Json:
     return {
-        "file": _name(result.path, root),
+        "file": relative_name(result.path, root),
         "kind": result.kind,
         "anomalous": result.anomalous,
         "mask": result.mask_size is not None,
@@ -162,4 +226,6 @@ def _picture(result: PictureResult, root: Path) -> Json:
         "raw_score": result.raw_score,
         "peak": result.peak,
         "exceeds": result.exceeds,
+        "regions": result.regions,
+        "largest_region": result.largest_region,
     }
