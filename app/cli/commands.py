@@ -1,4 +1,4 @@
-"""The command line: `tessera serve | train | calibrate | evaluate | predict | import | backbone | models`."""
+"""The command line: `tessera serve | train | calibrate | evaluate | compare | predict | import | backbone | models`."""
 
 import sys
 from collections.abc import Sequence
@@ -37,6 +37,7 @@ COMMANDS = {
     "train": Command("train", "train a model on normal pictures"),
     "calibrate": Command("calibrate", "set new thresholds for a model without training it"),
     "evaluate": Command("evaluate", "evaluate a model on labelled pictures, and write a report"),
+    "compare": Command("compare", "compare two models on the same labelled pictures, and write a report"),
     "import": Command("import_", "import a model that anomalib trained"),
     "predict": Command("predict", "predict pictures or folders of them"),
     "backbone": Command("backbone", "train a backbone of your own"),

@@ -5,7 +5,7 @@ recognised.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,7 @@ class Selection:
     """The pictures of a dataset that an evaluation uses.
 
     pictures: the pictures to evaluate on
-    excluded: the pictures that are left out, because the model has seen them
+    excluded: the pictures that are left out, because the model, or the one that it is compared with, has seen them
     uses: how the training used the pictures that the model has seen; fitted, if it was fitted to them and calibrated
     missing: the share of the training's digests that the manifest does not record, because there are too many
     """
@@ -69,7 +69,7 @@ class Selection:
         fitted, calibrated = used.count("fitted"), used.count("calibrated")
         words = [f"fitted to {fitted}"] if fitted else []
         words += [f"calibrated on {calibrated}"] if calibrated else []
-        return f"The model was {' and '.join(words)}"
+        return f"The model was {' and '.join(words) or 'fitted to none'}"
 
 
 def select_unseen(
@@ -104,6 +104,25 @@ def select_unseen(
             "others, or keep these (seen_pictures=keep), on which figures are too good"
         )
     return Selection(left, excluded, uses, max(map(_missing, (fitted, calibrated))))
+
+
+def select_unseen_by_both(
+    pictures: Sequence[LabelledPicture], manifests: tuple[Manifest, Manifest], action: SeenPictures = "exclude"
+) -> tuple[Selection, Selection]:
+    """The same pictures for two models, without those that `select_unseen` leaves out for either.
+
+    Raises InvalidDataset if no picture is left.
+    """
+    first, second = (select_unseen(pictures, manifest, action) for manifest in manifests)
+    allowed = {picture.path for picture in first.pictures} & {picture.path for picture in second.pictures}
+    left = tuple(picture for picture in pictures if picture.path in allowed)
+    excluded = tuple(picture for picture in pictures if picture.path not in allowed)
+    if pictures and not left:
+        raise InvalidDataset(
+            f"at least one of the models was fitted to or calibrated on each of the {len(pictures)} pictures to "
+            "evaluate on; evaluate on others, or keep these (seen_pictures=keep), on which figures are too good"
+        )
+    return replace(first, pictures=left, excluded=excluded), replace(second, pictures=left, excluded=excluded)
 
 
 def _missing(record: DigestRecord) -> float:

@@ -5,7 +5,7 @@ import pytest
 from app.artifacts import Artifact, DigestRecord, Manifest, Protocol, SeenRecord
 from app.data import LabelledPicture, read_digests
 from app.errors import InvalidDataset
-from app.evaluation import select_unseen
+from app.evaluation import select_unseen, select_unseen_by_both
 
 
 @pytest.fixture
@@ -68,6 +68,23 @@ def test_if_the_model_has_seen_all_pictures_the_error_says_what_to_do(
 ) -> None:
     with pytest.raises(InvalidDataset, match=r"all of the 4 pictures.*seen_pictures=keep"):
         select_unseen(pictures, manifest(artifact, pictures, []))
+
+
+def test_two_models_get_the_pictures_that_neither_has_seen(artifact: Artifact, pictures: list[LabelledPicture]) -> None:
+    known = manifest(artifact, pictures[:1], []), artifact.manifest
+    first, second = select_unseen_by_both(pictures, known)
+    assert first.pictures == second.pictures == tuple(pictures[2:])
+    assert first.excluded == second.excluded == tuple(pictures[:2])
+    assert "fitted to 2 of them" in first.notes[0]
+    assert "fitted to none of them" in second.notes[0]
+
+
+def test_if_two_models_have_seen_all_pictures_together_the_error_says_what_to_do(
+    artifact: Artifact, pictures: list[LabelledPicture]
+) -> None:
+    known = manifest(artifact, pictures[:2], []), manifest(artifact, [], pictures[2:])
+    with pytest.raises(InvalidDataset, match=r"each of the 4 pictures.*others.*seen_pictures=keep"):
+        select_unseen_by_both(pictures, known)
 
 
 def test_a_record_keeps_a_bounded_number_of_digests(artifact: Artifact, pictures: list[LabelledPicture]) -> None:
