@@ -1,6 +1,7 @@
 """Detectors: networks with a fitted state that measure the distance of each cell of a picture to the normal state."""
 
 from app.detectors.base import Detector, Features, Measurement
+from app.detectors.fusion import Fusion
 from app.detectors.gradient import GradientDetector
 from app.detectors.one_pass import Fitter, Forecast, OnePassDetector
 from app.detectors.padim import Padim
@@ -12,7 +13,7 @@ from app.detectors.subspace import Subspace
 from app.detectors.with_backbone import BackboneDetector
 
 DETECTORS: dict[str, type[Detector]] = {
-    kind.name: kind for kind in (Padim, Patchcore, Stfpm, ReverseDistillation, Subspace)
+    kind.name: kind for kind in (Padim, Patchcore, Stfpm, ReverseDistillation, Subspace, Fusion)
 }
 """All detectors by their names in manifests."""
 
@@ -24,6 +25,7 @@ __all__ = [
     "Features",
     "Fitter",
     "Forecast",
+    "Fusion",
     "GradientDetector",
     "Measurement",
     "OnePassDetector",

@@ -1,10 +1,12 @@
 """The models that are measured: each detector with the backbone that comes with the program."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from app.artifacts import ModelRecord, write_artifact
-from app.detectors import DETECTORS, Detector, OnePassDetector, Patchcore, Stfpm
+from app.detectors import DETECTORS, Detector, Fusion, OnePassDetector, Patchcore, Stfpm
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.scoring import calibrate_on_normal
 from app.tiling import Tiling
@@ -40,11 +42,17 @@ def preprocessing(detector: Detector, setting: Setting) -> Preprocessing:
 
 def make_detector(name: str, setting: Setting) -> Detector:
     """A detector on the CPU: fitted to a few pictures, or with a student that differs a little from its teacher."""
-    options = {"n_features": setting.scale.padim_features} if name == "padim" else {}
-    detector = DETECTORS[name](backbone="resnet18", **options)
+    options: dict[str, dict[str, Any]] = {
+        "padim": {"n_features": setting.scale.padim_features},
+        "fusion": {"options": {"patchcore": {"coreset_sampling_ratio": 0.01}}},  # its bank is replaced
+    }
+    detector = DETECTORS[name](backbone="resnet18", **options.get(name, {}))
     detector.load_weights()
     if isinstance(detector, Patchcore):
         detector.memory_bank = _bank(detector, setting)
+    elif isinstance(detector, Fusion):
+        _fit(detector, setting)
+        detector.combined["patchcore"].register_buffer("memory_bank", _bank(detector, setting))
     elif isinstance(detector, OnePassDetector):
         _fit(detector, setting)
     elif isinstance(detector, Stfpm):
@@ -53,7 +61,7 @@ def make_detector(name: str, setting: Setting) -> Detector:
     return detector.cpu().eval().requires_grad_(False)
 
 
-def _bank(detector: Patchcore, setting: Setting) -> torch.Tensor:
+def _bank(detector: Detector, setting: Setting) -> torch.Tensor:
     """A memory bank of random patches: to select a coreset would take longer, and its search takes the same time."""
     model = TiledModel(detector, Preprocessing(None), Tiling(tile_size=setting.scale.tile), device=setting.device)
     found: list[torch.Tensor] = []

@@ -15,7 +15,11 @@ from app.training.one_pass import fit
 from tests.building import build_detector
 
 Build = Callable[..., TiledModel]
-SMALL: dict[str, dict[str, Any]] = {"padim": {"n_features": 12}, "patchcore": {"coreset_sampling_ratio": 0.05}}
+SMALL: dict[str, dict[str, Any]] = {
+    "padim": {"n_features": 12},
+    "patchcore": {"coreset_sampling_ratio": 0.05},
+    "fusion": {"options": {"patchcore": {"coreset_sampling_ratio": 0.05}}},
+}
 
 
 def noise(count: int, size: Size) -> list[Tensor]:

@@ -10,7 +10,17 @@ from safetensors.torch import save_file
 from app.artifacts import ModelRepository, load_artifact, read_manifest
 from app.backbones import ResNet
 from app.data import Folder
-from app.detectors import DETECTORS, Detector, GradientDetector, Padim, Patchcore, ReverseDistillation, Stfpm, Subspace
+from app.detectors import (
+    DETECTORS,
+    Detector,
+    Fusion,
+    GradientDetector,
+    Padim,
+    Patchcore,
+    ReverseDistillation,
+    Stfpm,
+    Subspace,
+)
 from app.errors import InsufficientMemory, InvalidDataset, InvalidName, InvalidTiling, InvalidWeights
 from app.pipeline import predict
 from app.runtime import RunOptions
@@ -48,6 +58,9 @@ def detector(kind: str, weights: str | None) -> Detector:
         return ReverseDistillation("resnet18", backbone_weights=weights)
     if kind == "subspace":
         return Subspace("resnet18", ("layer1", "layer2"), backbone_weights=weights)
+    if kind == "fusion":
+        options = {"patchcore": {"coreset_sampling_ratio": 0.05}}
+        return Fusion("resnet18", ("layer1", "layer2"), options=options, backbone_weights=weights)
     assert kind == "patchcore"
     return Patchcore("resnet18", ("layer1", "layer2"), coreset_sampling_ratio=0.05, backbone_weights=weights)
 
