@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from app.artifacts import CandidateRecord
 from app.data import UnreadablePolicy, decoded, spread
-from app.detectors import Detector, OnePassDetector
+from app.detectors import Detector, OnePassDetector, Patchcore
 from app.errors import InvalidTraining, TesseraError
 from app.progress import Progress
 from app.tiling import Tiling, plan
@@ -20,6 +20,8 @@ from app.training.selection.sharing import Made, shared, state_key
 from app.training.selection.trial import Trial
 
 LEAST_PICTURES = 4
+MOST_BANK_ROWS = 10_000
+"""The limit on the chosen PatchCore's memory bank. Without it the coreset of many large pictures would take hours."""
 MOST_FITTED, MOST_MEASURED = 32, 16
 MEASURED_SHARE = 0.25
 TILES_OF_WINDOW = 4  # along each edge
@@ -100,6 +102,10 @@ def select(
     )
     winner = results[compared.chosen][0]
     detector = _made(winner, seed)
+    if isinstance(detector, Patchcore):
+        own = next(job for made, job in planned if made.candidate == winner)
+        patches = len(own.fit) * own.grid[0] * own.grid[1]
+        detector.coreset_sampling_ratio = min(detector.coreset_sampling_ratio, MOST_BANK_ROWS / patches)
     return Selection(winner, detector, tried, left_out, len(fit), len(held_out), trial.fit_s, trial.measure_s)
 
 

@@ -1,6 +1,7 @@
 """The choice of a detector finds the better one, and candidates that share work measure as if they were alone."""
 
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,17 @@ def test_the_better_of_two_candidates_is_chosen_and_the_cheaper_of_two_equal_one
     assert chosen(surfaces, BLIND, SEEING).tried == found.tried
     equal = chosen(surfaces, SEEING, Candidate("dearer", partial(Colours, 2.0)))
     assert equal.candidate is SEEING
+
+
+def test_the_chosen_patchcore_has_a_bounded_memory_bank(surfaces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    patchcore = Candidate("patchcore", partial(Patchcore, pre_trained=False))
+    unbounded = chosen(surfaces, patchcore).detector
+    assert isinstance(unbounded, Patchcore) and unbounded.coreset_sampling_ratio == 0.1
+    monkeypatch.setattr(import_module("app.training.selection.select"), "MOST_BANK_ROWS", 12)
+    bounded = chosen(surfaces, patchcore).detector
+    assert isinstance(bounded, Patchcore)
+    pictures, cells = 10, 12 * 20  # of 96 x 160 pixels, 8 pixels each
+    assert bounded.coreset_sampling_ratio == pytest.approx(12 / (pictures * cells))
 
 
 def test_candidates_that_cannot_be_trained_are_left_out(surfaces: Path) -> None:
