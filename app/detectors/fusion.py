@@ -235,7 +235,7 @@ class _FusionFitter(Fitter):
         return self._detector.with_members({name: fitter.without(pictures) for name, fitter in self._fitters.items()})
 
     def forecast(self, seconds: Timer) -> Forecast | None:
-        """See Fitter; the sum of the members' forecasts."""
+        """See Fitter; the sum of the members' forecasts, and the time to measure the sample."""
         finish_s: dict[str, float] = {}
         measure_s = 0.0
         for fitter in self._fitters.values():
@@ -244,7 +244,7 @@ class _FusionFitter(Fitter):
                 return None
             finish_s |= forecast.finish_s
             measure_s += forecast.measure_s
-        return Forecast(finish_s, measure_s)
+        return Forecast(finish_s | {"scales": measure_s * self._sample.in_pictures}, measure_s)
 
     def state(self) -> dict[str, Tensor] | None:
         """See Fitter. While the members are fitted one after the other, there is no state."""

@@ -37,6 +37,11 @@ class PatchSample:
         self._pictures[self._stored : end] = self.pictures - 1
         self._stored = end
 
+    @property
+    def in_pictures(self) -> float:
+        """The size of the whole sample, as a number of pictures like those so far."""
+        return len(self._patches) * self.pictures / self._seen
+
     def of(self, pictures: range) -> Tensor:
         """The patches [p,C] of these pictures, which are numbered in the order in which they were added."""
         numbers = self._pictures[: self._stored]

@@ -119,7 +119,7 @@ def test_the_end_of_a_training_says_what_was_measured_and_what_comes_next(
     assert main(["train", *given]) == 0
     said = capsys.readouterr().err
     (manifest,) = manifests(folder)
-    assert f"threshold: {manifest.calibration.image_threshold:.4g}, from 2 pictures, for 5.0% false alarms" in said
+    assert f"threshold: {manifest.calibration.image_threshold:.4g}, from 8 pictures, for 5.0% false alarms" in said
     assert re.search(r"^duration: 0:00:\d\d$", said, re.MULTILINE)
     lines = [line.strip() for line in said.splitlines()]
     commands = [line for line in lines[lines.index("next:") + 1 :] if line]

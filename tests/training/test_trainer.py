@@ -193,8 +193,8 @@ def train_in_one_pass(
         ("padim", ("pictures", 3), ("pictures", 2)),
         ("subspace", ("pictures", 4), ("pictures", 3)),
         ("patchcore", ("pictures", 2), ("pictures", 1)),
-        ("patchcore", ("coreset", 40), ("pictures", 5)),
-        ("padim", ("calibration", 1), ("pictures", 5)),
+        ("patchcore", ("coreset", 60), ("pictures", 6)),
+        ("padim", ("calibration", 1), ("pictures", 6)),
     ],
 )
 def test_a_killed_training_in_one_pass_resumes_with_the_same_result(
@@ -223,7 +223,7 @@ def test_a_killed_training_in_one_pass_resumes_with_the_same_result(
     one, other = (read_manifest(root / "s/1") for root in (whole, stopped))
     assert one.files == other.files
     assert one.calibration == other.calibration
-    assert (one.provenance.pictures, other.provenance.pictures) == (5, 5)
+    assert (one.provenance.pictures, other.provenance.pictures) == (6, 6)
     assert [path.name for path in (stopped / "s").iterdir()] == ["1"]
 
 
