@@ -1,0 +1,100 @@
+"""Image and pixel AUROC, AUPRO, recall and false alarms at the calibrated threshold, over draws of training pictures.
+
+    .venv/bin/python -m benchmarks.quality --root DIR --weights FILE --work DIR [--data KolektorSDD] [--draws 10]
+
+The data sets are KolektorSDD, and two that are drawn: the demo's surface, and an object that lies turned at random.
+Each draw takes other training pictures; all detectors get the same ones. The network computes the features of all
+pictures once per backbone. Everything else is the program's own: tiles, stitching, fitting, cross-conformal
+calibration, maps, scores. Figures of pixels are slow, and are computed for the first draws only. Each run is
+appended to a file in `--work`, so that an interrupted measurement continues.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from app.cli.train import TILING
+from app.pipeline import Preprocessing, TiledModel
+from app.training.fused import with_fused_network
+from benchmarks.command_line import with_data
+from benchmarks.hardware import write
+from benchmarks.quality.configurations import CONFIGURATIONS, Configuration
+from benchmarks.quality.features import DataSet, load
+from benchmarks.quality.measuring import measure
+from benchmarks.quality.turned_objects import write_objects
+from scripts.demo.dataset import Plan, write_dataset
+
+DATA = {"KolektorSDD": "surface", "surface": "surface", "object": "object"}
+POOL, TESTS = 100, 60  # normal pictures to draw from, and test pictures of each label, in the drawn data sets
+
+
+def main() -> None:
+    parser = with_data(__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="a folder for pictures, features and results")
+    parser.add_argument("--data", choices=DATA, default="KolektorSDD")
+    parser.add_argument("--pictures", type=int, default=40, help="training pictures of a draw")
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--pixel_draws", type=int, default=3, help="draws with figures of pixels")
+    parser.add_argument("--only", nargs="*", help="parts of the names of configurations")
+    given = parser.parse_args()
+    chosen = [each for each in CONFIGURATIONS if not given.only or any(part in each.name for part in given.only)]
+    root = _pictures(given.data, given.root, given.work)
+    file = given.work / f"runs-{given.data}-{given.pictures}.jsonl"
+    known = {(run["name"], run["draw"]) for run in _runs(file)}
+    for backbone in dict.fromkeys(each.backbone for each in chosen):
+        own = [each for each in chosen if each.backbone == backbone]
+        data = _features(own[0], root, DATA[given.data], given.weights, given.work / f"{given.data}-{backbone}")
+        for draw in range(given.draws):
+            rng = np.random.default_rng([17, draw])
+            pictures = sorted(rng.choice(len(data.pool), min(given.pictures, len(data.pool)), replace=False).tolist())
+            for each in own:
+                if (each.name, draw) not in known:
+                    torch.manual_seed(draw)
+                    found = measure(each.make(given.weights), TILING, data, pictures, draw < given.pixel_draws)
+                    lines = [
+                        json.dumps({"name": each.name, "rule": rule, "draw": draw, **_rounded(figures)})
+                        for rule, figures in found.items()
+                    ]
+                    print("\n".join(lines), flush=True)
+                    with file.open("a") as stream:
+                        stream.write("\n".join(lines) + "\n")
+    runs = list(_runs(file))
+    write(
+        f"quality-{given.data.lower()}-{given.pictures}", {"data": given.data, "pictures": given.pictures, "runs": runs}
+    )
+
+
+def _pictures(name: str, kolektor: Path, work: Path) -> Path:
+    """The folder of a data set; drawn data sets are written to `work` once."""
+    if name == "KolektorSDD":
+        return kolektor
+    root = work / "pictures"
+    if not (root / DATA[name] / "complete").exists():
+        if name == "object":
+            write_objects(root, POOL, TESTS)
+        else:
+            write_dataset(root, Plan(POOL, TESTS, (512, 512), seed=5))
+        (root / DATA[name] / "complete").touch()
+    return root
+
+
+def _features(first: Configuration, root: Path, category: str, weights: Path, cache: Path) -> DataSet:
+    detector = first.make(weights)
+    model = TiledModel(detector, Preprocessing.for_detector(detector, None), TILING)
+    return load(root, category, with_fused_network(model), cache)
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {key: round(value, 4) for key, value in figures.items()}
+
+
+def _runs(file: Path) -> Iterator[dict[str, object]]:
+    if file.exists():
+        yield from (json.loads(line) for line in file.read_text().splitlines())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Fits, calibrates and tests one detector on one draw of training pictures."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import nullcontext
+from time import perf_counter
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app.data import LabelledPicture
+from app.detectors import Detector, Features, OnePassDetector
+from app.detectors.patch_embedding import PatchDetector
+from app.evaluation.mask import read_mask
+from app.evaluation.pixel_store import PixelStore
+from app.pipeline import Outcome, Preprocessing, TiledModel
+from app.pipeline.parts import FeatureStitcher
+from app.progress import silent
+from app.scoring import auroc, mean_of_highest, normal_threshold, rank
+from app.tiling import Tiling
+from benchmarks.quality.features import DataSet, Picture
+
+RATE = 0.05
+AUPRO_LIMIT = 0.05
+RULES = "patch", "map", "top"
+Scores = dict[str, float]
+"""The score of a picture by each of RULES."""
+
+
+@torch.inference_mode()
+def measure(
+    detector: OnePassDetector, tiling: Tiling, data: DataSet, chosen: Sequence[int], pixels: bool
+) -> dict[str, dict[str, float]]:
+    """The figures by each rule of the picture's score, of a detector that makes scores by the rule `patch`.
+
+    The detector is fitted to and calibrated on the chosen pictures of the pool. With `pixels`, the figures of pixels
+    are computed as well. Times are without the network.
+    """
+    pool = [data.pool[number] for number in chosen]
+    started = perf_counter()
+    stride = detector.feature_strides[0]
+    plans = [picture.prepared.plan for picture in pool]
+    grid = max(plan.y.cells(stride) for plan in plans), max(plan.x.cells(stride) for plan in plans)
+    fitter = detector.fitter(len(pool), grid)
+    for picture in pool:
+        for rows, top in FeatureStitcher(picture.prepared.plan).add(picture.features):
+            fitter.add(rows, top)
+    fitter.finish(silent)
+    fitted = perf_counter()
+    normal: dict[str, list[float]] = defaultdict(list)
+    for fold in fitter.folds(len(pool)):
+        left_out = fitter.without(fold)
+        for number in fold:
+            for rule, score in _predicted(left_out, tiling, pool[number])[0].items():
+                normal[rule].append(score)
+    calibrated = perf_counter()
+    shared: dict[str, float] = {}
+    tested: dict[str, list[float]] = defaultdict(list)
+    with PixelStore() if pixels else nullcontext() as store:
+        stored = []
+        for picture in data.tests:
+            scores, outcome = _predicted(detector, tiling, picture)
+            for rule, score in scores.items():
+                tested[rule].append(score)
+            if store is not None:
+                stored.append(store.add(outcome.anomaly_map.numpy(), _inside(picture)))
+        seconds = perf_counter() - calibrated
+        if store is not None:
+            ranking = rank(store.steps(stored), store.totals(stored))
+            shared = {"pixel_auroc": ranking.auroc, "aupro_0.05": ranking.aupro[AUPRO_LIMIT]}
+    shared |= {"fit_s": fitted - started, "calibrate_s": calibrated - fitted, "picture_s": seconds / len(data.tests)}
+    labels = [picture.anomalous for picture in data.tests]
+    return {rule: _figures(normal[rule], tested[rule], labels) | shared for rule in RULES}
+
+
+def _predicted(detector: Detector, tiling: Tiling, picture: Picture) -> tuple[Scores, Outcome]:
+    """The scores by all rules, and the outcome of a picture."""
+    assert isinstance(detector, PatchDetector)
+    scores: Scores = {}
+
+    def score(anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
+        found = detector.patch_score(score_inputs), anomaly_map.amax(), mean_of_highest(anomaly_map)
+        scores.update(zip(RULES, map(float, found), strict=True))
+        return found[0]
+
+    detector.image_score = score  # type: ignore[method-assign]  # the program computes one score, not three
+    model = TiledModel(detector, Preprocessing(), tiling)
+    return scores, model.finish([picture.features], picture.prepared)
+
+
+def _figures(normal: Sequence[float], tested: Sequence[float], anomalous: Sequence[bool]) -> dict[str, float]:
+    """AUROC; and recall and false alarms, at the calibrated threshold and at the quantile of the test pictures."""
+    scores, labels = np.array(tested), np.array(anomalous)
+    threshold = normal_threshold(normal, RATE)
+    at_rate = np.quantile(scores[~labels], 1 - RATE)
+    return {
+        "image_auroc": auroc(tested, anomalous),
+        "recall": float((scores[labels] > threshold).mean()),
+        "false_alarms": float((scores[~labels] > threshold).mean()),
+        "recall_at_5%": float((scores[labels] > at_rate).mean()),
+    }
+
+
+def _inside(picture: Picture) -> NDArray[np.bool_]:
+    """The defects' pixels."""
+    mask = read_mask(LabelledPicture(picture.path, picture.kind, picture.mask), picture.prepared.image_size)
+    assert mask is not None
+    return mask.inside
