@@ -23,8 +23,11 @@ def training_summary(manifest: Manifest, seconds: float) -> Iterator[str]:
     yield f"threshold: {calibration.image_threshold:.4g}, from {calibration.pictures} pictures{aim}"
     if quality and quality.false_alarms:
         yield f"false alarms among pictures that the model was not fitted to: {quality.false_alarms}, 95 % interval"
-    if quality and quality.smallest_defect:
-        yield f"smallest synthetic defect that it finds: {quality.smallest_defect} pixels in diameter"
+    if quality and quality.defects:
+        found = ", ".join(f"{size.found} of {size.tried} of {size.diameter} pixels" for size in quality.defects)
+        yield f"synthetic defects that it finds, by diameter: {found}"
+        smallest = quality.smallest_defect
+        yield f"smallest size that it finds reliably (90 %): {f'{smallest} pixels' if smallest else 'none'}"
     yield f"duration: {timedelta(seconds=round(seconds))}"
 
 

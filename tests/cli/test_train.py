@@ -139,7 +139,10 @@ def test_the_summary_has_no_line_for_what_was_not_measured() -> None:
     )
     assert none == half == ["threshold: 2.5, from 40 pictures", "duration: 0:01:15"]
     assert "7 of 160 (1.8% to 8.8%)" in whole[1]
-    assert "12 pixels" in whole[2]
+    assert "10 of 10 of 12 pixels" in whole[2]
+    assert "12 pixels" in whole[3]
+    missed = QualityRecord(defects=(DefectSizeRecord(diameter=12, tried=10, found=8),))
+    assert "none" in list(training_summary(SimpleNamespace(calibration=calibration, quality=missed), 75))[2]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("model", ["Padim", "Patchcore", "Stfpm", "ReverseDistillation"])
