@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -36,10 +35,9 @@ def measure(
     """The figures by each rule of the picture's score, of a detector that makes scores by the rule `patch`.
 
     The detector is fitted to and calibrated on the chosen pictures of the pool. With `pixels`, the figures of pixels
-    are computed as well. Times are without the network.
+    are computed as well.
     """
     pool = [data.pool[number] for number in chosen]
-    started = perf_counter()
     stride = detector.feature_strides[0]
     plans = [picture.prepared.plan for picture in pool]
     grid = max(plan.y.cells(stride) for plan in plans), max(plan.x.cells(stride) for plan in plans)
@@ -48,14 +46,12 @@ def measure(
         for rows, top in FeatureStitcher(picture.prepared.plan).add(picture.features):
             fitter.add(rows, top)
     fitter.finish(silent)
-    fitted = perf_counter()
     normal: dict[str, list[float]] = defaultdict(list)
     for fold in fitter.folds(len(pool)):
         left_out = fitter.without(fold)
         for number in fold:
             for rule, score in _predicted(left_out, tiling, pool[number])[0].items():
                 normal[rule].append(score)
-    calibrated = perf_counter()
     shared: dict[str, float] = {}
     tested: dict[str, list[float]] = defaultdict(list)
     with PixelStore() if pixels else nullcontext() as store:
@@ -66,11 +62,9 @@ def measure(
                 tested[rule].append(score)
             if store is not None:
                 stored.append(store.add(outcome.anomaly_map.numpy(), _inside(picture)))
-        seconds = perf_counter() - calibrated
         if store is not None:
             ranking = rank(store.steps(stored), store.totals(stored))
             shared = {"pixel_auroc": ranking.auroc, "aupro_0.05": ranking.aupro[AUPRO_LIMIT]}
-    shared |= {"fit_s": fitted - started, "calibrate_s": calibrated - fitted, "picture_s": seconds / len(data.tests)}
     labels = [picture.anomalous for picture in data.tests]
     return {rule: _figures(normal[rule], tested[rule], labels) | shared for rule in RULES}
 

@@ -18,7 +18,6 @@ COLUMNS = {
     "recall": "recall",
     "false_alarms": "false alarms",
     "recall_at_5%": "recall at 5 %",
-    "picture_s": "s a picture, without network",
 }
 Run = Mapping[str, Any]
 
