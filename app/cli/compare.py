@@ -90,7 +90,7 @@ def run(options: Namespace) -> int:
     output = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     output.print(_table(comparison, (first, second)), _changes(comparison, (first, second), evaluations))
     for artifact, evaluation in zip((first, second), evaluations, strict=True):
-        output.print(f"{_title(artifact)} {headline(evaluation)}", soft_wrap=True)
+        output.print(f"at its threshold {_title(artifact)} {headline(evaluation)}", soft_wrap=True)
     for note in found:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     console.print(f"wrote {options.output / COMPARISON} and {options.output / COMPARISON_PAGE}", soft_wrap=True)

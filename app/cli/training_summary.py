@@ -20,7 +20,8 @@ def training_summary(manifest: Manifest, seconds: float) -> Iterator[str]:
     calibration, quality = manifest.calibration, manifest.quality
     rate = calibration.false_positive_rate
     aim = "" if rate is None else f", for {rate:.1%} false alarms"
-    yield f"threshold: {calibration.image_threshold:.4g}, from {calibration.pictures} pictures{aim}"
+    raw = f"a raw score of {calibration.image_threshold:.4g} (0.5 in answers)"
+    yield f"threshold: {raw}, from {calibration.pictures} pictures{aim}"
     if quality and quality.false_alarms:
         yield f"false alarms among pictures that the model was not fitted to: {quality.false_alarms}, 95 % interval"
     if quality and quality.defects:

@@ -25,20 +25,22 @@ def require_normal(root: Path, normal: Sequence[Path], pictures: Iterable[Path])
     wrong = _topmost([*defects, *masks, *unsaid])
     if wrong:
         announced = "beside a folder of good pictures" if wrong[0] in unsaid else f"named {wrong[0].name!r}"
-        raise InvalidDataset(
-            f"{wrong[0]} is {announced}, and would be taken as normal pictures. {_words(root, good, wrong, masks)}"
-        )
+        words = _words(root, good, wrong, masks, unsaid)
+        raise InvalidDataset(f"{wrong[0]} is {announced}, and would be taken as normal pictures. {words}")
 
 
-def _words(root: Path, good: Sequence[Path], wrong: Sequence[Path], masks: Sequence[Path]) -> str:
-    """The parameters to use instead."""
+def _words(
+    root: Path, good: Sequence[Path], wrong: Sequence[Path], masks: Sequence[Path], unsaid: Sequence[Path]
+) -> str:
+    """The parameters to use instead. Folders whose names say nothing are proposed only if no name announces defects."""
     if (root / "train" / "good").is_dir():
         layout = root.resolve()
         return (
             f"The layout is that of MVTec AD: use the dataset MVTec with root={layout.parent}, category={layout.name}"
         )
     usable = [folder for folder in _topmost(good) if not any(folder in each.parents for each in wrong)]
-    defects = [folder for folder in wrong if folder not in masks]
+    defects = [folder for folder in wrong if folder not in masks and folder not in unsaid]
+    defects = defects or [folder for folder in wrong if folder in unsaid]
     given = {"normal_dir": usable, "abnormal_dir": defects, "mask_dir": [folder for folder in wrong if folder in masks]}
     words = ", ".join(f"{name}={_listed(root, folders)}" for name, folders in given.items() if folders)
     if usable:

@@ -6,7 +6,9 @@ from app.scoring import Interval
 
 
 def headline(evaluation: Evaluation) -> str:
-    """A sentence on recall and false alarms at the model's threshold; empty without a calibration."""
+    """What the model does at its threshold, as the end of a sentence whose subject it is: the defects that it finds,
+    and the normal pictures that it calls anomalous. Empty without a calibration.
+    """
     found = evaluation.image.at_threshold
     if found is None:
         return ""
@@ -15,9 +17,9 @@ def headline(evaluation: Evaluation) -> str:
         counts = f"finds {found.true_positives} of {evaluation.image.anomalous} defects"
         parts.append(f"{counts} ({_with_interval(found.recall, intervals['recall'])})")
     if found.false_positive_rate is not None:
-        counts = f"{found.false_positives} of {evaluation.image.normal} normal pictures are called anomalous"
+        counts = f"calls {found.false_positives} of {evaluation.image.normal} normal pictures anomalous"
         parts.append(f"{counts} ({_with_interval(found.false_positive_rate, intervals['false_positive_rate'])})")
-    return "; ".join(parts)
+    return " and ".join(parts)
 
 
 def percent(share: float) -> str:

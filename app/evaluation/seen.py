@@ -55,7 +55,7 @@ class Selection:
         if self.excluded:
             found.append(
                 f"{len(self.excluded)} of {len(self.pictures) + len(self.excluded)} pictures are left out, because "
-                f"figures on them would be too good. {self._counts(self.excluded)} of them."
+                f"figures on them would be too good. {self._seen_of_them}."
             )
         if self.uses and self.missing:
             found.append(
@@ -64,12 +64,19 @@ class Selection:
             )
         return found
 
+    @property
+    def _seen_of_them(self) -> str:
+        """Why pictures were left out. In a comparison, it may be for the other model alone."""
+        if any(picture.path in self.uses for picture in self.excluded):
+            return f"{self._counts(self.excluded)} of them"
+        return "Only the other model has seen them"
+
     def _counts(self, pictures: Sequence[LabelledPicture]) -> str:
         used = [self.uses.get(picture.path) for picture in pictures]
         fitted, calibrated = used.count("fitted"), used.count("calibrated")
         words = [f"fitted to {fitted}"] if fitted else []
         words += [f"calibrated on {calibrated}"] if calibrated else []
-        return f"The model was {' and '.join(words) or 'fitted to none'}"
+        return f"The model was {' and '.join(words)}"
 
 
 def select_unseen(

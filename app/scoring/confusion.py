@@ -20,7 +20,12 @@ class Confusion:
 
     @property
     def precision(self) -> float | None:
-        """The share of the values above the threshold that is anomalous; None if no value exceeds the threshold."""
+        """The share of the values above the threshold that is anomalous.
+
+        None if no value exceeds the threshold, or none is anomalous.
+        """
+        if self.true_positives + self.false_negatives == 0:
+            return None
         return _share(self.true_positives, self.true_positives + self.false_positives)
 
     @property

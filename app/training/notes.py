@@ -1,8 +1,6 @@
 """Notes before a training: options and data that waste time or mislead."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from hashlib import file_digest
+from collections.abc import Iterator, Mapping
 from math import ceil
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from app.detectors import GradientDetector
 from app.errors import InvalidDataset
 from app.tiling import Size, Tiling
 from app.training.calibration import HoldOut
+from app.training.cross_conformal import CrossConformal
 from app.training.plan import Job, Recipe
 
 ASPECT_CHANGE = 1.05  # the smallest change of the ratio of width to height that is noted
@@ -18,7 +17,6 @@ SHRINKING = 2.0  # the smallest factor by which pictures are made smaller that i
 OVERLAP = 1.5  # the smallest number of tiles for each pixel that is noted
 FEW_PICTURES = 100  # with fewer pictures to calibrate on, the bound of the rate of false alarms is noted
 CONFIDENCE = 0.95
-COMPARED_BYTES = 2**32  # files are compared only if those of equal size have at most this size together
 
 
 def training_notes(recipe: Recipe, job: Job) -> Iterator[str]:
@@ -28,12 +26,14 @@ def training_notes(recipe: Recipe, job: Job) -> Iterator[str]:
             "the only picture is trained and calibrated on. Others score higher than it, so many normal ones may be "
             "called anomalous; train with more of them, or give requests a `threshold`"
         )
+    if recipe.data.test_note:
+        yield recipe.data.test_note
     yield from recipe.detector.training_warnings
     yield from _resizing(job)
     yield from _tiling(recipe.tiling, job, recipe.detector.tile_multiple)
-    yield from _calibration(recipe, job)
+    yield from _calibration(job)
     yield from _masks(recipe.data)
-    yield from _copies([*job.fit, *(picture.path for picture in job.calibrate)])
+    yield from _copies(job.digests)
     if isinstance(recipe.detector, GradientDetector):
         yield "if the training is stopped or killed, the same command continues from the last checkpoint"
     elif recipe.trainer.early_stopping or (recipe.trainer.max_epochs or 1) > 1:
@@ -84,11 +84,11 @@ def _tiling(tiling: Tiling, job: Job, multiple: int) -> Iterator[str]:
         )
 
 
-def _calibration(recipe: Recipe, job: Job) -> Iterator[str]:
-    count = len(job.calibrate)
-    if not isinstance(recipe.calibration, HoldOut) or job.protocol == "training-normal" or count >= FEW_PICTURES:
+def _calibration(job: Job) -> Iterator[str]:
+    count, protocol = len(job.calibrate), job.calibration
+    if not isinstance(protocol, HoldOut | CrossConformal) or job.protocol == "training-normal" or count >= FEW_PICTURES:
         return
-    rate = recipe.calibration.false_positive_rate
+    rate = protocol.false_positive_rate
     needed = ceil(1 / rate - 1e-9) - 1
     known = (
         f"thresholds are set by {count} normal pictures. Even if none of them is over its threshold, the rate of false "
@@ -119,31 +119,16 @@ def _masks(data: DataModule) -> Iterator[str]:
     )
 
 
-def _copies(paths: Iterable[Path]) -> Iterator[str]:
-    """A note if files are byte for byte the same. Only files of equal size are read."""
-    by_size: dict[int, list[Path]] = defaultdict(list)
-    for path in paths:
-        by_size[path.stat().st_size].append(path)
-    alike = {size: group for size, group in by_size.items() if len(group) > 1}
-    if sum(size * len(group) for size, group in alike.items()) > COMPARED_BYTES:
-        return
-    first: dict[bytes, Path] = {}
-    copies: list[tuple[Path, Path]] = []
-    for path in (path for group in alike.values() for path in group):
-        original = first.setdefault(_digest(path), path)
-        if original is not path:
-            copies.append((path, original))
+def _copies(digests: Mapping[Path, str]) -> Iterator[str]:
+    """A note if files are byte for byte the same."""
+    first: dict[str, Path] = {}
+    copies = [(path, first[digest]) for path, digest in digests.items() if first.setdefault(digest, path) != path]
     if copies:
         copy, original = copies[0]
         yield (
-            f"{len(copies)} pictures are copies of others, such as {copy.name} of {original.name}: copies that are "
-            "held out are as well known as those trained on, and thresholds become too low; remove the copies"
+            f"{len(copies)} pictures are copies of others, such as {copy.name} of {original.name}: a model knows the "
+            "copy of a picture that it was fitted to, and thresholds become too low; remove the copies"
         )
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").digest()
 
 
 def _text(size: Size) -> str:

@@ -119,7 +119,9 @@ def test_the_end_of_a_training_says_what_was_measured_and_what_comes_next(
     assert main(["train", *given]) == 0
     said = capsys.readouterr().err
     (manifest,) = manifests(folder)
-    assert f"threshold: {manifest.calibration.image_threshold:.4g}, from 8 pictures, for 5.0% false alarms" in said
+    assert (
+        f"a raw score of {manifest.calibration.image_threshold:.4g} (0.5 in answers), from 8 pictures, for 5.0%" in said
+    )
     assert re.search(r"^duration: 0:00:\d\d$", said, re.MULTILINE)
     lines = [line.strip() for line in said.splitlines()]
     commands = [line for line in lines[lines.index("next:") + 1 :] if line]
@@ -137,7 +139,7 @@ def test_the_summary_has_no_line_for_what_was_not_measured() -> None:
         list(training_summary(SimpleNamespace(calibration=calibration, quality=each), 75))  # type: ignore[arg-type]  # has what is read
         for each in (None, QualityRecord(), quality)
     )
-    assert none == half == ["threshold: 2.5, from 40 pictures", "duration: 0:01:15"]
+    assert none == half == ["threshold: a raw score of 2.5 (0.5 in answers), from 40 pictures", "duration: 0:01:15"]
     assert "7 of 160 (1.8% to 8.8%)" in whole[1]
     assert "10 of 10 of 12 pixels" in whole[2]
     assert "12 pixels" in whole[3]

@@ -44,6 +44,14 @@ def test_any_folder_beside_a_folder_of_good_pictures_is_suspect(draw: Draw, tmp_
     assert len(Folder(str(tmp_path), ["good", "scuffed"]).train_pictures()) == 2
 
 
+def test_folders_whose_names_say_nothing_are_not_proposed_beside_one_of_defects(draw: Draw, tmp_path: Path) -> None:
+    for name in ("normal/0.png", "defect/0.png", "new/0.png"):
+        draw(name)
+    with pytest.raises(InvalidDataset) as refusal:
+        Folder(str(tmp_path)).train_pictures()
+    assert str(refusal.value).endswith("normal_dir=normal, abnormal_dir=defect")
+
+
 def test_a_folder_in_the_layout_of_mvtec_is_read_by_its_own_class(draw: Draw, tmp_path: Path) -> None:
     for name in ("train/good/0.png", "test/good/0.png", "test/worn/0.png", "ground_truth/worn/0.png"):
         draw(f"tile/{name}")

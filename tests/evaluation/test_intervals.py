@@ -66,7 +66,7 @@ def test_the_headline_is_about_misses_and_false_alarms(evaluation: Evaluation) -
     assert found is not None
     words = headline(evaluation)
     assert words.startswith(f"finds {found.true_positives} of 7 defects (")
-    assert f"; {found.false_positives} of 4 normal pictures are called anomalous (" in words
+    assert f" and calls {found.false_positives} of 4 normal pictures anomalous (" in words
     assert headline(replace(evaluation, image=replace(evaluation.image, at_threshold=None))) == ""
 
 

@@ -76,7 +76,7 @@ def test_two_models_get_the_pictures_that_neither_has_seen(artifact: Artifact, p
     assert first.pictures == second.pictures == tuple(pictures[2:])
     assert first.excluded == second.excluded == tuple(pictures[:2])
     assert "fitted to 2 of them" in first.notes[0]
-    assert "fitted to none of them" in second.notes[0]
+    assert "Only the other model" in second.notes[0]
 
 
 def test_if_two_models_have_seen_all_pictures_together_the_error_says_what_to_do(

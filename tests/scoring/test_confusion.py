@@ -15,5 +15,6 @@ def test_rates_without_a_denominator_are_none() -> None:
     assert Confusion(0, 0, 5, 2).precision is None
     assert Confusion(0, 0, 5, 2).f1 == 0
     only_normal = Confusion(0, 1, 4, 0)
+    assert only_normal.precision is None
     assert (only_normal.recall, only_normal.f1, only_normal.false_positive_rate) == (None, None, 0.2)
     assert Confusion(3, 0, 0, 1).false_positive_rate is None

@@ -68,6 +68,25 @@ def test_few_pictures_are_noted_with_the_bound_that_they_give(noted: Noted) -> N
     assert "1.0% needs 99 such pictures" in note and "calibration.false_positive_rate" in note
 
 
+def test_few_pictures_are_noted_with_the_default_calibration(tmp_path: Path) -> None:
+    for number in range(2):
+        Image.fromarray(draw_surface(number)).save(tmp_path / f"{number}.png")
+    recipe = Recipe(Subspace(), Folder(str(tmp_path), num_workers=0), Tiling(tile_size=32))
+    (note,) = training_notes(recipe, plan_training(recipe, torch.device("cpu")))
+    assert "2 normal pictures" in note and "extrapolated" in note
+
+
+def test_pictures_that_are_set_aside_are_noted(tmp_path: Path) -> None:
+    for number in range(10):
+        path = tmp_path / ("scratch" if number == 9 else "good") / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(draw_surface(number)).save(path)
+    data = Folder(str(tmp_path), normal_dir="good", abnormal_dir="scratch", num_workers=0)
+    recipe = Recipe(Subspace(), data, Tiling(tile_size=32))
+    notes = list(training_notes(recipe, plan_training(recipe, torch.device("cpu"))))
+    assert data.test_note in notes
+
+
 def test_copies_are_noted(noted: Noted, tmp_path: Path) -> None:
     shutil.copy(tmp_path / "good/004.png", tmp_path / "good/x.png")
     assert "1 pictures are copies of others, such as x.png of 004.png" in noted()
