@@ -13,7 +13,6 @@ from app.artifacts import (
     CalibrationRecord,
     DigestRecord,
     Entry,
-    FalseAlarmRecord,
     ModelRepository,
     QualityRecord,
     load_artifact,
@@ -28,6 +27,7 @@ from app.runtime import RunOptions
 from app.scoring import Calibration, share_interval
 from app.terminal import console, print_skipped, progress_bars
 from app.training import Goal, ReadingOptions, Recalibrated, recalibrate
+from app.training.calibration import false_alarms
 from app.training.recalibration import RATE
 
 
@@ -119,11 +119,9 @@ def _write(found: Recalibrated, entry: Entry, repository: ModelRepository) -> En
             "thresholds": calibrated.thresholds,
         }
     )
-    exceeded, total = _exceeding(found, calibrated.calibration, anomalous=False)
-    quality = None
-    if total:
-        low, high = share_interval(exceeded, total)
-        quality = QualityRecord(false_alarms=FalseAlarmRecord(pictures=total, exceeded=exceeded, low=low, high=high))
+    normal = [each.raw_score for each in found.scored if not each.anomalous]
+    alarms = false_alarms(normal, calibrated.calibration.image_threshold) if normal else None
+    quality = QualityRecord(false_alarms=alarms) if alarms else None
     digests = DigestRecord.of(read_digests(found.used).values())
     return write_recalibrated(entry, repository, record, quality, digests)
 

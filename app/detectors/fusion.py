@@ -85,7 +85,12 @@ class Fusion(PatchDetector):
         """A member with this detector's backbone, which is not its submodule: the state holds the backbone once."""
         kind: Callable[..., PatchDetector] = MEMBERS[name]
         try:
-            member = kind(backbone=self.backbone.architecture, layers=self.backbone.layers, **options)
+            member = kind(
+                backbone=self.backbone.architecture,
+                layers=self.backbone.layers,
+                score=ScoreRule.map,  # members make no scores, so they need no inputs of one
+                **options,
+            )
         except TypeError as error:  # a comparison of a number with text
             raise InvalidParameter(f"the options of {name} have a value of the wrong type: {error}") from error
         del member.backbone
