@@ -9,11 +9,8 @@ calibration, maps, scores. Figures of pixels are slow, and are computed for the 
 appended to a file in `--work`, so that an interrupted measurement continues.
 """
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from app.cli.train import TILING
@@ -22,6 +19,7 @@ from app.training.fused import with_fused_network
 from benchmarks.command_line import with_data
 from benchmarks.hardware import write
 from benchmarks.quality.configurations import CONFIGURATIONS, Configuration
+from benchmarks.quality.draws import append, drawn, runs, runs_file
 from benchmarks.quality.features import DataSet, load
 from benchmarks.quality.measuring import measure
 from benchmarks.quality.turned_objects import write_objects
@@ -42,29 +40,23 @@ def main() -> None:
     given = parser.parse_args()
     chosen = [each for each in CONFIGURATIONS if not given.only or any(part in each.name for part in given.only)]
     root = _pictures(given.data, given.root, given.work)
-    file = given.work / f"runs-{given.data}-{given.pictures}.jsonl"
-    known = {(run["name"], run["draw"]) for run in _runs(file)}
+    file = runs_file(given.work, given.data, given.pictures)
+    known = {(run["name"], run["draw"]) for run in runs(file)}
     for backbone in dict.fromkeys(each.backbone for each in chosen):
         own = [each for each in chosen if each.backbone == backbone]
         data = _features(own[0], root, DATA[given.data], given.weights, given.work / f"{given.data}-{backbone}")
         for draw in range(given.draws):
-            rng = np.random.default_rng([17, draw])
-            pictures = sorted(rng.choice(len(data.pool), min(given.pictures, len(data.pool)), replace=False).tolist())
+            pictures = drawn(len(data.pool), given.pictures, draw)
             for each in own:
                 if (each.name, draw) not in known:
                     torch.manual_seed(draw)
                     found = measure(each.make(given.weights), TILING, data, pictures, draw < given.pixel_draws)
-                    lines = [
-                        json.dumps({"name": each.name, "rule": rule, "draw": draw, **_rounded(figures)})
-                        for rule, figures in found.items()
-                    ]
-                    print("\n".join(lines), flush=True)
-                    with file.open("a") as stream:
-                        stream.write("\n".join(lines) + "\n")
-    runs = list(_runs(file))
-    write(
-        f"quality-{given.data.lower()}-{given.pictures}", {"data": given.data, "pictures": given.pictures, "runs": runs}
-    )
+                    append(
+                        file,
+                        [{"name": each.name, "rule": rule, "draw": draw, **figures} for rule, figures in found.items()],
+                    )
+    content = {"data": given.data, "pictures": given.pictures, "runs": list(runs(file))}
+    write(f"quality-{given.data.lower()}-{given.pictures}", content)
 
 
 def _pictures(name: str, kolektor: Path, work: Path) -> Path:
@@ -85,15 +77,6 @@ def _features(first: Configuration, root: Path, category: str, weights: Path, ca
     detector = first.make(weights)
     model = TiledModel(detector, Preprocessing.for_detector(detector, None), TILING)
     return load(root, category, with_fused_network(model), cache)
-
-
-def _rounded(figures: dict[str, float]) -> dict[str, float]:
-    return {key: round(value, 4) for key, value in figures.items()}
-
-
-def _runs(file: Path) -> Iterator[dict[str, object]]:
-    if file.exists():
-        yield from (json.loads(line) for line in file.read_text().splitlines())
 
 
 if __name__ == "__main__":

@@ -31,10 +31,11 @@ def write_pictures(root: Path, work: Path) -> list[Path]:
     chosen = [path for pair in zip(*halves, strict=False) for path in pair][:QUERIES]
     folder = work / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
-    return [_resized(path, folder / f"{number:02}.png") for number, path in enumerate(chosen)]
+    return [resized(path, folder / f"{number:02}.png") for number, path in enumerate(chosen)]
 
 
-def _resized(source: Path, target: Path) -> Path:
+def resized(source: Path, target: Path) -> Path:
+    """Writes a picture as a PNG of SIZE, unless it is there."""
     if not target.exists():
         Image.open(source).convert("RGB").resize(SIZE[::-1], Image.Resampling.BILINEAR).save(target)
     return target
@@ -49,9 +50,7 @@ def make_model(name: str, root: Path, weights: Path, work: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     module = anomalib_module(row.detector, SIZE, weights)
-    paths = [
-        _resized(path, folder / path.name) for path in MVTec(str(root), "surface").train_pictures()[: row.pictures]
-    ]
+    paths = [resized(path, folder / path.name) for path in MVTec(str(root), "surface").train_pictures()[: row.pictures]]
     if row.detector == "patchcore":
         _fill_bank(module, paths, row.bank)
     else:
