@@ -131,6 +131,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
             timeout_graceful_shutdown=round(self._grace_s + STALLED_S),
         )
         super().__init__(config)
@@ -187,11 +188,12 @@ def _log_request(request: RequestRecord) -> None:
     level = logging.DEBUG if request.route in _QUIET else logging.INFO
     _request_log.log(
         level,
-        "%s %r model=%r status=%d ms=%.1f id=%s",
+        "%s %r model=%r status=%d ms=%.1f client=%r id=%s",
         request.method,
         request.path,  # repr escapes line breaks: a client cannot forge a log line
         request.model,
         request.status,
         1000 * request.seconds,
+        request.client,
         request.request_id,
     )

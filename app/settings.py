@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,10 @@ class Settings(BaseSettings):
     cors_origins: str = Field(
         default="",
         description="Origins whose pages may call the API, with commas, such as https://line3.example; *: all origins.",
+    )
+    forwarded_allow_ips: str = Field(
+        default="127.0.0.1,::1",
+        description="Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count; *: all.",
     )
     device: str = Field(
         default="auto", description="The devices that compute: auto, cpu, cuda, cuda:N, or several with commas."
@@ -112,6 +117,16 @@ class Settings(BaseSettings):
         if not _ORIGINS.fullmatch(origins):
             raise ValueError("give origins such as https://line3.example, with commas between them, or * for all")
         return origins
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _are_addresses(cls, addresses: str) -> str:
+        for address in () if addresses in ("", "*") else addresses.split(","):
+            try:
+                ip_network(address.strip())
+            except ValueError as error:
+                raise ValueError(f"give IP addresses or networks such as 10.0.0.0/8, with commas; {error}") from error
+        return addresses
 
     @field_validator("root_path")
     @classmethod

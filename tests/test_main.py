@@ -117,7 +117,9 @@ def test_each_request_logs_one_line(models_dir: Path) -> None:
         server.send_signal(signal.SIGTERM)
         server.wait(20)
     text = log.read_text()
-    assert re.search(r"POST '/v1/models/padim/predict' model='padim' status=200 ms=[\d.]+ id=a7\n", text)
+    assert re.search(
+        r"POST '/v1/models/padim/predict' model='padim' status=200 ms=[\d.]+ client='127.0.0.1' id=a7\n", text
+    )
     assert r"model='x\nforged' status=404" in text
     assert "/readyz" not in text
 

@@ -36,6 +36,17 @@ def test_valid_root_paths_are_accepted(path: str) -> None:
     assert Settings(root_path=path).root_path == path
 
 
+@pytest.mark.parametrize("addresses", ["", "*", "10.0.0.7", "10.0.0.0/8, fd00::/8", "127.0.0.1,::1"])
+def test_addresses_of_proxies_are_accepted(addresses: str) -> None:
+    assert Settings(forwarded_allow_ips=addresses).forwarded_allow_ips == addresses
+
+
+@pytest.mark.parametrize("addresses", ["proxy.example", "10.0.0.1/8", "*,10.0.0.1", "10.0.0.1;10.0.0.2", "10.0.0.1,"])
+def test_invalid_addresses_of_proxies_are_refused(addresses: str) -> None:
+    with pytest.raises(ValidationError, match="forwarded_allow_ips"):
+        Settings(forwarded_allow_ips=addresses)
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         Settings().port = 1

@@ -1,6 +1,6 @@
 """The pictures of a batch request: the files of a multipart form."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -9,7 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.api.dependencies import ServicesDep
-from app.api.picture_body import FORM, form_schema, invalid_field, media_type, not_a_file, unsupported
+from app.api.form import read_form
+from app.api.parameters import query_parameters
+from app.api.picture_body import FORM, form_schema, invalid_field, media_type, not_a_file, unknown_field, unsupported
 from app.errors import TooManyPictures
 
 FIELD = "images"
@@ -20,8 +22,8 @@ async def _pictures(request: Request, services: ServicesDep) -> AsyncIterator[li
     if content_type != FORM:
         raise unsupported(content_type, (FORM,))
     try:
-        async with request.form(max_files=most) as form:
-            yield _files(form.multi_items())
+        async with read_form(request, most) as form:
+            yield _files(form.multi_items(), query_parameters(request.scope["endpoint"]))
     except ClientDisconnect as error:
         raise HTTPException(400, "the body ended before it was complete") from error
     except HTTPException as error:
@@ -35,11 +37,11 @@ async def _pictures(request: Request, services: ServicesDep) -> AsyncIterator[li
 PicturesDep = Annotated[list[UploadFile], Depends(_pictures)]
 
 
-def _files(items: list[tuple[str, UploadFile | str]]) -> list[UploadFile]:
+def _files(items: list[tuple[str, UploadFile | str]], in_query: Iterable[str]) -> list[UploadFile]:
     files = []
     for name, value in items:
         if name != FIELD:
-            raise invalid_field(name, f"there is no such field; put all pictures into {FIELD!r}")
+            raise unknown_field(name, FIELD, in_query)
         if not isinstance(value, UploadFile):
             raise not_a_file(FIELD)
         files.append(value)
@@ -58,7 +60,8 @@ BATCH_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The pictures. The server's settings limit their number (`batch_pictures`, 100 by default) and "
-        "their total size in bytes (`max_image_bytes`).",
+        "their total size in bytes (`max_image_bytes`). The body may be compressed with gzip or deflate "
+        "(`Content-Encoding`).",
         "content": {FORM: {"schema": {"$ref": "#/components/schemas/PicturesForm"}}},
     }
 }

@@ -21,7 +21,10 @@ score exceeds 0.5.
 
 Errors are problem details (RFC 9457). Their `code` identifies the kind of problem for programs. Errors under `/v2` have
 the form of the Open Inference Protocol. Every response has an `X-Request-ID` header, which identifies the request in
-the server's log. A client may send its own `X-Request-ID`.
+the server's log. A client may send its own `X-Request-ID`. Every GET operation also answers HEAD.
+
+Query parameters and form fields that an operation does not have are refused. A parameter that is not a list may be
+given once.
 """
 CONTACT = {"name": "The Tessera project"}
 LICENCE = {"name": "Apache 2.0", "identifier": "Apache-2.0"}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
@@ -16,9 +16,12 @@ from app.api.contract import CONTACT, DESCRIPTION, LICENCE, TAGS, describe, serv
 from app.api.dependencies import Services
 from app.api.disconnects import Disconnects
 from app.api.docs import mount_docs
+from app.api.head_requests import HeadRequests
 from app.api.limits import BodyLimit
+from app.api.parameters import known_parameters
 from app.api.problems import UnexpectedErrors, register_problems
 from app.api.recording import Recording, RequestRecord
+from app.api.redirects import RelativeRedirects
 from app.api.request_id import RequestId
 from app.api.root_path import RootPath
 from app.api.v2 import health as v2_health
@@ -78,7 +81,9 @@ def create_app(
             Middleware(RootPath, root_path=root_path),
             Middleware(RequestId),
             Middleware(Recording, record=record),
+            Middleware(HeadRequests),
             *_cors(cors_origins),
+            Middleware(RelativeRedirects),
             Middleware(CacheHeaders),
             Middleware(
                 GZipMiddleware,
@@ -95,7 +100,7 @@ def create_app(
     register_problems(app, {"/v2": inference_error})
     resources = (models, reload, predict, predict_batch, heatmap, anomaly_map, probes)
     for resource in (*resources, v2_health, v2_metadata, v2_infer):
-        app.include_router(resource.router)
+        app.include_router(resource.router, dependencies=[Depends(known_parameters)])
     mount_docs(app)
     describe(app)
     return app

@@ -1,11 +1,13 @@
-"""The limits on request bodies: on each body, and on the bodies of all unanswered requests together."""
+"""The limits on request bodies, and their decompression: each body, and the bodies of all unanswered requests."""
 
 import asyncio
 from contextlib import suppress
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.content_encoding import Decoder, decoder_of
 from app.errors import Overloaded, TesseraError, TooManyBytes
 
 LINGER_S = 2.0
@@ -13,72 +15,61 @@ LINGER_S = 2.0
 RETRY_AFTER_S = 1.0
 """The Retry-After of a refusal because all bodies together are too large."""
 
-_KEY = "tessera.max_body_bytes"
-
-
-def max_body_bytes(scope: Scope) -> int:
-    """The limit on the body of a request that passed `BodyLimit`. It also applies to the decompressed body."""
-    return int(scope[_KEY])
-
 
 class BodyLimit:
     """Limits each request body to `max_bytes`, and the bodies of all unanswered requests together to `max_total_bytes`.
 
     Reading a body raises TooManyBytes or Overloaded: at the start if `Content-Length` exceeds a limit, otherwise when
-    the received bytes exceed it. All requests must run on one event loop. Starlette's own `max_body_size` limits single
+    the bytes exceed it. Bodies with a `Content-Encoding` are decompressed; the limits apply to the decompressed bytes,
+    and `max_bytes` also to the compressed ones. Reading raises HTTPException for an unknown encoding and for bytes that
+    do not have their encoding. All requests must run on one event loop. Starlette's own `max_body_size` limits single
     bodies only. It closes connections while clients still send, so that many clients never read the reason.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_total_bytes: int, linger_s: float = LINGER_S) -> None:
-        self._app, self._max_bytes, self._max_total_bytes, self._linger_s = app, max_bytes, max_total_bytes, linger_s
-        self._held = 0
+        self._app, self._linger_s = app, linger_s
+        self._held = _Held(max_bytes, max_total_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope[_KEY] = self._max_bytes
-        announced = Headers(scope=scope).get("content-length", "0")
-        expected, received = int(announced) if announced.isdecimal() else 0, 0
-        refused = complete = False
-
-        async def receive_within_limits() -> Message:
-            nonlocal received, refused, complete
-            if complete:  # only a disconnect can follow
-                return await receive()
-            try:
-                if not received:
-                    self._check(expected, 0)
-                message = await receive()
-                size = len(message.get("body", b""))
-                received, self._held = received + size, self._held + size
-                self._check(received, received)
-            except TesseraError:
-                refused = True
-                raise
-            complete = not message.get("more_body", False)
-            return message
+        body = _Body(Headers(scope=scope), receive, self._held)
 
         async def send_then_linger(message: Message) -> None:
-            if refused and message["type"] == "http.response.body" and not message.get("more_body", False):
+            if body.is_refused and message["type"] == "http.response.body" and not message.get("more_body", False):
                 await send({**message, "more_body": True})
                 await self._linger(receive)
                 message = {"type": "http.response.body", "body": b""}
             await send(message)
 
         try:
-            await self._app(scope, receive_within_limits, send_then_linger)
+            await self._app(scope, body.receive, send_then_linger)
         finally:
-            self._held -= received
+            self._held.total -= body.size
 
-    def _check(self, expected: int, received: int) -> None:
+    async def _linger(self, receive: Receive) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._linger_s):
+                while (await receive()).get("more_body", False):
+                    pass
+
+
+class _Held:
+    """The number of bytes in the bodies of all unanswered requests, and its limits."""
+
+    def __init__(self, max_bytes: int, max_total_bytes: int) -> None:
+        self.max_bytes, self._max_total_bytes = max_bytes, max_total_bytes
+        self.total = 0
+
+    def check(self, expected: int, received: int) -> None:
         """Raises TooManyBytes or Overloaded if a body of `expected` bytes exceeds a limit.
 
-        `received` of the bytes are already counted in `_held`.
+        `received` of the bytes are already counted in `total`.
         """
-        if expected > self._max_bytes:
-            raise TooManyBytes(f"the upload has more than {self._max_bytes:,} bytes; send a smaller file")
-        others = self._held - received
+        if expected > self.max_bytes:
+            raise TooManyBytes(f"the upload has more than {self.max_bytes:,} bytes; send a smaller file")
+        others = self.total - received
         if others + expected > self._max_total_bytes:
             raise Overloaded(
                 f"unanswered uploads hold {others:,} bytes, and with this upload they would exceed the server's "
@@ -86,8 +77,58 @@ class BodyLimit:
                 RETRY_AFTER_S,
             )
 
-    async def _linger(self, receive: Receive) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._linger_s):
-                while (await receive()).get("more_body", False):
-                    pass
+
+class _Body:
+    """The body of a request, decompressed.
+
+    size: the number of decompressed bytes until now
+    is_refused: whether reading it has failed
+    """
+
+    def __init__(self, headers: Headers, receive: Receive, held: _Held) -> None:
+        self._receive, self._held = receive, held
+        announced = headers.get("content-length", "0")
+        self._announced = int(announced) if announced.isdecimal() else 0
+        self._encoding = ", ".join(headers.getlist("content-encoding"))
+        self._decoder: Decoder | None = None
+        self._received = 0
+        self._has_begun = self._has_ended = self._is_complete = False
+        self.size = 0
+        self.is_refused = False
+
+    async def receive(self) -> Message:
+        """The next message for the application."""
+        if self._is_complete:  # only a disconnect can follow
+            return await self._receive()
+        try:
+            if not self._has_begun:
+                self._held.check(self._announced, 0)
+                self._decoder, self._has_begun = decoder_of(self._encoding), True
+            message = await (self._receive() if self._decoder is None else self._decompressed(self._decoder))
+            size = len(message.get("body", b""))
+            self.size, self._held.total = self.size + size, self._held.total + size
+            if self._decoder is not None and self.size > self._held.max_bytes:
+                raise TooManyBytes(f"the body unpacks to more than {self._held.max_bytes:,} bytes; send a smaller file")
+            self._held.check(self.size, self.size)
+        except (TesseraError, HTTPException):
+            self.is_refused = True
+            raise
+        self._is_complete = not message.get("more_body", False)
+        return message
+
+    async def _decompressed(self, decoder: Decoder) -> Message:
+        """The next piece as a message; the last message is empty."""
+        while not (piece := await asyncio.to_thread(decoder.read)):
+            if self._has_ended:
+                decoder.finish()
+                return {"type": "http.request", "body": b"", "more_body": False}
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return message
+            data = message.get("body", b"")
+            self._received += len(data)
+            if self._received > self._held.max_bytes:
+                raise TooManyBytes(f"the upload has more than {self._held.max_bytes:,} bytes; send a smaller file")
+            decoder.feed(data)
+            self._has_ended = not message.get("more_body", False)
+        return {"type": "http.request", "body": piece, "more_body": True}

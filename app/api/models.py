@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
     summary="List the models",
     response_model=ModelListBody,
     response_description="All models.",
-    responses=CONDITIONAL_RESPONSES | problem_responses(ProblemCode.INTERNAL_ERROR),
+    responses=CONDITIONAL_RESPONSES | problem_responses(ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR),
 )
 async def list_models(
     catalogue: CatalogueDep, response: Response, if_none_match: IfNoneMatch = None

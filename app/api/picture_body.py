@@ -1,17 +1,25 @@
 """The picture of a request: a file in a multipart form, or the body itself."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import FormData
 from starlette.datastructures import UploadFile as FormFile
 from starlette.requests import ClientDisconnect
+
+from app.api.form import read_form
+from app.api.parameters import query_parameters, unknown
 
 FORM = "multipart/form-data"
 RAW = "application/octet-stream"
 RAW_TYPES = (RAW, "image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff")
+"""The types of the contract. The format is detected from the bytes, so that every other image type is accepted, too."""
+RAW_ALIASES = frozenset(
+    {RAW, "application/x-octet-stream", "application/octetstream", "application/binary", "binary/octet-stream"}
+)
 FIELD = "image"
 IN_MEMORY = 2**20
 """Larger bodies are stored in a temporary file, like the files of forms."""
@@ -23,9 +31,9 @@ async def _picture(request: Request) -> AsyncIterator[FormFile]:
     content_type = media_type(request)
     try:
         if content_type == FORM:
-            async with request.form() as form:
-                yield file_of(form.getlist(FIELD))
-        elif content_type in RAW_TYPES:
+            async with read_form(request) as form:
+                yield _file_of(form, query_parameters(request.scope["endpoint"]))
+        elif content_type.startswith("image/") or content_type in RAW_ALIASES:
             with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
                 body = UploadFile(file)  # type: ignore[arg-type]  # it has the methods of BinaryIO that are called
                 async for chunk in request.stream():
@@ -55,15 +63,28 @@ def unsupported(content_type: str, taken: tuple[str, ...]) -> HTTPException:
     )
 
 
-def file_of(values: list[FormFile | str]) -> FormFile:
-    """The one file among the values of the form's field; raises RequestValidationError."""
-    if len(values) == 1 and isinstance(values[0], FormFile):
-        return values[0]
+def _file_of(form: FormData, in_query: Iterable[str]) -> FormFile:
+    """The file in the form's one field; raises RequestValidationError."""
+    values = form.getlist(FIELD)
     if not values:
-        raise invalid_field(FIELD, f"the form has no field {FIELD!r}; put the picture's file there")
+        others = f", but {', '.join(repr(name[:100]) for name in form)}" if form else ""
+        raise invalid_field(FIELD, f"the form has no field {FIELD!r}{others}; put the picture's file there")
     if len(values) > 1:
         raise invalid_field(FIELD, f"the form has {len(values)} of it; send one, or several to predict-batch")
-    raise not_a_file(FIELD)
+    (value,) = values
+    if not isinstance(value, FormFile):
+        raise not_a_file(FIELD)
+    for name in form:
+        if name != FIELD:
+            raise unknown_field(name, FIELD, in_query)
+    return value
+
+
+def unknown_field(name: str, field: str, in_query: Iterable[str]) -> RequestValidationError:
+    """The error for a form field that is not `field`; `in_query` are the query parameters of the route."""
+    if name in in_query:
+        return invalid_field(name, f"{name!r} is a query parameter; send it in the URL, as ?{name}=...")
+    return invalid_field(name, unknown("form field", name, [field]))
 
 
 def not_a_file(field: str) -> RequestValidationError:
@@ -73,7 +94,7 @@ def not_a_file(field: str) -> RequestValidationError:
 
 def invalid_field(field: str, message: str) -> RequestValidationError:
     """The error for an invalid form field."""
-    return RequestValidationError([{"loc": ("body", field), "msg": message, "type": "value_error"}])
+    return RequestValidationError([{"loc": ("body", field[:100]), "msg": message, "type": "value_error"}])
 
 
 def form_schema(name: str, description: str, field: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +116,8 @@ PICTURE_FORM = form_schema("PictureForm", _FORMATS, FIELD, _BINARY)
 PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The picture: a file in a form, or the body itself. The format is detected from its bytes.",
+        "description": "The picture: a file in a form, or the body itself. The format is detected from its bytes. The "
+        "body may be compressed with gzip or deflate (`Content-Encoding`).",
         "content": {FORM: {"schema": {"$ref": "#/components/schemas/PictureForm"}}}
         | {each: {"schema": _BINARY} for each in RAW_TYPES},
     }

@@ -26,7 +26,7 @@ _METRICS = {"text/plain": {"schema": {"type": "string"}, "example": "tessera_que
     "/livez",
     summary="Check liveness",
     response_description="The process is alive.",
-    responses=problem_responses(ProblemCode.INTERNAL_ERROR),
+    responses=problem_responses(ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR),
 )
 async def livez() -> LivenessBody:
     """Returns 200 as long as the process responds."""
@@ -37,7 +37,7 @@ async def livez() -> LivenessBody:
     "/readyz",
     summary="Check readiness",
     response_description="The server is ready.",
-    responses=_UNREADY | problem_responses(ProblemCode.INTERNAL_ERROR),
+    responses=_UNREADY | problem_responses(ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR),
 )
 async def readyz(services: ServicesDep, response: Response) -> ReadinessBody:
     """Returns 200 if pictures can be predicted, else 503."""
@@ -50,7 +50,7 @@ async def readyz(services: ServicesDep, response: Response) -> ReadinessBody:
     "/metrics",
     summary="Get metrics",
     response_class=Response,
-    responses=problem_responses(ProblemCode.INTERNAL_ERROR)
+    responses=problem_responses(ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR)
     | {200: {"description": "Metrics in Prometheus' text format.", "content": _METRICS}},
 )
 async def metrics(services: ServicesDep) -> Response:

@@ -26,20 +26,21 @@ _OF_HTTP: dict[ProblemCode, Problem] = {
     ProblemCode.INVALID_REQUEST: Problem(
         422,
         INVALID_TITLE,
-        "a field or parameter is missing or has an invalid value; `errors` lists each of them",
+        "a field or parameter is missing, unknown, repeated or has an invalid value; `errors` lists each of them",
         "query.version: Input should be greater than or equal to 1",
     ),
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: Problem(
         415,
         "Unsupported Media Type.",
-        "the body's `Content-Type` is not accepted; the header `Accept` lists the accepted types",
+        "the body's `Content-Type` or `Content-Encoding` is not accepted; the header `Accept` or `Accept-Encoding` "
+        "lists the accepted ones",
         "a body of the Content-Type 'text/plain' is not taken; send image/png",
     ),
     ProblemCode.BAD_REQUEST: Problem(
         400,
         "Bad Request.",
-        "the body is not the multipart form that its header announces",
-        "Missing boundary in multipart.",
+        "the body is incomplete, or is not the multipart form or the encoding that its headers announce",
+        "the form is incomplete: it ends before its closing boundary; send all of it",
     ),
     ProblemCode.NOT_FOUND: Problem(404, "Not Found.", "there is no such route", "Not Found"),
     ProblemCode.METHOD_NOT_ALLOWED: Problem(

@@ -20,6 +20,7 @@ class RequestRecord:
     model: the name of the model in the path, if there is one
     status: the status of the response, or CLIENT_GONE
     seconds: the time from the start of the request to its end
+    client: the client's address; that of a proxy, unless the server trusts its `X-Forwarded-For`
     """
 
     method: str
@@ -28,6 +29,7 @@ class RequestRecord:
     model: str | None
     status: int
     seconds: float
+    client: str
     request_id: str
 
 
@@ -59,4 +61,5 @@ class Recording:
     def _described(self, scope: Scope, status: int, seconds: float) -> RequestRecord:
         route = getattr(scope.get("route"), "path", "")
         model = scope.get("path_params", {}).get("model")
-        return RequestRecord(scope["method"], scope["path"], route, model, status, seconds, request_id(scope))
+        client, _ = scope.get("client") or ("", 0)
+        return RequestRecord(scope["method"], scope["path"], route, model, status, seconds, client, request_id(scope))

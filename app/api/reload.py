@@ -36,7 +36,7 @@ async def reload_model(model: ModelName, reloader: ReloaderDep) -> ReloadedModel
     "/reload",
     summary="Reload all models",
     response_description="The served versions of all models, and the changes.",
-    responses=problem_responses(ProblemCode.INTERNAL_ERROR, *_SCAN_PROBLEMS),
+    responses=problem_responses(ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR, *_SCAN_PROBLEMS),
 )
 async def reload_all(reloader: ReloaderDep) -> ReloadBody:
     """Scans the whole repository for new, changed and removed models, like the reload of one model."""

@@ -42,7 +42,7 @@ def _page_router(root_path: str) -> APIRouter:
     assets = read_assets(FOLDER, root_path)
     etag = f'W/"{assets.digest}"'  # weak, because the response may be compressed on its way
 
-    @router.api_route("/", methods=["GET", "HEAD"])
+    @router.get("/")
     async def page(if_none_match: str | None = Header(None)) -> Response:
         headers = {**PAGE_HEADERS, "ETag": etag}
         if if_none_match == etag:

@@ -20,6 +20,38 @@ def test_the_body_itself_may_be_the_picture(client: TestClient, defect_png: byte
     assert {**raw.json(), "timing_ms": None} == {**form, "timing_ms": None}
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *(
+            "image/jpg",
+            "image/pjpeg",
+            "image/x-png",
+            "image/apng",
+            "image/x-ms-bmp",
+            "image/x-windows-bmp",
+            "image/tif",
+        ),
+        *("Image/TIF; q=1", "image/x-tiff", "image/gif", "image/*", "image/vnd.maker.raw", "binary/octet-stream"),
+        *("application/x-octet-stream", "Application/Octet-Stream; charset=binary", "application/binary"),
+    ],
+)
+@pytest.mark.parametrize("format", ["PNG", "BMP"])
+def test_the_bytes_decide_whatever_the_type_is(
+    client: TestClient, defect_png: bytes, content_type: str, format: str
+) -> None:
+    file = io.BytesIO()
+    Image.open(io.BytesIO(defect_png)).save(file, format)
+    answer = client.post(URL, content=file.getvalue(), headers={"Content-Type": content_type})
+    assert answer.status_code == 200 and answer.json()["label"] == "anomalous", answer.text
+
+
+def test_bytes_of_an_unsupported_format_are_refused_whatever_the_type_is(client: TestClient) -> None:
+    for content_type in ("image/png", "image/gif", "application/octet-stream"):
+        answer = client.post(URL, content=b"GIF89a" + bytes(20), headers={"Content-Type": content_type})
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_image")
+
+
 @pytest.mark.parametrize("route", ["heatmap", "anomaly-map"])
 def test_files_are_the_same_for_a_raw_body_and_a_form(client: TestClient, defect_png: bytes, route: str) -> None:
     url = f"/v1/models/patchcore/{route}"
@@ -35,7 +67,7 @@ def test_all_formats_may_be_the_body(client: TestClient, defect_png: bytes, form
     assert client.post(URL, content=file.getvalue(), headers=headers).json()["label"] == "anomalous"
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded", "image/gif", ""])
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded", "video/png", ""])
 def test_other_content_types_are_refused_with_the_accepted_ones(
     client: TestClient, defect_png: bytes, content_type: str
 ) -> None:
@@ -54,7 +86,17 @@ def test_form_without_the_field_is_refused(client: TestClient, defect_png: bytes
     answer = client.post(URL, files={"picture": defect_png})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     (error,) = answer.json()["errors"]
-    assert error["field"] == "body.image" and "no field" in error["message"]
+    assert error["field"] == "body.image" and "no field" in error["message"] and "'picture'" in error["message"]
+
+
+def test_other_fields_of_a_form_are_refused_by_name(client: TestClient, defect_png: bytes) -> None:
+    for route, field in (("predict", "image"), ("heatmap", "image"), ("predict-batch", "images")):
+        for name, words in (("threshold", "?threshold=..."), ("imagee", f"'{field}'"), ("submit", f"'{field}'")):
+            files = {field: ("a.png", defect_png), name: (None, "0.3")}
+            answer = client.post(f"/v1/models/patchcore/{route}", files=files)
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+            (error,) = answer.json()["errors"]
+            assert error["field"] == f"body.{name}" and words in error["message"]
 
 
 def test_text_instead_of_a_file_is_refused(client: TestClient) -> None:

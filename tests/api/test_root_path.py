@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from app.settings import OWN_PATHS
 from tests.forwarding import forwarded
 from tests.running import Live
+from tests.waiting import wait_until
 
 PREFIX = "/plant/tessera"
 
@@ -69,11 +70,44 @@ def test_the_page_works_under_the_prefix_with_and_without_a_slash(proxied: httpx
         assert proxied.get(urljoin(urljoin(str(page.url), base), link)).status_code == 200, link
 
 
-def test_redirects_stay_under_the_prefix(proxied: httpx2.Client) -> None:
-    answer = proxied.get(f"{PREFIX}/v1/models/")
+REDIRECTED = [
+    ("/v1/models/", "/v1/models"),
+    ("/v1/models//", "/v1/models"),
+    ("/v1/models/patchcore/", "/v1/models/patchcore"),
+    ("/v1/models/a:b%20%C3%BC/", "/v1/models/a:b%20%C3%BC"),
+    ("/v1/models/patchcore/predict/", "/v1/models/patchcore/predict"),
+    ("/v2/", "/v2"),
+    ("/docs/", "/docs"),
+    ("/docs/assets", "/docs/assets/"),
+    ("/livez/?a=1&b=%2F", "/livez?a=1&b=%2F"),
+]
+
+
+@pytest.mark.parametrize(("path", "target"), REDIRECTED)
+def test_redirects_keep_the_scheme_the_host_and_the_prefix(proxied: httpx2.Client, path: str, target: str) -> None:
+    answer = proxied.get(PREFIX + path)
     assert answer.status_code == 307
-    location = urljoin(str(answer.url), answer.headers["location"])
-    assert httpx2.URL(location).path == f"{PREFIX}/v1/models"
+    origin = "https://plant.example"  # of which the server knows nothing
+    assert urljoin(origin + PREFIX + path, answer.headers["location"]) == origin + PREFIX + target
+
+
+@pytest.mark.parametrize(("path", "target"), REDIRECTED)
+def test_redirects_keep_a_prefix_that_the_server_does_not_know(client: TestClient, path: str, target: str) -> None:
+    answer = client.get(path, follow_redirects=False, headers={"Host": "inside:8000", "X-Forwarded-Proto": "https"})
+    url = "https://plant.example/line-3"
+    assert urljoin(url + path, answer.headers["location"]) == url + target
+
+
+def test_the_log_has_the_address_that_a_trusted_proxy_forwards(
+    live: Callable[..., Live], caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"X-Forwarded-For": "203.0.113.9"}
+    for trusted, address in (("10.0.0.0/8", "127.0.0.1"), ("127.0.0.1", "203.0.113.9"), ("*", "203.0.113.9")):
+        caplog.clear()
+        with caplog.at_level("INFO", "tessera.request"):
+            httpx2.get(f"{live(forwarded_allow_ips=trusted).url}/v1/models", headers=headers)
+            wait_until(lambda: "/v1/models" in caplog.text)
+        assert f"client='{address}'" in caplog.text, trusted
 
 
 def test_problems_hold_the_path_that_the_client_requested(proxied: httpx2.Client) -> None:

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 
 from app.api.problem_codes import RefusalCode
-from app.artifacts import Artifact, Manifest, QualityRecord
+from app.artifacts import Artifact, Manifest, QualityRecord, ThresholdRecord
 from app.detectors import Codes, SearchChoice, SearchMethod, SearchMode
 from app.errors import TesseraError
 from app.runtime import Candidate, Kernels, Precision, Runtime
@@ -93,6 +93,42 @@ class TilingBody(BaseModel):
         )
 
 
+class LimitsBody(BaseModel):
+    """The 95 % confidence limits of a threshold, without its margin."""
+
+    low: FiniteFloat = Field(description="Lower limit.", examples=[24.2])
+    high: FiniteFloat = Field(description="Upper limit.", examples=[26.3])
+
+
+class ThresholdsBody(BaseModel):
+    """How certain thresholds are that were computed from normal pictures."""
+
+    method: str = Field(description="Distribution that was fitted to the values.", examples=["gumbel"])
+    image_limits: LimitsBody = Field(description="Limits of `image_threshold`.")
+    image_margin: FiniteFloat = Field(
+        description="Least distance between `image_threshold` and the scores of normal pictures below it, so that "
+        "rounding does not change labels.",
+        examples=[0.02],
+    )
+    pixel_limits: LimitsBody = Field(description="Limits of `pixel_threshold`.")
+    pixel_margin: FiniteFloat = Field(
+        description="Least distance between `pixel_threshold` and the values of normal pixels below it.",
+        examples=[0.02],
+    )
+
+    @classmethod
+    def of(cls, record: ThresholdRecord) -> Self:
+        """The body of the record in a manifest."""
+        (image_low, image_high), (pixel_low, pixel_high) = record.image_limits, record.pixel_limits
+        return cls(
+            method=record.method,
+            image_limits=LimitsBody(low=image_low, high=image_high),
+            image_margin=record.image_margin,
+            pixel_limits=LimitsBody(low=pixel_low, high=pixel_high),
+            pixel_margin=record.pixel_margin,
+        )
+
+
 class CalibrationBody(BaseModel):
     """The thresholds and how they were calibrated."""
 
@@ -123,6 +159,13 @@ class CalibrationBody(BaseModel):
         "formula of the scores.",
         examples=[47.6],
     )
+    thresholds: ThresholdsBody | None = Field(
+        description="How certain the thresholds are; null if they were not computed from a distribution."
+    )
+    calibrated_from: int | None = Field(
+        description="Version whose weights these are, if only the thresholds were set anew; otherwise null.",
+        examples=[None],
+    )
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -139,6 +182,8 @@ class CalibrationBody(BaseModel):
             pixel_threshold=record.pixel_threshold,
             pixel_min=record.pixel_min,
             pixel_max=record.pixel_max,
+            thresholds=None if record.thresholds is None else ThresholdsBody.of(record.thresholds),
+            calibrated_from=manifest.provenance.calibrated_from,
         )
 
 

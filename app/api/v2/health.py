@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v2", tags=[TAG])
     "/health/live",
     summary="Check whether the server is live",
     response_description="The server is live.",
-    responses=error_responses(500),
+    responses=error_responses(422, 500),
     name="v2_server_live",
 )
 async def live() -> ServerLiveBody:
@@ -28,7 +28,7 @@ async def live() -> ServerLiveBody:
     "/health/ready",
     summary="Check whether the server is ready",
     response_description="The server is ready.",
-    responses=error_responses(500, 503),
+    responses=error_responses(422, 500, 503),
     name="v2_server_ready",
 )
 async def ready(services: ServicesDep) -> ServerReadyBody:

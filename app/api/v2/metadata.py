@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v2", tags=[TAG])
     "",
     summary="Describe the server",
     response_description="The metadata of the server.",
-    responses=error_responses(500),
+    responses=error_responses(422, 500),
     name="v2_server_metadata",
 )
 async def server() -> ServerMetadataBody:

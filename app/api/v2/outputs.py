@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.api.v2.invalid import invalid, too_large
+from app.api.v2.mistyped import refuse_mistyped
 from app.api.v2.schemas.inference import InferOutputBody, InferRequestBody, Parameters
 from app.pipeline import Roi
 from app.service import Predicted
@@ -69,6 +70,8 @@ OUTPUTS: dict[str, Output] = {
     "raw_anomaly_map": Output("FP32", 3, lambda predicted: predicted.prediction.anomaly_map.numpy()[None]),
     "mask": Output("BOOL", 3, lambda predicted: anomaly_mask(predicted).numpy()[None]),
 }
+UNSUPPORTED = ("classification", "shared_memory_region")
+"""Parameters of the protocol's extensions that this server does not have."""
 BY_DEFAULT = ("score", "raw_score", "label", "threshold")
 
 
@@ -83,7 +86,8 @@ def read_outputs(request: InferRequestBody) -> list[RequestedOutput]:
             raise invalid(f"there is no output {each.name!r}; available: {', '.join(OUTPUTS)}")
         if each.name in wanted:
             raise invalid(f"output {each.name!r} is requested twice; request it once")
-        for parameter in ("classification", "shared_memory_region"):
+        refuse_mistyped(each.parameters, (*UNSUPPORTED, "binary_data"))
+        for parameter in UNSUPPORTED:
             if each.parameters.get(parameter):
                 raise invalid(f"output {each.name!r}: {parameter} is not supported; leave it out")
         wanted[each.name] = RequestedOutput(each.name, _flag(each.parameters, "binary_data", default))

@@ -6,6 +6,7 @@ from math import isfinite
 from pydantic import JsonValue
 
 from app.api.v2.invalid import invalid
+from app.api.v2.mistyped import refuse_mistyped
 from app.api.v2.schemas.inference import InferInputBody
 from app.api.v2.tensors import DTYPES, count, read_array, read_bytes
 from app.errors import TooManyPictures
@@ -13,6 +14,8 @@ from app.service import Pixels, Source
 
 INPUT = "image"
 CHANNELS = (1, 3)
+KNOWN = ("binary_data_size", "shared_memory_region", "layout", "white")
+"""The parameters of the input that this server reads."""
 
 _LAYOUTS = {4: ("NHWC", "NCHW"), 3: ("HWC", "CHW")}
 
@@ -21,6 +24,7 @@ def read_pictures(tensor: InferInputBody, binary: memoryview, most: int) -> list
     """The pictures of a request's input; raises HTTPException, or TooManyPictures if there are more than `most`."""
     if tensor.name != INPUT:
         raise invalid(f"there is no input {tensor.name!r}; the only one is {INPUT!r}")
+    refuse_mistyped(tensor.parameters, KNOWN)
     if tensor.data is not None and ("binary_data_size" in tensor.parameters or len(binary)):
         raise invalid("the input has both data and binary data; send one of them")
     if "shared_memory_region" in tensor.parameters:

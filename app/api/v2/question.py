@@ -4,10 +4,13 @@ from pydantic import ValidationError
 
 from app.api.options import CriteriaQuery, RegionQuery
 from app.api.v2.invalid import invalid
+from app.api.v2.mistyped import refuse_mistyped
 from app.api.v2.schemas.inference import Parameters
 from app.pipeline import Question
 
 CRITERIA = ("threshold", "min_region_area")
+KNOWN = (*CRITERIA, "roi", "timeout", "binary_data_output", "sequence_id")
+"""The parameters of a request that this server reads."""
 
 
 def read_question(parameters: Parameters) -> Question:
@@ -15,6 +18,7 @@ def read_question(parameters: Parameters) -> Question:
 
     `roi` is a string, because the protocol has no lists as parameters, or a list of four numbers.
     """
+    refuse_mistyped(parameters, KNOWN)
     try:
         criteria = CriteriaQuery.model_validate(_given(parameters, *CRITERIA), strict=True).criteria()
         return Question(criteria, RegionQuery.model_validate(_given(parameters, "roi")).question().roi)

@@ -7,8 +7,6 @@ from fastapi import Request
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from app.api.limits import max_body_bytes
-from app.api.v2.encodings import decompressed
 from app.api.v2.invalid import invalid, malformed, too_large
 from app.api.v2.pictures import INPUT
 from app.api.v2.schemas.inference import InferInputBody, InferRequestBody
@@ -32,12 +30,10 @@ async def read_message(request: Request, header_length: str | None) -> Message:
         body = await request.body()
     except ClientDisconnect as error:
         raise malformed("the body ended before it was complete") from error
-    encoding, most = request.headers.get("Content-Encoding", ""), max_body_bytes(request.scope)
-    return await asyncio.to_thread(_parse, body, encoding, most, header_length)
+    return await asyncio.to_thread(_parse, body, header_length)
 
 
-def _parse(body: bytes, encoding: str, most: int, length: str | None) -> Message:
-    body = decompressed(body, encoding, most)
+def _parse(body: bytes, length: str | None) -> Message:
     end = len(body) if length is None else _length(length, len(body))
     if length is not None and end == 0:
         return _picture(body)

@@ -29,7 +29,7 @@ class InferInputBody(BaseModel):
         default={},
         description="`binary_data_size`: number of bytes of the tensor, which follow the JSON. `layout`: NHWC, NCHW, "
         "HWC or CHW, required if the shape does not show which axis is the channel axis. `white`: value of white "
-        "pixels for FP32, 1 by default. Unknown parameters are ignored.",
+        "pixels for FP32, 1 by default. Other parameters are ignored, unless their name is nearly one of these.",
         examples=[{}],
     )
     data: list[Any] | None = Field(  # numbers or strings, flat or nested: validated with shape and datatype
@@ -46,8 +46,8 @@ class RequestedOutputBody(BaseModel):
     name: str = Field(description="Name of the output: one of those in the metadata of the model.", examples=["score"])
     parameters: Parameters = Field(
         default={},
-        description="`binary_data`: whether the output is returned as binary data after the JSON. Unknown parameters "
-        "are ignored.",
+        description="`binary_data`: whether the output is returned as binary data after the JSON. Other parameters "
+        "are ignored, unless their name is nearly this one.",
         examples=[{"binary_data": False}],
     )
 
@@ -64,8 +64,8 @@ class InferRequestBody(BaseModel):
         default={},
         description="`binary_data_output`: default of `binary_data` for all outputs. `timeout`: time limit in "
         "microseconds; the header `X-Request-Timeout` is in seconds, and the shorter limit applies. `threshold` and "
-        '`min_region_area`: as on /v1. `roi`: region of interest as on /v1, such as "256,0,512,384". Unknown '
-        "parameters are ignored.",
+        '`min_region_area`: as on /v1. `roi`: region of interest as on /v1, such as "256,0,512,384". Other '
+        "parameters are ignored, unless their name is nearly one of these.",
         examples=[{"timeout": 2500000}],
     )
     inputs: list[InferInputBody] = Field(description="The input: exactly one.", min_length=1, max_length=1)

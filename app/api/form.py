@@ -1,0 +1,75 @@
+"""Multipart forms (RFC 7578)."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from email.message import Message
+from email.utils import collapse_rfc2231_value
+
+from fastapi import HTTPException, Request
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+MOST_FILES = 1000
+
+
+@asynccontextmanager
+async def read_form(request: Request, max_files: int = MOST_FILES) -> AsyncIterator[FormData]:
+    """The multipart form in the body. Its files are closed at the end of the context.
+
+    Raises HTTPException for a form that is malformed, incomplete, or has more than `max_files` files.
+    """
+    try:
+        async with aclosing(request.stream()) as stream:
+            form = await _Parser(request.headers, stream, max_files).parse()
+    except MultiPartException as error:
+        raise HTTPException(400, error.message) from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+class _Parser(MultiPartParser):
+    """Starlette's parser, which also refuses incomplete forms, and also reads `filename*` (RFC 5987).
+
+    Without a check of the end, the part that is cut off counts as absent. RFC 7578 forbids `filename*` in forms, but
+    older HTTP libraries send it for names beyond ASCII, often without `filename`.
+    """
+
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None], max_files: int) -> None:
+        super().__init__(headers, self._whole(stream), max_files=max_files)
+        self._has_ended = False
+
+    async def _whole(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        if not self._has_ended:
+            raise MultiPartException(
+                "the form is incomplete: it ends before its closing boundary; send all of it, with a Content-Length "
+                "that counts every byte"
+            )
+
+    def on_end(self) -> None:
+        self._has_ended = True
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        name = _extended_file_name(part.content_disposition or b"")
+        if name is not None:
+            part.content_disposition = (part.content_disposition or b"") + b'; filename=""'
+        super().on_headers_finished()
+        if name is not None and part.file is not None:
+            part.file.filename = name
+
+
+def _extended_file_name(disposition: bytes) -> str | None:
+    """The value of `filename*`, or of its continuations `filename*0` and so on (RFC 2231); None if there is none."""
+    if b"filename*" not in disposition.lower():
+        return None
+    header = Message()
+    header["Content-Disposition"] = disposition.decode("latin-1")
+    names = [value for key, value in header.get_params([], "Content-Disposition") if key.lower() == "filename"]
+    _, plain = parse_options_header(disposition)
+    found = [name for name in names if isinstance(name, tuple) or b"filename" not in plain]
+    return collapse_rfc2231_value(found[0]) if found else None

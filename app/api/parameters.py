@@ -1,0 +1,72 @@
+"""Refuses query parameters that a route does not have, because a mistyped one would have no effect."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.params import Query
+from pydantic import BaseModel
+
+SIMILARITY = 0.6
+"""The least similarity of a name that is suggested, as `difflib` measures it."""
+
+
+async def known_parameters(request: Request) -> None:
+    """Raises RequestValidationError for unknown parameters, and for repeated ones unless their values are lists."""
+    known = query_parameters(request.scope["endpoint"])
+    errors = []
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in known:
+            errors.append(_error(name, unknown("query parameter", name, known)))
+        elif count > 1 and not known[name]:
+            errors.append(_error(name, f"it is given {count} times; give it once"))
+    if errors:
+        raise RequestValidationError(errors)
+
+
+@cache
+def query_parameters(endpoint: Callable[..., Any]) -> dict[str, bool]:
+    """The names of a route's query parameters, and whether each may be repeated, because its value is a list.
+
+    Query parameters are the fields of pydantic classes that are annotated with `Query()`.
+    """
+    found: dict[str, bool] = {}
+    for hint in get_type_hints(endpoint, include_extras=True).values():
+        if get_origin(hint) is Annotated and any(isinstance(each, Query) for each in hint.__metadata__):
+            body: type[BaseModel] = get_args(hint)[0]
+            properties = body.model_json_schema()["properties"]
+            found |= {name: _is_list(schema) for name, schema in properties.items()}
+    return found
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The message for an unknown name: the nearest known one, and all of them."""
+    known = list(known)
+    if not known:
+        return f"there is no {kind} {name[:100]!r}; this route has none"
+    close = nearest(name, known)
+    suggestion = f"; did you mean {close!r}?" if close else ";"
+    return f"there is no {kind} {name[:100]!r}{suggestion} available: {', '.join(known)}"
+
+
+def nearest(name: str, known: Iterable[str], similarity: float = SIMILARITY) -> str | None:
+    """The known name that is most similar; None if none is similar enough. Ignores case, hyphens and underscores."""
+    plain = {_plain(each): each for each in known}
+    close = get_close_matches(_plain(name), plain, n=1, cutoff=similarity)
+    return plain[close[0]] if close else None
+
+
+def _plain(name: str) -> str:
+    return name[:100].lower().replace("-", "").replace("_", "")
+
+
+def _is_list(schema: dict[str, Any]) -> bool:
+    return any(each.get("type") == "array" for each in (schema, *schema.get("anyOf", ())))
+
+
+def _error(name: str, message: str) -> dict[str, object]:
+    return {"loc": ("query", name[:100]), "msg": message, "type": "value_error"}
