@@ -13,7 +13,10 @@ import { PictureLevels } from "./viewer/picture-levels.js";
 /** @typedef {import("./map/client.js").Shape} Shape */
 /** @typedef {import("./map/client.js").Found} Found */
 
-/** Dispatches `shown` when a picture or none is shown, `found` after each search, and `trouble` with a message. */
+/**
+ * Dispatches `shown` when a picture or none is shown, `found` after each search, `colours` when the colour tables are
+ * known, and `trouble` with a message.
+ */
 export class Inspector extends EventTarget {
   /** @type {Picture | null} whose prediction is shown */
   picture = null;
@@ -25,15 +28,28 @@ export class Inspector extends EventTarget {
   #open = null;
   #turn = 0;
 
-  /**
-   * @param {Viewer} viewer
-   * @param {Record<string, number[][]>} colours colour tables by name
-   */
-  constructor(viewer, colours) {
+  /** Colour tables by name; empty until the server has sent them.
+   * @type {Record<string, number[][]>} */
+  colours = {};
+  /** The name of the colour table in use; null until there is one.
+   * @type {string | null} */
+  colour = null;
+
+  /** @param {Viewer} viewer */
+  constructor(viewer) {
     super();
     this.viewer = viewer;
+  }
+
+  get hasColours() {
+    return this.colour !== null;
+  }
+
+  /** @param {Record<string, number[][]>} colours colour tables by name; the first one is used */
+  useColours(colours) {
     this.colours = colours;
-    this.colour = Object.keys(colours)[0];
+    this.paint(Object.keys(colours)[0]);
+    this.dispatchEvent(new Event("colours"));
   }
 
   /**
@@ -57,7 +73,7 @@ export class Inspector extends EventTarget {
       if (turn !== this.#turn) return fitting.close();
       this.shape = shape;
       this.viewer.show(fitting);
-      this.viewer.showHeat(map, shape.levels, this.colours[this.colour]);
+      this.#paint();
       this.dispatchEvent(new Event("shown"));
       this.find(picture.criteria);
     } catch (error) {
@@ -93,8 +109,13 @@ export class Inspector extends EventTarget {
   /** @param {string} name of the colour table */
   paint(name) {
     this.colour = name;
-    if (this.#open && this.shape) this.viewer.showHeat(this.#open.map, this.shape.levels, this.colours[name]);
+    this.#paint();
     this.viewer.redraw();
+  }
+
+  #paint() {
+    if (!this.#open || !this.shape || this.colour === null) return;
+    this.viewer.showHeat(this.#open.map, this.shape.levels, this.colours[this.colour]);
   }
 
   /**

@@ -17,15 +17,15 @@ import { Verdict } from "./panels/verdict.js";
 import { Connection } from "./server/connection.js";
 import { Models } from "./server/models.js";
 import { get } from "./server/send.js";
-import { listenForPictures } from "./session/intake.js";
+import { inbox } from "./session/inbox.js";
 import { Session } from "./session/session.js";
 import { Viewer } from "./viewer/viewer.js";
 
-async function start() {
+function start() {
   const [connection, models] = [new Connection(), new Models()];
   const session = new Session(models, connection);
   const canvas = byId("canvas", HTMLCanvasElement);
-  const inspector = new Inspector(new Viewer(canvas), await (await get("page/colours")).json());
+  const inspector = new Inspector(new Viewer(canvas));
   showConnection(connection);
   showPicker(models);
   showDetails(models);
@@ -37,12 +37,22 @@ async function start() {
   showStrip(session);
   showCover(session);
   follow(session, inspector, canvas);
-  const inputs = ["choose", "photograph"].map((id) => byId(id, HTMLInputElement));
-  listenForPictures(byId("window", HTMLElement), inputs, (pictures) => session.add(pictures));
+  inbox.open((pictures) => session.add(pictures));
   connection.addEventListener("change", () => {
-    if (connection.state === "ready") models.refresh().catch(() => connection.lost());
+    if (connection.state === "ready") refresh(models, inspector).catch(() => connection.lost());
   });
   connection.watch();
+}
+
+/**
+ * Requests what the page needs to know of the server; rejects as `get` does.
+ * @param {Models} models
+ * @param {Inspector} inspector
+ */
+async function refresh(models, inspector) {
+  const colours = inspector.hasColours ? null : get("page/colours").then((answer) => answer.json());
+  const [tables] = await Promise.all([colours, models.refresh()]);
+  if (tables) inspector.useColours(tables);
 }
 
 /**
@@ -73,6 +83,9 @@ function follow(session, inspector, canvas) {
   });
 }
 
-start().catch((error) => {
-  byId("cover", HTMLElement).textContent = `The page could not be started: ${error.message} Load it anew.`;
-});
+try {
+  start();
+} catch (error) {
+  const reason = error instanceof Error ? error.message : String(error);
+  byId("cover", HTMLElement).textContent = `The page could not be started: ${reason} Load it anew.`;
+}

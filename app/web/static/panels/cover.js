@@ -12,14 +12,15 @@ import { get } from "../server/send.js";
 /** @param {Session} session */
 export function showCover(session) {
   const cover = byId("cover", HTMLElement);
-  /** @type {string[]} */
-  let examples = [];
+  /** Null until the server has listed them.
+   * @type {string[] | null} */
+  let examples = null;
   /** Identifies the content: it is replaced only when this changes, so that buttons keep the focus. */
   let shown = "";
   const draw = () => {
     const picture = session.selected;
-    const now = picture ? `${picture.id} ${picture.state} ${picture.message}` : `none ${session.models.list.length}`;
-    if (now !== shown) cover.replaceChildren(...(picture ? told(session, picture) : invitation(session, examples)));
+    const now = picture ? `${picture.id} ${picture.state} ${picture.message}` : `none ${session.models.areKnown} ${session.models.list.length}`;
+    if (now !== shown) cover.replaceChildren(...(picture ? told(session, picture) : invitation(session, examples ?? [])));
     shown = now;
     const progress = cover.querySelector("progress");
     if (picture?.state === "sending" && progress) progress.value = picture.sent;
@@ -29,20 +30,16 @@ export function showCover(session) {
   session.addEventListener("change", (event) => {
     if (/** @type {CustomEvent<Picture>} */ (event).detail === session.selected) draw();
   });
-  draw();
-  listed().then((names) => {
-    [examples, shown] = [names, ""];
-    draw();
+  session.connection.addEventListener("change", async () => {
+    if (examples || session.connection.state === "gone") return;
+    try {
+      [examples, shown] = [(await (await get("page/examples")).json()).examples, ""];
+      draw();
+    } catch {
+      // the connection reports it, and they are requested again when it changes
+    }
   });
-}
-
-/** @returns {Promise<string[]>} */
-async function listed() {
-  try {
-    return (await (await get("page/examples")).json()).examples;
-  } catch {
-    return []; // the connection reports it
-  }
+  draw();
 }
 
 /**
@@ -50,7 +47,8 @@ async function listed() {
  * @param {string[]} examples
  */
 function invitation(session, examples) {
-  const none = !session.models.list.length;
+  const { areKnown, list } = session.models;
+  const none = areKnown && !list.length;
   const text = none
     ? "No model is served. Train or import one into the server's models_dir; it appears here when it is loaded."
     : "Or paste it, choose it, or take a photograph. Nothing leaves this server.";
@@ -58,7 +56,7 @@ function invitation(session, examples) {
     element("p", { class: "title" }, "Drop a picture here"),
     element("p", { class: none ? "text trouble" : "text" }, text),
   ];
-  if (examples.length && !none) {
+  if (examples.length && list.length) {
     const buttons = examples.map((name) => example(session, name));
     parts.push(element("div", { class: "actions", role: "group", "aria-label": "Examples" }, ...buttons));
   }

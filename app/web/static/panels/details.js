@@ -77,7 +77,14 @@ function calibration({ calibration: found }) {
   const rows = [row("by", found.protocol), row("pictures", whole(found.pictures))];
   if (found.anomalous_pictures) rows.push(row("with defects", whole(found.anomalous_pictures)));
   if (rate !== null) rows.push(row("false alarms", `${(100 * rate).toFixed(1)} % aimed at`));
-  return [...rows, row("raw threshold", found.image_threshold.toPrecision(4))];
+  rows.push(row("raw threshold", found.image_threshold.toPrecision(4)));
+  if (found.thresholds) {
+    const { image_limits: limits, image_margin: margin } = found.thresholds;
+    rows.push(row("its limits", `${limits.low.toPrecision(4)} to ${limits.high.toPrecision(4)} (95 %)`));
+    rows.push(row("its margin", margin.toPrecision(2)));
+  }
+  if (found.calibrated_from) rows.push(row("weights of", `version ${found.calibrated_from}`));
+  return rows;
 }
 
 /** @param {Details} details */

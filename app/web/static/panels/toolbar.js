@@ -18,7 +18,9 @@ export function showToolbar(inspector) {
     viewer.redraw();
   });
   const colours = byId("colours", HTMLSelectElement);
-  colours.append(...Object.keys(inspector.colours).map((name) => element("option", { value: name }, name)));
+  inspector.addEventListener("colours", () => {
+    colours.replaceChildren(...Object.keys(inspector.colours).map((name) => element("option", { value: name }, name)));
+  });
   colours.addEventListener("change", () => inspector.paint(colours.value));
   const outlines = byId("outlines", HTMLInputElement);
   outlines.addEventListener("change", () => {

@@ -30,10 +30,16 @@ export class Connection extends EventTarget {
     this.#look();
   }
 
-  /** Reports that a request had no answer. */
+  /** Reports that a request had no answer. The server is checked again soon, not at once: it may fail again. */
   lost() {
     this.#found("gone", []);
-    this.lookNow();
+    this.#lookIn(URGENT_MS);
+  }
+
+  /** @param {number} ms */
+  #lookIn(ms) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#look(), ms);
   }
 
   async #look() {
@@ -46,8 +52,7 @@ export class Connection extends EventTarget {
     } catch {
       // no answer: the server is gone
     }
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#look(), found[0] === "ready" ? USUAL_MS : URGENT_MS);
+    this.#lookIn(found[0] === "ready" ? USUAL_MS : URGENT_MS);
     this.#found(...found);
   }
 

@@ -12,7 +12,9 @@ import { get } from "./send.js";
  * @property {{enable: boolean, tile_size: {width: number, height: number}, stride: {width: number, height: number},
  *   remove_border_count: number, mode: string, blend: string, halo: number}} tiling
  * @property {{protocol: string, pictures: number, anomalous_pictures: number, false_positive_rate: number | null,
- *   image_threshold: number, pixel_threshold: number, pixel_min: number, pixel_max: number}} calibration
+ *   image_threshold: number, pixel_threshold: number, pixel_min: number, pixel_max: number,
+ *   thresholds: {image_limits: {low: number, high: number}, image_margin: number} | null,
+ *   calibrated_from: number | null}} calibration
  * @property {Record<string, number>} metrics
  * @property {{false_alarms: {pictures: number, exceeded: number, low: number, high: number} | null,
  *   smallest_defect: number | null} | null} quality
@@ -33,13 +35,16 @@ import { get } from "./send.js";
 export class Models extends EventTarget {
   /** @type {Model[]} */
   list = [];
-  /** @type {Choice | null} */
+  /** Null until the models are known, and while there is none.
+   * @type {Choice | null} */
   choice = null;
+  /** Whether the server has listed its models. */
+  areKnown = false;
 
   /** Requests the models again; rejects as `get` does. */
   async refresh() {
     const { models } = await (await get("v1/models")).json();
-    this.list = models;
+    [this.list, this.areKnown] = [models, true];
     if (!this.#exists(this.choice)) {
       const first = this.list.find((model) => model.default) ?? this.list[0];
       this.choice = first ? { name: first.name, version: null } : null;

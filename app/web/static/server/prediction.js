@@ -78,7 +78,7 @@ export async function describe(choice, picture, { threshold, minArea }) {
  * A PNG drawn by the server, which computes the prediction again.
  * @param {Choice} choice
  * @param {Blob} picture
- * @param {Record<string, string | number>} query
+ * @param {Record<string, string | number | null>} query
  * @returns {Promise<Blob>}
  */
 export async function draw(choice, picture, query) {

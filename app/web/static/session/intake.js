@@ -11,10 +11,12 @@
  */
 export function listenForPictures(area, inputs, take) {
   for (const input of inputs) {
-    input.addEventListener("change", () => {
+    const read = () => {
       take(named(input.files ?? []));
       input.value = ""; // the same file may be chosen again
-    });
+    };
+    input.addEventListener("change", read);
+    if (input.files?.length) read(); // chosen before this program ran
   }
   document.addEventListener("paste", (event) => take(named(event.clipboardData?.files ?? [])));
   let inside = 0;

@@ -42,7 +42,7 @@ export class Picture {
   /**
    * @param {Blob} file
    * @param {string} name
-   * @param {Choice} choice the model that it is sent to
+   * @param {Choice | null} choice the model that it is sent to; null until a model is known
    */
   constructor(file, name, choice) {
     this.file = file;
@@ -63,6 +63,8 @@ export class Picture {
 
   /** The version that answered, to which further requests go. @returns {Choice} */
   get answered() {
-    return this.prediction ? { name: this.prediction.model, version: this.prediction.version } : this.choice;
+    if (this.prediction) return { name: this.prediction.model, version: this.prediction.version };
+    if (!this.choice) throw new Error("the picture was not sent yet");
+    return this.choice;
   }
 }

@@ -30,15 +30,17 @@ export class Session extends EventTarget {
     this.models = models;
     this.connection = connection;
     connection.addEventListener("change", () => this.#pump());
+    models.addEventListener("change", () => this.#assign());
   }
 
   /**
+   * Pictures wait until a model is known.
    * @param {{file: Blob, name: string}[]} files
    */
   add(files) {
-    const { choice } = this.models;
-    if (!choice || !files.length) return;
-    const added = files.map(({ file, name }) => new Picture(file, name, choice));
+    if (!files.length) return;
+    const added = files.map(({ file, name }) => new Picture(file, name, this.models.choice));
+    if (!this.models.choice) added.forEach((picture) => (picture.message = this.#missing()));
     this.pictures.push(...added);
     added.forEach((picture) => this.#tell(picture));
     this.select(added[0]);
@@ -64,7 +66,7 @@ export class Session extends EventTarget {
   again(picture) {
     if (this.models.choice) picture.choice = this.models.choice;
     [picture.prediction, picture.readable, picture.abort] = [null, null, new AbortController()];
-    this.#set(picture, "waiting", "");
+    this.#set(picture, "waiting", picture.choice ? "" : this.#missing());
     this.select(picture);
     this.#pump();
   }
@@ -86,10 +88,27 @@ export class Session extends EventTarget {
     this.#tell(picture);
   }
 
+  /** Assigns the chosen model to the pictures that wait for one. */
+  #assign() {
+    const { choice } = this.models;
+    for (const picture of this.pictures.filter((each) => !each.choice && each.state === "waiting")) {
+      picture.choice = choice;
+      this.#set(picture, "waiting", choice ? "" : this.#missing());
+    }
+    this.#pump();
+  }
+
+  /** Why pictures wait for a model. */
+  #missing() {
+    return this.models.areKnown
+      ? "No model is served. The picture is sent when there is one."
+      : "The page is waiting for the server's models. The picture is sent when they are known.";
+  }
+
   #pump() {
     if (this.connection.state === "gone") return;
     while (this.#running < AT_ONCE) {
-      const next = this.pictures.find(({ state, isHeld }) => state === "waiting" && !isHeld);
+      const next = this.pictures.find(({ state, isHeld, choice }) => state === "waiting" && !isHeld && choice);
       if (!next) return;
       this.#run(next);
     }
@@ -116,7 +135,7 @@ export class Session extends EventTarget {
    */
   async #predict(picture, signal) {
     let sentAt = performance.now();
-    const prediction = await predict(picture.choice, this.models, picture.file, signal, (share) => {
+    const prediction = await predict(picture.answered, this.models, picture.file, signal, (share) => {
       if (signal.aborted) return;
       picture.sent = share;
       if (share === 1 && picture.state === "sending") {
