@@ -69,7 +69,13 @@ def _extended_file_name(disposition: bytes) -> str | None:
         return None
     header = Message()
     header["Content-Disposition"] = disposition.decode("latin-1")
-    names = [value for key, value in header.get_params([], "Content-Disposition") if key.lower() == "filename"]
+    parameters: list[tuple[str, str | tuple[str | None, str | None, str]]] = header.get_params(
+        [], "Content-Disposition"
+    )  # type: ignore[assignment]  # typeshed omits the tuples
     _, plain = parse_options_header(disposition)
-    found = [name for name in names if isinstance(name, tuple) or b"filename" not in plain]
+    found = [
+        value
+        for key, value in parameters
+        if key.lower() == "filename" and (isinstance(value, tuple) or b"filename" not in plain)
+    ]
     return collapse_rfc2231_value(found[0]) if found else None

@@ -26,8 +26,12 @@ class RelativeRedirects:
 
 
 def _other_slash(path: str, query: bytes) -> str:
-    """The relative reference from a path to the path without the slashes at its end, or with one if it has none."""
+    """The relative reference from a path to the path without the slashes at its end, or with one if it has none.
+
+    Clients disagree on `..` after an empty segment, so that the reference from several slashes begins at the root.
+    """
     bare = path.rstrip("/")
-    last = quote(bare.rpartition("/")[2])
-    other = "../" * (len(path) - len(bare)) + last if bare != path else f"./{last}/"
+    last = quote(bare.rpartition("/")[2], safe=":")
+    more = f"../{last}" if path == f"{bare}/" else quote(bare, safe=":/")
+    other = f"./{last}/" if path == bare else more
     return f"{other}?{query.decode('latin-1')}" if query else other

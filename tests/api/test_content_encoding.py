@@ -68,7 +68,7 @@ def test_compressed_pictures_are_answered_like_plain_ones(
 ) -> None:
     request = client.build_request(
         "POST", URL, **({"files": {"image": defect_png}} if form else {"content": defect_png})
-    )  # type: ignore[arg-type]  # one of both
+    )
     packed = PACK.get(encoding.lower().removeprefix("x-"), bytes)(request.read())
     headers = {"Content-Type": request.headers.get("Content-Type", "image/png"), "Content-Encoding": encoding}
     answer = client.post(URL, content=packed, headers=headers)

@@ -37,7 +37,6 @@ def cuts(picture: bytes) -> dict[str, bytes]:
         "last hyphen": HEAD + picture + b"\r\n--B-",
         "part after a boundary": HEAD + picture + b"\r\n--B\r\n",
         "file of a later part": HEAD + picture + b"\r\n" + OTHER_PART[:-3],
-        "boundary of the header": whole.replace(b"--B", b"\r\n--C"),
     }
 
 
@@ -68,8 +67,9 @@ def test_a_content_length_that_is_too_small_makes_the_form_incomplete(
     host, port = live().url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         request = f"POST {URL} HTTP/1.1\r\nHost: x\r\nContent-Type: {HEADERS['Content-Type']}\r\n"
-        connection.sendall(f"{request}Content-Length: {len(body) - 20}\r\n\r\n".encode() + body[:-20])
-        answer = connection.recv(4096)
+        request += f"Connection: close\r\nContent-Length: {len(body) - 20}\r\n\r\n"
+        connection.sendall(request.encode() + body[:-20])
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answer.startswith(b"HTTP/1.1 400 ") and b"Content-Length" in answer
 
 

@@ -91,8 +91,8 @@ def test_form_without_the_field_is_refused(client: TestClient, defect_png: bytes
 
 def test_other_fields_of_a_form_are_refused_by_name(client: TestClient, defect_png: bytes) -> None:
     for route, field in (("predict", "image"), ("heatmap", "image"), ("predict-batch", "images")):
-        for name, words in (("threshold", "?threshold=..."), ("imagee", f"'{field}'"), ("submit", f"'{field}'")):
-            files = {field: ("a.png", defect_png), name: (None, "0.3")}
+        for name, words in (("threshold", "?threshold=..."), ("imagee", f"'{field}'"), ("submit", f": {field}")):
+            files: dict[str, tuple[str | None, bytes]] = {field: ("a.png", defect_png), name: (None, b"0.3")}
             answer = client.post(f"/v1/models/patchcore/{route}", files=files)
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
             (error,) = answer.json()["errors"]

@@ -72,7 +72,6 @@ def test_the_page_works_under_the_prefix_with_and_without_a_slash(proxied: httpx
 
 REDIRECTED = [
     ("/v1/models/", "/v1/models"),
-    ("/v1/models//", "/v1/models"),
     ("/v1/models/patchcore/", "/v1/models/patchcore"),
     ("/v1/models/a:b%20%C3%BC/", "/v1/models/a:b%20%C3%BC"),
     ("/v1/models/patchcore/predict/", "/v1/models/patchcore/predict"),
@@ -83,7 +82,7 @@ REDIRECTED = [
 ]
 
 
-@pytest.mark.parametrize(("path", "target"), REDIRECTED)
+@pytest.mark.parametrize(("path", "target"), [*REDIRECTED, ("/v1/models//", "/v1/models")])
 def test_redirects_keep_the_scheme_the_host_and_the_prefix(proxied: httpx2.Client, path: str, target: str) -> None:
     answer = proxied.get(PREFIX + path)
     assert answer.status_code == 307

@@ -18,6 +18,12 @@ REQUESTS = {
     "examples": "**/page/examples",
     "program": "**/main.js",
 }
+LISTENS = """() => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([], "a.png"));
+    return !document.dispatchEvent(new DragEvent("dragover", { dataTransfer, cancelable: true }));
+}"""
+"""Whether the page accepts files that are dragged over it."""
 Enter = Callable[[Page, Path], None]
 
 
@@ -68,19 +74,15 @@ def test_a_picture_that_arrives_while_the_page_starts_is_answered(
     page: Page, site: Live, files: Path, slow: str, enter: str
 ) -> None:
     held = list[Route]()
-    page.route(REQUESTS[slow], held.append)
+    page.route(REQUESTS[slow], lambda route: held.append(route))
     page.goto(site.url, wait_until="commit" if slow == "program" else "load")
-    page.wait_for_selector("#window")
-    page.wait_for_function("performance.getEntriesByType('resource').some(({ name }) => name.endsWith('intake.js'))")
-    page.wait_for_timeout(200)  # the module that was just loaded runs
+    page.wait_for_function(LISTENS)
     ENTER[enter](page, files / "defect.png")
     if slow in ("readiness", "models"):
         expect(page.locator("#cover")).to_contain_text("waiting for the server's models")
         expect(page.locator("#strip .outcome")).to_have_text("waiting")
     assert held
-    page.unroute(REQUESTS[slow])
-    for route in held:
-        route.continue_()
+    page.unroute(REQUESTS[slow])  # the requests that were held go on
     answered(page, "defect.png")
     expect(page.locator("#label")).to_contain_text("Anomalous")
     expect(page.locator("#colours option")).not_to_have_count(0)
