@@ -13,6 +13,7 @@ from app.artifacts import (
     ModelRecord,
     ModelRepository,
     QualityRecord,
+    ThresholdRecord,
     load_artifact,
     write_artifact,
 )
@@ -40,6 +41,9 @@ RECORD = ModelRecord(
             DefectSizeRecord(diameter=6, tried=10, found=5),
             DefectSizeRecord(diameter=12, tried=10, found=9),
         ),
+    ),
+    thresholds=ThresholdRecord(
+        method="gumbel", image_limits=(1.25, 2.5), pixel_limits=(0.75, 1.5), image_margin=0.125, pixel_margin=0.0625
     ),
 )
 

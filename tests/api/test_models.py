@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from app.api.schemas.model import CalibrationBody
 from app.main import build_app
 from app.service import ServedModel
 from app.settings import Settings
@@ -23,6 +24,14 @@ def test_models_are_listed_with_their_details(client: TestClient) -> None:
     assert details["tiling"]["stride"] == {"width": 32, "height": 32}
     assert details["metrics"] == {"image_auroc": 0.98}
     assert details["calibration"]["protocol"] == "held-out-normal"
+    assert details["calibration"]["thresholds"] == {
+        "method": "gumbel",
+        "image_limits": {"low": 1.25, "high": 2.5},
+        "image_margin": 0.125,
+        "pixel_limits": {"low": 0.75, "high": 1.5},
+        "pixel_margin": 0.0625,
+    }
+    assert details["calibration"]["calibrated_from"] is None
     assert details["quality"]["false_alarms"] == {"pictures": 7, "exceeded": 1, "low": 0.004, "high": 0.579}
     assert details["quality"]["smallest_defect"] == 12
     assert details["quality"]["defects"][0] == {"diameter": 6, "tried": 10, "found": 5}
@@ -31,6 +40,14 @@ def test_models_are_listed_with_their_details(client: TestClient) -> None:
     assert (execution["devices"], execution["runtime"]) == (["cpu"], "torch")
     assert execution["precision"] in ("float32", "bfloat16")
     assert execution["batch_tiles"] >= 1
+
+
+def test_the_version_that_was_calibrated_anew_is_named(client: TestClient) -> None:
+    manifest = client.app.state.services.catalogue.get("padim").manifest  # type: ignore[attr-defined]  # any ASGI
+    provenance = manifest.provenance.model_copy(update={"calibrated_from": 3})
+    without = manifest.calibration.model_copy(update={"thresholds": None})
+    body = CalibrationBody.of(manifest.model_copy(update={"provenance": provenance, "calibration": without}))
+    assert (body.calibrated_from, body.thresholds) == (3, None)
 
 
 def test_one_model_equals_its_entry_in_the_list(client: TestClient) -> None:

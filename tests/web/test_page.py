@@ -306,7 +306,7 @@ def test_models_are_described_and_chosen(open_page: Open, site: Live, files: Pat
     page.select_option("#version", "1")
     page.click("#about")
     panel = page.locator("#model-details")
-    shown = "1 of 7 (0.4 to 57.9 %)", "from 12 px"
+    shown = "1 of 7 (0.4 to 57.9 %)", "from 12 px", "1.250 to 2.500 (95 %)", "0.13"
     for word in ("patchcore", "64 × 64", "32 × 32", "Calibration", "Trained on", "cpu", *shown):
         expect(panel).to_contain_text(word)
     choose(page, files / "defect.png")
