@@ -64,18 +64,24 @@ class _Parser(MultiPartParser):
 
 
 def _extended_file_name(disposition: bytes) -> str | None:
-    """The value of `filename*`, or of its continuations `filename*0` and so on (RFC 2231); None if there is none."""
+    """The value of `filename*`, or of its continuations `filename*0` and so on (RFC 2231); None if there is none.
+
+    Empty if it cannot be decoded.
+    """
     if b"filename*" not in disposition.lower():
         return None
     header = Message()
-    header["Content-Disposition"] = disposition.decode("latin-1")
-    parameters: list[tuple[str, str | tuple[str | None, str | None, str]]] = header.get_params(
-        [], "Content-Disposition"
-    )  # type: ignore[assignment]  # typeshed omits the tuples
-    _, plain = parse_options_header(disposition)
-    found = [
-        value
-        for key, value in parameters
-        if key.lower() == "filename" and (isinstance(value, tuple) or b"filename" not in plain)
-    ]
-    return collapse_rfc2231_value(found[0]) if found else None
+    try:
+        header["Content-Disposition"] = disposition.decode("latin-1")
+        parameters: list[tuple[str, str | tuple[str | None, str | None, str]]] = header.get_params(
+            [], "Content-Disposition"
+        )  # type: ignore[assignment]  # typeshed omits the tuples
+        _, plain = parse_options_header(disposition)
+        found = [
+            collapse_rfc2231_value(value)
+            for key, value in parameters
+            if key.lower() == "filename" and (isinstance(value, tuple) or b"filename" not in plain)
+        ]
+    except (ValueError, TypeError, LookupError):  # what the standard library raises for malformed values
+        return ""
+    return found[0].encode("utf-8", "replace").decode() if found else None
