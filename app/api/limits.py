@@ -4,14 +4,13 @@ import asyncio
 from contextlib import suppress
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.content_encoding import Decoder, decoder_of
-from app.errors import Overloaded, TesseraError, TooManyBytes
+from app.errors import Overloaded, TooManyBytes
 
 LINGER_S = 2.0
-"""After a refusal, the body is read for this long: many clients read the answer only after sending everything."""
+"""After an early answer, the body is read for this long: many clients read the answer only after sending everything."""
 RETRY_AFTER_S = 1.0
 """The Retry-After of a refusal because all bodies together are too large."""
 
@@ -37,7 +36,7 @@ class BodyLimit:
         body = _Body(Headers(scope=scope), receive, self._held)
 
         async def send_then_linger(message: Message) -> None:
-            if body.is_refused and message["type"] == "http.response.body" and not message.get("more_body", False):
+            if body.is_unread and message["type"] == "http.response.body" and not message.get("more_body", False):
                 await send({**message, "more_body": True})
                 await self._linger(receive)
                 message = {"type": "http.response.body", "body": b""}
@@ -82,7 +81,6 @@ class _Body:
     """The body of a request, decompressed.
 
     size: the number of decompressed bytes until now
-    is_refused: whether reading it has failed
     """
 
     def __init__(self, headers: Headers, receive: Receive, held: _Held) -> None:
@@ -92,28 +90,34 @@ class _Body:
         self._encoding = ", ".join(headers.getlist("content-encoding"))
         self._decoder: Decoder | None = None
         self._received = 0
+        self._is_sent = self._announced > 0 or "transfer-encoding" in headers
         self._has_begun = self._has_ended = self._is_complete = False
         self.size = 0
-        self.is_refused = False
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the client still sends the body."""
+        return self._is_sent and not self._has_ended
 
     async def receive(self) -> Message:
         """The next message for the application."""
         if self._is_complete:  # only a disconnect can follow
             return await self._receive()
-        try:
-            if not self._has_begun:
-                self._held.check(self._announced, 0)
-                self._decoder, self._has_begun = decoder_of(self._encoding), True
-            message = await (self._receive() if self._decoder is None else self._decompressed(self._decoder))
-            size = len(message.get("body", b""))
-            self.size, self._held.total = self.size + size, self._held.total + size
-            if self._decoder is not None and self.size > self._held.max_bytes:
-                raise TooManyBytes(f"the body unpacks to more than {self._held.max_bytes:,} bytes; send a smaller file")
-            self._held.check(self.size, self.size)
-        except (TesseraError, HTTPException):
-            self.is_refused = True
-            raise
+        if not self._has_begun:
+            self._held.check(self._announced, 0)
+            self._decoder, self._has_begun = decoder_of(self._encoding), True
+        message = await (self._next() if self._decoder is None else self._decompressed(self._decoder))
+        size = len(message.get("body", b""))
+        self.size, self._held.total = self.size + size, self._held.total + size
+        if self._decoder is not None and self.size > self._held.max_bytes:
+            raise TooManyBytes(f"the body unpacks to more than {self._held.max_bytes:,} bytes; send a smaller file")
+        self._held.check(self.size, self.size)
         self._is_complete = not message.get("more_body", False)
+        return message
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._has_ended = not message.get("more_body", False)
         return message
 
     async def _decompressed(self, decoder: Decoder) -> Message:
@@ -122,7 +126,7 @@ class _Body:
             if self._has_ended:
                 decoder.finish()
                 return {"type": "http.request", "body": b"", "more_body": False}
-            message = await self._receive()
+            message = await self._next()
             if message["type"] == "http.disconnect":
                 return message
             data = message.get("body", b"")
@@ -130,5 +134,4 @@ class _Body:
             if self._received > self._held.max_bytes:
                 raise TooManyBytes(f"the upload has more than {self._held.max_bytes:,} bytes; send a smaller file")
             decoder.feed(data)
-            self._has_ended = not message.get("more_body", False)
         return {"type": "http.request", "body": piece, "more_body": True}

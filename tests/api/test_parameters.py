@@ -1,11 +1,15 @@
 """Query parameters that a route does not have, or that are repeated."""
 
+from collections.abc import Callable
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from app.api.parameters import nearest, query_parameters
+from tests.running import Live
 
 MODEL = "/v1/models/patchcore"
 GET = [
@@ -65,6 +69,17 @@ def test_the_nearest_parameter_is_suggested_and_all_are_listed(
     operation = client.get("/openapi.json").json()["paths"][f"/v1/models/{{model}}/{route}"]["post"]
     known = [each["name"] for each in operation["parameters"] if each["in"] == "query"]
     assert error["message"].endswith(f"available: {', '.join(known)}")
+
+
+@pytest.mark.parametrize(
+    ("query", "content_type", "status"), [("treshold=1", "image/png", 422), ("threshold=1", "text/plain", 415)]
+)
+def test_clients_that_read_only_after_sending_get_the_refusal_of_a_large_upload(
+    live: Callable[..., Live], query: str, content_type: str, status: int
+) -> None:
+    with closing(HTTPConnection(live().url.removeprefix("http://"), timeout=60)) as connection:
+        connection.request("POST", f"{MODEL}/predict?{query}", bytes(30_000_000), {"Content-Type": content_type})
+        assert connection.getresponse().status == status
 
 
 def test_every_unknown_parameter_is_listed(client: TestClient) -> None:
