@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from app.api.batch_body import PICTURES_FORM
+from app.api.openapi_3_0 import in_openapi_3_0
 from app.api.picture_body import PICTURE_FORM
 from app.api.schema_examples import with_examples
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
@@ -27,7 +28,7 @@ Query parameters and form fields that an operation does not have are refused. A 
 given once.
 """
 CONTACT = {"name": "The Tessera project"}
-LICENCE = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
+LICENCE = {"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
 TAGS = [
     {"name": "models", "description": "The served models, their versions, and the reasons why versions are refused."},
     {"name": "predictions", "description": "Predictions for pictures: as JSON, as a heatmap, or as an anomaly map."},
@@ -47,6 +48,11 @@ _REQUEST_ID = {
 }
 _REFERENCE = "#/components/schemas/{model}"
 _COMPONENTS: tuple[type[BaseModel], ...] = (ProblemBody, InvalidFieldBody, InferRequestBody)
+_PREFIXED = frozenset({"Codes", "Include"})
+"""Enumerations with values that other enumerations have as well.
+
+openapi-generator makes constants of one Go package from the values of all enumerations, so equal names collide.
+"""
 
 
 def servers(root_path: str) -> list[dict[str, Any]]:
@@ -78,25 +84,51 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     schema["components"]["headers"] = {"X-Request-ID": _REQUEST_ID}
-    for path in schema["paths"].values():
-        for operation in path.values():
-            _complete_operation(operation)
-    return with_examples(schema)
+    operations = [operation for path in schema["paths"].values() for operation in path.values()]
+    for operation in operations:
+        _complete_operation(operation)
+    sent = _references([operation.get("requestBody") for operation in operations], components)
+    for name, component in components.items():
+        if name not in sent:
+            _complete_answer(component)
+        if name in _PREFIXED:
+            component["x-enum-varnames"] = [f"{name}_{value}".upper() for value in component["enum"]]
+    return in_openapi_3_0(with_examples(schema))
+
+
+def _references(node: object, components: dict[str, Any]) -> set[str]:
+    """The names of the components that a part of the document refers to, directly or through other components."""
+    if isinstance(node, list):
+        return {name for each in node for name in _references(each, components)}
+    if not isinstance(node, dict):
+        return set()
+    found = _references([value for key, value in node.items() if key != "$ref"], components)
+    if "$ref" in node:
+        name = node["$ref"].rpartition("/")[2]
+        found |= {name} | _references(components[name], components)
+    return found
+
+
+def _complete_answer(component: dict[str, Any]) -> None:
+    """Removes null from the optional properties: responses leave out a property instead of setting it to null."""
+    properties = component.get("properties", {})
+    for name in properties.keys() - set(component.get("required", [])):
+        properties[name] = _without_null(properties[name])
 
 
 def _complete_operation(operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
-        _without_null(parameter)
+        parameter["schema"] = _without_null(parameter["schema"])  # it can be absent, but not null
     if "HTTPValidationError" in str(operation["responses"].get("422")):  # FastAPI adds it for every parameter
         del operation["responses"]["422"]
     for response in operation["responses"].values():
         response.setdefault("headers", {})["X-Request-ID"] = {"$ref": "#/components/headers/X-Request-ID"}
 
 
-def _without_null(parameter: dict[str, Any]) -> None:
-    """Removes null from the schema: a parameter in a URL or a header can be absent, but not null."""
-    kinds = parameter["schema"].get("anyOf", [])
-    (kind, *others) = [each for each in kinds if each != {"type": "null"}] or [None]
-    if kind is not None and not others:
-        rest = {key: value for key, value in parameter["schema"].items() if key != "anyOf"}
-        parameter["schema"] = kind | rest
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without the alternative null."""
+    kinds = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    others = {key: value for key, value in schema.items() if key != "anyOf" and (key, value) != ("default", None)}
+    return kinds[0] | others

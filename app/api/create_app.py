@@ -64,7 +64,6 @@ def create_app(
     """
     app = FastAPI(
         title="Tessera",
-        summary="Tiled visual anomaly detection",
         description=DESCRIPTION,
         contact=CONTACT,
         license_info=LICENCE,

@@ -45,11 +45,9 @@ class RegionQuery(BaseModel):
 
     version: Version = None
     roi: Annotated[
-        list[Annotated[int, Field(ge=0, le=MOST_PIXELS)]] | None,
+        Annotated[list[Annotated[int, Field(ge=0, le=MOST_PIXELS)]], Field(min_length=4, max_length=4)] | None,
         BeforeValidator(four),
         Query(
-            min_length=4,
-            max_length=4,
             description="Region of interest: `x,y,width,height` in pixels of the uploaded picture. Only the tiles that "
             "it needs are computed. Scores and defect regions are those inside it. Heatmaps, masks and maps have its "
             "size. Coordinates are in pixels of the whole picture. Default: the whole picture.",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from app.api.openapi_3_0 import in_openapi_3_0
 from scripts.contract.schemas import Comparison
 
 Document = dict[str, Any]
@@ -15,6 +16,7 @@ GROWING = frozenset(
 
 def breaking_changes(old: Document, new: Document) -> list[str]:
     """A sentence for each change that may break a client. Additions that clients can ignore are not reported."""
+    old, new = in_openapi_3_0(old), in_openapi_3_0(new)
     return sorted({*_components(old, new), *_operations(old, new)})
 
 

@@ -1,4 +1,4 @@
-"""Checks that a schema allows all values that another schema allows (JSON Schema as used in OpenAPI 3.1 documents)."""
+"""Checks that a schema allows all values that another schema allows (the Schema Object of OpenAPI 3.0)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +30,9 @@ class Comparison:
 
     def misfits(self, produced: Schema, consumed: Schema, where: str) -> Iterator[str]:
         """A sentence for each reason why the consumer may not accept a produced value."""
+        produced, consumed = _unwrapped(produced), _unwrapped(consumed)
+        if produced.get("nullable") and not consumed.get("nullable") and _types(_resolved(consumed, self.consumer)):
+            yield f"{where} is null on one side only"
         references = (str(produced.get("$ref", "")), str(consumed.get("$ref", "")))
         if all(references):
             if references in self._seen:
@@ -68,6 +71,7 @@ class Comparison:
 
 def _value_misfits(produced: Schema, consumed: Schema, where: str) -> Iterator[str]:
     types, allowed = _types(produced), _types(consumed)
+    number = bool(allowed & {"integer", "number"})
     if allowed and not (types and types <= allowed):
         yield f"{where} is {_or(types)} on one side and {_or(allowed)} on the other"
     if "enum" in consumed:
@@ -78,6 +82,8 @@ def _value_misfits(produced: Schema, consumed: Schema, where: str) -> Iterator[s
         if key in consumed and not _within(produced.get(key), consumed[key], key in _LOWER):
             yield f"{where} has {key} {produced.get(key, 'none')} on one side and {consumed[key]} on the other"
     for key in _SAME:
+        if number and key == "format":  # the width of a number: its limits are compared
+            continue
         if key in consumed and produced.get(key) != consumed[key]:
             yield f"{where} has {key} {produced.get(key, 'none')!r} on one side and {consumed[key]!r} on the other"
 
@@ -86,7 +92,15 @@ def _within(bound: float | None, limit: float, lower: bool) -> bool:
     return bound is not None and (bound >= limit if lower else bound <= limit)
 
 
+def _unwrapped(schema: Schema) -> Schema:
+    """The schema with the keywords of its `allOf`, if `allOf` has one schema, as for a reference with keywords."""
+    if len(schema.get("allOf", [])) != 1:
+        return schema
+    return schema["allOf"][0] | {key: value for key, value in schema.items() if key != "allOf"}
+
+
 def _resolved(schema: Schema, document: Schema) -> Schema:
+    schema = _unwrapped(schema)
     if "$ref" not in schema:
         return schema
     target: Any = document

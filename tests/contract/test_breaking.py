@@ -105,7 +105,7 @@ BREAKING: dict[str, tuple[Callable[[Document], object], str]] = {
     ),
     "field-of-an-answer-may-be-null": (
         lambda new: schema(new, "Thing")["properties"].update(id={"anyOf": [{"type": "integer"}, {"type": "null"}]}),
-        "200.id is null on one side",
+        "200.id is null on one side only",
     ),
     "widened-type-of-an-answer": (
         lambda new: schema(new, "Thing")["properties"].update(id={"type": "number"}),

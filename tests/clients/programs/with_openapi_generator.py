@@ -23,7 +23,7 @@ url, defect, normal = sys.argv[1], Path(sys.argv[2]).read_bytes(), Path(sys.argv
 client = ApiClient(Configuration(host=url))
 predictions, models, probes = PredictionsApi(client), ModelsApi(client), ProbesApi(client)
 
-found = predictions.predict("default", defect, include=[Include.TILES])
+found = predictions.predict("default", defect, include=[Include.INCLUDE_TILES])
 assert found.label is Label.ANOMALOUS and found.regions and found.tiles.count == len(found.tiles.items or [])
 part = predictions.predict("default", defect, roi=[64, 0, 256, 192])
 assert part.roi is not None and (part.roi.x, part.roi.height) == (64, 192) and part.tiles.count < found.tiles.count

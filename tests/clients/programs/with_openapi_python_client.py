@@ -35,7 +35,7 @@ def file(content: bytes) -> File:
     return File(payload=io.BytesIO(content), file_name="picture.png", mime_type="image/png")
 
 
-found = predict.sync("default", client=client, body=PictureForm(image=file(defect)), include=[Include.TILES])
+found = predict.sync("default", client=client, body=PictureForm(image=file(defect)), include=[Include.INCLUDE_TILES])
 assert isinstance(found, PredictionBody)
 assert found.label is Label.ANOMALOUS and found.regions and found.tiles.count == len(found.tiles.items or [])
 nothing = predict.sync("default", client=client, body=PictureForm(image=file(normal)))
