@@ -31,10 +31,11 @@ $(BENCH)/.installed: pyproject.toml constraints.txt tests/parity/requirements.tx
 		--requirement tests/parity/requirements.txt --requirement benchmarks/requirements.txt
 	touch $@
 
-# Node and Java are installed as wheels. `npm ci` installs only the packages of the lock file.
-$(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/typescript/package-lock.json
+# Go, Node and a Java runtime are installed as wheels, the Java compiler by Debian's package. `npm ci` installs only the packages of the lock file.
+$(CLIENTS)/.installed: tests/clients/requirements.txt scripts/install_jdk.sh tests/clients/typescript/package-lock.json
 	$(PYTHON) -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	scripts/install_jdk.sh
 	PATH="$(CURDIR)/$(CLIENTS)/bin:$$PATH" npm ci --no-audit --no-fund --prefix tests/clients/typescript
 	touch $@
 

@@ -126,9 +126,28 @@ async def _document(items: AsyncGenerator[str, None]) -> AsyncGenerator[str, Non
 
 
 def _wants_lines(accept: str) -> bool:
-    """Whether an Accept header accepts NDJSON. Neither Starlette nor the standard library parses such headers."""
-    ranges = (part.split(";") for part in accept.lower().split(","))
-    return any(
-        name.strip() == NDJSON and all(each.replace(" ", "") not in ("q=0", "q=0.0") for each in parameters)
-        for name, *parameters in ranges
-    )
+    """Whether an Accept header prefers NDJSON to JSON: by weight, else by order (RFC 9110, section 12.5.1).
+
+    Generated clients list both types, JSON first, and can read only JSON. Neither Starlette nor the standard library
+    parses such headers.
+    """
+    weights = {name: _weight(parameters) for name, *parameters in _ranges(accept)}
+    lines, document = weights.get(NDJSON, 0.0), weights.get("application/json", 0.0)
+    return lines > document or (lines == document > 0 and list(weights).index(NDJSON) == 0)
+
+
+def _ranges(accept: str) -> list[list[str]]:
+    """The media ranges that concern JSON and NDJSON, each with its parameters, in their order."""
+    ranges = ([part.strip() for part in each.split(";")] for each in accept.lower().split(","))
+    return [each for each in ranges if each[0] in (NDJSON, "application/json")]
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0

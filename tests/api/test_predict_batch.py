@@ -45,9 +45,18 @@ def test_a_bad_picture_has_its_problem_in_its_place(client: TestClient, normal_p
     assert "prediction" not in items[1] and "problem" not in items[0]
 
 
-def test_lines_are_sent_to_clients_that_accept_them(client: TestClient, normal_png: bytes) -> None:
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/x-ndjson",
+        "application/x-ndjson, application/json",
+        "application/json; q=0.5, application/x-ndjson; q=0.9",
+        "application/x-ndjson, */*",
+    ],
+)
+def test_lines_are_sent_to_clients_that_prefer_them(client: TestClient, normal_png: bytes, accept: str) -> None:
     files = form(normal_png, b"no picture", normal_png)
-    answer = client.post(URL, files=files, headers={"Accept": "application/x-ndjson"})
+    answer = client.post(URL, files=files, headers={"Accept": accept})
     assert answer.headers["content-type"] == "application/x-ndjson"
     assert answer.headers["vary"].split(", ")[0] == "Accept"
     lines = [json.loads(line) for line in answer.text.splitlines()]
@@ -55,7 +64,17 @@ def test_lines_are_sent_to_clients_that_accept_them(client: TestClient, normal_p
     assert [line.keys() & {"prediction", "problem"} for line in lines] == [{"prediction"}, {"problem"}, {"prediction"}]
 
 
-@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/x-ndjson;q=0, application/json"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "*/*",
+        "application/json",
+        "application/x-ndjson;q=0, application/json",
+        "application/json, application/x-ndjson, application/problem+json",  # of generated clients
+        "application/x-ndjson;q=0.5, application/json",
+        "application/x-ndjson;q=none",
+    ],
+)
 def test_the_answer_is_one_document_for_other_clients(client: TestClient, normal_png: bytes, accept: str) -> None:
     answer = client.post(URL, files=form(normal_png), headers={"Accept": accept})
     assert len(answer.json()["items"]) == 1

@@ -12,6 +12,8 @@ from tests.waiting import WAIT_S, address
 ROOT = Path(__file__).parent.parent.parent
 TOOLS = ROOT / ".venv-clients/bin"
 NODE_TOOLS = ROOT / "tests/clients/typescript/node_modules/.bin"
+OFFLINE = {"GOPROXY": "off", "GOTOOLCHAIN": "local"}
+"""Go neither downloads modules nor another version of itself."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,7 +57,7 @@ class Workplace:
     def run(self, command: str, timeout_s: float = WAIT_S) -> str:
         """The output of a shell command, which must succeed and finds the generators on its path."""
         path = f"{TOOLS}:{NODE_TOOLS}:{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "TESSERA_URL": self.url, "NO_COLOR": "1"}
+        environment = {**os.environ, "PATH": path, "TESSERA_URL": self.url, "NO_COLOR": "1"} | OFFLINE
         done = subprocess.run(
             command, shell=True, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=timeout_s
         )
