@@ -131,4 +131,4 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     if len(kinds) != 1:
         return schema
     others = {key: value for key, value in schema.items() if key != "anyOf" and (key, value) != ("default", None)}
-    return kinds[0] | others
+    return {**kinds[0], **others}

@@ -96,7 +96,8 @@ def _unwrapped(schema: Schema) -> Schema:
     """The schema with the keywords of its `allOf`, if `allOf` has one schema, as for a reference with keywords."""
     if len(schema.get("allOf", [])) != 1:
         return schema
-    return schema["allOf"][0] | {key: value for key, value in schema.items() if key != "allOf"}
+    (part,) = schema["allOf"]
+    return {**part, **{key: value for key, value in schema.items() if key != "allOf"}}
 
 
 def _resolved(schema: Schema, document: Schema) -> Schema:
