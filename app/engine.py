@@ -117,7 +117,7 @@ class Engine:
         paths = [pictures] if isinstance(pictures, (str, Path)) else pictures
         calibration = artifact.calibration
         predictions = []
-        for path, _ in (each for given in paths for each in pictures_in(Path(given))):
+        for path in pictures_in([Path(each) for each in paths])[0]:
             image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
             outcome = predict(artifact.model, image)
             predictions.append(interpret(outcome, calibration))

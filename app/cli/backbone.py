@@ -69,7 +69,10 @@ def run(given: Namespace) -> int:
     if not 0 <= given.share <= 1:
         raise InvalidTraining(f"share is {given.share}; use 0 to 1")
     recipe = DistillationRecipe(**{each.name: given[each.name] for each in fields(DistillationRecipe)})
-    pictures = [path for folder in given.folders for path, _ in pictures_in(folder)]
+    found, left_out = pictures_in(given.folders)
+    pictures = list(found)
+    if left_out.note:
+        console.print(f"note: {left_out.note}", markup=False, soft_wrap=True)
     device = resolve_device(given.device)
     teacher = Teacher(given.teacher_architecture, given.teacher, device, recipe.picture_size)
     checkpoint = Checkpoint(given.output.with_suffix(".training.pt"), _fingerprint(given, recipe, pictures))

@@ -17,6 +17,7 @@ from app.evaluation import (
     FIGURES,
     Evaluation,
     Intervals,
+    MasksTaken,
     OperatingPoint,
     Procedure,
     SeenPictures,
@@ -112,8 +113,11 @@ def model_notes(artifact: Artifact, data: DataModule, selection: Selection) -> l
 
 
 def data_notes(data: DataModule, evaluation: Evaluation) -> list[str]:
-    """What the pictures mean for the figures: about missing metrics and pictures that cannot be read."""
-    return [*([data.test_note] if data.test_note else []), *evaluation.notes, *_left_out(evaluation)]
+    """What the pictures mean for the figures: about masks, missing metrics and pictures that cannot be read."""
+    masks = MasksTaken.of(evaluation.pictures)
+    taken = [masks.summary] if masks.files else []
+    unused = [data.mask_note] if data.mask_note else []
+    return [*data.notes, *taken, *unused, *evaluation.notes, *_left_out(evaluation)]
 
 
 def _calibration_notes(artifact: Artifact, data: DataModule) -> list[str]:

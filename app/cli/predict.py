@@ -9,10 +9,11 @@ from jsonargparse import ArgumentParser, Namespace
 from app.api.schemas.prediction import PredictionBody
 from app.artifacts import Artifact, ModelRepository, load_artifact
 from app.cli.repository import add_precision, add_repository
-from app.cli.results import RESULTS, Result, summary, write_results
-from app.data import MAX_PIXELS, pictures_in
+from app.cli.results import RESULTS, Result, Targets, require_output, summary, targets, write_results
+from app.data import MAX_PIXELS, mark_result, pictures_in
 from app.decoding import decode
 from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError
+from app.files import replacing
 from app.pipeline import Criteria, Question, Roi, interpret, predict, resolve_device
 from app.pipeline.prediction import THRESHOLD
 from app.runtime import RunOptions
@@ -55,13 +56,16 @@ def run(options: Namespace) -> int:
     device = resolve_device(options.device)
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
-    files = dict(found for path in options.pictures for found in pictures_in(path))
+    files, left_out = pictures_in(options.pictures)
     if len(set(files.values())) < len(files):
         raise InvalidDataset("several of these pictures have the same name below their folder; predict them separately")
+    require_output(options.output, options.pictures, files.values())
+    if left_out.note:
+        console.print(f"note: {left_out.note}", markup=False, soft_wrap=True)
     results: list[Result] = []
     with progress_bars() as report:
-        for number, (path, stem) in enumerate(files.items(), start=1):
-            results.append(_result(artifact, path, options.output / stem, question))
+        for number, (path, name) in enumerate(files.items(), start=1):
+            results.append(_result(artifact, path, targets(options.output, name), question))
             report("pictures", number, len(files))
     written = write_results(options.output, results)
     for line in (*summary(results), f"wrote {written}"):
@@ -79,10 +83,10 @@ def _criteria(options: Namespace) -> Criteria:
     return Criteria(options.threshold, options.min_region_area)
 
 
-def _result(artifact: Artifact, path: Path, target: Path, question: Question) -> Result:
+def _result(artifact: Artifact, path: Path, written: Targets, question: Question) -> Result:
     """Predicts a picture, and prints its result or error."""
     try:
-        body = _predict_file(artifact, path, target, question)
+        body = _predict_file(artifact, path, written, question)
     except (TesseraError, OSError) as error:
         print_error(f"{path}: {error}")
         return Result(path, None, str(error))
@@ -101,8 +105,8 @@ def _region(text: str) -> Roi:
     return Roi(y, x, height, width)
 
 
-def _predict_file(artifact: Artifact, path: Path, target: Path, question: Question) -> PredictionBody:
-    """Writes `target`.json, .overlay.png and .mask.png."""
+def _predict_file(artifact: Artifact, path: Path, written: Targets, question: Question) -> PredictionBody:
+    """Predicts a picture and writes its files, each complete or not at all."""
     times = [monotonic()]
     image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
     times.append(monotonic())
@@ -111,12 +115,16 @@ def _predict_file(artifact: Artifact, path: Path, target: Path, question: Questi
     prediction = interpret(outcome, artifact.calibration, question)
     height, width = image.shape[-2:]
     predicted = Predicted(artifact, image, artifact.model.plan(height, width, question.roi), prediction, question)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for style in (HeatmapStyle.overlay, HeatmapStyle.mask):
-        target.with_name(f"{target.name}.{style}.png").write_bytes(heatmap_png(predicted, style))
+    for file, style in ((written.overlay, HeatmapStyle.overlay), (written.mask, HeatmapStyle.mask)):
+        _write(file, mark_result(heatmap_png(predicted, style)))
     times.append(monotonic())
     decode_s, device_s, render_s = (later - earlier for earlier, later in pairwise(times))
     timings = Timings(decode_s, 0.0, device_s, render_s, times[-1] - times[0])
     body = PredictionBody.of(predicted, timings, Extras(None, None, None))
-    target.with_name(f"{target.name}.json").write_text(body.model_dump_json(indent=2, exclude_none=True) + "\n")
+    _write(written.body, (body.model_dump_json(indent=2, exclude_none=True) + "\n").encode())
     return body
+
+
+def _write(path: Path, data: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)

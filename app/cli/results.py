@@ -1,11 +1,14 @@
 """`results.csv`: one line for each picture of `tessera predict`."""
 
 import csv
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.api.schemas.prediction import PredictionBody
+from app.data import RESULT_ENDINGS, is_result
+from app.errors import InvalidParameter
 from app.files import replacing
 
 RESULTS = "results.csv"
@@ -18,6 +21,9 @@ COLUMNS = (
 UNREADABLE = "unreadable"
 """The label of a picture that could not be predicted; its line has the reason in `notes`."""
 
+REQUIRED = {name for name, field in PredictionBody.model_fields.items() if field.is_required()}
+"""The fields that every prediction has."""
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Spreadsheets execute a cell that begins with one of these."""
 
@@ -29,6 +35,68 @@ class Result:
     path: Path
     body: PredictionBody | None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The files that are written for a picture: the prediction as JSON, the overlay and the mask."""
+
+    body: Path
+    overlay: Path
+    mask: Path
+
+
+def targets(output: Path, name: Path) -> Targets:
+    """The files of a picture of this name."""
+    target = output / name
+    return Targets(*(target.with_name(target.name + ending) for ending in (".json", *RESULT_ENDINGS)))
+
+
+def require_output(output: Path, inputs: Iterable[Path], names: Iterable[Path]) -> None:
+    """Raises InvalidParameter if results would lie among the pictures of a folder, or overwrite other files.
+
+    inputs: the files and folders to predict
+    names: the names of the pictures
+    """
+    among = [path for path in inputs if path.is_dir() and output.is_dir() and path.samefile(output)]
+    if among:
+        raise InvalidParameter(
+            f"--output {output} is a folder of pictures to predict, and results would lie among them; give another "
+            f"one, such as {among[0] / 'results'}"
+        )
+    foreign = [] if _is_own_list(output / RESULTS) else [output / RESULTS]
+    for name in names:
+        written = targets(output, name)
+        foreign += [] if _is_own_body(written.body) else [written.body]
+        foreign += [path for path in (written.overlay, written.mask) if path.exists() and not is_result(path)]
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise InvalidParameter(
+            f"{foreign[0]}{more} would be overwritten, and is no result of this version of tessera predict; remove it, "
+            "or give another --output"
+        )
+
+
+def _is_own_list(path: Path) -> bool:
+    """Whether the file is absent, or a list of results."""
+    if not path.exists():
+        return True
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return next(csv.reader(file), None) == list(COLUMNS)
+    except (OSError, ValueError, csv.Error):
+        return False
+
+
+def _is_own_body(path: Path) -> bool:
+    """Whether the file is absent, or a prediction."""
+    if not path.exists():
+        return True
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() >= REQUIRED
 
 
 def write_results(folder: Path, results: Sequence[Result]) -> Path:

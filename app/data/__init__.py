@@ -6,8 +6,10 @@ from app.data.digests import picture_digest, read_digests
 from app.data.files import pictures_in
 from app.data.folder import Folder
 from app.data.headers import MAX_PIXELS, read_headers
+from app.data.left_out import LeftOut
 from app.data.loading import KEEP_BYTES, Loader, decoded
 from app.data.mvtec import MVTec
+from app.data.result_mark import RESULT_ENDINGS, is_result, mark_result
 from app.data.selection import require_share, spread
 from app.data.unreadable import OnUnreadable, Report, UnreadablePolicy, unreported
 
@@ -15,16 +17,20 @@ __all__ = [
     "GOOD",
     "KEEP_BYTES",
     "MAX_PIXELS",
+    "RESULT_ENDINGS",
     "CsvList",
     "DataModule",
     "Folder",
     "LabelledPicture",
+    "LeftOut",
     "Loader",
     "MVTec",
     "OnUnreadable",
     "Report",
     "UnreadablePolicy",
     "decoded",
+    "is_result",
+    "mark_result",
     "picture_digest",
     "pictures_in",
     "read_digests",

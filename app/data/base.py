@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from app.data.left_out import LeftOut
 from app.data.selection import require_share, spread
 from app.data.unreadable import OnUnreadable
 from app.data.workers import default_workers
@@ -114,6 +115,32 @@ class DataModule(ABC):
     def test_note(self) -> str | None:
         """A note for the user about the choice of the test pictures; None: the choice needs no note."""
         return None
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What is below the folders of the dataset and not read."""
+        return LeftOut()
+
+    @property
+    def unused_masks(self) -> list[Path]:
+        """The files in the folders of masks that belong to no picture; raises InvalidDataset as find_labelled does."""
+        return []
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user about the choice of the test pictures, and about files that are not read."""
+        return [note for note in (self.test_note, self.left_out.note) if note]
+
+    @property
+    def mask_note(self) -> str | None:
+        """A sentence about masks whose names are those of no picture; None: there are none. Raises InvalidDataset."""
+        unused = self.unused_masks
+        if not unused:
+            return None
+        return (
+            f"{len(unused)} of the masks have the name of no picture, such as {unused[0].name}: the mask of NAME.png "
+            "is called NAME_mask.png or NAME.png"
+        )
 
     def validation_pictures(self) -> list[LabelledPicture]:
         """The pictures for calibration and early stopping, sorted; never trained on. Empty if none are set aside."""

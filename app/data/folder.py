@@ -1,5 +1,6 @@
 """Plain folders of pictures."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -16,7 +17,8 @@ from app.data.base import (
     hold_out_for_test,
     sort_pictures,
 )
-from app.data.files import find_pictures
+from app.data.files import list_pictures, require_pictures
+from app.data.left_out import LeftOut
 from app.data.masks import MaskFolder
 from app.data.mixed_folders import require_normal
 from app.data.selection import require_share
@@ -37,7 +39,7 @@ class Folder(DataModule):
         normal_test_dir: the folder of normal pictures to test on, or a list of folders
         mask_dir: the folder of masks for all abnormal folders, or a list with one for each. A mask has the same path in
             its folder as the picture has in the abnormal folder, and the name of the picture or `<picture>_mask`, with
-            any suffix. Pictures may lack masks
+            any suffix of a picture; other endings, such as `_gt`, are known, too. Pictures may lack masks
         test_split_ratio: the share of the normal pictures, spread evenly, that is used for testing and not for
             training, if there are abnormal pictures and no normal_test_dir
     """
@@ -76,9 +78,23 @@ class Folder(DataModule):
     def test_note(self) -> str | None:
         return held_out_note(*self._normal()) if self.abnormal and not self.normal_test else None
 
+    @property
+    def left_out(self) -> LeftOut:
+        found = LeftOut()
+        for folders in (self.normal or [self.root], self.normal_test, self.abnormal, self.masks):
+            there = [folder for folder in folders if folder.is_dir()]
+            found += list_pictures(there, results=folders is self.masks).left_out
+        return found
+
+    @property
+    def unused_masks(self) -> list[Path]:
+        pictures = [require_pictures([folder]) for folder in self.abnormal]
+        used = {picture.mask for picture in self._abnormal()}
+        return [mask for folder in self._mask_folders(pictures) for mask in folder.unused(used)]
+
     def train_pictures(self) -> list[Path]:
         train, test = self._normal()
-        self._require_apart(train, test, _pictures(self.abnormal) if self.abnormal else [])
+        self._require_apart(train, test, require_pictures(self.abnormal))
         return train
 
     def find_labelled(self) -> LabelledSplit:
@@ -89,7 +105,13 @@ class Folder(DataModule):
         return LabelledSplit(sort_pictures([*abnormal, *(LabelledPicture(path, GOOD, None) for path in test)]), [])
 
     def _require_apart(self, train: Sequence[Path], test: Sequence[Path], abnormal: Sequence[Path]) -> None:
-        twice = {*train, *test} & set(abnormal) or set(train) & set(test)
+        places = [{_place(path): path for path in paths} for paths in (train, test, abnormal)]
+        twice = [
+            one[place]
+            for number, one in enumerate(places)
+            for other in places[number + 1 :]
+            for place in one.keys() & other.keys()
+        ]
         if twice:
             raise InvalidDataset(
                 f"{min(twice)} is in two of the folders for normal, abnormal and test pictures; keep them apart"
@@ -107,27 +129,43 @@ class Folder(DataModule):
 
     def _normal(self) -> tuple[list[Path], list[Path]]:
         """The normal pictures for training, and those for testing."""
-        normal = _pictures(self.normal or [self.root])
+        normal = require_pictures(self.normal or [self.root])
         if self.normal_test:
-            return normal, _pictures(self.normal_test)
+            return normal, require_pictures(self.normal_test)
         return hold_out_for_test(normal, self.test_split_ratio) if self.abnormal else (normal, [])
 
     def _abnormal(self) -> list[LabelledPicture]:
-        folders = [MaskFolder.read(folder) for folder in self.masks]
+        pictures = [require_pictures([folder]) for folder in self.abnormal]
+        folders = self._mask_folders(pictures)
         of_each = folders * len(self.abnormal) if len(folders) == 1 else folders
         found: dict[Path, LabelledPicture] = {}
-        for folder, masks in zip_longest(self.abnormal, of_each):
-            for path in _pictures([folder]):
+        for folder, paths, masks in zip_longest(self.abnormal, pictures, of_each):
+            for path in paths:
                 place = path.relative_to(folder)
                 kind = place.parts[0] if len(place.parts) > 1 else folder.resolve().name
                 if kind == GOOD:
                     raise InvalidDataset(
                         f"{path} is in an abnormal folder, but its kind would be {GOOD!r}; rename the subfolder"
                     )
-                mask = masks.find([place] if len(folders) > 1 else [folder.name / place, place]) if masks else None
+                mask = masks.find(_mask_places(folder, place, len(folders))) if masks else None
                 found[path] = LabelledPicture(path, kind, mask)
         _require_masks(folders, [picture.mask for picture in found.values() if picture.mask])
         return list(found.values())
+
+    def _mask_folders(self, pictures: Sequence[Sequence[Path]]) -> list[MaskFolder]:
+        """The masks in each mask_dir, for the pictures of each abnormal folder."""
+        places = [
+            [place for path in paths for place in _mask_places(folder, path.relative_to(folder), len(self.masks))]
+            for folder, paths in zip(self.abnormal, pictures, strict=True)
+        ]
+        of_each = places if len(self.masks) > 1 else [[place for each in places for place in each]]
+        found = []
+        for folder, wanted in zip(self.masks, of_each, strict=False):
+            listed = list_pictures([folder], results=True)
+            if not listed.pictures:
+                raise InvalidDataset(f"{folder} holds no masks")
+            found.append(MaskFolder.read(folder, listed.pictures, wanted))
+        return found
 
 
 def _require_masks(folders: Sequence[MaskFolder], used: Sequence[Path]) -> None:
@@ -145,5 +183,11 @@ def _require_masks(folders: Sequence[MaskFolder], used: Sequence[Path]) -> None:
             )
 
 
-def _pictures(folders: Sequence[Path]) -> list[Path]:
-    return sorted({path for folder in folders for path in find_pictures(folder, folder.rglob("*"))})
+def _mask_places(folder: Path, place: Path, mask_folders: int) -> list[Path]:
+    """Where the mask of a picture may be, relative to its mask_dir. One mask_dir may hold those of several folders."""
+    return [place] if mask_folders > 1 else [folder.name / place, place]
+
+
+def _place(path: Path) -> Path:
+    """The path without links to folders, by which a picture is recognised on several ways to it."""
+    return Path(os.path.realpath(path.parent)) / path.name

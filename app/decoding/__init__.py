@@ -2,5 +2,6 @@
 
 from app.decoding.decode import decode
 from app.decoding.header import Header, read_header
+from app.decoding.mask import DecodedMask, decode_mask
 
-__all__ = ["Header", "decode", "read_header"]
+__all__ = ["DecodedMask", "Header", "decode", "decode_mask", "read_header"]

@@ -5,6 +5,7 @@ from app.evaluation.evaluate import EvaluatedPicture, Procedure, evaluate
 from app.evaluation.figures import FIGURES, Figure, manifest_metrics
 from app.evaluation.headline import headline, percent
 from app.evaluation.intervals import Intervals, measure_intervals
+from app.evaluation.masks_taken import MasksTaken
 from app.evaluation.recall import RECALLS, OperatingPoint, operating_points
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult, Unreadable
 from app.evaluation.seen import SeenPictures, Selection, select_unseen, select_unseen_by_both
@@ -21,6 +22,7 @@ __all__ = [
     "Intervals",
     "KindResult",
     "Level",
+    "MasksTaken",
     "OperatingPoint",
     "PictureResult",
     "Procedure",

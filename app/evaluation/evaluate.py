@@ -11,6 +11,7 @@ from torch import Tensor
 
 from app.data import LabelledPicture, OnUnreadable
 from app.errors import InvalidArtifact, InvalidDataset
+from app.evaluation.mask import MaskFile
 from app.evaluation.pixel_store import BLOCK, PixelStore, StoredPixels
 from app.evaluation.reading import read
 from app.evaluation.result import Evaluation, PictureResult, Unreadable
@@ -18,7 +19,6 @@ from app.evaluation.summary import Measured, summarise
 from app.pipeline import Outcome, TiledModel, predict
 from app.progress import Progress, silent
 from app.scoring import Calibration, region_areas
-from app.tiling import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ def evaluate(
             else:
                 picture, image, mask = item
                 outcome = predict(model, image, procedure.batch_tiles)
-                result = _result(picture, outcome, calibration, mask.file_size if mask else None)
-                evaluated = EvaluatedPicture(result, image, outcome.anomaly_map, mask.inside if mask else None)
+                result = _result(picture, outcome, calibration, mask.file)
+                evaluated = EvaluatedPicture(result, image, outcome.anomaly_map, mask.inside)
                 measured.append(Measured(result, _store(store, evaluated)))
                 observe(evaluated)
             progress("pictures", number, len(pictures))
@@ -91,7 +91,7 @@ def evaluate(
 
 
 def _result(
-    picture: LabelledPicture, outcome: Outcome, calibration: Calibration | None, mask_size: Size | None
+    picture: LabelledPicture, outcome: Outcome, calibration: Calibration | None, mask: MaskFile | None
 ) -> PictureResult:
     height, width = outcome.anomaly_map.shape
     peak = float(outcome.anomaly_map.max())
@@ -103,7 +103,7 @@ def _result(
         picture.kind,
         picture.anomalous,
         (height, width),
-        mask_size,
+        mask,
         outcome.raw_score,
         peak,
         None if calibration is None else calibration.normalise_score(outcome.raw_score),

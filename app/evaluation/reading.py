@@ -9,8 +9,8 @@ from app.errors import InvalidDataset
 from app.evaluation.mask import Mask, read_mask
 from app.evaluation.result import Unreadable
 
-Labelled = tuple[LabelledPicture, Tensor, Mask | None]
-"""A picture, its pixels [C,H,W], and its mask; None: it is not known where the defects are."""
+Labelled = tuple[LabelledPicture, Tensor, Mask]
+"""A picture, its pixels [C,H,W], and its mask."""
 
 
 def read(

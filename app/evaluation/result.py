@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.evaluation.mask import MaskFile
 from app.evaluation.pixel_grid import PixelGrid
 from app.scoring import Confusion, Ranking
 from app.tiling import Size
@@ -17,8 +18,7 @@ class PictureResult:
     kind: `good`, or the name of the defect
     anomalous: whether the picture shows a defect
     size: (height, width) of the picture
-    mask_size: (height, width) of the mask's file; None: there is no file. A mask of another size than the picture was
-        resized
+    mask: what was read from the mask's file; None: there is no file, or the picture is good
     raw_score: the score, not normalised
     peak: the largest value of the map, not normalised
     score: the normalised score; None without a calibration
@@ -31,7 +31,7 @@ class PictureResult:
     kind: str
     anomalous: bool
     size: Size
-    mask_size: Size | None
+    mask: MaskFile | None
     raw_score: float
     peak: float
     score: float | None

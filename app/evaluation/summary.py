@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.evaluation.masks_taken import MasksTaken
 from app.evaluation.pixel_grid import PixelGrid
 from app.evaluation.pixel_store import PixelStore, StoredPixels
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult, Unreadable
@@ -95,19 +96,9 @@ def _kind(kind: str, measured: Sequence[Measured], whole: Level | None, store: P
 
 def _notes(measured: Sequence[Measured]) -> list[str]:
     anomalous = [each for each in measured if each.result.anomalous]
-    unmasked = sum(each.pixels is None for each in anomalous)
     notes = []
     if len(anomalous) == len(measured):
         notes.append("There are no normal pictures: metrics that compare anomalous with normal ones are missing.")
     if not anomalous:
         notes.append("There are no anomalous pictures: only the rate of false alarms can be computed.")
-    elif unmasked == len(anomalous):
-        notes.append("No picture has a mask of its defects: metrics of pixels are missing.")
-    elif unmasked:
-        notes.append(
-            f"{unmasked} of {len(anomalous)} anomalous pictures have no mask; the metrics of pixels leave them out."
-        )
-    resized = sum(each.result.mask_size not in (None, each.result.size) for each in measured)
-    if resized:
-        notes.append(f"{resized} masks had another size than their pictures and were resized by nearest pixels.")
-    return notes
+    return notes + MasksTaken.of([each.result for each in measured]).notes

@@ -26,8 +26,7 @@ def training_notes(recipe: Recipe, job: Job) -> Iterator[str]:
             "the only picture is trained and calibrated on. Others score higher than it, so many normal ones may be "
             "called anomalous; train with more of them, or give requests a `threshold`"
         )
-    if recipe.data.test_note:
-        yield recipe.data.test_note
+    yield from recipe.data.notes
     yield from recipe.detector.training_warnings
     yield from _resizing(job)
     yield from _tiling(recipe.tiling, job, recipe.detector.tile_multiple)
@@ -106,8 +105,11 @@ def _calibration(job: Job) -> Iterator[str]:
 def _masks(data: DataModule) -> Iterator[str]:
     try:
         defects = [picture for picture in data.find_labelled().test if picture.anomalous]
+        unused = data.mask_note
     except InvalidDataset:  # only an evaluation needs these pictures, and refuses them
         return
+    if unused:
+        yield unused
     without = sorted({picture.kind for picture in defects if picture.mask is None})
     if not without:
         return

@@ -100,5 +100,5 @@ def _figures(normal: Sequence[float], tested: Sequence[float], anomalous: Sequen
 def _inside(picture: Picture) -> NDArray[np.bool_]:
     """The defects' pixels."""
     mask = read_mask(LabelledPicture(picture.path, picture.kind, picture.mask), picture.prepared.image_size)
-    assert mask is not None
+    assert mask.inside is not None
     return mask.inside

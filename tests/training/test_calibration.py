@@ -113,7 +113,7 @@ def test_labels_set_the_thresholds_with_the_best_f1(tiny_model: TiledModel, root
     labels = np.array([picture.anomalous for picture in pictures])
     masks = [read_mask(picture, each.shape) for picture, each in zip(pictures, maps, strict=True)]
     pixels = np.concatenate([each.ravel() for each in maps])
-    true = np.concatenate([mask.inside.ravel() for mask in masks if mask is not None])
+    true = np.concatenate([mask.inside.ravel() for mask in masks if mask.inside is not None])
     image, pixel = np.array(scores), found.calibration.pixel_threshold
     assert f1(image > found.calibration.image_threshold, labels) == best_f1(image, labels)
     assert f1(pixels > pixel, true) == pytest.approx(best_f1(pixels, true), abs=1e-12)

@@ -10,6 +10,7 @@ from app.artifacts import Artifact, Manifest
 from app.evaluation.figures import manifest_metrics
 from app.evaluation.headline import headline
 from app.evaluation.intervals import Intervals, measure_intervals, share_intervals_of
+from app.evaluation.masks_taken import MasksTaken
 from app.evaluation.recall import OperatingPoint, operating_points
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult
 from app.evaluation.seen import Selection
@@ -97,6 +98,7 @@ def dataset_record(evaluation: Evaluation, description: str, selections: Sequenc
     the models has seen.
     """
     excluded = len(selections[0].excluded) if selections else 0
+    taken = MasksTaken.of(evaluation.pictures)
     pictures = selections[0].pictures if selections else ()
     return {
         "description": description,
@@ -104,11 +106,25 @@ def dataset_record(evaluation: Evaluation, description: str, selections: Sequenc
         "pictures": len(evaluation.pictures),
         "normal": evaluation.image.normal,
         "anomalous": evaluation.image.anomalous,
-        "with_mask": sum(result.mask_size is not None for result in evaluation.pictures),
+        "with_mask": taken.files,
+        "masks": _masks(taken),
         "regions": evaluation.regions,
         "unreadable": len(evaluation.unreadable),
         "excluded": excluded,
         "seen": sum(any(picture.path in each.uses for each in selections) for picture in pictures),
+    }
+
+
+def _masks(taken: MasksTaken) -> Json:
+    return {
+        "summary": taken.summary,
+        "files": taken.files,
+        "lossy": taken.lossy,
+        "soft": taken.soft,
+        "resized": taken.resized,
+        "empty": len(taken.empty),
+        "large": len(taken.large),
+        "missing": len(taken.missing),
     }
 
 
@@ -219,7 +235,7 @@ def _picture(result: PictureResult, root: Path) -> Json:
         "file": relative_name(result.path, root),
         "kind": result.kind,
         "anomalous": result.anomalous,
-        "mask": result.mask_size is not None,
+        "mask": result.mask is not None,
         "height": result.size[0],
         "width": result.size[1],
         "score": result.score,
