@@ -57,6 +57,25 @@ def test_metrics_are_written_into_a_file_and_a_page(
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["metrics.json", "report.html"]
 
 
+def test_the_command_says_how_it_read_the_masks(
+    models_dir: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masks = data / "steel/ground_truth/stain"
+    with Image.open(masks / "0_mask.png") as image:
+        image.convert("L").save(masks / "0_mask.JPG")
+    (masks / "0_mask.png").unlink()
+    Image.new("L", Image.open(masks / "0_mask.JPG").size).save(masks / "1_mask.png")
+    assert main(flags(models_dir, data, "--output", str(tmp_path / "report"))) == 0
+    summary = "2 masks, 1 of them lossy, cut at half"
+    printed = capsys.readouterr().err
+    assert f"note: {summary}" in printed
+    assert "1 of 2 masks of anomalous pictures have no pixel of a defect (stain/1.png)" in printed
+    record = json.loads((tmp_path / "report/metrics.json").read_text())
+    counts = {"files": 2, "lossy": 1, "soft": 0, "resized": 0, "empty": 1, "large": 0, "missing": 0}
+    assert record["dataset"]["masks"] == {"summary": summary, **counts}
+    assert summary in (tmp_path / "report/report.html").read_text()
+
+
 def test_a_yaml_file_may_replace_the_flags(models_dir: Path, data: Path, tmp_path: Path) -> None:
     settings = {
         "name": "patchcore",
