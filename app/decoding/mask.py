@@ -56,7 +56,7 @@ class DecodedMask:
 
 
 def decode_mask(data: bytes, *, max_pixels: int) -> DecodedMask:
-    """The upright mask in a picture file, by the rules of this module; raises the errors of `decode`.
+    """The upright mask in a picture file by the rules of this module; raises the errors of `decode`.
 
     Also raises `UnsupportedImage` if the values cannot be those of a mask: a lossy file whose cut would lose areas, or
     a lossless file with several values, none of which is black.
@@ -106,7 +106,8 @@ def _brightness(image: ImageFile) -> Values:
     values: Values = np.asarray(_without_key(image).convert("RGB")).max(2)
     if image.mode == "P" and values.all():
         indices: Values = np.asarray(image)
-        return indices if indices.any() and not indices.all() else values
+        if indices.any() and not indices.all():
+            return indices
     return values
 
 
@@ -131,9 +132,9 @@ def _opacity(image: ImageFile) -> Values:
 
 def _upright(values: Values, orientation: int) -> Values:
     height, width = values.shape
-    upright = np.empty((1, width, height) if swaps_edges(orientation) else (1, height, width), values.dtype)
-    as_stored(upright, orientation)[0] = values
-    return upright[0]
+    upright: Values = np.empty((width, height) if swaps_edges(orientation) else (height, width), values.dtype)
+    as_stored(upright[None], orientation)[0] = values
+    return upright
 
 
 def _on_transparent(values: Values, opacity: Values, lossy: bool) -> DecodedMask:

@@ -63,8 +63,8 @@ def test_the_command_says_how_it_read_the_masks(
     masks = data / "steel/ground_truth/stain"
     with Image.open(masks / "0_mask.png") as image:
         image.convert("L").save(masks / "0_mask.JPG")
+        Image.new("L", image.size).save(masks / "1_mask.png")
     (masks / "0_mask.png").unlink()
-    Image.new("L", Image.open(masks / "0_mask.JPG").size).save(masks / "1_mask.png")
     assert main(flags(models_dir, data, "--output", str(tmp_path / "report"))) == 0
     summary = "2 masks, 1 of them lossy, cut at half"
     printed = capsys.readouterr().err

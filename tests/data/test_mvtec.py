@@ -44,9 +44,10 @@ def test_masks_are_found_by_the_names_that_tools_give_them(draw: Draw, tmp_path:
         data = Folder(str(tmp_path / "tile"), "train/good", "test/cut", "test/good", "ground_truth/cut")
     found = {test.path.name: test.mask for test in data.test_pictures()}
     assert found == {"5.png": None, "7.jpg": mask, "7_gt2.png": None}
-    assert data.mask_note is None
-    draw("tile/ground_truth/cut/9_mask.png")
-    assert data.mask_note is not None and data.mask_note.startswith("1 of the masks")
+    assert data.unused_masks == []
+    unused = draw("tile/ground_truth/cut/9_mask.png")
+    assert data.unused_masks == [unused]
+    assert "9_mask.png" in (data.mask_note or "")
 
 
 def test_a_picture_may_be_called_like_a_mask(draw: Draw, tmp_path: Path) -> None:

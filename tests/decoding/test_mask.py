@@ -32,7 +32,7 @@ def palette(*colours: int, indices: NDArray[np.uint8] = INK) -> Image.Image:
 
 def labels(*values: int, dtype: type = np.uint8) -> Image.Image:
     """The upper defect has the first label, the lower defect the others, in rows."""
-    pixels = np.zeros(DEFECTS.shape, dtype)
+    pixels: NDArray[np.generic] = np.zeros(DEFECTS.shape, dtype)
     pixels[19:30, 21:40] = values[0]
     for number, value in enumerate(values[1:]):
         pixels[41 + 3 * number : 50, 50:53] = value
