@@ -18,7 +18,9 @@ from app.detectors.one_pass import Fitter, Forecast, contiguous_folds
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.patch_sample import PatchSample
 from app.detectors.patchcore import Patchcore
+from app.detectors.scales import scale_of
 from app.detectors.search import SearchChoice, SearchMode
+from app.detectors.state import with_prefix
 from app.detectors.subspace import Subspace
 from app.errors import InvalidParameter
 from app.progress import Progress
@@ -29,11 +31,6 @@ Option = bool | int | float | str
 
 MEMBERS: dict[str, type[PatchDetector]] = {kind.name: kind for kind in (Patchcore, Subspace)}
 """The detectors that can be combined: they have one embedding."""
-EXCEEDING = 0.001
-"""The share of the cells of normal pictures that exceed a member's scale."""
-LEAST_SCALE = 1e-6
-"""The smallest scale, so that no distance is divided by 0, even if all patches are alike."""
-
 SAMPLE = "sample."  # the prefix of the sample's tensors in a fitter's state
 
 
@@ -150,7 +147,7 @@ class Fusion(PatchDetector):
 
     def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
         for name, member in self.combined.items():
-            member.load_fitted_state(_with_prefix(state, f"members.{name}."))
+            member.load_fitted_state(with_prefix(state, f"members.{name}."))
         super().load_fitted_state(state)
 
     def with_members(self, members: Mapping[str, Detector]) -> "Fusion":
@@ -211,8 +208,7 @@ class _FusionFitter(Fitter):
         self._finishing = True
         for fitter in self._fitters.values():
             fitter.finish(progress)
-        distances = torch.cat(list(self._distances(progress)), 1)
-        self._detector.scales = distances.quantile(1 - EXCEEDING, dim=1).clamp(min=LEAST_SCALE)
+        self._detector.scales = scale_of(torch.cat(list(self._distances(progress)), 1))
         self._sample.clear()
 
     def _distances(self, progress: Progress) -> Iterator[Tensor]:
@@ -264,11 +260,6 @@ class _FusionFitter(Fitter):
         return found
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        self._sample.load_state(_with_prefix(state, SAMPLE))
+        self._sample.load_state(with_prefix(state, SAMPLE))
         for name, fitter in self._fitters.items():
-            fitter.load_state(_with_prefix(state, f"{name}."))
-
-
-def _with_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names have this prefix, by their names without it."""
-    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+            fitter.load_state(with_prefix(state, f"{name}."))
