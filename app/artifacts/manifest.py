@@ -68,6 +68,7 @@ class TilingRecord(_Record):
     blend: Blend
     halo: int
     padding_fill: PaddingFill = PaddingFill.zeros
+    thumbnail: bool = False
 
     def build(self) -> Tiling:
         """The value that the pipeline takes; raises InvalidTiling."""

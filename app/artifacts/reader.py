@@ -12,7 +12,7 @@ from app.artifacts.repository import Entry
 from app.artifacts.tensors import read_tensors
 from app.artifacts.tuning import require_golden, tuned
 from app.artifacts.writer import digest
-from app.detectors import DETECTORS
+from app.detectors import DETECTORS, with_thumbnail
 from app.errors import DigestMismatch, InvalidArtifact, MissingFile, TesseraError, UnsupportedSchema
 from app.pipeline import TiledModel
 from app.runtime import RunOptions
@@ -112,9 +112,9 @@ def _model(manifest: Manifest, weights: Path, device: torch.device | str, time_s
             f"detector {manifest.detector.name!r} is not known to this Tessera; it knows {', '.join(DETECTORS)}"
         )
     try:
-        detector = kind(**manifest.detector.parameters)
-        detector.load_fitted_state(read_tensors(weights))
         preprocessing, tiling = manifest.preprocessing.build(), manifest.tiling.build()
+        detector = with_thumbnail(kind(**manifest.detector.parameters), tiling)
+        detector.load_fitted_state(read_tensors(weights))
         calibration = manifest.calibration.build()
         return TiledModel(detector, preprocessing, tiling, calibration, device, time_stages=time_stages)
     except (KeyError, OSError, TypeError, RuntimeError, SafetensorError, TesseraError) as error:

@@ -51,7 +51,7 @@ def _summary(entry: Entry, manifest: Manifest) -> list[str]:
         entry.name,
         str(entry.version),
         manifest.detector.name,
-        "{} x {}".format(*tiling.tile_size) if tiling.enable else "whole picture",
+        "{} x {}{}".format(*tiling.tile_size, " + thumbnail" * tiling.thumbnail) if tiling.enable else "whole picture",
         "{} x {}".format(*tiling.stride) if tiling.enable else "",
         "{} x {}".format(*size) if size else "any",
         _dataset(manifest),

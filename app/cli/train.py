@@ -15,7 +15,7 @@ from app.cli.repository import add_repository
 from app.cli.selection_table import print_selection
 from app.cli.training_summary import next_commands, training_summary
 from app.data import DataModule
-from app.detectors import DETECTORS, Detector
+from app.detectors import DETECTORS, Detector, with_thumbnail
 from app.errors import InvalidTiling
 from app.pipeline import resolve_device
 from app.terminal import console, print_skipped, progress_bars
@@ -101,10 +101,11 @@ def run(options: Namespace) -> int:
 
 
 def _recipe(values: Namespace, detector: Detector) -> Recipe:
+    tiling = _tiling(values)
     return Recipe(
-        detector,
+        with_thumbnail(detector, tiling),
         values.data,
-        _tiling(values),
+        tiling,
         values.calibration,
         values.seed_everything,
         values.trainer,

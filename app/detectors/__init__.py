@@ -10,6 +10,7 @@ from app.detectors.reverse_distillation import ReverseDistillation
 from app.detectors.search import Codes, SearchChoice, SearchMethod, SearchMode
 from app.detectors.stfpm import Stfpm
 from app.detectors.subspace import Subspace
+from app.detectors.thumbnail import ThumbnailFitter, WithThumbnail, with_thumbnail
 from app.detectors.with_backbone import BackboneDetector
 
 DETECTORS: dict[str, type[Detector]] = {
@@ -37,4 +38,7 @@ __all__ = [
     "SearchMode",
     "Stfpm",
     "Subspace",
+    "ThumbnailFitter",
+    "WithThumbnail",
+    "with_thumbnail",
 ]

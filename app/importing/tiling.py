@@ -17,6 +17,10 @@ def chosen_tiling(source: ReferenceModel, given: Tiling | None) -> tuple[Tiling,
     Raises UnsupportedImport if the file's tiling cannot be reproduced.
     """
     if given is not None:
+        if given.thumbnail:
+            raise UnsupportedImport(
+                "thumbnail is true, and imported models were fitted without thumbnails; leave out --tiling.thumbnail"
+            )
         description, assumed = f"tiling: {_in_words(given)}, as given", []
         if source.tiler_is_recorded and not _is_recorded(given, source.tiler):
             assumed.append(f"tiling: the file records another one ({_recorded_in_words(source.tiler)})")

@@ -8,7 +8,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from app.detectors import Detector, Features
+from app.detectors import Detector, Features, WithThumbnail
 from app.errors import InvalidDataset, InvalidTiling
 from app.pipeline.device import BATCH_TILES
 from app.pipeline.execution import Execution
@@ -16,6 +16,7 @@ from app.pipeline.parts import Part, PartMaker
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi, View, view
 from app.pipeline.stages import Stage, StageClock
+from app.pipeline.thumbnail import ThumbnailSplitter, counted_in_thumbnail, reduced, thumbnail_grid
 from app.pipeline.transfer import Uploader, download
 from app.runtime import Eager, Network
 from app.scoring import Calibration, Extent, Grid, fill_map, fill_resized
@@ -45,8 +46,9 @@ class TiledModel:
     """A detector with the preprocessing, tiling and calibration that belong to it, on a device.
 
     `prepare` and `finish` run once per picture, `run` once per batch of tiles of one or several pictures.
-    Raises InvalidTiling if tiles do not lie on the detector's feature grid, and InvalidDataset if the detector needs
-    pictures of one size and the preprocessing does not give them.
+    Raises InvalidTiling if tiles do not lie on the detector's feature grid, or only one of detector and tiling has
+    thumbnails (see `with_thumbnail`), and InvalidDataset if the detector needs pictures of one size and the
+    preprocessing does not give them.
 
     `execution` says how the network is run; by default by the detector's own modules. `stages` sums up the time of each
     stage if `time_stages` is true.
@@ -64,6 +66,11 @@ class TiledModel:
         time_stages: bool = False,
     ) -> None:
         tiling.require_multiples(detector.stride, detector.tile_multiple)
+        if tiling.thumbnail != isinstance(detector, WithThumbnail):
+            raise InvalidTiling(
+                f"thumbnail is {str(tiling.thumbnail).lower()} in the tiling, and the detector {detector.name} "
+                f"{'measures no' if tiling.thumbnail else 'needs'} thumbnails"
+            )
         if detector.image_size_is_fixed and preprocessing.image_size is None:
             raise InvalidDataset(f"{detector.name} needs pictures of one size; give an image_size")
         self.device = torch.device(device)
@@ -137,16 +144,24 @@ class TiledModel:
 
     @torch.no_grad()
     def cut(self, prepared: Prepared, indices: Sequence[int], out: Tensor | None = None) -> Tensor:
-        """Normalised tiles [n,3,h,w] float32 with these indices, in `out` if given.
+        """Normalised tiles [n,3,h,w] float32 with these indices, in rising order, in `out` if given.
 
         Pixels outside the picture are 0, or as the tiling's `padding_fill` says.
         """
         size = len(indices), 3, *prepared.plan.input_size
+        plan, thumbnail = prepared.plan, prepared.plan.thumbnail
+        own = [index for index in indices if index < plan.in_grid]
         with self.stages.timed(Stage.cut):
             tiles = torch.empty(size, device=self.device) if out is None else out
-            tile(prepared.pixels, prepared.plan, indices, tiles)
+            in_grid, last = tiles[: len(own)], tiles[len(own) :]
+            tile(prepared.pixels, plan, own, in_grid)
+            if thumbnail is not None and len(last):
+                tile(reduced(prepared.pixels, thumbnail.image_size), thumbnail, [0], last)
             self.preprocessing.normalise(tiles, prepared.white)
-            return zero_padding(tiles, prepared.plan, indices)
+            zero_padding(in_grid, plan, own)
+            if thumbnail is not None and len(last):
+                zero_padding(last, thumbnail, [0])
+            return tiles
 
     @torch.inference_mode()
     def run(self, tiles: Tensor) -> Features:
@@ -193,6 +208,8 @@ class Assembly:
         self._view = _viewed(prepared)
         cells, whole_rows = self._detector.step_cells(model.device), self._detector.needs_whole_rows
         self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, whole_rows)
+        self._splitter = ThumbnailSplitter(self._plan, self._detector.feature_strides)
+        self._thumbnail: Tensor | None = None  # the distances [h,w] of the thumbnail's cells, once it was added
         self.score_inputs: list[Features] = []  # see Detector.image_score
         self.distances = tuple(  # of the cells that were added, [H/stride,W/stride] for each of the map's layers
             torch.empty(self._plan.y.cells(stride), self._plan.x.cells(stride), device=model.device)
@@ -202,15 +219,27 @@ class Assembly:
     @torch.inference_mode()
     def add(self, features: Features) -> Iterator[None]:
         """Stitches and measures the features of the next tiles, [n,C,h,w] each."""
-        parts = self._parts.add(features)
+        in_grid, thumbnail = self._splitter.split(features)
+        parts = self._parts.add(in_grid)
         while True:
             with self._stages.timed(Stage.stitch):
                 part = next(parts, None)
             if part is None:
-                return
+                break
             with self._stages.timed(Stage.measure):
                 self._measure(part)
             yield
+        if thumbnail is not None:
+            with self._stages.timed(Stage.measure):
+                self._measure_thumbnail(thumbnail)
+            yield
+
+    def _measure_thumbnail(self, features: Features) -> None:
+        assert isinstance(self._detector, WithThumbnail)
+        counted = None if self._prepared.roi is None else counted_in_thumbnail(features, self._plan, self._view)
+        measurement = self._detector.measure_thumbnail(features, counted)
+        self._thumbnail = measurement.distances[0][0]
+        self.score_inputs.append(measurement.score_input)
 
     def _measure(self, part: Part) -> None:
         """Writes the part's distances to their places."""
@@ -234,6 +263,8 @@ class Assembly:
         detector, plan = self._detector, self._plan
         strides = zip(self.distances, detector.map_strides, strict=True)
         grids = [_grid(distances, plan, stride) for distances, stride in strides]
+        if self._thumbnail is not None:
+            grids.append(thumbnail_grid(self._thumbnail, plan, detector.feature_strides[0]))
         found = torch.empty(self._view.size, device=self.distances[0].device)
         shown = Extent(plan.image_size, self._view.first)
         yield from fill_map(found, grids, detector.map_rule, shown)

@@ -57,8 +57,8 @@ class PartMaker:
         """Parts of tiles without their halo, for each run of tiles that show an equal size of the picture."""
         plan, first = self._plan, self._next
         self._next += len(features[0])
-        if self._next > plan.count:
-            raise InvalidTiling(f"got {self._next} tiles, the plan has {plan.count}")
+        if self._next > plan.in_grid:
+            raise InvalidTiling(f"got {self._next} tiles, the plan has {plan.in_grid}")
         for size, group in groupby(range(first, self._next), plan.shown):
             indices = list(group)
             own = slice(indices[0] - first, indices[-1] - first + 1)

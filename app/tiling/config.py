@@ -58,6 +58,8 @@ class Tiling:
         halo: the width in pixels of the context around each tile that the network sees; its features are discarded
         padding_fill: what tiles and halos contain outside the picture: zeros, reflect (the picture mirrored), or
             replicate (its edge)
+        thumbnail: whether the whole picture, made smaller, is one more tile, which shows what is larger than a tile;
+            for Subspace, Patchcore and Fusion
     """
 
     enable: bool
@@ -68,6 +70,7 @@ class Tiling:
     blend: Blend
     halo: int
     padding_fill: PaddingFill
+    thumbnail: bool
 
     def __init__(
         self,
@@ -79,16 +82,22 @@ class Tiling:
         blend: Blend = Blend.mean,
         halo: int = 0,
         padding_fill: PaddingFill = PaddingFill.zeros,
+        thumbnail: bool = False,
     ) -> None:
         tile = as_size("tile_size", tile_size)
         step = tile if stride is None else as_size("stride", stride)
         names = _member(TilingMode, "mode", mode), _member(Blend, "blend", blend)
         fill = _member(PaddingFill, "padding_fill", padding_fill)
-        values = (enable, tile, step, remove_border_count, *names, halo, fill)
+        values = (enable, tile, step, remove_border_count, *names, halo, fill, thumbnail)
         for field, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, field.name, value)
         if enable:
             self._check()
+        elif thumbnail:
+            raise InvalidTiling(
+                "thumbnail is true, and without tiling the whole picture is the only tile; enable tiling, or leave out "
+                "thumbnail"
+            )
 
     def _check(self) -> None:
         for name, step, tile in zip(("height", "width"), self.stride, self.tile_size, strict=True):

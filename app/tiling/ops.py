@@ -17,15 +17,15 @@ from app.tiling.plan import Axis, TilePlan
 def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, out: Tensor | None = None) -> Tensor:
     """The tiles of pictures: [N,C,H,W] or [C,H,W] -> [N * tiles,C,h,w], ordered by picture, row, column.
 
-    `indices` selects tiles of each picture; None: all. `out` receives the tiles, in its own dtype and on its device.
-    Pictures with one channel may be copied to an `out` with more channels. Pixels outside the picture are 0, or as the
-    plan's `fill` says.
+    `indices` selects tiles of each picture, but never the thumbnail; None: all. `out` receives the tiles, in its own
+    dtype and on its device. Pictures with one channel may be copied to an `out` with more channels. Pixels outside the
+    picture are 0, or as the plan's `fill` says.
     Raises InvalidTiling if the pictures are not of the plan's size.
     """
     batch = images if images.dim() == 4 else images.unsqueeze(0)
     if tuple(batch.shape[-2:]) != plan.image_size:
         raise InvalidTiling(f"the plan is for {plan.image_size} pixels, the picture has {tuple(batch.shape[-2:])}")
-    chosen = range(plan.count) if indices is None else indices
+    chosen = range(plan.in_grid) if indices is None else indices
     if out is None:
         out = batch.new_empty(len(batch) * len(chosen), batch.shape[1], *plan.input_size)
     for position, index in enumerate(chosen):
@@ -59,24 +59,24 @@ def zero_padding(tiles: Tensor, plan: TilePlan, indices: Sequence[int]) -> Tenso
 
 
 def untile(tiles: Tensor, plan: TilePlan) -> Tensor:
-    """Stitches all tiles of pictures, or their features: [N * tiles,C,h,w] -> [N,C,H,W]; undoes `tile`.
+    """Stitches all tiles of pictures but thumbnails, or their features: [N * tiles,C,h,w] -> [N,C,H,W]; undoes `tile`.
 
     Features are smaller than the plan's tiles by the stride of the feature grid. Their result has the cells that show
     the picture: cells that lie wholly in the padding are left out, and stretched pictures keep the cells of the canvas.
     Overlapping tiles are averaged with the plan's weights. Raises InvalidTiling if the number or the size of the tiles
     does not fit the plan.
     """
-    if len(tiles) % plan.count:
-        raise InvalidTiling(f"{len(tiles)} tiles do not make up pictures of {plan.count} tiles")
+    if len(tiles) % plan.in_grid:
+        raise InvalidTiling(f"{len(tiles)} tiles do not make up pictures of {plan.in_grid} tiles")
     if not plan.tiled:
         return tiles
     if not tiles.is_floating_point():
         return untile(tiles.double(), plan).round().to(tiles.dtype)
     stride = plan.feature_stride(*tiles.shape[-2:])
     height, width = plan.y.cells(stride), plan.x.cells(stride)
-    out = tiles.new_zeros(len(tiles) // plan.count, tiles.shape[1], height, width)
-    for index in range(plan.count):
-        place(tiles[index :: plan.count], index, out, plan, stride)
+    out = tiles.new_zeros(len(tiles) // plan.in_grid, tiles.shape[1], height, width)
+    for index in range(plan.in_grid):
+        place(tiles[index :: plan.in_grid], index, out, plan, stride)
     return _unstretch(out, plan) if stride == 1 else out
 
 
@@ -123,8 +123,8 @@ class _Untile(torch.autograd.Function):
         plan: TilePlan = ctx.plan
         tiles = gradient.new_zeros(ctx.shape)
         stride = plan.feature_stride(*ctx.shape[-2:])
-        for index in range(plan.count):
-            source, target, weights = _shown(tiles[index :: plan.count], index, gradient, plan, stride)
+        for index in range(plan.in_grid):
+            source, target, weights = _shown(tiles[index :: plan.in_grid], index, gradient, plan, stride)
             source.copy_(target if weights is None else target * weights)
         return tiles, None
 

@@ -130,10 +130,15 @@ def _gaussian(size: int) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class TilePlan:
-    """The tiles of one picture: rows by columns, numbered row by row."""
+    """The tiles of one picture: rows by columns, numbered row by row.
+
+    A plan with a thumbnail has one more tile, the last: the whole picture at the size `thumbnail.image_size`, of which
+    `thumbnail` is the plan. It has one tile, as large as the others with their halo.
+    """
 
     y: Axis
     x: Axis
+    thumbnail: "TilePlan | None" = None
 
     @property
     def tiled(self) -> bool:
@@ -171,9 +176,14 @@ class TilePlan:
         return len(self.x.starts)
 
     @property
-    def count(self) -> int:
-        """The number of tiles."""
+    def in_grid(self) -> int:
+        """The number of tiles in rows and columns, without the thumbnail."""
         return self.rows * self.columns
+
+    @property
+    def count(self) -> int:
+        """The number of all tiles that the network computes."""
+        return self.in_grid + (self.thumbnail is not None)
 
     @property
     def origin(self) -> Size:
@@ -181,8 +191,11 @@ class TilePlan:
         return self.y.origin, self.x.origin
 
     def part(self, rows: range, columns: range) -> "TilePlan":
-        """The plan of the tiles that show any of these rows and columns of the canvas, numbered from 0."""
-        return TilePlan(self.y.part(rows), self.x.part(columns))
+        """The plan of the tiles that show any of these rows and columns of the canvas, numbered from 0.
+
+        It keeps the thumbnail.
+        """
+        return TilePlan(self.y.part(rows), self.x.part(columns), self.thumbnail)
 
     def place(self, index: int) -> Size:
         """Where tile `index` begins on the canvas, without its halo: `(top, left)`."""
@@ -234,7 +247,8 @@ def plan(tiling: Tiling, height: int, width: int, grid: int = 1) -> TilePlan:
         raise InvalidTiling(f"a picture of {height} x {width} pixels has nothing to tile")
     if not tiling.enable:
         return TilePlan(_whole(height), _whole(width))
-    return TilePlan(_axis(tiling, height, 0, grid), _axis(tiling, width, 1, grid))
+    thumbnail = _thumbnail(tiling, height, width) if tiling.thumbnail else None
+    return TilePlan(_axis(tiling, height, 0, grid), _axis(tiling, width, 1, grid), thumbnail)
 
 
 def _whole(length: int) -> Axis:
@@ -249,3 +263,24 @@ def _axis(tiling: Tiling, length: int, axis: int, grid: int) -> Axis:
     moved = offsets[-1] % stride != 0
     blend, fill = tiling.blend, tiling.padding_fill
     return Axis(length, offsets[-1] + tile, tile, offsets, border, halo, tiling.mode, blend, fill, moved=moved)
+
+
+def _thumbnail(tiling: Tiling, height: int, width: int) -> TilePlan:
+    """The plan of the picture's thumbnail: the largest of the picture's ratio of edges that fits into the tile.
+
+    It lies at the top left; the rest of the tile is padding.
+    """
+    tall, wide = (edge + 2 * tiling.halo for edge in tiling.tile_size)
+    # Of a picture with edges in the ratio of the tile's, both edges fill the tile.
+    fits_height = tall * width <= wide * height
+    size = (tall, _scaled(width, tall, height)) if fits_height else (_scaled(height, wide, width), wide)
+    y, x = (
+        Axis(length, tile, tile, (0,), 0, 0, TilingMode.padding, Blend.mean, tiling.padding_fill)
+        for length, tile in zip(size, (tall, wide), strict=True)
+    )
+    return TilePlan(y, x)
+
+
+def _scaled(length: int, numerator: int, denominator: int) -> int:
+    """`length` times a ratio, rounded, at least 1."""
+    return max(1, (2 * length * numerator + denominator) // (2 * denominator))

@@ -38,11 +38,11 @@ class Stitcher:
     def add(self, tiles: Tensor) -> Iterator[Band]:
         """Adds the next tiles, [n,C,h,w] in the plan's order, and yields the rows that they complete.
 
-        Raises InvalidTiling for more tiles than the plan has.
+        The thumbnail is not added. Raises InvalidTiling for more tiles than the plan has.
         """
         plan = self._plan
-        if self._next + len(tiles) > plan.count:
-            raise InvalidTiling(f"got {self._next + len(tiles)} tiles, the plan has {plan.count}")
+        if self._next + len(tiles) > plan.in_grid:
+            raise InvalidTiling(f"got {self._next + len(tiles)} tiles, the plan has {plan.in_grid}")
         if not plan.tiled:
             self._next = 1
             yield Band(tiles[0], 0)

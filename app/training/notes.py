@@ -74,6 +74,13 @@ def _tiling(tiling: Tiling, job: Job, multiple: int) -> Iterator[str]:
             f"a tile of {_text(tiling.tile_size)} is larger than pictures of {_text(smallest)} in {edges}: the rest of "
             f'the tile costs time and shows no picture; tiling.tile_size "{fitting}" fits'
         )
+    if tiling.thumbnail and all(
+        edge <= tile for size in sizes for edge, tile in zip(size, tiling.tile_size, strict=True)
+    ):
+        yield (
+            f"tiling.thumbnail adds a tile to pictures that have only one of {_text(tiling.tile_size)}: both show the "
+            "same; leave it out, or use smaller tiles"
+        )
     (tile_height, tile_width), (down, across) = tiling.tile_size, tiling.stride
     times = tile_height * tile_width / (down * across)
     if times >= OVERLAP:

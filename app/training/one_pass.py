@@ -8,11 +8,12 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from app.detectors import Fitter, OnePassDetector
+from app.detectors import Features, Fitter, OnePassDetector, ThumbnailFitter
 from app.pipeline import TiledModel
 from app.pipeline.parts import FeatureStitcher
+from app.pipeline.thumbnail import ThumbnailSplitter
 from app.progress import Progress, silent
-from app.tiling import Size
+from app.tiling import Size, TilePlan
 from app.training.feature_store import FeatureStore
 from app.training.monitor import Monitor
 
@@ -72,11 +73,30 @@ def fit(
 def _add(model: TiledModel, picture: Tensor, fitter: Fitter, batch_tiles: int, store: FeatureStore | None) -> float:
     """Adds a picture, and returns the seconds that the fitter took."""
     prepared = model.prepare(picture)
-    stitcher, add_s = FeatureStitcher(prepared.plan), 0.0
     outputs = model.outputs(prepared, batch_tiles)
-    for features in outputs if store is None else store.keep(prepared, outputs):
-        for rows, top in stitcher.add(features):
+    return add_features(
+        fitter,
+        prepared.plan,
+        model.detector.feature_strides,
+        outputs if store is None else store.keep(prepared, outputs),
+    )
+
+
+def add_features(fitter: Fitter, plan: TilePlan, strides: Sequence[int], outputs: Iterable[Features]) -> float:
+    """Adds the features of all tiles of a picture, and returns the seconds that the fitter took.
+
+    `strides` are those of the features.
+    """
+    stitcher, splitter, add_s = FeatureStitcher(plan), ThumbnailSplitter(plan, strides), 0.0
+    for features in outputs:
+        in_grid, thumbnail = splitter.split(features)
+        for rows, top in stitcher.add(in_grid):
             started = perf_counter()
             fitter.add(rows, top)
+            add_s += perf_counter() - started
+        if thumbnail is not None:
+            assert isinstance(fitter, ThumbnailFitter)
+            started = perf_counter()
+            fitter.add_thumbnail(thumbnail)
             add_s += perf_counter() - started
     return add_s

@@ -9,11 +9,11 @@ calibration, maps, scores. Figures of pixels are slow, and are computed for the 
 appended to a file in `--work`, so that an interrupted measurement continues.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from app.cli.train import TILING
 from app.pipeline import Preprocessing, TiledModel
 from app.training.fused import with_fused_network
 from benchmarks.command_line import with_data
@@ -50,7 +50,8 @@ def main() -> None:
             for each in own:
                 if (each.name, draw) not in known:
                     torch.manual_seed(draw)
-                    found = measure(each.make(given.weights), TILING, data, pictures, draw < given.pixel_draws)
+                    detector, pixels = each.make(given.weights), draw < given.pixel_draws
+                    found = measure(detector, each.tiling, data, pictures, pixels)
                     append(
                         file,
                         [{"name": each.name, "rule": rule, "draw": draw, **figures} for rule, figures in found.items()],
@@ -74,8 +75,9 @@ def _pictures(name: str, kolektor: Path, work: Path) -> Path:
 
 
 def _features(first: Configuration, root: Path, category: str, weights: Path, cache: Path) -> DataSet:
-    detector = first.make(weights)
-    model = TiledModel(detector, Preprocessing.for_detector(detector, None), TILING)
+    widest = replace(first, thumbnail=True)
+    detector = widest.make(weights)
+    model = TiledModel(detector, Preprocessing.for_detector(detector, None), widest.tiling)
     return load(root, category, with_fused_network(model), cache)
 
 

@@ -1,11 +1,13 @@
 """The detectors that are compared, by name, each with the backbone whose features it reads."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.detectors import Fusion, OnePassDetector, Patchcore, Subspace
+from app.cli.train import TILING
+from app.detectors import Fusion, OnePassDetector, Patchcore, Subspace, with_thumbnail
 from app.scoring import ScoreRule
+from app.tiling import Tiling
 
 CORESET = 0.01
 Make = Callable[..., OnePassDetector]
@@ -25,18 +27,26 @@ DETECTORS: Mapping[str, Make] = {
         options={"patchcore": {"coreset_sampling_ratio": CORESET}}, score=ScoreRule.patch, **options
     ),
 }
+THUMBNAIL = " + thumbnail"
+"""Ends the name of a configuration with a thumbnail."""
+WITH_THUMBNAIL = "Subspace", "Fusion"
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A detector on a backbone."""
+    """A detector on a backbone, with or without a thumbnail."""
 
     backbone: str  # a key of BACKBONES
     detector: str  # a key of DETECTORS
+    thumbnail: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.detector}, {self.backbone}"
+        return f"{self.detector}{THUMBNAIL * self.thumbnail}, {self.backbone}"
+
+    @property
+    def tiling(self) -> Tiling:
+        return replace(TILING, thumbnail=self.thumbnail)
 
     def make(self, weights: Path) -> OnePassDetector:
         """The unfitted detector. `weights` is the file of the backbone `ImageNet`."""
@@ -45,7 +55,12 @@ class Configuration:
             options["backbone_weights"] = str(weights)
         detector = DETECTORS[self.detector](**options)
         detector.load_weights()
-        return detector
+        return with_thumbnail(detector, self.tiling)
 
 
-CONFIGURATIONS = [Configuration(backbone, detector) for backbone in BACKBONES for detector in DETECTORS]
+CONFIGURATIONS = [
+    Configuration(backbone, detector, thumbnail)
+    for backbone in BACKBONES
+    for thumbnail, detectors in ((False, DETECTORS), (True, WITH_THUMBNAIL))
+    for detector in detectors
+]

@@ -1,7 +1,10 @@
-"""Features of all tiles of a data set, computed once per backbone and read by all detectors with that backbone."""
+"""Features of all tiles of a data set, computed once per backbone and read by all detectors with that backbone.
+
+The features of thumbnails are files of their own, so that they can be added to those of an earlier run.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +22,20 @@ STOP = UnreadablePolicy("stop", lambda path, reason: None)
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture without its pixels, and the features of its tiles [n,C,h,w] each."""
+    """A picture without its pixels, the features of its tiles [n,C,h,w] each, and of its thumbnail [1,C,h,w] each."""
 
     path: Path
     kind: str
     mask: Path | None
     prepared: Prepared
     features: Features
+    thumbnail: Features
+
+    def outputs(self, thumbnail: bool) -> tuple[Prepared, list[Features]]:
+        """What a model with or without a thumbnail makes of the picture."""
+        if thumbnail:
+            return self.prepared, [self.features, self.thumbnail]
+        return replace(self.prepared, plan=replace(self.prepared.plan, thumbnail=None)), [self.features]
 
     @property
     def anomalous(self) -> bool:
@@ -41,7 +51,10 @@ class DataSet:
 
 
 def load(root: Path, category: str, model: TiledModel, cache: Path) -> DataSet:
-    """Computes the features of a data set in MVTec AD's layout, or reads those of an earlier run in `cache`."""
+    """Computes the features of a data set in MVTec AD's layout, or reads those of an earlier run in `cache`.
+
+    `model` is one with a thumbnail.
+    """
     data = MVTec(str(root), category)
     normal = [(path, "good", None) for path in data.train_pictures()]
     tests = [(each.path, each.kind, each.mask if each.anomalous else None) for each in data.test_pictures()]
@@ -55,12 +68,21 @@ def _pictures(listed: Sequence[tuple[Path, str, Path | None]], model: TiledModel
     pixels = decoded([path for path, _, _ in listed], 0, STOP)
     for number, ((path, kind, mask), image) in enumerate(zip(listed, pixels, strict=True)):
         prepared = model.prepare(image)
-        file = cache / f"{number:05d}.npy"
-        if not file.exists():
-            (features,) = zip(*model.outputs(prepared), strict=True)
-            _save(file, torch.cat(features))
-        blank = Prepared(torch.empty(0), prepared.white, prepared.plan, prepared.image_size)
-        yield Picture(path, kind, mask, blank, (_load(file),))
+        plan, blank = prepared.plan, replace(prepared, pixels=torch.empty(0))
+        tiles, thumbnail = (
+            _cached(cache / f"{number:05d}{end}.npy", model, prepared, indices)
+            for end, indices in (("", range(plan.in_grid)), ("-thumbnail", range(plan.in_grid, plan.count)))
+        )
+        yield Picture(path, kind, mask, blank, (tiles,), (thumbnail,))
+
+
+def _cached(file: Path, model: TiledModel, prepared: Prepared, indices: range) -> Tensor:
+    """The features of these tiles."""
+    if not file.exists():
+        batches = (indices[first : first + model.batch_tiles] for first in range(0, len(indices), model.batch_tiles))
+        (features,) = zip(*(model.run(model.cut(prepared, batch)) for batch in batches), strict=True)
+        _save(file, torch.cat(features))
+    return _load(file)
 
 
 def _save(file: Path, features: Tensor) -> None:

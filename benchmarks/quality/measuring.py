@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.data import LabelledPicture
-from app.detectors import Detector, Features, OnePassDetector
+from app.detectors import Detector, Features, OnePassDetector, WithThumbnail
 from app.detectors.patch_embedding import PatchDetector
 from app.evaluation.mask import read_mask
 from app.evaluation.pixel_store import PixelStore
 from app.pipeline import Outcome, Preprocessing, TiledModel
-from app.pipeline.parts import FeatureStitcher
 from app.progress import silent
 from app.scoring import auroc, mean_of_highest, normal_threshold, rank
 from app.tiling import Tiling
+from app.training.one_pass import add_features
 from benchmarks.quality.features import DataSet, Picture
 
 RATE = 0.05
@@ -43,8 +43,8 @@ def measure(
     grid = max(plan.y.cells(stride) for plan in plans), max(plan.x.cells(stride) for plan in plans)
     fitter = detector.fitter(len(pool), grid)
     for picture in pool:
-        for rows, top in FeatureStitcher(picture.prepared.plan).add(picture.features):
-            fitter.add(rows, top)
+        prepared, outputs = picture.outputs(tiling.thumbnail)
+        add_features(fitter, prepared.plan, detector.feature_strides, outputs)
     fitter.finish(silent)
     normal: dict[str, list[float]] = defaultdict(list)
     for fold in fitter.folds(len(pool)):
@@ -71,7 +71,7 @@ def measure(
 
 def _predicted(detector: Detector, tiling: Tiling, picture: Picture) -> tuple[Scores, Outcome]:
     """The scores by all rules, and the outcome of a picture."""
-    assert isinstance(detector, PatchDetector)
+    assert isinstance(detector, PatchDetector | WithThumbnail)
     scores: Scores = {}
 
     def score(anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
@@ -81,7 +81,8 @@ def _predicted(detector: Detector, tiling: Tiling, picture: Picture) -> tuple[Sc
 
     detector.image_score = score  # type: ignore[method-assign]  # the program computes one score, not three
     model = TiledModel(detector, Preprocessing(), tiling)
-    return scores, model.finish([picture.features], picture.prepared)
+    prepared, outputs = picture.outputs(tiling.thumbnail)
+    return scores, model.finish(outputs, prepared)
 
 
 def _figures(normal: Sequence[float], tested: Sequence[float], anomalous: Sequence[bool]) -> dict[str, float]:

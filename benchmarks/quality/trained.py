@@ -25,7 +25,6 @@ DETECTORS: Mapping[str, tuple[str, ...]] = {
     "STFPM, shipped, 20 epochs": ("--model", "Stfpm", "--trainer.max_epochs", "20"),
     "Reverse Distillation, shipped, 10 epochs": ("--model", "ReverseDistillation", "--trainer.max_epochs", "10"),
     "auto": ("--model", "Auto"),
-    "Subspace with thumbnail, shipped": ("--model", "Subspace", "--model.score", "top", "--tiling.thumbnail", "true"),
 }
 """The options of `tessera train`. PaDiM needs pictures of one size; this one is the nearest multiple of the tile."""
 

@@ -25,6 +25,7 @@ def test_the_stride_defaults_to_the_tile() -> None:
         ({"tile_size": 64, "halo": -1}, r"halo\b.*-1\b"),
         ({"tile_size": 64, "mode": "reflect"}, "'reflect'.*padding.*interpolation.*cover"),
         ({"tile_size": 64, "blend": "max"}, "'max'.*mean.*gaussian"),
+        ({"enable": False, "thumbnail": True}, "thumbnail is true.*the only tile.*leave out"),
     ],
 )
 def test_tilings_that_cannot_work_are_refused_with_values_that_can(arguments: dict[str, object], message: str) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidTiling
-from app.tiling import Tiling, TilingMode, plan
+from app.tiling import Size, Tiling, TilingMode, plan
 from app.tiling.plan import covering_starts, starts
 
 
@@ -98,3 +99,41 @@ def test_a_moved_tile_has_weights_only_where_no_other_tile_is() -> None:
     assert geometry.y.starts == (0, 32, 48) and geometry.y.moved and not geometry.x.moved
     assert geometry.y.weights(8) == [[1.0] * 4, [1.0] * 4, [0.0, 0.0, 1.0, 1.0]]
     assert not geometry.part(range(0, 40), range(64)).y.moved
+
+
+@pytest.mark.parametrize(
+    ("size", "thumbnail"),
+    [
+        ((512, 512), (256, 256)),
+        ((1260, 500), (256, 102)),
+        ((500, 1260), (102, 256)),
+        ((100, 50), (256, 128)),  # smaller than a tile: enlarged
+        ((256, 256), (256, 256)),
+        ((5, 4000), (1, 256)),
+        ((1, 1), (256, 256)),
+    ],
+)
+def test_a_thumbnail_keeps_the_ratio_of_the_edges_and_fills_the_tile_along_one(size: Size, thumbnail: Size) -> None:
+    tiling = Tiling(tile_size=256, thumbnail=True)
+    found, without = plan(tiling, *size), plan(replace(tiling, thumbnail=False), *size)
+    assert found.thumbnail is not None
+    assert found.thumbnail.image_size == thumbnail
+    assert found.thumbnail.input_size == found.input_size
+    assert (found.thumbnail.count, found.thumbnail.thumbnail) == (1, None)
+    assert (found.count, found.in_grid) == (without.count + 1, without.count)
+    assert replace(found, thumbnail=None) == without
+
+
+def test_a_thumbnail_uses_the_halo_as_well() -> None:
+    found = plan(Tiling(tile_size=(128, 64), halo=32, thumbnail=True), 900, 600)
+    assert found.thumbnail is not None
+    assert found.input_size == found.thumbnail.input_size == (192, 128)
+    assert found.thumbnail.image_size == (192, 128)
+    assert found.thumbnail.y.halo == 0
+
+
+def test_the_plan_of_a_region_keeps_the_thumbnail_of_the_whole_picture() -> None:
+    whole = plan(Tiling(tile_size=64, thumbnail=True), 640, 640)
+    part = whole.part(range(10, 20), range(300, 400))
+    assert part.thumbnail == whole.thumbnail
+    assert part.count == part.in_grid + 1 == 4

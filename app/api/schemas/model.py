@@ -76,6 +76,11 @@ class TilingBody(BaseModel):
     )
 
     padding_fill: PaddingFill = Field(description="What tiles and halos contain outside the picture.")
+    thumbnail: bool = Field(
+        description="Whether the whole picture, resized to the size of a tile, is one more tile. It shows what is "
+        "larger than a tile, what is missing, and what is at a wrong place.",
+        examples=[False],
+    )
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -90,6 +95,7 @@ class TilingBody(BaseModel):
             blend=record.blend,
             halo=record.halo,
             padding_fill=record.padding_fill,
+            thumbnail=record.thumbnail,
         )
 
 

@@ -91,7 +91,10 @@ class TilesBody(BaseModel):
 
     rows: int = Field(description="Number of rows of tiles.", examples=[7])
     columns: int = Field(description="Number of columns of tiles.", examples=[9])
-    count: int = Field(description="Number of tiles.", examples=[63])
+    count: int = Field(
+        description="Number of tiles. With a thumbnail, it is one more than there are in rows and columns.",
+        examples=[63],
+    )
     items: list[TileBody] | None = Field(
         default=None,
         description="With `include=tiles`: the tiles, row by row. With a region of interest, only the tiles that "

@@ -1,7 +1,7 @@
 """Chooses a detector: divides the pictures, tries all candidates, and compares them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -58,11 +58,12 @@ def select(
 ) -> Selection:
     """Chooses among candidates for the training that `recipe` makes of a detector.
 
-    Uses only pictures that all trainings would fit to. The choice depends on the data and on the seed alone. Raises
+    Uses only pictures that all trainings would fit to, and no thumbnails, which show little of the defects. The choice
+    depends on the data and on the seed alone. Raises
     InvalidTraining if there are too few pictures, and the first candidate's error if none can be trained.
     """
     planned, left_out = _planned(candidates, recipe, device, seed)
-    tiling, job = recipe(planned[0][0].detector).tiling, planned[0][1]
+    tiling, job = replace(recipe(planned[0][0].detector).tiling, thumbnail=False), planned[0][1]
     paths = [path for path in job.fit if all(path in other.fit for _, other in planned)]
     if len(paths) < LEAST_PICTURES:
         raise InvalidTraining(

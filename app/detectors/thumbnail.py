@@ -1,0 +1,266 @@
+"""The thumbnail branch: one more tile, which shows the whole picture made smaller, measured by a detector of its own.
+
+Tiles show what is small. The thumbnail shows what is larger than a tile and its context, and what is wrong only in
+relation to the rest: missing parts, or parts at a wrong place. The maps of both are combined as in EfficientAD (Batzner
+et al. 2024, arXiv:2303.14535): each is divided by a scale that normal pictures set, then the mean is taken. As in
+`fusion.py`, the scale is the distance that 1 in 1000 cells of normal pictures exceeds, measured by detectors that were
+not fitted to these pictures. Scores of the combined map are calibrated like those of any detector.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from app.backbones import Normalisation
+from app.detectors.base import Detector, Features, Measurement, Place
+from app.detectors.layout import Layout, LayoutFitter
+from app.detectors.one_pass import Fitter, Forecast, OnePassDetector, contiguous_folds
+from app.detectors.patch_embedding import PatchDetector, ranked
+from app.detectors.patch_sample import PatchSample
+from app.detectors.scales import scale_of
+from app.detectors.search import SearchChoice, SearchMode
+from app.detectors.state import with_prefix
+from app.errors import InvalidTiling
+from app.progress import Progress
+from app.scoring import ScoreRule
+from app.tiling import Size, Tiling
+from app.trials import Timer
+
+D = TypeVar("D", bound=Detector)
+
+TILES, LAYOUT, SAMPLE, WHOLE = "tiles.", "layout.", "sample.", "whole."
+"""The prefixes of the names of a fitter's tensors."""
+
+
+def with_thumbnail(detector: D, tiling: Tiling) -> "D | WithThumbnail":
+    """The detector, made to measure thumbnails if the tiling has them; raises InvalidTiling if the detector cannot."""
+    if not tiling.thumbnail or isinstance(detector, WithThumbnail):
+        return detector
+    if not isinstance(detector, PatchDetector):
+        raise InvalidTiling(
+            f"tiling.thumbnail is true, and {detector.name} cannot measure thumbnails; use Subspace, Patchcore or "
+            "Fusion, or leave out tiling.thumbnail"
+        )
+    height, width = (edge + 2 * tiling.halo for edge in tiling.tile_size)
+    return WithThumbnail(detector, (height, width))
+
+
+class WithThumbnail(OnePassDetector):
+    """Measures tiles by one detector, and the thumbnail's cells by their places; both have the same features.
+
+    tiles: the detector of the tiles
+    input_size: `(height, width)` of a tile with its halo, and so of the thumbnail
+
+    For messages and manifests it has the name and the parameters of the tiles' detector.
+    """
+
+    scales: Tensor  # [2], of the tiles' detector and of the thumbnail's
+
+    def __init__(self, tiles: PatchDetector, input_size: Size) -> None:
+        super().__init__()
+        self.tiles, self.layout = tiles, Layout(tiles.embedding_size)
+        self.register_buffer("scales", torch.ones(2))
+        self._input_size = input_size
+        vars(self).update(name=tiles.name, map_rule=tiles.map_rule, memory_advice=tiles.memory_advice)
+
+    @property
+    def weights_name(self) -> str:
+        """See Detector; that of the tiles' detector, like all that concerns the network."""
+        return self.tiles.weights_name
+
+    def load_weights(self) -> str:
+        return self.tiles.load_weights()
+
+    @property
+    def description(self) -> str:
+        return f"{self.tiles.description}; with a thumbnail of the picture"
+
+    @property
+    def training_warnings(self) -> tuple[str, ...]:
+        return self.tiles.training_warnings
+
+    @property
+    def parameters_of_model(self) -> dict[str, object]:
+        return self.tiles.parameters_of_model
+
+    @property
+    def feature_strides(self) -> tuple[int, ...]:
+        return self.tiles.feature_strides
+
+    @property
+    def normalisation(self) -> Normalisation:
+        return self.tiles.normalisation
+
+    @property
+    def stride(self) -> int:
+        return self.tiles.stride
+
+    @property
+    def tile_multiple(self) -> int:
+        return self.tiles.tile_multiple
+
+    def activation_bytes(self, pixels: int) -> int:
+        return self.tiles.activation_bytes(pixels)
+
+    def step_cells(self, device: torch.device) -> int:
+        return self.tiles.step_cells(device)
+
+    def network(self, tiles: Tensor) -> Features:
+        return self.tiles.network(tiles)
+
+    def assemble(self, outputs: Features) -> Features:
+        return self.tiles.assemble(outputs)
+
+    @property
+    def search(self) -> SearchChoice | None:
+        return self.tiles.search
+
+    def choose_search(self, mode: SearchMode, seconds: Timer | None = None) -> None:
+        self.tiles.choose_search(mode, seconds)
+
+    def typical_features(self, features: Features) -> Features:
+        return self.tiles.typical_features(features)
+
+    def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
+        """The distances of parts of the tiles: those of their detector on the common scale, halved."""
+        found = self.tiles.measure(features, places, counted)
+        return Measurement((found.distances[0] / self._divisor(0),), found.score_input)
+
+    def measure_thumbnail(self, features: Features, counted: Tensor | None = None) -> Measurement:
+        """The distances [1,h,w] of the thumbnail's cells [1,C,h,w] on the common scale, halved.
+
+        The map of the picture is the sum of this map and of the tiles' map. `counted` [1,h,w] bool says which cells may
+        contribute to `score_input`, which is the largest distance [1].
+        """
+        distances = self.layout(features[0]) / self._divisor(1)
+        return Measurement((distances,), (ranked(distances, counted).amax().view(1),))
+
+    def _divisor(self, branch: int) -> Tensor:
+        return 2 * self.scales[branch]
+
+    def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
+        """See Detector. The thumbnail's score input is the last."""
+        if self.tiles.score is ScoreRule.patch:
+            return self.patch_score(score_inputs)
+        return self.tiles.image_score(anomaly_map, ())
+
+    def patch_score(self, score_inputs: Sequence[Features]) -> Tensor:
+        """The score by the rule `patch`: the mean of the scores of tiles and thumbnail on the common scale."""
+        *parts, (largest,) = score_inputs
+        return self.tiles.patch_score(parts) / self._divisor(0) + largest[0]
+
+    def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
+        self.tiles.load_fitted_state(with_prefix(state, TILES))
+        self.layout.means = torch.empty_like(state[f"{LAYOUT}means"], device="meta")  # of its size
+        super().load_fitted_state(state)
+
+    def with_parts(self, tiles: Detector, layout: Layout) -> "WithThumbnail":
+        """The same detector with these parts. The network and the scales are shared."""
+        twin = self.twin()
+        twin._modules = self._modules | {"tiles": tiles, "layout": layout}
+        return twin
+
+    def fitter(self, pictures: int, grid: tuple[int, int]) -> "ThumbnailFitter":
+        """A fitter of both parts, which then measures their scales."""
+        return ThumbnailFitter(self, pictures, grid)
+
+    @property
+    def most_cells(self) -> int:
+        """The largest number of cells of a thumbnail."""
+        height, width = (ceil(edge / self.feature_strides[0]) for edge in self._input_size)
+        return height * width
+
+    def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
+        """The memory of both parts, and the samples of their patches."""
+        channels = self.tiles.embedding_size
+        samples = PatchSample.bytes(channels) + PatchSample.bytes(channels + 1)
+        return self.tiles.fitting_memory(pictures, grid) + LayoutFitter.bytes(channels, self.most_cells) + samples
+
+
+class ThumbnailFitter(Fitter):
+    """Fits the tiles' detector and the layout of thumbnails to the same pictures, and measures their scales."""
+
+    def __init__(self, detector: WithThumbnail, pictures: int, grid: tuple[int, int]) -> None:
+        self._detector, self._expected = detector, pictures
+        channels, device = detector.tiles.embedding_size, detector.scales.device
+        self._tiles = detector.tiles.fitter(pictures, grid)
+        self._layout = LayoutFitter(channels, pictures, device)
+        self._sample = PatchSample(channels, pictures * grid[0] * grid[1], device)
+        self._whole = PatchSample(channels + 1, pictures * detector.most_cells, device)  # and the number of the place
+        self._measuring = False
+
+    def add(self, features: Features, top: int) -> None:
+        self._tiles.add(features, top)
+        self._sample.add(features[0], top)
+
+    def add_thumbnail(self, features: Features) -> None:
+        """Adds the thumbnail's cells, [1,C,h,w], of the picture whose last band was added."""
+        ((embedding,),) = features
+        self._layout.add(embedding)
+        height, width = embedding.shape[1:]
+        own = self._layout.places(height, width).view(1, height, width)
+        self._whole.add(torch.cat([embedding.float(), own.float()]), 0)
+
+    def finish(self, progress: Progress) -> None:
+        """Fits both parts, then measures their scales."""
+        layout = self._layout.fit()  # first, because it may refuse
+        self._tiles.finish(progress)
+        self._measuring = True
+        self._detector.layout = layout
+        found: tuple[list[Tensor], list[Tensor]] = [], []
+        folds = self.folds(self._sample.pictures)
+        for number, fold in enumerate(folds, start=1):
+            for distances, each in zip(found, self._distances(fold), strict=True):
+                distances.append(each)
+            progress("scales", number, len(folds))
+        self._detector.scales = torch.stack([scale_of(torch.cat(distances)) for distances in found])
+        self._sample.clear()
+        self._whole.clear()
+
+    def _distances(self, fold: range) -> tuple[Tensor, Tensor]:
+        """The distances of sampled patches of tiles and of thumbnails, by a detector without the fold."""
+        without = self.without(fold)
+        patches, whole = self._sample.of(fold), self._whole.of(fold)
+        by_tiles = patches.new_empty(0)
+        if len(patches):  # none of pictures that are far smaller than others
+            by_tiles = without.tiles.measure((patches.T[None, :, :, None],), [(0, 0)]).distances[0].flatten()
+        return by_tiles, without.layout.distances(whole[:, :-1], whole[:, -1].long())
+
+    def folds(self, pictures: int) -> Sequence[range]:
+        """Those of the expected number of pictures, for which both parts keep their sums."""
+        folds = contiguous_folds(self._expected)
+        return [range(fold.start, min(fold.stop, pictures)) for fold in folds if fold.start < pictures]
+
+    def without(self, pictures: range) -> WithThumbnail:
+        """See Fitter. The scales stay the same."""
+        return self._detector.with_parts(self._tiles.without(pictures), self._layout.fit(pictures))
+
+    def forecast(self, seconds: Timer) -> Forecast | None:
+        """See Fitter; the tiles' forecast, and the time to measure the samples."""
+        forecast = self._tiles.forecast(seconds)
+        if forecast is None:
+            return None
+        product = self._layout.product
+        layouts_s = len(contiguous_folds(self._expected)) * seconds(lambda: torch.linalg.eigh(product))
+        scales_s = forecast.measure_s * self._sample.in_pictures + layouts_s
+        return Forecast(dict(forecast.finish_s) | {"scales": scales_s}, forecast.measure_s)
+
+    def state(self) -> dict[str, Tensor] | None:
+        """See Fitter; None while the scales are measured."""
+        tiles = None if self._measuring else self._tiles.state()
+        if tiles is None:
+            return None
+        parts = {TILES: tiles, LAYOUT: self._layout.state(), SAMPLE: self._sample.state(), WHOLE: self._whole.state()}
+        return {prefix + key: tensor for prefix, part in parts.items() for key, tensor in part.items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        for prefix, part in (
+            (TILES, self._tiles),
+            (LAYOUT, self._layout),
+            (SAMPLE, self._sample),
+            (WHOLE, self._whole),
+        ):
+            part.load_state(with_prefix(state, prefix))
