@@ -44,6 +44,8 @@ def _on_size(artifact: Artifact, size: Size) -> Iterator[Note]:
         message = (
             f"the model was trained on pictures of {_in_words(*seen[:3])} pixels, and this one has {_in_words(size)}"
         )
+        if artifact.model.tiling.thumbnail:
+            message += "; its thumbnail may show it at another scale, which can look anomalous"
         yield Note(NoteCode.unseen_size, message)
     tiling = artifact.model.tiling
     tiled = artifact.model.preprocessing.target_size(*size)

@@ -45,6 +45,11 @@ def test_a_given_tiling_overrides_the_recorded_one_and_the_difference_is_reporte
     assert chosen_tiling(replace(EXPORTED, tiler=None), Tiling(enable=False))[2] == ()
 
 
+def test_a_thumbnail_is_refused() -> None:
+    with pytest.raises(UnsupportedImport, match=r"fitted without thumbnails.*--tiling\.thumbnail"):
+        chosen_tiling(EXPORTED, replace(GIVEN, thumbnail=True))
+
+
 def test_a_given_border_is_reported_to_differ() -> None:
     assert "remove_border_count" in chosen_tiling(CHECKPOINT, Tiling(tile_size=64, remove_border_count=8))[2][0]
 

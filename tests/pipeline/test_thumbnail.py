@@ -66,6 +66,13 @@ def blob(size: Size = SIZE, channels: int = 3) -> Tensor:
     return picture
 
 
+def shipped() -> Subspace:
+    """A detector with the backbone's weights that come with the program."""
+    found = Subspace()
+    found.load_weights()
+    return found
+
+
 def board(rng: np.random.Generator, defect: str = "") -> Tensor:
     """A picture [3,288,384] of a board with six equal parts; one of them may be `missing` or `moved`.
 
@@ -93,7 +100,7 @@ def test_a_missing_or_moved_part_is_found_with_a_thumbnail_and_not_without() -> 
     tiling = replace(TILING, tile_size=(96, 96), stride=(48, 48))
     found = {}
     for thumbnail in (False, True):
-        own, _ = fitted(Subspace(backbone_weights=None), replace(tiling, thumbnail=thumbnail), train)
+        own, _ = fitted(shipped(), replace(tiling, thumbnail=thumbnail), train)
         scores = [[predict(own, picture).raw_score for picture in pictures] for pictures in (normal, defects)]
         found[thumbnail] = sum(score > max(scores[0]) for score in scores[1])
     assert found[True] >= 9
@@ -102,28 +109,26 @@ def test_a_missing_or_moved_part_is_found_with_a_thumbnail_and_not_without() -> 
 
 def test_a_missing_part_is_outlined_at_its_place() -> None:
     rng = np.random.default_rng(1)
-    own, _ = fitted(Subspace(), replace(TILING, tile_size=(96, 96)), [board(rng) for _ in range(12)])
-    picture = board(rng)
-    picture = picture.clone()
+    own, _ = fitted(shipped(), replace(TILING, tile_size=(96, 96)), [board(rng) for _ in range(12)])
+    picture = board(rng).clone()
     picture[:, 40:104, 160:224] = picture[:, 112:176, 96:160]  # the part in the middle of the upper row
     y, x = divmod(int(predict(own, picture).anomaly_map.argmax()), 384)
     assert 40 <= y < 104 and 160 <= x < 224
 
 
 def test_the_rate_of_false_alarms_is_the_requested_one() -> None:
-    torch.manual_seed(2)
-    tiling, size = replace(TILING, tile_size=(32, 32)), (64, 48)
-    train = noise(60, size)
-    kind = Subspace("resnet18", ("layer1",), pre_trained=False)
-    own, fitter = fitted(kind, replace(tiling, stride=(32, 32)), train)
+    torch.manual_seed(0)
+    tiling, size, count = replace(TILING, tile_size=(32, 32), stride=(32, 32)), (64, 48), 40
+    train = noise(count, size)
+    own, fitter = fitted(detector("subspace"), tiling, train)
     assert fitter is not None
     scores = []
-    for fold in fitter.folds(60):
+    for fold in fitter.folds(count):
         without = own.with_detector(fitter.without(fold))
         scores += [predict(without, train[number]).raw_score for number in fold]
     threshold = normal_threshold(scores, 0.05)
-    alarms = sum(predict(own, picture).raw_score > threshold for picture in noise(300, size))
-    assert 3 <= alarms <= 30  # 15 are expected
+    alarms = sum(predict(own, picture).raw_score > threshold for picture in noise(200, size))
+    assert 1 <= alarms <= 20  # 10 are expected
 
 
 def test_the_tiles_keep_the_map_that_they_have_without_a_thumbnail(model: TiledModel) -> None:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from app.data import Folder, MVTec
-from app.detectors import Subspace
+from app.detectors import Subspace, with_thumbnail
 from app.tiling import Tiling
 from app.training import HoldOut, Labelled, Recipe, plan_training, training_notes
 from tests.conftest import draw_surface
@@ -59,6 +59,19 @@ def test_a_loss_of_small_defects_is_noted(noted: Noted) -> None:
 
 def test_overlap_is_noted_with_its_factor(noted: Noted) -> None:
     assert "show each pixel 4 times" in noted(Tiling(tile_size=32, stride=16))
+
+
+def test_a_thumbnail_that_shows_what_the_only_tile_shows_is_noted(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.fromarray(draw_surface(number)).save(tmp_path / f"{number}.png")
+
+    def notes(tile_size: int) -> str:
+        tiling = Tiling(tile_size=tile_size, thumbnail=True)
+        recipe = Recipe(with_thumbnail(Subspace(), tiling), Folder(str(tmp_path), num_workers=0), tiling)
+        return "\n".join(training_notes(recipe, plan_training(recipe, torch.device("cpu"))))
+
+    assert "tiling.thumbnail adds a tile" in notes(160)
+    assert "tiling.thumbnail" not in notes(96)
 
 
 def test_few_pictures_are_noted_with_the_bound_that_they_give(noted: Noted) -> None:

@@ -20,6 +20,7 @@ from app.detectors import (
     ReverseDistillation,
     Stfpm,
     Subspace,
+    with_thumbnail,
 )
 from app.errors import InsufficientMemory, InvalidDataset, InvalidName, InvalidTiling, InvalidWeights
 from app.pipeline import predict
@@ -30,6 +31,7 @@ from app.training.memory import available_bytes, out_of_memory_explained, requir
 from tests.conftest import draw_surface
 
 CPU = torch.device("cpu")
+THUMBNAIL = " with a thumbnail"
 
 
 @pytest.fixture
@@ -170,12 +172,18 @@ def test_a_killed_training_resumes_unless_resuming_is_disabled(
 def train_in_one_pass(
     kind: str, surfaces: Path, weights: str, root: Path, killed: tuple[str, int] | None = None
 ) -> list[tuple[str, int, str]]:
-    """Trains with the checkpoint in `root`, until a stage has done a number of units; returns all reports."""
+    """Trains with the checkpoint in `root`, until a stage has done a number of units; returns all reports.
+
+    `kind` is a detector's name, which THUMBNAIL may follow.
+    """
     data = Folder(str(surfaces), num_workers=0, on_unreadable="skip")
-    made = detector(kind, weights)
+    made, tiling = (
+        detector(kind.removesuffix(THUMBNAIL), weights),
+        Tiling(tile_size=64, thumbnail=kind.endswith(THUMBNAIL)),
+    )
     if isinstance(made, Patchcore):
         made.max_store_mib = 1  # so that pictures contribute a selection
-    recipe = Recipe(made, data, Tiling(tile_size=64), seed=0)
+    recipe = Recipe(with_thumbnail(made, tiling), data, tiling, seed=0)
     reports = []
 
     def progress(stage: str, done: int, total: int, note: str = "") -> None:
@@ -195,6 +203,9 @@ def train_in_one_pass(
         ("patchcore", ("pictures", 2), ("pictures", 1)),
         ("patchcore", ("coreset", 60), ("pictures", 6)),
         ("padim", ("calibration", 1), ("pictures", 6)),
+        (f"subspace{THUMBNAIL}", ("pictures", 4), ("pictures", 3)),
+        (f"patchcore{THUMBNAIL}", ("coreset", 60), ("pictures", 6)),
+        (f"fusion{THUMBNAIL}", ("calibration", 1), ("pictures", 6)),
     ],
 )
 def test_a_killed_training_in_one_pass_resumes_with_the_same_result(

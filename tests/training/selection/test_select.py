@@ -1,5 +1,6 @@
 """The choice of a detector finds the better one, and candidates that share work measure as if they were alone."""
 
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 
 from app.data import Folder, decoded
-from app.detectors import Detector, Padim, Patchcore, Subspace
+from app.detectors import Detector, Padim, Patchcore, Subspace, with_thumbnail
 from app.errors import InvalidTraining, InvalidWeights
 from app.pipeline import Preprocessing, predict
 from app.scoring import ScoreRule
@@ -81,6 +82,21 @@ def test_candidates_that_cannot_be_trained_are_left_out(surfaces: Path) -> None:
     assert "one size" in found.left_out["PaDiM"]
     with pytest.raises(InvalidWeights, match="not installed"):
         chosen(surfaces, Candidate("missing", unavailable))
+
+
+def test_with_thumbnails_only_detectors_that_measure_them_are_candidates(surfaces: Path) -> None:
+    data, tiling = Folder(str(surfaces), num_workers=0), replace(TILING, thumbnail=True)
+    candidates = [
+        Candidate("padim", partial(Padim, layers=["layer1"], n_features=4, pre_trained=False)),
+        Candidate("subspace", partial(Subspace, layers=["layer1"], pre_trained=False)),
+    ]
+
+    def recipe(detector: Detector) -> Recipe:
+        return Recipe(with_thumbnail(detector, tiling), data, tiling, seed=0)
+
+    found = select(candidates, recipe, CPU, 0, lambda *_: None)
+    assert isinstance(found.detector, Subspace)
+    assert list(found.left_out) == ["padim"] and "cannot measure thumbnails" in found.left_out["padim"]
 
 
 def test_too_few_or_too_small_pictures_are_refused(tmp_path: Path) -> None:
