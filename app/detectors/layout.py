@@ -41,8 +41,8 @@ class Layout(nn.Module):
     def distances(self, patches: Tensor, own: Tensor) -> Tensor:
         """The distances [p] of patches [p,C] from the places with the numbers `own` [p]."""
         deviations = patches.float() - self.means.flatten(0, 1)[own]
-        whitened: Tensor = self.whitening(deviations)
-        return torch.linalg.vector_norm(whitened, dim=1)
+        lengths: Tensor = torch.linalg.vector_norm(self.whitening(deviations), dim=1)
+        return lengths
 
 
 def places(height: int, width: int, rows: int, columns: int, device: torch.device) -> Tensor:
@@ -73,9 +73,8 @@ class LayoutFitter:
     @staticmethod
     def bytes(channels: int, cells: int) -> int:
         """The most bytes that a fit to pictures of at most this number of cells takes."""
-        return (
-            FOLDS * (8 * channels**2 + 4 * cells * (channels + 1)) + 3 * 8 * cells * channels + moments_bytes(channels)
-        )
+        sums = FOLDS * (8 * channels**2 + 4 * cells * (channels + 1))
+        return sums + 3 * 8 * cells * channels + moments_bytes(channels)
 
     def _begin(self, patches: Tensor, grid: tuple[int, int]) -> None:
         """Takes the patches [p,C] of the first picture, which has `grid` cells."""
@@ -120,9 +119,8 @@ class LayoutFitter:
         means = torch.where(counts > 0, sums / counts.clamp(min=1), sums.sum(0) / counts.sum())
         between = sums / counts.clamp(min=1).sqrt()
         moments = Moments(self._channels, self._device)
-        moments.count = (
-            int(counts.sum()) - int((counts > 0).sum()) + 1
-        )  # each place has one deviation less than patches
+        free = int(counts.sum()) - int((counts > 0).sum())  # of n deviations at a place, n - 1 are independent
+        moments.count = free + 1
         moments.scatter = self._products[kept].sum(0) - between.T @ between
         layout = Layout(self._channels)
         layout.whitening.fit(moments)

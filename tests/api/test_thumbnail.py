@@ -17,7 +17,7 @@ from app.artifacts import Artifact, ModelRepository, load_artifact, read_manifes
 from app.cli import main
 from app.main import build_app
 from app.pipeline import Roi, predict
-from app.runtime import RunOptions
+from app.runtime import Precision, RunOptions
 from app.settings import Settings
 from tests.api.v2.messages import ask, files_input, parsed
 from tests.conftest import Picture, draw_surface
@@ -50,7 +50,7 @@ def artifact(trained: Path) -> Artifact:
 
 @pytest.fixture(scope="module")
 def served(trained: Path, until_ready: Callable[[TestClient], None]) -> Iterator[TestClient]:
-    with TestClient(build_app(Settings(models_dir=trained / "m", device="cpu", precision="float32"))) as client:
+    with TestClient(build_app(Settings(models_dir=trained / "m", device="cpu", precision=Precision.float32))) as client:
         until_ready(client)
         yield client
 

@@ -82,8 +82,8 @@ def board(rng: np.random.Generator, defect: str = "") -> Tensor:
     plane = rng.normal(120, 5, y.shape)
     changed = rng.integers(6)
     for number in range(6):
-        row, column = 72 + 144 * (number // 3), 64 + 128 * (number % 3)
-        row, column = row + rng.uniform(-2, 2), column + rng.uniform(-2, 2)
+        row = 72 + 144 * (number // 3) + rng.uniform(-2, 2)
+        column = 64 + 128 * (number % 3) + rng.uniform(-2, 2)
         if number == changed and defect == "missing":
             continue
         if number == changed and defect == "moved":
@@ -257,3 +257,18 @@ def test_detectors_that_cannot_measure_thumbnails_are_refused() -> None:
 def test_two_pictures_are_too_few() -> None:
     with pytest.raises(InvalidDataset, match="at least 3"):
         fitted(detector("subspace"), TILING, noise(2, SIZE))
+
+
+@pytest.mark.gpu
+def test_a_gpu_has_the_outcome_of_a_cpu() -> None:
+    torch.manual_seed(5)
+    pictures = noise(4, SIZE)
+    outcomes = []
+    for device in ("cpu", "cuda"):
+        kind = with_thumbnail(detector("subspace", ScoreRule.patch), TILING)
+        own = TiledModel(kind, Preprocessing.for_detector(kind), TILING, device=device)
+        plan = own.plan(*SIZE)
+        fit(own, pictures, 4, (plan.y.cells(4), plan.x.cells(4)), batch_tiles=4)
+        outcomes.append(predict(own, blob(), roi=Roi(60, 30, 50, 60)))
+    torch.testing.assert_close(outcomes[1].anomaly_map, outcomes[0].anomaly_map, rtol=0.01, atol=0.01)
+    assert outcomes[1].raw_score == pytest.approx(outcomes[0].raw_score, rel=0.01)
