@@ -4,15 +4,16 @@ They are for measuring models, not for training them: each has one diameter, and
 the surface around it, so that it is as hard to see on a rough surface as on a smooth one.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from app.synthesis import shapes
 from app.synthesis.fields import uniform
-from app.synthesis.marks import distance_to_path
 
 Place = tuple[int, int]
 Shape = Callable[[int, Generator], Tensor]
@@ -31,7 +32,8 @@ class Defect:
     kind: a key of KINDS
     diameter: the edge in pixels of the square that contains the defect, 2 or more; the defect fills most of it
     contrast: the root mean square of the change inside the mask, as a multiple of the standard deviation of the pixels
-        around the defect. Changes that leave the range of the picture's type are cut off
+        around the defect; or for some kinds what KINDS says. Changes that leave the range of the picture's type are cut
+        off
     """
 
     kind: str
@@ -45,18 +47,19 @@ def add_defect(picture: Tensor, defect: Defect, place: Place, generator: Generat
     `place` is the (top, left) corner of the square of d x d pixels that the defect changes; the square lies within the
     picture. The random numbers of `generator` determine the form.
     """
-    (top, left), size = place, defect.diameter
+    (top, left), size, kind = place, defect.diameter, KINDS[defect.kind]
     square = picture[:, top : top + size, left : left + size]
     before = square.to(torch.float32)
-    opacity = KINDS[defect.kind](size, generator)
+    opacity = kind.shape(size, generator)
     mask = opacity >= VISIBLE
-    change = opacity * _direction(picture, defect, before, generator)
-    deviation = change[:, mask].square().mean().sqrt().clamp_min(1e-6)
+    change = opacity * kind.change(picture, before, defect.contrast, generator)
     white = float(torch.iinfo(picture.dtype).max)
-    amplitude = min(defect.contrast * _variation(picture, defect, place), MOST_CONTRAST * white)
-    change = change * (amplitude / deviation)
-    if defect.kind != DISPLACED:
-        change = change * _sign(before, amplitude, white, generator)
+    if kind.is_scaled:
+        deviation = change[:, mask].square().mean().sqrt().clamp_min(1e-6)
+        amplitude = min(defect.contrast * _variation(picture, defect, place), MOST_CONTRAST * white)
+        change = change * (amplitude / deviation)
+        if kind.is_signed:
+            change = change * _sign(before, amplitude, white, generator)
     square.copy_((before + change).round_().clamp_(0, white).to(picture.dtype))
     return mask
 
@@ -89,62 +92,84 @@ def _free(
     return None
 
 
-def _spot(size: int, generator: Generator) -> Tensor:
-    """A disc with a slightly ragged edge."""
-    y, x = _centred(size)
-    angle, phase = torch.atan2(y, x), float(uniform(1, 0.0, 6.28, generator))
-    edge = 1.0 - 0.12 * (1.0 + torch.sin(3.0 * angle + phase))
-    return _soft(edge - (y**2 + x**2).sqrt(), 0.25 + 1.5 / size)
+def _level(picture: Tensor, before: Tensor, contrast: float, generator: Generator) -> Tensor:
+    """[C,1,1]: darker or brighter."""
+    return torch.ones(len(picture), 1, 1)
 
 
-def _scratch(size: int, generator: Generator) -> Tensor:
-    """A slightly bent line across the square, about a tenth as wide as it is long, and at least a pixel."""
-    angle = float(uniform(1, 0.0, 6.28, generator))
-    bend = float(uniform(1, -0.15, 0.15, generator))
-    along = torch.tensor([torch.tensor(angle).sin(), torch.tensor(angle).cos()])
-    across = torch.stack([along[1], -along[0]])
-    t = torch.linspace(-1.0, 1.0, 9)[:, None]
-    middle, half = (size - 1) / 2, max(0.04 * size, 0.5)
-    reach = max(size / 2 - half, 0.5)
-    path = middle + reach * (t * along + bend * (1 - t**2) * across)
-    steps = torch.arange(size, dtype=torch.float32)
-    away = distance_to_path(torch.cartesian_prod(steps, steps), path[None]).view(size, size)
-    return (half + 0.5 - away).clamp(0.0, 1.0)
+def _tint(picture: Tensor, before: Tensor, contrast: float, generator: Generator) -> Tensor:
+    """[C,1,1]: a colour; in a grey picture darker or brighter."""
+    return 0.3 + torch.rand(len(picture), 1, 1, generator=generator)
 
 
-def _stain(size: int, generator: Generator) -> Tensor:
-    """An irregular patch with a soft edge."""
-    return _patch(size, 0.5 + 1.5 / size, generator)
+def _displaced(picture: Tensor, before: Tensor, contrast: float, generator: Generator) -> Tensor:
+    """[C,d,d]: the texture of another place, turned."""
+    size, (height, width) = before.shape[-1], picture.shape[-2:]
+    top, left = (int(torch.randint(edge - size + 1, (), generator=generator)) for edge in (height, width))
+    turned = picture[:, top : top + size, left : left + size].to(torch.float32).rot90(1, (1, 2))
+    inward = -1e-3 if float(before.mean()) > torch.iinfo(picture.dtype).max / 2 else 1e-3
+    return turned - before + inward  # not 0, even in a flat picture
 
 
-def _piece(size: int, generator: Generator) -> Tensor:
-    """An irregular patch with a sharp edge."""
-    return _patch(size, 1.5 / size, generator)
+def _blurred(picture: Tensor, before: Tensor, contrast: float, generator: Generator) -> Tensor:
+    """[C,d,d]: the texture blurred by a Gaussian of `contrast` pixels, or more in a large square."""
+    sigma = contrast * max(1.0, before.shape[-1] / 32)
+    reach = math.ceil(2 * sigma)
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    padded = F.pad(before[:, None], (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))[:, 0] - before
 
 
-DISPLACED = "displaced"
-KINDS: dict[str, Shape] = {"scratch": _scratch, "spot": _spot, "stain": _stain, DISPLACED: _piece}
-"""The opacity [d,d] in [0, 1] of each kind of defect.
+def _warped(picture: Tensor, before: Tensor, contrast: float, generator: Generator) -> Tensor:
+    """[C,d,d]: the texture, enlarged by the factor 1 + `contrast` / 2 across, and by less along."""
+    size = before.shape[-1]
+    across = 1 / (1 + contrast / 2)
+    along = across ** float(uniform(1, 0.5, 1.0, generator))
+    grid = F.affine_grid(
+        torch.tensor([[[along, 0.0, 0.0], [0.0, across, 0.0]]]), [1, 1, size, size], align_corners=False
+    )
+    return F.grid_sample(before[None], grid, padding_mode="reflection", align_corners=False)[0] - before
+
+
+Change = Callable[[Tensor, Tensor, float, Generator], Tensor]
+"""The change, before it is multiplied by the opacity, of a picture [C,H,W], whose pixels in the square are `before`
+[C,d,d]; the next argument is the contrast.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The opacity of a kind of defect, and its change of the pixels; see Defect."""
+
+    shape: Shape
+    change: Change
+    is_signed: bool = True
+    is_scaled: bool = True
+
+
+KINDS: Mapping[str, Kind] = {
+    "scratch": Kind(shapes.scratch, _level),
+    "spot": Kind(shapes.spot, _level),
+    "stain": Kind(shapes.stain, _tint),
+    "displaced": Kind(shapes.piece, _displaced, is_signed=False),
+    "crack": Kind(shapes.crack, _level),
+    "band": Kind(shapes.band, _tint),
+    "blurred": Kind(shapes.piece, _blurred, is_signed=False, is_scaled=False),
+    "warped": Kind(shapes.stain, _warped, is_signed=False, is_scaled=False),
+}
+"""Kinds of defects by their names.
 
 scratch: a thin line, darker or brighter
 spot: a darker or brighter disc
 stain: a soft patch with a colour of its own; in a grey picture darker or brighter
 displaced: a patch of texture from another place of the picture, whose difference is brought to the contrast
+crack: a thin curve with a soft edge and a width that varies, darker or brighter
+band: a very soft patch that is long and narrow, with a colour of its own
+blurred: a patch without its fine texture; `contrast` is the blur's standard deviation in pixels, or in 1/32 of the
+    diameter if that is more
+warped: a patch whose texture is enlarged by the factor 1 + `contrast` / 2
 """
-
-
-def _direction(picture: Tensor, defect: Defect, before: Tensor, generator: Generator) -> Tensor:
-    """The change before it is scaled, to be multiplied by the opacity: [C,1,1], or [C,d,d] for displaced texture."""
-    channels, height, width = picture.shape
-    if defect.kind == DISPLACED:
-        size = defect.diameter
-        top, left = (int(torch.randint(edge - size + 1, (), generator=generator)) for edge in (height, width))
-        turned = picture[:, top : top + size, left : left + size].to(torch.float32).rot90(1, (1, 2))
-        inward = -1e-3 if float(before.mean()) > torch.iinfo(picture.dtype).max / 2 else 1e-3
-        return turned - before + inward  # not 0, even in a flat picture
-    if defect.kind == "stain":
-        return 0.3 + torch.rand(channels, 1, 1, generator=generator)
-    return torch.ones(channels, 1, 1)
 
 
 def _variation(picture: Tensor, defect: Defect, place: Place) -> float:
@@ -163,21 +188,3 @@ def _sign(before: Tensor, amplitude: float, white: float, generator: Generator) 
     if not 0 <= level + sign * amplitude <= white:
         sign = 1.0 if level < white / 2 else -1.0
     return sign
-
-
-def _patch(size: int, softness: float, generator: Generator) -> Tensor:
-    y, x = _centred(size)
-    coarse = torch.randn(1, 1, 4, 4, generator=generator)
-    rough = F.interpolate(coarse, (size, size), mode="bicubic", align_corners=True)[0, 0]
-    return _soft(0.85 + 0.15 * rough.clamp(-1.0, 1.0) - (y**2 + x**2).sqrt(), softness)
-
-
-def _soft(level: Tensor, softness: float) -> Tensor:
-    """The opacity from the distance to the edge, which is positive inside; the centre is opaque."""
-    return (level / softness).clamp(0.0, 1.0)
-
-
-def _centred(size: int) -> tuple[Tensor, Tensor]:
-    """The coordinates (y, x) from -1 to 1 of the centres of pixels: [d,1] and [1,d]."""
-    steps = (torch.arange(size, dtype=torch.float32) - (size - 1) / 2) / (size / 2)
-    return steps[:, None], steps[None, :]

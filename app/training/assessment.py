@@ -1,6 +1,6 @@
 """Measures which sizes of defects a model finds, by synthetic defects in normal pictures that it was not fitted to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -12,16 +12,18 @@ from app.artifacts import DefectSizeRecord
 from app.data import UnreadablePolicy, decoded, spread
 from app.pipeline import Roi, TiledModel, predict
 from app.progress import Progress, silent
-from app.synthesis import KINDS, Defect, Place, add_defect, scattered
+from app.synthesis import Defect, Place, add_defect, scattered
 from app.tiling import Size
 from app.training.calibration import ReadingOptions
 
 DIAMETERS = (4, 8, 16, 32, 64)  # pixels of the picture
 LARGEST_SHARE = 0.25  # of the shorter edge: larger diameters are not tried
 CONTRAST = 4.0  # plain to see: see app.synthesis.Defect
+KINDS = ("scratch", "spot", "stain", "displaced")
 TRIED = 20  # defects of each diameter, about
 AROUND = 8  # pixels around a defect in which a region counts as this defect's
 APART = 48  # pixels between defects of one picture
+WINDOW_TILES = 4  # that defects in one window need, about
 WINDOW = 256  # the edge of the part of a picture that gets defects, in pixels
 
 
@@ -74,6 +76,12 @@ def assess(
     return tuple(
         DefectSizeRecord(diameter=size, tried=tried[size], found=found[size]) for size in DIAMETERS if tried[size]
     )
+
+
+def pictures_assessed(model: TiledModel, sizes: Mapping[Size, int]) -> float:
+    """The time of `assess`, as a number of whole pictures of these (height, width); see Job.sizes."""
+    tiles = sum(count * model.plan(*size).count for size, count in sizes.items()) / sum(sizes.values())
+    return TRIED * min(1.0, WINDOW_TILES / tiles)
 
 
 def _chosen(held_out: Sequence[HeldOut]) -> list[HeldOut]:
