@@ -2,7 +2,8 @@
 
     .venv/bin/python -m benchmarks.quality --root DIR --weights FILE --work DIR [--data KolektorSDD] [--draws 10]
 
-The data sets are KolektorSDD, and two that are drawn: the demo's surface, and an object that lies turned at random.
+The data sets are KolektorSDD, and three that are drawn: the demo's surface, the same with weak defects, and an object
+that lies turned at random.
 Each draw takes other training pictures; all detectors get the same ones. The network computes the features of all
 pictures once per backbone. Everything else is the program's own: tiles, stitching, fitting, cross-conformal
 calibration, maps, scores. Figures of pixels are slow, and are computed for the first draws only. Each run is
@@ -23,9 +24,10 @@ from benchmarks.quality.draws import append, drawn, runs, runs_file
 from benchmarks.quality.features import DataSet, load
 from benchmarks.quality.measuring import measure
 from benchmarks.quality.turned_objects import write_objects
+from benchmarks.quality.weak_surfaces import write_weak_surfaces
 from scripts.demo.dataset import Plan, write_dataset
 
-DATA = {"KolektorSDD": "surface", "surface": "surface", "object": "object"}
+DATA = {"KolektorSDD": "surface", "surface": "surface", "weak_surface": "weak_surface", "object": "object"}
 POOL, TESTS = 100, 60  # normal pictures to draw from, and test pictures of each label, in the drawn data sets
 
 
@@ -39,7 +41,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="parts of the names of configurations")
     given = parser.parse_args()
     chosen = [each for each in CONFIGURATIONS if not given.only or any(part in each.name for part in given.only)]
-    root = _pictures(given.data, given.root, given.work)
+    root = folder_of(given.data, given.root, given.work)
     file = runs_file(given.work, given.data, given.pictures)
     known = {(run["name"], run["draw"]) for run in runs(file)}
     for backbone in dict.fromkeys(each.backbone for each in chosen):
@@ -60,7 +62,7 @@ def main() -> None:
     write(f"quality-{given.data.lower()}-{given.pictures}", content)
 
 
-def _pictures(name: str, kolektor: Path, work: Path) -> Path:
+def folder_of(name: str, kolektor: Path, work: Path) -> Path:
     """The folder of a data set; drawn data sets are written to `work` once."""
     if name == "KolektorSDD":
         return kolektor
@@ -68,6 +70,8 @@ def _pictures(name: str, kolektor: Path, work: Path) -> Path:
     if not (root / DATA[name] / "complete").exists():
         if name == "object":
             write_objects(root, POOL, TESTS)
+        elif name == "weak_surface":
+            write_weak_surfaces(root, POOL, TESTS)
         else:
             write_dataset(root, Plan(POOL, TESTS, (512, 512), seed=5))
         (root / DATA[name] / "complete").touch()

@@ -26,6 +26,9 @@ DETECTORS: Mapping[str, Make] = {
     "Fusion": lambda **options: Fusion(
         options={"patchcore": {"coreset_sampling_ratio": CORESET}}, score=ScoreRule.patch, **options
     ),
+    "whitened Fusion": lambda **options: Fusion(
+        options={"patchcore": {"coreset_sampling_ratio": CORESET, "whitening": True}}, score=ScoreRule.patch, **options
+    ),
 }
 THUMBNAIL = " + thumbnail"
 """Ends the name of a configuration with a thumbnail."""
