@@ -3,10 +3,13 @@
 engine = Engine(callbacks=[TilerConfigurationCallback(tile_size=[128, 64], stride=64)])
 engine.fit(model=Padim(), datamodule=MVTec(category="bottle", image_size=(128, 128)))
 engine.test(datamodule=MVTec(category="bottle"))
+
+`engine.fit(model="auto", ...)` chooses the detector, as `tessera train --model auto` does.
 """
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
 from app.data import MAX_PIXELS, DataModule, pictures_in
@@ -20,6 +23,8 @@ from app.terminal import console, print_skipped, progress_bars
 from app.tiling import Tiling
 from app.training import Automatic, CalibrationChoice, Callback, Recipe, TrainerOptions, plan_training, train
 from app.training.precision import Precision
+from app.training.selection import Auto
+from app.training.time_left import TimeLeft
 
 METRICS = {figure.torchmetrics: figure for figure in FIGURES if figure.torchmetrics}
 """Metrics by anomalib's names. AUPRO exists for pixels only."""
@@ -66,25 +71,40 @@ class Engine:
         self._repository, self._name = ModelRepository(Path(models_dir)), name
         self._device, self._seed = resolve_device(device), seed
         self._artifact: Artifact | None = None
-        self._fitted: Detector | None = None
+        self._fitted: Detector | Auto | str | None = None
 
-    def fit(self, model: Detector, datamodule: DataModule) -> Entry:
-        """Trains the detector, and writes it as the next version of the model. Raises subclasses of TesseraError."""
+    def fit(self, model: Detector | Auto | Literal["auto"], datamodule: DataModule) -> Entry:
+        """Trains the detector, and writes it as the next version of the model. Raises subclasses of TesseraError.
+
+        `auto`, or `Auto` with its candidates, first chooses the detector by synthetic defects.
+        """
         tiling = self._options.tiling or Tiling(enable=False)
-        recipe = Recipe(model, datamodule, tiling, self._calibration, self._seed, self._options, report=print_skipped)
-        job = plan_training(recipe, self._device)
+
+        def recipe_of(detector: Detector) -> Recipe:
+            return Recipe(
+                detector, datamodule, tiling, self._calibration, self._seed, self._options, report=print_skipped
+            )
+
         with progress_bars() as report:
-            entry = train(recipe, job, self._repository, self._name or model.name, self._device, report)
+            left = TimeLeft(report)
+            if isinstance(model, Detector):
+                recipe = recipe_of(model)
+            else:
+                auto = model if isinstance(model, Auto) else Auto()
+                recipe = auto.recipe(recipe_of, self._device, self._seed, left)[0]
+            job = plan_training(recipe, self._device)
+            name = self._name or recipe.detector.name
+            entry = train(recipe, job, self._repository, name, self._device, left)
         self._artifact, self._fitted = load_artifact(entry, self._device), model
         return entry
 
-    def test(self, datamodule: DataModule, model: Detector | None = None) -> dict[str, float]:
+    def test(self, datamodule: DataModule, model: Detector | Auto | str | None = None) -> dict[str, float]:
         """The metrics of the test pictures by name, such as image_AUROC. Metrics that cannot be measured are absent.
 
         Pictures that the model was fitted to or calibrated on are left out, except those of `Reference`.
 
         Tests the model that was fitted last, or else the newest version of the engine's `name`. `model`, if given, must
-        be the detector that was fitted last; else InvalidTraining is raised.
+        be what was fitted last; else InvalidTraining is raised.
         """
         artifact = self._loaded()
         if model is not None and model is not self._fitted:

@@ -12,6 +12,7 @@ from app.engine import Engine
 from app.errors import InvalidDataset, InvalidTraining
 from app.pipeline import Label
 from app.training import EarlyStopping, TilerConfigurationCallback
+from app.training.selection import Auto
 from tests.conftest import draw_surface
 
 
@@ -61,6 +62,19 @@ def test_a_fitted_model_can_be_tested_used_and_loaded(root: Path, tmp_path: Path
     assert artifact.manifest.tiling.stride == (32, 32)
     again = Engine(models_dir=tmp_path / "models", name="patchcore", image_metrics=["AUROC"], pixel_metrics=[])
     assert again.test(data) == {"image_AUROC": 1}
+
+
+def test_auto_chooses_a_detector_from_python_as_well(root: Path, tmp_path: Path) -> None:
+    data, model = MVTec(str(root), "steel", num_workers=0), Auto(["Subspace top", "Subspace map"])
+    engine = Engine(["AUROC"], [], [TilerConfigurationCallback(tile_size=64)], models_dir=tmp_path / "models")
+    entry = engine.fit(model=model, datamodule=data)
+    assert entry.name == "subspace"
+    assert set(engine.test(data, model)) == {"image_AUROC"}
+    quality = load_artifact(entry).manifest.quality
+    assert quality is not None
+    assert [record.name for record in quality.candidates] == ["Subspace top", "Subspace map"]
+    with pytest.raises(InvalidTraining, match="not fitted by this engine"):
+        engine.test(data, patchcore())
 
 
 def test_training_stops_early_by_the_pixel_auroc_of_validation_pictures(root: Path, tmp_path: Path) -> None:

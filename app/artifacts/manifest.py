@@ -172,9 +172,11 @@ class CandidateRecord(_Record):
     """A detector that `--model auto` tried on synthetic defects in normal pictures that it was not fitted to."""
 
     name: str
-    auroc: float = Field(description="the mean of picture_auroc and pixel_auroc, by which the choice is made")
-    picture_auroc: float
-    pixel_auroc: float
+    auroc: float = Field(
+        description="of the scores of pictures with defects that some candidates find and others do not, by which the "
+        "choice is made"
+    )
+    pixel_auroc: float = Field(description="of the maps' values, with all defects")
     error: float = Field(description="the standard error of the distance to the best auroc")
     chosen: bool
 

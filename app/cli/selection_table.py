@@ -4,26 +4,32 @@ from rich.table import Table
 from rich.text import Text
 
 from app.terminal import console
-from app.training.selection import Selection
+from app.training.selection import CLEAR, Selection
 
 
 def print_selection(selection: Selection) -> None:
     """Prints what was compared, how, and what was chosen."""
     table = Table("candidate", box=None, pad_edge=False)
-    for column in ("AUROC", "pictures", "pixels", "behind the best", ""):
+    for column in ("AUROC", "pixels", "behind the best", ""):
         table.add_column(column, justify="right")
     best = max(each.auroc for each in selection.tried)
     for each in sorted(selection.tried, key=lambda record: -record.auroc):
         behind = f"{best - each.auroc:.3f} ± {each.error:.3f}"
-        values = (f"{value:.3f}" for value in (each.auroc, each.picture_auroc, each.pixel_auroc))
+        values = (f"{value:.3f}" for value in (each.auroc, each.pixel_auroc))
         table.add_row(Text(each.name), *values, behind, "chosen" if each.chosen else "")
     console.print(table)
     for reason in dict.fromkeys(selection.left_out.values()):
         names = "; ".join(name for name, own in selection.left_out.items() if own == reason)
         console.print(Text(f"left out: {names}: {reason}"), soft_wrap=True)
     console.print(
-        f"auto: {selection.candidate.name}, the cheapest within the error of the best; fitted to {selection.fitted} "
+        f"auto: {selection.candidate.name}, {_reason(selection)}; fitted to {selection.fitted} "
         f"pictures in {selection.fit_s:.0f} s, measured on synthetic defects in {selection.measured} others in "
         f"{selection.measure_s:.0f} s",
         soft_wrap=True,
     )
+
+
+def _reason(selection: Selection) -> str:
+    if next(record for record in selection.tried if record.chosen).error == 0:
+        return "the best"
+    return f"the first in the order of preference that is not clearly worse than the best (by {CLEAR:g} errors)"

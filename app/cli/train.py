@@ -1,7 +1,6 @@
 """`tessera train`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from time import monotonic
 
@@ -21,7 +20,8 @@ from app.pipeline import resolve_device
 from app.terminal import console, print_skipped, progress_bars
 from app.tiling import PaddingFill, Tiling, TilingMode
 from app.training import CalibrationChoice, Recipe, TrainerOptions, plan_training, train, training_notes
-from app.training.selection import Auto, select
+from app.training.selection import Auto
+from app.training.time_left import TimeLeft
 
 TILING = Tiling(mode=TilingMode.cover, padding_fill=PaddingFill.reflect)
 """The tiling of new models by default. Of the tilings in benchmarks/picture_sizes.py it raises the fewest false alarms
@@ -79,18 +79,21 @@ def run(options: Namespace) -> int:
     torch.manual_seed(options.seed_everything)  # before the detector's constructor draws channels or weights
     values = instantiate(parser(), options)
     device = resolve_device(options.device)
-    recipe = _recipe(values, values.model) if isinstance(values.model, Detector) else _selected(values, device)
-    job = plan_training(recipe, device)
-    console.print(
-        f"{recipe.detector.name}: {len(job.fit)} pictures to fit to, {len(job.calibrate)} to calibrate on; "
-        f"about {job.needed_bytes / 2**20:,.0f} MiB of memory on {device}",
-        soft_wrap=True,
-    )
-    console.print(recipe.detector.description, soft_wrap=True)
-    for note in training_notes(recipe, job):
-        console.print(Text(f"note: {note}"), soft_wrap=True)
     with progress_bars() as report:
-        entry = train(recipe, job, repository, options.name, device, report)
+        left = TimeLeft(report)
+        recipe = (
+            _recipe(values, values.model) if isinstance(values.model, Detector) else _selected(values, device, left)
+        )
+        job = plan_training(recipe, device)
+        console.print(
+            f"{recipe.detector.name}: {len(job.fit)} pictures to fit to, {len(job.calibrate)} to calibrate on; "
+            f"about {job.needed_bytes / 2**20:,.0f} MiB of memory on {device}",
+            soft_wrap=True,
+        )
+        console.print(recipe.detector.description, soft_wrap=True)
+        for note in training_notes(recipe, job):
+            console.print(Text(f"note: {note}"), soft_wrap=True)
+        entry = train(recipe, job, repository, options.name, device, left)
     console.print(f"wrote version {entry.version} of {entry.name} to {entry.path}", soft_wrap=True)
     for line in (
         *training_summary(read_manifest(entry.path), monotonic() - started_s),
@@ -115,14 +118,13 @@ def _recipe(values: Namespace, detector: Detector) -> Recipe:
     )
 
 
-def _selected(values: Namespace, device: torch.device) -> Recipe:
+def _selected(values: Namespace, device: torch.device, left: TimeLeft) -> Recipe:
     """The recipe of the detector that `Auto` chooses. Prints what is compared."""
-    candidates = values.model.candidates
-    console.print(f"auto: compares {len(candidates)} candidates by synthetic defects, then trains the best")
-    with progress_bars() as report:
-        found = select(candidates, partial(_recipe, values), device, values.seed_everything, report)
+    auto: Auto = values.model
+    console.print(f"auto: compares {len(auto.candidates)} candidates by synthetic defects, then trains one of them")
+    recipe, found = auto.recipe(partial(_recipe, values), device, values.seed_everything, left)
     print_selection(found)
-    return replace(_recipe(values, found.detector), candidates=found.tried)
+    return recipe
 
 
 def _tiling(values: Namespace) -> Tiling:

@@ -213,7 +213,7 @@ def calibrated_on_normal(
         scores.append(outcome.raw_score)
         peaks.append(float(outcome.anomaly_map.max()))
         progress("calibration", len(scores), len(paths))
-    margins = precision_margins(model, read, reading.batch_tiles, reading.unreadable)
+    margins = precision_margins(model, read, reading.batch_tiles, reading.unreadable, progress)
     calibration = calibrate_on_normal(scores, peaks, false_positive_rate, (margins.image, margins.pixel))
     thresholds = None
     if len(scores) > 1:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from app.detectors import Fitter
+from app.training.forecast import Ahead, expect_training
 from app.training.resumption import Resumption
 from app.training.time_left import TimeLeft
 from app.trials import Timer
@@ -14,20 +15,17 @@ class Monitor:
 
     resumption: where the fitter is saved
     left: the time of the training; announced after the first pictures
-    calibrated: the number of pictures that the fitted detector will be calibrated on
-    run_again: estimates the share of them whose features the network computes again
+    ahead: estimates what follows after the fit
     """
 
     def __init__(
         self,
         resumption: Resumption,
         left: TimeLeft,
-        calibrated: int,
-        run_again: Callable[[], float],
+        ahead: Callable[[], Ahead],
         timer: Timer | None = None,
     ) -> None:
-        self._resumption, self._left, self._calibrated = resumption, left, calibrated
-        self._run_again, self._timer = run_again, timer or timed
+        self._resumption, self._left, self._ahead, self._timer = resumption, left, ahead, timer or timed
         self._is_estimated = False
         self._pictures, self._add_s = 0, 0.0
 
@@ -51,10 +49,8 @@ class Monitor:
         forecast, pace_s = fitter.forecast(self._timer), self._left.pace_s
         if forecast is None or pace_s is None:
             return
-        features_s = (pace_s - self._add_s / self._pictures) * self._run_again()
-        for stage, seconds in forecast.finish_s.items():
-            self._left.expect(stage, seconds)
-        self._left.expect("calibration", self._calibrated * (features_s + forecast.measure_s))
+        self._left.forget()  # a choice of the detector expected the stages of its first candidate
+        expect_training(self._left, forecast, pace_s - self._add_s / self._pictures, self._ahead())
         self._left.announce()
         self._is_estimated = True
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from app.data import UnreadablePolicy, decoded, spread
 from app.detectors import Detector, Features
 from app.pipeline import TiledModel, predict
+from app.progress import Progress, silent
 from app.runtime import Kernels, Precision
 
 PICTURES = 8
@@ -46,16 +47,21 @@ class Rounded:
 
 
 def precision_margins(
-    model: TiledModel, pictures: Sequence[Path], batch_tiles: int, unreadable: UnreadablePolicy
+    model: TiledModel,
+    pictures: Sequence[Path],
+    batch_tiles: int,
+    unreadable: UnreadablePolicy,
+    progress: Progress = silent,
 ) -> Margins:
     """The margins by a few of these normal pictures, spread evenly."""
     chosen = spread(pictures, PICTURES)[1] if len(pictures) > PICTURES else list(pictures)
     rounded = model.with_execution(replace(model.execution, network=Rounded(model.detector)))
     image = pixel = 0.0
-    for picture in decoded(chosen, 0, unreadable):
+    for number, picture in enumerate(decoded(chosen, 0, unreadable), start=1):
         exact, other = (predict(each, picture, batch_tiles) for each in (model, rounded))
         image = max(image, abs(other.raw_score - exact.raw_score))
         pixel = max(pixel, abs(float(other.anomaly_map.max() - exact.anomaly_map.max())))
+        progress("margins", number, len(chosen))
     return Margins(FACTOR * image, FACTOR * pixel)
 
 

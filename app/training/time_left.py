@@ -22,7 +22,12 @@ class TimeLeft:
         self._expected_s: dict[str, float] = {}
         self._stage, self._done, self._total = "", 0, 0
         self._first = self._last = (self._started_s, 0)  # of the current stage: time and units done
-        self._is_announced = False
+        self.is_announced = False
+
+    @classmethod
+    def of(cls, progress: Progress) -> "TimeLeft":
+        """`progress` itself if it estimates the time already, as it does after the choice of a detector."""
+        return progress if isinstance(progress, TimeLeft) else cls(progress)
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         now = self._clock(), done
@@ -30,13 +35,17 @@ class TimeLeft:
             self._begin(stage)
             self._first = now
         self._last, self._done, self._total = now, done, total
-        if self._is_announced:
+        if self.is_announced:
             note = ", ".join(filter(None, (note, f"{_rounded(self.seconds)} left in all")))
         self._progress(stage, done, total, note)
 
     def expect(self, stage: str, seconds: float) -> None:
         """Sets the time that a whole stage is expected to take. Stages are expected in their order."""
         self._expected_s[stage] = seconds
+
+    def forget(self) -> None:
+        """Forgets what was expected of all stages."""
+        self._expected_s.clear()
 
     def leave_out(self, seconds: float) -> None:
         """Leaves a time, which was just spent on other work, out of the pace of the current stage."""
@@ -64,7 +73,7 @@ class TimeLeft:
 
     def announce(self, words: str = "") -> None:
         """Reports the time of the whole training and of its stages. Later notes have the remaining time."""
-        self._is_announced = True
+        self.is_announced = True
         spent = self._clock() - self._started_s
         stages = {self._stage: self._current_s() + spent} if self._stage else {}
         parts = ", ".join(f"{stage} {_rounded(seconds)}" for stage, seconds in (stages | self._later()).items())

@@ -21,10 +21,11 @@ from app.detectors import Fitter, GradientDetector
 from app.evaluation import Procedure
 from app.pipeline import TiledModel
 from app.progress import Progress
-from app.training.assessment import HeldOut, assess
+from app.training.assessment import HeldOut, assess, pictures_assessed
 from app.training.calibration import ReadingOptions
 from app.training.checkpoint import Checkpoint
 from app.training.feature_store import FeatureStore
+from app.training.forecast import Ahead
 from app.training.fused import with_fused_network
 from app.training.gradient import Schedule, fit_by_gradient
 from app.training.gradient_time import expect_gradient
@@ -69,7 +70,7 @@ def _train(
     reading = ReadingOptions(recipe.data.num_workers, job.batch_tiles, unreadable)
     if not recipe.resume:
         checkpoint.remove()
-    left = TimeLeft(progress)
+    left = TimeLeft.of(progress)
     training: TrainingRecord | None = None
     fitted: OnePassFit | None = None
     fast = model
@@ -154,8 +155,12 @@ def _fit_in_one_pass(
 ) -> OnePassFit:
     count, resumption = len(job.fit), Resumption(checkpoint)
     begun = bool(resumption.added)  # the features of these pictures are not kept
-    run_again = (lambda: 1.0) if begun else lambda: store.missing_share(count)
-    monitor = Monitor(resumption, left, len(job.calibrate), run_again)
+    assessed = pictures_assessed(model, job.sizes) if recipe.assess else 0.0
+
+    def ahead() -> Ahead:
+        return Ahead(len(job.calibrate), 1.0 if begun else store.missing_share(count), assessed)
+
+    monitor = Monitor(resumption, left, ahead)
     with Loader(job.fit, recipe.data.num_workers, unreadable, keep_bytes=0) as loader:
         pictures = resumption.counted(loader.numbered(resumption.missing(count)))
         kept = None if begun else store

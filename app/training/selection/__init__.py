@@ -2,6 +2,7 @@
 
 from app.training.selection.auto import Auto
 from app.training.selection.candidates import CANDIDATES, Candidate
+from app.training.selection.comparison import CLEAR
 from app.training.selection.select import Selection, select
 
-__all__ = ["CANDIDATES", "Auto", "Candidate", "Selection", "select"]
+__all__ = ["CANDIDATES", "CLEAR", "Auto", "Candidate", "Selection", "select"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from app.detectors import OnePassDetector, Padim, Patchcore, Subspace
+from app.detectors import Fusion, OnePassDetector, Padim, Patchcore, Subspace
 from app.scoring import ScoreRule
 
 
@@ -21,24 +21,29 @@ class Candidate:
     make: Callable[[], OnePassDetector]
 
 
+RULES = (ScoreRule.top, ScoreRule.map, ScoreRule.patch)
+
+
 def with_each_score(name: str, kind: Callable[..., OnePassDetector], **options: Any) -> tuple[Candidate, ...]:
     """A candidate for each rule by which the detector can score pictures; they share one fit."""
-    return tuple(Candidate(f"{name} {rule}", partial(kind, score=rule, **options)) for rule in ScoreRule)
+    return tuple(Candidate(f"{name} {rule}", partial(kind, score=rule, **options)) for rule in RULES)
 
 
 LITE0 = "efficientnet_lite0"
 
 CANDIDATES: tuple[Candidate, ...] = (
-    *with_each_score("Subspace", Subspace),
-    *with_each_score("Subspace Lite0", Subspace, backbone=LITE0),
-    Candidate("PaDiM", Padim),
-    *with_each_score("PatchCore", Patchcore),
-    *with_each_score("PatchCore Lite0", Patchcore, backbone=LITE0),
     *with_each_score("whitened PatchCore", Patchcore, whitening=True),
+    *with_each_score("Fusion", Fusion),
+    *with_each_score("Subspace", Subspace),
+    *with_each_score("PatchCore", Patchcore),
     *with_each_score("whitened PatchCore Lite0", Patchcore, whitening=True, backbone=LITE0),
+    *with_each_score("PatchCore Lite0", Patchcore, backbone=LITE0),
+    *with_each_score("Fusion Lite0", Fusion, backbone=LITE0),
+    Candidate("PaDiM", Padim),
 )
-"""Every candidate, the cheapest to serve first. Of those that are equally good, the first is chosen.
+"""Every candidate, in the order of preference: a later one must be clearly better.
 
-A new candidate needs a line here. Candidates with a backbone share one run of it, if their networks are nothing but the
-backbone.
+The order follows from real and drawn defects in benchmarks/quality: on none of three data sets was the image AUROC of
+the first candidate more than 0.013 behind that of the best one. It was chosen by these figures, so they do not test it. A new candidate needs a line here. Candidates with a
+backbone share one run of it, if their networks are nothing but the backbone.
 """

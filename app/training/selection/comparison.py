@@ -7,8 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 REPLICATES = 1000
-Pairs = NDArray[np.float64]
-"""[p,q]: sums over the defects in picture p; each adds the share, 0 to 1, of picture q's values that it exceeds."""
+CLEAR = 2.0  # standard errors by which a candidate must be worse than the best to be passed over
+EASY, HARD = 0.99, 0.55  # AUROCs; see `telling`
+Shares = NDArray[np.float64]
+"""[m,q]: for each defect, the share, 0 to 1, of the values of each normal picture that it exceeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnDefects:
+    """The synthetic defects by which candidates are compared; [m] each.
+
+    owners: the numbers of the pictures that the defects were drawn into
+    kinds, grades: the numbers of the kinds, and of the kinds with their contrasts
+    """
+
+    owners: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    grades: NDArray[np.int64]
+
+    def of(self, chosen: NDArray[np.bool_]) -> "DrawnDefects":
+        """A part of the defects."""
+        return DrawnDefects(self.owners[chosen], self.kinds[chosen], self.grades[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +44,57 @@ class Comparison:
     chosen: int
 
 
-def compare(candidates: Sequence[Pairs], defects: NDArray[np.int64], seed: int) -> Comparison:
-    """Chooses the first candidate that is at most one standard error worse than the best.
+def compare(candidates: Sequence[Shares], tested: DrawnDefects, seed: int) -> Comparison:
+    """Chooses the first candidate that is not clearly worse than the best.
 
-    `defects` [p] is the number of defects in each picture. Candidates are measured by the same defects in the same
-    pictures, so the error is that of differences, by a bootstrap over pictures: those with defects, and those without,
-    are drawn apart. Defects are not compared with their own picture, which they nearly always exceed.
+    Candidates are measured by the same defects in the same pictures, so the error is that of differences. A bootstrap
+    over the pictures with defects, the pictures without, and the kinds of defects estimates it. Kinds are drawn, too,
+    because real defects are of yet another kind: a difference counts if most kinds agree in it. Defects are not
+    compared with their own picture, which they nearly always exceed.
     """
-    sums = np.stack(candidates)  # [k,p,q]
-    count = len(defects)
-    apart = ~np.eye(count, dtype=bool)
-    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), (2, REPLICATES))
-    means = _means(sums, defects, apart, np.ones((2, 1, count)))[0]
-    replicates = _means(sums, defects, apart, draws.astype(float))
+    shares = np.stack(candidates)  # [k,m,q]
+    pictures, kinds = shares.shape[2], int(tested.kinds.max()) + 1
+    rng = np.random.default_rng(seed)
+    with_defect, normal = rng.multinomial(pictures, np.full(pictures, 1 / pictures), (2, REPLICATES)).astype(float)
+    of_kind = rng.multinomial(kinds, np.full(kinds, 1 / kinds), REPLICATES).astype(float)
+    one = np.ones((1, pictures))
+    means = _means(shares, tested, one, one, np.ones((1, kinds)))[0]
+    replicates = _means(shares, tested, with_defect, normal, of_kind)
     best = int(means.argmax())
     errors = (replicates - replicates[:, best : best + 1]).std(0)
-    chosen = int(np.argmax(means >= means[best] - errors))
+    chosen = int(np.argmax(means >= means[best] - CLEAR * errors))
     return Comparison(tuple(map(float, means)), tuple(map(float, errors)), chosen)
 
 
+def telling(candidates: Sequence[Shares], tested: DrawnDefects) -> NDArray[np.bool_]:
+    """[m]: the defects of grades that some candidates find and others do not.
+
+    A grade that all candidates find always, or none better than by chance, only adds noise. All defects, if there is no
+    other grade.
+    """
+    shares = np.stack(candidates)
+    apart = tested.owners[:, None] != np.arange(shares.shape[2])
+    found = (shares * apart).sum(2) / apart.sum(1)  # [k,m]
+    chosen = np.zeros(len(tested.grades), bool)
+    for grade in np.unique(tested.grades):
+        own = tested.grades == grade
+        means = found[:, own].mean(1)
+        chosen |= own & bool(means.min() < EASY and means.max() > HARD)
+    return chosen if chosen.any() else ~chosen
+
+
 def _means(
-    sums: NDArray[np.float64], defects: NDArray[np.int64], apart: NDArray[np.bool_], counts: NDArray[np.float64]
+    shares: NDArray[np.float64],
+    tested: DrawnDefects,
+    with_defect: NDArray[np.float64],
+    normal: NDArray[np.float64],
+    kinds: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """[r,k]: the candidates' means if pictures count as often as `counts` [2,r,p] says, with and without defects."""
-    weights = counts[0, :, :, None] * counts[1, :, None, :] * apart
-    totals = (weights * defects[:, None]).sum((1, 2))
+    """[r,k]: the candidates' means if pictures and kinds count as often as the last three, [r,.] each, say."""
+    apart = (tested.owners[:, None] != np.arange(shares.shape[2])).astype(float)  # [m,q]
+    weights = with_defect[:, tested.owners] * kinds[:, tested.kinds]  # [r,m]
+    totals = (weights * (normal @ apart.T)).sum(1)
     some = totals > 0
-    found: NDArray[np.float64] = np.einsum("rpq,kpq->rk", weights[some], sums) / totals[some, None]
-    return found
+    found = np.stack([((weights @ (own * apart)) * normal).sum(1) for own in shares], 1)
+    means: NDArray[np.float64] = found[some] / totals[some, None]
+    return means

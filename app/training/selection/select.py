@@ -9,19 +9,22 @@ from torch import Generator, Tensor
 
 from app.artifacts import CandidateRecord
 from app.data import UnreadablePolicy, decoded, spread
-from app.detectors import Detector, OnePassDetector, Patchcore
+from app.detectors import Detector, Fusion, OnePassDetector, Patchcore
 from app.errors import InvalidTraining, TesseraError
 from app.progress import Progress
 from app.tiling import Tiling, plan
+from app.training.monitor import timed
 from app.training.plan import Job, Recipe, plan_training
 from app.training.selection.candidates import Candidate
-from app.training.selection.comparison import compare
+from app.training.selection.comparison import compare, telling
+from app.training.selection.expected import Work, expect
 from app.training.selection.sharing import Made, shared, state_key
 from app.training.selection.trial import Trial
+from app.training.time_left import TimeLeft
 
 LEAST_PICTURES = 4
-MOST_BANK_ROWS = 10_000
-"""The limit on the chosen PatchCore's memory bank. Without it the coreset of many large pictures would take hours."""
+MOST_BANK_ROWS = 5000
+"""The limit on the chosen detector's memory bank. Without it the coreset of many large pictures would take hours."""
 MOST_FITTED, MOST_MEASURED = 32, 16
 MEASURED_SHARE = 0.25
 TILES_OF_WINDOW = 4  # along each edge
@@ -80,34 +83,49 @@ def select(
         for picture in decoded(pictures, workers, UnreadablePolicy("skip")):
             yield window(picture, tiling, generator) if job.preprocessing.image_size is None else picture
 
-    torch.manual_seed(seed)  # the start of a coreset is random
     trial = Trial(shared([made for made, _ in planned], tiling, device), job.batch_tiles, seed)
-    trial.fit(windows(fit), len(fit), progress)
-    trial.measure(windows(held_out), len(held_out), progress)
-    results, defects = trial.results()
+    left = TimeLeft.of(progress)
+    first = _bounded(_made(planned[0][0].candidate, seed), job)
+    ahead = Work(len(held_out), replace(planned[0][0], detector=first), job, recipe(first).assess)
+
+    def added(picture: Tensor) -> None:
+        if not left.is_announced and left.pace_s is not None:
+            left.leave_out(timed(lambda: expect(left, trial, picture, ahead)))
+
+    torch.manual_seed(seed)  # the start of a coreset is random
+    trial.fit(windows(fit), len(fit), left, added)
+    trial.measure(windows(held_out), len(held_out), left)
+    results, tested = trial.results()
     order = [candidate.name for candidate in candidates]
     results.sort(key=lambda result: order.index(result[0].name))
-    by_scores, by_pixels = [scores for _, scores, _ in results], [pixels for _, _, pixels in results]
-    compared = compare([(one + other) / 2 for one, other in zip(by_scores, by_pixels, strict=True)], defects, seed)
-    levels = [compare(pairs, defects, seed).means for pairs in (by_scores, by_pixels)]
+    by_scores = [scores for _, scores, _ in results]
+    told = telling(by_scores, tested)
+    compared = compare([scores[told] for scores in by_scores], tested.of(told), seed)
+    by_pixels = compare([pixels for _, _, pixels in results], tested, seed).means
     tried = tuple(
         CandidateRecord(
             name=candidate.name,
             auroc=compared.means[number],
-            picture_auroc=levels[0][number],
-            pixel_auroc=levels[1][number],
+            pixel_auroc=by_pixels[number],
             error=compared.errors[number],
             chosen=number == compared.chosen,
         )
         for number, (candidate, _, _) in enumerate(results)
     )
     winner = results[compared.chosen][0]
-    detector = _made(winner, seed)
-    if isinstance(detector, Patchcore):
-        own = next(job for made, job in planned if made.candidate == winner)
-        patches = len(own.fit) * own.grid[0] * own.grid[1]
-        detector.coreset_sampling_ratio = min(detector.coreset_sampling_ratio, MOST_BANK_ROWS / patches)
+    own = next(job for made, job in planned if made.candidate == winner)
+    detector = _bounded(_made(winner, seed), own)
     return Selection(winner, detector, tried, left_out, len(fit), len(held_out), trial.fit_s, trial.measure_s)
+
+
+def _bounded(detector: OnePassDetector, job: Job) -> OnePassDetector:
+    """The detector with a memory bank of at most MOST_BANK_ROWS patches, if it has one."""
+    members = detector.combined.values() if isinstance(detector, Fusion) else [detector]
+    for member in members:
+        if isinstance(member, Patchcore):
+            patches = len(job.fit) * job.grid[0] * job.grid[1]
+            member.coreset_sampling_ratio = min(member.coreset_sampling_ratio, MOST_BANK_ROWS / patches)
+    return detector
 
 
 def window(picture: Tensor, tiling: Tiling, generator: Generator) -> Tensor:

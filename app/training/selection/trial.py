@@ -1,12 +1,10 @@
 """Fits candidates side by side, and measures normal pictures with and without synthetic defects."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from time import perf_counter
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from app.detectors import Features, Fitter
@@ -15,22 +13,17 @@ from app.pipeline import Prepared, Roi
 from app.pipeline.model import Assembly, completed
 from app.pipeline.parts import FeatureStitcher
 from app.progress import Progress, silent
-from app.synthesis import KINDS, Defect, Place, add_defect, scattered
+from app.synthesis import Defect, Place, add_defect, scattered
 from app.tiling import TilePlan
-from app.training.assessment import LARGEST_SHARE, around
+from app.training.assessment import around
 from app.training.selection.candidates import Candidate
-from app.training.selection.comparison import Pairs
+from app.training.selection.comparison import DrawnDefects, Shares
 from app.training.selection.measured import Measured, Scored
+from app.training.selection.region import Region
 from app.training.selection.sharing import Group, Source
+from app.training.selection.trial_defects import DEFECTS, fitting, planned, tested
 
-DIAMETERS = (8, 16, 32, 64)
-"""In pixels of the picture. Smaller defects are found so seldom that they would prefer the finest features to those
-that find most.
-"""
-CONTRASTS = (1.5, 3.0, 6.0)
-DEFECTS = 96  # in all pictures together, about
 PATCHES = 2**14  # of all pictures together, to which detectors without positions are fitted
-SMALLEST = 4  # the diameter in pictures that are too small for all others
 REACH = 32  # pixels around a defect that are computed again
 DEFECT_PIXELS = 64  # pixels of a defect that stand for all
 
@@ -38,71 +31,104 @@ DEFECT_PIXELS = 64  # pixels of a defect that stand for all
 class Trial:
     """The candidates of some sources, and what they measured.
 
+    fitters: those of all groups, while pictures are added
+    sampled: the number of patches of each picture to which groups without positions are fitted
     fit_s, measure_s: the seconds that fitting and measuring took
     """
 
     def __init__(self, sources: Sequence[Source], batch_tiles: int, seed: int) -> None:
         self._sources, self._batch_tiles = sources, batch_tiles
-        self._groups = [group for source in sources for group in source.groups]
-        self._measured = {group: Measured(group) for group in self._groups}
+        self.groups = [group for source in sources for group in source.groups]
+        self._measured = {group: Measured(group) for group in self.groups}
         self._generator = torch.Generator().manual_seed(seed)
-        self._owners: list[int] = []  # of each defect: the number of its picture
+        self._drawn: list[tuple[int, Defect]] = []  # the defects, with the numbers of their pictures
         self._pictures = 0  # measured
+        self.fitters: dict[Group, Fitter] = {}
+        self.sampled = 0.0
+        self._added, self._network_s = 0, dict.fromkeys(map(id, sources), 0.0)
         self.fit_s = self.measure_s = 0.0
 
     @torch.inference_mode()
-    def fit(self, pictures: Iterable[Tensor], count: int, progress: Progress) -> None:
-        """Fits all candidates to `count` pictures [C,H,W]."""
+    def fit(
+        self,
+        pictures: Iterable[Tensor],
+        count: int,
+        progress: Progress,
+        added: Callable[[Tensor], None] = lambda _: None,
+    ) -> None:
+        """Fits all candidates to `count` pictures [C,H,W]. Calls `added` after each picture."""
         started = perf_counter()
-        fitters = {group: _fitter(group, count) for group in self._groups}
+        self.fitters = {group: _fitter(group, count) for group in self.groups}
+        self.sampled = PATCHES / count
         for number, picture in enumerate(pictures, start=1):
             for source in self._sources:
-                self._add(source, source.model.prepare(picture), fitters, count)
+                began = perf_counter()
+                self._add(source, source.model.prepare(picture), count)
+                self._network_s[id(source)] += perf_counter() - began
+            self._added = number
             progress("candidates", number, count)
-        for number, fitter in enumerate(fitters.values(), start=1):
+            added(picture)
+        for number, fitter in enumerate(self.fitters.values(), start=1):
             fitter.finish(silent)
-            progress("fits", number, len(fitters))
+            progress("fits", number, len(self.fitters))
         self.fit_s = perf_counter() - started
 
     @torch.inference_mode()
     def measure(self, pictures: Iterable[Tensor], count: int, progress: Progress) -> None:
         """Measures `count` pictures that were not fitted to, without and with defects."""
         started, each = perf_counter(), -(-DEFECTS // count)
+        drawn = iter(planned(each * count, self._generator))
         for picture in pictures:
             for source in self._sources:
-                for group, scored in self._run(source, picture, None):
+                for group, scored in self._run(source, picture):
                     self._measured[group].add_normal(scored, self._generator)
-            for defect, place in defects(picture, each, len(self._owners), self._generator):
-                self._mark(picture, defect, place)
-                self._owners.append(self._pictures)
+            for defect in islice(drawn, each):
+                self._draw(fitting(defect, *picture.shape[-2:]), picture)
             self._pictures += 1
             progress("trial defects", self._pictures, count)
         self.measure_s = perf_counter() - started
 
-    def results(self) -> tuple[list[tuple[Candidate, Pairs, Pairs]], NDArray[np.int64]]:
-        """The pairs of each candidate, by pictures' scores and by pixels; the number of defects in each picture.
+    def results(self) -> tuple[list[tuple[Candidate, Shares, Shares]], DrawnDefects]:
+        """The shares of each candidate, by pictures' scores and by pixels; and the defects.
 
         Raises InvalidTraining if no picture has room for a defect.
         """
-        if not self._owners:
+        if not self._drawn:
             raise InvalidTraining("the pictures are too small for synthetic defects; name a detector, such as Subspace")
-        owners = np.array(self._owners, np.int64)
-        found = [result for measured in self._measured.values() for result in measured.results(owners)]
-        return found, np.bincount(owners, minlength=self._pictures)
+        return [result for measured in self._measured.values() for result in measured.results()], tested(self._drawn)
 
-    def _add(self, source: Source, prepared: Prepared, fitters: dict[Group, Fitter], count: int) -> None:
+    def group_of(self, candidate: Candidate) -> Group:
+        """The group that a candidate belongs to."""
+        return next(group for group in self.groups if any(each.candidate == candidate for each in group.members))
+
+    def network_s(self, candidate: Candidate) -> float:
+        """The seconds in which the candidate's network runs a picture, so far."""
+        group = self.group_of(candidate)
+        return next(self._network_s[id(source)] for source in self._sources if group in source.groups) / self._added
+
+    def rows(self, group: Group, picture: Tensor, roi: Roi | None = None) -> Iterator[tuple[Features, int]]:
+        """The stitched features of a picture, or of the tiles of a region, as a fitter takes them."""
+        source = next(source for source in self._sources if group in source.groups)
+        prepared = source.model.prepare(picture, roi, source.plan(picture.shape[-2], picture.shape[-1], roi))
+        stitcher = FeatureStitcher(prepared.plan)
+        for batch in source.outputs(prepared, self._batch_tiles):
+            for groups, features in batch:
+                if group in groups:
+                    yield from stitcher.add(features)
+
+    def _add(self, source: Source, prepared: Prepared, count: int) -> None:
         stitchers = [FeatureStitcher(prepared.plan) for _ in source.embeddings]
         for batch in source.outputs(prepared, self._batch_tiles):
             for stitcher, (groups, features) in zip(stitchers, batch, strict=True):
-                share = PATCHES / count / _cells(groups[0], prepared.plan)
+                share = PATCHES / count / cells_of(groups[0], prepared.plan)
                 for rows, top in stitcher.add(features):
                     sampled = _sampled(rows, share, self._generator)
                     for group in groups:
-                        fitters[group].add(sampled if _is_sampled(group) else rows, top)
+                        self.fitters[group].add(sampled if is_sampled(group) else rows, top)
 
-    def _run(self, source: Source, picture: Tensor, roi: Roi | None) -> Iterator[tuple[Group, Scored]]:
-        """The measurements of a picture, or of a region of it, by each group."""
-        prepared = source.model.prepare(picture, roi, source.plan(picture.shape[-2], picture.shape[-1], roi))
+    def _run(self, source: Source, picture: Tensor) -> Iterator[tuple[Group, Scored]]:
+        """The measurements of a picture by each group."""
+        prepared = source.model.prepare(picture)
         assemblies = {group: Assembly(group.model, prepared) for group in source.groups}
         for batch in source.outputs(prepared, self._batch_tiles):
             for groups, features in batch:
@@ -111,7 +137,32 @@ class Trial:
                         pass
         for group, assembly in assemblies.items():
             outcome = completed(assembly.finish())
-            yield group, Scored(outcome.anomaly_map, assembly.score_inputs)
+            yield group, Scored(outcome.anomaly_map, assembly.score_inputs, assembly.distances)
+
+    def _run_region(self, source: Source, picture: Tensor, roi: Roi) -> Iterator[tuple[Group, Scored]]:
+        """The measurements of a region of a picture by each group.
+
+        Cells outside the region keep the distances of the picture without the defect.
+        """
+        plan = source.plan(picture.shape[-2], picture.shape[-1], roi)
+        prepared = source.model.prepare(picture, roi, plan)
+        stitchers = [FeatureStitcher(plan) for _ in source.embeddings]
+        regions = {group: Region(group, prepared, self._measured[group].distances) for group in source.groups}
+        for batch in source.outputs(prepared, self._batch_tiles):
+            for stitcher, (groups, features) in zip(stitchers, batch, strict=True):
+                for rows, top in stitcher.add(features):
+                    for group in groups:
+                        regions[group].add(rows, top)
+        for group, region in regions.items():
+            yield group, region.finish()
+
+    def _draw(self, defect: Defect, picture: Tensor) -> None:
+        """Measures the picture with the defect at a random place, if it has room."""
+        height, width = picture.shape[-2:]
+        (place,) = scattered(height, width, [defect.diameter], 0, self._generator)
+        if place is not None:
+            self._mark(picture, defect, place)
+            self._drawn.append((self._pictures, defect))
 
     def _mark(self, picture: Tensor, defect: Defect, place: Place) -> None:
         """Measures the picture with a defect: only the region around it is computed."""
@@ -122,41 +173,23 @@ class Trial:
         rows, columns = mask.nonzero()[chosen].T
         pixels = rows + place[0] - roi.top, columns + place[1] - roi.left
         for source in self._sources:
-            for group, scored in self._run(source, marked, roi):
+            for group, scored in self._run_region(source, marked, roi):
                 self._measured[group].add_marked(scored, roi, scored.anomaly_map[pixels])
-
-
-def defects(picture: Tensor, count: int, first: int, generator: Generator) -> list[tuple[Defect, Place]]:
-    """Defects for a picture [C,H,W], of all diameters, contrasts and kinds in turn from number `first` on.
-
-    Empty for a picture that is smaller than all defects.
-    """
-    height, width = picture.shape[-2:]
-    sizes = [size for size in DIAMETERS if size <= LARGEST_SHARE * min(height, width)] or [SMALLEST]
-    kinds = list(product(KINDS, CONTRASTS))
-    found = []
-    for number in range(first, first + count):
-        kind, contrast = kinds[number // len(sizes) % len(kinds)]
-        size = sizes[number % len(sizes)]
-        (place,) = scattered(height, width, [size], 0, generator)
-        if place is not None:
-            found.append((Defect(kind, size, contrast), place))
-    return found
 
 
 def _fitter(group: Group, count: int) -> Fitter:
     grid = group.members[0].grid
-    if _is_sampled(group):
+    if is_sampled(group):
         grid = 1, min(grid[0] * grid[1], PATCHES // count + grid[0])  # each band may add one more by rounding
     return group.detector.fitter(count, grid)
 
 
-def _is_sampled(group: Group) -> bool:
+def is_sampled(group: Group) -> bool:
     """Whether the group is fitted to a sample of each picture's cells; else it knows their positions."""
     return not group.detector.image_size_is_fixed and len(group.detector.feature_strides) == 1
 
 
-def _cells(group: Group, plan: TilePlan) -> int:
+def cells_of(group: Group, plan: TilePlan) -> int:
     stride = group.detector.feature_strides[0]
     return plan.y.cells(stride) * plan.x.cells(stride)
 

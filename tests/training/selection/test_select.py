@@ -5,6 +5,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -12,14 +13,16 @@ from PIL import Image
 from app.data import Folder, decoded
 from app.detectors import Detector, Padim, Patchcore, Subspace, with_thumbnail
 from app.errors import InvalidTraining, InvalidWeights
-from app.pipeline import Preprocessing, predict
+from app.pipeline import Preprocessing, Roi, predict
 from app.scoring import ScoreRule
 from app.tiling import Tiling
 from app.training import Recipe
 from app.training.selection import CANDIDATES, Auto, Candidate, Selection, select
+from app.training.selection.region import Region
 from app.training.selection.select import window
 from app.training.selection.sharing import Made, shared
-from app.training.selection.trial import Trial, defects
+from app.training.selection.trial import Trial
+from app.training.selection.trial_defects import DEFECTS, fitting, planned
 from tests.conftest import draw_surface
 from tests.detectors.test_new_detector import Colours
 
@@ -50,13 +53,15 @@ def unavailable() -> Colours:
     raise InvalidWeights("these weights are not installed")
 
 
-def test_the_better_of_two_candidates_is_chosen_and_the_cheaper_of_two_equal_ones(surfaces: Path) -> None:
+def test_a_clearly_better_candidate_is_chosen_and_the_first_of_two_equal_ones(surfaces: Path) -> None:
+    for number in range(10, 40):
+        Image.fromarray(draw_surface(number)).save(surfaces / f"{number}.png")
     found = chosen(surfaces, BLIND, SEEING)
     assert found.candidate is SEEING
     assert isinstance(found.detector, Colours) and found.detector.weight == 1
     assert [record.chosen for record in found.tried] == [False, True]
     blind, seeing = found.tried
-    assert blind.auroc == blind.picture_auroc == blind.pixel_auroc == 0.5
+    assert blind.auroc == blind.pixel_auroc == 0.5
     assert seeing.auroc > 0.7
     assert chosen(surfaces, BLIND, SEEING).tried == found.tried
     equal = chosen(surfaces, SEEING, Candidate("dearer", partial(Colours, 2.0)))
@@ -124,13 +129,13 @@ def test_candidates_that_share_a_backbone_measure_as_if_alone(surfaces: Path) ->
     trial.measure(decoded(paths[6:8], 0), 2, lambda *_: None)
     picture = next(decoded(paths[9:], 0))
     with torch.inference_mode():
-        together = {group: scored.anomaly_map for group, scored in trial._run(source, picture, None)}
+        together = {group: scored.anomaly_map for group, scored in trial._run(source, picture)}
     for group, shown in together.items():
         group.detector.load_weights()
         torch.testing.assert_close(shown, predict(group.model, picture).anomaly_map, rtol=1e-4, atol=1e-4)
-    results, counts = trial.results()
+    results, tested = trial.results()
     assert len(results) == 5
-    assert counts.tolist() == [48, 48]
+    assert np.bincount(tested.owners).tolist() == [DEFECTS // 2, DEFECTS // 2]
     (_, by_map, _), (_, by_top, _) = results[2], results[3]
     assert (by_map != by_top).any()  # rules differ in what they make of the same maps
 
@@ -139,17 +144,34 @@ def _named(name: str) -> Candidate:
     return Candidate(name, Colours)
 
 
-@pytest.mark.parametrize("size", [(96, 160), (40, 300), (3, 30)])
-def test_defects_vary_and_lie_within_the_picture(size: tuple[int, int]) -> None:
-    picture = torch.zeros(1, *size, dtype=torch.uint8)
-    found = defects(picture, 36, 0, torch.Generator().manual_seed(0))
-    for defect, (top, left) in found:
-        assert top + defect.diameter <= size[0] and left + defect.diameter <= size[1]
-    if size == (3, 30):
-        assert not found
-    else:
-        assert len({defect.kind for defect, _ in found}) == 4
-        assert len({defect.contrast for defect, _ in found}) == 3
+@pytest.mark.parametrize("size", [(96, 160), (40, 300), (3, 30), (600, 700)])
+def test_defects_vary_and_fit_into_the_picture(size: tuple[int, int]) -> None:
+    found = [fitting(defect, *size) for defect in planned(2 * DEFECTS, torch.Generator().manual_seed(0))]
+    assert len({(defect.kind, defect.contrast) for defect in found}) == DEFECTS // 5
+    assert len({defect.diameter for defect in found}) == {96: 2, 40: 1, 3: 1, 600: 5}[size[0]]
+    assert all(defect.diameter <= 0.3 * min(size) for defect in found) or size == (3, 30)
+    kinds = [defect.kind for defect in found[:12]]
+    assert len(set(kinds)) > 4  # of one picture
+
+
+def test_a_region_without_a_defect_measures_as_before(surfaces: Path) -> None:
+    made = [
+        Made(_named("patchcore"), Patchcore(score=ScoreRule.top), Preprocessing((96, 160)), (12, 20)),
+        Made(_named("padim"), Padim(n_features=8), Preprocessing((96, 160)), (24, 40)),
+    ]
+    (source,) = shared(made, TILING, CPU)
+    paths = sorted(surfaces.glob("*.png"))
+    trial = Trial([source], 4, 0)
+    trial.fit(decoded(paths[:6], 0), 6, lambda *_: None)
+    picture, roi = next(decoded(paths[9:], 0)), Roi(20, 30, 50, 70)
+    with torch.inference_mode():
+        for group, whole in trial._run(source, picture):
+            prepared = source.model.prepare(picture, roi, source.plan(96, 160, roi))
+            region = Region(group, prepared, whole.distances)
+            for rows, top in trial.rows(group, picture, roi):
+                region.add(rows, top)
+            expected = whole.anomaly_map[roi.top : 70, roi.left : 100]
+            torch.testing.assert_close(region.finish().anomaly_map, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_large_pictures_are_tried_in_windows_of_whole_tiles() -> None:
