@@ -8,7 +8,7 @@ from rich.text import Text
 from app.artifacts import ModelRepository
 from app.cli.instantiation import instantiate
 from app.cli.repository import add_repository
-from app.importing import Choices, Thresholds, import_model
+from app.importing import Choices, NormalisationChoice, Thresholds, import_model
 from app.pipeline import resolve_device
 from app.terminal import console
 from app.tiling import Tiling, as_size
@@ -26,13 +26,15 @@ def parser() -> ArgumentParser:
         "--tiling",
         type=Tiling | None,
         default=None,
-        help="--tiling.tile_size, --tiling.stride, ... as in training; exports contain them, checkpoints do not",
+        help="--tiling.tile_size, --tiling.stride, ... as in training, or --tiling.enable false; required for "
+        "checkpoints, which do not contain it",
     )
     parser.add_argument(
         "--image_size",
         type=int | list[int] | None,
         default=None,
-        help="an edge length or [height, width], instead of the file's size",
+        help="an edge length or [height, width], instead of the file's size; required for checkpoints of anomalib "
+        "before 2.7",
     )
     parser.add_argument(
         "--antialias",
@@ -40,7 +42,14 @@ def parser() -> ArgumentParser:
         default=None,
         help="whether resizing is antialiased; default: as in training; false: as anomalib's exported models do",
     )
-    raw = "a raw value, instead of the file's threshold"
+    parser.add_argument(
+        "--normalisation",
+        type=NormalisationChoice | None,
+        default=None,
+        help="instead of the file's mean and standard deviation; required if the checkpoint records a pre-processor "
+        "without a transform",
+    )
+    raw = "a raw value, instead of the file's threshold; required if the file has none"
     parser.add_argument("--image_threshold", type=float | None, default=None, help=raw)
     parser.add_argument("--pixel_threshold", type=float | None, default=None, help=raw)
     add_repository(parser)
@@ -55,6 +64,7 @@ def run(options: Namespace) -> int:
         None if options.image_size is None else as_size("image_size", options.image_size),
         options.antialias,
         Thresholds(options.image_threshold, options.pixel_threshold),
+        options.normalisation,
     )
     repository, device = ModelRepository(options.models_dir), resolve_device(options.device)
     imported = import_model(options.file, repository, options.name, choices, device)

@@ -1,6 +1,7 @@
 """Reads anomalib's pre- and post-processors: records of pickled objects, or the plain data of anomalib 2.7."""
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 from app.errors import UnsupportedImport
 from app.importing.records import Name, PickledObject, as_dict, as_list, attribute, enum_value, shown
@@ -11,6 +12,17 @@ DEFAULT_TRANSFORMS = (
     Transform("Normalize", {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}),
 )
 PACKAGES = ("torchvision.transforms.", "anomalib.data.transforms.")
+POST_PROCESSORS = ("PostProcessor", "OneClassPostProcessor")
+"""The classes whose post-processing is known: OneClassPostProcessor is the name of PostProcessor in anomalib 2.0."""
+
+SETTINGS = {
+    "enable_normalization",
+    "enable_thresholding",
+    "enable_threshold_matching",
+    "image_sensitivity",
+    "pixel_sensitivity",
+}
+"""The settings of anomalib's PostProcessor."""
 
 
 def recorded_transforms(pre_processor: PickledObject) -> tuple[Transform, ...]:
@@ -51,21 +63,40 @@ def _described(transform: object) -> tuple[str, Mapping[object, object]]:
 
 def recorded_post_processing(post_processor: PickledObject) -> PostProcessing:
     """The settings of a recorded PostProcessor; raises UnsupportedImport."""
-    if post_processor.name.short != "PostProcessor" or not post_processor.name.path.startswith("anomalib."):
-        raise UnsupportedImport(
-            f"the model has a post-processor of its own, {post_processor.name.path}; only anomalib's PostProcessor is "
-            "known"
-        )
-    return plain_post_processing(post_processor.state)
+    name = post_processor.name
+    if not name.path.startswith("anomalib.") or name.short not in POST_PROCESSORS:
+        refuse_post_processor(name.path)
+    return _post_processing(as_dict(post_processor.state))
 
 
 def plain_post_processing(config: object) -> PostProcessing:
-    """The settings of a post-processor's configuration; missing settings have anomalib's defaults."""
-    given, default = as_dict(config), PostProcessing()
+    """The settings of a post-processor's configuration; missing settings have anomalib's defaults.
+
+    The configuration does not name its class. Raises UnsupportedImport if it has settings of another class.
+    """
+    others = sorted(str(name) for name in as_dict(config).keys() - SETTINGS)
+    if others:
+        refuse_post_processor(f"with the settings {', '.join(others)}")
+    return _post_processing(as_dict(config))
+
+
+def refuse_post_processor(which: str) -> NoReturn:
+    """Raises UnsupportedImport for a post-processor of another kind."""
+    raise UnsupportedImport(
+        f"the model has a post-processor of its own, {which}; its labels and masks are not known here, only those of "
+        "anomalib's PostProcessor. Validate and save the model in anomalib with post_processor=PostProcessor() to "
+        "import it"
+    )
+
+
+def _post_processing(given: Mapping[object, object]) -> PostProcessing:
+    default = PostProcessing()
     return PostProcessing(
         _sensitivity(given.get("image_sensitivity", default.image_sensitivity), "image"),
         _sensitivity(given.get("pixel_sensitivity", default.pixel_sensitivity), "pixel"),
         given.get("enable_threshold_matching") is not False,
+        given.get("enable_normalization") is not False,
+        given.get("enable_thresholding") is not False,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+import torch
 from torch import Tensor
 
 from app.backbones import ARCHITECTURES, LAYER_STRIDES
@@ -13,6 +14,7 @@ from app.importing.records import as_list, enum_value, shown
 from app.importing.reference import ReferenceModel
 from app.importing.tensors import StoredTensor
 from app.pipeline import Preprocessing
+from app.scoring import BLUR_SIGMA, gaussian
 from app.tiling import Tiling, plan
 
 Read = Callable[[StoredTensor], Tensor]
@@ -36,7 +38,9 @@ FITTED = {
     "padim": {"model.idx", "model.gaussian.mean", "model.gaussian.inv_covariance"},
     "patchcore": {"model.memory_bank"},
 }
-UNUSED = ("model.anomaly_map_generator.", "model.bottleneck.conv4.", "model.bottleneck.bn4.")
+UNUSED = ("model.bottleneck.conv4.", "model.bottleneck.bn4.")
+BLUR = "model.anomaly_map_generator.blur.kernel"
+BLUR_TOLERANCE = 5e-5  # the largest weight is 0.01; bfloat16 changes weights by less
 CHECKED_AT_ONCE = 2**22  # numbers of a tensor
 UNFITTED = "the model is not fitted; finish its training in anomalib before you import it"
 
@@ -44,6 +48,7 @@ UNFITTED = "the model is not fitted; finish its training in anomalib before you 
 def imported_detector(source: ReferenceModel, preprocessing: Preprocessing, tiling: Tiling, read: Read) -> Detector:
     """A fitted detector with the file's tensors, in float32; raises UnsupportedImport."""
     _require_fitted(source, read)
+    _require_blur(source, read)
     detector = _unfitted(source)
     state = dict(_network_state(source, detector, read))
     if isinstance(detector, Padim):
@@ -55,10 +60,27 @@ def imported_detector(source: ReferenceModel, preprocessing: Preprocessing, tili
 
 
 def _require_fitted(source: ReferenceModel, read: Read) -> None:
+    if source.averages is not None and not read(source.averages).any():
+        raise UnsupportedImport(
+            "the weights that anomalib predicts with are averages, and the file records that none was taken "
+            "(averaging_state.n_averaged is 0); train until the callback has averaged, or without it"
+        )
     flag = source.tensors.get("_is_fitted")
     empty = any(0 in source.tensors[name].shape for name in FITTED.get(source.detector, ()) if name in source.tensors)
     if empty or (flag is not None and not read(flag).all()):
         raise UnsupportedImport(UNFITTED)
+
+
+def _require_blur(source: ReferenceModel, read: Read) -> None:
+    """Raises UnsupportedImport if maps are blurred otherwise than by the Gaussian of anomalib's networks."""
+    if BLUR not in source.tensors:
+        return
+    line = torch.tensor(gaussian(BLUR_SIGMA))
+    kernel = _taken(source.tensors, BLUR, (1, 1, len(line), len(line)), read)[0, 0].float()
+    if (kernel - torch.outer(line, line)).abs().max() > BLUR_TOLERANCE:
+        raise UnsupportedImport(
+            f"the file's {BLUR} is not a Gaussian with a sigma of {BLUR_SIGMA}; another blur is not supported"
+        )
 
 
 def _unfitted(source: ReferenceModel) -> Detector:
@@ -102,7 +124,7 @@ def _network_state(source: ReferenceModel, detector: Detector, read: Read) -> It
         taken.add(theirs)
         yield name, _taken(source.tensors, theirs, tuple(tensor.shape), read).to(tensor.dtype)
     for name in source.tensors:
-        if name.startswith("model.") and name not in taken and not name.startswith(UNUSED):
+        if name.startswith("model.") and name not in taken and name != BLUR and not name.startswith(UNUSED):
             raise UnsupportedImport(
                 f"the file's {name} belongs to no {detector.name} of this backbone and these layers"
             )

@@ -1,7 +1,7 @@
 """Imports a file of anomalib as an artifact."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -9,34 +9,16 @@ import torch
 from app.artifacts import Entry, ModelRecord, ModelRepository, write_artifact
 from app.errors import InvalidTiling, UnsupportedImport
 from app.importing.archive import Archive, open_archive
-from app.importing.calibration import Thresholds, calibration
+from app.importing.calibration import calibration
 from app.importing.checkpoint import read_checkpoint
+from app.importing.choices import Choices, require_choices
 from app.importing.detectors import imported_detector
 from app.importing.exported import read_exported
 from app.importing.preprocessing import preprocessing
 from app.importing.records import as_dict
-from app.importing.reference import ReferenceModel
+from app.importing.reference import NUMBERS, ReferenceModel
 from app.importing.tiling import chosen_tiling, differences
 from app.pipeline import Preprocessing, TiledModel
-from app.tiling import Size, Tiling
-
-NUMBERS = ("_image_threshold", "_pixel_threshold", "image_min", "image_max", "pixel_min", "pixel_max")
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """Values that replace those of the file, or that the file lacks; None: the value of the file is used.
-
-    tiling: the tiling
-    image_size: the (height, width) in pixels to which pictures are resized
-    antialias: whether resizing is antialiased
-    thresholds: the raw thresholds
-    """
-
-    tiling: Tiling | None = None
-    image_size: Size | None = None
-    antialias: bool | None = None
-    thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +41,8 @@ def import_model(
     """Imports a model of anomalib, and writes it as the next version of `name`. Runs no code of the file.
 
     Reads the checkpoints that anomalib 2.x writes (.ckpt) and the models that it exports with type `torch` (.pt).
-    Raises UnsupportedImport, and InvalidTiling if `choices.tiling` does not fit the detector.
+    Raises UnsupportedImport, also if `choices` lack what the file does not record, and InvalidTiling if
+    `choices.tiling` does not fit the detector.
     """
     repository.require_place(name)  # refuses a bad name or place before the work, not after it
     with open_archive(path) as archive:
@@ -91,9 +74,10 @@ def _read(archive: Archive, path: Path) -> ReferenceModel:
 def _model(
     source: ReferenceModel, archive: Archive, choices: Choices, device: torch.device | str
 ) -> tuple[TiledModel, tuple[str, ...], tuple[str, ...]]:
-    tiling, tiling_in_words, tiling_assumed = chosen_tiling(source, choices.tiling)
-    prepared = preprocessing(source.transforms, choices.image_size, choices.antialias)
     numbers = _numbers(source, archive)
+    require_choices(source, numbers, choices)
+    tiling, tiling_in_words, tiling_assumed = chosen_tiling(source, choices.tiling)
+    prepared = preprocessing(source.transforms, choices.image_size, choices.antialias, choices.normalisation)
     found, calibration_assumed = calibration(numbers, source.post_processing, choices.thresholds)
     detector = imported_detector(source, prepared, tiling, archive.read)
     try:
@@ -121,9 +105,11 @@ def _numbers(source: ReferenceModel, archive: Archive) -> Mapping[str, float]:
 
 
 def _precision(source: ReferenceModel) -> tuple[str, ...]:
-    if not any(tensor.storage.dtype == torch.float16 for tensor in source.tensors.values()):
+    types = {tensor.storage.dtype for name, tensor in source.tensors.items() if name.startswith("model.")}
+    reduced = ", ".join(str(kind).removeprefix("torch.") for kind in (torch.float16, torch.bfloat16) if kind in types)
+    if not reduced:
         return ()
-    return ("precision: the file's tensors are float16, and float32 here: anomalib's scores are less exact",)
+    return (f"precision: the file's tensors are {reduced}, and float32 here: anomalib's scores are less exact",)
 
 
 def _parameters(parameters: Mapping[str, object]) -> str:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from math import isfinite
 
+from app.backbones import IMAGENET
 from app.errors import UnsupportedImport
+from app.importing.choices import NormalisationChoice
 from app.importing.components import interpolation
 from app.importing.records import as_list, shown
 from app.importing.reference import Transform
@@ -15,9 +17,12 @@ NO_MEAN, NO_STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 def preprocessing(
-    transforms: tuple[Transform, ...], image_size: Size | None = None, antialias: bool | None = None
+    transforms: tuple[Transform, ...],
+    image_size: Size | None = None,
+    antialias: bool | None = None,
+    normalisation: NormalisationChoice | None = None,
 ) -> Preprocessing:
-    """The preprocessing of these steps; `image_size` and `antialias` replace theirs. Raises UnsupportedImport.
+    """The preprocessing of these steps; the other arguments replace theirs. Raises UnsupportedImport.
 
     Accepts at most one Resize to `(height, width)` and one Normalize, and a CenterCrop only if it does not change the
     pictures. Without Normalize, values are in [0, 1].
@@ -48,6 +53,8 @@ def preprocessing(
                 f"the pre-processor crops pictures to {shown(settings.get('size'))} after resizing them to "
                 f"{shown(size)}, which is not supported; train the model without CenterCrop to import it"
             )
+    if normalisation is not None:
+        mean, std = (IMAGENET.mean, IMAGENET.std) if normalisation == "imagenet" else (NO_MEAN, NO_STD)
     return Preprocessing(image_size or size, smooth if antialias is None else antialias, mean, std)
 
 

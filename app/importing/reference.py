@@ -1,7 +1,8 @@
 """The description of a model of anomalib, which checkpoints and exported models have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from app.errors import UnsupportedImport
 from app.importing.tensors import StoredTensor
@@ -14,9 +15,21 @@ CLASSES = {
 }
 """The classes of anomalib that can be imported, and the names of the detectors here."""
 
+Unrecorded = Literal["size", "transform"]
+"""What of the preprocessing a file may not record.
+
+size: whether pictures were resized to the default size
+transform: whether there was no transform, or one that anomalib could not store
+"""
+
 SUPPORTED = f"{', '.join(CLASSES)} can be imported"
 OLD_KEYS = ("image_threshold.", "pixel_threshold.", "normalization_metrics.")
 THRESHOLDS = "post_processor._image_threshold"
+NUMBERS = ("_image_threshold", "_pixel_threshold", "image_min", "image_max", "pixel_min", "pixel_max")
+"""The tensors of a post-processor: each is one number, NaN if it is unset."""
+
+UNUSED = ("evaluator.", "visualizer.", "loss.", "post_processor._image_", "post_processor._pixel_")
+"""Beginnings of the names of tensors that do not change predictions: metrics, also those of thresholds, and losses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +47,15 @@ class PostProcessing:
     image_sensitivity: shifts the threshold of picture scores, in (0, 1]; 0.5: no shift
     pixel_sensitivity: shifts the threshold of map values, in (0, 1]; 0.5: no shift
     threshold_matching: whether the threshold of the other level replaces one that is unset
+    normalisation: whether scores and maps are normalised before they are compared with thresholds
+    thresholding: whether the model answers labels and masks
     """
 
     image_sensitivity: float = 0.5
     pixel_sensitivity: float = 0.5
     threshold_matching: bool = True
+    normalisation: bool = True
+    thresholding: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,8 @@ class ReferenceModel:
     tiler: the tiler; None: the model has no tiler, or the file does not record it
     tiler_is_recorded: whether files of this kind record their tiler
     assumed: the assumptions about what the file does not record, in words
+    unrecorded: what of the preprocessing the file does not record; None: it records all
+    averages: the number of steps whose weights were averaged; None: the weights are no averages
     """
 
     origin: str
@@ -81,6 +100,8 @@ class ReferenceModel:
     tiler: RecordedTiler | None
     tiler_is_recorded: bool
     assumed: tuple[str, ...]
+    unrecorded: Unrecorded | None = None
+    averages: StoredTensor | None = None
 
 
 def refuse_other_versions(names: Mapping[str, object], has_post_processor: bool) -> None:
@@ -91,4 +112,20 @@ def refuse_other_versions(names: Mapping[str, object], has_post_processor: bool)
         raise UnsupportedImport(
             f"the file has no {THRESHOLDS}, which every model of anomalib 2.x has; it may come from another program, "
             "or from an older anomalib"
+        )
+
+
+def refuse_unknown_parts(names: Iterable[str]) -> None:
+    """Raises UnsupportedImport for tensors outside the network (`model.`) that may change predictions."""
+    known = {"_is_fitted", *(f"post_processor.{name}" for name in NUMBERS)}
+    unknown = sorted(
+        name
+        for name in names
+        if name not in known and not name.startswith(("model.", *UNUSED)) and "metric" not in name.partition(".")[0]
+    )
+    if unknown:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        raise UnsupportedImport(
+            f"the file holds {', '.join(unknown[:3])}{more}, which no model of anomalib's own has; predictions may "
+            "depend on it. Replace the pre- or post-processor, or the subclass, that it belongs to by anomalib's own"
         )

@@ -1,18 +1,13 @@
-"""Chooses the tiling of an imported model: the given tiling, the tiling of the file, or none."""
+"""Chooses the tiling of an imported model: the given tiling, or that of the file."""
 
 from app.errors import InvalidTiling, UnsupportedImport
 from app.importing.records import shown
 from app.importing.reference import RecordedTiler, ReferenceModel
 from app.tiling import Size, Tiling, TilingMode, plan
 
-UNKNOWN = (
-    "tiling: NO TILING, since checkpoints do not store their tiler and none was given; if the model was trained with "
-    "one, import it again with its --tiling.tile_size and --tiling.stride, or its scores will differ"
-)
-
 
 def chosen_tiling(source: ReferenceModel, given: Tiling | None) -> tuple[Tiling, str, tuple[str, ...]]:
-    """The tiling, its description in words, and the assumptions in words.
+    """The tiling, its description in words, and the assumptions in words. The file must record it if none is given.
 
     Raises UnsupportedImport if the file's tiling cannot be reproduced.
     """
@@ -31,8 +26,7 @@ def chosen_tiling(source: ReferenceModel, given: Tiling | None) -> tuple[Tiling,
             )
         return given, description, tuple(assumed)
     if source.tiler is None:
-        assumed = [] if source.tiler_is_recorded else [UNKNOWN]
-        return Tiling(enable=False), "tiling: none", tuple(assumed)
+        return Tiling(enable=False), "tiling: none", ()
     tiling = _recorded(source.tiler)
     return tiling, f"tiling: {_in_words(tiling)}", ()
 

@@ -24,6 +24,7 @@ from app.scoring.confusion import Confusion
 from app.scoring.delong import AurocDifference, delong
 from app.scoring.gumbel import confidence_limits
 from app.scoring.image_score import ScoreRule, mean_of_highest
+from app.scoring.interpolation import gaussian
 from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
 from app.scoring.order_keys import to_keys, to_values
@@ -77,6 +78,7 @@ __all__ = [
     "fill_map",
     "fill_resized",
     "find_regions",
+    "gaussian",
     "just_below",
     "mcnemar",
     "mean_of_highest",

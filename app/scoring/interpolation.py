@@ -97,12 +97,17 @@ def _positions(pixels: Tensor, scale: Scale) -> tuple[Tensor, Tensor, Tensor]:
 @lru_cache(maxsize=4)
 def _window(pixels: int, sigma: float) -> Tensor:
     """The blur as a matrix [pixels,pixels + 2 * radius]: each row is the Gaussian around one pixel."""
-    radius = blur_radius(sigma)
-    gaussian = [exp(-(x**2) / (2 * sigma**2)) for x in range(-radius, radius + 1)]
-    band = torch.zeros(pixels, pixels + 2 * radius, dtype=torch.float64)
-    for offset, weight in enumerate(gaussian):
-        band.diagonal(offset)[:] = weight / sum(gaussian)
+    band = torch.zeros(pixels, pixels + 2 * blur_radius(sigma), dtype=torch.float64)
+    for offset, weight in enumerate(gaussian(sigma)):
+        band.diagonal(offset)[:] = weight
     return band
+
+
+def gaussian(sigma: float) -> list[float]:
+    """The weights of a blur of this standard deviation along one edge, at distances of -radius to radius pixels."""
+    radius = blur_radius(sigma)
+    found = [exp(-(x**2) / (2 * sigma**2)) for x in range(-radius, radius + 1)]
+    return [weight / sum(found) for weight in found]
 
 
 def blur_radius(sigma: float) -> int:

@@ -43,12 +43,15 @@ def test_a_checkpoint_is_imported_verified_and_predicts(
     assert body["threshold"] == 0.5 and np.isfinite(body["raw_score"])
 
 
-def test_a_note_says_that_a_checkpoint_stores_no_tiling(
+def test_a_checkpoint_is_imported_only_with_its_tiling(
     write: Write, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = str(write(checkpoint_of(fitted("patchcore"))))
-    assert main(["import", path, "--name", "surface", "--models_dir", str(models)]) == 0
-    assert "note: tiling: NO TILING, since checkpoints do not store their tiler" in capsys.readouterr().err
+    arguments = ["import", str(write(checkpoint_of(fitted("patchcore")))), "--name", "surface"]
+    arguments += ["--models_dir", str(models)]
+    assert main(arguments) == 1
+    assert "Give --tiling.enable false for a model that was trained without" in capsys.readouterr().err
+    assert not (models / "surface/1").exists()
+    assert main([*arguments, "--tiling.enable", "false"]) == 0
     assert not read_manifest(models / "surface/1").tiling.enable
 
 
@@ -68,10 +71,12 @@ def test_the_tiling_of_an_exported_model_is_used_unless_another_is_given(
 def test_options_come_before_the_file(write: Write, models: Path) -> None:
     path = str(write(checkpoint_of(fitted("patchcore"))))
     options = ["--antialias", "false", "--image_size", "[128, 64]", "--image_threshold", "2.5"]
+    options += ["--tiling.enable", "false", "--normalisation", "none"]
     assert main(["import", path, "--name", "surface", "--models_dir", str(models), *options]) == 0
     manifest = read_manifest(models / "surface/1")
     assert manifest.preprocessing.image_size == (128, 64) != SIZE
     assert not manifest.preprocessing.antialias
+    assert manifest.preprocessing.std == (1, 1, 1)
     assert manifest.calibration.image_threshold == 2.5
 
 

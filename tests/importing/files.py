@@ -11,7 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from app.detectors import Detector, Padim, Patchcore, ReverseDistillation, Stfpm
+from app.importing import Choices
 from app.importing.detectors import NETWORKS
+from app.scoring import BLUR_SIGMA, gaussian
+from app.tiling import Tiling
 
 SIZE = (64, 96)
 NUMBERS = {
@@ -29,6 +32,7 @@ CLASSES = {
     "reverse_distillation": "ReverseDistillation",
 }
 LAYERS = ("layer1", "layer2", "layer3")
+UNTILED = Choices(tiling=Tiling(enable=False))
 Checkpoint = dict[str, Any]
 Write = Callable[[object], Path]
 
@@ -70,7 +74,8 @@ def reference_state(detector: Detector) -> dict[str, Tensor]:
         state["model.bottleneck.conv4.weight"] = torch.rand(3)
     if detector.name in ("padim", "patchcore"):
         state["_is_fitted"] = torch.tensor([True])
-        state["model.anomaly_map_generator.blur.kernel"] = torch.rand(1, 1, 33, 33)
+        line = torch.tensor(gaussian(BLUR_SIGMA))
+        state["model.anomaly_map_generator.blur.kernel"] = torch.outer(line, line)[None, None]
     return state
 
 

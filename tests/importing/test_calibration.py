@@ -4,7 +4,7 @@ import pytest
 
 from app.errors import UnsupportedImport
 from app.importing import Thresholds
-from app.importing.calibration import calibration
+from app.importing.calibration import calibration, threshold_questions
 from app.importing.components import plain_post_processing
 from app.importing.reference import PostProcessing
 from app.scoring import Calibration
@@ -53,20 +53,39 @@ def test_without_thresholds_both_are_the_middle_of_their_ranges() -> None:
     assert len(assumed) == 2
 
 
-def test_without_a_range_scores_reach_from_zero_to_twice_the_threshold() -> None:
+def test_without_a_range_scores_reach_from_zero_to_twice_the_given_threshold() -> None:
     values = {**NUMBERS, "image_min": NAN, "image_max": NAN}
-    found, assumed = calibration(values, PostProcessing(), NONE_GIVEN)
+    found, assumed = calibration(values, PostProcessing(), Thresholds(image=3.0))
     assert (found.image_threshold, found.image_min, found.image_max) == (3, 0, 6)
     (note,) = assumed
     assert note.startswith("image range:")
 
 
-def test_without_thresholds_and_ranges_raw_scores_are_kept_and_a_warning_is_given() -> None:
-    found, assumed = calibration(dict.fromkeys(NUMBERS, NAN), PostProcessing(), NONE_GIVEN)
-    assert found == Calibration(0.5, 0, 1, 0.5, 0, 1)
-    assert found.normalise_score(0.3) == pytest.approx(0.3)
-    assert len(assumed) == 2
-    assert "--image_threshold" in assumed[0] and "--pixel_threshold" in assumed[1]
+def asked(values: dict[str, float], settings: PostProcessing, given: Thresholds = NONE_GIVEN) -> list[str]:
+    return [question.partition(":")[0] for question in threshold_questions(values, settings, given)]
+
+
+@pytest.mark.parametrize(
+    ("unset", "settings", "expected"),
+    [
+        ((), PostProcessing(), []),
+        ((), PostProcessing(thresholding=False), []),
+        (("_image_threshold", "_pixel_threshold"), PostProcessing(), []),  # anomalib takes the middles of the ranges
+        (("_image_threshold", "_pixel_threshold"), PostProcessing(thresholding=False), ["image", "pixel"]),
+        (("_pixel_threshold",), PostProcessing(thresholding=False), []),
+        (("_pixel_threshold",), PostProcessing(thresholding=False, threshold_matching=False), ["pixel"]),
+        (("image_min",), PostProcessing(), ["image"]),
+        (("pixel_min", "pixel_max", "_pixel_threshold"), PostProcessing(), ["pixel"]),
+        ((), PostProcessing(normalisation=False), ["image", "pixel"]),
+        (tuple(NUMBERS), PostProcessing(), ["image", "pixel"]),
+    ],
+)
+def test_thresholds_that_the_file_does_not_give_are_asked_for(
+    unset: tuple[str, ...], settings: PostProcessing, expected: list[str]
+) -> None:
+    values = {**NUMBERS, **dict.fromkeys(unset, NAN)}
+    assert asked(values, settings) == [f"--{level}_threshold" for level in expected]
+    assert asked(values, settings, Thresholds(1.0, 1.0)) == []
 
 
 def test_given_thresholds_do_not_depend_on_the_sensitivity() -> None:
@@ -93,6 +112,8 @@ def test_sensitivities_are_read_with_their_defaults() -> None:
     assert plain_post_processing({}) == PostProcessing()
     assert plain_post_processing({"image_sensitivity": None, "pixel_sensitivity": 1}) == PostProcessing(0.5, 1.0)
     assert not plain_post_processing({"enable_threshold_matching": False}).threshold_matching
+    assert not plain_post_processing({"enable_normalization": False}).normalisation
+    assert not plain_post_processing({"enable_thresholding": False}).thresholding
 
 
 @pytest.mark.parametrize("value", [0, 0.0, 1.5, -1, "high", [0.5], float("nan")])

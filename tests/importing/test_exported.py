@@ -30,7 +30,7 @@ def test_a_model_without_processors_is_read(write: Write, monkeypatch: pytest.Mo
         delattr(content["model"], name)
         setattr(content["model"], name, None)
     source = read(write, content)
-    assert source.transforms == () and source.post_processing == PostProcessing()
+    assert source.transforms == () and source.post_processing == PostProcessing(thresholding=False)
     assert source.tiler is None and source.tiler_is_recorded
 
 

@@ -1,11 +1,15 @@
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
+from app.backbones import IMAGENET
 from app.errors import InvalidName, InvalidTiling, UnsupportedImport
 from app.importing import Choices, Thresholds, import_model
 from app.importing.detectors import UNFITTED
@@ -14,7 +18,9 @@ from app.pipeline import Preprocessing, TiledModel, predict
 from app.tiling import Tiling
 from tests.importing.files import (
     CLASSES,
+    NUMBERS,
     SIZE,
+    UNTILED,
     Write,
     checkpoint_of,
     exported_of,
@@ -33,7 +39,7 @@ def repository(tmp_path: Path) -> ModelRepository:
 
 
 def imported(path: Path, repository: ModelRepository, choices: Choices | None = None) -> Artifact:
-    return load_artifact(import_model(path, repository, "taken", choices or Choices()).entry)
+    return load_artifact(import_model(path, repository, "taken", choices or UNTILED).entry)
 
 
 def assert_equal(found: TiledModel, expected: TiledModel) -> None:
@@ -65,7 +71,7 @@ def test_an_imported_export_gives_the_maps_and_scores_of_its_model(
 ) -> None:
     with monkeypatch.context() as classes:
         path = write(exported_of(fitted(name), classes, tiler_of(classes) if tiled else None))
-    artifact = imported(path, repository)
+    artifact = imported(path, repository, Choices())
     assert_equal(artifact.model, TiledModel(fitted(name), PREPROCESSING, TILING if tiled else Tiling(enable=False)))
     assert artifact.manifest.calibration.pixel_threshold == 2
     assert artifact.manifest.provenance.dataset == "imported from anomalib 2.x exported model"
@@ -80,13 +86,14 @@ def test_given_choices_override_the_file(write: Write, repository: ModelReposito
     assert (manifest.calibration.image_threshold, manifest.calibration.pixel_threshold) == (7, 2)
 
 
-def test_half_precision_becomes_single_precision(write: Write, repository: ModelRepository) -> None:
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_becomes_single_precision(dtype: torch.dtype, write: Write, repository: ModelRepository) -> None:
     content = checkpoint_of(fitted("patchcore"))
     content["state_dict"] = {
-        key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in content["state_dict"].items()
+        key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in content["state_dict"].items()
     }
-    result = import_model(write(content), repository, "half", Choices())
-    assert any("float16" in note for note in result.assumed)
+    result = import_model(write(content), repository, "half", UNTILED)
+    assert any(str(dtype).removeprefix("torch.") in note for note in result.assumed)
     state = load_artifact(result.entry).model.detector.state_dict()
     assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in state.values())
 
@@ -99,6 +106,7 @@ def test_the_tag_of_a_timm_name_is_left_out(write: Write, repository: ModelRepos
 
 CONV = "model.feature_extractor.feature_extractor.conv1.weight"
 BANK, IDX, MEAN = "model.memory_bank", "model.idx", "model.gaussian.mean"
+BLUR = "model.anomaly_map_generator.blur.kernel"
 NAN = torch.full((64, 3, 7, 7), float("nan"))
 TENSORS = [  # detector, tensor, replacement (None: the tensor is left out), pattern in the error's message
     ("padim", "_is_fitted", torch.tensor([False]), re.escape(UNFITTED)),
@@ -114,6 +122,12 @@ TENSORS = [  # detector, tensor, replacement (None: the tensor is left out), pat
     ("patchcore", BANK, None, re.escape(SUPPORTED)),
     ("patchcore", "model.projection", torch.rand(2), r"model\.projection"),
     ("patchcore", "post_processor.image_min", torch.rand(2), "single number"),
+    ("patchcore", BLUR, torch.rand(1, 1, 33, 33), rf"{re.escape(BLUR)}.* sigma"),
+    ("patchcore", BLUR, torch.rand(1, 1, 17, 17), r"\[1, 1, 17, 17\]"),
+    ("patchcore", "model.anomaly_map_generator.gain", torch.rand(1), r"generator\.gain"),
+    ("stfpm", "pre_processor.mean", torch.rand(3), r"pre_processor\.mean"),
+    ("stfpm", "post_processor.temperature", torch.rand(1), r"post_processor\.temperature"),
+    ("stfpm", "head.weight", torch.rand(3), r"head\.weight"),
     ("padim", "image_threshold.value", torch.tensor(1.0), r"1\.x"),
     ("padim", "normalization_metrics.min", torch.tensor(1.0), r"1\.x"),
     ("padim", THRESHOLDS, None, re.escape(THRESHOLDS)),
@@ -135,7 +149,7 @@ HYPERPARAMETERS = [
 
 def assert_refused(content: object, message: str, write: Write, repository: ModelRepository) -> None:
     with pytest.raises(UnsupportedImport, match=message):
-        import_model(write(content), repository, "refused", Choices())
+        import_model(write(content), repository, "refused", UNTILED)
     assert not repository.entries()
 
 
@@ -166,11 +180,169 @@ def test_other_files_of_torch_are_refused(write: Write, repository: ModelReposit
 
 def test_padim_without_a_recorded_image_size_needs_a_given_one(write: Write, repository: ModelRepository) -> None:
     content = checkpoint_of(fitted("padim"))
-    content["anomalib_pre_processor_config"] = {"transform": None}
+    content["anomalib_components_enabled"]["pre_processor"] = False
     path = write(content)
     with pytest.raises(UnsupportedImport, match="--image_size"):
-        import_model(path, repository, "sized", Choices())
-    assert imported(path, repository, Choices(image_size=SIZE)).manifest.preprocessing.image_size == SIZE
+        import_model(path, repository, "sized", UNTILED)
+    sized = replace(UNTILED, image_size=SIZE)
+    assert imported(path, repository, sized).manifest.preprocessing.image_size == SIZE
+
+
+@pytest.mark.parametrize("name", ["evaluator.test_metrics.0.total", "loss.weight", "val_metrics.0.preds"])
+def test_tensors_that_predictions_do_not_depend_on_are_ignored(
+    name: str, write: Write, repository: ModelRepository
+) -> None:
+    content = checkpoint_of(fitted("stfpm"))
+    content["state_dict"] |= {name: torch.rand(2), "post_processor._image_threshold_metric.preds": torch.rand(2)}
+    assert imported(write(content), repository).manifest.calibration.image_threshold == 3
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize(
+    ("part", "wrapper"),
+    [
+        ("model.", "_orig_mod."),
+        ("model.", "module."),
+        ("", "module._orig_mod."),
+        ("", "_forward_module."),
+        ("bn1.", "_checkpoint_wrapped_module."),
+        ("layer1.", "_orig_mod._fsdp_wrapped_module."),
+    ],
+)
+def test_wrapped_networks_are_imported_as_if_they_were_not(
+    name: str, part: str, wrapper: str, write: Write, repository: ModelRepository
+) -> None:
+    content = checkpoint_of(fitted(name))
+    state = content["state_dict"]
+    content["state_dict"] = {
+        f"{before}{part}{wrapper}{after}" if joint or not part else key: tensor
+        for key, tensor in state.items()
+        for before, joint, after in [key.partition(part) if part else ("", "", key)]
+    }
+    assert content["state_dict"].keys() != state.keys()
+    model = imported(write(content), repository).model
+    assert_equal(model, TiledModel(fitted(name), PREPROCESSING, Tiling(enable=False)))
+
+
+def test_a_tensor_with_and_without_a_wrapper_is_refused(write: Write, repository: ModelRepository) -> None:
+    content = checkpoint_of(fitted("patchcore"))
+    content["state_dict"]["model._orig_mod.memory_bank"] = torch.rand(20, 384)
+    assert_refused(content, rf"{re.escape(BANK)} twice", write, repository)
+
+
+def averaged(content: dict[str, Any], steps: int) -> dict[str, Any]:
+    """The checkpoint as lightning's WeightAveraging writes it: averages have no thresholds, callbacks have them."""
+    own = content["state_dict"]
+    numbers = {name: own[f"post_processor.{name}"] for name in NUMBERS}
+    unset = {key: torch.tensor(float("nan")) for key in own if key.startswith("post_processor.")}
+    last = {key: tensor + 1 if tensor.is_floating_point() else tensor for key, tensor in own.items()}
+    return {
+        **content,
+        "state_dict": {**own, **unset},
+        "current_model_state": last,
+        "averaging_state": {"n_averaged": torch.tensor(steps)},
+        "callbacks": {"EMAWeightAveraging": {"latest_update_step": 9}, "PostProcessor": numbers},
+    }
+
+
+def test_averaged_weights_are_taken_with_the_thresholds_of_the_callback(
+    write: Write, repository: ModelRepository
+) -> None:
+    artifact = imported(write(averaged(checkpoint_of(fitted("stfpm")), 9)), repository)
+    assert_equal(artifact.model, TiledModel(fitted("stfpm"), PREPROCESSING, Tiling(enable=False)))
+    found = artifact.manifest.calibration
+    assert (found.image_threshold, found.pixel_threshold, found.image_max, found.pixel_max) == (3, 2, 5, 4)
+
+
+def test_averages_that_were_never_taken_are_refused(write: Write, repository: ModelRepository) -> None:
+    assert_refused(averaged(checkpoint_of(fitted("stfpm")), 0), "n_averaged is 0", write, repository)
+
+
+def unset(content: dict[str, Any], *names: str) -> dict[str, Any]:
+    changed = {f"post_processor.{name}": torch.tensor(float("nan")) for name in names}
+    return {**content, "state_dict": {**content["state_dict"], **changed}}
+
+
+def configured(content: dict[str, Any], **settings: object) -> dict[str, Any]:
+    key = "anomalib_post_processor_config"
+    return {**content, key: {**content[key], **settings}}
+
+
+def untransformed(content: dict[str, Any]) -> dict[str, Any]:
+    return {**content, "anomalib_pre_processor_config": {"transform": None}}
+
+
+def before_2_7(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if not key.startswith("anomalib_")}
+
+
+LEVELS = Thresholds(image=7.0, pixel=8.0)
+QUESTIONS = [  # what the file lacks, the options that the message names, and an answer
+    (lambda content: content, ("--tiling.enable false", "--tiling.tile_size"), Choices()),
+    (before_2_7, ("--image_size 256",), replace(UNTILED, image_size=SIZE)),
+    (untransformed, ("--normalisation none", "imagenet"), replace(UNTILED, normalisation="none")),
+    (lambda content: unset(content, *NUMBERS), ("--image_threshold 0.5", "--pixel_threshold 0.5"), LEVELS),
+    (
+        lambda content: configured(content, enable_normalization=False),
+        ("--image_threshold 3,", "--pixel_threshold 2,", "--image_threshold 0.5"),
+        LEVELS,
+    ),
+    (
+        lambda content: configured(unset(content, "_image_threshold", "_pixel_threshold"), enable_thresholding=False),
+        ("--image_threshold", "--pixel_threshold"),
+        LEVELS,
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "options", "answer"), QUESTIONS)
+def test_what_a_file_does_not_record_is_asked_for(
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    options: tuple[str, ...],
+    answer: Choices | Thresholds,
+    write: Write,
+    repository: ModelRepository,
+) -> None:
+    path = write(change(checkpoint_of(fitted("patchcore"))))
+    given = replace(UNTILED, thresholds=answer) if isinstance(answer, Thresholds) else answer
+    asked = Choices() if answer == Choices() else UNTILED
+    with pytest.raises(UnsupportedImport) as refused:
+        import_model(path, repository, "asked", asked)
+    assert all(option in str(refused.value) for option in options)
+    assert not repository.entries()
+    import_model(path, repository, "asked", UNTILED if answer == Choices() else given)
+
+
+def test_all_questions_are_asked_at_once(write: Write, repository: ModelRepository) -> None:
+    path = write(untransformed(unset(checkpoint_of(fitted("stfpm")), *NUMBERS)))
+    with pytest.raises(UnsupportedImport) as refused:
+        import_model(path, repository, "asked", Choices())
+    for option in ("--tiling", "--normalisation", "--image_threshold", "--pixel_threshold"):
+        assert f"\n  {option}: " in str(refused.value)
+
+
+def test_a_given_normalisation_replaces_that_of_the_file(write: Write, repository: ModelRepository) -> None:
+    path = write(checkpoint_of(fitted("patchcore")))
+    found = imported(path, repository, replace(UNTILED, normalisation="imagenet")).manifest.preprocessing
+    assert (found.mean, found.std, found.image_size) == (IMAGENET.mean, IMAGENET.std, SIZE)
+    found = imported(path, repository, replace(UNTILED, normalisation="none")).manifest.preprocessing
+    assert (found.mean, found.std) == ((0, 0, 0), (1, 1, 1))
+
+
+def test_post_processors_of_another_kind_are_refused_by_name(write: Write, repository: ModelRepository) -> None:
+    content = checkpoint_of(fitted("patchcore"))
+    numbers = {name: torch.tensor(value) for name, value in NUMBERS.items()}
+    named = {**content, "callbacks": {"MEBinPostProcessor": numbers}}
+    assert_refused(named, "post-processor of its own, MEBinPostProcessor", write, repository)
+    assert_refused(configured(content, sample_rate=4, erode=True), "erode, sample_rate", write, repository)
+    del content["anomalib_post_processor_config"]
+    assert_refused(content, "post-processor of its own", write, repository)
+
+
+def test_a_tensor_of_another_layout_is_refused_by_name(write: Write, repository: ModelRepository) -> None:
+    content = checkpoint_of(fitted("patchcore"))
+    content["state_dict"][CONV] = torch.rand(64, 147).to_sparse()
+    assert_refused(content, re.escape(CONV), write, repository)
 
 
 def test_an_impossible_given_tiling_is_refused_with_nearest_sizes(write: Write, repository: ModelRepository) -> None:

@@ -13,13 +13,6 @@ EXPORTED = replace(CHECKPOINT, tiler=TILER, tiler_is_recorded=True)
 GIVEN = Tiling(tile_size=128)
 
 
-def test_a_checkpoint_without_a_given_tiling_is_not_tiled_and_a_warning_is_given() -> None:
-    tiling, summary, assumed = chosen_tiling(CHECKPOINT, None)
-    assert not tiling.enable
-    assert "none" in summary
-    assert "NO TILING" in assumed[0] and "--tiling.tile_size" in assumed[0]
-
-
 def test_a_given_tiling_is_used() -> None:
     tiling, summary, assumed = chosen_tiling(CHECKPOINT, GIVEN)
     assert tiling == GIVEN

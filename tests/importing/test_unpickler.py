@@ -20,7 +20,7 @@ from app.importing.archive import open_archive
 from app.importing.records import Name, PickledObject
 from app.importing.tensors import StoredTensor
 from app.importing.unpickler import unpickle
-from tests.importing.files import Write, checkpoint_of, fitted
+from tests.importing.files import UNTILED, Write, checkpoint_of, fitted
 
 
 class Calls:
@@ -73,7 +73,7 @@ def test_calls_beside_a_model_are_not_made(tmp_path: Path, write: Write) -> None
     content["callbacks"] = touch(target)[:6]
     content["lr_schedulers"] = [Calls(os.mkdir, str(target))]
     content["hyper_parameters"]["seed"] = Calls(os.mkdir, str(target))
-    imported = import_model(write(content), ModelRepository(tmp_path / "models"), "inert", Choices())
+    imported = import_model(write(content), ModelRepository(tmp_path / "models"), "inert", UNTILED)
     assert imported.entry.path.is_dir()
     assert not target.exists()
 

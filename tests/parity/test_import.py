@@ -43,6 +43,7 @@ CLASSES = {
     "reverse_distillation": models.ReverseDistillation,
 }
 TOLERANCE = 1e-4
+UNTILED = Choices(tiling=Tiling(enable=False))
 TILING = Tiling(tile_size=[64, 32], stride=32)
 
 
@@ -163,7 +164,7 @@ def assert_equal(found: Outcome, expected: InferenceBatch) -> None:
 
 @pytest.mark.parametrize("kind", ["checkpoint", "exported"])
 def test_untiled_models_give_the_same_maps_and_scores(untiled: Trained, kind: str, tmp_path: Path) -> None:
-    model = imported(getattr(untiled, kind), tmp_path, Choices()).model
+    model = imported(getattr(untiled, kind), tmp_path, UNTILED).model
     assert model.preprocessing == Preprocessing((256, 256))
     assert not model.tiling.enable
     for picture in pictures(untiled.size):
@@ -181,7 +182,7 @@ def test_tiled_models_with_custom_processors_give_the_same_maps(tiled: Trained, 
 
 
 def test_default_thresholds_equal_the_references(untiled: Trained, tmp_path: Path) -> None:
-    found = imported(untiled.checkpoint, tmp_path, Choices()).manifest.calibration
+    found = imported(untiled.checkpoint, tmp_path, UNTILED).manifest.calibration
     post = untiled.module.post_processor
     for name in ("image_threshold", "pixel_threshold", "image_min", "image_max", "pixel_min", "pixel_max"):
         assert getattr(found, name) == float(getattr(post, name)), name
@@ -255,7 +256,7 @@ def test_gaussians_of_padding_and_of_pixels_are_left_out(mode: str, size: Size, 
 
 def test_half_precision_is_computed_in_single_precision(folder: Path, tmp_path: Path) -> None:
     trained = train("patchcore", folder, tmp_path, Tiling(enable=False), precision="float16", **custom((64, 96)))
-    artifact = imported(trained.checkpoint, tmp_path / "models", Choices())
+    artifact = imported(trained.checkpoint, tmp_path / "models", UNTILED)
     picture = next(pictures(trained.size))
     expected = trained.expected(picture)
     assert expected.anomaly_map is not None and expected.anomaly_map.dtype == torch.float16
@@ -266,7 +267,7 @@ def test_half_precision_is_computed_in_single_precision(folder: Path, tmp_path: 
 def test_a_wrong_size_or_tiling_of_gaussians_is_refused(folder: Path, tmp_path: Path) -> None:
     trained = train("padim", folder, tmp_path, Tiling(enable=False), n_features=10, **custom((64, 96)))
     with pytest.raises(UnsupportedImport, match=r"\b384 .*128 x 96 .*32 x 24"):
-        imported(trained.checkpoint, tmp_path / "models", Choices(image_size=(128, 96)))
+        imported(trained.checkpoint, tmp_path / "models", replace(UNTILED, image_size=(128, 96)))
     with pytest.raises(UnsupportedImport, match=r"256 x 256 .*64 x 64"):
         imported(trained.checkpoint, tmp_path / "models", Choices(tiling=Tiling()))
 
