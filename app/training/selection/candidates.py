@@ -44,6 +44,7 @@ CANDIDATES: tuple[Candidate, ...] = (
 """Every candidate, in the order of preference: a later one must be clearly better.
 
 The order follows from real and drawn defects in benchmarks/quality: on none of three data sets was the image AUROC of
-the first candidate more than 0.013 behind that of the best one. It was chosen by these figures, so they do not test it. A new candidate needs a line here. Candidates with a
-backbone share one run of it, if their networks are nothing but the backbone.
+the first candidate more than 0.013 behind that of the best one. The same figures chose the order, so they do not test
+it. A new candidate needs a line here. Candidates with a backbone share one run of it, if their networks are nothing but
+the backbone.
 """
