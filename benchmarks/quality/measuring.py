@@ -60,8 +60,8 @@ def measure(
             scores, outcome = _predicted(detector, tiling, picture)
             for rule, score in scores.items():
                 tested[rule].append(score)
-            if store is not None:
-                stored.append(store.add(outcome.anomaly_map.numpy(), _inside(picture)))
+            if store is not None and (inside := _inside(picture)) is not None:
+                stored.append(store.add(outcome.anomaly_map.numpy(), inside))
         if store is not None:
             ranking = rank(store.steps(stored), store.totals(stored))
             shared = {"pixel_auroc": ranking.auroc, "aupro_0.05": ranking.aupro[AUPRO_LIMIT]}
@@ -98,8 +98,7 @@ def _figures(normal: Sequence[float], tested: Sequence[float], anomalous: Sequen
     }
 
 
-def _inside(picture: Picture) -> NDArray[np.bool_]:
-    """The defects' pixels."""
+def _inside(picture: Picture) -> NDArray[np.bool_] | None:
+    """The defects' pixels; None if the mask of an anomalous picture is empty."""
     mask = read_mask(LabelledPicture(picture.path, picture.kind, picture.mask), picture.prepared.image_size)
-    assert mask.inside is not None
     return mask.inside

@@ -66,7 +66,7 @@ def _measured(options: tuple[str, ...], data: Path, work: Path) -> dict[str, obj
     models, report = str(work / "models"), work / "report"
     source = ("--data", "MVTec", "--data.root", str(data), "--data.category", CATEGORY)
     own = (sys.executable, "-m", "app")
-    train = (*own, "train", *options, *source, "--name", "m", "--models_dir", models, "--assess", "false")
+    train = (*own, "train", *source, *options, "--name", "m", "--models_dir", models, "--assess", "false")
     evaluate = (*own, "evaluate", *source, "--name", "m", "--models_dir", models, "--output", str(report))
     for command in (train, evaluate):
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
