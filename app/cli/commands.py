@@ -1,17 +1,27 @@
 """The command line: `tessera serve | train | calibrate | evaluate | compare | predict | import | backbone | models`."""
 
 import sys
+from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from types import ModuleType
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
-from app.cli.class_names import translate_class_names
-from app.errors import TesseraError
-from app.terminal import print_error
+from app.cli import anomalib
+from app.cli.diagnosis import null_problems, usage_problems
+from app.cli.failure import report
+from app.cli.help import class_help, command_help, is_help, overview
+from app.cli.options import Options
+from app.cli.usage import UsageError
+from app.cli.words import CommandLine
+from app.interruption import stoppable
+from app.terminal import console
+
+DEBUG = "--debug"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,7 @@ class Command:
 
     module: the name of its module in `app.cli`, which has the functions `parser` and `run`
     help: one line of help
+    examples: complete command lines
 
     `run` executes the command and returns the exit status. The module is imported only when the command is used,
     because most commands need torch, which takes seconds to import.
@@ -27,38 +38,156 @@ class Command:
 
     module: str
     help: str
+    examples: tuple[str, ...]
 
     def load(self) -> ModuleType:
         return import_module(f"app.cli.{self.module}")
 
 
+_LABELLED = "--data MVTec --data.root DIR --data.category CATEGORY"
+
 COMMANDS = {
-    "serve": Command("serve", "serve the models of a repository over HTTP"),
-    "train": Command("train", "train a model on normal pictures"),
-    "calibrate": Command("calibrate", "set new thresholds for a model without training it"),
-    "evaluate": Command("evaluate", "evaluate a model on labelled pictures, and write a report"),
-    "compare": Command("compare", "compare two models on the same labelled pictures, and write a report"),
-    "import": Command("import_", "import a model that anomalib trained"),
-    "predict": Command("predict", "predict pictures or folders of them"),
-    "backbone": Command("backbone", "train a backbone of your own"),
-    "models": Command("models", "list or verify the models of a repository"),
+    "serve": Command(
+        "serve",
+        "serve the models of a repository over HTTP",
+        ("tessera serve", "tessera serve --models_dir models --host 0.0.0.0 --port 8000 --device auto"),
+    ),
+    "train": Command(
+        "train",
+        "train a model on normal pictures",
+        (
+            "tessera train --model Patchcore --data Folder --data.root PICTURES --name surface",
+            f"tessera train --model Padim {_LABELLED} "
+            '--data.image_size "[512, 512]" --tiling.tile_size 256 --name surface',
+            "tessera train --config train.yaml",
+        ),
+    ),
+    "calibrate": Command(
+        "calibrate",
+        "set new thresholds for a model without training it",
+        (
+            "tessera calibrate --name surface --data Folder --data.root GOOD_PICTURES --false_positive_rate 0.01",
+            f"tessera calibrate --name surface {_LABELLED} --recall 0.95",
+            "tessera calibrate --name surface --image_threshold 0.6",
+        ),
+    ),
+    "evaluate": Command(
+        "evaluate",
+        "evaluate a model on labelled pictures, and write a report",
+        (f"tessera evaluate --name surface {_LABELLED} --output report",),
+    ),
+    "compare": Command(
+        "compare",
+        "compare two models on the same labelled pictures, and write a report",
+        (f"tessera compare surface:1 surface:2 {_LABELLED} --output report",),
+    ),
+    "import": Command(
+        "import_",
+        "import a model that anomalib trained",
+        (
+            "tessera import model.pt --name surface",
+            "tessera import model.ckpt --name surface --tiling.tile_size 256 --tiling.stride 128",
+        ),
+    ),
+    "predict": Command(
+        "predict",
+        "predict pictures or folders of them",
+        ("tessera predict PICTURES --name surface --output results",),
+    ),
+    "backbone": Command(
+        "backbone",
+        "train a backbone of your own",
+        ("tessera backbone train --teacher teacher.safetensors --output student.safetensors --folders '[PICTURES]'",),
+    ),
+    "models": Command(
+        "models",
+        "list or verify the models of a repository",
+        ("tessera models list", "tessera models verify --models_dir models"),
+    ),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command, and returns the exit status: 0 if it succeeded completely, else 1. Prints errors."""
+    """Runs a command, and returns the exit status. Prints errors.
+
+    0: the command succeeded completely; 1: it failed, or some of its pictures did; 2: the command line or a
+    configuration file cannot be understood; 130 and 143: it was stopped by Ctrl-C or SIGTERM.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = [word for word in given if word != DEBUG]
     try:
-        given = translate_class_names(sys.argv[1:] if arguments is None else arguments)
-        options = build_parser(given).parse_args(given)
-        status: int = COMMANDS[options.command].load().run(options[options.command])
-        return status
-    except TesseraError as error:
-        print_error(str(error))
-    except OSError as error:
-        print_error(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
-    except KeyboardInterrupt:
-        print_error("stopped")
-    return 1
+        return _run(words)
+    except (Exception, KeyboardInterrupt) as error:
+        return report(error, words, debug=DEBUG in given)
+
+
+def _run(words: list[str]) -> int:
+    place = next((number for number, word in enumerate(words) if not word.startswith("-")), len(words))
+    if place == len(words) and is_help(words):
+        print(overview({name: command.help for name, command in COMMANDS.items()}))
+        return 0
+    if "--version" in words[:place]:
+        print(f"tessera {version('tessera')}")
+        return 0
+    name = words[place] if place < len(words) else ""
+    command = _command(name)
+    if place:
+        raise UsageError(f"{words[0]} stands before the command; put it behind: tessera {name} {words[0]} ...")
+    parser = command.load().parser()
+    if is_help(words):
+        print(command_help(name, parser, command.examples))
+        return 0
+    if any(word.partition("=")[0].endswith(".help") for word in words):
+        print(class_help(name, words, Options.of(parser)))
+        return 0
+    options = parse(name, words[1:])
+    with stoppable():
+        status: int = command.load().run(options)
+    return status
+
+
+def _command(name: str) -> Command:
+    if name in COMMANDS:
+        return COMMANDS[name]
+    if name in anomalib.COUNTERPARTS:
+        raise UsageError(f"`{name}` is a command of anomalib; here: {anomalib.COUNTERPARTS[name]}")
+    known = ", ".join(COMMANDS)
+    if not name:
+        raise UsageError(f"give a command: {known}; tessera --help describes them")
+    close = get_close_matches(name, COMMANDS, 1)
+    raise UsageError(f"there is no command {name!r}; " + (f"did you mean {close[0]}?" if close else f"use {known}"))
+
+
+def parse(name: str, words: Sequence[str]) -> Namespace:
+    """The options of a command. Raises UsageError. Prints which options were left out."""
+    options = Options.of(COMMANDS[name].load().parser())
+    line = CommandLine.read(words)
+    empty = list(null_problems(options, line.given))
+    if empty:
+        raise UsageError(*empty, hint=_hint(name))
+    try:
+        found: Namespace = build_parser([name]).parse_args([name, *line.words])[name]
+    except Exception as error:
+        problems = usage_problems(options, line.given)
+        if problems:
+            raise UsageError(*problems, hint=_hint(name)) from error
+        if isinstance(error, ArgumentError | TypeError | ValueError):
+            raise UsageError(_innermost(str(error)), hint=_hint(name)) from error
+        raise
+    for note in line.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    return found
+
+
+def _hint(name: str) -> str:
+    return f"example: {COMMANDS[name].examples[0]}; tessera {name} --help describes the options"
+
+
+def _innermost(text: str) -> str:
+    """The first line of an error of the parser, and its most specific reason."""
+    lines = [line.strip(" -") for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("Subtypes:", "Errors:", "Given value"))]
+    return told[0] if len(told) < 2 else f"{told[0].rstrip(':')}: {told[1]}"
 
 
 def build_parser(arguments: Sequence[str]) -> ArgumentParser:
@@ -67,7 +196,7 @@ def build_parser(arguments: Sequence[str]) -> ArgumentParser:
     Commands with an option `--config FILE` also have `--print_config`, which writes such a file.
     """
     used = next((word for word in arguments if not word.startswith("-")), None)
-    parser = ArgumentParser(prog="tessera", description="Tiled visual anomaly detection.", version=version("tessera"))
+    parser = ArgumentParser(prog="tessera", exit_on_error=False, allow_abbrev=False)
     commands = parser.add_subcommands(dest="command")
     for name, command in COMMANDS.items():
         own = command.load().parser() if name == used else ArgumentParser()

@@ -13,7 +13,9 @@ def parser() -> ArgumentParser:
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     for name, field in Settings.model_fields.items():
         kind = field.annotation | None  # type: ignore[operator]  # a type that is known at run time only
-        parser.add_argument(f"--{name}", type=kind, default=None, help=f"{field.description} [{field.default}]")
+        default = getattr(field.default, "value", field.default)
+        shown = "" if default in (None, "") else f" (default: {default})"
+        parser.add_argument(f"--{name}", type=kind, default=None, help=f"{field.description}{shown}")
     return parser
 
 

@@ -3,15 +3,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.cli.class_names import translate_class_names
-from app.errors import InvalidTraining
+from app.cli.usage import UsageError
+from app.cli.words import CommandLine
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["--model", "padim"], ["--model", "Padim"]),
-        (["--model=anomalib.models.ReverseDistillation"], ["--model=ReverseDistillation"]),
+        (["--model=anomalib.models.ReverseDistillation"], ["--model", "ReverseDistillation"]),
         (["--data", "anomalib.data.MVTecAD", "--data.root", "padim"], ["--data", "MVTec", "--data.root", "padim"]),
         (
             ["--trainer.callbacks+", "anomalib.callbacks.tiler_configuration.TilerConfigurationCallback"],
@@ -19,19 +19,18 @@ from app.errors import InvalidTraining
         ),
         (["--calibration", "holdout"], ["--calibration", "HoldOut"]),
         (["--model", '{"class_path": "Padim"}'], ["--model", '{"class_path": "Padim"}']),
-        (["predict", "Padim", "--name", "data"], ["predict", "Padim", "--name", "data"]),
-        (["train", "--config", "nowhere.yaml"], ["train", "--config", "nowhere.yaml"]),
+        (["Padim", "--name", "data"], ["Padim", "--name", "data"]),
     ],
 )
 def test_classes_have_several_names(words: list[str], expected: list[str]) -> None:
-    assert translate_class_names(words) == expected
+    assert CommandLine.read(words).words == expected
 
 
 def test_an_unknown_class_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InvalidTraining, match=r"--model Padimm .*Padim, Patchcore, Stfpm"):
-        translate_class_names(["train", "--model", "Padimm"])
-    with pytest.raises(InvalidTraining, match=r"callbacks\.ModelCheckpoint .*Tiler"):
-        translate_class_names(["--trainer.callbacks+", "lightning.pytorch.callbacks.ModelCheckpoint"])
+    with pytest.raises(UsageError, match=r"--model Padimm .*Padim, Patchcore, Stfpm.*did you mean Padim"):
+        CommandLine.read(["--model", "Padimm"])
+    with pytest.raises(UsageError, match=r"callbacks lightning\S+ModelPruning .*Tiler"):
+        CommandLine.read(["--trainer.callbacks+", "lightning.pytorch.callbacks.ModelPruning"])
 
 
 def test_anomalibs_names_in_a_file_are_translated(tmp_path: Path) -> None:
@@ -43,7 +42,7 @@ def test_anomalibs_names_in_a_file_are_translated(tmp_path: Path) -> None:
         "trainer": {"max_epochs": 1, "callbacks": [callback]},
     }
     path.write_text(yaml.safe_dump(settings))
-    option, content = translate_class_names(["--config", str(path)])
+    option, content = CommandLine.read(["--config", str(path)]).words
     assert option == "--config"
     assert yaml.safe_load(content) == {
         "model": {"class_path": "Padim", "init_args": {"backbone": "resnet18"}},
@@ -58,6 +57,12 @@ def test_anomalibs_names_in_a_file_are_translated(tmp_path: Path) -> None:
 def test_a_file_that_needs_no_translation_is_passed_on_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "train.yaml"
     path.write_text("model:\n  class_path: Padim\n")
-    assert translate_class_names(["--config", str(path)]) == ["--config", str(path)]
-    path.write_text("{")
-    assert translate_class_names(["--config", str(path)]) == ["--config", str(path)]
+    assert CommandLine.read(["--config", str(path)]).words == ["--config", str(path)]
+
+
+def test_the_file_of_a_class_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text("class_path: anomalib.data.MVTecAD\ninit_args:\n  root: pictures\n  eval_batch_size: 32\n")
+    line = CommandLine.read(["--data", str(path)])
+    assert yaml.safe_load(line.words[1]) == {"class_path": "MVTec", "init_args": {"root": "pictures"}}
+    assert "data.eval_batch_size" in line.notes[0]

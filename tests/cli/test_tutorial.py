@@ -154,11 +154,3 @@ def test_early_stopping_is_a_callback_beside_the_tiling(surfaces: Path) -> None:
     assert training is not None
     assert len(training.losses) == 2
     assert training.best_epoch == 1
-
-
-@pytest.mark.parametrize("name", sorted(DETECTORS))
-def test_every_class_describes_its_parameters(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(["train", "--model.help", name])
-    assert stopped.value.code == 0
-    assert "--model.backbone_weights" in capsys.readouterr().out

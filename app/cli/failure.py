@@ -1,0 +1,56 @@
+"""Reports why a command failed, in one line each, and the exit status that says so to programs."""
+
+import re
+import traceback
+from collections.abc import Sequence
+
+from app.cli.usage import UsageError
+from app.errors import TesseraError
+from app.interruption import Stopped, exit_status, last_words
+from app.terminal import console, print_error
+
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 2  # the number of SIGINT, for a KeyboardInterrupt of a host program
+
+_REQUESTS = ((re.compile(r"\bsend\b"), "use"), (re.compile(r"\bthe upload\b"), "the file"))
+"""Words of messages that serve requests, too, and what they mean for files."""
+
+
+def report(error: BaseException, words: Sequence[str], *, debug: bool) -> int:
+    """Prints the error, with its traceback only for `debug`, and returns the exit status."""
+    if debug:
+        console.print("".join(traceback.format_exception(error)), markup=False, soft_wrap=True, end="")
+    if isinstance(error, KeyboardInterrupt):
+        number = error.number if isinstance(error, Stopped) else INTERRUPTED
+        console.print(last_words(number, words), markup=False, soft_wrap=True)
+        return exit_status(number)
+    if isinstance(error, UsageError):
+        for line in error.lines:
+            print_error(line)
+        if error.hint:
+            console.print(error.hint, markup=False, soft_wrap=True)
+        return WRONG_USAGE
+    print_error(message(error))
+    return FAILED
+
+
+def message(error: BaseException) -> str:
+    """The message of an error in one line, in the words of the command line."""
+    if isinstance(error, OSError):
+        text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    elif isinstance(error, TesseraError):
+        text = str(error)
+        for pattern, word in _REQUESTS:
+            text = pattern.sub(word, text)
+    elif isinstance(error, MemoryError):
+        text = "there is not enough memory; use smaller pictures, or tiles"
+    else:
+        text = f"{_place(error)}unexpected {type(error).__name__}: {error}; --debug shows the traceback for a report"
+    return " ".join(text.split())
+
+
+def _place(error: BaseException) -> str:
+    """The function of Tessera in which an error arose."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/app/" in frame.filename]
+    return f"in {frames[-1].filename.rpartition('/app/')[2]}, line {frames[-1].lineno}: " if frames else ""
