@@ -76,7 +76,7 @@ def run(options: Namespace) -> int:
     written = _write(found, entry, repository)
     output = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     output.print(_table(found, artifact, written))
-    for line in (*_notes(found, data), *_next(entry, written)):
+    for line in (*_unchanged(found, artifact, written), *_notes(found, data), *_next(entry, written)):
         console.print(line, markup=False, soft_wrap=True)
     return 0
 
@@ -154,6 +154,16 @@ def _share(count: int, total: int) -> str:
         return ""
     low, high = share_interval(count, total)
     return f"{count} of {total}: {count / total:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _unchanged(found: Recalibrated, artifact: Artifact, written: Entry) -> Sequence[str]:
+    before, after = artifact.calibration, found.calibrated.calibration
+    if before != after:
+        return []
+    return [
+        f"note: the thresholds are the same as those of version {artifact.version}, so that version {written.version} "
+        "gives the same results; it differs only in the record of its calibration"
+    ]
 
 
 def _notes(found: Recalibrated, data: DataModule | None) -> Sequence[str]:

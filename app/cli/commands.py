@@ -129,10 +129,11 @@ def _run(words: list[str]) -> int:
     if "--version" in words[:place]:
         print(f"tessera {version('tessera')}")
         return 0
-    name = words[place] if place < len(words) else ""
-    command = _command(name)
     if place:
+        name = next((word for word in words if word in COMMANDS), "COMMAND")
         raise UsageError(f"{words[0]} stands before the command; put it behind: tessera {name} {words[0]} ...")
+    name = next(iter(words), "")
+    command = _command(name)
     parser = command.load().parser()
     if is_help(words):
         print(command_help(name, parser, command.examples))

@@ -13,7 +13,7 @@ FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 2  # the number of SIGINT, for a KeyboardInterrupt of a host program
 
-_REQUESTS = ((re.compile(r"\bsend\b"), "use"), (re.compile(r"\bthe upload\b"), "the file"))
+_REQUESTS = ((re.compile(r"\bsend\b"), "give"), (re.compile(r"\bthe upload\b"), "the file"))
 """Words of messages that serve requests, too, and what they mean for files."""
 
 
@@ -27,11 +27,11 @@ def report(error: BaseException, words: Sequence[str], *, debug: bool) -> int:
         return exit_status(number)
     if isinstance(error, UsageError):
         for line in error.lines:
-            print_error(line)
+            print_error(_printable(line))
         if error.hint:
             console.print(error.hint, markup=False, soft_wrap=True)
         return WRONG_USAGE
-    print_error(message(error))
+    print_error(_printable(message(error)))
     return FAILED
 
 
@@ -48,6 +48,11 @@ def message(error: BaseException) -> str:
     else:
         text = f"{_place(error)}unexpected {type(error).__name__}: {error}; --debug shows the traceback for a report"
     return " ".join(text.split())
+
+
+def _printable(text: str) -> str:
+    """The text with bytes of a path that are not UTF-8 as escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _place(error: BaseException) -> str:

@@ -9,8 +9,8 @@ from jsonargparse import ArgumentParser, Namespace
 from app.api.schemas.prediction import PredictionBody
 from app.artifacts import Artifact, ModelRepository, load_artifact
 from app.cli.repository import add_precision, add_repository
-from app.cli.results import RESULTS, Result, Targets, require_output, summary, targets, write_results
-from app.data import MAX_PIXELS, mark_result, pictures_in
+from app.cli.results import RESULTS, Result, Targets, require_output, summary, summed_notes, targets, write_results
+from app.data import MAX_PIXELS, mark_result, pictures_in, reason
 from app.decoding import decode
 from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError
 from app.files import replacing
@@ -68,7 +68,7 @@ def run(options: Namespace) -> int:
             results.append(_result(artifact, path, targets(options.output, name), question))
             report("pictures", number, len(files))
     written = write_results(options.output, results)
-    for line in (*summary(results), f"wrote {written}"):
+    for line in (*summary(results), *summed_notes(results), f"wrote {written}"):
         console.print(line, markup=False, soft_wrap=True)
     return 1 if any(result.body is None for result in results) else 0
 
@@ -88,12 +88,10 @@ def _result(artifact: Artifact, path: Path, written: Targets, question: Question
     try:
         body = _predict_file(artifact, path, written, question)
     except (TesseraError, OSError) as error:
-        print_error(f"{path}: {error}")
-        return Result(path, None, str(error))
+        print_error(f"{path}: {reason(error)}")
+        return Result(path, None, reason(error))
     regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
     console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {path}", markup=False, soft_wrap=True)
-    for note in body.notes:
-        console.print(f"           note: {note.message}", markup=False, soft_wrap=True)
     return Result(path, body)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,20 @@ def summary(results: Sequence[Result], highest: int = 3) -> list[str]:
     if ranked:
         lines.append("highest scores: " + ", ".join(f"{body.score:.3f} {path}" for path, body in ranked))
     return lines
+
+
+def summed_notes(results: Sequence[Result]) -> list[str]:
+    """A line for each kind of note, with the number of its pictures and the first message; `results.csv` has all."""
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for body in (result.body for result in results if result.body is not None):
+        for note in body.notes:
+            first.setdefault(note.code, note.message)
+            counts[note.code] += 1
+    return [
+        f"note: {counts[code]} of {len(results)} pictures{', such as' * (counts[code] > 1)}: {message}"
+        for code, message in first.items()
+    ]
 
 
 def _cells(result: Result) -> list[str | int | float]:

@@ -5,7 +5,7 @@ from app.data.csv_list import CsvList
 from app.data.digests import picture_digest, read_digests
 from app.data.files import pictures_in
 from app.data.folder import Folder
-from app.data.headers import MAX_PIXELS, read_headers
+from app.data.headers import MAX_PIXELS, read_headers, reason
 from app.data.left_out import LeftOut
 from app.data.loading import KEEP_BYTES, Loader, decoded
 from app.data.mvtec import MVTec
@@ -35,6 +35,7 @@ __all__ = [
     "pictures_in",
     "read_digests",
     "read_headers",
+    "reason",
     "require_share",
     "spread",
     "unreported",

@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from app.data.headers import MAX_PIXELS
 from app.data.left_out import LeftOut
 from app.data.selection import require_share, spread
 from app.data.unreadable import OnUnreadable
@@ -92,7 +94,7 @@ class DataModule(ABC):
         if train_batch_size < 1:
             raise InvalidDataset(f"train_batch_size is {train_batch_size}; use 1 or more")
         require_share("val_split_ratio", val_split_ratio)
-        self.image_size: Size | None = None if image_size is None else as_size("image_size", image_size)
+        self.image_size = None if image_size is None else _require_pixels(as_size("image_size", image_size))
         self.num_workers = default_workers() if num_workers is None else num_workers
         self.train_batch_size = train_batch_size
         self.val_split_mode, self.val_split_ratio = val_split_mode, val_split_ratio
@@ -166,6 +168,16 @@ class DataModule(ABC):
         return LabelledSplit(sort_pictures(test), sort_pictures(validation))
 
 
+def _require_pixels(size: Size) -> Size:
+    """The size; raises InvalidDataset if it has more pixels than a picture may have."""
+    if size[0] * size[1] > MAX_PIXELS:
+        raise InvalidDataset(
+            f"image_size is {list(size)}, which is {size[0] * size[1]:,} pixels; the limit is {MAX_PIXELS:,}, such as "
+            f'"[{isqrt(MAX_PIXELS)}, {isqrt(MAX_PIXELS)}]"'
+        )
+    return size
+
+
 def sort_pictures(pictures: Iterable[LabelledPicture]) -> list[LabelledPicture]:
     """The pictures, sorted by path."""
     return sorted(pictures, key=lambda picture: picture.path)
@@ -184,5 +196,5 @@ def held_out_note(train: Sequence[Path], test: Sequence[Path]) -> str:
     """The test note of a dataset whose normal pictures were divided by `hold_out_for_test`."""
     return (
         f"{len(test)} of {len(train) + len(test)} normal pictures are used for testing; a training with the same data "
-        "options does not use them; test_split_ratio sets their share"
+        "options does not use them; data.test_split_ratio sets their share"
     )

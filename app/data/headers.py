@@ -1,5 +1,6 @@
 """Reads the headers of a dataset's pictures, before any pixel is decoded."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,5 +43,9 @@ def read_headers(paths: Sequence[Path], unreadable: UnreadablePolicy) -> dict[Pa
 
 
 def reason(error: Exception) -> str:
-    """Why a file cannot be read. Omits the file's name, because messages print the path beside the reason."""
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    """Why a file cannot be read. Omits the file's name, because messages print the path beside the reason.
+
+    The messages of decoders also answer requests, in which pictures are sent.
+    """
+    text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    return re.sub(r"\bsend\b", "give", text)

@@ -1,5 +1,6 @@
 """Refuses folders of normal pictures that contain folders of defects or of masks."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -35,17 +36,16 @@ def _words(
     """The parameters to use instead. Folders whose names say nothing are proposed only if no name announces defects."""
     if (root / "train" / "good").is_dir():
         layout = root.resolve()
-        return (
-            f"The layout is that of MVTec AD: use the dataset MVTec with root={layout.parent}, category={layout.name}"
-        )
+        words = f"--data MVTec --data.root {layout.parent} --data.category {layout.name}"
+        return f"The layout is that of MVTec AD: use {words}"
     usable = [folder for folder in _topmost(good) if not any(folder in each.parents for each in wrong)]
     defects = [folder for folder in wrong if folder not in masks and folder not in unsaid]
     defects = defects or [folder for folder in wrong if folder in unsaid]
     given = {"normal_dir": usable, "abnormal_dir": defects, "mask_dir": [folder for folder in wrong if folder in masks]}
-    words = ", ".join(f"{name}={_listed(root, folders)}" for name, folders in given.items() if folders)
+    words = " ".join(f"--data.{name} {_listed(root, folders)}" for name, folders in given.items() if folders)
     if usable:
         return f"Name the folders: {words}"
-    return f"Move the normal pictures into a folder of their own, and name the folders: normal_dir=good, {words}"
+    return f"Move the normal pictures into a folder of their own, and name the folders: --data.normal_dir good {words}"
 
 
 def _listed(root: Path, folders: Sequence[Path]) -> str:
@@ -53,8 +53,8 @@ def _listed(root: Path, folders: Sequence[Path]) -> str:
         (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
         for folder in folders[:MAX_LISTED]
     ]
-    more = ",..." if len(folders) > MAX_LISTED else ""
-    return names[0] if len(folders) == 1 else f"[{','.join(names)}{more}]"
+    more = ", ..." if len(folders) > MAX_LISTED else ""
+    return shlex.quote(names[0]) if len(folders) == 1 else f"'[{', '.join(names)}{more}]'"
 
 
 def _subfolders(path: Path, normal: Sequence[Path]) -> Iterable[Path]:

@@ -10,8 +10,10 @@ import torch
 from app.detectors import Detector
 from app.errors import InsufficientMemory
 from app.pipeline import is_out_of_memory
+from app.tiling import Size
 
 CGROUP = Path("/sys/fs/cgroup")
+FLOAT = 4  # bytes of a float32
 
 
 def available_bytes(device: torch.device) -> int:
@@ -24,6 +26,23 @@ def available_bytes(device: torch.device) -> int:
     except (OSError, ValueError):  # no control groups, or no limit ("max")
         return free
     return min(free, limit - used)
+
+
+def picture_bytes(size: Size, target: Size) -> int:
+    """The most bytes that a training takes for one picture on its device, without its features.
+
+    These are the decoded picture, the resized picture with the channel that is being resized, the map with its blurred
+    copy and the band that is being blurred, and the map at the picture's own size. `size` is that of the picture, and
+    `target` the one at which it is tiled.
+    """
+    pixels, resized = size[0] * size[1], target[0] * target[1]
+    resizing = 0 if size == target else 3 * FLOAT * resized + FLOAT * (pixels + resized)
+    return decoded_bytes(size) + resizing + 3 * FLOAT * resized + FLOAT * pixels
+
+
+def decoded_bytes(size: Size) -> int:
+    """The most bytes of a decoded picture: three channels of one byte, or one of two."""
+    return 3 * size[0] * size[1]
 
 
 def require_memory(needed: int, device: torch.device, detector: Detector) -> None:
@@ -46,4 +65,4 @@ def out_of_memory_explained(device: torch.device, detector: Detector) -> Iterato
 
 
 def _advice(detector: Detector) -> str:
-    return ", ".join(filter(None, ("use smaller pictures (image_size)", detector.memory_advice)))
+    return ", ".join(filter(None, ("use smaller pictures (data.image_size)", detector.memory_advice)))

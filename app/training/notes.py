@@ -24,7 +24,8 @@ def training_notes(recipe: Recipe, job: Job) -> Iterator[str]:
     if job.protocol == "training-normal":
         yield (
             "the only picture is trained and calibrated on. Others score higher than it, so many normal ones may be "
-            "called anomalous; train with more of them, or give requests a `threshold`"
+            "called anomalous; train with more of them, or raise the threshold of "
+            "predictions (--threshold, or `threshold` of requests)"
         )
     yield from recipe.data.notes
     yield from recipe.detector.training_warnings
@@ -48,13 +49,13 @@ def _resizing(job: Job) -> Iterator[str]:
     if max(down, across) / min(down, across) >= ASPECT_CHANGE:
         fitting = target[0], round(target[0] * usual[1] / usual[0])
         yield (
-            f"image_size {_text(target)} changes the ratio of width to height of pictures of {_text(usual)} by a "
+            f"data.image_size {_text(target)} changes the ratio of width to height of pictures of {_text(usual)} by a "
             f'factor of {max(down, across) / min(down, across):.2g}; data.image_size "{list(fitting)}" keeps it'
         )
     factor = max(down, across)
     if factor >= SHRINKING:
         yield (
-            f"image_size {_text(target)} makes pictures of {_text(usual)} smaller by a factor of {factor:.2g}: a "
+            f"data.image_size {_text(target)} makes pictures of {_text(usual)} smaller by a factor of {factor:.2g}: a "
             f"defect of {round(4 * factor)} pixels becomes one of 4, and smaller ones may vanish; use a larger "
             "data.image_size, or none"
         )

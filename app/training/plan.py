@@ -15,7 +15,7 @@ from app.pipeline import BATCH_TILES, Preprocessing
 from app.tiling import Size, TilePlan, Tiling, plan
 from app.training.calibration import CalibrationChoice, CalibrationProtocol
 from app.training.cross_conformal import Automatic
-from app.training.memory import require_memory
+from app.training.memory import decoded_bytes, picture_bytes, require_memory
 from app.training.options import TrainerOptions
 from app.training.validation import labelled_pictures
 
@@ -57,7 +57,7 @@ class Job:
     picture_sizes: the (height, width) of the pictures, sorted; empty if there are more than MAX_SIZES
     grid: the (rows, columns) of cells of the first feature in the largest picture
     batch_tiles: the largest number of tiles in one batch
-    needed_bytes: an upper bound of the memory
+    needed_bytes: an upper bound of the memory, pictures included
     digests: the `picture_digest` of the pictures to fit to and to calibrate on
     sizes: the number of pictures of each (height, width), those to fit to and those to calibrate on
     """
@@ -101,6 +101,12 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     largest = max((each.input_size for each in plans), key=lambda size: size[0] * size[1])
     batch_tiles = _batch_tiles(recipe, plans, device)
     needed = recipe.detector.training_bytes(len(fit), grid, batch_tiles * largest[0] * largest[1])
+    needed += max(picture_bytes(size, preprocessing.target_size(*size)) for size in sizes)
+    waiting = _waiting_pictures(recipe) * max(decoded_bytes(size) for size in sizes)
+    if device.type == "cpu":
+        needed += waiting
+    else:
+        require_memory(waiting, torch.device("cpu"), recipe.detector)
     require_memory(needed, device, recipe.detector)
     known = tuple(sorted(sizes)) if len(sizes) <= MAX_SIZES else ()
     digests = {path: file.digest for path, file in headers.items()}
@@ -128,9 +134,15 @@ def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:
         few = ", ".join(f"{height} x {width}" for height, width in sorted(sizes)[:3])
         raise InvalidDataset(
             f"{recipe.detector.name} needs pictures of one size, and these have {len(sizes)} ({few}, ...); "
-            "give an image_size"
+            "give data.image_size"
         )
     return Preprocessing.for_detector(recipe.detector, next(iter(sizes)))
+
+
+def _waiting_pictures(recipe: Recipe) -> int:
+    """The largest number of decoded pictures that wait for the device; see Loader."""
+    step = recipe.data.train_batch_size if isinstance(recipe.detector, GradientDetector) else 0
+    return max(2 * recipe.data.num_workers, step if recipe.data.num_workers else 0)
 
 
 def _batch_tiles(recipe: Recipe, plans: list[TilePlan], device: torch.device) -> int:

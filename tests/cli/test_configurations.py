@@ -209,7 +209,7 @@ def test_options_of_anomalib_are_taken_on_the_command_line(capsys: pytest.Captur
         (b"name: \xff\xfe\n", "UTF-8"),
         (b"{" * 2000, "YAML"),
         (b"name: !!python/object:os.system x\n", "line 1"),
-        (b"? [a, b]\n: 3\n", "unknown key"),
+        (b"? [a, b]\n: 3\n", "unhashable key"),
         (b"3: x\n", "unknown key"),
     ],
 )

@@ -31,6 +31,14 @@ WARNINGS = {
 """Warnings about the metrics at the thresholds, by the protocol that set the thresholds."""
 
 
+THRESHOLD_SCALES = {
+    "calibration, image, pixel": "raw: in the scale of raw_score, and of the values of the model's maps",
+    "recall": "threshold: in the scale of score, 0 to 1, which the API, the page and --threshold take; raw_threshold: "
+    "in the scale of raw_score",
+}
+"""The scales of the thresholds in a record, by the keys that hold them."""
+
+
 def warning_of(manifest: Manifest, selection: Selection | None) -> str | None:
     """Why the metrics at the thresholds may be too good; None: there is no known reason."""
     protocol = manifest.calibration.protocol
@@ -69,6 +77,7 @@ def make_record(
         "model": model_record(artifact),
         "dataset": dataset_record(evaluation, dataset, selections),
         "calibration": calibration.model_dump(),
+        "threshold_scales": THRESHOLD_SCALES,
         "image": _level(image, calibration.image_threshold),
         "pixel": None if pixel is None else _level(pixel, calibration.pixel_threshold),
         "intervals": _intervals(intervals or measure_intervals(evaluation)),
