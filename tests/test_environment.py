@@ -77,7 +77,7 @@ from PIL import Image
 from app.decoding import decode
 from app.errors import TooManyPixels
 file = io.BytesIO()
-Image.new("L", (300, 200)).save(file, "TIFF")
+Image.new("L", (300, 200)).save(file, "TIFF", compression="jpeg")
 Image.MAX_IMAGE_PIXELS = 20_000
 try:
     decode(file.getvalue(), max_pixels=10**6)

@@ -5,7 +5,6 @@ from torch import Tensor
 from app.decoding import png
 from app.decoding.damage import reporting_damage
 from app.decoding.opening import open_picture
-from app.decoding.pixels import to_tensor
 
 
 def decode(data: bytes, *, max_pixels: int, pinned: bool = False) -> Tensor:
@@ -26,5 +25,4 @@ def decode(data: bytes, *, max_pixels: int, pinned: bool = False) -> Tensor:
     with reporting_damage(picture.format):
         if picture.format == "PNG":
             png.verify(data)
-        picture.image.load()
-        return to_tensor(picture.image, picture.orientation, pinned=pinned)
+        return picture.load(pinned=pinned)

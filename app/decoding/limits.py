@@ -3,7 +3,6 @@
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
 from app.errors import TooManyPixels, UnsupportedImage
 
@@ -14,8 +13,6 @@ _START_OF_SCAN = b"\xff\xda"  # cannot occur within the compressed pixels, where
 
 # Pillow unpacks run-length BMP in Python, about 0.1 s per million pixels.
 _MAX_RUN_LENGTH_PIXELS = 1 << 24
-
-_TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF tags
 
 
 def check_pixels(height: int, width: int, max_pixels: int) -> None:
@@ -31,19 +28,10 @@ def check_cost(image: ImageFile, data: bytes, *, max_pixels: int) -> None:
     """Raises `TooManyPixels`, or `UnsupportedImage` if the same picture would be accepted in another encoding."""
     check_pixels(image.height, image.width, max_pixels)
     pixels = image.height * image.width
-    if isinstance(image, TiffImageFile):
-        _check_tile(image, max_pixels)
-    elif isinstance(image, JpegImageFile) and "progressive" in image.info and data.count(_START_OF_SCAN) > _MAX_SCANS:
+    if isinstance(image, JpegImageFile) and "progressive" in image.info and data.count(_START_OF_SCAN) > _MAX_SCANS:
         raise UnsupportedImage(f"The progressive JPEG has more than {_MAX_SCANS} scans; save it as baseline JPEG")
     elif isinstance(image, BmpImageFile) and image.tile[0][0] == "bmp_rle" and pixels > _MAX_RUN_LENGTH_PIXELS:
         raise UnsupportedImage(
             f"Run-length BMP is taken up to {_MAX_RUN_LENGTH_PIXELS:,} pixels, this has {pixels:,}; "
             "save it uncompressed or as PNG"
         )
-
-
-def _check_tile(image: TiffImageFile, max_pixels: int) -> None:
-    # libtiff unpacks whole tiles, and a tile may be larger than the picture.
-    width, height = image.tag_v2.get(_TILE_WIDTH, 1), image.tag_v2.get(_TILE_LENGTH, 1)
-    if isinstance(width, int) and isinstance(height, int):
-        check_pixels(height, width, max_pixels)

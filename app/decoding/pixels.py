@@ -28,7 +28,7 @@ def to_tensor(image: Image.Image, orientation: int, *, pinned: bool = False) -> 
     width, height = image.size
     channels = 1 if image.mode in _GREY | _GREY_16 else 3
     size = (width, height) if swaps_edges(orientation) else (height, width)
-    upright = _empty((channels, *size), torch.uint16 if image.mode in _GREY_16 else torch.uint8, pinned)
+    upright = empty((channels, *size), torch.uint16 if image.mode in _GREY_16 else torch.uint8, pinned)
     stored = as_stored(upright.numpy(), orientation)  # [C,h,w]
     if width * height <= _WHOLE_PIXELS:
         _write(image, stored)
@@ -40,7 +40,8 @@ def to_tensor(image: Image.Image, orientation: int, *, pinned: bool = False) -> 
     return upright
 
 
-def _empty(shape: tuple[int, int, int], dtype: torch.dtype, pinned: bool) -> Tensor:
+def empty(shape: tuple[int, int, int], dtype: torch.dtype, pinned: bool) -> Tensor:
+    """Memory for a picture, pinned if possible."""
     if pinned:
         try:
             return torch.empty(shape, dtype=dtype, pin_memory=True)

@@ -1,0 +1,85 @@
+"""Opens a TIFF without decoding any pixel."""
+
+import io
+import struct
+
+from PIL.TiffImagePlugin import TiffImageFile
+
+from app.decoding.limits import check_pixels
+from app.decoding.picture import Picture, PillowPicture
+from app.decoding.tiff import compression
+from app.decoding.tiff.colours import Photometric, read_colours
+from app.decoding.tiff.directory import Directory
+from app.decoding.tiff.pages import picture_page
+from app.decoding.tiff.picture import TiffPicture
+from app.decoding.tiff.refusal import refusal
+from app.decoding.tiff.sample_type import SampleType, read_sample_type
+from app.decoding.tiff.segments import MAX_SEGMENTS, read_segments
+from app.decoding.tiff.tags import Tag
+from app.decoding.tiff.values import read_predictor
+
+_LUMA = (0.299, 0.587, 0.114)  # the default of YCbCrCoefficients, and the only ones that libjpeg has
+_SUBSAMPLED = [2, 2]  # the default of YCbCrSubSampling
+
+
+def open_tiff(data: bytes, *, max_pixels: int) -> Picture:
+    """Opens the page that is the picture, and checks its limits.
+
+    Raises UnsupportedImage, which names the tag, TooManyPixels, and ValueError or struct.error for a damaged file.
+    """
+    page = picture_page(data)
+    height, width = page.integer(Tag.ImageLength, 0), page.integer(Tag.ImageWidth, 0)
+    if height < 1 or width < 1:
+        raise ValueError(f"a size of {width} x {height}")
+    check_pixels(height, width, max_pixels)
+    number = page.integer(Tag.Compression, compression.NONE)
+    compression.check_compression(number)
+    if number == compression.OLD_JPEG:
+        samples = SampleType(3, 8, "unsigned")  # the tags of such pages are often missing or wrong
+        read_segments(page, height, width, samples, max_pixels=max_pixels)
+        return _whole(page)
+    samples = read_sample_type(page)
+    colours = read_colours(page, samples)
+    segments = read_segments(page, height, width, samples, max_pixels=max_pixels)
+    if number in compression.BYTES and colours.photometric != Photometric.YCBCR:
+        read_predictor(page, samples, compressed=number != compression.NONE)
+        return TiffPicture(samples, colours, segments)
+    bits = 1 if number in compression.BILEVEL else 8
+    if samples.bits != bits or samples.kind != "unsigned":
+        state = f"is {samples.bits}, and Compression is {number}"
+        raise refusal(Tag.BitsPerSample, state, f"save the picture with {bits} or another compression")
+    if colours.transparency == "unknown":
+        raise refusal(Tag.ExtraSamples, "is missing", "save the picture with it, or without the sample beside colours")
+    if colours.photometric == Photometric.YCBCR:
+        _check_ycbcr(page, height * width, number)
+    return _whole(page)
+
+
+def _check_ycbcr(page: Directory, pixels: int, number: int) -> None:
+    luma = page.values(Tag.YCbCrCoefficients, 3).tolist()
+    if any(abs(found - known) > 0.001 for found, known in zip(luma, _LUMA, strict=False)):
+        raise refusal(Tag.YCbCrCoefficients, f"is {luma}", f"save the picture with {_LUMA}, or as RGB")
+    if number == compression.NONE:
+        subsampling = page.integers(Tag.YCbCrSubSampling, 2) or _SUBSAMPLED
+        # Some writers leave out the tag if nothing is subsampled.
+        stored = int(page.values(Tag.StripByteCounts, MAX_SEGMENTS).astype(float).sum())
+        if subsampling != [1, 1] and not (not page.count(Tag.YCbCrSubSampling) and stored == 3 * pixels):
+            state = f"is {subsampling} without compression"
+            raise refusal(Tag.YCbCrSubSampling, state, "save the picture as RGB, or compressed")
+
+
+def _whole(page: Directory) -> Picture:
+    """A page that Pillow decodes as a whole."""
+    for tag in (Tag.StripOffsets, Tag.TileOffsets):
+        if page.count(tag) > MAX_SEGMENTS:  # Pillow reads the whole list, of whatever length
+            raise refusal(tag, f"has {page.count(tag):,} values", f"save the picture with at most {MAX_SEGMENTS:,}")
+    pointer = struct.pack(page.order + ("Q" if page.big else "I"), page.offset)
+    start = 8 if page.big else 4
+    data = page.data
+    if data[start : start + len(pointer)] != pointer:
+        data = data[:start] + pointer + data[start + len(pointer) :]
+    image = TiffImageFile(io.BytesIO(data))
+    # Pillow applies the orientation of a TIFF while it loads the pixels, and reports the upright size. Without an
+    # orientation tag it would apply the orientation of the XMP block, which the reported size does not include.
+    image.info.pop("xmp", None)
+    return PillowPicture("TIFF", image, 1)
