@@ -74,8 +74,8 @@ class UnsupportedImage(InvalidImage):
 
     code = "unsupported_image"
     status = 415
-    when = "the bytes are not a JPEG, PNG, WebP, BMP or TIFF picture, or of a variant that cannot be read"
-    example = "The bytes are a PDF; send one of JPEG, PNG, WEBP, BMP, TIFF"
+    when = "the bytes are not a JPEG, PNG, WebP, BMP, TIFF or AVIF picture, or of a variant that cannot be read"
+    example = "This is not a picture of a supported format; send one of JPEG, PNG, WebP, BMP, TIFF, AVIF"
 
 
 class DamagedImage(InvalidImage):

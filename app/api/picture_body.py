@@ -15,7 +15,7 @@ from app.api.parameters import query_parameters, unknown
 
 FORM = "multipart/form-data"
 RAW = "application/octet-stream"
-RAW_TYPES = (RAW, "image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff")
+RAW_TYPES = (RAW, "image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff", "image/avif")
 """The types of the contract. The format is detected from the bytes, so that every other image type is accepted, too."""
 RAW_ALIASES = frozenset(
     {RAW, "application/x-octet-stream", "application/octetstream", "application/binary", "binary/octet-stream"}
@@ -24,7 +24,7 @@ FIELD = "image"
 IN_MEMORY = 2**20
 """Larger bodies are stored in a temporary file, like the files of forms."""
 _BINARY = {"type": "string", "format": "binary"}
-_FORMATS = "JPEG, PNG, WebP, BMP or TIFF; grey, RGB, RGBA, palette, CMYK or 16-bit grey."
+_FORMATS = "JPEG, PNG, WebP, BMP, TIFF or AVIF; grey, RGB, RGBA, palette, CMYK or 16-bit grey."
 
 
 async def _picture(request: Request) -> AsyncIterator[FormFile]:

@@ -9,7 +9,7 @@ from app.data.left_out import LeftOut, is_hidden
 from app.data.result_mark import is_result
 from app.errors import InvalidDataset
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 @dataclass(frozen=True, slots=True)

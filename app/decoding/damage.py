@@ -8,7 +8,7 @@ from PIL import Image
 from app.errors import DamagedImage, InsufficientMemory, TesseraError, TooManyPixels, UnsupportedImage
 
 # Pillow raises the same exceptions for corrupt pictures and for unsupported variants; only the messages differ.
-_VARIANT_WORDS = ("unknown pixel mode", "cannot handle", "unsupported", "not yet supported")
+_VARIANT_WORDS = ("unknown pixel mode", "cannot handle", "unsupported", "not yet supported", "not installed")
 # The TIFF tag of the palette. Pillow fails with a KeyError of this tag if a damaged TIFF lacks its palette, and with
 # a KeyError of another key if it does not know the compression.
 _COLOUR_MAP = 320

@@ -11,15 +11,18 @@ def decode(data: bytes, *, max_pixels: int, pinned: bool = False) -> Tensor:
     """The upright picture: [C,H,W] contiguous on the CPU, C = 1 (grey) or 3 (RGB); of several pages, the first.
 
     The dtype is uint8, or uint16 for grey of more than 8 bits; value / iinfo(dtype).max is in [0,1]. Transparency is
-    composited over white. CMYK, YCbCr and Lab are converted to RGB; embedded colour profiles are not applied. RGB of 16
-    bits keeps its upper 8 bits, because Pillow reads no more. TIFF of 32-bit integers is read as 16-bit grey if its
-    values are in [0, 65535]; TIFF of floats, if its values are in [0, 1] (rounded to 16 bits). Other ranges are
-    refused, because their white level is unknown.
+    composited over white. CMYK, YCbCr and Lab are converted to RGB; embedded colour profiles are not applied. RGB of
+    more than 8 bits keeps its upper 8 bits.
 
-    Raises `UnsupportedImage` for anything but JPEG, PNG, WebP, BMP and TIFF, `DamagedImage` for truncated or corrupt
-    bytes, `TooManyPixels` from the header, before any pixel is decoded, and `InsufficientMemory`. Several threads may
-    call it at the same time. With `pinned`, the pixels lie in pinned memory, from which a GPU can copy by itself, if
-    the system can lock that much memory.
+    White of a TIFF's unsigned integers of n bits is 2^n - 1 (n up to 16, or 24). Its floats must be in [0, 1]; grey is
+    rounded to 16 bits. Its 32-bit integers are read as 16-bit grey, and must be in [0, 65535]. Other ranges and other
+    signed integers are refused, because their white level is unknown. Thumbnails and masks before the picture are
+    passed over.
+
+    Raises `UnsupportedImage` for anything but JPEG, PNG, WebP, BMP, TIFF and AVIF, `DamagedImage` for truncated or
+    corrupt bytes, `TooManyPixels` from the header, before any pixel is decoded, and `InsufficientMemory`. Several
+    threads may call it at the same time. With `pinned`, the pixels lie in pinned memory, from which a GPU can copy by
+    itself, if the system can lock that much memory.
     """
     picture = open_picture(data, max_pixels=max_pixels)
     with reporting_damage(picture.format):

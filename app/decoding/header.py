@@ -9,7 +9,7 @@ from app.decoding.opening import open_picture
 class Header:
     """The header of a picture.
 
-    format: `JPEG`, `PNG`, `WebP`, `BMP` or `TIFF`
+    format: `JPEG`, `PNG`, `WebP`, `BMP`, `TIFF` or `AVIF`
     height, width: the size of the upright picture, in pixels
     """
 

@@ -13,18 +13,17 @@ from PIL import Image
 from torch import Tensor
 
 from app.decoding.orientation import Pixels, as_stored, swaps_edges
-from app.errors import UnsupportedImage
 
 _BAND_PIXELS = 1 << 18
 _WHOLE_PIXELS = 1 << 20  # pictures up to this size are one band: without a crop they take two thirds of the time
 
 _GREY = {"1", "L", "LA", "La"}
-_GREY_16 = {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
+_GREY_16 = {"I;16", "I;16L", "I;16B", "I;16N"}
 _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 
 
 def to_tensor(image: Image.Image, orientation: int, *, pinned: bool = False) -> Tensor:
-    """The upright picture, [C,H,W] uint8 or uint16; raises `UnsupportedImage` for 32-bit values out of their range."""
+    """The upright picture, [C,H,W] uint8 or uint16."""
     width, height = image.size
     channels = 1 if image.mode in _GREY | _GREY_16 else 3
     size = (width, height) if swaps_edges(orientation) else (height, width)
@@ -75,15 +74,6 @@ def _over_white(band: Image.Image) -> Image.Image:
 
 
 def _as_16_bit(band: Image.Image) -> npt.NDArray[np.uint16]:
-    values: npt.NDArray[np.uint16 | np.int32 | np.float32] = np.asarray(band)
-    if band.mode in ("I", "F"):
-        white = 65535 if band.mode == "I" else 1
-        low, high = values.min(), values.max()
-        if not (low >= 0 and high <= white):  # true also for NaN
-            raise UnsupportedImage(
-                f"Pixels of 32 bits are taken with values from 0 to {white}, these have {low:g} to {high:g}; "
-                "scale them, or save the picture as 8-bit or 16-bit grey"
-            )
-        return np.rint(values * (65535 // white)).astype(np.uint16)
+    values: npt.NDArray[np.uint16] = np.asarray(band)
     key = band.info.get("transparency")
     return values.astype(np.uint16) if key is None else np.where(values == key, 65535, values).astype(np.uint16)

@@ -59,7 +59,7 @@ def test_a_file_cut_in_half_is_damaged(samples: dict[str, bytes]) -> None:
 
 def test_a_file_of_only_the_signature_is_damaged(samples: dict[str, bytes]) -> None:
     for name, data in samples.items():
-        assert outcome(data[: 16 if name.startswith("webp") else 8]) is DamagedImage, name
+        assert outcome(data[: 16 if name.startswith(("webp", "avif")) else 8]) is DamagedImage, name
 
 
 def test_a_wrong_checksum_before_the_pixels_is_damage(samples: dict[str, bytes]) -> None:

@@ -3,7 +3,7 @@ import pytest
 from app.decoding import Header, decode, read_header
 from app.errors import DamagedImage
 
-TURNED = {"jpeg", "png", "webp", "tiff"}  # saved with EXIF orientation 6
+TURNED = {"jpeg", "png", "webp", "avif", "tiff"}  # saved with EXIF orientation 6
 
 
 def test_the_header_has_format_and_upright_size(samples: dict[str, bytes]) -> None:

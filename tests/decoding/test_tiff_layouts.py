@@ -232,6 +232,18 @@ def test_integers_of_32_bits_are_16_bit_grey(kind: str, order: str) -> None:
     assert_twins(written(GREY[..., 0].astype(kind) * 257, photometric="minisblack", byteorder=order), GREY)
 
 
+@pytest.mark.parametrize("values", [[5, -1], [5, 65536], [5, 2**31 - 1], [0, 255]])
+def test_integers_of_32_bits_without_a_rule_are_refused_with_the_accepted_range(values: list[int]) -> None:
+    with pytest.raises(UnsupportedImage, match="65535"):
+        decode(written(np.array([values], np.int32), photometric="minisblack"), max_pixels=LIMIT)
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, 255.0, float("nan"), float("inf")])
+def test_floats_outside_0_to_1_are_refused_with_the_accepted_range(value: float) -> None:
+    with pytest.raises(UnsupportedImage, match="0 to 1,"):
+        decode(written(np.array([[0.5, value]], np.float32), photometric="minisblack"), max_pixels=LIMIT)
+
+
 def test_an_extra_sample_without_a_meaning_is_opaque_or_refused() -> None:
     for last, refused in ((np.full_like(GREY, 255), False), (GREY, True)):
         data = write_tiff(np.concatenate([RGB, last], axis=2), TiffLayout(8, 2))

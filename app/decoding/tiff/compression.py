@@ -1,7 +1,7 @@
 """The compressions of TIFF that are read.
 
-Compressions of bytes do not depend on the pixels; `segments.py` unpacks them. Compressions of pictures fix the number of
-bits, and partly the colours; Pillow reads such pages as a whole, as it does pages of YCbCr.
+Compressions of bytes do not depend on the pixels; `segments.py` unpacks them. Compressions of pictures fix the number
+of bits, and partly the colours; Pillow reads such pages as a whole, as it does pages of YCbCr.
 """
 
 from app.errors import UnsupportedImage
