@@ -50,7 +50,8 @@ class Directory:
         number = min(count, limit)
         if kind == _RATIONAL:
             pairs = np.frombuffer(self.data, self.order + "u4", 2 * number, position).reshape(-1, 2).astype(float)
-            return np.divide(pairs[:, 0], np.maximum(pairs[:, 1], 1))
+            ratios: Numbers = pairs[:, 0] / np.maximum(pairs[:, 1], 1)
+            return ratios
         if kind not in _KINDS:
             raise ValueError(f"{tag} has values of the type {kind}")
         return np.frombuffer(self.data, self.order + _KINDS[kind], number, position)

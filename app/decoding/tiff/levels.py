@@ -27,6 +27,8 @@ def grey_levels(values: Values, samples: SampleType, *, inverted: bool) -> Level
         levels: Levels = _checked(values, samples)
     elif samples.bits == 24:
         levels = (cast(Integers, values) >> 8).astype(np.uint16)
+    elif samples.bits == 1:
+        levels = cast(Levels, values) * np.uint8(_WHITE_8)
     elif samples.bits in (8, 16):
         levels = cast(Levels, values)
     else:

@@ -14,11 +14,12 @@ from app.decoding.tiff.pages import picture_page
 from app.decoding.tiff.picture import TiffPicture
 from app.decoding.tiff.refusal import refusal
 from app.decoding.tiff.sample_type import SampleType, read_sample_type
-from app.decoding.tiff.segments import MAX_SEGMENTS, read_segments
+from app.decoding.tiff.segments import MAX_SEGMENTS, Segments, read_segments
 from app.decoding.tiff.tags import Tag
 from app.decoding.tiff.values import read_predictor
 
 _LUMA = (0.299, 0.587, 0.114)  # the default of YCbCrCoefficients, and the only ones that libjpeg has
+_FREE_POSITIONS = 4096  # positions of strips or tiles that are always accepted, also if the picture needs fewer
 _SUBSAMPLED = [2, 2]  # the default of YCbCrSubSampling
 
 
@@ -36,8 +37,7 @@ def open_tiff(data: bytes, *, max_pixels: int) -> Picture:
     compression.check_compression(number)
     if number == compression.OLD_JPEG:
         samples = SampleType(3, 8, "unsigned")  # the tags of such pages are often missing or wrong
-        read_segments(page, height, width, samples, max_pixels=max_pixels)
-        return _whole(page)
+        return _whole(read_segments(page, height, width, samples, max_pixels=max_pixels))
     samples = read_sample_type(page)
     colours = read_colours(page, samples)
     segments = read_segments(page, height, width, samples, max_pixels=max_pixels)
@@ -52,7 +52,7 @@ def open_tiff(data: bytes, *, max_pixels: int) -> Picture:
         raise refusal(Tag.ExtraSamples, "is missing", "save the picture with it, or without the sample beside colours")
     if colours.photometric == Photometric.YCBCR:
         _check_ycbcr(page, height * width, number)
-    return _whole(page)
+    return _whole(segments)
 
 
 def _check_ycbcr(page: Directory, pixels: int, number: int) -> None:
@@ -68,11 +68,12 @@ def _check_ycbcr(page: Directory, pixels: int, number: int) -> None:
             raise refusal(Tag.YCbCrSubSampling, state, "save the picture as RGB, or compressed")
 
 
-def _whole(page: Directory) -> Picture:
+def _whole(segments: Segments) -> Picture:
     """A page that Pillow decodes as a whole."""
+    page, limit = segments.page, max(segments.number, _FREE_POSITIONS)
     for tag in (Tag.StripOffsets, Tag.TileOffsets):
-        if page.count(tag) > MAX_SEGMENTS:  # Pillow reads the whole list, of whatever length
-            raise refusal(tag, f"has {page.count(tag):,} values", f"save the picture with at most {MAX_SEGMENTS:,}")
+        if page.count(tag) > limit:  # Pillow reads the whole list, of whatever length
+            raise refusal(tag, f"has {page.count(tag):,} values", f"save the picture with at most {limit:,}")
     pointer = struct.pack(page.order + ("Q" if page.big else "I"), page.offset)
     start = 8 if page.big else 4
     data = page.data

@@ -9,7 +9,7 @@ from app.errors import UnsupportedImage
 
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED = 2  # a value of SubfileType
-_MAX_PAGES = 256
+_MAX_PAGES = 64
 _MAX_CHILDREN = 16
 
 

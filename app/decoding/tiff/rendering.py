@@ -29,13 +29,13 @@ def render(values: Values, samples: SampleType, colours: Colours, target: Levels
             _put_over_white(target, grey_levels(alpha, samples, inverted=False), colours)
         return
     if colours.palette is not None:
-        target[...] = colours.palette[:, values[0]]
+        for channel, levels in enumerate(colours.palette):
+            target[channel] = levels[values[0]]
     elif colours.photometric == Photometric.RGB:
         for channel in range(3):
             target[channel] = colour_levels(values[channel], samples)
     else:
-        levels = colour_levels(values[: colours.count], samples)
-        target[...] = _converted(levels, colours.photometric)
+        target[...] = _converted(colour_levels(values[: colours.count], samples), colours.photometric)
     if alpha is not None:
         _put_over_white(target, colour_levels(alpha, samples), colours)
 

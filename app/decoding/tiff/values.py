@@ -59,12 +59,15 @@ def _unpacked(rows: Bytes, number: int, samples: SampleType, order: str) -> Valu
 
 def _from_bits(rows: Bytes, number: int, bits: int) -> Values:
     """Samples of up to 16 bits from a stream of bits, the highest first."""
+    if bits == 1:
+        return np.unpackbits(rows, axis=-1)[..., :number]
     start = np.arange(number) * bits
     byte = np.zeros((*rows.shape[:-1], rows.shape[-1] + 2), np.uint32)
     byte[..., :-2] = rows
     window = byte[..., :-2] << 16 | byte[..., 1:-1] << 8 | byte[..., 2:]
     shift = (24 - bits - start % 8).astype(np.uint32)
-    return (window[..., start // 8] >> shift & (2**bits - 1)).astype(np.uint16)
+    values: npt.NDArray[np.uint16] = (window[..., start // 8] >> shift & (2**bits - 1)).astype(np.uint16)
+    return values
 
 
 def _undo_float(rows: Bytes, columns: int, count: int, samples: SampleType) -> Values:
