@@ -23,8 +23,10 @@ from scipy import ndimage
 from app.decoding import png
 from app.decoding.damage import reporting_damage
 from app.decoding.decode import decode
-from app.decoding.opening import Picture, open_picture
+from app.decoding.opening import open_picture
 from app.decoding.orientation import as_stored, swaps_edges
+from app.decoding.picture import PillowPicture
+from app.decoding.tiff import TiffPicture, read_by_pillow
 from app.errors import UnsupportedImage
 
 Values = NDArray[np.uint8 | np.uint16]  # [H,W]
@@ -62,6 +64,12 @@ def decode_mask(data: bytes, *, max_pixels: int) -> DecodedMask:
     a lossless file with several values, none of which is black.
     """
     picture = open_picture(data, max_pixels=max_pixels)
+    if isinstance(picture, TiffPicture):
+        if not _needs_pillow(picture):
+            with reporting_damage(picture.format):
+                return _opaque(_tiff_values(picture), lossy=False, soft=True)
+        picture = read_by_pillow(picture.segments)
+    assert isinstance(picture, PillowPicture)
     lossy = _is_lossy(picture, data)
     image = picture.image
     indexed = image.mode == "P"
@@ -79,7 +87,32 @@ def decode_mask(data: bytes, *, max_pixels: int) -> DecodedMask:
     return _opaque(values, lossy, soft=not lossy and not indexed)
 
 
-def _is_lossy(picture: Picture, data: bytes) -> bool:
+def _needs_pillow(picture: TiffPicture) -> bool:
+    """Whether the page has transparency or a palette. Raises `UnsupportedImage` if Pillow cannot read that."""
+    has_either = picture.colours.alpha is not None or picture.colours.palette is not None
+    if has_either and picture.samples.bits not in (1, 2, 4, 8):
+        raise UnsupportedImage(
+            f"This mask is a TIFF of {picture.samples.bits} bits with transparency or a palette; save it as PNG, or "
+            "with 8 bits"
+        )
+    return has_either
+
+
+def _tiff_values(picture: TiffPicture) -> Values:
+    """The values of an opaque page. Labels in integers of 32 bits and in floats are limited to 65535."""
+    samples, grey = picture.samples, picture.colours.is_grey
+    if not grey or (samples.kind == "unsigned" and samples.bits <= 16):
+        levels: Values = picture.load(pinned=False).numpy().max(0)
+        return levels
+    stored = picture.first_samples()
+    if not np.isfinite(stored).all() or stored.min() < 0:
+        raise UnsupportedImage("This mask has negative or infinite values; use 0 for the ground, more for defects")
+    values = stored * 65535 if samples.kind == "float" and stored.max() <= 1 else stored
+    limited: Values = np.minimum(np.ceil(values), 65535).astype(np.uint16)
+    return limited
+
+
+def _is_lossy(picture: PillowPicture, data: bytes) -> bool:
     if picture.format == "WebP":
         return b"VP8L" not in (data[12:16], *_webp_chunks(data))
     if isinstance(picture.image, TiffImageFile):

@@ -18,6 +18,10 @@ class Picture(Protocol):
         """A key of `FORMATS`."""
 
     @property
+    def orientation(self) -> int:
+        """The orientation that `load` applies, 1 to 8 as in EXIF."""
+
+    @property
     def size(self) -> tuple[int, int]:
         """`(height, width)` of the upright picture."""
 

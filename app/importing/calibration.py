@@ -67,7 +67,8 @@ def calibration(
     known = _known(values)
     if not all(isfinite(value) for value in known.values()):
         raise UnsupportedImport("the file's thresholds or ranges are infinite; validate the model in anomalib first")
-    levels, assumed = [], []
+    levels: list[tuple[float, float, float]] = []
+    assumed: list[str] = []
     for level, sensitivity, override in (
         ("image", settings.image_sensitivity, given.image),
         ("pixel", settings.pixel_sensitivity, given.pixel),

@@ -1,6 +1,7 @@
 """Configuration files with keys that are empty, unknown, or anomalib's."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -54,11 +55,11 @@ def test_an_empty_key_is_named_in_one_line_or_means_the_default(
     monkeypatch.chdir(tmp_path)
     content: dict[str, object] = yaml.safe_load(yaml.safe_dump(CONTENTS[command]))
     group, _, leaf = name.rpartition(".")
-    inner = content
+    inner: Any = content
     for part in filter(None, group.split(".")):
-        inner = inner.setdefault(part, {})  # type: ignore[assignment]  # mappings of mappings
+        inner = inner.setdefault(part, {})
     if "init_args" in inner:
-        inner = inner["init_args"]  # type: ignore[assignment]
+        inner = inner["init_args"]
     elif isinstance(inner, list):
         inner = inner[0]["init_args"]
     inner[leaf] = None

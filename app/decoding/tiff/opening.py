@@ -37,7 +37,7 @@ def open_tiff(data: bytes, *, max_pixels: int) -> Picture:
     compression.check_compression(number)
     if number == compression.OLD_JPEG:
         samples = SampleType(3, 8, "unsigned")  # the tags of such pages are often missing or wrong
-        return _whole(read_segments(page, height, width, samples, max_pixels=max_pixels))
+        return read_by_pillow(read_segments(page, height, width, samples, max_pixels=max_pixels))
     samples = read_sample_type(page)
     colours = read_colours(page, samples)
     segments = read_segments(page, height, width, samples, max_pixels=max_pixels)
@@ -52,7 +52,7 @@ def open_tiff(data: bytes, *, max_pixels: int) -> Picture:
         raise refusal(Tag.ExtraSamples, "is missing", "save the picture with it, or without the sample beside colours")
     if colours.photometric == Photometric.YCBCR:
         _check_ycbcr(page, height * width, number)
-    return _whole(segments)
+    return read_by_pillow(segments)
 
 
 def _check_ycbcr(page: Directory, pixels: int, number: int) -> None:
@@ -68,7 +68,7 @@ def _check_ycbcr(page: Directory, pixels: int, number: int) -> None:
             raise refusal(Tag.YCbCrSubSampling, state, "save the picture as RGB, or compressed")
 
 
-def _whole(segments: Segments) -> Picture:
+def read_by_pillow(segments: Segments) -> PillowPicture:
     """A page that Pillow decodes as a whole."""
     page, limit = segments.page, max(segments.number, _FREE_POSITIONS)
     for tag in (Tag.StripOffsets, Tag.TileOffsets):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,6 +58,14 @@ class TiffPicture:
             render(values[:, :rows], self.samples, self.colours, stored[:, top : top + rows])
             top += rows
         self._check_white(upright)
+        return upright
+
+    def first_samples(self) -> Values:
+        """The first sample of each pixel as it is stored, upright, [H,W] of the samples' own kind."""
+        bands = [values[0] for values in self._bands()]
+        stored = np.concatenate(bands)[: self.segments.height]
+        upright = np.empty(self.size, stored.dtype)
+        as_stored(upright[None], self.orientation)[0] = stored
         return upright
 
     def _bands(self) -> Iterator[Values]:
