@@ -8,7 +8,10 @@ import os
 import sys
 import warnings
 
+import psutil
 from PIL import Image
+
+from app.cgroup import available_processors, processors_of_affinity
 
 VARIABLES = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "1000"}
 """Limits how long OpenMP's threads spin while they wait for each other.
@@ -30,9 +33,22 @@ def prepare_process() -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         warn_if_threads_spin()
         os.environ.update(VARIABLES)
+    _limit_threads()
     # Without this, cuDNN on a GPU rounds the factors of float32 convolutions to 10 bits (TF32).
     os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     set_pillow_switches()
+
+
+def _limit_threads() -> None:
+    """Makes torch use as many threads as a container's quota allows processors, unless OMP_NUM_THREADS is set.
+
+    Without a quota torch chooses by itself: one thread for each physical core. More threads than the quota would run
+    until it is used up, and then all stop until the next period.
+    """
+    own, allowed = processors_of_affinity(), available_processors()
+    if allowed < own and not os.environ.get("OMP_NUM_THREADS"):
+        cores = psutil.cpu_count(logical=False) or allowed
+        os.environ["OMP_NUM_THREADS"] = str(min(allowed, cores))
 
 
 def set_pillow_switches() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -16,6 +15,7 @@ from fastapi import FastAPI
 
 from app.api import RequestRecord, Services, create_app
 from app.artifacts import ModelRepository
+from app.cgroup import available_processors
 from app.errors import InvalidDevice
 from app.heap import share_one_heap
 from app.metrics import Metrics
@@ -114,11 +114,6 @@ def decode_threads(devices: Sequence[torch.device], processors: int) -> int:
     """
     gpus = sum(device.type == "cuda" for device in devices)
     return FEWEST_DECODE_THREADS if gpus < len(devices) else max(FEWEST_DECODE_THREADS, processors - gpus - 1)
-
-
-def available_processors() -> int:
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Server(uvicorn.Server):

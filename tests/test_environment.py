@@ -87,3 +87,14 @@ else:
     raise SystemExit("not refused")
 """
     run(program)
+
+
+@pytest.mark.parametrize(("allowed", "own", "expected"), [(3, "", "3"), (1, "", "1"), (3, "2", "2"), (8, "", "None")])
+def test_threads_follow_the_quota_unless_their_number_is_set(allowed: int, own: str, expected: str) -> None:
+    program = "import os, app.environment as environment, psutil; "
+    program += "environment.processors_of_affinity = psutil.cpu_count = lambda **_: 8; "
+    program += f"environment.available_processors = lambda: {allowed}; environment.prepare_process(); "
+    program += "import torch; print(os.environ.get('OMP_NUM_THREADS') or None, torch.get_num_threads())"
+    variable, threads = run(program, OMP_NUM_THREADS=own, MKL_NUM_THREADS="").stdout.split()
+    assert variable == expected
+    assert expected == "None" or int(threads) <= int(expected)

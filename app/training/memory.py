@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 import torch
 
+from app.cgroup import available_memory
 from app.detectors import Detector
 from app.errors import InsufficientMemory
 from app.pipeline import is_out_of_memory
 from app.tiling import Size
 
-CGROUP = Path("/sys/fs/cgroup")
 FLOAT = 4  # bytes of a float32
 
 
@@ -20,12 +19,8 @@ def available_bytes(device: torch.device) -> int:
     """The free memory of the device. For a CPU, the limit of the container counts, too."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    free = psutil.virtual_memory().available
-    try:
-        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-    except (OSError, ValueError):  # no control groups, or no limit ("max")
-        return free
-    return min(free, limit - used)
+    free, allowed = psutil.virtual_memory().available, available_memory()
+    return free if allowed is None else min(free, allowed)
 
 
 def picture_bytes(size: Size, target: Size) -> int:

@@ -94,3 +94,44 @@ def test_too_many_modules_are_refused() -> None:
         grown = module(modules={"a": grown, "b": grown, "c": grown})
     with pytest.raises(UnsupportedImport, match=str(MAX_MODULES)):
         state_dict(grown)
+
+
+def test_wrapped_networks_and_models_are_unwrapped(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = exported_of(fitted("patchcore"), monkeypatch, tiler_of(monkeypatch))
+    plain = read(write, content)
+    root = content["model"]
+    for name in ("feature_extractor", "anomaly_map_generator", ""):
+        parent = root.get_submodule("model")
+        inner = parent.get_submodule(name)
+        wrapper = nn.DataParallel(inner)
+        if name:
+            setattr(parent, name, wrapper)
+        else:
+            root.model = wrapper
+    wrapped = nn.Module()
+    wrapped.add_module("_orig_mod", root)
+    source = read(write, {"model": wrapped})
+    assert source.tensors.keys() == plain.tensors.keys()
+    assert source.tiler == plain.tiler is not None
+    assert source.detector == "patchcore"
+
+
+def test_the_number_of_neighbours_is_that_of_the_network(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = exported_of(fitted("patchcore"), monkeypatch)
+    content["model"].get_submodule("model").__dict__["num_neighbors"] = 5
+    assert read(write, content).hyperparameters["num_neighbors"] == 5
+
+
+def test_networks_that_were_changed_are_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = exported_of(fitted("patchcore"), monkeypatch)
+    network = content["model"].get_submodule("model")
+    network.get_submodule("anomaly_map_generator").__dict__["sigma"] = 2
+    with pytest.raises(UnsupportedImport, match="sigma of 2"):
+        read(write, content)
+    network.get_submodule("anomaly_map_generator").__dict__["sigma"] = 4
+    network.get_submodule("feature_extractor").register_forward_pre_hook(print)
+    with pytest.raises(UnsupportedImport, match=r"model\.feature_extractor has forward hooks"):
+        read(write, content)
+    network.feature_extractor = class_of("mine.Extractor", nn.Module, monkeypatch)()
+    with pytest.raises(UnsupportedImport, match=r"model\.feature_extractor is a mine\.Extractor"):
+        read(write, content)

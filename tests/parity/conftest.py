@@ -6,11 +6,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from benchmarks.reference import import_anomalib
+from tests.conftest import draw_surface
 
 
 @contextmanager
@@ -39,6 +42,22 @@ def measure_exactly(module: Any) -> None:
 def _distances(x: Tensor, y: Tensor) -> Tensor:
     exact = torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")
     return exact.to(x.dtype)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six surfaces, and two with stains and their masks."""
+    root = tmp_path_factory.mktemp("pictures")
+    for kind in ("good", "bad", "masks"):
+        (root / kind).mkdir()
+    for seed in range(6):
+        Image.fromarray(draw_surface(seed, 64, 96)).save(root / "good" / f"{seed}.png")
+    for seed in range(2):
+        picture, mask = draw_surface(10 + seed, 64, 96), np.zeros((64, 96), np.uint8)
+        picture[20:40, 30:50], mask[20:40, 30:50] = (255, 0, 0), 255
+        Image.fromarray(picture).save(root / "bad" / f"{seed}.png")
+        Image.fromarray(mask).save(root / "masks" / f"{seed}.png")
+    return root
 
 
 class WithoutReference(pytest.Module):

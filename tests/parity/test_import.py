@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from anomalib import models
@@ -18,7 +17,6 @@ from anomalib.data.utils.tiler import Tiler as ReferenceTiler
 from anomalib.engine import Engine
 from anomalib.post_processing import PostProcessor
 from anomalib.pre_processing import PreProcessor
-from PIL import Image
 from torch import Tensor
 from torchvision.transforms import v2
 
@@ -62,22 +60,6 @@ class Trained:
         """The output of anomalib's network for a picture, before it is normalised."""
         with torch.inference_mode():
             return self.module.eval().model(self.module.pre_processor.transform(picture[None] / 255))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six surfaces, and two with stains and their masks."""
-    root = tmp_path_factory.mktemp("pictures")
-    for kind in ("good", "bad", "masks"):
-        (root / kind).mkdir()
-    for seed in range(6):
-        Image.fromarray(draw_surface(seed, 64, 96)).save(root / "good" / f"{seed}.png")
-    for seed in range(2):
-        picture, mask = draw_surface(10 + seed, 64, 96), np.zeros((64, 96), np.uint8)
-        picture[20:40, 30:50], mask[20:40, 30:50] = (255, 0, 0), 255
-        Image.fromarray(picture).save(root / "bad" / f"{seed}.png")
-        Image.fromarray(mask).save(root / "masks" / f"{seed}.png")
-    return root
 
 
 def train(name: str, folder: Path, output: Path, tiling: Tiling, with_masks: bool = False, **options: Any) -> Trained:
