@@ -11,7 +11,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 from app.errors import UnsupportedImage
 
 # These plugins of Pillow are called directly instead of through Image.open, so that no other plugin ever runs on an
-# upload. This also keeps the plugin's error message, which Image.open replaces by "cannot identify image".
+# upload. This also keeps the plugin's error message, which Image.open replaces by "cannot identify image". TIFF has a
+# reader of its own, which calls the plugin for some pages.
 FORMATS: dict[str, type[ImageFile]] = {
     "JPEG": JpegImageFile,
     "PNG": PngImageFile,

@@ -275,6 +275,7 @@ REFUSED = [
     ("Predictor", TiffLayout(8, 1, compression=8, tags={317: [3]}), 1),
     ("InkSet", TiffLayout(8, 5, tags={332: [2]}), 4),
     ("DotRange", TiffLayout(8, 5, tags={336: [255, 0]}), 4),
+    ("PlanarConfiguration", TiffLayout(8, 6, planar=True, tags={530: [1, 1]}), 3),
     ("YCbCrSubSampling", TiffLayout(8, 6, tags={530: [2, 2]}), 3),
     *(
         ("Compression", TiffLayout(8, 1, tags={259: [number]}), 1)

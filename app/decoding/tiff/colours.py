@@ -72,6 +72,8 @@ def read_colours(page: Directory, samples: SampleType) -> Colours:
     photometric = _photometric(page)
     _check_samples(photometric, samples)
     count = _COLOURS.get(photometric, 3)
+    if photometric == Photometric.YCBCR and samples.count == 1:
+        count = 1  # luminance alone
     if samples.count < count:
         state = f"is {photometric.value}, which needs {count} samples a pixel, and there are {samples.count}"
         raise refusal(Tag.PhotometricInterpretation, state, _GREY_OR_RGB)

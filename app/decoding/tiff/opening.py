@@ -60,6 +60,8 @@ def _check_ycbcr(page: Directory, pixels: int, number: int) -> None:
     if any(abs(found - known) > 0.001 for found, known in zip(luma, _LUMA, strict=False)):
         raise refusal(Tag.YCbCrCoefficients, f"is {luma}", f"save the picture with {_LUMA}, or as RGB")
     if number == compression.NONE:
+        if page.integer(Tag.PlanarConfiguration, 1) != 1:
+            raise refusal(Tag.PlanarConfiguration, "is 2 without compression", "save the picture as RGB, or compressed")
         subsampling = page.integers(Tag.YCbCrSubSampling, 2) or _SUBSAMPLED
         # Some writers leave out the tag if nothing is subsampled.
         stored = int(page.values(Tag.StripByteCounts, MAX_SEGMENTS).astype(float).sum())

@@ -30,7 +30,7 @@ def render(values: Values, samples: SampleType, colours: Colours, target: Levels
         return
     if colours.palette is not None:
         for channel, levels in enumerate(colours.palette):
-            target[channel] = levels[values[0]]
+            target[channel] = _looked_up(levels, values[0])
     elif colours.photometric == Photometric.RGB:
         for channel in range(3):
             target[channel] = colour_levels(values[channel], samples)
@@ -38,6 +38,16 @@ def render(values: Values, samples: SampleType, colours: Colours, target: Levels
         target[...] = _converted(colour_levels(values[: colours.count], samples), colours.photometric)
     if alpha is not None:
         _put_over_white(target, colour_levels(alpha, samples), colours)
+
+
+def _looked_up(levels: npt.NDArray[np.uint8], index: Values) -> npt.NDArray[np.uint8]:
+    """The level at each index; `levels` has at least as many entries as there are indices."""
+    if index.dtype != np.uint8:
+        found: npt.NDArray[np.uint8] = levels[index]
+        return found
+    # A quarter of the time of numpy, which first converts each index to 64 bits.
+    table = levels.tobytes().ljust(256, b"\0")
+    return np.frombuffer(index.tobytes().translate(table), np.uint8).reshape(index.shape)
 
 
 def _converted(levels: Planes, photometric: Photometric) -> Planes:
@@ -58,7 +68,7 @@ def _put_over_white(target: Levels, alpha: Levels, colours: Colours) -> None:
     if colours.transparency == "unknown":
         state = f"is missing, so that sample {(colours.alpha or 0) + 1} of a pixel can be transparency or another band"
         raise refusal(Tag.ExtraSamples, state, "save the picture with it, or without this sample")
-    opacity = alpha.astype(np.uint64 if white > 255 else np.uint32)
+    opacity = alpha.astype(np.uint32 if white > 255 else np.uint16)  # the sums below are less than 2^32 or 2^16
     for channel in target:
         levels = channel.astype(opacity.dtype)
         if colours.transparency == "premultiplied":

@@ -178,7 +178,10 @@ def read_bytes(segments: Segments, places: Places, first: int, last: int, *, pre
             for offset, count in zip(offsets[plane].flat, counts[plane].flat, strict=True)
         ]
         tags = {Tag.Compression: number, Tag.Predictor: predictor, Tag.FillOrder: 2 if reverse else 1}
-        unpacked[...] = _unpacked(parts, segments.rows, segments.row_bytes, unpacked.size, tags).reshape(shape[1:])
+        found = _unpacked(parts, segments.rows, segments.row_bytes, unpacked.size, tags)
+        if segments.planes == 1:
+            return found.reshape(shape)
+        unpacked[...] = found.reshape(shape[1:])
     return out
 
 

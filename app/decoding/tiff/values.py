@@ -66,7 +66,7 @@ def _from_bits(rows: Bytes, number: int, bits: int) -> Values:
     byte[..., :-2] = rows
     window = byte[..., :-2] << 16 | byte[..., 1:-1] << 8 | byte[..., 2:]
     shift = (24 - bits - start % 8).astype(np.uint32)
-    values: npt.NDArray[np.uint16] = (window[..., start // 8] >> shift & (2**bits - 1)).astype(np.uint16)
+    values: Values = (window[..., start // 8] >> shift & (2**bits - 1)).astype(np.uint8 if bits < 8 else np.uint16)
     return values
 
 
