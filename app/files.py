@@ -1,6 +1,7 @@
 """Files that other processes may read or write at the same time: atomic replacement, and locks."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,3 +60,10 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
             yield True
     finally:
         os.close(descriptor)  # releases the lock
+
+
+def said_of_files(message: str) -> str:
+    """A message of a decoder in words for files. Decoders serve requests, too, in which pictures are sent."""
+    for word, other in (("send", "give"), ("upload", "file")):
+        message = re.sub(rf"\b{word}\b", other, message)
+    return message

@@ -6,12 +6,13 @@ right, and this module says why one is not.
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import get_args, get_origin
 
 from app.cli import anomalib
 from app.cli.class_names import CLASS_OPTIONS, classes
 from app.cli.options import Option, Options, default_of, options_of_class
-from app.cli.value_types import fits, holds_null, wanted
+from app.cli.value_types import alternatives, fits, holds_null, wanted
 from app.cli.words import Given
 
 
@@ -20,6 +21,8 @@ def null_problems(options: Options, given: Sequence[Given]) -> Iterator[str]:
     last = {each.name: each for each in given if each.name}
     kinds = _kinds(given)
     for each in last.values():
+        if each.text is None and not each.in_file:
+            continue  # no value follows
         option = _option(options, kinds, each.name)
         if option is None:
             if each.in_file and each.value is None and _is_group(options, each.name):
@@ -191,7 +194,7 @@ def _or_default(option: Option) -> str:
 
 def _needs_text(option: Option) -> bool:
     """Whether an empty text cannot be meant: paths, names and numbers."""
-    return option.required or not fits(option.kind, "")
+    return option.required or Path in alternatives(option.kind) or not fits(option.kind, "")
 
 
 def _takes_list(kind: object) -> bool:

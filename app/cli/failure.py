@@ -1,20 +1,17 @@
 """Reports why a command failed, in one line each, and the exit status that says so to programs."""
 
-import re
 import traceback
 from collections.abc import Sequence
 
 from app.cli.usage import UsageError
 from app.errors import TesseraError
+from app.files import said_of_files
 from app.interruption import Stopped, exit_status, last_words
 from app.terminal import console, print_error
 
 FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 2  # the number of SIGINT, for a KeyboardInterrupt of a host program
-
-_REQUESTS = ((re.compile(r"\bsend\b"), "give"), (re.compile(r"\bthe upload\b"), "the file"))
-"""Words of messages that serve requests, too, and what they mean for files."""
 
 
 def report(error: BaseException, words: Sequence[str], *, debug: bool) -> int:
@@ -40,9 +37,7 @@ def message(error: BaseException) -> str:
     if isinstance(error, OSError):
         text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
     elif isinstance(error, TesseraError):
-        text = str(error)
-        for pattern, word in _REQUESTS:
-            text = pattern.sub(word, text)
+        text = said_of_files(str(error))
     elif isinstance(error, MemoryError):
         text = "there is not enough memory; use smaller pictures, or tiles"
     else:

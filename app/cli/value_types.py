@@ -26,7 +26,7 @@ def value_of(text: str) -> object:
     """The value of a word of the command line."""
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # no YAML, a number of too many digits, too many brackets
         return text
 
 

@@ -1,6 +1,5 @@
 """Reads the headers of a dataset's pictures, before any pixel is decoded."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from app.data.digests import picture_digest
 from app.data.unreadable import UnreadablePolicy
 from app.decoding import read_header
 from app.errors import InvalidImage, TooManyPixels
+from app.files import said_of_files
 
 MAX_PIXELS = 2**30
 REFUSALS = InvalidImage, TooManyPixels, OSError
@@ -43,9 +43,5 @@ def read_headers(paths: Sequence[Path], unreadable: UnreadablePolicy) -> dict[Pa
 
 
 def reason(error: Exception) -> str:
-    """Why a file cannot be read. Omits the file's name, because messages print the path beside the reason.
-
-    The messages of decoders also answer requests, in which pictures are sent.
-    """
-    text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-    return re.sub(r"\bsend\b", "give", text)
+    """Why a file cannot be read. Omits the file's name, because messages print the path beside the reason."""
+    return said_of_files(error.strerror or str(error) if isinstance(error, OSError) else str(error))

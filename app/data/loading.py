@@ -161,7 +161,25 @@ def _start(workers: int) -> ProcessPoolExecutor:
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     context.set_forkserver_preload([__name__])
+    if method == "forkserver":
+        from multiprocessing import forkserver  # only where fork servers exist
+
+        with _ctrl_c_blocked():
+            forkserver.ensure_running()
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
+
+
+@contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """Blocks SIGINT in the processes that are started meanwhile; in this one it is delivered at the end.
+
+    Ctrl-C reaches all processes of a terminal. The fork server would print a traceback while it imports torch.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -88,6 +88,14 @@ def test_a_value_labels_as_the_same_threshold_of_a_request(models: Path, root: P
     assert read_manifest(models / "patchcore/2").calibration.protocol == "manual"
 
 
+def test_a_calibration_that_changes_nothing_says_so(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    same = "note: the thresholds are the same as those of version"
+    assert calibrate(models, "--image_threshold", "0.5", "--pixel_threshold", "0.5") == 0
+    assert f"{same} 1" in capsys.readouterr().err
+    assert calibrate(models, "--image_threshold", "0.6") == 0
+    assert same not in capsys.readouterr().err
+
+
 def test_pictures_that_were_trained_on_set_no_thresholds(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,6 @@
 """Configuration files with keys that are empty, unknown, or anomalib's."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -55,20 +54,26 @@ def test_an_empty_key_is_named_in_one_line_or_means_the_default(
     monkeypatch.chdir(tmp_path)
     content: dict[str, object] = yaml.safe_load(yaml.safe_dump(CONTENTS[command]))
     group, _, leaf = name.rpartition(".")
-    inner: Any = content
-    for part in filter(None, group.split(".")):
-        inner = inner.setdefault(part, {})
-    if "init_args" in inner:
-        inner = inner["init_args"]
-    elif isinstance(inner, list):
-        inner = inner[0]["init_args"]
-    inner[leaf] = None
+    holder(content, group)[leaf] = None
     status = run_until_work(command, ["--config", written(tmp_path / "c.yaml", content)])
     error = capsys.readouterr().err
     assert "unexpected" not in error and "Traceback" not in error
     if status == 2:
         assert "c.yaml, line " in error and leaf in error and "is empty" in error
         assert len(error.strip().splitlines()) <= 2
+
+
+def holder(content: dict[str, object], group: str) -> dict[str, object]:
+    """The mapping that holds the options of a group, or of the class of a group."""
+    found: object = content
+    for part in filter(None, group.split(".")):
+        assert isinstance(found, dict)
+        found = found.setdefault(part, {})
+    if isinstance(found, list):
+        found = found[0]
+    assert isinstance(found, dict)
+    own: dict[str, object] = found.get("init_args", found)
+    return own
 
 
 def run_until_work(command: str, words: list[str]) -> int:

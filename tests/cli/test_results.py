@@ -14,7 +14,7 @@ from app.api.schemas.prediction import (
     TilesBody,
     TimingBody,
 )
-from app.cli.results import COLUMNS, Result, summary, write_results
+from app.cli.results import COLUMNS, Result, summary, summed_notes, write_results
 from app.pipeline import Label
 from app.service import NoteCode
 
@@ -101,3 +101,10 @@ def test_the_summary_counts_the_labels_and_names_the_highest_scores() -> None:
         "highest scores: 0.900 b.png, 0.600 c.png, 0.400 d.png",
     ]
     assert summary([Result(Path("e.png"), None, "x")]) == ["1 picture: 0 anomalous, 0 normal, 1 unreadable"]
+
+
+def test_equal_notes_are_summed_up_in_one_line() -> None:
+    results = [Result(Path(f"{number}.png"), body(0.2, note=f"size {number}")) for number in range(3)]
+    assert summed_notes([*results, Result(Path("x.png"), body(0.6))]) == ["note: 3 of 4 pictures, such as: size 0"]
+    assert summed_notes([*results[:1], Result(Path("e.png"), None, "x")]) == ["note: 1 of 2 pictures: size 0"]
+    assert summed_notes([Result(Path("e.png"), None, "x")]) == []

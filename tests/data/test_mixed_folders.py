@@ -1,3 +1,5 @@
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from tests.data.conftest import Draw
 )
 def test_a_root_with_a_folder_of_defects_is_not_trained_on(draw: Draw, tmp_path: Path, name: str) -> None:
     draw("good/0.png"), draw(f"{name}/0.png")
-    wrong = rf"--data.normal_dir good --data.abnormal_dir {name}"
+    wrong = rf"--data.normal_dir good --data.abnormal_dir {re.escape(shlex.quote(name))}"
     with pytest.raises(InvalidDataset, match=wrong):
         Folder(str(tmp_path)).train_pictures()
 

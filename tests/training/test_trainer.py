@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -317,6 +318,35 @@ def test_a_lack_of_memory_during_training_is_explained() -> None:
         torch.empty(2**60)
     with pytest.raises(RuntimeError, match="must match"), out_of_memory_explained(CPU, Padim()):
         torch.empty(2) + torch.empty(3)
+
+
+@pytest.mark.parametrize("edge", [4096, 16384, 32000])
+@pytest.mark.parametrize("name", ["padim", "patchcore", "stfpm", "subspace"])
+def test_the_estimate_includes_the_picture(surfaces: Path, name: str, edge: int) -> None:
+    data = Folder(str(surfaces), image_size=edge, num_workers=2)
+    recipe = Recipe(detector(name, None), data, Tiling(tile_size=64))
+    least = 4 * (3 + 3) * edge**2  # the resized picture, its map, and two copies of the map
+    try:
+        assert plan_training(recipe, CPU).needed_bytes > least
+    except InsufficientMemory as error:
+        needed = float(re.search(r"about ([\d.]+) GiB", str(error))[1])  # type: ignore[index]  # always found
+        assert needed > 0.9 * least / 2**30
+
+
+def test_decoded_pictures_that_wait_are_in_the_estimate(surfaces: Path) -> None:
+    needed = [
+        plan_training(
+            Recipe(detector("subspace", None), Folder(str(surfaces), num_workers=workers), Tiling(tile_size=64)), CPU
+        ).needed_bytes
+        for workers in (0, 3)
+    ]
+    assert needed[1] - needed[0] == 2 * 3 * 3 * 96 * 160
+
+
+def test_a_size_beyond_the_limit_of_pixels_is_refused(surfaces: Path) -> None:
+    with pytest.raises(InvalidDataset, match=r"10,000,000,000 pixels; the limit is 1,073,741,824"):
+        Folder(str(surfaces), image_size=100000)
+    Folder(str(surfaces), image_size=32768)
 
 
 def test_gaussians_of_large_pictures_are_refused_before_they_are_made() -> None:
