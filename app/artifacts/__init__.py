@@ -2,6 +2,7 @@
 
 from app.artifacts.fingerprint import Fingerprint
 from app.artifacts.manifest import (
+    AlikeRecord,
     CalibrationRecord,
     CandidateRecord,
     DefectSizeRecord,
@@ -22,6 +23,7 @@ from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.writer import ModelRecord, write_artifact
 
 __all__ = [
+    "AlikeRecord",
     "Artifact",
     "CalibrationRecord",
     "CandidateRecord",

@@ -181,6 +181,21 @@ class CandidateRecord(_Record):
     chosen: bool
 
 
+class AlikeRecord(_Record):
+    """Normal pictures of a training or calibration that hardly differ, such as copies and blank sheets."""
+
+    pictures: int = Field(description="the number of pictures that were compared")
+    alike: int = Field(description="those that differ from an earlier one by less than one grey value, on average")
+    example: tuple[str, str] = Field(description="the name of such a picture, and that of the earlier one")
+
+    def __str__(self) -> str:
+        copy, original = self.example
+        return (
+            f"{self.alike} of {self.pictures} differ from another by less than one grey value, such as {copy} from "
+            f"{original}"
+        )
+
+
 class QualityRecord(_Record):
     """What a training measured of its own model, without pictures of real defects."""
 
@@ -189,6 +204,7 @@ class QualityRecord(_Record):
     candidates: tuple[CandidateRecord, ...] = Field(
         default=(), max_length=64, description="from which the detector was chosen; empty: it was named"
     )
+    alike: AlikeRecord | None = Field(default=None, description="null: all pictures differ, or they were not compared")
 
     @property
     def smallest_defect(self) -> int | None:

@@ -20,6 +20,7 @@ from app.artifacts import (
 )
 from app.cli.instantiation import instantiate
 from app.cli.repository import add_precision, add_repository
+from app.cli.training_summary import alike_note
 from app.data import GOOD, DataModule, LabelledPicture, UnreadablePolicy, read_digests
 from app.errors import InvalidDataset, InvalidParameter
 from app.pipeline import resolve_device
@@ -121,7 +122,7 @@ def _write(found: Recalibrated, entry: Entry, repository: ModelRepository) -> En
     )
     normal = [each.raw_score for each in found.scored if not each.anomalous]
     alarms = false_alarms(normal, calibrated.calibration.image_threshold) if normal else None
-    quality = QualityRecord(false_alarms=alarms) if alarms else None
+    quality = QualityRecord(false_alarms=alarms, alike=calibrated.alike) if alarms else None
     digests = DigestRecord.of(read_digests(found.used).values())
     return write_recalibrated(entry, repository, record, quality, digests)
 
@@ -168,6 +169,8 @@ def _unchanged(found: Recalibrated, artifact: Artifact, written: Entry) -> Seque
 
 def _notes(found: Recalibrated, data: DataModule | None) -> Sequence[str]:
     notes = []
+    if found.calibrated.alike:
+        notes.append(f"note: {alike_note(found.calibrated.alike)}")
     if found.scored:
         notes.append("note: in parentheses the 95 % intervals (Clopper-Pearson)")
     if found.used:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from jsonargparse import Namespace
 
-from app.artifacts import Manifest
+from app.artifacts import AlikeRecord, Manifest
 from app.data import DataModule
 from app.errors import InvalidDataset
 
@@ -29,7 +29,22 @@ def training_summary(manifest: Manifest, seconds: float) -> Iterator[str]:
         yield f"synthetic defects that it finds, by diameter: {found}"
         smallest = quality.smallest_defect
         yield f"smallest size that it finds reliably (90 %): {f'{smallest} pixels' if smallest else 'none'}"
+    if quality and quality.alike:
+        yield f"note: {alike_note(quality.alike)}"
     yield f"duration: {timedelta(seconds=round(seconds))}"
+
+
+def alike_note(record: AlikeRecord) -> str:
+    """A sentence about pictures that are alike, and what it means."""
+    if record.alike + 1 == record.pictures:
+        return (
+            f"the pictures do not differ: {record}. Thresholds only allow for rounding, so that other normal pictures "
+            "may be called anomalous; use pictures that differ as those of production do"
+        )
+    return (
+        f"pictures are alike: {record}. They do not show how much normal pictures vary, and thresholds may be too low; "
+        "leave them out, or use pictures that differ"
+    )
 
 
 def next_commands(options: Namespace, data: DataModule) -> Iterator[str]:

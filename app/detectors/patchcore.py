@@ -23,6 +23,8 @@ STEP_DISTANCES = 2**27  # the largest number of distances, patches times bank ro
 ROWS = 4096  # bank rows that one patch is compared with at a time
 FEWEST_PATCHES, TRIAL_PATCHES = 2048, 16384  # the numbers of patches in trials of the time
 
+COMPARED_ROWS = 64  # of a bank, when copies are looked for
+ROUNDING = 1e-4  # the largest distance of copies, as a share of the length of a patch
 WHITENING = "whitening."  # the prefix of the whitening's tensors in a fitter's state
 
 
@@ -202,6 +204,7 @@ class _Store(Fitter):
         self._stored = self._seen = self._added = 0
         self._whitening = None if detector.whitening is None else WhiteningFit(detector.whitening)
         self._selection: Selection | None = None
+        self._copied = False  # whether pictures without any row in the bank are copies of those that have rows
 
     def add(self, features: Features, top: int) -> None:
         """See Fitter. The numbers of patches taken from the bands of a picture are rounded to add up to its quota."""
@@ -237,7 +240,9 @@ class _Store(Fitter):
             first = int(torch.randint(self._stored, ()))
             report = lambda done, total: progress("coreset", done, total)  # noqa: E731
             chosen = k_center_greedy(patches, count, first, report, known=self._selection, keep=self._keep)
-            patches, self._owners = patches[chosen], self._owners[chosen]
+            owners, everything = self._owners, patches
+            patches, self._owners = patches[chosen], owners[chosen]
+            self._copied = self._of_one_fold() and _has_copies(patches, everything[~torch.isin(owners, self._owners)])
         self._detector.memory_bank = patches.to(getattr(torch, self._detector.precision))
         self._patches = patches.new_empty(0)
 
@@ -249,10 +254,13 @@ class _Store(Fitter):
         """The detector whose memory bank lacks the rows of these pictures.
 
         A coreset of the other pictures alone may have rows near the missing ones, so that its distances are rather
-        smaller than these.
+        smaller than these. If all rows belong to these pictures, and the others are copies, the others have the same
+        rows, and the bank stays whole. Raises InvalidParameter if the others are no copies.
         """
         bank = self._detector.memory_bank
         kept = (self._owners < pictures.start) | (self._owners >= pictures.stop)
+        if self._copied and not kept.any():
+            kept = ~kept
         if not kept.any():
             raise InvalidParameter(
                 f"all {len(bank)} rows of the memory bank are patches of {len(pictures)} of {self._added} pictures, so "
@@ -262,6 +270,11 @@ class _Store(Fitter):
         twin = self._detector.twin()
         twin.memory_bank = bank[kept]
         return twin
+
+    def _of_one_fold(self) -> bool:
+        """Whether all rows of the bank are patches of the pictures of one fold."""
+        first, last = int(self._owners.min()), int(self._owners.max())
+        return any(first in fold and last in fold for fold in self.folds(self._added))
 
     def _keep(self, selection: Selection) -> None:
         self._selection = selection
@@ -301,3 +314,15 @@ class _Store(Fitter):
         if self._whitening is not None:
             whitening = {name: tensor for name, tensor in state.items() if name.startswith(WHITENING)}
             self._whitening.load_state({name.removeprefix(WHITENING): tensor for name, tensor in whitening.items()})
+
+
+def _has_copies(rows: Tensor, patches: Tensor) -> bool:
+    """Whether each of the first rows of a bank is equal to one of the patches, except for rounding."""
+    sample = rows[:COMPARED_ROWS]
+    if not len(patches):
+        return False
+    exact = "donot_use_mm_for_euclid_dist"
+    nearest = torch.stack(
+        [torch.cdist(sample, part, compute_mode=exact).amin(1) for part in torch.split(patches, ROWS)]
+    )
+    return bool((nearest.amin(0) <= ROUNDING * torch.linalg.vector_norm(sample, dim=1)).all())

@@ -85,9 +85,9 @@ def normal_threshold(values: Sequence[float], false_positive_rate: float) -> flo
     """The threshold that the value of another normal picture exceeds with a probability of about `false_positive_rate`.
 
     `values` are those of normal pictures. The threshold is the prediction limit of a Gumbel distribution, which all
-    values determine. A single picture does not show how much the values vary; the threshold is its own value.
+    values determine. A single picture does not show how much the values vary; it counts as two that are alike.
     """
-    return values[0] if len(values) == 1 else prediction_limit(values, false_positive_rate)
+    return prediction_limit([*values, *values] if len(values) == 1 else values, false_positive_rate)
 
 
 def clear_threshold(threshold: float, values: Sequence[float], margin: float) -> float:

@@ -13,6 +13,11 @@ DRAWS = 20_000  # simulated samples
 RESAMPLES = 2000
 BLOCK = 2**20  # simulated values in memory at once
 BISECTIONS = 60
+LEAST_SPREAD = 0.01
+"""The smallest standard deviation of the values, as a share of their mean.
+
+Values that vary by less come from pictures that are alike. The same picture in another format would exceed their limit.
+"""
 
 
 def prediction_limit(values: Sequence[float], exceedance: float) -> float:
@@ -20,16 +25,19 @@ def prediction_limit(values: Sequence[float], exceedance: float) -> float:
 
     `values` are two or more values of that distribution. The limit is mean + k * standard deviation; k is such that the
     probability holds on average over all samples of this size. So k includes the uncertainty of small samples: for 5 %,
-    k(2) = 10 and k(18) = 2.1.
+    k(2) = 10 and k(18) = 2.1. The standard deviation is at least LEAST_SPREAD of the mean.
     """
-    return float(np.mean(values) + limit_factor(len(values), exceedance) * np.std(values, ddof=1))
+    mean = np.mean(values)
+    return float(mean + limit_factor(len(values), exceedance) * max(np.std(values, ddof=1), LEAST_SPREAD * abs(mean)))
 
 
 def confidence_limits(values: Sequence[float], exceedance: float) -> tuple[float, float]:
     """The 95 % confidence limits of `prediction_limit`, by the percentile bootstrap (Efron 1979) with a fixed seed."""
     sample, factor = np.asarray(values), limit_factor(len(values), exceedance)
     drawn = sample[np.random.default_rng(0).integers(len(sample), size=(RESAMPLES, len(sample)))]
-    low, high = np.quantile(drawn.mean(1) + factor * drawn.std(1, ddof=1), [0.025, 0.975])
+    means = drawn.mean(1)
+    spreads = np.maximum(drawn.std(1, ddof=1), LEAST_SPREAD * np.abs(means))
+    low, high = np.quantile(means + factor * spreads, [0.025, 0.975])
     return float(low), float(high)
 
 

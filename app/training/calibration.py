@@ -2,11 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from app.artifacts import FalseAlarmRecord, Protocol, ThresholdRecord
+from app.artifacts import AlikeRecord, FalseAlarmRecord, Protocol, ThresholdRecord
 from app.data import GOOD, DataModule, LabelledPicture, Loader, UnreadablePolicy, require_share, spread
 from app.detectors import Detector
 from app.errors import InvalidDataset
@@ -24,6 +24,7 @@ from app.scoring import (
     normal_threshold,
     share_interval,
 )
+from app.training.alike import Sketches
 from app.training.one_pass import OnePassFit
 from app.training.precision_margin import precision_margins
 
@@ -53,6 +54,7 @@ class Calibrated:
     false_alarms: the normal pictures over the threshold; None: there is no normal picture that was not fitted to
     thresholds: how the thresholds were computed from normal pictures; None: not from them, or from a single one
     protocol: the protocol that was used; None: that of the division
+    alike: the pictures that are alike; None: none, or they were not compared
     """
 
     calibration: Calibration
@@ -62,6 +64,7 @@ class Calibrated:
     false_alarms: FalseAlarmRecord | None = None
     thresholds: ThresholdRecord | None = None
     protocol: Protocol | None = None
+    alike: AlikeRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +156,12 @@ class HoldOut(CalibrationProtocol):
         progress: Progress = silent,
         fitted: OnePassFit | None = None,
     ) -> Calibrated:
-        paths = [each.path for each in pictures]
+        paths, sketches = [each.path for each in pictures], Sketches()
         with Loader(paths, reading.workers, reading.unreadable, keep_bytes=0) as loader:
-            outcomes = ((number, predict(model, each, reading.batch_tiles)) for number, each in loader.numbered())
-            return calibrated_on_normal(model, paths, outcomes, self.false_positive_rate, reading, progress)
+            read = sketches.watch(loader.numbered(), paths)
+            outcomes = ((number, predict(model, each, reading.batch_tiles)) for number, each in read)
+            found = calibrated_on_normal(model, paths, outcomes, self.false_positive_rate, reading, progress)
+        return replace(found, alike=sketches.alike())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from app.artifacts import AlikeRecord
 from app.detectors import Features, Fitter, OnePassDetector, ThumbnailFitter
 from app.pipeline import TiledModel
 from app.pipeline.parts import FeatureStitcher
@@ -25,11 +26,13 @@ class OnePassFit:
     fitter: the fitter
     pictures: the pictures that it was fitted to, in their order
     store: the features of the first of them
+    alike: those of them that are alike; None: none
     """
 
     fitter: Fitter
     pictures: Sequence[Path]
     store: FeatureStore
+    alike: AlikeRecord | None = None
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ from app.pipeline import Outcome, TiledModel, predict
 from app.progress import Progress
 from app.scoring import Calibration, calibration_at, recall_threshold
 from app.scoring.calibration import LEAST
+from app.training.alike import Sketches
 from app.training.calibration import (
     Calibrated,
     ReadingOptions,
@@ -132,8 +133,10 @@ def _on_normal(
     if not normal:
         raise InvalidDataset("a rate of false alarms needs normal pictures, and there are none; ask for a recall")
     scored: list[Scored] = []
-    outcomes = _outcomes(model, normal, reading, scored)
-    calibrated = calibrated_on_normal(model, [each.path for each in normal], outcomes, rate, reading, progress)
+    sketches = Sketches()
+    outcomes = _outcomes(model, normal, reading, scored, sketches)
+    found = calibrated_on_normal(model, [each.path for each in normal], outcomes, rate, reading, progress)
+    calibrated = replace(found, alike=sketches.alike())
     used = tuple(each.path for each in scored)
     for _ in _outcomes(model, anomalous, reading, scored):
         progress("anomalous", len(scored) - len(used), len(anomalous))
@@ -175,11 +178,19 @@ def _defect_peak(each: EvaluatedPicture) -> float:
 
 
 def _outcomes(
-    model: TiledModel, pictures: Sequence[LabelledPicture], reading: ReadingOptions, scored: list[Scored]
+    model: TiledModel,
+    pictures: Sequence[LabelledPicture],
+    reading: ReadingOptions,
+    scored: list[Scored],
+    sketches: Sketches | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
-    """Yields the numbers and outcomes of the pictures that can be read, and adds their scores to `scored`."""
-    with Loader([each.path for each in pictures], reading.workers, reading.unreadable, keep_bytes=0) as loader:
-        for number, image in loader.numbered():
+    """Yields the numbers and outcomes of the pictures that can be read, and adds their scores to `scored`.
+
+    Sketches of the pictures are added to `sketches`.
+    """
+    paths = [each.path for each in pictures]
+    with Loader(paths, reading.workers, reading.unreadable, keep_bytes=0) as loader:
+        for number, image in sketches.watch(loader.numbered(), paths) if sketches else loader.numbered():
             outcome = predict(model, image, reading.batch_tiles)
             scored.append(Scored(pictures[number].path, pictures[number].anomalous, outcome.raw_score))
             yield number, outcome

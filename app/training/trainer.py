@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from app.artifacts import (
+    AlikeRecord,
     DefectSizeRecord,
     DigestRecord,
     Entry,
@@ -21,6 +22,7 @@ from app.detectors import Fitter, GradientDetector
 from app.evaluation import Procedure
 from app.pipeline import TiledModel
 from app.progress import Progress
+from app.training.alike import Sketches
 from app.training.assessment import HeldOut, assess, pictures_assessed
 from app.training.calibration import ReadingOptions
 from app.training.checkpoint import Checkpoint
@@ -77,10 +79,11 @@ def _train(
     room = None if job.calibration.measures_fitted else 0
     with out_of_memory_explained(model.device, model.detector), FeatureStore(checkpoint.path.parent, room) as store:
         if isinstance(model.detector, GradientDetector):
-            training = _fit_by_gradient(model, recipe, job, checkpoint, unreadable, left)
+            training, alike = _fit_by_gradient(model, recipe, job, checkpoint, unreadable, left)
         else:
             fast = with_fused_network(model)
             fitted = _fit_in_one_pass(fast, recipe, job, checkpoint, unreadable, store, left)
+            alike = fitted.alike
         calibrated = job.calibration.calibrate(fast, _calibrated_on(job, fitted), reading, left, fitted)
         protocol = calibrated.protocol or job.protocol
         defects: tuple[DefectSizeRecord, ...] = ()
@@ -100,7 +103,12 @@ def _train(
         seed=recipe.seed,
         training=training,
         seen=_seen(recipe, job, lost),
-        quality=QualityRecord(false_alarms=false_alarms, defects=defects, candidates=recipe.candidates),
+        quality=QualityRecord(
+            false_alarms=false_alarms,
+            defects=defects,
+            candidates=recipe.candidates,
+            alike=alike or calibrated.alike,
+        ),
         thresholds=calibrated.thresholds,
     )
     entry = write_artifact(model.with_calibration(calibrated.calibration), repository, name, record)
@@ -161,11 +169,12 @@ def _fit_in_one_pass(
         return Ahead(len(job.calibrate), 1.0 if begun else store.missing_share(count), assessed)
 
     monitor = Monitor(resumption, left, ahead)
+    sketches = Sketches()
     with Loader(job.fit, recipe.data.num_workers, unreadable, keep_bytes=0) as loader:
-        pictures = resumption.counted(loader.numbered(resumption.missing(count)))
+        pictures = resumption.counted(sketches.watch(loader.numbered(resumption.missing(count)), job.fit))
         kept = None if begun else store
         fitter = fit(model, pictures, count, job.grid, job.batch_tiles, left, monitor=monitor, store=kept)
-    return OnePassFit(fitter, [job.fit[number] for number in resumption.added], store)
+    return OnePassFit(fitter, [job.fit[number] for number in resumption.added], store, sketches.alike())
 
 
 def _calibrated_on(job: Job, fitted: OnePassFit | None) -> list[LabelledPicture]:
@@ -183,10 +192,11 @@ def _fit_by_gradient(
     checkpoint: Checkpoint,
     unreadable: UnreadablePolicy,
     left: TimeLeft,
-) -> TrainingRecord:
+) -> tuple[TrainingRecord, AlikeRecord | None]:
     workers, schedule = recipe.data.num_workers, _schedule(recipe, job, model.device)
     keep = min(KEEP_BYTES, available_bytes(torch.device("cpu")) // 4)
     normal = [picture.path for picture in job.calibrate if not picture.anomalous]
+    sketches = Sketches()
     with (
         Loader(job.fit, workers, unreadable, ahead=schedule.batch_pictures, keep_bytes=keep) as pictures,
         Loader(normal, workers, unreadable, keep_bytes=keep // 4) as held_out,
@@ -194,14 +204,16 @@ def _fit_by_gradient(
         expect_gradient(model, pictures, job, schedule, left)
         procedure = Procedure(workers, job.batch_tiles, recipe.data.on_unreadable)
         validation = Validation(model, held_out, job.labelled, procedure)
-        history = fit_by_gradient(model, pictures.epoch, len(job.fit), schedule, validation, checkpoint, left)
-    return TrainingRecord(
+        watched = lambda order: (each for _, each in sketches.watch(pictures.numbered(order), job.fit))  # noqa: E731
+        history = fit_by_gradient(model, watched, len(job.fit), schedule, validation, checkpoint, left)
+    record = TrainingRecord(
         max_epochs=schedule.max_epochs,
         precision=schedule.precision,
         losses=history.losses,
         validations=history.validations,
         best_epoch=history.best_epoch,
     )
+    return record, sketches.alike()
 
 
 def _schedule(recipe: Recipe, job: Job, device: torch.device) -> Schedule:

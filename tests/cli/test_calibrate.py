@@ -57,6 +57,18 @@ def test_good_pictures_set_new_thresholds(models: Path, root: Path, capsys: pyte
     assert second.seen is not None and second.seen.calibrated.pictures == 6
 
 
+def test_pictures_that_are_alike_are_named(models: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(1, 6):
+        shutil.copy(root / "good/0.png", root / f"good/{number}.png")
+    assert calibrate(models, *folder(root / "good")) == 0
+    said = (
+        "note: the pictures do not differ: 5 of 6 differ from another by less than one grey value, such as 1.png from"
+    )
+    assert said in capsys.readouterr().err
+    quality = read_manifest(models / "patchcore/2").quality
+    assert quality is not None and quality.alike is not None and quality.alike.alike == 5
+
+
 def test_labelled_pictures_set_a_recall(models: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = folder(root, "--data.normal_dir", "good", "--data.abnormal_dir", "bad")
     assert calibrate(models, *data, "--recall", "1") == 0

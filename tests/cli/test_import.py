@@ -76,7 +76,7 @@ def test_options_come_before_the_file(write: Write, models: Path) -> None:
     manifest = read_manifest(models / "surface/1")
     assert manifest.preprocessing.image_size == (128, 64) != SIZE
     assert not manifest.preprocessing.antialias
-    assert manifest.preprocessing.std == (1, 1, 1)
+    assert manifest.preprocessing.std == (1.0, 1.0, 1.0)
     assert manifest.calibration.image_threshold == 2.5
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from app.artifacts import DefectSizeRecord, FalseAlarmRecord, Manifest, QualityRecord, read_manifest
+from app.artifacts import AlikeRecord, DefectSizeRecord, FalseAlarmRecord, Manifest, QualityRecord, read_manifest
 from app.cli import main
 from app.cli.training_summary import training_summary
 from tests.conftest import draw_surface
@@ -143,6 +143,11 @@ def test_the_summary_has_no_line_for_what_was_not_measured() -> None:
     assert "7 of 160 (1.8% to 8.8%)" in whole[1]
     assert "10 of 10 of 12 pixels" in whole[2]
     assert "12 pixels" in whole[3]
+    for alike, words in ((39, "the pictures do not differ: 39 of 40"), (2, "pictures are alike: 2 of 40")):
+        record = AlikeRecord(pictures=40, alike=alike, example=("b.png", "a.png"))
+        copies = SimpleNamespace(calibration=calibration, quality=QualityRecord(alike=record))
+        note = list(training_summary(copies, 75))[1]  # type: ignore[arg-type]
+        assert words in note and "such as b.png from a.png" in note
     missed = QualityRecord(defects=(DefectSizeRecord(diameter=12, tried=10, found=8),))
     assert "none" in list(training_summary(SimpleNamespace(calibration=calibration, quality=missed), 75))[2]  # type: ignore[arg-type]
 

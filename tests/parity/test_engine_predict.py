@@ -56,7 +56,7 @@ VARIANTS = [
 ]
 
 
-class _LateAverage(WeightAveraging):
+class _LateAverage(WeightAveraging):  # type: ignore[misc]  # lightning has no types here
     """Averages after the first validation, so that averages have thresholds, which are outdated."""
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:

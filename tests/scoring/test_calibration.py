@@ -74,8 +74,8 @@ def test_confidence_limits_contain_the_limit_and_shrink_with_more_pictures(count
     assert np.mean(widths) < 14 / count**0.5
 
 
-def test_the_threshold_of_a_single_picture_is_its_value() -> None:
-    assert normal_threshold([7.0], 0.05) == 7
+def test_a_single_picture_counts_as_two_that_are_alike() -> None:
+    assert normal_threshold([7.0], 0.05) == normal_threshold([7.0, 7.0], 0.05) > 7
 
 
 def test_the_best_threshold_of_pictures_lies_between_two_scores() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from app.scoring.gumbel import limit_factor, prediction_limit
+from app.scoring.gumbel import LEAST_SPREAD, confidence_limits, limit_factor, prediction_limit
 
 if TYPE_CHECKING:
     from scipy.stats._distn_infrastructure import rv_continuous_frozen
@@ -40,4 +40,11 @@ def test_values_of_other_laws_exceed_the_limit_about_as_often(law: str, count: i
 def test_the_limit_follows_shift_and_scale() -> None:
     limit = prediction_limit([1.0, 2.0, 4.0], 0.05)
     assert prediction_limit([11.0, 21.0, 41.0], 0.05) == pytest.approx(10 * limit + 1)
-    assert prediction_limit([5.0, 5.0, 5.0], 0.05) == 5
+
+
+@pytest.mark.parametrize("spread", [0, 0.01])
+def test_values_that_are_alike_count_as_varying_by_a_share_of_their_mean(spread: float) -> None:
+    limit = prediction_limit([5.0, 5.0 + spread, 5.0 - spread], 0.05)
+    assert limit == pytest.approx(5 * (1 + LEAST_SPREAD * limit_factor(3, 0.05)))
+    low, high = confidence_limits([5.0] * 3, 0.05)
+    assert low == pytest.approx(limit) and high == pytest.approx(limit)
