@@ -90,7 +90,7 @@ def test_a_compressed_batch_is_unpacked(client: TestClient, normal_png: bytes) -
         ("gzip, gzip", b"x", 415, "unsupported_media_type", "gzip, deflate"),
         ("gzip", b"\x89PNG\r\n", 400, "bad_request", "not gzip"),
         ("deflate", b"\x89PNG\r\n", 400, "bad_request", "not deflate"),
-        ("gzip", gzip.compress(bytes(99))[:-9], 400, "bad_request", "cut off"),
+        ("gzip", gzip.compress(bytes(99), mtime=0)[:-9], 400, "bad_request", "cut off"),
         ("gzip", b"", 400, "bad_request", "cut off"),
         ("deflate", zlib.compress(b"x") + b"x", 400, "bad_request", "goes on"),
     ],
