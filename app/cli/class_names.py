@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import lru_cache
 
 from app.cli.usage import UsageError
 
@@ -11,7 +10,6 @@ CLASS_OPTIONS = ("model", "data", "calibration", "trainer.callbacks")
 OTHER_NAMES = {"mvtecad": "mvtec"}  # the name in anomalib 2
 
 
-@lru_cache
 def classes(option: str) -> Mapping[str, type]:
     """The classes that an option takes, by their names. Imports torch."""
     from app import data, training

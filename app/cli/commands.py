@@ -111,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command, and returns the exit status. Prints errors.
 
     0: the command succeeded completely; 1: it failed, or some of its pictures did; 2: the command line or a
-    configuration file cannot be understood; 130 and 143: it was stopped by Ctrl-C or SIGTERM.
+    configuration file cannot be understood; 130 and 143: it was stopped by Ctrl-C or SIGTERM; 141: the reader of its
+    output has gone.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     words = [word for word in given if word != DEBUG]
@@ -124,10 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     place = next((number for number, word in enumerate(words) if not word.startswith("-")), len(words))
     if place == len(words) and is_help(words):
-        print(overview({name: command.help for name, command in COMMANDS.items()}))
+        print(overview({name: command.help for name, command in COMMANDS.items()}), flush=True)
         return 0
     if "--version" in words[:place]:
-        print(f"tessera {version('tessera')}")
+        print(f"tessera {version('tessera')}", flush=True)
         return 0
     if place:
         name = next((word for word in words if word in COMMANDS), "COMMAND")
@@ -136,10 +137,10 @@ def _run(words: list[str]) -> int:
     command = _command(name)
     parser = command.load().parser()
     if is_help(words):
-        print(command_help(name, parser, command.examples))
+        print(command_help(name, parser, command.examples), flush=True)
         return 0
     if any(word.partition("=")[0].endswith(".help") for word in words):
-        print(class_help(name, words, Options.of(parser)))
+        print(class_help(name, words, Options.of(parser)), flush=True)
         return 0
     options = parse(name, words[1:])
     with stoppable():

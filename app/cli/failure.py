@@ -1,5 +1,7 @@
 """Reports why a command failed, in one line each, and the exit status that says so to programs."""
 
+import os
+import sys
 import traceback
 from collections.abc import Sequence
 
@@ -11,6 +13,7 @@ from app.terminal import console, print_error
 
 FAILED = 1
 WRONG_USAGE = 2
+PIPE_CLOSED = 141  # 128 and the number of SIGPIPE
 INTERRUPTED = 2  # the number of SIGINT, for a KeyboardInterrupt of a host program
 
 
@@ -22,6 +25,9 @@ def report(error: BaseException, words: Sequence[str], *, debug: bool) -> int:
         number = error.number if isinstance(error, Stopped) else INTERRUPTED
         console.print(last_words(number, words), markup=False, soft_wrap=True)
         return exit_status(number)
+    if isinstance(error, BrokenPipeError):  # as of `| head`: nobody reads the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     if isinstance(error, UsageError):
         for line in error.lines:
             print_error(_printable(line))

@@ -71,3 +71,15 @@ def wait_for(log: Path, text: str, seconds: float | None) -> None:
 )
 def test_the_line_says_whether_the_same_command_goes_on(line: str, goes_on: bool) -> None:
     assert ("the same command goes on" in last_words(signal.SIGTERM, shlex.split(line))) is goes_on
+
+
+def test_a_reader_that_leaves_ends_the_output_quietly() -> None:
+    command = f"{shlex.quote(sys.executable)} -m app train --help"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        command, shell=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 141
