@@ -30,6 +30,9 @@ class Note:
     message: str
 
 
+NAMED = 3  # sizes that a note names
+
+
 def notes(artifact: Artifact, size: Size, prediction: Prediction) -> tuple[Note, ...]:
     """The notes on a prediction for a picture of `(height, width)` pixels.
 
@@ -41,9 +44,9 @@ def notes(artifact: Artifact, size: Size, prediction: Prediction) -> tuple[Note,
 def _on_size(artifact: Artifact, size: Size) -> Iterator[Note]:
     seen = artifact.manifest.provenance.picture_sizes
     if seen and size not in seen:
-        message = (
-            f"the model was trained on pictures of {_in_words(*seen[:3])} pixels, and this one has {_in_words(size)}"
-        )
+        others = f", or of {len(seen) - NAMED} other sizes" if len(seen) > NAMED else ""
+        trained = f"{_in_words(*seen[:NAMED])} pixels{others}"
+        message = f"the model was trained on pictures of {trained}, and this one has {_in_words(size)}"
         if artifact.model.tiling.thumbnail:
             message += "; its thumbnail may show it at another scale, which can look anomalous"
         yield Note(NoteCode.unseen_size, message)
