@@ -53,7 +53,7 @@ def require_pictures(folders: Sequence[Path], depth: int | None = None) -> list[
 
 
 def pictures_in(paths: Sequence[Path]) -> tuple[dict[Path, Path], LeftOut]:
-    """The pictures among the paths and below the folders among them, each with its name; and what is left out.
+    """The pictures of `paths`, which are files and folders, each with its name; and the files that are left out.
 
     The name is the path relative to the folder, without suffix. A file is taken whatever its name is, unless it is a
     result of `tessera predict`. Raises InvalidDataset if a folder has no pictures, or if all files are results.

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from app.api.schemas.model import CalibrationBody
+from app.api.schemas.calibration import CalibrationBody
 from app.main import build_app
 from app.service import ServedModel
 from app.settings import Settings

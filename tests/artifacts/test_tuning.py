@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.api.schemas.model import ExecutionBody
+from app.api.schemas.execution import ExecutionBody
 from app.artifacts import Entry, ModelRecord, ModelRepository, load_artifact, write_artifact
 from app.artifacts.golden import load_golden
 from app.artifacts.manifest import GOLDEN, GoldenRecord

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from app.api.schemas.model import ErrorBody
+from app.api.schemas.refusal import ErrorBody
 from app.service import ReloadedModel
 
 

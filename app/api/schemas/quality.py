@@ -1,0 +1,47 @@
+"""The bodies of what a training measured of its model."""
+
+from typing import Self
+
+from pydantic import BaseModel, Field, FiniteFloat
+
+from app.artifacts import QualityRecord
+
+
+class FalseAlarmsBody(BaseModel):
+    """False alarms among normal pictures, each scored by a model that was not fitted to it."""
+
+    pictures: int = Field(description="Number of normal pictures.", examples=[160])
+    exceeded: int = Field(description="Number of these pictures whose score exceeds the threshold.", examples=[7])
+    low: FiniteFloat = Field(
+        description="Lower end of the 95 % interval of the rate of false alarms.", examples=[0.018]
+    )
+    high: FiniteFloat = Field(
+        description="Upper end of the 95 % interval of the rate of false alarms.", examples=[0.088]
+    )
+
+
+class DefectSizeBody(BaseModel):
+    """Synthetic defects of one size in normal pictures that the model was not fitted to."""
+
+    diameter: int = Field(description="Diameter in pixels of the picture.", examples=[12])
+    tried: int = Field(description="Number of defects that were drawn.", examples=[24])
+    found: int = Field(description="Number of these defects in which the model finds a region.", examples=[23])
+
+
+class QualityBody(BaseModel):
+    """What the training measured of the model, without pictures of real defects."""
+
+    false_alarms: FalseAlarmsBody | None = Field(
+        description="False alarms among normal pictures; null if they were not measured."
+    )
+    smallest_defect: int | None = Field(
+        description="Smallest diameter in pixels of which, as of all larger ones, at least 90 % of the synthetic "
+        "defects are found; null if there is none.",
+        examples=[12],
+    )
+    defects: list[DefectSizeBody] = Field(description="Synthetic defects by rising diameter; empty if none were tried.")
+
+    @classmethod
+    def of(cls, record: QualityRecord) -> Self:
+        """The body of the record in a manifest."""
+        return cls.model_validate(record.model_dump() | {"smallest_defect": record.smallest_defect})
