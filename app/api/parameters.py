@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -11,8 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Query
 from pydantic import BaseModel
 
-SIMILARITY = 0.6
-"""The least similarity of a name that is suggested, as `difflib` measures it."""
+from app.similar import nearest
 
 
 async def known_parameters(request: Request) -> None:
@@ -51,17 +49,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     close = nearest(name, known)
     suggestion = f"; did you mean {close!r}?" if close else ";"
     return f"there is no {kind} {name[:100]!r}{suggestion} available: {', '.join(known)}"
-
-
-def nearest(name: str, known: Iterable[str], similarity: float = SIMILARITY) -> str | None:
-    """The known name that is most similar; None if none is similar enough. Ignores case, hyphens and underscores."""
-    plain = {_plain(each): each for each in known}
-    close = get_close_matches(_plain(name), plain, n=1, cutoff=similarity)
-    return plain[close[0]] if close else None
-
-
-def _plain(name: str) -> str:
-    return name[:100].lower().replace("-", "").replace("_", "")
 
 
 def _is_list(schema: dict[str, Any]) -> bool:

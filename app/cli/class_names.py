@@ -1,9 +1,9 @@
 """The classes that options take, under the names that users and anomalib's files write: `padim`, `MVTecAD`."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from app.cli.usage import UsageError
+from app.similar import nearest
 
 CLASS_OPTIONS = ("model", "data", "calibration", "trainer.callbacks")
 """The options that take a class."""
@@ -46,7 +46,7 @@ def known_name(option: str, name: str, where: str = "") -> str:
     if kind is not None:
         return kind.__name__
     names = classes(option)
-    close = get_close_matches(name.rpartition(".")[2].lower(), [each.lower() for each in names], 1)
-    advice = next((f"; did you mean {each}?" for each in names if each.lower() in close), "")
+    close = nearest(name.rpartition(".")[2], names)
+    advice = f"; did you mean {close}?" if close else ""
     what = where or f"--{option}"
     raise UsageError(f"{what} {name} is not known; use {', '.join(names)}{advice}")

@@ -4,7 +4,6 @@ import sys
 from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from types import ModuleType
@@ -19,6 +18,7 @@ from app.cli.options import Options
 from app.cli.usage import UsageError
 from app.cli.words import CommandLine
 from app.interruption import stoppable
+from app.similar import nearest
 from app.terminal import console
 
 DEBUG = "--debug"
@@ -156,8 +156,8 @@ def _command(name: str) -> Command:
     known = ", ".join(COMMANDS)
     if not name:
         raise UsageError(f"give a command: {known}; tessera --help describes them")
-    close = get_close_matches(name, COMMANDS, 1)
-    raise UsageError(f"there is no command {name!r}; " + (f"did you mean {close[0]}?" if close else f"use {known}"))
+    close = nearest(name, COMMANDS)
+    raise UsageError(f"there is no command {name!r}; " + (f"did you mean {close}?" if close else f"use {known}"))
 
 
 def parse(name: str, words: Sequence[str]) -> Namespace:

@@ -5,7 +5,6 @@ right, and this module says why one is not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import get_args, get_origin
 
@@ -14,6 +13,10 @@ from app.cli.class_names import CLASS_OPTIONS, classes
 from app.cli.options import Option, Options, default_of, options_of_class
 from app.cli.value_types import alternatives, fits, holds_null, wanted
 from app.cli.words import Given
+from app.similar import nearest
+
+NEARLY = 0.75
+"""The least similarity of an option that is suggested: names of options share many words."""
 
 
 def null_problems(options: Options, given: Sequence[Given]) -> Iterator[str]:
@@ -171,13 +174,14 @@ def _advice(options: Options, kinds: Mapping[str, str], name: str, *, in_file: b
             for each in options_of_class(option, kind)
             if each.rpartition(".")[2] == leaf
         ]
-    close = same or get_close_matches(name, known, 1, 0.75) or _close_leaf(leaf, known)
-    return f"did you mean {dashes}{close[0]}?" if close else ""
+    close = same[0] if same else nearest(name, known, NEARLY) or _close_leaf(leaf, known)
+    return f"did you mean {dashes}{close}?" if close else ""
 
 
-def _close_leaf(leaf: str, known: Sequence[str]) -> list[str]:
+def _close_leaf(leaf: str, known: Sequence[str]) -> str | None:
     leaves = {each.rpartition(".")[2]: each for each in known}
-    return [leaves[each] for each in get_close_matches(leaf, leaves, 1, 0.75)]
+    close = nearest(leaf, leaves, NEARLY)
+    return leaves[close] if close else None
 
 
 def _class_choice(option: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.api.parameters import nearest, query_parameters
+from app.api.parameters import query_parameters
+from app.similar import nearest
 from tests.running import Live
 
 MODEL = "/v1/models/patchcore"

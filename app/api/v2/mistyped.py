@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
-from app.api.parameters import nearest
 from app.api.v2.invalid import invalid
 from app.api.v2.schemas.inference import Parameters
+from app.similar import nearest
 
 NEARLY = 0.8
 """The least similarity of a name that is probably mistyped."""
