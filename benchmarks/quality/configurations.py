@@ -32,7 +32,7 @@ DETECTORS: Mapping[str, Make] = {
 }
 THUMBNAIL = " + thumbnail"
 """Ends the name of a configuration with a thumbnail."""
-WITH_THUMBNAIL = "Subspace", "Fusion"
+WITH_THUMBNAIL = "Subspace", "PatchCore", "whitened PatchCore", "Fusion"
 
 
 @dataclass(frozen=True, slots=True)
