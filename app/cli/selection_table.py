@@ -7,8 +7,8 @@ from app.terminal import console
 from app.training.selection import CLEAR, Selection
 
 
-def print_selection(selection: Selection) -> None:
-    """Prints what was compared, how, and what was chosen."""
+def print_selection(selection: Selection, thumbnail: bool) -> None:
+    """Prints what was compared, how, and what was chosen. `thumbnail`: whether the model gets thumbnails."""
     table = Table("candidate", box=None, pad_edge=False)
     for column in ("AUROC", "pixels", "behind the best", ""):
         table.add_column(column, justify="right")
@@ -27,6 +27,10 @@ def print_selection(selection: Selection) -> None:
         f"{selection.measure_s:.0f} s",
         soft_wrap=True,
     )
+    if thumbnail:
+        console.print("auto: with a thumbnail of each picture; --model.thumbnail false leaves it out", soft_wrap=True)
+    elif selection.against_thumbnail is not None:
+        console.print(f"auto: without thumbnails, because {selection.against_thumbnail}", soft_wrap=True)
 
 
 def _reason(selection: Selection) -> str:

@@ -123,7 +123,7 @@ def _selected(values: Namespace, device: torch.device, left: TimeLeft) -> Recipe
     auto: Auto = values.model
     console.print(f"auto: compares {len(auto.candidates)} candidates by synthetic defects, then trains one of them")
     recipe, found = auto.recipe(partial(_recipe, values), device, values.seed_everything, left)
-    print_selection(found)
+    print_selection(found, recipe.tiling.thumbnail)
     return recipe
 
 

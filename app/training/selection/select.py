@@ -18,6 +18,7 @@ from app.training.plan import Job, Recipe, plan_training
 from app.training.selection.candidates import Candidate
 from app.training.selection.comparison import compare, telling
 from app.training.selection.expected import Work, expect
+from app.training.selection.framing import against_thumbnail
 from app.training.selection.sharing import Made, shared, state_key
 from app.training.selection.trial import Trial
 from app.training.time_left import TimeLeft
@@ -38,6 +39,7 @@ class Selection:
     candidate, detector: the candidate that was chosen, and a new unfitted detector of it
     tried: all candidates that were compared
     left_out: those that were not, with the reasons
+    against_thumbnail: why thumbnails do not suit the pictures or the detector; None if they do
     fitted, measured: the numbers of pictures
     fit_s, measure_s: the seconds that fitting and measuring took
     """
@@ -46,6 +48,7 @@ class Selection:
     detector: OnePassDetector
     tried: tuple[CandidateRecord, ...]
     left_out: dict[str, str]
+    against_thumbnail: str | None
     fitted: int
     measured: int
     fit_s: float
@@ -115,7 +118,17 @@ def select(
     winner = results[compared.chosen][0]
     own = next(job for made, job in planned if made.candidate == winner)
     detector = _bounded(_made(winner, seed), own)
-    return Selection(winner, detector, tried, left_out, len(fit), len(held_out), trial.fit_s, trial.measure_s)
+    return Selection(
+        winner,
+        detector,
+        tried,
+        left_out,
+        against_thumbnail(detector, tiling, own),
+        len(fit),
+        len(held_out),
+        trial.fit_s,
+        trial.measure_s,
+    )
 
 
 def _bounded(detector: OnePassDetector, job: Job) -> OnePassDetector:

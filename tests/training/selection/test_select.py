@@ -12,12 +12,14 @@ from PIL import Image
 
 from app.data import Folder, decoded
 from app.detectors import Detector, Padim, Patchcore, Subspace, with_thumbnail
+from app.detectors.thumbnail import WithThumbnail
 from app.errors import InvalidTraining, InvalidWeights
 from app.pipeline import Preprocessing, Roi, predict
 from app.scoring import ScoreRule
 from app.tiling import Tiling
-from app.training import Recipe
+from app.training import Recipe, plan_training
 from app.training.selection import CANDIDATES, Auto, Candidate, Selection, select
+from app.training.selection.framing import against_thumbnail
 from app.training.selection.region import Region
 from app.training.selection.select import window
 from app.training.selection.sharing import Made, shared
@@ -102,6 +104,36 @@ def test_with_thumbnails_only_detectors_that_measure_them_are_candidates(surface
     found = select(candidates, recipe, CPU, 0, lambda *_: None)
     assert isinstance(found.detector, Subspace)
     assert list(found.left_out) == ["padim"] and "cannot measure thumbnails" in found.left_out["padim"]
+
+
+@pytest.mark.parametrize(
+    ("other", "tiling", "reason"),
+    [
+        ((96, 160), TILING, None),
+        ((99, 158), TILING, None),
+        ((80, 160), TILING, "different sizes"),
+        ((96, 160), Tiling(tile_size=16), "factor of 10.0"),
+        ((96, 160), Tiling(tile_size=160), "not larger than a tile"),
+        ((96, 160), Tiling(enable=False), "not tiled"),
+    ],
+)
+def test_auto_takes_thumbnails_of_pictures_in_one_framing(
+    surfaces: Path, other: tuple[int, int], tiling: Tiling, reason: str | None
+) -> None:
+    Image.fromarray(draw_surface(1, *other)).save(surfaces / "other.png")
+    recipe = Recipe(Subspace(layers=["layer1"], pre_trained=False), Folder(str(surfaces), num_workers=0), tiling)
+    found = against_thumbnail(recipe.detector, tiling, plan_training(recipe, CPU))
+    assert found is None if reason is None else found is not None and reason in found
+
+
+@pytest.mark.parametrize("thumbnail", [True, False])
+def test_the_recipe_of_auto_has_a_thumbnail_unless_it_is_left_out(surfaces: Path, thumbnail: bool) -> None:
+    data = Folder(str(surfaces), num_workers=0)
+    auto = Auto(["Subspace top"], thumbnail=thumbnail)
+    recipe, _ = auto.recipe(lambda detector: Recipe(detector, data, TILING, seed=0), CPU, 0, lambda *_: None)
+    assert recipe.tiling.thumbnail is thumbnail
+    assert isinstance(recipe.detector, WithThumbnail) is thumbnail
+    plan_training(recipe, CPU)
 
 
 def test_too_few_or_too_small_pictures_are_refused(tmp_path: Path) -> None:
