@@ -204,22 +204,24 @@ def test_options_of_anomalib_are_taken_on_the_command_line(capsys: pytest.Captur
     assert "data.eval_batch_size, trainer.accelerator (use --device)" in capsys.readouterr().err
 
 
+UNREADABLE = [
+    (b"", "is empty"),
+    (b"- a\n- b\n", "no mapping"),
+    (b"text", "no mapping"),
+    (b"name: x\n\tdata: 3\n", "line 2"),
+    (b"name: [x\n", "line 2"),
+    (b"name: \xff\xfe\n", "UTF-8"),
+    (b"{" * 2000, "YAML"),
+    (b"name: !!python/object:os.system x\n", "line 1"),
+    (b"? [a, b]\n: 3\n", "unhashable key"),
+    (b"3: x\n", "unknown key"),
+]
+
+
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "is empty"),
-        (b"- a\n- b\n", "no mapping"),
-        (b"text", "no mapping"),
-        (b"name: x\n\tdata: 3\n", "line 2"),
-        (b"name: [x\n", "line 2"),
-        (b"name: \xff\xfe\n", "UTF-8"),
-        (b"{" * 2000, "YAML"),
-        (b"name: !!python/object:os.system x\n", "line 1"),
-        (b"? [a, b]\n: 3\n", "unhashable key"),
-        (b"3: x\n", "unknown key"),
-    ],
+    ("command", "content", "message"),
+    [*(("train", *case) for case in UNREADABLE), *((command, b"name: [x\n", "line 2") for command in CONTENTS)],
 )
-@pytest.mark.parametrize("command", CONTENTS)
 def test_a_file_that_cannot_be_read_is_named_in_one_line(
     command: str, content: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,7 +65,7 @@ def trained(surfaces: Path, arguments: list[str]) -> Manifest:
     return manifest(surfaces, 1)
 
 
-@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("name", ["Stfpm", "Patchcore"])  # by gradient descent, and in one pass
 def test_python_flags_and_a_file_train_the_same(surfaces: Path, name: str) -> None:
     tiling: dict[str, object] = {"enable": True, "tile_size": [128, 64], "stride": 64}
     torch.manual_seed(0)  # as the command line does before it creates the detector

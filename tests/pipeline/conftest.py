@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -47,13 +48,15 @@ def learn(detector: Detector, checkpoint: Checkpoint) -> None:
     fit_by_gradient(model, lambda order: (pictures[number] for number in order), 4, schedule, lambda _: {}, checkpoint)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def build(learned: dict[str, Detector]) -> Build:
-    """A function that makes a model with a random backbone, fitted to faint noise: its output depends on all pixels."""
+    """A function that makes a model with a random backbone, fitted to faint noise: its output depends on all pixels.
 
-    def make(name: str, tiling: Tiling, size: Size = (160, 160), image_size: Size | None = None) -> TiledModel:
-        if name in learned:
-            return TiledModel(deepcopy(learned[name]), Preprocessing(image_size), tiling)
+    Models with the same arguments are fitted once.
+    """
+
+    @cache
+    def fitted(name: str, tiling: Tiling, size: Size, image_size: Size | None) -> TiledModel:
         torch.manual_seed(0)
         detector = build_detector(name, **SMALL.get(name, {}))
         fixed = image_size or (size if detector.image_size_is_fixed else None)
@@ -61,5 +64,11 @@ def build(learned: dict[str, Detector]) -> Build:
         plan, stride = model.plan(*size), detector.feature_strides[0]
         fit(model, noise(3, size), 3, (plan.y.cells(stride), plan.x.cells(stride)), batch_tiles=4)
         return model
+
+    def make(name: str, tiling: Tiling, size: Size = (160, 160), image_size: Size | None = None) -> TiledModel:
+        if name in learned:
+            return TiledModel(deepcopy(learned[name]), Preprocessing(image_size), tiling)
+        model = fitted(name, tiling, size, image_size)
+        return TiledModel(deepcopy(model.detector), model.preprocessing, tiling)
 
     return make
