@@ -66,5 +66,5 @@ def test_a_choice_announces_its_stages_and_those_of_the_training(
 
     Auto(["PatchCore top", "Subspace top"]).recipe(recipe, torch.device("cpu"), 0, noted)
     (estimate,) = noted.estimates
-    for stage in ("candidates", "fits", "trial defects", "pictures", "components", "calibration", "margins", "defects"):
+    for stage in ("candidates", "fits", "trial defects", "pictures", "coreset", "calibration", "margins", "defects"):
         assert f"{stage} 0:" in estimate

@@ -36,9 +36,9 @@ class Auto:
         self, recipe: Callable[[Detector], Recipe], device: torch.device, seed: int, progress: Progress
     ) -> tuple[Recipe, Selection]:
         """The recipe of the detector that is chosen, which `recipe` makes of it; and how it was chosen. See select."""
-        found = select(self.candidates, recipe, device, seed, progress)
+        found = select(self.candidates, recipe, device, seed, progress, self._thumbnail)
         chosen = replace(recipe(found.detector), candidates=found.tried)
-        if self._thumbnail and found.against_thumbnail is None:
+        if found.against_thumbnail is None:
             tiling = replace(chosen.tiling, thumbnail=True)
             chosen = replace(chosen, detector=with_thumbnail(chosen.detector, tiling), tiling=tiling)
         return chosen, found

@@ -1,6 +1,6 @@
 """The detectors from which `--model auto` chooses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -48,3 +48,13 @@ the first candidate more than 0.013 behind that of the best one. The same figure
 it. A new candidate needs a line here. Candidates with a backbone share one run of it, if their networks are nothing but
 the backbone.
 """
+
+FIRST_WITH_THUMBNAIL = "PatchCore top"
+"""The first candidate if the model gets a thumbnail. With one, it finds as much as the whitened candidates, and takes
+half their time to calibrate and to serve.
+"""
+
+
+def by_preference(candidates: Sequence[Candidate], thumbnail: bool) -> list[Candidate]:
+    """The candidates in the order of preference, given in that of CANDIDATES."""
+    return sorted(candidates, key=lambda candidate: thumbnail and candidate.name != FIRST_WITH_THUMBNAIL)

@@ -15,7 +15,7 @@ from app.progress import Progress
 from app.tiling import Tiling, plan
 from app.training.monitor import timed
 from app.training.plan import Job, Recipe, plan_training
-from app.training.selection.candidates import Candidate
+from app.training.selection.candidates import Candidate, by_preference
 from app.training.selection.comparison import compare, telling
 from app.training.selection.expected import Work, expect
 from app.training.selection.framing import against_thumbnail
@@ -61,15 +61,26 @@ def select(
     device: torch.device,
     seed: int,
     progress: Progress,
+    thumbnail: bool = True,
 ) -> Selection:
     """Chooses among candidates for the training that `recipe` makes of a detector.
+
+    `thumbnail`: whether the model may get thumbnails.
 
     Uses only pictures that all trainings would fit to, and no thumbnails, which show little of the defects. The choice
     depends on the data and on the seed alone. Raises
     InvalidTraining if there are too few pictures, and the first candidate's error if none can be trained.
     """
     planned, left_out = _planned(candidates, recipe, device, seed)
-    tiling, job = replace(recipe(planned[0][0].detector).tiling, thumbnail=False), planned[0][1]
+    tiling = replace(recipe(planned[0][0].detector).tiling, thumbnail=False)
+
+    def against(detector: Detector, job: Job) -> str | None:
+        return against_thumbnail(detector, tiling, job) if thumbnail else "model.thumbnail is false"
+
+    suitable = any(against(made.detector, job) is None for made, job in planned)
+    order = [candidate.name for candidate in by_preference(candidates, suitable)]
+    planned.sort(key=lambda each: order.index(each[0].candidate.name))
+    job = planned[0][1]
     paths = [path for path in job.fit if all(path in other.fit for _, other in planned)]
     if len(paths) < LEAST_PICTURES:
         raise InvalidTraining(
@@ -99,7 +110,6 @@ def select(
     trial.fit(windows(fit), len(fit), left, added)
     trial.measure(windows(held_out), len(held_out), left)
     results, tested = trial.results()
-    order = [candidate.name for candidate in candidates]
     results.sort(key=lambda result: order.index(result[0].name))
     by_scores = [scores for _, scores, _ in results]
     told = telling(by_scores, tested)
@@ -123,7 +133,7 @@ def select(
         detector,
         tried,
         left_out,
-        against_thumbnail(detector, tiling, own),
+        against(detector, own),
         len(fit),
         len(held_out),
         trial.fit_s,
