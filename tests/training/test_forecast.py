@@ -64,7 +64,7 @@ def test_a_choice_announces_its_stages_and_those_of_the_training(
     def recipe(detector: Detector) -> Recipe:
         return Recipe(detector, data, Tiling(tile_size=64), seed=0)
 
-    Auto(["PatchCore top", "Subspace top"]).recipe(recipe, torch.device("cpu"), 0, noted)
+    Auto(["Subspace top", "Subspace patch"]).recipe(recipe, torch.device("cpu"), 0, noted)
     (estimate,) = noted.estimates
-    for stage in ("candidates", "fits", "trial defects", "pictures", "coreset", "calibration", "margins", "defects"):
+    for stage in ("candidates", "fits", "trial defects", "pictures", "components", "calibration", "margins", "defects"):
         assert f"{stage} 0:" in estimate
