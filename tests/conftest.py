@@ -126,8 +126,8 @@ def _trained(detector: OnePassDetector, image_size: Size | None, tiling: Tiling)
     for picture in pictures:
         stitcher = FeatureStitcher(plan)
         for features in model.outputs(model.prepare(picture), 8):
-            for rows, top in stitcher.add(features):
-                fitter.add(rows, top)
+            for rows, place in stitcher.add(features):
+                fitter.add(rows, *place)
     fitter.finish(lambda *_: None)
     held_out = [predict(model, _tensor(draw_surface(seed)), 8) for seed in range(10, 13)]
     peaks = [float(outcome.anomaly_map.max()) for outcome in held_out]

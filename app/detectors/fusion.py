@@ -198,10 +198,10 @@ class _FusionFitter(Fitter):
         self._finishing = False
         self._sample = PatchSample(detector.embedding_size, pictures * grid[0] * grid[1], detector.scales.device)
 
-    def add(self, features: Features, top: int) -> None:
+    def add(self, features: Features, top: int, left: int = 0) -> None:
         for fitter in self._fitters.values():
-            fitter.add(features, top)
-        self._sample.add(features[0], top)
+            fitter.add(features, top, left)
+        self._sample.add(features[0], top, left)
 
     def finish(self, progress: Progress) -> None:
         """Fits the members, then measures their scales."""

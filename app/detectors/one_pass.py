@@ -28,13 +28,17 @@ FOLDS = 10
 
 
 class Fitter(Protocol):
-    """Learns the normal state from pictures, which are added one after the other, in bands from top to bottom.
+    """Learns the normal state from pictures, which are added one after the other, in bands.
 
+    The bands of a picture lie in strips from left to right, and in each strip from top to bottom.
     Pictures are numbered from 0 in the order in which they were added.
     """
 
-    def add(self, features: Features, top: int) -> None:
-        """Adds a band of a stitched picture, [C,rows,W] each. `top` is its first row; 0 begins the next picture."""
+    def add(self, features: Features, top: int, left: int = 0) -> None:
+        """Adds a band of a stitched picture, [C,rows,w] each, with its first row and column.
+
+        A band at (0, 0) begins the next picture.
+        """
 
     def finish(self, progress: Progress) -> None:
         """Fits the detector to all pictures that were added."""

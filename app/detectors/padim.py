@@ -156,7 +156,7 @@ class Padim(BackboneDetector, OnePassDetector):
         self.choose(self.idx)
 
     @property
-    def needs_whole_rows(self) -> bool:
+    def needs_stitching(self) -> bool:
         """True: only whole rows of packed whiteners can be multiplied without a copy."""
         return True
 
@@ -197,14 +197,15 @@ class _Moments(Fitter):
         self._filled = 0
         self._finishing = False  # the scatter matrices are being overwritten
 
-    def add(self, features: Features, top: int) -> None:
+    def add(self, features: Features, top: int, left: int = 0) -> None:
         (embedding,) = features
-        if top == 0:
+        _, height, width = embedding.shape
+        if top == left == 0:
             if self._filled == self._waiting.shape[1]:
                 self._merge()
             self._filled += 1
-        cells = slice(top * self._grid[1], (top + embedding.shape[1]) * self._grid[1])
-        self._waiting[cells, self._filled - 1] = embedding.flatten(1).T
+        waiting = self._waiting[:, self._filled - 1].view(*self._grid, -1)  # [h,w,c]
+        waiting[top : top + height, left : left + width] = embedding.movedim(0, -1)
 
     def _merge(self) -> None:
         new, known = self._filled, self._count

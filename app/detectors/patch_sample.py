@@ -26,10 +26,10 @@ class PatchSample:
         """The most bytes that a sample takes."""
         return 4 * (channels + 1) * PATCHES
 
-    def add(self, embedding: Tensor, top: int) -> None:
-        """Draws from a band of a picture, [C,rows,W]. `top` is its first row; 0 begins the next picture."""
+    def add(self, embedding: Tensor, top: int, left: int = 0) -> None:
+        """Draws from a band of a picture, [C,rows,w], with its first row and column; (0, 0) begins the next picture."""
         patches = embedding.flatten(1).T
-        self.pictures += top == 0
+        self.pictures += top == left == 0
         self._seen += len(patches)
         end = min(int(self._seen * self._share + 1e-6), len(self._patches))
         drawn = torch.randperm(len(patches), generator=self._generator)[: end - self._stored]

@@ -206,11 +206,11 @@ class _Store(Fitter):
         self._selection: Selection | None = None
         self._copied = False  # whether pictures without any row in the bank are copies of those that have rows
 
-    def add(self, features: Features, top: int) -> None:
+    def add(self, features: Features, top: int, left: int = 0) -> None:
         """See Fitter. The numbers of patches taken from the bands of a picture are rounded to add up to its quota."""
         (embedding,) = features
         patches = embedding.flatten(1).T
-        self._added += top == 0
+        self._added += top == left == 0
         self._seen += len(patches)
         if self._whitening is not None:
             self._whitening.add(patches)

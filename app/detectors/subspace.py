@@ -138,9 +138,9 @@ class _SubspaceFitter(Fitter):
     def _none(self) -> Moments:
         return Moments(self._detector.embedding_size, self._detector.mean.device)
 
-    def add(self, features: Features, top: int) -> None:
+    def add(self, features: Features, top: int, left: int = 0) -> None:
         (embedding,) = features
-        self._added += top == 0
+        self._added += top == left == 0
         fold = next(number for number, fold in enumerate(self._folds) if self._added - 1 in fold)
         self._moments[fold].add(embedding.flatten(1).T)  # [p,C]
 

@@ -192,9 +192,9 @@ class ThumbnailFitter(Fitter):
         self._whole = PatchSample(channels + 1, pictures * detector.most_cells, device)  # and the number of the place
         self._measuring = False
 
-    def add(self, features: Features, top: int) -> None:
-        self._tiles.add(features, top)
-        self._sample.add(features[0], top)
+    def add(self, features: Features, top: int, left: int = 0) -> None:
+        self._tiles.add(features, top, left)
+        self._sample.add(features[0], top, left)
 
     def add_thumbnail(self, features: Features) -> None:
         """Adds the thumbnail's cells, [1,C,h,w], of the picture whose last band was added."""

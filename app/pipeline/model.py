@@ -20,7 +20,7 @@ from app.pipeline.thumbnail import ThumbnailSplitter, counted_in_thumbnail, redu
 from app.pipeline.transfer import Uploader, download
 from app.runtime import Eager, Network
 from app.scoring import Calibration, Extent, Grid, fill_map, fill_resized
-from app.tiling import Size, TilePlan, Tiling, plan, tile, zero_padding
+from app.tiling import STRIP_PIXELS, Size, TilePlan, Tiling, plan, tile, zero_padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class TiledModel:
         Raises InvalidRegion if the region does not lie within the picture.
         """
         size = self.preprocessing.target_size(height, width)
-        whole = plan(self.tiling, *size, self.detector.stride)
+        whole = plan(self.tiling, *size, self.detector.stride, STRIP_PIXELS)
         if roi is None:
             return whole
         roi.require_within(height, width)
@@ -206,8 +206,8 @@ class Assembly:
         self._detector, self._plan, self._prepared = model.detector, prepared.plan, prepared
         self._stages = model.stages
         self._view = _viewed(prepared)
-        cells, whole_rows = self._detector.step_cells(model.device), self._detector.needs_whole_rows
-        self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, whole_rows)
+        cells, stitched = self._detector.step_cells(model.device), self._detector.needs_stitching
+        self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, stitched)
         self._splitter = ThumbnailSplitter(self._plan, self._detector.feature_strides)
         self._thumbnail: Tensor | None = None  # the distances [h,w] of the thumbnail's cells, once it was added
         self.score_inputs: list[Features] = []  # see Detector.image_score

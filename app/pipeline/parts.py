@@ -18,33 +18,36 @@ class Part:
 
 
 class FeatureStitcher:
-    """Stitches the features of a picture's tiles. Yields complete rows, with the number of the first of these rows."""
+    """Stitches the features of a picture's tiles. Yields complete rows of a strip, and the cell at which they begin."""
 
     def __init__(self, plan: TilePlan) -> None:
         self._plan = plan
         self._stitchers: list[Stitcher] = []
 
-    def add(self, features: Features) -> Iterator[tuple[Features, int]]:
-        """Takes the next tiles' features, [n,C,h,w] each. Rows are valid until the generator continues."""
+    def add(self, features: Features) -> Iterator[tuple[Features, tuple[int, int]]]:
+        """Takes the next tiles' features, [n,C,h,w] each, and yields rows [C,rows,w] each with their (top, left).
+
+        The first feature's cells are counted. Rows are valid until the generator continues.
+        """
         if not self._stitchers:
             self._stitchers = [Stitcher(self._plan) for _ in features]
         streams = [stitcher.add(feature) for stitcher, feature in zip(self._stitchers, features, strict=True)]
         for bands in zip(*streams, strict=True):
-            yield tuple(band.rows for band in bands), bands[0].top
+            yield tuple(band.rows for band in bands), (bands[0].top, bands[0].left)
 
 
 class PartMaker:
     """Makes parts from the features of a picture's tiles. Overlapping tiles are stitched first; disjoint tiles are not.
 
-    With `whole_rows`, all tiles are stitched. `strides` are the strides of the features. A part has at most `cells`
+    With `stitched`, all tiles are stitched. `strides` are the strides of the features. A part has at most `cells`
     cells of the first feature, but at least one row of cells of the deepest layer. Cells that lie wholly in the padding
     belong to no part.
     """
 
-    def __init__(self, plan: TilePlan, strides: Sequence[int], cells: int, whole_rows: bool = False) -> None:
+    def __init__(self, plan: TilePlan, strides: Sequence[int], cells: int, stitched: bool = False) -> None:
         self._plan, self._strides, self._cells = plan, tuple(strides), cells
         self._stitcher = FeatureStitcher(plan)
-        self._skips_stitching = plan.disjoint and not whole_rows
+        self._skips_stitching = plan.disjoint and not stitched
         self._next = 0
 
     def add(self, features: Features) -> Iterator[Part]:
@@ -73,9 +76,9 @@ class PartMaker:
         return rows, columns
 
     def _bands(self, features: Features) -> Iterator[Part]:
-        for rows, top in self._stitcher.add(features):
-            first, left = self._plan.origin
-            yield Part(tuple(each.unsqueeze(0) for each in rows), ((first + top * self._strides[0], left),))
+        stride, (y, x) = self._strides[0], self._plan.origin
+        for rows, (top, left) in self._stitcher.add(features):
+            yield Part(tuple(each.unsqueeze(0) for each in rows), ((y + top * stride, x + left * stride),))
 
     def _split(self, part: Part) -> Iterator[Part]:
         height, width = part.features[0].shape[-2:]

@@ -1,17 +1,21 @@
 """The geometry of tiling: plan, cut, stitch."""
 
+from app.tiling.axis import Axis
 from app.tiling.config import Blend, PaddingFill, Size, Tiling, TilingMode, as_size
 from app.tiling.ops import tile, untile, untile_features, zero_padding
-from app.tiling.plan import Axis, TilePlan, plan
+from app.tiling.plan import TilePlan, plan
 from app.tiling.stitch import Stitcher
+from app.tiling.strips import STRIP_PIXELS, Strip
 from app.tiling.tiler import Tiler
 
 __all__ = [
+    "STRIP_PIXELS",
     "Axis",
     "Blend",
     "PaddingFill",
     "Size",
     "Stitcher",
+    "Strip",
     "TilePlan",
     "Tiler",
     "Tiling",

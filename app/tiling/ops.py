@@ -10,12 +10,16 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from app.errors import InvalidTiling
-from app.tiling.config import PaddingFill
-from app.tiling.plan import Axis, TilePlan
+from app.tiling.axis import Axis
+from app.tiling.config import PaddingFill, Size
+from app.tiling.plan import TilePlan
+
+WEIGHTS_BLOCK = 64
+"""The number of neighbouring tiles whose weights are computed, and kept, together."""
 
 
 def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, out: Tensor | None = None) -> Tensor:
-    """The tiles of pictures: [N,C,H,W] or [C,H,W] -> [N * tiles,C,h,w], ordered by picture, row, column.
+    """The tiles of pictures: [N,C,H,W] or [C,H,W] -> [N * tiles,C,h,w], ordered by picture, strip, row, column.
 
     `indices` selects tiles of each picture, but never the thumbnail; None: all. `out` receives the tiles, in its own
     dtype and on its device. Pictures with one channel may be copied to an `out` with more channels. Pixels outside the
@@ -29,7 +33,7 @@ def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, o
     if out is None:
         out = batch.new_empty(len(batch) * len(chosen), batch.shape[1], *plan.input_size)
     for position, index in enumerate(chosen):
-        row, column = divmod(index, plan.columns)
+        _, row, column = plan.locate(index)
         (top, bottom), (left, right) = plan.y.window(row), plan.x.window(column)
         rows, columns = _known(top, bottom, plan.y), _known(left, right, plan.x)
         crop = _crop(batch, _pixels(rows, plan.y, batch.device), _pixels(columns, plan.x, batch.device))
@@ -48,7 +52,7 @@ def zero_padding(tiles: Tensor, plan: TilePlan, indices: Sequence[int]) -> Tenso
     if plan.y.fill is not PaddingFill.zeros:
         return tiles
     for index, each in zip(indices, tiles, strict=True):
-        row, column = divmod(index, plan.columns)
+        _, row, column = plan.locate(index)
         (top, bottom), (left, right) = plan.y.window(row), plan.x.window(column)
         rows, columns = _known(top, bottom, plan.y), _known(left, right, plan.x)
         each[..., : rows.start - top, :] = 0
@@ -80,12 +84,12 @@ def untile(tiles: Tensor, plan: TilePlan) -> Tensor:
     return _unstretch(out, plan) if stride == 1 else out
 
 
-def place(tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int, top: int = 0) -> None:
-    """Adds tile `index` of each picture, [N,C,h,w], with its weights to `canvas`, [N,C,H,W].
+def place(tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int, origin: Size = (0, 0)) -> None:
+    """Adds tile `index` of each picture, [N,C,h,w], with its weights to its strip's part of `canvas`, [N,C,H,W].
 
-    `top` is the row of the stitched picture at which the canvas begins, in cells. Disjoint tiles are copied.
+    The canvas begins at the row and column `origin` of the stitched picture, in cells. Disjoint tiles are copied.
     """
-    source, target, weights = _shown(tiles, index, canvas, plan, stride, top)
+    source, target, weights = _shown(tiles, index, canvas, plan, stride, origin)
     if weights is None:
         target.copy_(source)
     else:
@@ -93,21 +97,21 @@ def place(tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int
 
 
 def _shown(
-    tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int, top: int = 0
+    tiles: Tensor, index: int, canvas: Tensor, plan: TilePlan, stride: int, origin: Size = (0, 0)
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The part of a tile that the canvas shows, the part of the canvas that it covers, and its weights; None: all 1."""
-    row, column = divmod(index, plan.columns)
-    wy, wx = (
-        _weights(plan.y, stride, canvas.dtype, canvas.device)[row],
-        _weights(plan.x, stride, canvas.dtype, canvas.device)[column],
-    )
-    y = (plan.y.starts[row] - plan.y.origin) // stride - top
-    x = (plan.x.starts[column] - plan.x.origin) // stride
-    height, width = min(len(wy), canvas.shape[-2] - y), min(len(wx), canvas.shape[-1] - x)
-    trim_y, trim_x = plan.y.halo // stride, plan.x.halo // stride
-    source = tiles[..., trim_y : trim_y + height, trim_x : trim_x + width]
-    target = canvas[..., y : y + height, x : x + width]
-    return source, target, None if plan.disjoint else wy[:height, None] * wx[:width]
+    strip, row, column = plan.locate(index)
+    like = canvas.dtype, canvas.device
+    wy, wx = _weights(plan.y, stride, row, *like), _weights(plan.x, stride, column, *like)
+    (first, left), trim_y, trim_x = origin, plan.y.halo // stride, plan.x.halo // stride
+    y = (plan.y.start(row) - plan.y.origin) // stride - first
+    x = (plan.x.start(column) - plan.x.origin) // stride - left
+    height = min(len(wy), canvas.shape[-2] - y)
+    begin, end = ((edge - plan.x.origin) // stride - left - x for edge in (strip.left, strip.right))
+    across = slice(max(begin, 0), min(len(wx), end, canvas.shape[-1] - x))
+    source = tiles[..., trim_y : trim_y + height, trim_x + across.start : trim_x + across.stop]
+    target = canvas[..., y : y + height, x + across.start : x + across.stop]
+    return source, target, None if plan.disjoint else wy[:height, None] * wx[across]
 
 
 class _Untile(torch.autograd.Function):
@@ -135,10 +139,17 @@ def untile_features(tiles: Tensor, plan: TilePlan) -> Tensor:
     return stitched
 
 
+def _weights(axis: Axis, stride: int, index: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The weights of tile `index` in each of its cells: [tile / stride]."""
+    block, number = divmod(index, WEIGHTS_BLOCK)
+    return _block_weights(axis, stride, block, dtype, device)[number]
+
+
 @lru_cache(maxsize=256)
-def _weights(axis: Axis, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _block_weights(axis: Axis, stride: int, block: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    tiles = range(block * WEIGHTS_BLOCK, min((block + 1) * WEIGHTS_BLOCK, axis.count))
     with torch.inference_mode(False):  # cached tensors are also used with gradients
-        return torch.tensor(axis.weights(stride), dtype=dtype, device=device)  # [tiles,h]
+        return torch.tensor(axis.weights(stride, tiles), dtype=dtype, device=device)  # [tiles,h]
 
 
 def _known(start: int, stop: int, axis: Axis) -> slice:

@@ -1,137 +1,22 @@
 """The tiles of one picture, as integers."""
 
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from math import ceil, exp
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from math import ceil
+from operator import attrgetter
 
 from app.errors import InvalidTiling
-from app.tiling.config import Blend, PaddingFill, Size, Tiling, TilingMode
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """The tiles along one edge of a picture, or some consecutive tiles of it. Lengths and positions are in pixels.
-
-    length: the length of the picture's edge
-    canvas: the length of the edge after the picture was enlarged to the grid
-    tile: the length of a tile, without its halo
-    starts: where the tiles begin on the canvas, without their halo
-    border: the length at each end of a tile that is left out wherever another tile shows the same place
-    halo: the length of the context at each end of a tile
-    mode: how the tiles were fitted to the picture
-    blend: the weights of overlapping tiles
-    fill: what tiles and halos contain outside the picture
-    tiled: whether tiling is enabled; False: the whole picture is one tile
-    moved: whether the last tile was moved inward, off the grid of the other tiles
-    first: the number of the first of these tiles among all tiles along the edge
-    """
-
-    length: int
-    canvas: int
-    tile: int
-    starts: tuple[int, ...]
-    border: int
-    halo: int
-    mode: TilingMode
-    blend: Blend
-    fill: PaddingFill = PaddingFill.zeros
-    tiled: bool = True
-    moved: bool = False
-    first: int = 0
-
-    @property
-    def content(self) -> int:
-        """The length of the canvas that shows the picture: the whole canvas if the picture was stretched."""
-        return self.canvas if self.mode is TilingMode.interpolation else self.length
-
-    @property
-    def origin(self) -> int:
-        """Where the first tile begins on the canvas."""
-        return self.starts[0]
-
-    @property
-    def disjoint(self) -> bool:
-        """Whether tiles do not overlap, so that each cell belongs to one tile only."""
-        return all(after - before == self.tile for before, after in pairwise(self.starts))
-
-    def cells(self, stride: int) -> int:
-        """The number of cells of these tiles' feature grid that show the picture, not only padding."""
-        return ceil(min(self.starts[-1] + self.tile, self.content) / stride) - self.origin // stride
-
-    def all_cells(self, stride: int) -> int:
-        """The number of cells of the whole picture's feature grid, also outside these tiles."""
-        return ceil(self.content / stride)
-
-    def cells_per_pixel(self, stride: int) -> float:
-        """The size of a pixel of the picture in cells of a feature grid.
-
-        It is exactly 1 / stride, unless the picture was stretched, or is not tiled and its last cell is cut off.
-        """
-        return (
-            1 / stride
-            if self.tiled and self.mode is not TilingMode.interpolation
-            else self.all_cells(stride) / self.length
-        )
-
-    def part(self, pixels: range) -> "Axis":
-        """The tiles that show any of these pixels of the canvas."""
-        own = [
-            number
-            for number, start in enumerate(self.starts)
-            if start < pixels.stop and start + self.tile > pixels.start
-        ]
-        moved = self.moved and own[-1] == len(self.starts) - 1
-        return replace(self, starts=self.starts[own[0] : own[-1] + 1], first=self.first + own[0], moved=moved)
-
-    def shown(self, index: int) -> int:
-        """The number of pixels of tile `index`, without its halo, that show the picture; they are its first pixels."""
-        return min(self.tile, self.content - self.starts[index])
-
-    def window(self, index: int) -> tuple[int, int]:
-        """The start and end of tile `index`, with its halo, on the canvas; both may lie outside the canvas."""
-        start = self.starts[index] - self.halo
-        return start, start + self.tile + 2 * self.halo
-
-    def weights(self, stride: int) -> list[list[float]]:
-        """The weight of each tile in each of its cells: [tiles][tile / stride]. The weights of every cell sum to 1.
-
-        A cell within `border` of a tile's edge has weight 0, unless no tile shows it further inside. In that case the
-        cell keeps its weight, because no tile has a better value. A moved tile has weights only in cells that no other
-        tile has: averages of tiles that overlap otherwise than in training look anomalous. Blending is separable: the
-        weight of a cell of the picture is the product of its weights along the two edges.
-        """
-        size, border = self.tile // stride, ceil(self.border / stride)
-        firsts = [start // stride for start in self.starts]
-        inside = {first + cell for first in firsts for cell in range(border, size - border)}
-        window = _gaussian(size) if self.blend is Blend.gaussian else [1.0] * size
-        shares = [
-            [
-                window[cell] if border <= cell < size - border or first + cell not in inside else 0.0
-                for cell in range(size)
-            ]
-            for first in firsts
-        ]
-        totals = [0.0] * (self.canvas // stride)
-        for number, (first, share) in enumerate(zip(firsts, shares, strict=True)):
-            if self.moved and number == len(firsts) - 1:
-                share[:] = [0.0 if totals[first + cell] else value for cell, value in enumerate(share)]
-            for cell, value in enumerate(share):
-                totals[first + cell] += value
-        return [
-            [value / totals[first + cell] for cell, value in enumerate(share)]
-            for first, share in zip(firsts, shares, strict=True)
-        ]
-
-
-def _gaussian(size: int) -> list[float]:
-    """The Gaussian weights of a tile's cells, with a standard deviation of an eighth of the tile."""
-    return [exp(-0.5 * ((cell - (size - 1) / 2) / (size / 8)) ** 2) for cell in range(size)]
+from app.tiling.axis import Axis
+from app.tiling.config import Blend, Size, Tiling, TilingMode
+from app.tiling.strips import Strip, strips
 
 
 @dataclass(frozen=True, slots=True)
 class TilePlan:
-    """The tiles of one picture: rows by columns, numbered row by row.
+    """The tiles of one picture: rows by columns, numbered strip by strip, and row by row in each strip.
 
+    The columns are divided into strips of at most `strip_width` pixels; None: one strip. Tiles that overlap the edge
+    between two strips have two numbers, and are computed twice.
     A plan with a thumbnail has one more tile, the last: the whole picture at the size `thumbnail.image_size`, of which
     `thumbnail` is the plan. It has one tile, as large as the others with their halo.
     """
@@ -139,6 +24,11 @@ class TilePlan:
     y: Axis
     x: Axis
     thumbnail: "TilePlan | None" = None
+    strip_width: int | None = None
+    strips: tuple[Strip, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strips", strips(self.x, self.rows, self.strip_width))
 
     @property
     def tiled(self) -> bool:
@@ -168,22 +58,34 @@ class TilePlan:
     @property
     def rows(self) -> int:
         """The number of rows of tiles."""
-        return len(self.y.starts)
+        return self.y.count
 
     @property
     def columns(self) -> int:
         """The number of columns of tiles."""
-        return len(self.x.starts)
+        return self.x.count
 
     @property
     def in_grid(self) -> int:
-        """The number of tiles in rows and columns, without the thumbnail."""
-        return self.rows * self.columns
+        """The number of tiles in rows and columns, without the thumbnail; tiles of two strips count twice."""
+        last = self.strips[-1]
+        return last.first + self.rows * len(last.columns)
 
     @property
     def count(self) -> int:
         """The number of all tiles that the network computes."""
         return self.in_grid + (self.thumbnail is not None)
+
+    @property
+    def distinct(self) -> int:
+        """The number of different tiles, each counted once, with the thumbnail."""
+        return self.rows * self.columns + (self.thumbnail is not None)
+
+    @property
+    def stitched_size(self) -> Size:
+        """`(height, width)` in pixels of the largest part of the canvas that is stitched at once."""
+        height = min(self.y.tile, self.y.last + self.y.tile - self.y.origin)
+        return height, max(strip.right - strip.left for strip in self.strips)
 
     @property
     def origin(self) -> Size:
@@ -195,16 +97,22 @@ class TilePlan:
 
         It keeps the thumbnail.
         """
-        return TilePlan(self.y.part(rows), self.x.part(columns), self.thumbnail)
+        return TilePlan(self.y.part(rows), self.x.part(columns), self.thumbnail, self.strip_width)
+
+    def locate(self, index: int) -> tuple[Strip, int, int]:
+        """The strip, row and column of tile `index`."""
+        strip = self.strips[bisect_right(self.strips, index, key=attrgetter("first")) - 1]
+        row, column = divmod(index - strip.first, len(strip.columns))
+        return strip, row, strip.columns[column]
 
     def place(self, index: int) -> Size:
         """Where tile `index` begins on the canvas, without its halo: `(top, left)`."""
-        row, column = divmod(index, self.columns)
-        return self.y.starts[row], self.x.starts[column]
+        _, row, column = self.locate(index)
+        return self.y.start(row), self.x.start(column)
 
     def shown(self, index: int) -> Size:
         """`(height, width)` of the part of tile `index`, without its halo, that shows the picture."""
-        row, column = divmod(index, self.columns)
+        _, row, column = self.locate(index)
         return self.y.shown(row), self.x.shown(column)
 
     def feature_stride(self, height: int, width: int) -> int:
@@ -216,30 +124,20 @@ class TilePlan:
         stride = tall // height
         if (height * stride, width * stride) != (tall, wide):
             raise InvalidTiling(f"{height} x {width} cells do not lie on a grid over tiles of {tall} x {wide} pixels")
-        if any(place % stride for axis in (self.y, self.x) for place in (*axis.starts, axis.halo)):
+        if any(axis.is_off_grid(stride) for axis in (self.y, self.x)):
             raise InvalidTiling(
                 f"tiles do not begin on a grid of cells of {stride} pixels; use a stride of whole cells"
             )
         return stride
 
 
-def starts(length: int, tile: int, stride: int) -> tuple[int, ...]:
-    """Offsets of the tiles that cover `length` pixels; the last tile may reach past the end."""
-    return tuple(range(0, max(length - tile, 0) + stride, stride)) if length > tile else (0,)
+def last_start(length: int, tile: int, stride: int) -> int:
+    """Where the last of the tiles that cover `length` pixels begins; it may reach past the end."""
+    return ceil(max(length - tile, 0) / stride) * stride
 
 
-def covering_starts(length: int, tile: int, stride: int, grid: int) -> tuple[int, ...]:
-    """Offsets of the tiles that cover `length` pixels, multiples of `grid`; the last tile ends with them.
-
-    The last tile reaches past the end by less than `grid` pixels if its offset would not be a multiple otherwise, and
-    by more only if there are fewer pixels than a tile has.
-    """
-    last = ceil(max(length - tile, 0) / grid) * grid
-    return *range(0, last, stride), last
-
-
-def plan(tiling: Tiling, height: int, width: int, grid: int = 1) -> TilePlan:
-    """The tiles of a picture of `height` by `width` pixels.
+def plan(tiling: Tiling, height: int, width: int, grid: int = 1, strip_width: int | None = None) -> TilePlan:
+    """The tiles of a picture of `height` by `width` pixels, in strips of at most `strip_width` pixels (None: in one).
 
     With the mode `cover`, tiles begin at multiples of `grid` pixels, which is the stride of the detector's features.
     """
@@ -248,21 +146,21 @@ def plan(tiling: Tiling, height: int, width: int, grid: int = 1) -> TilePlan:
     if not tiling.enable:
         return TilePlan(_whole(height), _whole(width))
     thumbnail = _thumbnail(tiling, height, width) if tiling.thumbnail else None
-    return TilePlan(_axis(tiling, height, 0, grid), _axis(tiling, width, 1, grid), thumbnail)
+    return TilePlan(_axis(tiling, height, 0, grid), _axis(tiling, width, 1, grid), thumbnail, strip_width)
 
 
 def _whole(length: int) -> Axis:
-    return Axis(length, length, length, (0,), 0, 0, TilingMode.padding, Blend.mean, tiled=False)
+    return Axis(length, length, length, 0, length, 0, 0, 0, TilingMode.padding, Blend.mean, tiled=False)
 
 
 def _axis(tiling: Tiling, length: int, axis: int, grid: int) -> Axis:
     tile, stride = tiling.tile_size[axis], tiling.stride[axis]
-    covers = tiling.mode is TilingMode.cover
-    offsets = covering_starts(length, tile, stride, grid) if covers else starts(length, tile, stride)
+    # A tile that is moved inward begins on the grid of features.
+    last = last_start(length, tile, grid if tiling.mode is TilingMode.cover else stride)
     border, halo = tiling.remove_border_count, tiling.halo
-    moved = offsets[-1] % stride != 0
+    moved = last % stride != 0
     blend, fill = tiling.blend, tiling.padding_fill
-    return Axis(length, offsets[-1] + tile, tile, offsets, border, halo, tiling.mode, blend, fill, moved=moved)
+    return Axis(length, last + tile, tile, 0, stride, last, border, halo, tiling.mode, blend, fill, moved=moved)
 
 
 def _thumbnail(tiling: Tiling, height: int, width: int) -> TilePlan:
@@ -275,7 +173,7 @@ def _thumbnail(tiling: Tiling, height: int, width: int) -> TilePlan:
     fits_height = tall * width <= wide * height
     size = (tall, _scaled(width, tall, height)) if fits_height else (_scaled(height, wide, width), wide)
     y, x = (
-        Axis(length, tile, tile, (0,), 0, 0, TilingMode.padding, Blend.mean, tiling.padding_fill)
+        Axis(length, tile, tile, 0, tile, 0, 0, 0, TilingMode.padding, Blend.mean, tiling.padding_fill)
         for length, tile in zip(size, (tall, wide), strict=True)
     )
     return TilePlan(y, x)

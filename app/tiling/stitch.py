@@ -1,4 +1,4 @@
-"""Stitches a picture while its tiles arrive, in the memory of one row of tiles."""
+"""Stitches a picture while its tiles arrive, in the memory of one row of tiles of one strip."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,33 +7,37 @@ import torch
 from torch import Tensor
 
 from app.errors import InvalidTiling
+from app.tiling.config import Size
 from app.tiling.ops import place
 from app.tiling.plan import TilePlan
+from app.tiling.strips import Strip
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Complete rows of the stitched map.
+    """Complete rows of a strip of the stitched map.
 
-    rows: [C,rows,W], valid until the next tile is added
+    rows: [C,rows,w], valid until the next tile is added
     top: the number of the first of these rows
+    left: the number of the first of their columns
     """
 
     rows: Tensor
     top: int
+    left: int = 0
 
 
 class Stitcher:
     """Yields the rows of a stitched map as soon as no later tile can change them.
 
     All bands together equal the result of `untile`, except that a stretched picture always keeps its canvas's cells.
-    Memory holds one row of tiles, whatever the picture's height.
+    Memory holds one row of tiles of one strip, whatever the picture's height and width.
     """
 
     def __init__(self, plan: TilePlan) -> None:
         self._plan = plan
         self._next = 0
-        self._buffer: Tensor | None = None  # [1,C,h,W]: the rows of the map that the current row of tiles covers
+        self._buffer: Tensor | None = None  # [1,C,h,w]: the part of the strip that the current row of tiles covers
 
     def add(self, tiles: Tensor) -> Iterator[Band]:
         """Adds the next tiles, [n,C,h,w] in the plan's order, and yields the rows that they complete.
@@ -48,23 +52,31 @@ class Stitcher:
             yield Band(tiles[0], 0)
             return
         stride = plan.feature_stride(*tiles.shape[-2:])
-        if self._buffer is None:
-            self._buffer = _zeros_like(tiles, plan.y.tile // stride, plan.x.cells(stride))
         for each in tiles:
-            row, column = divmod(self._next, plan.columns)
-            top = (plan.y.starts[row] - plan.y.origin) // stride
-            place(each.unsqueeze(0), self._next, self._buffer, plan, stride, top)
+            strip, row, column = plan.locate(self._next)
+            if self._next == strip.first:
+                self._buffer = None  # frees the old buffer before the new one is allocated
+                self._buffer = _zeros_like(tiles, *self._buffer_size(strip, stride))
+            assert self._buffer is not None
+            top, left = (plan.y.start(row) - plan.y.origin) // stride, (strip.left - plan.x.origin) // stride
+            place(each.unsqueeze(0), self._next, self._buffer, plan, stride, (top, left))
             self._next += 1
-            if column == plan.columns - 1:
-                yield from self._complete(row, top, stride)
+            if column == strip.columns[-1]:
+                yield from self._complete(row, top, left, stride)
 
-    def _complete(self, row: int, top: int, stride: int) -> Iterator[Band]:
+    def _buffer_size(self, strip: Strip, stride: int) -> Size:
+        """The size in cells of the part of a strip that a row of tiles covers, without cells wholly in the padding."""
+        y, x = self._plan.y, self._plan.x
+        left, right = ((edge - x.origin) // stride for edge in (strip.left, strip.right))
+        return min(y.tile // stride, y.cells(stride)), min(right, x.cells(stride)) - left
+
+    def _complete(self, row: int, top: int, left: int, stride: int) -> Iterator[Band]:
         assert self._buffer is not None
         last = row == self._plan.rows - 1
         axis = self._plan.y
-        end = axis.cells(stride) if last else (axis.starts[row + 1] - axis.origin) // stride
+        end = axis.cells(stride) if last else (axis.start(row + 1) - axis.origin) // stride
         done = min(end, axis.cells(stride)) - top
-        yield Band(self._buffer[0, :, :done], top)
+        yield Band(self._buffer[0, :, :done], top, left)
         if not last:
             kept = self._buffer.shape[2] - done
             self._buffer[:, :, :kept] = self._buffer[:, :, done:].clone()

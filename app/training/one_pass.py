@@ -93,9 +93,9 @@ def add_features(fitter: Fitter, plan: TilePlan, strides: Sequence[int], outputs
     stitcher, splitter, add_s = FeatureStitcher(plan), ThumbnailSplitter(plan, strides), 0.0
     for features in outputs:
         in_grid, thumbnail = splitter.split(features)
-        for rows, top in stitcher.add(in_grid):
+        for rows, place in stitcher.add(in_grid):
             started = perf_counter()
-            fitter.add(rows, top)
+            fitter.add(rows, *place)
             add_s += perf_counter() - started
         if thumbnail is not None:
             assert isinstance(fitter, ThumbnailFitter)

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from app.errors import InvalidTiling
 from app.tiling import Size, Tiling, TilingMode, plan
-from app.tiling.plan import covering_starts, starts
+
+
+def starts(length: int, tile: int, stride: int) -> tuple[int, ...]:
+    """Where the tiles of an edge of a padded picture begin."""
+    return plan(Tiling(tile_size=tile, stride=stride), length, tile).y.starts
+
+
+def covering_starts(length: int, tile: int, stride: int, grid: int) -> tuple[int, ...]:
+    """Where the tiles of an edge of a picture begin if the last tile is moved inward."""
+    return plan(Tiling(tile_size=tile, stride=stride, mode=TilingMode.cover), length, tile, grid).y.starts
 
 
 @pytest.mark.parametrize(

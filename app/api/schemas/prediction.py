@@ -205,7 +205,7 @@ def _model(predicted: Predicted) -> ModelRefBody:
 def _tiles(predicted: Predicted, extras: Extras) -> TilesBody:
     plan = predicted.plan
     items = None if extras.tiles is None else [TileBody.of(tile) for tile in extras.tiles]
-    return TilesBody(rows=plan.rows, columns=plan.columns, count=plan.count, items=items)
+    return TilesBody(rows=plan.rows, columns=plan.columns, count=plan.distinct, items=items)
 
 
 def _base64(content: bytes | None) -> str | None:

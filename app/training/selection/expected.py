@@ -50,8 +50,8 @@ def expect(left: TimeLeft, trial: Trial, picture: Tensor, work: Work, timer: Tim
     left.expect("pictures", len(work.job.fit) * network_s)
     fitter = work.first.detector.fitter(len(work.job.fit), work.job.grid)
     group = trial.group_of(work.first.candidate)
-    for rows, top in trial.rows(group, picture):
-        fitter.add(rows, top)
+    for rows, place in trial.rows(group, picture):
+        fitter.add(rows, *place)
     forecast = fitter.forecast(timer)
     if forecast is not None:
         assessed = pictures_assessed(group.model, work.job.sizes) if work.assessed else 0.0

@@ -25,20 +25,21 @@ class Region:
             y, x = self._plan.y.origin // stride, self._plan.x.origin // stride
             own.copy_(whole[y : y + own.shape[0], x : x + own.shape[1]])
 
-    def add(self, features: Features, top: int) -> None:
-        """Takes a band [C,rows,W] each; `top` is its first row among those of the tiles."""
+    def add(self, features: Features, top: int, left: int) -> None:
+        """Takes a band [C,rows,w] each, with its first row and column among those of the tiles."""
         y, x = self._plan.y.origin // self._stride, self._plan.x.origin // self._stride
-        first = y + top
+        first, begin = y + top, x + left
         rows = range(max(self._rows.start, first), min(self._rows.stop, first + features[0].shape[1]))
-        if not rows:
+        columns = range(max(self._columns.start, begin), min(self._columns.stop, begin + features[0].shape[2]))
+        if not rows or not columns:
             return
-        columns = slice(self._columns.start - x, self._columns.stop - x)
-        inside = tuple(each[None, :, rows.start - first : rows.stop - first, columns] for each in features)
-        place = rows.start * self._stride, self._columns.start * self._stride
+        own = slice(rows.start - first, rows.stop - first), slice(columns.start - begin, columns.stop - begin)
+        inside = tuple(each[None, :, *own] for each in features)
+        place = rows.start * self._stride, columns.start * self._stride
         measurement = self._detector.measure(inside, [place])
         self._assembly.score_inputs.append(measurement.score_input)
-        for own, found in zip(self._assembly.distances, measurement.distances, strict=True):
-            own[rows.start - y : rows.stop - y, columns] = found[0]
+        for whole, found in zip(self._assembly.distances, measurement.distances, strict=True):
+            whole[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x] = found[0]
 
     def finish(self) -> Scored:
         """The region's map, and the inputs of its cells."""

@@ -14,7 +14,7 @@ from app.pipeline.model import Assembly, completed
 from app.pipeline.parts import FeatureStitcher
 from app.progress import Progress, silent
 from app.synthesis import Defect, Place, add_defect, scattered
-from app.tiling import TilePlan
+from app.tiling import STRIP_PIXELS, TilePlan
 from app.training.assessment import around
 from app.training.selection.candidates import Candidate
 from app.training.selection.comparison import DrawnDefects, Shares
@@ -106,8 +106,11 @@ class Trial:
         group = self.group_of(candidate)
         return next(self._network_s[id(source)] for source in self._sources if group in source.groups) / self._added
 
-    def rows(self, group: Group, picture: Tensor, roi: Roi | None = None) -> Iterator[tuple[Features, int]]:
-        """The stitched features of a picture, or of the tiles of a region, as a fitter takes them."""
+    def rows(self, group: Group, picture: Tensor, roi: Roi | None = None) -> Iterator[tuple[Features, tuple[int, int]]]:
+        """The stitched features of a picture, or of the tiles of a region, as a fitter takes them.
+
+        Each comes with its first row and column.
+        """
         source = next(source for source in self._sources if group in source.groups)
         prepared = source.model.prepare(picture, roi, source.plan(picture.shape[-2], picture.shape[-1], roi))
         stitcher = FeatureStitcher(prepared.plan)
@@ -121,10 +124,10 @@ class Trial:
         for batch in source.outputs(prepared, self._batch_tiles):
             for stitcher, (groups, features) in zip(stitchers, batch, strict=True):
                 share = PATCHES / count / cells_of(groups[0], prepared.plan)
-                for rows, top in stitcher.add(features):
+                for rows, place in stitcher.add(features):
                     sampled = _sampled(rows, share, self._generator)
                     for group in groups:
-                        self.fitters[group].add(sampled if is_sampled(group) else rows, top)
+                        self.fitters[group].add(sampled if is_sampled(group) else rows, *place)
 
     def _run(self, source: Source, picture: Tensor) -> Iterator[tuple[Group, Scored]]:
         """The measurements of a picture by each group."""
@@ -150,9 +153,9 @@ class Trial:
         regions = {group: Region(group, prepared, self._measured[group].distances) for group in source.groups}
         for batch in source.outputs(prepared, self._batch_tiles):
             for stitcher, (groups, features) in zip(stitchers, batch, strict=True):
-                for rows, top in stitcher.add(features):
+                for rows, place in stitcher.add(features):
                     for group in groups:
-                        regions[group].add(rows, top)
+                        regions[group].add(rows, *place)
         for group, region in regions.items():
             yield group, region.finish()
 
@@ -180,7 +183,9 @@ class Trial:
 def _fitter(group: Group, count: int) -> Fitter:
     grid = group.members[0].grid
     if is_sampled(group):
-        grid = 1, min(grid[0] * grid[1], PATCHES // count + grid[0])  # each band may add one more by rounding
+        strips = -(-grid[1] * group.detector.feature_strides[0] // STRIP_PIXELS)
+        # Each band may add one more by rounding.
+        grid = 1, min(grid[0] * grid[1], PATCHES // count + grid[0] * strips)
     return group.detector.fitter(count, grid)
 
 
