@@ -31,10 +31,10 @@ class Preprocessing:
         return (height, width) if self.image_size is None else self.image_size
 
     def resize(self, image: Tensor) -> Tensor:
-        """[C,H,W] of any dtype -> the target size, float32 in the same range; uint8 of that size is not changed."""
+        """[C,H,W] of any dtype -> the target size, float32 in the same range; of that size, the same tensor."""
         target = self.target_size(*image.shape[-2:])
         if tuple(image.shape[-2:]) == target:
-            return image if image.dtype == torch.uint8 else image.float()  # torch supports few operations on uint16
+            return image
         resized = torch.empty(len(image), *target, device=image.device)
         for source, out in zip(image, resized, strict=True):  # by channel: float32 takes four times the memory
             enlarged = F.interpolate(source.float()[None, None], size=target, mode="bilinear", antialias=self.antialias)

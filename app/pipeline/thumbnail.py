@@ -12,8 +12,8 @@ from app.pipeline.roi import View
 from app.scoring import Grid
 from app.tiling import Size, TilePlan
 
-ROWS = 1024
-"""The rows of a picture that are converted to float32 at once."""
+PIXELS = 2**22
+"""The number of pixels of a picture that are converted to float32 at once, but at least one row."""
 
 
 def reduced(pixels: Tensor, size: Size) -> Tensor:
@@ -24,7 +24,9 @@ def reduced(pixels: Tensor, size: Size) -> Tensor:
     height, width = size
     found = torch.empty(len(pixels), height, width, device=pixels.device)
     for source, out in zip(pixels, found, strict=True):
-        narrow = [_resized(rows.float(), (len(rows), width)) for rows in source.split(ROWS)]
+        narrow = [
+            _resized(rows.float(), (len(rows), width)) for rows in source.split(max(1, PIXELS // source.shape[1]))
+        ]
         out.copy_(_resized(torch.cat(narrow), size))
     return found
 

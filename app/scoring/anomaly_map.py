@@ -1,4 +1,4 @@
-"""Makes a map of pixels from the distances of cells, in bands of rows: only the result has the picture's size."""
+"""Makes a map of pixels from the distances of cells, in blocks: only the result has the picture's size."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ ROWS, COLUMNS = 256, 512
 
 Small, so that a block depends on few cells; but not so small that the fixed cost of an operation dominates.
 """
+BAND_COLUMNS = 16 * COLUMNS
+"""The largest width of a band of rows of blocks, which are enlarged along the height together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +62,36 @@ class Grid:
 
 
 def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule, extent: Extent | None = None) -> Iterator[None]:
-    """Computes the map of the distances of all layers and writes it into `out`, [H,W] float32, one band of rows a step.
+    """Computes the map of the distances of all layers and writes it into `out`, [H,W] float32, one band a step.
 
     `extent` is the part of the map that `out` holds; None: all of it. The grids must have the cells on which this part
     depends; `cells_of_map` returns these.
     """
     extent = extent or _whole(out)
-    (height, width), (first, left) = extent.whole, extent.first
+    (height, width), (top, first) = extent.whole, extent.first
     # Sums can be blurred per layer while upsampling; a product must be formed at pixel scale first.
     linear = rule.combine == "sum" or len(grids) == 1
     blur = rule.blur_sigma if linear else 0.0
     layers = [_layer(grid, extent.whole, rule.upsampling, blur) for grid in grids]
-    for band in torch.split(out, ROWS):
-        if linear or not rule.blur_sigma:
-            _combine(layers, first, left, band, rule.combine)
-        else:
-            radius = blur_radius(rule.blur_sigma)
-            rows, columns = _blurred(first, len(band), height, radius), _blurred(left, band.shape[1], width, radius)
-            product = torch.empty(len(rows), len(columns), device=out.device)
-            _combine(layers, rows.start, columns.start, product, rule.combine)
-            down, across = (Scale(edge, edge, 1.0, "nearest", rule.blur_sigma) for edge in extent.whole)
-            _Layer(product, down, across, (rows.start, columns.start)).write(first, left, band)
-        first += len(band)
-        yield
+    for rows in torch.split(out, ROWS):
+        left = first
+        for band in torch.split(rows, BAND_COLUMNS, 1):
+            if linear or not rule.blur_sigma:
+                _combine(layers, top, left, band, rule.combine)
+            else:
+                radius = blur_radius(rule.blur_sigma)
+                down, across = _blurred(top, len(band), height, radius), _blurred(left, band.shape[1], width, radius)
+                product = torch.empty(len(down), len(across), device=out.device)
+                _combine(layers, down.start, across.start, product, rule.combine)
+                edges = (Scale(edge, edge, 1.0, "nearest", rule.blur_sigma) for edge in extent.whole)
+                _Layer(product, *edges, (down.start, across.start)).write(top, left, band)
+            left += band.shape[1]
+            yield
+        top += len(rows)
 
 
 def fill_resized(out: Tensor, found: Tensor, extent: Extent | None = None, of: Extent | None = None) -> Iterator[None]:
-    """Resizes the map `found`, [h,w], and writes it into `out`, [H,W] float32; bilinear, one band of rows a step.
+    """Resizes the map `found`, [h,w], and writes it into `out`, [H,W] float32; bilinear, one band a step.
 
     `extent` is the part of the resized map that `out` holds, and `of` the part of the original map that `found` holds;
     None: all of it. `found` must have the pixels on which `out` depends; `pixels_of_resized` returns these.

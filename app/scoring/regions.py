@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from app.scoring.components import Components, Joining, Piece, components, pieces
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -26,69 +28,83 @@ class Region:
     peak: tuple[int, int]
 
 
-_NEIGHBOURS = np.ones((3, 3))
-
-
 def over_threshold(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> NDArray[np.bool_]:
     """The mask [H,W] of the regions that `find_regions` finds with the same arguments."""
     over: NDArray[np.bool_] = anomaly_map > threshold
-    window = _window(over)
-    if min_area > 1 and window is not None:
-        labels, _ = ndimage.label(over[window], structure=_NEIGHBOURS)
-        kept = np.bincount(labels.ravel()) >= min_area
-        kept[0] = False
-        over[window] = kept[labels]
+    if min_area > 1:
+        found = components(anomaly_map, threshold)
+        kept, first = found.areas[found.numbers] >= min_area, 0
+        for piece in pieces(anomaly_map, threshold):
+            own = np.concatenate([[False], kept[first : first + piece.count]])
+            over[piece.window] = own[piece.labels]
+            first += piece.count
     return over
 
 
 def find_regions(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> list[Region]:
     """The regions of a map [H,W] whose values exceed `threshold`, of at least `min_area` pixels, highest peak first."""
-    over = anomaly_map > threshold
-    window = _window(over)
-    if window is None:
+    joining, parts = Joining(), []
+    for piece in pieces(anomaly_map, threshold):
+        joining.add(piece)
+        parts.append(_described(piece, anomaly_map))
+    if not parts:
         return []
-    top, left = window[0].start, window[1].start
-    values = anomaly_map[window]
-    labels, _ = ndimage.label(over[window], structure=_NEIGHBOURS)
-    regions = []
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        inside = labels[box] == number
-        area = int(inside.sum())
-        if area < min_area:
-            continue
-        shown = np.where(inside, values[box], -np.inf)
-        row, column = np.unravel_index(int(shown.argmax()), shown.shape)
-        first_row, first_column = top + box[0].start, left + box[1].start
-        regions.append(
-            Region(
-                first_row,
-                first_column,
-                shown.shape[0],
-                shown.shape[1],
-                area,
-                float(shown.max()),
-                (first_row + int(row), first_column + int(column)),
-            )
-        )
+    regions = _joined(np.concatenate(parts), joining.finish(), min_area)
     return sorted(regions, key=lambda region: region.peak_value, reverse=True)
 
 
 def region_areas(anomaly_map: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
     """The areas, [n] in pixels, of the regions that `find_regions` finds with the same arguments, in another order."""
-    over = anomaly_map > threshold
-    window = _window(over)
-    if window is None:
-        return np.zeros(0, np.int64)
-    labels, _ = ndimage.label(over[window], structure=_NEIGHBOURS)
-    return np.bincount(labels.ravel())[1:]
+    return components(anomaly_map, threshold).areas
 
 
-def _window(over: NDArray[np.bool_]) -> tuple[slice, slice] | None:
-    """The smallest window that contains all set pixels; None if no pixel is set.
+_PART = np.dtype(
+    [*((name, np.int64) for name in ("top", "left", "bottom", "right", "row", "column")), ("value", np.float32)]
+)
+"""The box of a component, and the place and value of its peak."""
 
-    Labelling only the window saves memory: labels take four bytes a pixel.
-    """
-    rows, columns = np.flatnonzero(over.any(1)), np.flatnonzero(over.any(0))
-    if not len(rows):
-        return None
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+def _described(piece: Piece, anomaly_map: NDArray[np.float32]) -> NDArray[np.void]:
+    """The components of a piece: [count] of `_PART`, in pixels of the map."""
+    down, across = piece.window
+    found = np.zeros(piece.count, _PART)
+    boxes = ndimage.find_objects(piece.labels)
+    found["top"], found["bottom"] = np.array([(box[0].start, box[0].stop) for box in boxes]).T + down.start
+    found["left"], found["right"] = np.array([(box[1].start, box[1].stop) for box in boxes]).T + across.start
+    places = np.flatnonzero(piece.labels)
+    labels, values = piece.labels.ravel()[places] - 1, anomaly_map[piece.window].ravel()[places]
+    peaks = np.full(piece.count, -np.inf, np.float32)
+    np.maximum.at(peaks, labels, values)
+    highest = np.flatnonzero(values == peaks[labels])
+    _, first = np.unique(labels[highest], return_index=True)  # the first of equal peaks, row by row
+    rows, columns = np.divmod(places[highest[first]], piece.labels.shape[1])
+    found["row"], found["column"], found["value"] = rows + down.start, columns + across.start, peaks
+    return found
+
+
+def _joined(parts: NDArray[np.void], found: Components, min_area: int) -> list[Region]:
+    """The regions of at least `min_area` pixels, from their parts in all pieces."""
+    count, own = len(found.areas), found.numbers
+    tops, lefts = (np.full(count, np.iinfo(np.int64).max) for _ in range(2))
+    bottoms, rights = np.zeros((2, count), np.int64)
+    for whole, name, extreme in (
+        (tops, "top", np.minimum),
+        (lefts, "left", np.minimum),
+        (bottoms, "bottom", np.maximum),
+        (rights, "right", np.maximum),
+    ):
+        extreme.at(whole, own, parts[name])
+    order = np.lexsort((parts["column"], parts["row"], -parts["value"], own))
+    peaks = parts[order[np.unique(own[order], return_index=True)[1]]]
+    return [
+        Region(
+            int(tops[number]),
+            int(lefts[number]),
+            int(bottoms[number] - tops[number]),
+            int(rights[number] - lefts[number]),
+            int(found.areas[number]),
+            float(peaks["value"][number]),
+            (int(peaks["row"][number]), int(peaks["column"][number])),
+        )
+        for number in np.flatnonzero(found.areas >= min_area)
+    ]

@@ -163,36 +163,37 @@ def _pixels(window: slice, axis: Axis, device: torch.device) -> slice | Tensor:
     """The pixels of the picture that this part of the canvas shows: a slice, or the index of each."""
     if axis.content == axis.length and window.start >= 0 and window.stop <= axis.content:
         return window
-    return _sources(axis, device)[window.start + axis.halo : window.stop + axis.halo]
+    return _sources(window, axis, device)
 
 
 def _crop(batch: Tensor, rows: slice | Tensor, columns: slice | Tensor) -> Tensor:
     for dim, pixels in ((-2, rows), (-1, columns)):
         if isinstance(pixels, slice):  # first, because they copy nothing
             batch = batch.narrow(dim, pixels.start, pixels.stop - pixels.start)
+    if batch.dtype == torch.uint16:
+        batch = batch.float()  # torch supports few operations on uint16
     for dim, pixels in ((-2, rows), (-1, columns)):
         if isinstance(pixels, Tensor):
             batch = batch.index_select(dim, pixels)
     return batch
 
 
-@lru_cache(maxsize=64)
-def _sources(axis: Axis, device: torch.device) -> Tensor:
-    """For each pixel of the canvas and of the halo around it, the index of the picture's pixel that it shows.
+def _sources(window: slice, axis: Axis, device: torch.device) -> Tensor:
+    """For each pixel of a part of the canvas and of the halo around it, the index of the picture's pixel that it shows.
 
-    [halo + canvas + halo] int64. Pixels outside the picture show it mirrored, or its edge.
+    Pixels outside the picture show it mirrored, or its edge.
     """
-    positions = torch.arange(-axis.halo, axis.canvas + axis.halo)
+    positions = torch.arange(window.start, window.stop, device=device)
     last = axis.content - 1
     if axis.fill is PaddingFill.reflect and last:
         positions = positions.remainder(2 * last)
         positions = torch.minimum(positions, 2 * last - positions)
-    positions = positions.clamp(0, last).to(device)
+    positions = positions.clamp(0, last)
     stretched = _nearest(axis, device)
     return positions if stretched is None else stretched[positions]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _nearest(axis: Axis, device: torch.device) -> Tensor | None:
     """For each pixel of a stretched canvas, the index of the picture's pixel that it shows; None if not stretched.
 

@@ -22,7 +22,7 @@ from app.detectors import (
 )
 from app.errors import InvalidDataset, InvalidTiling
 from app.pipeline import Preprocessing, Roi, TiledModel, predict
-from app.pipeline.thumbnail import ROWS, reduced
+from app.pipeline.thumbnail import PIXELS, reduced
 from app.scoring import ScoreRule, normal_threshold
 from app.tiling import PaddingFill, Size, Tiling, TilingMode
 from app.training.one_pass import fit
@@ -237,7 +237,7 @@ def test_the_rest_of_a_thumbnail_is_filled_like_other_tiles(fill: PaddingFill) -
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_reducing_in_bands_equals_reducing_at_once(dtype: torch.dtype) -> None:
-    picture = (torch.rand(2, 2 * ROWS + 300, 90) * 255).to(dtype)
+    picture = (torch.rand(2, 300, PIXELS // 100) * 255).to(dtype)
     expected = F.interpolate(picture.float()[None], size=(64, 17), mode="bilinear", antialias=True)[0]
     torch.testing.assert_close(reduced(picture, (64, 17)), expected, rtol=1e-4, atol=1e-3)
 

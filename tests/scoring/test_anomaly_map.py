@@ -3,8 +3,8 @@ import torch
 from scipy import ndimage
 from torch.nn import functional as F
 
-from app.scoring import Grid, MapRule, fill_map, fill_resized
-from app.scoring.anomaly_map import ROWS
+from app.scoring import Extent, Grid, MapRule, fill_map, fill_resized
+from app.scoring.anomaly_map import BAND_COLUMNS, ROWS
 from app.scoring.interpolation import Upsampling
 
 
@@ -96,3 +96,15 @@ def test_tiny_values_keep_their_digits_beside_large_ones(upsampling: Upsampling,
     distances[20, 20] = 1
     found = anomaly_map([Grid(distances, (1 / 8, 1 / 8))], (320, 320), MapRule(upsampling, combine))  # type: ignore[arg-type]  # a parameter is a str
     torch.testing.assert_close(found[:100, :100], torch.full((100, 100), 1e-12), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("rule", [MapRule("bilinear", blur_sigma=4.0), MapRule("aligned", "product", 4.0)])
+def test_wide_maps_are_computed_in_bands_of_columns_and_of_rows(rule: MapRule) -> None:
+    size = 300, BAND_COLUMNS + 100
+    grids = [Grid(torch.rand(-(-size[0] // n), -(-size[1] // n)), (1 / n, 1 / n)) for n in (8, 16)]
+    found = torch.empty(size)
+    assert len(list(fill_map(found, grids, rule))) == 4
+    first = 290, BAND_COLUMNS - 60  # a part that lies in all four bands
+    part = torch.empty(10, 160)
+    list(fill_map(part, grids, rule, Extent(size, first)))
+    torch.testing.assert_close(found[first[0] :, first[1] :], part, rtol=1e-5, atol=1e-6)

@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
 
-from app.scoring import find_regions
+from app.scoring import Region, find_regions, over_threshold, region_areas
 
 
 def test_regions_have_box_area_and_peak_and_come_highest_first() -> None:
@@ -39,3 +42,41 @@ def test_small_regions_are_left_out() -> None:
 
 def test_a_value_at_the_threshold_is_not_over_it() -> None:
     assert find_regions(np.full((4, 4), 0.5, np.float32), 0.5) == []
+
+
+def described(anomaly_map: NDArray[np.float32], threshold: float, min_area: int) -> list[Region]:
+    """The regions of a map that is labelled at once."""
+    labels, _ = ndimage.label(anomaly_map > threshold, structure=np.ones((3, 3)))
+    found = []
+    for number, (down, across) in enumerate(ndimage.find_objects(labels), start=1):
+        inside = labels[down, across] == number
+        shown = np.where(inside, anomaly_map[down, across], -np.inf)
+        row, column = np.unravel_index(int(shown.argmax()), shown.shape)
+        peak = down.start + int(row), across.start + int(column)
+        if inside.sum() >= min_area:
+            size = shown.shape
+            found.append(Region(down.start, across.start, *size, int(inside.sum()), float(shown.max()), peak))
+    return sorted(found, key=lambda region: region.peak_value, reverse=True)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("band_pixels", [1, 40, 150])
+def test_regions_of_a_map_in_bands_are_those_of_the_whole_map(
+    monkeypatch: pytest.MonkeyPatch, seed: int, band_pixels: int
+) -> None:
+    """Also regions that several bands divide, and join again; with equal peaks, and with bands that have none."""
+    monkeypatch.setattr("app.scoring.components.BAND_PIXELS", band_pixels)
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 40, 2)
+    levels = rng.integers(0, rng.integers(2, 9), (height, width))
+    found = (levels / 8).astype(np.float32)
+    found[: rng.integers(0, height + 1)] *= rng.random() < 0.5
+    found[rng.random((height, width)) < 0.01] = np.nan
+    for threshold, min_area in ((0.05, 1), (0.4, 1), (0.4, 3)):
+        expected = described(found, threshold, min_area)
+        assert find_regions(found, threshold, min_area) == expected
+        areas = sorted(region.area for region in described(found, threshold, 1))
+        assert sorted(region_areas(found, threshold).tolist()) == areas
+        mask = over_threshold(found, threshold, min_area)
+        assert mask.sum() == sum(region.area for region in expected)
+        assert all(mask[region.peak] for region in expected)
