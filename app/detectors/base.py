@@ -97,7 +97,7 @@ class Detector(nn.Module, ABC):
         return self.feature_strides
 
     @property
-    def needs_stitching(self) -> bool:
+    def needs_whole_rows(self) -> bool:
         """Whether parts must be as wide as a strip of the picture, even where tiles could be measured one by one."""
         return False
 

@@ -156,7 +156,7 @@ class Padim(BackboneDetector, OnePassDetector):
         self.choose(self.idx)
 
     @property
-    def needs_stitching(self) -> bool:
+    def needs_whole_rows(self) -> bool:
         """True: only whole rows of packed whiteners can be multiplied without a copy."""
         return True
 

@@ -206,8 +206,8 @@ class Assembly:
         self._detector, self._plan, self._prepared = model.detector, prepared.plan, prepared
         self._stages = model.stages
         self._view = _viewed(prepared)
-        cells, stitched = self._detector.step_cells(model.device), self._detector.needs_stitching
-        self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, stitched)
+        cells, whole_rows = self._detector.step_cells(model.device), self._detector.needs_whole_rows
+        self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, whole_rows)
         self._splitter = ThumbnailSplitter(self._plan, self._detector.feature_strides)
         self._thumbnail: Tensor | None = None  # the distances [h,w] of the thumbnail's cells, once it was added
         self.score_inputs: list[Features] = []  # see Detector.image_score

@@ -39,15 +39,15 @@ class FeatureStitcher:
 class PartMaker:
     """Makes parts from the features of a picture's tiles. Overlapping tiles are stitched first; disjoint tiles are not.
 
-    With `stitched`, all tiles are stitched. `strides` are the strides of the features. A part has at most `cells`
+    With `whole_rows`, all tiles are stitched. `strides` are the strides of the features. A part has at most `cells`
     cells of the first feature, but at least one row of cells of the deepest layer. Cells that lie wholly in the padding
     belong to no part.
     """
 
-    def __init__(self, plan: TilePlan, strides: Sequence[int], cells: int, stitched: bool = False) -> None:
+    def __init__(self, plan: TilePlan, strides: Sequence[int], cells: int, whole_rows: bool = False) -> None:
         self._plan, self._strides, self._cells = plan, tuple(strides), cells
         self._stitcher = FeatureStitcher(plan)
-        self._skips_stitching = plan.disjoint and not stitched
+        self._skips_stitching = plan.disjoint and not whole_rows
         self._next = 0
 
     def add(self, features: Features) -> Iterator[Part]:

@@ -83,8 +83,8 @@ def fill_map(out: Tensor, grids: Sequence[Grid], rule: MapRule, extent: Extent |
                 down, across = _blurred(top, len(band), height, radius), _blurred(left, band.shape[1], width, radius)
                 product = torch.empty(len(down), len(across), device=out.device)
                 _combine(layers, down.start, across.start, product, rule.combine)
-                edges = (Scale(edge, edge, 1.0, "nearest", rule.blur_sigma) for edge in extent.whole)
-                _Layer(product, *edges, (down.start, across.start)).write(top, left, band)
+                y, x = (Scale(edge, edge, 1.0, "nearest", rule.blur_sigma) for edge in extent.whole)
+                _Layer(product, y, x, (down.start, across.start)).write(top, left, band)
             left += band.shape[1]
             yield
         top += len(rows)

@@ -26,7 +26,7 @@ class Piece:
     """
 
     window: tuple[slice, slice]
-    labels: NDArray[np.int32]
+    labels: NDArray[np.signedinteger]
     count: int
 
 

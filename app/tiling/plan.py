@@ -82,10 +82,15 @@ class TilePlan:
         return self.rows * self.columns + (self.thumbnail is not None)
 
     @property
+    def covered_size(self) -> Size:
+        """`(height, width)` in pixels of the part of the canvas that the tiles cover, with their padding."""
+        y, x = (axis.last + axis.tile - axis.origin for axis in (self.y, self.x))
+        return y, x
+
+    @property
     def stitched_size(self) -> Size:
         """`(height, width)` in pixels of the largest part of the canvas that is stitched at once."""
-        height = min(self.y.tile, self.y.last + self.y.tile - self.y.origin)
-        return height, max(strip.right - strip.left for strip in self.strips)
+        return self.y.tile, max(strip.right - strip.left for strip in self.strips)
 
     @property
     def origin(self) -> Size:

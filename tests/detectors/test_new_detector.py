@@ -78,8 +78,8 @@ class _Mean(Fitter):
         self._detector = detector
         self._sums: list[Tensor] = []  # of each picture: [3] and the number of cells, [4]
 
-    def add(self, features: Features, top: int) -> None:
-        if top == 0:
+    def add(self, features: Features, top: int, left: int = 0) -> None:
+        if top == left == 0:
             self._sums.append(torch.zeros(4))
         self._sums[-1] += torch.cat([features[0], torch.ones_like(features[0][:1])]).sum((1, 2))
 

@@ -54,8 +54,8 @@ def described(anomaly_map: NDArray[np.float32], threshold: float, min_area: int)
         row, column = np.unravel_index(int(shown.argmax()), shown.shape)
         peak = down.start + int(row), across.start + int(column)
         if inside.sum() >= min_area:
-            size = shown.shape
-            found.append(Region(down.start, across.start, *size, int(inside.sum()), float(shown.max()), peak))
+            height, width = shown.shape
+            found.append(Region(down.start, across.start, height, width, int(inside.sum()), float(shown.max()), peak))
     return sorted(found, key=lambda region: region.peak_value, reverse=True)
 
 

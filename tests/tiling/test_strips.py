@@ -18,7 +18,10 @@ def geometry(seed: int) -> tuple[TilePlan, TilePlan, int]:
     Every third seed has the tiles of a region.
     """
     rng = np.random.default_rng(seed)
-    drawn = lambda low, high: int(rng.integers(low, high + 1))  # noqa: E731
+
+    def drawn(low: int, high: int) -> int:
+        return int(rng.integers(low, high + 1))
+
     stride = 2 ** drawn(0, 2)
     tall, wide = (drawn(2, 9) * stride for _ in range(2))
     tiling = Tiling(

@@ -200,8 +200,8 @@ def test_a_region_without_a_defect_measures_as_before(surfaces: Path) -> None:
         for group, whole in trial._run(source, picture):
             prepared = source.model.prepare(picture, roi, source.plan(96, 160, roi))
             region = Region(group, prepared, whole.distances)
-            for rows, top in trial.rows(group, picture, roi):
-                region.add(rows, top)
+            for rows, place in trial.rows(group, picture, roi):
+                region.add(rows, *place)
             expected = whole.anomaly_map[roi.top : 70, roi.left : 100]
             torch.testing.assert_close(region.finish().anomaly_map, expected, rtol=1e-4, atol=1e-4)
 

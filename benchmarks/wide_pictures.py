@@ -1,0 +1,112 @@
+"""Peak memory of very wide pictures, as a line-scan camera makes them: it must not grow beyond the picture and its map.
+
+    python -m benchmarks.wide_pictures [--model models/demo/1] [--sizes 1x300000 200x300000]
+
+Each picture is predicted in a process of its own: prediction, regions, and the overlay as a PNG. Its memory is the
+largest resident set of each stage, less that of the process with the loaded model after a picture of 256 x 256. The
+pixels are drawn, grey, 8 bits. `least_mib` is the memory that the result needs in any case: the picture, its map, and
+for the overlay the normalised map and three copies of the painted picture.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.artifacts import ModelRepository, load_artifact
+from app.heap import share_one_heap
+from app.pipeline import interpret, predict, use_processors
+from app.service import Predicted
+from app.service.pictures import HeatmapStyle, heatmap_png
+from benchmarks.hardware import write
+
+SIZES = ["1x300000", "1x1000000", "200x300000", "2000x300000"]
+MIB = 2**20
+T = TypeVar("T")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=Path("models/demo/1"), help="the folder of a model's version")
+    parser.add_argument("--sizes", nargs="+", default=SIZES, help="HEIGHTxWIDTH each")
+    parser.add_argument("--one", action="store_true", help="measure the only size in this process")
+    given = parser.parse_args()
+    if given.one:
+        height, width = map(int, given.sizes[0].split("x"))
+        print(json.dumps(_measure(given.model, height, width)))
+        return
+    write(
+        "wide-pictures", {"model": given.model.parent.name, "pictures": [_apart(given.model, s) for s in given.sizes]}
+    )
+
+
+def _apart(model: Path, size: str) -> dict[str, object]:
+    command = [sys.executable, "-m", "benchmarks.wide_pictures", "--one", "--model", str(model), "--sizes", size]
+    found: dict[str, object] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    print(found, flush=True)
+    return found
+
+
+def _measure(folder: Path, height: int, width: int) -> dict[str, object]:
+    share_one_heap()
+    use_processors(torch.get_num_threads())
+    artifact = load_artifact(ModelRepository(folder.parent.parent).find(folder.parent.name, int(folder.name)))
+    model = artifact.model
+    predict(model, _picture(256, 256))
+    before = _peak_bytes()
+    picture = _picture(height, width)
+    outcome, predict_mib, predict_s = _staged(lambda: predict(model, picture), before)
+    prediction, regions_mib, regions_s = _staged(lambda: interpret(outcome, artifact.calibration), before)
+    plan = model.plan(height, width)
+    predicted = Predicted(artifact, picture, plan, prediction)
+    _, overlay_mib, overlay_s = _staged(lambda: heatmap_png(predicted, HeatmapStyle.overlay), before)
+    pixels = height * width
+    return {
+        "height": height,
+        "width": width,
+        "tiles": plan.count,
+        "computed_twice": plan.count - plan.distinct,
+        "regions": len(prediction.regions),
+        "predict": {"mib": predict_mib, "least_mib": round(5 * pixels / MIB), "s": predict_s},
+        "find_regions": {"mib": regions_mib, "least_mib": round(5 * pixels / MIB), "s": regions_s},
+        "overlay": {"mib": overlay_mib, "least_mib": round(18 * pixels / MIB), "s": overlay_s},
+    }
+
+
+def _picture(height: int, width: int) -> Tensor:
+    """Faint noise with stripes along the belt, [1,H,W] uint8, drawn row by row."""
+    rng = np.random.default_rng(0)
+    picture = np.empty((1, height, width), np.uint8)
+    for row in picture[0]:
+        row[:] = 120 + rng.integers(0, 16, width, np.uint8) + rng.integers(0, 8, dtype=np.uint8)
+    return torch.from_numpy(picture)
+
+
+def _staged(work: Callable[[], T], before: int) -> tuple[T, int, float]:
+    """The result of `work`, its peak memory in MiB beyond `before`, and its seconds."""
+    _forget_peak()
+    started = perf_counter()
+    result = work()
+    seconds = round(perf_counter() - started, 2)
+    return result, round((_peak_bytes() - before) / MIB), seconds
+
+
+def _forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
+
+
+def _peak_bytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+if __name__ == "__main__":
+    main()
