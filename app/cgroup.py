@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path, PurePosixPath
 
+import psutil
+
 ROOT = Path("/")
 UNLIMITED = 2**60
 """Limits of memory from this number of bytes on mean none: version 1 writes the largest number of pages."""
@@ -71,6 +73,12 @@ def available_memory(root: Path = ROOT) -> int | None:
         for limit, used in _memory(group, path)
     ]
     return max(min(free), 0) if free else None
+
+
+def free_memory() -> int:
+    """The bytes of memory that are free: those of the machine, or fewer, if a group's limit leaves fewer."""
+    free, allowed = int(psutil.virtual_memory().available), available_memory()
+    return free if allowed is None else min(free, allowed)
 
 
 def _quota(group: Group, path: Path) -> float | None:

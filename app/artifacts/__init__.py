@@ -16,8 +16,9 @@ from app.artifacts.manifest import (
     ThresholdRecord,
     TrainingRecord,
     read_manifest,
+    read_with_digest,
 )
-from app.artifacts.reader import Artifact, load_artifact, manifest_digest, verify_artifact
+from app.artifacts.reader import Artifact, build_artifact, load_artifact, read_artifact, verify_artifact
 from app.artifacts.recalibrated import write_recalibrated
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.writer import ModelRecord, write_artifact
@@ -41,9 +42,11 @@ __all__ = [
     "SeenRecord",
     "ThresholdRecord",
     "TrainingRecord",
+    "build_artifact",
     "load_artifact",
-    "manifest_digest",
+    "read_artifact",
     "read_manifest",
+    "read_with_digest",
     "verify_artifact",
     "write_artifact",
     "write_recalibrated",

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from app.artifacts.golden import REDUCED_PRECISION_TOLERANCE
 from app.errors import InvalidArtifact, MissingFile, UnsupportedSchema
+from app.files import read_regular
 from app.pipeline import Preprocessing
 from app.scoring import Calibration
 from app.tiling import Blend, PaddingFill, Size, Tiling, TilingMode
@@ -32,6 +34,15 @@ MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 GOLDEN = "golden.safetensors"
 
+MOST_BYTES = 8 * 2**20
+"""The largest manifest that is read. Those that training writes have less than 1 MiB: most of it are digests."""
+
+MOST_PARAMETERS = 10_000
+"""The largest text of a detector's parameters in characters."""
+
+Edge = Annotated[int, Field(ge=1, le=2**16)]
+"""The edge of a tile, or of the pictures that tiles are cut from, in pixels."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -43,11 +54,18 @@ class DetectorRecord(_Record):
     name: str
     parameters: dict[str, JsonValue]
 
+    @field_validator("parameters")
+    @classmethod
+    def _short(cls, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if len(json.dumps(parameters)) > MOST_PARAMETERS:
+            raise ValueError(f"they have more than {MOST_PARAMETERS:,} characters")
+        return parameters
+
 
 class PreprocessingRecord(_Record):
     """See app.pipeline.Preprocessing."""
 
-    image_size: Size | None
+    image_size: tuple[Edge, Edge] | None
     antialias: bool
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -61,12 +79,12 @@ class TilingRecord(_Record):
     """See app.tiling.Tiling."""
 
     enable: bool
-    tile_size: Size
-    stride: Size
+    tile_size: tuple[Edge, Edge]
+    stride: tuple[Edge, Edge]
     remove_border_count: int
     mode: TilingMode
     blend: Blend
-    halo: int
+    halo: int = Field(le=2**16)
     padding_fill: PaddingFill = PaddingFill.zeros
     thumbnail: bool = False
 
@@ -262,21 +280,38 @@ class Manifest(_Record):
 
 def read_manifest(directory: Path) -> Manifest:
     """The manifest of an artifact; raises MissingFile, UnsupportedSchema or InvalidArtifact."""
+    return read_with_digest(directory)[0]
+
+
+def read_with_digest(directory: Path) -> tuple[Manifest, str]:
+    """The manifest of an artifact, and the SHA-256 of its file; raises as `read_manifest`."""
     path = directory / MANIFEST
     try:
-        content = json.loads(path.read_bytes())
+        data = read_regular(path, MOST_BYTES)
+        content = json.loads(data)
     except FileNotFoundError as error:
         raise MissingFile(f"{path} is missing") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise InvalidArtifact(f"{path} cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise InvalidArtifact(f"{path} is not a readable JSON file: it is nested too deeply") from error
+    except ValueError as error:
         raise InvalidArtifact(f"{path} is not a readable JSON file: {error}") from error
     schema = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA_VERSION:
         raise UnsupportedSchema(
-            f"{path} follows schema {schema}, and this Tessera knows up to {SCHEMA_VERSION}; use a newer Tessera"
+            f"{path} follows schema {shortened(schema)}, and this Tessera knows up to {SCHEMA_VERSION}; use a newer "
+            "Tessera"
         )
     try:
-        return Manifest.model_validate_json(json.dumps(content))
+        return Manifest.model_validate_json(json.dumps(content)), sha256(data).hexdigest()
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InvalidArtifact(f"{path} is not a valid manifest: {place}: {first['msg']}") from error
+        place = shortened(".".join(str(part) for part in first["loc"]) or "the file")
+        raise InvalidArtifact(f"{path} is not a valid manifest: {place}: {shortened(first['msg'])}") from error
+
+
+def shortened(value: object) -> str:
+    """The value as a text of at most 200 characters: a hostile manifest may have keys and numbers of megabytes."""
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,22 +1,27 @@
 """Reads artifacts, and verifies them before they are served."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError
+from torch import Tensor
 
-from app.artifacts.golden import Golden, load_golden
-from app.artifacts.manifest import GOLDEN, MANIFEST, WEIGHTS, Manifest, read_manifest
+from app.artifacts.golden import Golden, golden_size, load_golden
+from app.artifacts.manifest import GOLDEN, WEIGHTS, Manifest, read_with_digest, shortened
 from app.artifacts.repository import Entry
 from app.artifacts.tensors import read_tensors
 from app.artifacts.tuning import require_golden, tuned
-from app.artifacts.writer import digest
 from app.detectors import DETECTORS, with_thumbnail
 from app.errors import DigestMismatch, InvalidArtifact, MissingFile, TesseraError, UnsupportedSchema
-from app.pipeline import TiledModel
+from app.files import digest
+from app.pipeline import Preprocessing, TiledModel
 from app.runtime import RunOptions
 from app.scoring import Calibration
+from app.tiling import Tiling
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +61,45 @@ def load_artifact(
     """Loads the model of an entry onto a device. Verifies its digests, and that it reproduces its golden sample.
 
     Chooses how the model is run, as the options allow, and reproduces the sample in that way. Raises MissingFile,
-    DigestMismatch, UnsupportedSchema, GoldenMismatch or InvalidArtifact; and InvalidDevice for options that the device
-    does not support.
+    DigestMismatch, UnsupportedSchema, GoldenMismatch, InvalidArtifact or InsufficientMemory; and InvalidDevice for
+    options that the device does not support.
     """
-    manifest, found = verify_artifact(entry)
-    model = _model(manifest, entry.path / WEIGHTS, device, options.time_stages)
-    golden = load_golden(entry.path / GOLDEN)
-    model = tuned(model, golden, manifest.golden, options)
-    return Artifact(entry.name, entry.version, found, manifest, golden, model)
+    return build_artifact(read_artifact(entry), device, options)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The content of an artifact's files, whose digests were verified. `digest` is the SHA-256 of the manifest."""
+
+    entry: Entry
+    manifest: Manifest
+    digest: str
+    weights: Mapping[str, Tensor]
+    golden: Golden
+
+
+def read_artifact(entry: Entry) -> Files:
+    """Reads the files of an entry into memory, each once.
+
+    Raises MissingFile, DigestMismatch, UnsupportedSchema or InvalidArtifact; and InsufficientMemory.
+    """
+    manifest, found = _described(entry)
+    tiling, preprocessing = _shape(manifest, entry.path)
+    weights = _read(entry.path / WEIGHTS, manifest, read_tensors)
+    size = golden_size(tiling, preprocessing)
+    golden = _read(entry.path / GOLDEN, manifest, lambda path, expected: load_golden(path, size, expected))
+    return Files(entry, manifest, found, weights, golden)
+
+
+def build_artifact(files: Files, device: torch.device | str = "cpu", options: RunOptions = RunOptions()) -> Artifact:  # noqa: B008
+    """Makes the model on a device, see `load_artifact`. The model takes over the weights if the device is the CPU.
+
+    Raises UnsupportedSchema, GoldenMismatch or InvalidArtifact; and InvalidDevice.
+    """
+    entry, manifest = files.entry, files.manifest
+    model = _model(files, device, options.time_stages)
+    model = tuned(model, files.golden, manifest.golden, options)
+    return Artifact(entry.name, entry.version, files.digest, manifest, files.golden, model)
 
 
 def verify_artifact(entry: Entry) -> tuple[Manifest, str]:
@@ -71,53 +107,69 @@ def verify_artifact(entry: Entry) -> tuple[Manifest, str]:
 
     Raises MissingFile, DigestMismatch, UnsupportedSchema or InvalidArtifact.
     """
-    manifest = read_manifest(entry.path)
-    try:
-        found = manifest_digest(entry)
-    except OSError as error:
-        raise InvalidArtifact(f"{entry.path / MANIFEST} cannot be read: {error.strerror}") from error
-    if (manifest.name, manifest.version) != (entry.name, entry.version):
-        raise InvalidArtifact(
-            f"{entry.path} holds version {manifest.version} of {manifest.name!r}; move it to its own directory"
-        )
+    manifest, found = _described(entry)
     for file in (WEIGHTS, GOLDEN):
-        _verify(entry.path / file, manifest.files.get(file))
+        _read(entry.path / file, manifest, _verify)
     return manifest, found
 
 
-def manifest_digest(entry: Entry) -> str:
-    """The SHA-256 of an entry's manifest, which holds the SHA-256 of each other file; raises OSError."""
-    return digest(entry.path / MANIFEST)
+def _described(entry: Entry) -> tuple[Manifest, str]:
+    """The manifest of an entry and its SHA-256."""
+    manifest, found = read_with_digest(entry.path)
+    if (manifest.name, manifest.version) != (entry.name, entry.version):
+        raise InvalidArtifact(
+            f"{entry.path} holds version {shortened(manifest.version)} of {shortened(manifest.name)!r}; move it to its "
+            "own directory"
+        )
+    return manifest, found
 
 
-def _verify(path: Path, expected: str | None) -> None:
+def _read(path: Path, manifest: Manifest, read: Callable[[Path, str], T]) -> T:
+    """What `read` returns for a file and the digest that the manifest records; turns OSError into InvalidArtifact."""
+    expected = manifest.files.get(path.name)
     if expected is None:
         raise InvalidArtifact(f"the manifest beside {path} does not record the file's digest")
-    if not path.is_file():
-        raise MissingFile(f"{path} is missing")
     try:
-        found = digest(path)
+        return read(path, expected)
+    except FileNotFoundError as error:
+        raise MissingFile(f"{path} is missing") from error
     except OSError as error:
         raise InvalidArtifact(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _verify(path: Path, expected: str) -> None:
+    found = digest(path)
     if found != expected:
         raise DigestMismatch(
-            f"{path} has the SHA-256 {found}, and the manifest records {expected}: the file was changed"
+            f"{path} has the SHA-256 {found}, and the manifest records {shortened(expected)}: the file was changed"
         )
 
 
-def _model(manifest: Manifest, weights: Path, device: torch.device | str, time_stages: bool) -> TiledModel:
+def _shape(manifest: Manifest, directory: Path) -> tuple[Tiling, Preprocessing]:
+    """The tiling and preprocessing of the manifest; raises InvalidArtifact if they cannot work."""
+    try:
+        return manifest.tiling.build(), manifest.preprocessing.build()
+    except TesseraError as error:
+        raise _other_model(directory, error) from error
+
+
+def _other_model(directory: Path, error: Exception) -> InvalidArtifact:
+    return InvalidArtifact(f"{directory} does not hold the model that its manifest describes: {shortened(error)}")
+
+
+def _model(files: Files, device: torch.device | str, time_stages: bool) -> TiledModel:
+    manifest, directory = files.manifest, files.entry.path
     kind = DETECTORS.get(manifest.detector.name)
     if kind is None:
         raise UnsupportedSchema(
-            f"detector {manifest.detector.name!r} is not known to this Tessera; it knows {', '.join(DETECTORS)}"
+            f"detector {shortened(manifest.detector.name)!r} is not known to this Tessera; it knows "
+            f"{', '.join(DETECTORS)}"
         )
+    tiling, preprocessing = _shape(manifest, directory)
     try:
-        preprocessing, tiling = manifest.preprocessing.build(), manifest.tiling.build()
         detector = with_thumbnail(kind(**manifest.detector.parameters), tiling)
-        detector.load_fitted_state(read_tensors(weights))
+        detector.load_fitted_state(files.weights)
         calibration = manifest.calibration.build()
         return TiledModel(detector, preprocessing, tiling, calibration, device, time_stages=time_stages)
-    except (KeyError, OSError, TypeError, RuntimeError, SafetensorError, TesseraError) as error:
-        raise InvalidArtifact(
-            f"{weights.parent} does not hold the model that its manifest describes: {error}"
-        ) from error
+    except (KeyError, TypeError, ValueError, RuntimeError, TesseraError) as error:
+        raise _other_model(directory, error) from error

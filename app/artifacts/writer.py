@@ -1,8 +1,5 @@
 """Writes artifacts: all files into a temporary directory beside the final place, which is then renamed."""
 
-import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +8,6 @@ from importlib.metadata import version as distribution_version
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from app.artifacts.golden import TOLERANCE, make_golden, save_golden
 from app.artifacts.manifest import (
@@ -33,13 +29,11 @@ from app.artifacts.manifest import (
     TrainingRecord,
 )
 from app.artifacts.repository import Entry, ModelRepository
+from app.artifacts.tensors import write_tensors
 from app.errors import InvalidArtifact
-from app.files import flush, locked
+from app.files import digest, flush, locked, naming, sweep, unfinished_directory
 from app.pipeline import TiledModel
 from app.tiling import Size
-
-UNFINISHED = ".writing-"
-"""The prefix of the names of directories that are being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +79,10 @@ def write_version(
     directories of killed processes are removed.
     """
     parent = repository.prepare(name)
-    with locked(parent, wait=True) as alone:
-        if alone:
-            for unfinished in parent.glob(f"{UNFINISHED}*"):
-                shutil.rmtree(unfinished, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
-        try:
-            write_files(temporary)
-            return _renamed(repository, name, describe, temporary)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    sweep(parent)
+    with naming(parent), locked(parent, wait=True), unfinished_directory(parent) as temporary:
+        write_files(temporary)
+        return _renamed(repository, name, describe, temporary)
 
 
 def _renamed(
@@ -119,7 +107,7 @@ def _renamed(
 
 def _write_tensors(model: TiledModel, directory: Path) -> None:
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.detector.state_dict().items()}
-    save_file(state, directory / WEIGHTS)
+    write_tensors(state, directory / WEIGHTS)
     save_golden(make_golden(model), directory / GOLDEN)
 
 
@@ -179,9 +167,3 @@ def _make_readable(directory: Path) -> None:
     for path in directory.iterdir():
         if path.stat().st_nlink == 1:
             path.chmod(0o644)
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.artifacts import Entry, Manifest, ModelRepository, load_artifact, manifest_digest, read_manifest
+from app.artifacts import Entry, Manifest, ModelRepository, load_artifact, read_with_digest
 from app.cli.repository import add_repository
 from app.errors import TesseraError
 from app.pipeline import resolve_device
@@ -36,7 +36,7 @@ def run(options: Namespace) -> int:
                 artifact = load_artifact(entry, device)
                 manifest, found, state = artifact.manifest, artifact.digest, "verified"
             else:
-                manifest, found, state = read_manifest(entry.path), manifest_digest(entry), "not verified"
+                (manifest, found), state = read_with_digest(entry.path), "not verified"
             table.add_row(*_summary(entry, manifest), found[:DIGITS], state)
         except TesseraError as error:
             failed += 1

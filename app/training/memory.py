@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
 import torch
 
-from app.cgroup import available_memory
+from app.cgroup import free_memory
 from app.detectors import Detector
 from app.errors import InsufficientMemory
 from app.pipeline import is_out_of_memory
@@ -19,8 +18,7 @@ def available_bytes(device: torch.device) -> int:
     """The free memory of the device. For a CPU, the limit of the container counts, too."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    free, allowed = psutil.virtual_memory().available, available_memory()
-    return free if allowed is None else min(free, allowed)
+    return free_memory()
 
 
 def picture_bytes(size: Size, target: Size) -> int:

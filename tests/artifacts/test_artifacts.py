@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from app.artifacts import Entry, ModelRecord, ModelRepository, load_artifact, read_manifest, write_artifact
-from app.artifacts.writer import digest
 from app.errors import (
     DigestMismatch,
     GoldenMismatch,
@@ -20,6 +20,7 @@ from app.errors import (
     UnsupportedSchema,
     VersionNotFound,
 )
+from app.files import digest, open_regular
 from app.pipeline import TiledModel, predict
 
 RECORD = ModelRecord("held-out-normal", 3, 0.05, "surface", 4, "random")
@@ -75,7 +76,7 @@ def test_a_failed_write_leaves_no_file(tiny_model: TiledModel, tmp_path: Path, m
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.artifacts.golden.save_file", full)
+    monkeypatch.setattr("app.artifacts.tensors.save_file", full)
     with pytest.raises(OSError, match="Errno 28"):
         write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD)
     assert list((tmp_path / "screw").iterdir()) == []
@@ -134,12 +135,13 @@ def test_a_missing_file_is_named(entry: Entry, file: str) -> None:
 
 @pytest.mark.parametrize("name", ["manifest.json", "weights.safetensors"])
 def test_a_file_that_cannot_be_read_is_named(entry: Entry, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    def deny(path: Path) -> str:
+    def deny(path: Path) -> BufferedReader:
         if path.name == name:
             raise PermissionError(13, "Permission denied")
-        return digest(path)
+        return open_regular(path)
 
-    monkeypatch.setattr("app.artifacts.reader.digest", deny)  # file modes do not stop root, who may run the tests
+    for place in ("app.files", "app.artifacts.tensors"):  # file modes do not stop root, who may run the tests
+        monkeypatch.setattr(f"{place}.open_regular", deny)
     with pytest.raises(InvalidArtifact, match=rf"{re.escape(name)}.*Permission denied"):
         load_artifact(entry)
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from app.artifacts.tensors import read_tensors
+from app.errors import InvalidArtifact
 
 TENSORS = {
     "matrix": torch.randn(3, 5),
@@ -38,5 +38,5 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     save_file(TENSORS, path)
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(SafetensorError):
+    with pytest.raises(InvalidArtifact):
         read_tensors(path)

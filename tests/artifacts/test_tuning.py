@@ -7,8 +7,7 @@ import torch
 
 from app.api.schemas.execution import ExecutionBody
 from app.artifacts import Entry, ModelRecord, ModelRepository, load_artifact, write_artifact
-from app.artifacts.golden import load_golden
-from app.artifacts.manifest import GOLDEN, GoldenRecord
+from app.artifacts.manifest import GoldenRecord
 from app.artifacts.tuning import tuned
 from app.detectors import DETECTORS, Features, Patchcore, SearchChoice, SearchMethod, SearchMode
 from app.detectors.bounded import QUERIES_AT_ONCE, fast_codes
@@ -33,7 +32,7 @@ def test_auto_chooses_the_fast_precision_if_it_reproduces_the_golden_sample(mode
         load_artifact(entry, options=RunOptions(precision=each)).model for each in (Precision.float32, "auto")
     )
     assert fast.network.precision == FAST
-    picture = load_golden(entry.path / GOLDEN).picture
+    picture = load_artifact(entry).golden.picture
     expected, found = (predict(model, picture).anomaly_map for model in (exact, fast))
     assert not torch.equal(found, expected)
     assert float((found - expected).abs().max()) <= 2e-2 * float(expected.max())
@@ -43,7 +42,8 @@ def test_auto_chooses_the_fast_precision_if_it_reproduces_the_golden_sample(mode
 @pytest.mark.parametrize("precision", ["auto", FAST])
 def test_if_the_fast_precision_fails_auto_uses_float32_and_others_are_refused(models_dir: Path, precision: str) -> None:
     entry = ModelRepository(models_dir).find("patchcore", 1)
-    model, golden = load_artifact(entry).model, load_golden(entry.path / GOLDEN)
+    artifact = load_artifact(entry)
+    model, golden = artifact.model, artifact.golden
     record = GoldenRecord(tolerance=1e-3, reduced_precision_tolerance=1e-6)
     options = RunOptions(precision=precision)  # type: ignore[arg-type]  # parametrised
     if precision == "auto":

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from app.artifacts import ModelRepository, manifest_digest, read_manifest
+from app.artifacts import ModelRepository, read_manifest, read_with_digest
 from app.cli import main
 from app.cli.commands import COMMANDS
 from tests.conftest import draw_surface
@@ -138,7 +138,7 @@ def test_models_are_listed_and_verified(
     listed = capsys.readouterr().out
     assert "patchcore" in listed and listed.count("not verified") == 3
     assert "1 of 7" in listed and "12 px" in listed
-    assert manifest_digest(ModelRepository(models_dir).find("padim"))[:12] in listed
+    assert read_with_digest(ModelRepository(models_dir).find("padim").path)[1][:12] in listed
     assert main(["models", "verify", "--models_dir", str(models_dir)]) == 0
     assert capsys.readouterr().out.count("verified") == 3
     (surfaces / "models/broken/1").mkdir(parents=True)
