@@ -19,7 +19,8 @@
     │   ├── MissingFile          a file that the manifest names is absent
     │   ├── DigestMismatch       a file is not the one that was written
     │   ├── UnsupportedSchema    written by a newer Tessera
-    │   └── GoldenMismatch       the model does not reproduce its recorded output on this machine
+    │   ├── GoldenMismatch       the model does not reproduce its recorded output on this machine
+    │   └── LoadTimeout          its files are still being read long after they should have been
     ├── UnreadableRepository     the directory of models cannot be read at present
     ├── InvalidWeights           backbone weights that do not fit the network, or cannot be loaded
     ├── InvalidDataset           a data set that cannot be used for training or evaluation
@@ -200,6 +201,12 @@ class GoldenMismatch(InvalidArtifact):
     """The model does not reproduce its golden output on this machine."""
 
     code = "golden_mismatch"
+
+
+class LoadTimeout(InvalidArtifact):
+    """The version is not loaded within the time limit."""
+
+    code = "load_timeout"
 
 
 class UnreadableRepository(TesseraError):

@@ -37,3 +37,5 @@ class RefusalCode(StrEnum):
     UNSUPPORTED_SCHEMA = "unsupported_schema"
     GOLDEN_MISMATCH = "golden_mismatch"
     INVALID_ARTIFACT = "invalid_artifact"
+    INSUFFICIENT_MEMORY = "insufficient_memory"
+    LOAD_TIMEOUT = "load_timeout"

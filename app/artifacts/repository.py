@@ -30,28 +30,34 @@ class ModelRepository:
 
     def entries(self) -> list[Entry]:
         """All versions of all models, sorted by name and version."""
-        found = [
+        models = sorted(model for model in _directories(self.root) if NAME.fullmatch(model.name))
+        return [entry for model in models for entry in self._versions(model)]
+
+    def _versions(self, model: Path) -> list[Entry]:
+        found = (
             Entry(model.name, int(version.name), version)
-            for model in _directories(self.root)
-            if NAME.fullmatch(model.name)
             for version in _directories(model)
             if VERSION.fullmatch(version.name)
-        ]
-        return sorted(found, key=lambda entry: (entry.name, entry.version))
+        )
+        return sorted(found, key=lambda entry: entry.version)
 
-    def scan(self) -> dict[Entry, Fingerprint]:
-        """All versions, in the order of `entries`, with the fingerprints of their files; raises UnreadableRepository.
+    def names(self) -> list[str]:
+        """The names of all models, sorted; raises UnreadableRepository.
 
         A missing directory is an error, not an empty repository: an unmounted file system must not withdraw all models.
         """
         if not self.root.is_dir():
             raise UnreadableRepository(f"the model repository {self.root} is not a directory, or is not there")
         try:
-            return {entry: fingerprint(entry.path) for entry in self.entries()}
+            return sorted(model.name for model in _directories(self.root) if NAME.fullmatch(model.name))
         except OSError as error:
             raise UnreadableRepository(
                 f"the model repository {self.root} cannot be read: {error.filename}: {error.strerror}"
             ) from error
+
+    def scan(self, name: str) -> dict[Entry, Fingerprint]:
+        """The versions of a model, in their order, with the fingerprints of their files; raises OSError."""
+        return {entry: fingerprint(entry.path) for entry in self._versions(self.root / name)}
 
     def find(self, name: str, version: int | None = None) -> Entry:
         """A version, by default the newest; raises ModelNotFound or VersionNotFound."""

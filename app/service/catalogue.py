@@ -2,24 +2,44 @@
 
 import gc
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from threading import Lock
 from time import monotonic
 from typing import Protocol, TypeVar
 
 import torch
 
-from app.artifacts import Artifact, Entry, ModelRepository, load_artifact, verify_artifact
-from app.errors import InvalidArtifact, TesseraError, UnreadableRepository
+from app.artifacts import (
+    Artifact,
+    Entry,
+    Fingerprint,
+    ModelRepository,
+    build_artifact,
+    read_artifact,
+    verify_artifact,
+)
+from app.errors import EngineStopped, InvalidArtifact, LoadTimeout, TesseraError, UnreadableRepository
+from app.pipeline import use_processors
 from app.runtime import RunOptions
+from app.service.patience import STOPPED, Calls, StillRunning
 from app.service.reloaded import ReloadedModel, compare
 from app.service.version_table import ServedModel, VersionState, VersionStatus, VersionTable
+
+PATIENCE_S = 15.0
+"""After this time, a version that is being loaded no longer delays the next ones, nor the readiness of the server."""
+
+LIMIT_S = 300.0
+"""After this time, a version that is being loaded counts as failed. It is served if its load ends nevertheless."""
 
 _log = logging.getLogger(__name__)
 
 
 class CatalogueObserver(Protocol):
-    """Receives the results of scans, in the thread that scans."""
+    """Receives the results of scans and loads, in the threads that scan and load."""
 
     def version_tried(self, error: TesseraError | None, seconds: float) -> None:
         """A version was loaded, or refused with an error."""
@@ -35,6 +55,9 @@ class ModelCatalogue:
     A request keeps the artifact that it started with, whose memory is freed after the last such request. One thread
     scans, at the start and on changes; any thread may read at any time. Each device has its own copy of a model, which
     reproduced the golden sample.
+
+    Versions are loaded in turn, because their speed is measured. One that takes longer than `patience_s`, for example
+    on a file system that hangs, is loaded beside the next ones.
     """
 
     def __init__(
@@ -44,12 +67,20 @@ class ModelCatalogue:
         default_model: str | None = None,
         options: RunOptions = RunOptions(),  # noqa: B008
         *,
+        patience_s: float = PATIENCE_S,
+        limit_s: float = LIMIT_S,
         clock: Callable[[], float] = monotonic,
         observer: CatalogueObserver | None = None,
     ) -> None:
         self._repository, self._devices, self._options = repository, devices, options
         self._clock, self._observer = clock, observer
         self._table = VersionTable(default_model)  # replaced as a whole, so that readers need no lock
+        self._change = Lock()  # held while the table is replaced
+        self._patience_s, self._limit_s = patience_s, limit_s
+        self._scans, self._loads = Calls(patience_s), Calls(patience_s)
+        self._computing = Lock()  # held while a model is built and measured
+        self._loading: dict[Entry, float] = {}  # when the loads that are under way began
+        self._unreadable: dict[str, str] = {}  # why models could not be scanned
         self._stopped = False
         self.started = False
         """Whether the first scan has ended."""
@@ -60,7 +91,7 @@ class ModelCatalogue:
         """Scans the repository, loads new and changed versions one by one, and returns the changes.
 
         `only` scans one model. `again` also loads versions that were refused and whose files have not changed. Ends
-        early if `stop` is called, after the current version. Raises UnreadableRepository; the models stay served.
+        early if `stop` is called. Raises UnreadableRepository, or EngineStopped; the models stay served.
         """
         before, started = self._table, self._clock()
         try:
@@ -68,6 +99,7 @@ class ModelCatalogue:
             for status in self._table.due(only):
                 if not self._stopped:
                     self._try(status)
+            self._refuse_overdue()
         finally:
             self.started = True
             if self._observer is not None:
@@ -78,12 +110,17 @@ class ModelCatalogue:
         return changes
 
     def stop(self) -> None:
-        """Ends a scan after the version that it is loading."""
+        """Ends a scan, also while a version is being loaded."""
         self._stopped = True
+        self._loads.stop()
+
+    def finish(self, most_s: float) -> bool:
+        """Waits at most so long for loads that are under way; returns whether all have ended."""
+        return self._loads.finish(most_s)
 
     def _find(self, only: str | None, again: bool) -> None:
         try:
-            found = self._repository.scan()
+            found = self._scan(only)
         except UnreadableRepository as error:
             if str(error) != str(self.problem):  # one line per problem, not per scan
                 _log.error("%s; loaded models stay served", error)
@@ -92,7 +129,8 @@ class ModelCatalogue:
         if self.problem is not None:
             _log.info("the model repository can be read again")
             self.problem = None
-        before, self._table = self._table, self._table.found(found, only=only, again=again)
+        with self._change:
+            before, self._table = self._table, self._table.found(found, only=only, again=again)
         for status in before.statuses:
             if status.entry not in {kept.entry for kept in self._table.statuses}:
                 _log.info("model %s version %d was removed", status.entry.name, status.entry.version)
@@ -100,33 +138,119 @@ class ModelCatalogue:
         if default is not None and default not in self._table.names and (default in before.names or not before.known):
             _log.warning("the default model %r is not in the repository", default)
 
-    def _try(self, status: VersionStatus) -> None:
-        started, error = self._clock(), None
+    def _scan(self, only: str | None) -> dict[Entry, Fingerprint]:
+        """The versions of all models, or of the model `only`, and their fingerprints; raises UnreadableRepository.
+
+        The versions of a model whose directory cannot be read, or hangs, stay as they are.
+        """
         try:
-            artifact = self._load(status)
-        except TesseraError as refusal:
-            error = refusal
-        except Exception as failure:  # one damaged model must not stop the others
-            _log.debug("loading %s failed", status.entry.path, exc_info=True)
-            error = InvalidArtifact(f"it cannot be loaded ({type(failure).__name__}: {failure})")
-        if error is None:
-            self._table = self._table.loaded(status, artifact)
-            _log_ready(artifact, unchanged=artifact is status.artifact)
+            names = self._scans.run("names", self._repository.names)
+        except StillRunning as error:
+            raise UnreadableRepository(
+                f"the model repository {self._repository.root} does not answer; its file system may hang"
+            ) from error
+        found: dict[Entry, Fingerprint] = {}
+        for name in names if only is None else [name for name in names if name == only]:
+            try:
+                found |= self._scans.run(("scan", name), partial(self._repository.scan, name))
+                self._unreadable.pop(name, None)
+            except (StillRunning, OSError) as error:
+                reason = (error.strerror or str(error)) if isinstance(error, OSError) else "its file system hangs"
+                if self._unreadable.get(name) != reason:
+                    _log.error("the directory of model %s cannot be read (%s); it stays as it was", name, reason)
+                self._unreadable[name] = reason
+                found |= {status.entry: status.seen for status in self._table.statuses if status.entry.name == name}
+        return found
+
+    def _try(self, status: VersionStatus) -> None:
+        if status.entry in self._loading:  # since an earlier scan
+            return
+        started, processors = self._clock(), torch.get_num_threads()
+        self._loading[status.entry] = started
+
+        def load() -> Artifact:
+            use_processors(processors)
+            return self._load(status)
+
+        def finished(future: Future[Artifact]) -> None:
+            self._loading.pop(status.entry, None)
+            error = future.exception()
+            if error is None:
+                self._settle(status, future.result(), started)
+            elif not self._stopped:
+                self._refuse(status, error, started)
+
+        try:
+            artifact = self._loads.run(status.entry, load, finished)
+        except StillRunning as error:
+            if not error.first:  # too many calls hang
+                self._loading.pop(status.entry, None)
+            else:
+                _log.warning(
+                    "model %s version %d is not loaded after %g s; other versions are loaded meanwhile",
+                    status.entry.name,
+                    status.entry.version,
+                    self._patience_s,
+                )
+        except Exception as error:  # one damaged model must not stop the others
+            self._loading.pop(status.entry, None)
+            if self._stopped:
+                raise
+            self._refuse(status, error, started)
         else:
+            self._loading.pop(status.entry, None)
+            self._settle(status, artifact, started)
+
+    def _settle(self, status: VersionStatus, artifact: Artifact, started: float) -> None:
+        with self._change:
+            self._table = self._table.loaded(status, artifact)
+        _log_ready(artifact, unchanged=artifact is status.artifact)
+        if self._observer is not None:
+            self._observer.version_tried(None, self._clock() - started)
+
+    def _refuse(self, status: VersionStatus, failure: BaseException, started: float) -> None:
+        error = failure
+        if not isinstance(error, TesseraError):
+            _log.debug("loading %s failed", status.entry.path, exc_info=failure)
+            error = InvalidArtifact(f"it cannot be loaded ({type(failure).__name__}: {failure})")
+            _bare(failure)
+        with self._change:
             self._table = self._table.refused(status, _bare(error))
-            _log_refused(status, error)
+        _log_refused(status, error)
         if self._observer is not None:
             self._observer.version_tried(error, self._clock() - started)
+
+    def _refuse_overdue(self) -> None:
+        """Refuses versions that are being loaded for longer than the limit."""
+        for status in self._table.statuses:
+            started = self._loading.get(status.entry)
+            if started is not None and status.due and self._clock() - started > self._limit_s:
+                reason = f"it is not loaded after {self._limit_s:g} s; it is served if its files can be read later"
+                self._refuse(status, LoadTimeout(reason), started)
 
     def _load(self, status: VersionStatus) -> Artifact:
         entry, before = status.entry, status.artifact
         if before is not None and verify_artifact(entry)[1] == before.digest:
             return before  # its files were touched or restored: the content is the same
-        return self._loaded(entry)
-
-    def _loaded(self, entry: Entry) -> Artifact:
-        first, *others = (load_artifact(entry, device, self._options) for device in self._devices)
+        first, *others = (self._loaded(entry, device) for device in self._devices)
         return replace(first, replicas=tuple(other.model for other in others))
+
+    def _loaded(self, entry: Entry, device: torch.device) -> Artifact:
+        files = read_artifact(entry)
+        with self._alone():
+            return build_artifact(files, device, self._options)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Waits until no other model is being built, because that takes memory, and the speeds are measured."""
+        alone = self._computing.acquire(timeout=self._patience_s)  # one that hangs must not stop the others
+        try:
+            if self._stopped:
+                raise EngineStopped(STOPPED)
+            yield
+        finally:
+            if alone:
+                self._computing.release()
 
     def test_device(self, number: int) -> None:
         """Computes a golden sample on the device of this number, if any model is loaded.
@@ -160,7 +284,7 @@ class ModelCatalogue:
         return self._table.default_name
 
 
-E = TypeVar("E", bound=TesseraError)
+E = TypeVar("E", bound=BaseException)
 
 
 def _bare(error: E) -> E:

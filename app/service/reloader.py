@@ -7,10 +7,14 @@ from threading import Condition, Thread
 from app.errors import EngineStopped, TesseraError
 from app.pipeline import use_processors
 from app.service.catalogue import ModelCatalogue
+from app.service.patience import STOPPED
 from app.service.reloaded import ReloadedModel
 from app.service.version_table import DEFAULT
 
 _log = logging.getLogger(__name__)
+
+FINISH_S = 1.0
+"""How long `stop` waits for the thread, and for loads that are under way."""
 
 Reload = Future[list[ReloadedModel]]
 
@@ -28,19 +32,24 @@ class Reloader:
         self._asked: dict[str | None, Reload] = {}
         self._wake = Condition()  # notified by `reload` and `stop`
         self._stopped = False
-        self._thread = Thread(target=self._run, name="tessera-loader")
+        self._thread = Thread(target=self._run, name="tessera-loader", daemon=True)
 
     def start(self) -> None:
         """Starts the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread after the version that it is loading; pending requests get EngineStopped."""
+        """Ends the thread; pending requests get EngineStopped. A version that is being loaded gets FINISH_S more.
+
+        What still runs then, for example on a file system that hangs, is left to the end of the process.
+        """
         self._catalogue.stop()
         with self._wake:
             self._stopped = True
             self._wake.notify()
-        self._thread.join()
+        self._thread.join(FINISH_S)
+        if not self._catalogue.finish(FINISH_S):
+            _log.warning("versions that are still being loaded are abandoned")
         for future in self._taken().values():
             future.set_exception(_stopped())
 
@@ -110,4 +119,4 @@ class Reloader:
 
 
 def _stopped() -> EngineStopped:
-    return EngineStopped("the server is shutting down, and loads no models any more")
+    return EngineStopped(STOPPED)

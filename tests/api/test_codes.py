@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from hashlib import sha256
@@ -159,7 +160,7 @@ def test_an_unreadable_repository_is_reported(
 def test_every_code_is_provoked() -> None:
     elsewhere = {ProblemCode.MODEL_LOADING, ProblemCode.UNREADABLE_REPOSITORY}
     assert PROVOKED.keys() | elsewhere == set(ProblemCode)
-    assert DAMAGED.keys() == set(RefusalCode)
+    assert DAMAGED.keys() == set(RefusalCode) - {RefusalCode.LOAD_TIMEOUT}  # see tests/service/test_slow_loads.py
 
 
 def test_the_page_of_errors_is_generated_from_the_error_classes() -> None:
@@ -194,6 +195,7 @@ DAMAGED: dict[RefusalCode, Callable[[Path], object]] = {
     RefusalCode.UNSUPPORTED_SCHEMA: _newer_schema,
     RefusalCode.GOLDEN_MISMATCH: _other_weights,
     RefusalCode.INVALID_ARTIFACT: lambda version: (version / "manifest.json").write_text("no manifest"),
+    RefusalCode.INSUFFICIENT_MEMORY: lambda version: os.truncate(version / "weights.safetensors", 2**42),
 }
 
 
