@@ -11,6 +11,9 @@
     │   ├── TooManyPictures      the request has more pictures than the limit
     │   └── TooManyPixels        the picture's header announces more pixels than the limit
     ├── Overloaded               the queue is full
+    ├── TooManyConnections       the server has too many connections, or too many requests in progress
+    ├── ClientTooSlow            the client sends or reads too slowly
+    ├── InvalidHttp              bytes that are not an HTTP request, or a head that is too large
     ├── NotServed
     │   ├── ModelNotFound        no model of this name
     │   ├── VersionNotFound      the model has no such version, or it was refused
@@ -138,6 +141,33 @@ class Overloaded(TesseraError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyConnections(TesseraError):
+    """The server has too many connections or requests in progress."""
+
+    code = "too_many_connections"
+    status = 503
+    when = "too many connections or requests are open (`max_connections`); `Retry-After` says when to try again"
+    example = "750 requests are in progress, the limit (max_connections); try again in a few seconds"
+
+
+class ClientTooSlow(TesseraError):
+    """The client sent its request or read the response too slowly."""
+
+    code = "client_too_slow"
+    status = 408
+    when = "the head of a request takes longer than `head_timeout_s`, or its body stalls for `stall_timeout_s`"
+    example = "no whole request came within 10 s (head_timeout_s); send it at once"
+
+
+class InvalidHttp(TesseraError):
+    """The bytes are not a valid HTTP request."""
+
+    code = "invalid_http"
+    status = 400
+    when = "the bytes are not HTTP/1.1, or the head has more than 16 KiB or 100 lines, or the chunks are tiny"
+    example = "the head of the request has more than 100 lines; send fewer headers"
 
 
 class NotServed(TesseraError):

@@ -2,13 +2,17 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from time import monotonic
 from types import FrameType
+from typing import Any
 
+import psutil
 import torch
 import uvicorn
 from fastapi import FastAPI
@@ -16,6 +20,7 @@ from fastapi import FastAPI
 from app.api import RequestRecord, Services, create_app
 from app.artifacts import ModelRepository
 from app.cgroup import available_processors
+from app.connections import ConnectionLimits, ConnectionTable, LimitedProtocol, limit_for
 from app.errors import InvalidDevice
 from app.heap import share_one_heap
 from app.metrics import Metrics
@@ -28,6 +33,12 @@ from app.web import mount_page
 
 STALLED_S = 2
 """Requests whose client has stopped sending or reading are cancelled this long after the grace period."""
+
+BACKLOG = 2048
+"""The number of connections that the system keeps until they are accepted."""
+TICKS_PER_SWEEP = 5
+UNSENT_BYTES = 2**17
+"""The most bytes of a response that the system keeps for a client that does not read. It would keep megabytes."""
 
 MOST_CPU_LANES = 4
 """The default limit of lanes on a CPU: more of them cost more memory and cache than they gain."""
@@ -93,6 +104,7 @@ def build_app(settings: Settings) -> FastAPI:
 
     services = Services(catalogue, predictor, worker, reloader, metrics.exposition, settings.batch_pictures)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
+    table = ConnectionTable(connection_limits(settings), metrics)
     app = create_app(
         services,
         max_body_bytes=settings.max_image_bytes,
@@ -100,8 +112,10 @@ def build_app(settings: Settings) -> FastAPI:
         cors_origins=origins,
         root_path=settings.root_path,
         record=record,
+        gate=table,
         lifespan=lifespan,
     )
+    app.state.connections = table
     mount_page(app, settings.examples_dir, settings.root_path)
     return app
 
@@ -116,13 +130,32 @@ def decode_threads(devices: Sequence[torch.device], processors: int) -> int:
     return FEWEST_DECODE_THREADS if gpus < len(devices) else max(FEWEST_DECODE_THREADS, processors - gpus - 1)
 
 
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """The limits of connections: those of the settings, or fewer connections if the process may open fewer files."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return ConnectionLimits(
+        limit_for(settings.max_connections, files - psutil.Process().num_fds()),
+        settings.head_timeout_s,
+        settings.stall_timeout_s,
+        settings.least_bytes_per_s,
+    )
+
+
 class Server(uvicorn.Server):
-    """Finishes requests in flight when it is stopped; requests that take longer than the grace period get 503."""
+    """Keeps connections within their limits. Finishes requests in flight when it is stopped.
+
+    Requests that take longer than the grace period get 503.
+    """
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self._worker, self._grace_s = app.state.services.worker, settings.shutdown_grace_s
+        self._connections: ConnectionTable = app.state.connections
         config = uvicorn.Config(
             app,
+            http=partial(LimitedProtocol, self._connections),  # type: ignore[arg-type]  # uvicorn only calls it
+            ws="none",
+            backlog=self._connections.limits.accepted_per_turn,
+            timeout_keep_alive=settings.idle_timeout_s,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -136,14 +169,39 @@ class Server(uvicorn.Server):
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts to serve.
+
+        asyncio accepts up to `backlog` connections in one turn of the event loop, and sets the system's queue to this
+        length. The queue must be longer.
+        """
+        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn calls this ten times a second."""
+        if counter % TICKS_PER_SWEEP == 0:
+            self._connections.sweep(monotonic())
+        return await super().on_tick(counter)
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """asyncio reports here each connection that it cannot accept: thousands a second while no file is free."""
+        if context["message"] == "socket.accept() out of system resource":
+            self._connections.out_of_files()
+        else:
+            loop.default_exception_handler(context)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuses new pictures, waits for the requests in flight, and shuts down."""
         self._worker.drain()
         loop = asyncio.get_running_loop()
         abort = partial(loop.run_in_executor, None, partial(self._worker.stop, finish_running=False))
-        timer = loop.call_later(self._grace_s, abort)
+        timers = [loop.call_later(self._grace_s, act) for act in (abort, self._connections.close_stalled)]
         await super().shutdown(sockets)
-        timer.cancel()
+        for timer in timers:
+            timer.cancel()
 
 
 def serve(settings: Settings) -> int:
@@ -169,13 +227,14 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket; raises SystemExit with the reason if the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise SystemExit(f"tessera: cannot listen on {host} port {port}: {error.strerror}; set others") from error
     # Accepted connections inherit TCP_NODELAY. asyncio does not set it for sockets that do not name a protocol, as this
     # one. Without TCP_NODELAY the body of a response waits until the client has acknowledged the headers, which
     # clients delay by 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     return listener
 
 

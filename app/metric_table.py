@@ -53,6 +53,23 @@ REQUEST_SECONDS = MetricInfo(
     ("route",),
     SECONDS,
 )
+CONNECTIONS = MetricInfo(
+    "tessera_connections",
+    "gauge",
+    "connections",
+    "Open connections",
+    "Near max_connections: clients keep connections open, or the server is attacked.",
+)
+LIMITED_CONNECTIONS = MetricInfo(
+    "tessera_connections_limited",
+    "counter",
+    "connections",
+    "Connections that were closed, and requests that were refused, because of a limit, by reason: head, body, answer "
+    "(the client was too slow), room (closed for newer ones), requests (too many in progress), invalid (not HTTP), "
+    "files (no free file)",
+    "A rise: slow or faulty clients, an attack, or too small a max_connections. The log has a summary every 10 s.",
+    ("reason",),
+)
 STAGE_SECONDS = MetricInfo(
     "tessera_stage_seconds",
     "histogram",
@@ -210,6 +227,8 @@ MODEL_STAGES = MetricInfo(
 METRICS = (
     REQUESTS,
     REQUEST_SECONDS,
+    CONNECTIONS,
+    LIMITED_CONNECTIONS,
     STAGE_SECONDS,
     TILES_RUN,
     TILES_ROOM,

@@ -24,6 +24,8 @@ class Metrics:
         ProcessCollector(registry=registry)
         self._requests = _counter(table.REQUESTS, registry)
         self._latency = _histogram(table.REQUEST_SECONDS, registry)
+        self._connections = _gauge(table.CONNECTIONS, registry)
+        self._limited = _counter(table.LIMITED_CONNECTIONS, registry)
         self._stages = _histogram(table.STAGE_SECONDS, registry)
         self._tiles = _counter(table.TILES_RUN, registry)
         self._room = _counter(table.TILES_ROOM, registry)
@@ -57,6 +59,12 @@ class Metrics:
         route = record.route or "none"
         self._requests.labels(record.method, route, str(record.status)).inc()
         self._latency.labels(route).observe(record.seconds)
+
+    def connections_changed(self, open_connections: int) -> None:
+        self._connections.set(open_connections)
+
+    def connection_limited(self, reason: str) -> None:
+        self._limited.labels(reason).inc()
 
     def version_tried(self, error: TesseraError | None, seconds: float) -> None:
         self._loads.labels("ready" if error is None else error.code).inc()

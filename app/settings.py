@@ -101,6 +101,32 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="The time limit of requests without `X-Request-Timeout`, in seconds; then 504; 0: no limit.",
     )
+    max_connections: int = Field(
+        default=1000,
+        ge=8,
+        description="The largest number of connections; fewer if the process may not open so many files.",
+    )
+    head_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="The time in which the head of a request must come, in seconds; then 408.",
+    )
+    idle_timeout_s: int = Field(
+        default=5, ge=1, description="How long a connection without a request stays open for the next one, in seconds."
+    )
+    least_bytes_per_s: float = Field(
+        default=1000.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="The least rate at which clients must send bodies and read responses, in bytes per second.",
+    )
+    stall_timeout_s: float = Field(
+        default=20.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a client may be slower than least_bytes_per_s, in seconds; then 408, or the end.",
+    )
     stage_times: bool = Field(
         default=False, description="Whether /metrics reports the time of each stage of the models on their devices."
     )

@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from app.api import anomaly_map, heatmap, models, predict, predict_batch, probes, reload
+from app.api.admission import Admission, Gate
 from app.api.answer_headers import ANSWER_HEADERS
 from app.api.caching import CacheHeaders
 from app.api.contract import CONTACT, DESCRIPTION, LICENCE, TAGS, describe, servers
@@ -19,6 +20,7 @@ from app.api.docs import mount_docs
 from app.api.head_requests import HeadRequests
 from app.api.limits import BodyLimit
 from app.api.parameters import known_parameters
+from app.api.pieces import Pieces
 from app.api.problems import UnexpectedErrors, register_problems
 from app.api.recording import Recording, RequestRecord
 from app.api.redirects import RelativeRedirects
@@ -51,6 +53,7 @@ def create_app(
     cors_origins: Sequence[str] = (),
     root_path: str = "",
     record: Callable[[RequestRecord], None],
+    gate: Gate,
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
     """The HTTP interface to `services`.
@@ -60,6 +63,7 @@ def create_app(
     cors_origins: the origins whose pages may use the API from browsers; `*` stands for all
     root_path: the prefix under which a proxy serves the API
     record: called for each request
+    gate: says whether one more request may begin
     lifespan: starts and stops the services
     """
     app = FastAPI(
@@ -77,8 +81,10 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         middleware=[  # the outermost first
+            Middleware(Pieces),
             Middleware(RootPath, root_path=root_path),
             Middleware(RequestId),
+            Middleware(Admission, gate=gate),
             Middleware(Recording, record=record),
             Middleware(HeadRequests),
             *_cors(cors_origins),

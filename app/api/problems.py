@@ -4,7 +4,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
+from secrets import randbelow
 from typing import cast
+from uuid import uuid4
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -15,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors
 from app.api.problem_codes import ProblemCode
-from app.api.request_id import request_id
+from app.api.request_id import HEADER, request_id
 from app.api.root_path import own_path
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 
@@ -28,6 +30,8 @@ MEDIA_TYPE = "application/problem+json"
 INVALID_TITLE = "The request is invalid."
 INTERNAL_TITLE = "Internal server error."
 _LOADING_RETRY_AFTER_S = 5
+_CONNECTIONS_RETRY_AFTER_S = 5
+"""The longest of the random times, so that refused clients do not all return at once."""
 UNEXPECTED = "internal server error; the server's log has the details under this request_id"
 
 _log = logging.getLogger(__name__)
@@ -82,16 +86,52 @@ def problem_of(scope: Scope, error: Exception) -> ProblemBody:
     return _body(scope, 500, ProblemCode.INTERNAL_ERROR, INTERNAL_TITLE, UNEXPECTED)
 
 
+def refusal(scope: Scope | None, error: errors.TesseraError) -> Response:
+    """The response to a request that no route has handled.
+
+    scope: that of the request, or None if its head did not come
+    """
+    if scope is not None and "app" in scope:
+        response = _tessera_response(scope, error)
+        response.headers[HEADER] = request_id(scope)
+        return response
+    body = ProblemBody(
+        type=_type(error.code),
+        title=title_of(type(error)),
+        status=error.status,
+        detail=str(error),
+        code=ProblemCode(error.code),
+        instance=scope["path"] if scope else "",
+        request_id=uuid4().hex,
+    )
+    headers = {HEADER: body.request_id} | _retry_after(error)
+    return Response(body.model_dump_json(exclude_none=True), error.status, headers, MEDIA_TYPE)
+
+
 async def _on_tessera_error(request: Request, error: Exception) -> Response:
     error = cast(errors.TesseraError, error)
-    status = error.status
-    response = _response(request.scope, status, error.code, title_of(type(error)), str(error))
-    if isinstance(error, errors.Overloaded):
-        response.headers["Retry-After"] = str(max(1, ceil(error.retry_after_s)))
-    elif isinstance(error, errors.ModelLoading):
-        response.headers["Retry-After"] = str(_LOADING_RETRY_AFTER_S)
+    response = _tessera_response(request.scope, error)
     _log_failure("request", request.scope, error)
     return response
+
+
+def _tessera_response(scope: Scope, error: errors.TesseraError) -> Response:
+    response = _response(scope, error.status, error.code, title_of(type(error)), str(error))
+    response.headers.update(_retry_after(error))
+    return response
+
+
+def _retry_after(error: errors.TesseraError) -> dict[str, str]:
+    """The header `Retry-After`, if the request may succeed later."""
+    if isinstance(error, errors.Overloaded):
+        seconds = max(1, ceil(error.retry_after_s))
+    elif isinstance(error, errors.ModelLoading):
+        seconds = _LOADING_RETRY_AFTER_S
+    elif isinstance(error, errors.TooManyConnections):
+        seconds = 1 + randbelow(_CONNECTIONS_RETRY_AFTER_S)
+    else:
+        return {}
+    return {"Retry-After": str(seconds)}
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
@@ -118,6 +158,10 @@ def _log_failure(what: str, scope: Scope, error: errors.TesseraError) -> None:
         _log.log(level, "%s %s failed (%s): %s", what, request_id(scope), error.code, error)
 
 
+def _type(code: str) -> str:
+    return f"urn:tessera:problem:{code}"
+
+
 def _field(location: Sequence[str | int]) -> str:
     """`query.version` of `("query", "version")`."""
     return ".".join(str(part) for part in location)
@@ -138,7 +182,7 @@ def _body(
     scope: Scope, status: int, code: str, title: str, detail: str, invalid: list[InvalidFieldBody] | None = None
 ) -> ProblemBody:
     return ProblemBody(
-        type=f"urn:tessera:problem:{code}",
+        type=_type(code),
         title=title,
         status=status,
         detail=detail,

@@ -159,6 +159,11 @@ def test_an_unreadable_repository_is_reported(
 
 def test_every_code_is_provoked() -> None:
     elsewhere = {ProblemCode.MODEL_LOADING, ProblemCode.UNREADABLE_REPOSITORY}
+    elsewhere |= {
+        ProblemCode.TOO_MANY_CONNECTIONS,
+        ProblemCode.CLIENT_TOO_SLOW,
+        ProblemCode.INVALID_HTTP,
+    }  # connections
     assert PROVOKED.keys() | elsewhere == set(ProblemCode)
     assert DAMAGED.keys() == set(RefusalCode) - {RefusalCode.LOAD_TIMEOUT}  # see tests/service/test_slow_loads.py
 

@@ -1,0 +1,50 @@
+"""Refuses requests while too many are in progress."""
+
+from typing import Protocol
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.problems import refusal
+from app.api.root_path import own_path
+from app.errors import TooManyConnections
+
+PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class Gate(Protocol):
+    """Counts the requests in progress."""
+
+    def enter(self, is_probe: bool) -> bool:
+        """Whether a request may begin; then `leave` must be called at its end."""
+
+    def leave(self) -> None:
+        """A request has ended."""
+
+
+class Admission:
+    """Answers 503 to a request that the gate refuses. Probes have places of their own.
+
+    A refused request is neither logged nor counted as one of a route. Its connection stays open if the client still
+    sends the body: the server drops the rest of the body, so that the client can read the response.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app, self._gate = app, gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        if not self._gate.enter(own_path(scope) in PROBES and not has_body):
+            response = refusal(scope, TooManyConnections("too many requests are in progress; try again later"))
+            if not has_body:
+                response.headers["Connection"] = "close"
+            await response(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._gate.leave()

@@ -1,0 +1,67 @@
+"""h11's connection with counts, and with limits on what it parses at once."""
+
+import re
+
+import h11
+
+MOST_HEAD_BYTES = 16 * 2**10
+"""The largest head of a request, and the largest trailer of a chunked body."""
+MOST_HEAD_LINES = 100
+FREE_CHUNKS = 1000
+LEAST_CHUNK_BYTES = 128
+"""The least mean size of a body's chunks after the first `FREE_CHUNKS`: parsing takes the same time for any size."""
+_HEAD_END = re.compile(rb"\n\r?\n")
+
+
+class MeteredConnection(h11.Connection):
+    """The server's side of an HTTP/1.1 connection.
+
+    received, sent: the number of bytes
+    requests: the number of requests whose heads were received
+    """
+
+    def __init__(self) -> None:
+        super().__init__(h11.SERVER, MOST_HEAD_BYTES)
+        self.received = self.sent = self.requests = 0
+        self._chunks = self._body_bytes = 0
+
+    def receive_data(self, data: bytes) -> None:
+        self.received += len(data)
+        super().receive_data(data)
+
+    def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
+        """The bytes to send; h11's `send` joins them."""
+        data = super().send_with_data_passthrough(event)
+        self.sent += sum(map(len, data or ()))
+        return data
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """The next event. Raises RemoteProtocolError for what is not HTTP, and for what exceeds a limit."""
+        if self.their_state is h11.IDLE:
+            self._check_head()
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self.requests += 1
+            self._chunks = self._body_bytes = 0
+        elif isinstance(event, h11.Data):
+            self._body_bytes += len(event.data)
+            self._chunks += event.chunk_end
+            if self._chunks > FREE_CHUNKS and self._body_bytes < self._chunks * LEAST_CHUNK_BYTES:
+                raise h11.RemoteProtocolError(
+                    f"the body has more than {FREE_CHUNKS:,} chunks, of less than {LEAST_CHUNK_BYTES} bytes on "
+                    "average; send larger ones"
+                )
+        return event
+
+    def _check_head(self) -> None:
+        """Raises RemoteProtocolError if the head is too large, before h11 parses any of it."""
+        data, _ = self.trailing_data
+        end = _HEAD_END.search(data, 0, MOST_HEAD_BYTES)
+        if end is None and len(data) > MOST_HEAD_BYTES:
+            raise h11.RemoteProtocolError(
+                f"the head of the request has more than {MOST_HEAD_BYTES:,} bytes; send shorter headers", 431
+            )
+        if data.count(b"\n", 0, end.end() if end else len(data)) > MOST_HEAD_LINES:
+            raise h11.RemoteProtocolError(
+                f"the head of the request has more than {MOST_HEAD_LINES} lines; send fewer headers", 431
+            )
