@@ -33,6 +33,8 @@
     ├── UnsupportedImport        a file of another program that cannot be reproduced exactly
     ├── InvalidDevice            a device that is unknown, absent, or does not support the requested precision
     ├── InsufficientMemory       work that does not fit into memory
+    ├── NotFinite                a device or a network computed NaN or infinity
+    ├── DeviceFailed             the device that has the picture in work failed, or no device works
     ├── DeadlineExceeded         the request was not answered within its time limit
     └── EngineStopped            the device owner is shutting down
 
@@ -302,6 +304,24 @@ class InsufficientMemory(TesseraError):
     status = 503
     when = "the picture needs more memory than there is"
     example = "The picture needs more memory than there is; send a smaller one"
+
+
+class NotFinite(TesseraError):
+    """The model computed numbers that are not finite, so that the picture has no score."""
+
+    code = "not_finite"
+    status = 503
+    when = "the model computed NaN or infinity for the picture; the device is then tested"
+    example = "the model computed NaN or infinity for this picture, so that it has no score; send the picture again"
+
+
+class DeviceFailed(TesseraError):
+    """The device failed while it had the picture in work, or no device works."""
+
+    code = "device_failed"
+    status = 503
+    when = "the device that had the picture in work failed, or no device works; `/readyz` says why"
+    example = "cpu has computed one unit of work for 130 s, of at most 120 s, and is given up; send the picture again"
 
 
 class DeadlineExceeded(TesseraError):

@@ -74,6 +74,8 @@ def build_app(settings: Settings) -> FastAPI:
         cpu_lanes=cpu_lanes,
         observer=metrics,
         test_device=catalogue.test_device,
+        test_model=catalogue.test_model,
+        stuck_after_s=settings.stuck_after_s,
     )
     reloader = Reloader(catalogue, interval_s=settings.reload_interval_s, processors=processors)
     predictor = Predictor(

@@ -133,6 +133,14 @@ ENDS = MetricInfo(
     "More dropped: clients leave or their time limits end. More failed: see the log.",
     ("end",),
 )
+NOT_FINITE = MetricInfo(
+    "tessera_not_finite_pictures",
+    "counter",
+    "pictures",
+    "Pictures for which a device computed NaN or infinity, by device",
+    "Any rise: the device or a precision is at fault; such pictures get 503 not_finite. See the log.",
+    ("device",),
+)
 DEADLINES = MetricInfo(
     "tessera_deadlines_missed",
     "counter",
@@ -237,6 +245,7 @@ METRICS = (
     BUSY_SECONDS,
     IN_FLIGHT,
     ENDS,
+    NOT_FINITE,
     DEADLINES,
     QUEUE_TILES,
     MODELS,

@@ -34,6 +34,7 @@ class Metrics:
         self._busy = _counter(table.BUSY_SECONDS, registry)
         self._flight = _gauge(table.IN_FLIGHT, registry)
         self._ends = _counter(table.ENDS, registry)
+        self._not_finite = _counter(table.NOT_FINITE, registry)
         self._late = _counter(table.DEADLINES, registry)
         self._queue = _gauge(table.QUEUE_TILES, registry)
         self._models = _gauge(table.MODELS, registry)
@@ -95,6 +96,9 @@ class Metrics:
 
     def picture_ended(self, how: End) -> None:
         self._ends.labels(how).inc()
+
+    def not_finite(self, device: str) -> None:
+        self._not_finite.labels(device).inc()
 
     def deadline_missed(self) -> None:
         self._late.inc()

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.detectors import SearchMode
 from app.runtime import PrecisionChoice
+from app.scheduling import STUCK_AFTER_S
 
 PREFIX = "TESSERA_"
 _ORIGIN = r"https?://[^\s/,]+"
@@ -126,6 +127,12 @@ class Settings(BaseSettings):
         gt=0,
         allow_inf_nan=False,
         description="How long a client may be slower than least_bytes_per_s, in seconds; then 408, or the end.",
+    )
+    stuck_after_s: float = Field(
+        default=STUCK_AFTER_S,
+        ge=0.1,
+        allow_inf_nan=False,
+        description="How long a device may compute a batch of up to a megapixel, in seconds; then the server ends.",
     )
     stage_times: bool = Field(
         default=False, description="Whether /metrics reports the time of each stage of the models on their devices."

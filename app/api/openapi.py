@@ -35,6 +35,8 @@ PICTURE_PROBLEMS = (
     ProblemCode.OVERLOADED,
     ProblemCode.MODEL_LOADING,
     ProblemCode.INSUFFICIENT_MEMORY,
+    ProblemCode.NOT_FINITE,
+    ProblemCode.DEVICE_FAILED,
     ProblemCode.ENGINE_STOPPED,
     ProblemCode.DEADLINE_EXCEEDED,
 )

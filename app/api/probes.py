@@ -8,7 +8,7 @@ from app.api.dependencies import ServicesDep
 from app.api.openapi import Responses, problem_responses
 from app.api.problem_codes import ProblemCode
 from app.api.schemas.probe import LivenessBody, ReadinessBody
-from app.service.readiness import unready_reasons
+from app.service.readiness import dead_reasons, unready_reasons
 
 router = APIRouter(tags=["probes"])
 
@@ -19,6 +19,20 @@ _UNREADY: Responses = {
         "content": {"application/json": {"example": {"ready": False, "reasons": ["models are still being loaded"]}}},
     }
 }
+_DEAD: Responses = {
+    503: {
+        "model": LivenessBody,
+        "description": "Only a new process can help; `reasons` says why.",
+        "content": {
+            "application/json": {
+                "example": {
+                    "alive": False,
+                    "reasons": ["cuda:0 has computed one unit of work for 130 s, of at most 120 s"],
+                }
+            }
+        },
+    }
+}
 _METRICS = {"text/plain": {"schema": {"type": "string"}, "example": "tessera_queue_tiles 0.0\n"}}
 
 
@@ -26,11 +40,14 @@ _METRICS = {"text/plain": {"schema": {"type": "string"}, "example": "tessera_que
     "/livez",
     summary="Check liveness",
     response_description="The process is alive.",
-    responses=problem_responses(ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR),
+    response_model_exclude_none=True,
+    responses=_DEAD | problem_responses(ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR),
 )
-async def livez() -> LivenessBody:
-    """Returns 200 as long as the process responds."""
-    return LivenessBody(alive=True)
+async def livez(services: ServicesDep, response: Response) -> LivenessBody:
+    """Returns 200, or 503 if only a new process can help: the server then ends itself soon."""
+    reasons = dead_reasons(services.worker)
+    response.status_code = 503 if reasons else 200
+    return LivenessBody(alive=not reasons, reasons=reasons or None)
 
 
 @router.get(

@@ -22,6 +22,8 @@ class ProblemCode(StrEnum):
     CLIENT_TOO_SLOW = "client_too_slow"
     INVALID_HTTP = "invalid_http"
     INSUFFICIENT_MEMORY = "insufficient_memory"
+    NOT_FINITE = "not_finite"
+    DEVICE_FAILED = "device_failed"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     ENGINE_STOPPED = "engine_stopped"
     UNREADABLE_REPOSITORY = "unreadable_repository"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.artifacts.tensors import read_tensors, write_tensors
-from app.errors import InvalidArtifact
+from app.errors import InvalidArtifact, NotFinite
 from app.pipeline import Outcome, Preprocessing, TiledModel, predict
 from app.tiling import Size, Tiling
 
@@ -85,10 +85,13 @@ def load_golden(path: Path, size: Size, expected: str | None = None) -> Golden:
 def golden_difference(model: TiledModel, golden: Golden) -> float:
     """The largest difference of the model's map to the golden map, as a share of the golden map's largest value.
 
-    Infinite if the sizes of the maps differ, or the scores differ by more than SCORE_TOLERANCE of that value. The
-    prediction also warms up the model.
+    NaN if the model's map or score is not finite. Infinite if the sizes of the maps differ, or the scores differ by
+    more than SCORE_TOLERANCE of that value. The prediction also warms up the model.
     """
-    outcome: Outcome = predict(model, golden.picture)
+    try:
+        outcome: Outcome = predict(model, golden.picture)
+    except NotFinite:
+        return float("nan")
     if outcome.anomaly_map.shape != golden.anomaly_map.shape:
         return float("inf")
     scale = max(float(golden.anomaly_map.abs().max()), 1e-12)

@@ -50,7 +50,11 @@ class Artifact:
 
     def test_device(self, number: int) -> None:
         """Computes the golden sample on the device of this number; raises GoldenMismatch, or what the device raises."""
-        require_golden(self.models[number], self.golden, self.manifest.golden)
+        self.test_model(self.models[number])
+
+    def test_model(self, model: TiledModel) -> None:
+        """Computes the golden sample by one of `models`; raises GoldenMismatch, or what its device raises."""
+        require_golden(model, self.golden, self.manifest.golden)
 
 
 def load_artifact(

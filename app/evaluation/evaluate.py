@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.data import LabelledPicture, OnUnreadable
-from app.errors import InvalidArtifact, InvalidDataset
+from app.errors import InvalidArtifact, InvalidDataset, NotFinite
 from app.evaluation.mask import MaskFile
 from app.evaluation.pixel_store import BLOCK, PixelStore, StoredPixels
 from app.evaluation.reading import read
@@ -79,7 +78,7 @@ def evaluate(
                 unreadable.append(item)
             else:
                 picture, image, mask = item
-                outcome = predict(model, image, procedure.batch_tiles)
+                outcome = _outcome(model, picture, image, procedure.batch_tiles)
                 result = _result(picture, outcome, calibration, mask.file)
                 evaluated = EvaluatedPicture(result, image, outcome.anomaly_map, mask.inside)
                 measured.append(Measured(result, _store(store, evaluated)))
@@ -90,13 +89,20 @@ def evaluate(
         return summarise(measured, unreadable, calibration, store, progress, intervals=procedure.intervals)
 
 
+def _outcome(model: TiledModel, picture: LabelledPicture, image: Tensor, batch_tiles: int) -> Outcome:
+    try:
+        return predict(model, image, batch_tiles)
+    except NotFinite as error:
+        raise InvalidArtifact(
+            f"the model's map or score of {picture.path} holds values that are not finite numbers (NaN or infinity)"
+        ) from error
+
+
 def _result(
     picture: LabelledPicture, outcome: Outcome, calibration: Calibration | None, mask: MaskFile | None
 ) -> PictureResult:
     height, width = outcome.anomaly_map.shape
     peak = float(outcome.anomaly_map.max())
-    if not (isfinite(peak) and isfinite(outcome.raw_score)):
-        raise InvalidArtifact(f"the model's map or score of {picture.path} holds values that are not finite numbers")
     areas = None if calibration is None else region_areas(outcome.anomaly_map.numpy(), calibration.pixel_threshold)
     return PictureResult(
         picture.path,

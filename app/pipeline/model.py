@@ -12,6 +12,7 @@ from app.detectors import Detector, Features, WithThumbnail
 from app.errors import InvalidDataset, InvalidTiling
 from app.pipeline.device import BATCH_TILES
 from app.pipeline.execution import Execution
+from app.pipeline.finite import checksum, require_finite
 from app.pipeline.parts import Part, PartMaker
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi, View, view
@@ -253,10 +254,18 @@ class Assembly:
 
     @torch.inference_mode()
     def finish(self) -> Generator[None, None, Outcome]:
-        """Makes the map and the score, after all tiles were added."""
+        """Makes the map and the score, after all tiles were added.
+
+        Raises NotFinite if a distance, the map or the score is NaN or infinite. No detector hides such features: each
+        distance depends on all channels of its cell, by operations that keep NaN and infinity.
+        """
         found, score = yield from self._stages.steps(Stage.map, self._scored_map())
+        layers = self.distances if self._thumbnail is None else (*self.distances, self._thumbnail)
+        with self._stages.timed(Stage.map):
+            total = checksum((*layers, found, score))
         host = yield from self._stages.steps(Stage.download, download(found))
-        return Outcome(float(score), host)  # on a GPU the score is complete before the copy of the map
+        require_finite(total)  # on a GPU the sum and the score are complete before the copy of the map
+        return Outcome(float(score), host)
 
     def _scored_map(self) -> Generator[None, None, tuple[Tensor, Tensor]]:
         """The map at the picture's size, and the score, both on the device."""

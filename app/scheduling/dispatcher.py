@@ -8,7 +8,7 @@ from time import monotonic
 
 import torch
 
-from app.errors import EngineStopped
+from app.errors import DeviceFailed, EngineStopped, NotFinite, TesseraError
 from app.pipeline import is_out_of_memory
 from app.scheduling.failure import explained, is_device_failure
 from app.scheduling.job import Batch, Job, Probe, Step, Unit
@@ -17,6 +17,7 @@ from app.scheduling.picture import Picture
 from app.scheduling.scheduler import Scheduler
 
 STOPPED = "the server is shutting down; send the picture again, to another server or later"
+NO_DEVICE = "no device works: all have failed, and are tested from time to time; send the picture again later"
 SHORTEST_WAIT_S = 0.01
 
 
@@ -27,6 +28,18 @@ class Assignment:
     unit: Unit
     pictures: Mapping[Job, Picture]
     threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A unit that a lane runs. Two values are the same unit if their numbers are equal.
+
+    number: counts all units
+    pixels: the size of the unit; 0: a test of the device
+    """
+
+    number: int
+    pixels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,10 @@ class Dispatcher:
         self._pictures: dict[Job, Picture] = {}
         self._life = Life.new
         self._changed = Condition()
+        self._units = 0
+        self._running: dict[int, Running] = {}  # by lane
+        self._lost: dict[int, str] = {}
+        self._why: dict[int, str] = {}  # the last fault of each lane's device
 
     @property
     def life(self) -> Life:
@@ -62,6 +79,30 @@ class Dispatcher:
         """The lanes whose device failed and has not worked since."""
         with self._changed:
             return self._scheduler.failed_lanes
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether pictures are refused, because all devices failed a test."""
+        with self._changed:
+            return self._scheduler.is_closed
+
+    @property
+    def faults(self) -> dict[int, str]:
+        """The lanes whose device failed and has not worked since, with their last fault."""
+        with self._changed:
+            return {lane: self._why[lane] for lane in sorted(self._scheduler.failed_lanes)}
+
+    @property
+    def lost(self) -> dict[int, str]:
+        """The lanes that were abandoned and have not come back since, with the reason."""
+        with self._changed:
+            return dict(self._lost)
+
+    @property
+    def running(self) -> dict[int, Running]:
+        """The unit that each busy lane runs."""
+        with self._changed:
+            return dict(self._running)
 
     @property
     def in_flight(self) -> int:
@@ -80,10 +121,12 @@ class Dispatcher:
                 self._life = Life.draining
 
     def add(self, picture: Picture) -> None:
-        """Queues the picture until a lane takes it; raises EngineStopped."""
+        """Queues the picture until a lane takes it; raises EngineStopped or DeviceFailed."""
         with self._changed:
             if self._life not in (Life.running, Life.draining):
                 raise EngineStopped(STOPPED)
+            if self._scheduler.is_closed:
+                raise DeviceFailed(NO_DEVICE)
             self._pictures[picture.job] = picture
             self._scheduler.add(picture.job)
             self._changed.notify_all()
@@ -108,13 +151,42 @@ class Dispatcher:
             self._changed.notify_all()
         return ended
 
+    def abandon(self, lane: int, error: DeviceFailed, unit: Running | None = None) -> list[Ended]:
+        """Ends the pictures of a lane at once, with this error; the result of its current unit will be ignored.
+
+        The lane is lost until it asks for another unit, and takes no picture before its device has passed a test. If no
+        other lane works, also ends the waiting pictures. Has no effect if `unit` is given, and the lane has ended it.
+        """
+        with self._changed:
+            if unit is not None and self._running.get(lane) != unit:
+                return []
+            self._running.pop(lane, None)
+            self._lost[lane] = self._why[lane] = str(error)
+            ended = self._ended_by(self._scheduler.abandon(lane, monotonic()), error)
+            ended += self._closed()
+            self._changed.notify_all()  # other lanes may take the pictures that this lane leaves
+        return ended
+
+    def abandon_running(self) -> list[Ended]:
+        """Ends the pictures of all busy lanes with EngineStopped, if the worker was stopped."""
+        with self._changed:
+            ended = []
+            for lane in list(self._running):
+                del self._running[lane]
+                self._why[lane] = STOPPED
+                ended += self._ended_by(self._scheduler.abandon(lane, monotonic()), EngineStopped(STOPPED))
+        return ended
+
     def take(self, lane: int) -> Assignment | None:
         """Waits for the lane's next unit; None if there will be no more."""
         with self._changed:
+            self._lost.pop(lane, None)
             while self._life is not Life.aborting:
                 now_s = monotonic()
                 unit = self._scheduler.next(lane, now_s)
                 if unit is not None:
+                    self._units += 1
+                    self._running[lane] = Running(self._units, unit.pixels)
                     return Assignment(unit, {job: self._pictures[job] for job in unit.jobs}, self._share(lane))
                 if self._life is Life.stopping:
                     return None
@@ -125,16 +197,21 @@ class Dispatcher:
     def report(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> list[Ended]:
         """Records a unit's time and its result. Returns the pictures that have ended.
 
-        `result` is an exception, or whether a step was the last one before the next batch or the end.
+        `result` is an exception, or whether a step was the last one before the next batch or the end. A unit that was
+        abandoned has no effect.
         """
         with self._changed:
+            if not self._scheduler.runs(lane, unit):
+                return []
+            self._running.pop(lane, None)
             for job, own_s in unit.time_of_jobs(seconds):
                 self._pictures[job].device_s += own_s
             gone = self._advanced(lane, unit, result, seconds)
             error = explained(result, self._devices[lane]) if isinstance(result, Exception) else None
-            ended = []
-            for job in gone:
-                ended += self._ended([job], CancelledError() if job.dropped else error)
+            if error is not None and isinstance(unit, Probe):
+                error = DeviceFailed(f"{self._devices[lane]} failed its test: {error}; send the picture again")
+            ended = self._ended_by(gone, error)
+            ended += self._closed()
             if self._life is Life.aborting:
                 ended += self._aborted(lane)
         return ended
@@ -143,10 +220,17 @@ class Dispatcher:
         """Reports the unit's result to the scheduler. Returns the jobs that have ended with the unit."""
         scheduler = self._scheduler
         if isinstance(result, Exception):
+            self._why[lane] = f"{type(result).__name__}: {result}"
             if isinstance(unit, Probe) or is_device_failure(result):
                 self._changed.notify_all()  # other lanes may take the pictures that this lane leaves
                 return scheduler.device_failed(lane, seconds, monotonic())
-            return (scheduler.ran_out_of_memory if is_out_of_memory(result) else scheduler.failed)(lane, seconds)
+            if is_out_of_memory(result):
+                return scheduler.ran_out_of_memory(lane, seconds)
+            if isinstance(result, NotFinite):
+                scheduler.suspect(lane, monotonic())
+            elif not isinstance(result, TesseraError):
+                scheduler.unexplained(lane, monotonic())
+            return scheduler.failed(lane, seconds)
         if isinstance(unit, Batch):
             for part in unit.ranges:
                 self._pictures[part.job].ticket.left -= len(part.indices)
@@ -154,6 +238,16 @@ class Dispatcher:
         if isinstance(unit, Step):
             return scheduler.stepped(lane, seconds, last=result)
         return scheduler.probed(lane, seconds)
+
+    def _closed(self) -> list[Ended]:
+        """Ends the waiting pictures, if all devices failed a test."""
+        if not self._scheduler.is_closed:
+            return []
+        return self._ended(self._scheduler.drop_waiting(), DeviceFailed(NO_DEVICE), in_flight=False)
+
+    def _ended_by(self, jobs: Iterable[Job], error: BaseException | None) -> list[Ended]:
+        """Ends jobs that were in flight; those that were given up before, as given up."""
+        return [ended for job in jobs for ended in self._ended([job], CancelledError() if job.dropped else error)]
 
     def _aborted(self, lane: int) -> list[Ended]:
         """Ends the pictures of the lane, unless the lane runs a unit."""

@@ -1,10 +1,12 @@
 """Runs units of work on one device."""
 
 from collections.abc import Callable, Mapping
+from weakref import ref
 
 import torch
 from torch import Tensor
 
+from app.pipeline import TiledModel
 from app.scheduling.job import Batch, Job, Probe, Unit
 from app.scheduling.picture import Picture
 from app.tiling import Size
@@ -17,11 +19,24 @@ def untested(device: int) -> None:
     """Tests nothing: the next unit of work shows whether the device works."""
 
 
-class Execution:
-    """Runs batches, steps and probes on the device with this number, in one thread. Reuses a buffer for tiles."""
+def no_golden_sample(model: TiledModel) -> None:
+    """Tests nothing: the model has no golden sample."""
 
-    def __init__(self, device: int, test_device: Callable[[int], object] = untested) -> None:
-        self._device, self._test_device = device, test_device
+
+class Execution:
+    """Runs batches, steps and probes on the device with this number, in one thread. Reuses a buffer for tiles.
+
+    A probe tests the device, and then the model whose work failed last, if it is still served.
+    """
+
+    def __init__(
+        self,
+        device: int,
+        test_device: Callable[[int], object] = untested,
+        test_model: Callable[[TiledModel], object] = no_golden_sample,
+    ) -> None:
+        self._device, self._test_device, self._test_model = device, test_device, test_model
+        self._failed: ref[TiledModel] | None = None
         self._buffer: Tensor | None = None
 
     def attempt(self, unit: Unit, pictures: Mapping[Job, Picture]) -> bool | Exception:
@@ -31,11 +46,20 @@ class Execution:
                 self._run(unit, pictures)
                 return True
             if isinstance(unit, Probe):
-                self._test_device(self._device)
+                self._probe()
                 return True
             return pictures[unit.job].step(self._device)
         except Exception as error:  # any error concerns this unit only
+            if unit.jobs:
+                self._failed = ref(pictures[unit.jobs[0]].model(self._device))
             return error
+
+    def _probe(self) -> None:
+        self._test_device(self._device)
+        model = None if self._failed is None else self._failed()
+        if model is not None:
+            self._test_model(model)
+        self._failed = None
 
     def _run(self, batch: Batch, pictures: Mapping[Job, Picture]) -> None:
         model = pictures[batch.jobs[0]].model(self._device)

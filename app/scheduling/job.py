@@ -52,6 +52,11 @@ class Job:
         return self.tiles - self.issued
 
     @property
+    def batch_pixels(self) -> int:
+        """The number of pixels in the largest batch of such tiles."""
+        return min(self.tiles, self.limit) * self.shape[0] * self.shape[1]
+
+    @property
     def size(self) -> int:
         """The size class of the picture."""
         return size_class(self.tiles * self.shape[0] * self.shape[1])
@@ -82,6 +87,12 @@ class Batch:
         """The jobs that the tiles belong to."""
         return tuple(part.job for part in self.ranges)
 
+    @property
+    def pixels(self) -> int:
+        """The number of pixels of the tiles."""
+        height, width = self.ranges[0].job.shape
+        return self.tiles * height * width
+
     def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
         """Divides the time of the unit among the jobs, in proportion to their tiles."""
         return [(part.job, seconds * len(part.indices) / self.tiles) for part in self.ranges]
@@ -98,6 +109,11 @@ class Step:
         """The job that the step belongs to."""
         return (self.job,)
 
+    @property
+    def pixels(self) -> int:
+        """The number of pixels of a batch of the job, whose features a step stitches and measures."""
+        return self.job.batch_pixels
+
     def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
         """All of the time belongs to the job."""
         return [(self.job, seconds)]
@@ -111,6 +127,11 @@ class Probe:
     def jobs(self) -> tuple[Job, ...]:
         """Empty: no job takes part."""
         return ()
+
+    @property
+    def pixels(self) -> int:
+        """0: a test has no size of its own."""
+        return 0
 
     def time_of_jobs(self, seconds: float) -> list[tuple[Job, float]]:
         """Empty: no job takes part."""

@@ -26,6 +26,9 @@ class Observer(Protocol):
     def picture_ended(self, how: End) -> None:
         """A picture that was in flight is done, failed, or was given up."""
 
+    def not_finite(self, device: str) -> None:
+        """A device computed NaN or infinity for a picture."""
+
 
 class SilentObserver:
     """Ignores all measurements."""
@@ -46,4 +49,7 @@ class SilentObserver:
         """See Observer."""
 
     def picture_ended(self, how: End) -> None:
+        """See Observer."""
+
+    def not_finite(self, device: str) -> None:
         """See Observer."""

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Hashable
 
-from app.scheduling.job import Batch, Job, State, Step, Unit
+from app.scheduling.job import Batch, Job, Probe, State, Step, Unit
 from app.scheduling.lane import Lane
 from app.scheduling.quarantine import Quarantine
 
@@ -14,7 +14,7 @@ class Scheduler:
     A lane is a GPU, or a share of a CPU, and runs one unit at a time. A lane gets its `next` unit, runs the unit, and
     reports the result with exactly one of `ran`, `stepped`, `probed`, `failed`, `device_failed` and
     `ran_out_of_memory`. These methods return the jobs that have left the scheduler. A picture stays in the lane that
-    took it. Not thread-safe.
+    took it. The result of a unit that was abandoned must not be reported. Not thread-safe.
     """
 
     def __init__(self, lanes: int = 1) -> None:
@@ -30,7 +30,12 @@ class Scheduler:
     @property
     def failed_lanes(self) -> frozenset[int]:
         """The lanes whose device failed and has not worked since."""
-        return self._quarantine.lanes
+        return self._quarantine.failed
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether all lanes have failed, and none of them takes a picture before its device passed a test."""
+        return len(self._quarantine.failed & self._quarantine.closed) == len(self._lanes)
 
     def has_jobs(self, lane: int) -> bool:
         """Whether the lane has jobs in flight."""
@@ -39,6 +44,10 @@ class Scheduler:
     def is_busy(self, lane: int) -> bool:
         """Whether the lane has a unit whose result was not reported yet."""
         return self._lanes[lane].unit is not None
+
+    def runs(self, lane: int, unit: Unit) -> bool:
+        """Whether this is the lane's unit. It is not, once the unit was abandoned."""
+        return self._lanes[lane].unit is unit
 
     def is_waiting(self, job: Job) -> bool:
         """Whether no lane has taken the job."""
@@ -52,15 +61,16 @@ class Scheduler:
         """The next unit of the lane; None if there is no work.
 
         A lane whose device failed takes no job from the queue while other devices work. It tests its device when the
-        test is due. If the devices of all lanes have failed, lanes take jobs, and the jobs test the devices.
+        test is due. If the devices of all lanes have failed, lanes take jobs, and the jobs test the devices. A lane
+        whose device is suspected of wrong numbers does nothing before it has tested the device.
         """
-        lane, failed = self._lanes[number], self._quarantine.lanes
-        if number not in failed or len(failed) == len(self._lanes):
+        lane, failed = self._lanes[number], self._quarantine.failed
+        closed, due_s = number in self._quarantine.closed, self._quarantine.due_s(number)
+        if not closed and (number not in failed or len(failed) == len(self._lanes)):
             self._fill(lane)
-        due_s = self._quarantine.due_s(number)
-        if not lane.count and due_s is not None and due_s <= now_s:
+        if (closed or not lane.count) and due_s is not None and due_s <= now_s:
             return lane.probe()
-        return lane.next()
+        return None if closed else lane.next()
 
     def probe_due_s(self, lane: int) -> float | None:
         """The time at which the lane's device is to be tested; None if it did not fail."""
@@ -88,7 +98,7 @@ class Scheduler:
         """Reports that the batch succeeded, and so that the lane's device works. The pictures continue with steps."""
         lane, batch = self._end(number, seconds)
         assert isinstance(batch, Batch)
-        self._quarantine.recover(number)
+        self._quarantine.succeed(number)
         lane.grow(batch)
         for job in batch.jobs:
             job.state = State.stepping
@@ -114,10 +124,31 @@ class Scheduler:
         return gone + _given_up(lane, unit)
 
     def device_failed(self, number: int, seconds: float, now_s: float) -> list[Job]:
-        """Reports that the lane's device failed. Gives up the unit's pictures; the device is tested later."""
+        """Reports that the lane's device failed. Gives up the unit's pictures; the device is tested later.
+
+        If the unit was a test, also gives up the other pictures of the lane, whose numbers may be wrong.
+        """
         lane, unit = self._end(number, seconds)
         self._quarantine.fail(number, now_s)
+        if isinstance(unit, Probe):
+            return self.drop_flight(number)
         return _without_dropped(lane, unit) + _given_up(lane, unit)
+
+    def suspect(self, number: int, now_s: float) -> None:
+        """The lane's device is suspected of wrong numbers: it is tested before the lane does anything else."""
+        self._quarantine.suspect(number, now_s)
+
+    def unexplained(self, number: int, now_s: float) -> None:
+        """A unit failed for an unknown reason: the lane's device is suspected after several such units in a row."""
+        self._quarantine.unexplained(number, now_s)
+
+    def abandon(self, number: int, now_s: float) -> list[Job]:
+        """Gives up all jobs of a lane at once, and the result of its unit. The lane is closed. Returns the jobs."""
+        jobs = self.drop_flight(number)
+        self._lanes[number].unit = None
+        self._quarantine.suspect(number, now_s)
+        self._quarantine.fail(number, now_s)
+        return jobs
 
     def ran_out_of_memory(self, number: int, seconds: float) -> list[Job]:
         """Reports that the unit ran out of memory. Halves a batch; gives up a single tile or a step."""
@@ -150,7 +181,7 @@ class Scheduler:
         return jobs
 
     def drop_flight(self, number: int) -> list[Job]:
-        """Gives up all jobs of a lane that runs no unit, and returns them."""
+        """Gives up all jobs of a lane, and returns them."""
         lane = self._lanes[number]
         jobs = list(lane.jobs)
         for job in jobs:

@@ -10,16 +10,20 @@ from traceback import clear_frames
 import torch
 from torch import Tensor
 
-from app.errors import EngineStopped
+from app.errors import DeviceFailed, EngineStopped, NotFinite
 from app.pipeline import Roi, TiledModel, is_out_of_memory, use_processors
 from app.scheduling.admission import Admission, Ticket
-from app.scheduling.dispatcher import STOPPED, Dispatcher, Ended
-from app.scheduling.execution import Execution, untested
+from app.scheduling.dispatcher import NO_DEVICE, STOPPED, Dispatcher, Ended, Running
+from app.scheduling.execution import Execution, no_golden_sample, untested
+from app.scheduling.health import Health
 from app.scheduling.job import Batch, Step, Unit
 from app.scheduling.life import Life
 from app.scheduling.observer import Observer, SilentObserver
 from app.scheduling.picture import Done, Picture
 from app.tiling import TilePlan
+
+STUCK_AFTER_S = 120.0
+"""The default time after which a unit of up to a megapixel counts as stuck."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +33,10 @@ class DeviceWorker:
 
     A GPU is one lane; a CPU has `cpu_lanes`, which share its processors and its model. `queue_tiles` limits the tiles
     that wait or run. `test_device` gets the number of a device, and raises if the device does not compute correctly. A
-    failed device must pass this test before it takes work again, unless all devices have failed. The threads live from
-    `start` to `stop`. They are not daemons: the caller of `start` must call `stop`. Every method may be called from any
-    thread.
+    failed device must pass this test before it takes work again, unless all devices have failed. `test_model` gets the
+    model whose work failed last, and raises if it does not compute correctly: a device that may compute wrong numbers
+    takes no work before both tests have passed. `stuck_after_s` is the time that a unit of up to a megapixel may take.
+    The threads live from `start` to `stop`. Every method may be called from any thread.
     """
 
     def __init__(
@@ -43,8 +48,11 @@ class DeviceWorker:
         clock: Callable[[], float] = monotonic,
         observer: Observer | None = None,
         test_device: Callable[[int], object] = untested,
+        test_model: Callable[[TiledModel], object] = no_golden_sample,
+        stuck_after_s: float = STUCK_AFTER_S,
     ) -> None:
-        self._clock, self._observer, self._test_device = clock, observer or SilentObserver(), test_device
+        self._clock, self._observer = clock, observer or SilentObserver()
+        self._test_device, self._test_model = test_device, test_model
         self._admission = Admission(queue_tiles, clock, self._observer.queue_changed)
         self._lanes = [  # the device of each lane, and the device's number
             (device, number)
@@ -53,24 +61,21 @@ class DeviceWorker:
         ]
         self._dispatcher = Dispatcher([device for device, _ in self._lanes], torch.get_num_threads())
         self._threads = [
-            Thread(target=self._own, args=(lane,), name=f"tessera-{device}-{lane}")
+            Thread(target=self._own, args=(lane,), name=f"tessera-{device}-{lane}", daemon=True)
             for lane, (device, _) in enumerate(self._lanes)
         ]
+        owned = [device for device, _ in self._lanes]
+        self.health = Health(self._dispatcher, self._threads, owned, stuck_after_s, self._abandon)
 
     @property
     def healthy(self) -> bool:
-        """Whether the worker accepts pictures, and at least one device works."""
-        alive = all(thread.is_alive() for thread in self._threads)
-        return self._dispatcher.life is Life.running and alive and any(self.devices.values())
+        """Whether the worker accepts pictures, at least one device works, and no fault is fatal."""
+        return self.health.healthy
 
     @property
     def devices(self) -> dict[str, bool]:
         """Whether each device works: false from a failure until it passed a test or ran a batch."""
-        failed = self._dispatcher.failed_lanes
-        working: dict[str, bool] = {}
-        for lane, (device, _) in enumerate(self._lanes):
-            working[str(device)] = working.get(str(device), False) or lane not in failed
-        return working
+        return self.health.working
 
     @property
     def tiles(self) -> int:
@@ -82,15 +87,18 @@ class DeviceWorker:
         self._dispatcher.start()
         for thread in self._threads:
             thread.start()
+        self.health.start()
 
     def admit(self, tiles: int) -> Ticket:
-        """A ticket for a picture with this number of tiles; raises Overloaded at once, or EngineStopped.
+        """A ticket for a picture with this number of tiles; raises at once Overloaded, EngineStopped or DeviceFailed.
 
         Leaving the ticket's `with` block gives up the picture that was submitted with it. There is no other way to give
         it up.
         """
         if self._dispatcher.life is not Life.running:
             raise EngineStopped(STOPPED)
+        if self._dispatcher.is_closed:
+            raise DeviceFailed(NO_DEVICE)
         return self._admission.admit(tiles, self._give_up)
 
     def submit(
@@ -105,7 +113,7 @@ class DeviceWorker:
 
         `models` holds the picture's model on each device. `plan` is the model's plan for the picture, if it was made
         already. The future raises CancelledError if the picture was given up, and EngineStopped if the worker was
-        stopped. Raises EngineStopped.
+        stopped. Raises EngineStopped or DeviceFailed.
         """
         picture = Picture(ticket, models, image, roi, plan)
         self._dispatcher.add(picture)
@@ -116,20 +124,35 @@ class DeviceWorker:
         """Stops admission. Admitted pictures continue."""
         self._dispatcher.drain()
 
-    def stop(self, *, finish_running: bool = True) -> None:
+    def stop(self, *, finish_running: bool = True, wait_s: float | None = None) -> None:
         """Fails waiting pictures with EngineStopped, and ends the threads.
 
-        Finishes the pictures in flight; without `finish_running`, fails them after the current unit.
+        Finishes the pictures in flight; without `finish_running`, fails them after the current unit. Waits for at most
+        `wait_s` (None: until the threads end), and then fails the pictures of lanes that still run a unit.
         """
+        self.health.stop()
         self._settle(self._dispatcher.stop(finish_running=finish_running))
+        end_s = None if wait_s is None else monotonic() + wait_s
         for thread in self._threads:
             if thread.ident is not None:  # else it was never started
-                thread.join()
+                thread.join(None if end_s is None else max(0.0, end_s - monotonic()))
+        self._settle(self._dispatcher.abandon_running())
 
     def _own(self, lane: int) -> None:
-        execution = Execution(self._lanes[lane][1], self._test_device)
-        while self._step(lane, execution):  # waits in a call of its own, so that no variable keeps a picture meanwhile
-            pass
+        execution = Execution(self._lanes[lane][1], self._test_device, self._test_model)
+        try:
+            while self._step(lane, execution):  # waits in a call of its own, so that no variable keeps a picture
+                pass
+        except BaseException as error:  # no fault of a picture: attempt() returns those
+            _log.critical("the thread of %s has ended", self._lanes[lane][0], exc_info=error)
+            self.health.died(lane, error)
+
+    def _abandon(self, lane: int, error: DeviceFailed, unit: Running | None) -> None:
+        """Ends the pictures of a lane that is stuck in a unit, or whose thread has ended."""
+        ended = self._dispatcher.abandon(lane, error, unit)
+        if unit is not None and lane in self._dispatcher.lost:
+            _log.error("%s (lane %d)", error, lane)
+        self._settle(ended)
 
     def _step(self, lane: int, execution: Execution) -> bool:
         """Takes a unit, runs it, reports it, and settles the pictures that end with it; False if there is none."""
@@ -141,6 +164,8 @@ class DeviceWorker:
         started_s = self._clock()
         result = execution.attempt(assigned.unit, assigned.pictures)
         seconds = self._clock() - started_s
+        if isinstance(result, NotFinite):
+            self._observer.not_finite(str(self._lanes[lane][0]))
         if isinstance(result, Exception):
             self._after_failure(lane, result)
         failed = self._dispatcher.failed_lanes

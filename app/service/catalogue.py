@@ -23,7 +23,7 @@ from app.artifacts import (
     verify_artifact,
 )
 from app.errors import EngineStopped, InvalidArtifact, LoadTimeout, TesseraError, UnreadableRepository
-from app.pipeline import use_processors
+from app.pipeline import TiledModel, use_processors
 from app.runtime import RunOptions
 from app.service.patience import STOPPED, Calls, StillRunning
 from app.service.reloaded import ReloadedModel, compare
@@ -261,6 +261,13 @@ class ModelCatalogue:
             if model.newest is not None:
                 model.newest.test_device(number)
                 return
+
+    def test_model(self, model: TiledModel) -> None:
+        """Computes the golden sample of a served model; raises GoldenMismatch, or what its device raises."""
+        for served in self.models():
+            for artifact in (status.artifact for status in served.versions if status.artifact is not None):
+                if model in artifact.models:
+                    artifact.test_model(model)
 
     def count(self, state: VersionState) -> int:
         """The number of versions in this state."""

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from app.artifacts import Artifact
-from app.errors import DeadlineExceeded
+from app.errors import DeadlineExceeded, DeviceFailed
 from app.pipeline import USUAL, Prediction, Question, Roi, interpret, use_processors
 from app.scheduling import DeviceWorker, Done
 from app.service.decoded import DecodedPixels
@@ -127,9 +128,9 @@ class Predictor:
 
         With a region of interest, only its tiles are queued and computed. An upload is read for its header, and again
         when it is decoded; it is not kept in memory in between. Raises InvalidImage, InvalidRegion, LimitExceeded,
-        Overloaded, EngineStopped or InsufficientMemory, and DeadlineExceeded after `timeout_s` (None: the predictor's
-        own limit). After that limit, or if the awaiting task is cancelled, the work is dropped: at once, or after the
-        batch or step that is running.
+        Overloaded, EngineStopped, DeviceFailed, NotFinite or InsufficientMemory, and DeadlineExceeded after `timeout_s`
+        (None: the predictor's own limit). After that limit, or if the awaiting task is cancelled, the work is dropped:
+        at once, or after the batch or step that is running.
         """
         return await self._within(timeout_s, self._answer(artifact, source, render, question))
 
@@ -202,7 +203,7 @@ class Predictor:
             async with self._decoded.hold(height * width):
                 image, decode_s = await self._timed(self._pictures, partial(self._read_pixels, source))
                 submitted = self._worker.submit(ticket, artifact.models, image, question.roi, plan)
-                done = await asyncio.wrap_future(submitted)
+                done = await _done(submitted)
                 (predicted, rendered), render_s = await self._timed(
                     self._pictures, partial(_render, artifact, image, plan, done, question, render)
                 )
@@ -234,6 +235,13 @@ class Predictor:
             return work(), self._clock() - started
 
         return await asyncio.get_running_loop().run_in_executor(pool, timed)
+
+
+async def _done(submitted: Future[Done]) -> Done:
+    try:
+        return await asyncio.wrap_future(submitted)
+    except torch.AcceleratorError as error:
+        raise DeviceFailed(f"the device failed and is tested; send the picture again: {error}") from error
 
 
 def _render(

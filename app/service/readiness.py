@@ -2,7 +2,7 @@
 
 from app.scheduling import DeviceWorker
 from app.service.catalogue import ModelCatalogue
-from app.service.version_table import VersionState
+from app.service.version_table import ServedModel, VersionState
 
 
 def unready_reasons(catalogue: ModelCatalogue, worker: DeviceWorker) -> list[str]:
@@ -12,6 +12,17 @@ def unready_reasons(catalogue: ModelCatalogue, worker: DeviceWorker) -> list[str
         reasons.append("models are still being loaded")
     elif not catalogue.count(VersionState.ready):
         reasons.append(str(catalogue.problem or "no model could be loaded; see /v1/models"))
+    elif any(model.default and _is_loading(model) for model in catalogue.models()):
+        reasons.append("the default model is still being loaded")
     if not worker.healthy:
-        reasons.append("no device takes work: all have failed, or the server is shutting down")
+        reasons += worker.health.faults or ["no picture is taken: the server is starting, or shutting down"]
     return reasons
+
+
+def dead_reasons(worker: DeviceWorker) -> list[str]:
+    """The reasons why only a new process can help; empty if there is none."""
+    return worker.health.fatal
+
+
+def _is_loading(model: ServedModel) -> bool:
+    return model.newest is None and any(status.state is VersionState.loading for status in model.versions)

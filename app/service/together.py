@@ -5,12 +5,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from app.errors import InvalidImage, InvalidRegion, LimitExceeded, Overloaded, TesseraError
+from app.errors import InvalidImage, InvalidRegion, LimitExceeded, NotFinite, Overloaded, TesseraError
 from app.service.batch import IN_FLIGHT
 
 T = TypeVar("T")
 Ask = Callable[[], Awaitable[T]]
-FAULTS = (InvalidImage, InvalidRegion, LimitExceeded)
+FAULTS = (InvalidImage, InvalidRegion, LimitExceeded, NotFinite)
 """The errors of a single picture."""
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from app.artifacts import AlikeRecord
 from app.detectors import Features, Fitter, OnePassDetector, ThumbnailFitter
 from app.pipeline import TiledModel
+from app.pipeline.finite import checksum, require_finite
 from app.pipeline.parts import FeatureStitcher
 from app.pipeline.thumbnail import ThumbnailSplitter
 from app.progress import Progress, silent
@@ -52,6 +53,8 @@ def fit(
     `grid` is the (rows, columns) of cells of the first feature in the largest picture. `batch_tiles` is the largest
     number of tiles in one batch. With a `monitor`, the fit continues where an earlier one was interrupted; `pictures`
     are then those that it does not have yet. `store` keeps the features of these pictures.
+
+    Raises NotFinite for features that are NaN or infinite, before the fitter takes them.
     """
     assert isinstance(model.detector, OnePassDetector)
     fitter = model.detector.fitter(count, grid)
@@ -88,17 +91,20 @@ def _add(model: TiledModel, picture: Tensor, fitter: Fitter, batch_tiles: int, s
 def add_features(fitter: Fitter, plan: TilePlan, strides: Sequence[int], outputs: Iterable[Features]) -> float:
     """Adds the features of all tiles of a picture, and returns the seconds that the fitter took.
 
-    `strides` are those of the features.
+    `strides` are those of the features. Raises NotFinite for features that are NaN or infinite, before the fitter gets
+    them.
     """
     stitcher, splitter, add_s = FeatureStitcher(plan), ThumbnailSplitter(plan, strides), 0.0
     for features in outputs:
         in_grid, thumbnail = splitter.split(features)
         for rows, place in stitcher.add(in_grid):
+            require_finite(checksum(rows))
             started = perf_counter()
             fitter.add(rows, *place)
             add_s += perf_counter() - started
         if thumbnail is not None:
             assert isinstance(fitter, ThumbnailFitter)
+            require_finite(checksum(thumbnail))
             started = perf_counter()
             fitter.add_thumbnail(thumbnail)
             add_s += perf_counter() - started

@@ -19,6 +19,7 @@ from app.artifacts import (
 )
 from app.data import KEEP_BYTES, LabelledPicture, Loader, UnreadablePolicy, read_digests
 from app.detectors import Fitter, GradientDetector
+from app.errors import NotFinite
 from app.evaluation import Procedure
 from app.pipeline import TiledModel
 from app.progress import Progress
@@ -173,7 +174,10 @@ def _fit_in_one_pass(
     with Loader(job.fit, recipe.data.num_workers, unreadable, keep_bytes=0) as loader:
         pictures = resumption.counted(sketches.watch(loader.numbered(resumption.missing(count)), job.fit))
         kept = None if begun else store
-        fitter = fit(model, pictures, count, job.grid, job.batch_tiles, left, monitor=monitor, store=kept)
+        try:
+            fitter = fit(model, pictures, count, job.grid, job.batch_tiles, left, monitor=monitor, store=kept)
+        except NotFinite as error:
+            raise NotFinite(f"{job.fit[resumption.added[-1]]}: {error}") from error
     return OnePassFit(fitter, [job.fit[number] for number in resumption.added], store, sketches.alike())
 
 

@@ -62,6 +62,17 @@ def unexpected(client: TestClient) -> Response:
     return _failing(client, RuntimeError("a fault"))
 
 
+def not_finite(client: TestClient) -> Response:
+    model = client.app.state.services.catalogue.get("patchcore").model  # type: ignore[attr-defined]
+    run = model.run
+    model.run = lambda tiles: tuple(torch.full_like(each, torch.nan) for each in run(tiles))
+    return send(client)
+
+
+def device_failed(client: TestClient) -> Response:
+    return _failing(client, torch.AcceleratorError("CUDA error: unspecified launch failure", 719))
+
+
 def stopped(client: TestClient) -> Response:
     _worker(client).drain()
     return send(client)
@@ -79,6 +90,8 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.VERSION_NOT_FOUND: lambda client: send(client, url=f"{URL}?version=7"),
     ProblemCode.OVERLOADED: overloaded,
     ProblemCode.INSUFFICIENT_MEMORY: out_of_memory,
+    ProblemCode.NOT_FINITE: not_finite,
+    ProblemCode.DEVICE_FAILED: device_failed,
     ProblemCode.DEADLINE_EXCEEDED: lambda client: send(client, timeout_s=1e-6),
     ProblemCode.ENGINE_STOPPED: stopped,
     ProblemCode.TOO_MANY_PICTURES: lambda client: client.post(

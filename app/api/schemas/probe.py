@@ -6,7 +6,10 @@ from pydantic import BaseModel, Field
 class LivenessBody(BaseModel):
     """Liveness of the process."""
 
-    alive: bool = Field(description="Always true: a process that is not alive does not respond.", examples=[True])
+    alive: bool = Field(description="Whether the process can go on; false: restart it.", examples=[True])
+    reasons: list[str] | None = Field(
+        default=None, description="Reasons why only a new process can help; absent if there are none."
+    )
 
 
 class ReadinessBody(BaseModel):

@@ -7,7 +7,7 @@ from app.api.v2.describe import TAG, error_responses
 from app.api.v2.path import VersionInPath
 from app.api.v2.schemas.model import ModelReadyBody
 from app.api.v2.schemas.server import ServerLiveBody, ServerReadyBody
-from app.service.readiness import unready_reasons
+from app.service.readiness import dead_reasons, unready_reasons
 
 router = APIRouter(prefix="/v2", tags=[TAG])
 
@@ -16,11 +16,13 @@ router = APIRouter(prefix="/v2", tags=[TAG])
     "/health/live",
     summary="Check whether the server is live",
     response_description="The server is live.",
-    responses=error_responses(422, 500),
+    responses=error_responses(422, 500, 503),
     name="v2_server_live",
 )
-async def live() -> ServerLiveBody:
-    """Returns 200 as long as the process responds."""
+async def live(services: ServicesDep) -> ServerLiveBody:
+    """Returns 200, or 503 if only a new process can help."""
+    if reasons := dead_reasons(services.worker):
+        raise HTTPException(503, "; ".join(reasons))
     return ServerLiveBody(live=True)
 
 
