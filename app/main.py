@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import resource
-import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from threading import Thread
 from time import monotonic
 from types import FrameType
 from typing import Any
@@ -18,9 +18,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api import RequestRecord, Services, create_app
+from app.api.in_flight import RequestsInFlight
 from app.artifacts import ModelRepository
 from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, LimitedProtocol, limit_for
+from app.ending import Ending, ExitStatus, leave
 from app.errors import InvalidDevice
 from app.heap import share_one_heap
 from app.metrics import Metrics
@@ -31,8 +33,12 @@ from app.service import ModelCatalogue, Predictor, Reloader
 from app.settings import Settings, unknown_variables
 from app.web import mount_page
 
-STALLED_S = 2
+STALLED_S = 1.0
 """Requests whose client has stopped sending or reading are cancelled this long after the grace period."""
+ENDS_S = 1.75
+"""The process ends this long after the grace period, whatever still runs."""
+ABORT_S = 0.5
+"""How long lanes may finish their current unit after the grace period."""
 
 BACKLOG = 2048
 """The number of connections that the system keeps until they are accepted."""
@@ -100,7 +106,7 @@ def build_app(settings: Settings) -> FastAPI:
             yield
         finally:
             catalogue.stop()
-            await asyncio.to_thread(worker.stop, finish_running=False)
+            await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
             await asyncio.to_thread(reloader.stop)
             predictor.close()
 
@@ -146,12 +152,17 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
 class Server(uvicorn.Server):
     """Keeps connections within their limits. Finishes requests in flight when it is stopped.
 
-    Requests that take longer than the grace period get 503.
+    Requests that take longer than the grace period get 503. Ends itself when the health of the devices requires it.
+    `ending` ends the process even if something hangs; None: the server shares its process with other work.
     """
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self._worker, self._grace_s = app.state.services.worker, settings.shutdown_grace_s
         self._connections: ConnectionTable = app.state.connections
+        self._in_flight: RequestsInFlight = app.state.in_flight
+        self._unread = 0  # connections with a part of an answer that was not sent within the grace period
+        self._fault = False
+        self.ending: Ending | None = None
         config = uvicorn.Config(
             app,
             http=partial(LimitedProtocol, self._connections),  # type: ignore[arg-type]  # uvicorn only calls it
@@ -162,14 +173,37 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             forwarded_allow_ips=settings.forwarded_allow_ips,
-            timeout_graceful_shutdown=round(self._grace_s + STALLED_S),
+            timeout_graceful_shutdown=self._grace_s + STALLED_S,  # type: ignore[arg-type]  # asyncio takes fractions
         )
         super().__init__(config)
 
+    @property
+    def status(self) -> ExitStatus:
+        """The exit status if the process ended now."""
+        if self._fault:
+            return ExitStatus.fault
+        return ExitStatus.unanswered if self._in_flight.unanswered or self._unread else ExitStatus.answered
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stops the server; a second SIGINT stops it at once. The signal is not recorded, so the exit status is 0."""
-        self.force_exit = self.should_exit and sig == signal.SIGINT
+        """Stops the server; a second signal ends the process at once. uvicorn must not record and repeat the signal."""
+        if self.should_exit and self.ending is not None:
+            self.ending.now()
+        self._stop()
+
+    def _stop(self) -> None:
         self.should_exit = True
+        if self.ending is not None:
+            self.ending.within(self._grace_s + ENDS_S)
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn calls this ten times a second."""
+        if counter % TICKS_PER_SWEEP == 0:
+            self._connections.sweep(monotonic())
+        if self._worker.health.must_end and not self.should_exit:
+            self._fault = True
+            _log.critical("the server ends itself, to be restarted: %s", "; ".join(self._worker.health.fatal))
+            self._stop()
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts to serve.
@@ -182,12 +216,6 @@ class Server(uvicorn.Server):
         for listener in sockets or ():
             listener.listen(BACKLOG)
 
-    async def on_tick(self, counter: int) -> bool:
-        """uvicorn calls this ten times a second."""
-        if counter % TICKS_PER_SWEEP == 0:
-            self._connections.sweep(monotonic())
-        return await super().on_tick(counter)
-
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """asyncio reports here each connection that it cannot accept: thousands a second while no file is free."""
         if context["message"] == "socket.accept() out of system resource":
@@ -198,16 +226,30 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuses new pictures, waits for the requests in flight, and shuts down."""
         self._worker.drain()
-        loop = asyncio.get_running_loop()
-        abort = partial(loop.run_in_executor, None, partial(self._worker.stop, finish_running=False))
-        timers = [loop.call_later(self._grace_s, act) for act in (abort, self._connections.close_stalled)]
+        timer = asyncio.get_running_loop().call_later(self._grace_s, self._abort)
         await super().shutdown(sockets)
-        for timer in timers:
-            timer.cancel()
+        timer.cancel()
+
+    def _abort(self) -> None:
+        """Ends the grace period: answers what waits by EngineStopped, and stops the devices after their units."""
+        self._unread = sum(_unsent_bytes(each) > 0 for each in self.server_state.connections)
+        self._in_flight.give_up()
+        self._connections.close_stalled()
+        stop = partial(self._worker.stop, finish_running=False, wait_s=ABORT_S)
+        Thread(target=stop, name="tessera-stop", daemon=True).start()
+
+
+def _unsent_bytes(connection: asyncio.Protocol) -> int:
+    transport: asyncio.WriteTransport = connection.transport  # type: ignore[attr-defined]  # of uvicorn's protocols
+    return transport.get_write_buffer_size()
 
 
 def serve(settings: Settings) -> int:
-    """Serves until SIGTERM or SIGINT, and returns 0. Raises SystemExit with the reason if it cannot serve."""
+    """Serves until SIGTERM or SIGINT, and returns 0 if all requests were answered.
+
+    Raises SystemExit with the reason if it cannot serve, and with another ExitStatus. Ends the process if threads are
+    left.
+    """
     share_one_heap()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in unknown_variables():
@@ -221,7 +263,10 @@ def serve(settings: Settings) -> int:
     with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         _log.info("serving %s on http://%s:%d, described at /docs", settings.models_dir, settings.host, port)
-        Server(app, settings).run(sockets=[listener])
+        server = Server(app, settings)
+        server.ending = Ending(lambda: server.status)
+        server.run(sockets=[listener])
+    leave(server.status)
     return 0
 
 

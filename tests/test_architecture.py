@@ -12,7 +12,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"__main__"},
     {"cli", "engine"},
     {"main", "deploy"},
-    {"connections", "metrics", "terminal", "heap"},
+    {"connections", "metrics", "terminal", "heap", "ending"},
     {"metric_table"},
     {"settings", "api", "web"},
     {"service"},

@@ -18,6 +18,7 @@ from app.api.dependencies import Services
 from app.api.disconnects import Disconnects
 from app.api.docs import mount_docs
 from app.api.head_requests import HeadRequests
+from app.api.in_flight import InFlight, RequestsInFlight
 from app.api.limits import BodyLimit
 from app.api.parameters import known_parameters
 from app.api.pieces import Pieces
@@ -66,6 +67,7 @@ def create_app(
     gate: says whether one more request may begin
     lifespan: starts and stops the services
     """
+    in_flight = RequestsInFlight()
     app = FastAPI(
         title="Tessera",
         description=DESCRIPTION,
@@ -86,6 +88,7 @@ def create_app(
             Middleware(RequestId),
             Middleware(Admission, gate=gate),
             Middleware(Recording, record=record),
+            Middleware(InFlight, requests=in_flight),
             Middleware(HeadRequests),
             *_cors(cors_origins),
             Middleware(RelativeRedirects),
@@ -102,6 +105,7 @@ def create_app(
         ],
     )
     app.state.services = services
+    app.state.in_flight = in_flight
     register_problems(app, {"/v2": inference_error})
     resources = (models, reload, predict, predict_batch, heatmap, anomaly_map, probes)
     for resource in (*resources, v2_health, v2_metadata, v2_infer):

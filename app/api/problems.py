@@ -92,7 +92,7 @@ def refusal(scope: Scope | None, error: errors.TesseraError) -> Response:
     scope: that of the request, or None if its head did not come
     """
     if scope is not None and "app" in scope:
-        response = _tessera_response(scope, error)
+        response = error_response(scope, error)
         response.headers[HEADER] = request_id(scope)
         return response
     body = ProblemBody(
@@ -110,12 +110,13 @@ def refusal(scope: Scope | None, error: errors.TesseraError) -> Response:
 
 async def _on_tessera_error(request: Request, error: Exception) -> Response:
     error = cast(errors.TesseraError, error)
-    response = _tessera_response(request.scope, error)
+    response = error_response(request.scope, error)
     _log_failure("request", request.scope, error)
     return response
 
 
-def _tessera_response(scope: Scope, error: errors.TesseraError) -> Response:
+def error_response(scope: Scope, error: errors.TesseraError) -> Response:
+    """The response for an error, in the form of the request's protocol."""
     response = _response(scope, error.status, error.code, title_of(type(error)), str(error))
     response.headers.update(_retry_after(error))
     return response
