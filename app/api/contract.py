@@ -12,6 +12,7 @@ from app.api.schema_examples import with_examples
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 from app.api.v2.describe import TAG as INFERENCE_TAG
 from app.api.v2.schemas.inference import InferRequestBody
+from app.api.v2.schemas.server import IndexRequestBody
 
 DESCRIPTION = """\
 Finds small defects in large pictures by dividing the pictures into tiles.
@@ -47,7 +48,7 @@ _REQUEST_ID = {
     "schema": {"type": "string", "examples": ["7d0f6c4b9f0e4a7f8a3c5e2b1d9f6a80"]},
 }
 _REFERENCE = "#/components/schemas/{model}"
-_COMPONENTS: tuple[type[BaseModel], ...] = (ProblemBody, InvalidFieldBody, InferRequestBody)
+_COMPONENTS: tuple[type[BaseModel], ...] = (ProblemBody, InvalidFieldBody, InferRequestBody, IndexRequestBody)
 _PREFIXED = frozenset({"Codes", "Include"})
 """Enumerations with values that other enumerations have as well.
 

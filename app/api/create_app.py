@@ -31,6 +31,7 @@ from app.api.v2 import health as v2_health
 from app.api.v2 import infer as v2_infer
 from app.api.v2 import metadata as v2_metadata
 from app.api.v2.invalid import inference_error
+from app.api.v2.parser import Parser
 from app.api.v2.request import HEADER_LENGTH
 
 COMPRESSED_FROM = 1024
@@ -106,6 +107,7 @@ def create_app(
     )
     app.state.services = services
     app.state.in_flight = in_flight
+    app.state.parser = Parser()
     register_problems(app, {"/v2": inference_error})
     resources = (models, reload, predict, predict_batch, heatmap, anomaly_map, probes)
     for resource in (*resources, v2_health, v2_metadata, v2_infer):

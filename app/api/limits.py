@@ -13,6 +13,7 @@ LINGER_S = 2.0
 """After an early answer, the body is read for this long: many clients read the answer only after sending everything."""
 RETRY_AFTER_S = 1.0
 """The Retry-After of a refusal because all bodies together are too large."""
+_KEY = "tessera.body"
 
 
 class BodyLimit:
@@ -33,7 +34,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(Headers(scope=scope), receive, self._held)
+        body = scope[_KEY] = _Body(Headers(scope=scope), receive, self._held)
 
         async def send_then_linger(message: Message) -> None:
             if body.is_unread and message["type"] == "http.response.body" and not message.get("more_body", False):
@@ -45,13 +46,23 @@ class BodyLimit:
         try:
             await self._app(scope, body.receive, send_then_linger)
         finally:
-            self._held.total -= body.size
+            self._held.total -= body.size + body.beside
 
     async def _linger(self, receive: Receive) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._linger_s):
                 while (await receive()).get("more_body", False):
                     pass
+
+
+def hold(scope: Scope, size: int) -> None:
+    """Counts `size` bytes that a request needs beside its body until it is answered, such as its numbers in an array.
+
+    They count like bytes of bodies. Raises Overloaded if all bytes together would exceed the limit, and TooManyBytes if
+    those of this request alone do. Call it on the event loop, before the bytes are allocated.
+    """
+    body: _Body = scope[_KEY]
+    body.hold(size)
 
 
 class _Held:
@@ -68,7 +79,22 @@ class _Held:
         """
         if expected > self.max_bytes:
             raise TooManyBytes(f"the upload has more than {self.max_bytes:,} bytes; send a smaller file")
-        others = self.total - received
+        self._check_total(expected, received)
+
+    def check_memory(self, expected: int, counted: int) -> None:
+        """Raises TooManyBytes or Overloaded if a request that needs `expected` bytes exceeds the limit of all requests.
+
+        `counted` of the bytes are already counted in `total`.
+        """
+        if expected > self._max_total_bytes:
+            raise TooManyBytes(
+                f"the request needs {expected:,} bytes of memory, and the server's max_waiting_bytes is "
+                f"{self._max_total_bytes:,}; send a smaller picture, or send its file"
+            )
+        self._check_total(expected, counted)
+
+    def _check_total(self, expected: int, counted: int) -> None:
+        others = self.total - counted
         if others + expected > self._max_total_bytes:
             raise Overloaded(
                 f"unanswered uploads hold {others:,} bytes, and with this upload they would exceed the server's "
@@ -81,6 +107,7 @@ class _Body:
     """The body of a request, decompressed.
 
     size: the number of decompressed bytes until now
+    beside: the number of other bytes that the request needs
     """
 
     def __init__(self, headers: Headers, receive: Receive, held: _Held) -> None:
@@ -92,7 +119,13 @@ class _Body:
         self._received = 0
         self._is_sent = self._announced > 0 or "transfer-encoding" in headers
         self._has_begun = self._has_ended = self._is_complete = False
-        self.size = 0
+        self.size = self.beside = 0
+
+    def hold(self, size: int) -> None:
+        """See the function `hold`."""
+        own = self.size + self.beside
+        self._held.check_memory(own + size, own)
+        self.beside, self._held.total = self.beside + size, self._held.total + size
 
     @property
     def is_unread(self) -> bool:

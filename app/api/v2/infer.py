@@ -13,6 +13,7 @@ from app.api.v2 import encodings
 from app.api.v2.describe import INFER_BODY, INFER_RESPONSES, TAG
 from app.api.v2.invalid import invalid
 from app.api.v2.outputs import Array, RequestedOutput, check_sizes, encode, read_outputs
+from app.api.v2.parser import Parser
 from app.api.v2.path import VersionInPath
 from app.api.v2.pictures import read_pictures
 from app.api.v2.question import read_question
@@ -82,13 +83,16 @@ async def _infer(
     request: Request, services: Services, model: str, version: int | None, timeout_s: float | None, header: str | None
 ) -> Response:
     artifact = services.catalogue.get(model, version)
-    message = await read_message(request, header)
+    parser: Parser = request.app.state.parser
+    message = await read_message(request, header, parser)
     parameters = message.body.parameters
     if parameters.get("sequence_id"):
         raise invalid("sequences are not supported: each picture is judged by itself; leave out sequence_id")
     limit_s, wanted = time_limit(parameters, timeout_s), read_outputs(message.body)
     question = read_question(parameters)
-    sources = await asyncio.to_thread(read_pictures, message.body.inputs[0], message.binary, services.batch_pictures)
+    sources = await read_pictures(message, services.batch_pictures, parser, request.scope)
+    request_id = message.body.id
+    del message  # the text of the JSON is not needed while the pictures wait
     rows = await services.predictor.predict_all(
         artifact,
         sources,
@@ -97,9 +101,7 @@ async def _infer(
         limit_s,
         question,
     )
-    body = InferResponseBody(
-        model_name=artifact.name, model_version=str(artifact.version), id=message.body.id, outputs=[]
-    )
+    body = InferResponseBody(model_name=artifact.name, model_version=str(artifact.version), id=request_id, outputs=[])
     return await asyncio.to_thread(_response, body, wanted, rows, request.headers.get("Accept-Encoding", ""))
 
 

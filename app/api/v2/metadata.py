@@ -6,9 +6,10 @@ from fastapi import APIRouter
 
 from app.api.dependencies import CatalogueDep, ModelName
 from app.api.v2.describe import TAG, error_responses
+from app.api.v2.index_body import INDEX_BODY, IndexRequest
 from app.api.v2.path import VersionInPath
 from app.api.v2.schemas.model import ModelMetadataBody
-from app.api.v2.schemas.server import IndexEntryBody, IndexRequestBody, ServerMetadataBody
+from app.api.v2.schemas.server import IndexEntryBody, ServerMetadataBody
 from app.service import VersionState
 
 EXTENSIONS = ("binary_tensor_data",)
@@ -58,15 +59,15 @@ async def version_metadata(model: ModelName, version: VersionInPath, catalogue: 
     "/repository/index",
     summary="List the repository",
     response_description="The versions of all models.",
-    responses=error_responses(400, 422, 500),
+    responses=error_responses(400, 413, 415, 422, 429, 500),
+    openapi_extra=INDEX_BODY,
     name="v2_repository_index",
 )
-async def index(catalogue: CatalogueDep, request: IndexRequestBody | None = None) -> list[IndexEntryBody]:
+async def index(catalogue: CatalogueDep, request: IndexRequest) -> list[IndexEntryBody]:
     """Returns all versions of all models, refused ones included, with the reason for the refusal."""
-    only_ready = request is not None and request.ready
     return [
         IndexEntryBody.of(model, status)
         for model in catalogue.models()
         for status in model.versions
-        if status.state is VersionState.ready or not only_ready
+        if status.state is VersionState.ready or not request.ready
     ]

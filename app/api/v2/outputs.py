@@ -12,6 +12,7 @@ from app.api.v2.schemas.inference import InferOutputBody, InferRequestBody, Para
 from app.pipeline import Roi
 from app.service import Predicted
 from app.service.pictures import anomaly_mask, normalised_map
+from app.shown import shown
 from app.tiling import Size
 
 Array = npt.NDArray[np.float32 | np.bool_ | np.bytes_]
@@ -83,7 +84,7 @@ def read_outputs(request: InferRequestBody) -> list[RequestedOutput]:
     wanted: dict[str, RequestedOutput] = {}
     for each in request.outputs:
         if each.name not in OUTPUTS:
-            raise invalid(f"there is no output {each.name!r}; available: {', '.join(OUTPUTS)}")
+            raise invalid(f"there is no output {shown(each.name)}; available: {', '.join(OUTPUTS)}")
         if each.name in wanted:
             raise invalid(f"output {each.name!r} is requested twice; request it once")
         refuse_mistyped(each.parameters, (*UNSUPPORTED, "binary_data"))
@@ -97,7 +98,7 @@ def read_outputs(request: InferRequestBody) -> list[RequestedOutput]:
 def _flag(parameters: Parameters, name: str, default: bool) -> bool:
     value = parameters.get(name, default)
     if not isinstance(value, bool):
-        raise invalid(f"{name} is {value!r}; give true or false")
+        raise invalid(f"{name} is {shown(value)}; give true or false")
     return value
 
 

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from app.api.v2.outputs import OUTPUTS
-from app.api.v2.pictures import INPUT
+from app.api.v2.request import INPUT
 from app.artifacts import Artifact
 from app.service import ServedModel, VersionState
 
