@@ -31,6 +31,7 @@ from app.runtime import RunOptions, precisions
 from app.scheduling import DeviceWorker
 from app.service import ModelCatalogue, Predictor, Reloader
 from app.settings import Settings, unknown_variables
+from app.shown import LONGEST
 from app.web import mount_page
 
 STALLED_S = 1.0
@@ -290,9 +291,9 @@ def _log_request(request: RequestRecord) -> None:
     _request_log.log(
         level,
         "%s %r model=%r status=%d ms=%.1f client=%r id=%s",
-        request.method,
-        request.path,  # repr escapes line breaks: a client cannot forge a log line
-        request.model,
+        request.method[:LONGEST],
+        request.path[:LONGEST],  # repr escapes line breaks: a client cannot forge a log line
+        request.model and request.model[:LONGEST],
         request.status,
         1000 * request.seconds,
         request.client,

@@ -15,6 +15,9 @@ from app.metric_table import MetricInfo
 from app.scheduling import DeviceWorker, End
 from app.service import ModelCatalogue, Timings, VersionState
 
+METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+"""The methods that metrics name. Clients can make others without limit, and each would be a series."""
+
 
 class Metrics:
     """Owns the registry of the metrics, and fills it as an observer. Every method may be called from any thread."""
@@ -58,7 +61,8 @@ class Metrics:
 
     def request_done(self, record: RequestRecord) -> None:
         route = record.route or "none"
-        self._requests.labels(record.method, route, str(record.status)).inc()
+        method = record.method if record.method in METHODS else "other"
+        self._requests.labels(method, route, str(record.status)).inc()
         self._latency.labels(route).observe(record.seconds)
 
     def connections_changed(self, open_connections: int) -> None:

@@ -1,5 +1,7 @@
 """Values that clients sent, in messages for people."""
 
+import re
+
 LONGEST = 200
 """The most characters of a value that a message repeats."""
 
@@ -13,3 +15,21 @@ def shown(value: object) -> str:
     except ValueError:  # Python does not write integers of more than 4,300 digits
         return "a number of thousands of digits"
     return text if len(text) <= LONGEST + 2 else f"{text[:LONGEST]}…"
+
+
+MOST_CHARACTERS = 2000
+"""The most characters of a message in an answer or in the log."""
+_READ = 50 * MOST_CHARACTERS  # at the beginning and at the end of a message
+_LONG_WORD = re.compile(rf"\S{{{LONGEST + 1},}}")
+
+
+def bounded(message: str) -> str:
+    """The message with each word cut after LONGEST characters, and in all at most MOST_CHARACTERS.
+
+    It applies to every message, because messages of libraries and of many places here repeat values of clients.
+    """
+    if len(message) <= LONGEST:
+        return message
+    message = message[:_READ] + message[max(_READ, len(message) - _READ) :]
+    message = _LONG_WORD.sub(lambda word: f"{word[0][:LONGEST]}…", message)
+    return message if len(message) <= MOST_CHARACTERS else f"{message[:MOST_CHARACTERS]}…"

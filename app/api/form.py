@@ -10,7 +10,16 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-MOST_FILES = 1000
+from app.api.charset import unknown_charset
+from app.shown import shown
+
+MOST_FILES = 100
+MOST_FIELDS = 16
+"""The most parts of a form that are text. No route reads such parts, but all name the one that is wrong."""
+MOST_TEXT_BYTES = 2**16
+"""The limit on a part that is text."""
+MOST_EPILOGUE_BYTES = 2**16
+"""The limit on the bytes after the closing boundary, which are read and ignored."""
 
 
 @asynccontextmanager
@@ -35,15 +44,35 @@ class _Parser(MultiPartParser):
 
     Without a check of the end, the part that is cut off counts as absent. RFC 7578 forbids `filename*` in forms, but
     older HTTP libraries send it for names beyond ASCII, often without `filename`.
+
+    The number and the sizes of everything but files are limited. python-multipart limits the headers of a part to 8 of
+    4 KiB. It reads lines that begin like a boundary byte by byte, so that their number is limited, too.
     """
 
     def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None], max_files: int) -> None:
-        super().__init__(headers, self._whole(stream), max_files=max_files)
+        super().__init__(
+            headers,
+            self._whole(stream),
+            max_files=max_files,
+            max_fields=MOST_FIELDS,
+            max_part_size=MOST_TEXT_BYTES,
+        )
         self._has_ended = False
+        _, parameters = parse_options_header(headers["Content-Type"])
+        self._delimiter = b"\r\n--" + parameters.get(b"boundary", b"")
+        self._delimiters_left = 2 * (max_files + MOST_FIELDS)
 
     async def _whole(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        epilogue = 0
         async for chunk in stream:
+            self._delimiters_left -= chunk.count(self._delimiter)
+            if self._delimiters_left < 0:
+                raise MultiPartException("the form has too many parts, or lines that begin like its boundary")
             yield chunk
+            if self._has_ended:
+                epilogue += len(chunk) - (0 if epilogue else max(chunk.find(self._delimiter + b"--"), 0))
+            if epilogue > MOST_EPILOGUE_BYTES:
+                raise MultiPartException("the form goes on after its closing boundary; send nothing after it")
         if not self._has_ended:
             raise MultiPartException(
                 "the form is incomplete: it ends before its closing boundary; send all of it, with a Content-Length "
@@ -55,6 +84,9 @@ class _Parser(MultiPartParser):
 
     def on_headers_finished(self) -> None:
         part = self._current_part
+        for header, value in part.item_headers:
+            if header == b"content-type" and (charset := unknown_charset(value)) is not None:
+                raise MultiPartException(f"the charset {shown(charset)} of a part is not known; send utf-8, or none")
         name = _extended_file_name(part.content_disposition or b"")
         if name is not None:
             part.content_disposition = (part.content_disposition or b"") + b'; filename=""'

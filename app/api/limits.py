@@ -14,6 +14,7 @@ LINGER_S = 2.0
 RETRY_AFTER_S = 1.0
 """The Retry-After of a refusal because all bodies together are too large."""
 _KEY = "tessera.body"
+_MOST_DIGITS = 18  # of a Content-Length, which may have more than Python converts
 
 
 class BodyLimit:
@@ -32,6 +33,9 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["method"] == "GET":  # no route reads its body, and answers that are files look for a disconnect there
             await self._app(scope, receive, send)
             return
         body = scope[_KEY] = _Body(Headers(scope=scope), receive, self._held)
@@ -113,7 +117,7 @@ class _Body:
     def __init__(self, headers: Headers, receive: Receive, held: _Held) -> None:
         self._receive, self._held = receive, held
         announced = headers.get("content-length", "0")
-        self._announced = int(announced) if announced.isdecimal() else 0
+        self._announced = int(announced[:_MOST_DIGITS]) if announced.isdecimal() else 0
         self._encoding = ", ".join(headers.getlist("content-encoding"))
         self._decoder: Decoder | None = None
         self._received = 0

@@ -10,8 +10,10 @@ from starlette.datastructures import FormData
 from starlette.datastructures import UploadFile as FormFile
 from starlette.requests import ClientDisconnect
 
+from app.api.charset import unknown_charset
 from app.api.form import read_form
 from app.api.parameters import query_parameters, unknown
+from app.shown import shown
 
 FORM = "multipart/form-data"
 RAW = "application/octet-stream"
@@ -50,15 +52,26 @@ PictureDep = Annotated[FormFile, Depends(_picture)]
 
 
 def media_type(request: Request) -> str:
-    """The media type of the body in lower case, without parameters; RAW by default (RFC 9110, section 8.3)."""
-    return request.headers.get("content-type", RAW).partition(";")[0].strip().lower()
+    """The media type of the body in lower case, without parameters; RAW by default (RFC 9110, section 8.3).
+
+    Raises HTTPException for a charset that is not known.
+    """
+    given = request.headers.get("content-type", RAW)
+    refuse_unknown_charset(given)
+    return given.partition(";")[0].strip().lower()
+
+
+def refuse_unknown_charset(content_type: str) -> None:
+    """Raises the 415 for a `Content-Type` with a charset that is not known."""
+    if (charset := unknown_charset(content_type)) is not None:
+        raise HTTPException(415, f"the charset {shown(charset)} of the Content-Type is not known; send utf-8, or none")
 
 
 def unsupported(content_type: str, taken: tuple[str, ...]) -> HTTPException:
     """The 415 for a body of this type; `taken` are the accepted types."""
     return HTTPException(
         415,
-        f"a body of the Content-Type {content_type!r} is not taken; send one of these: {', '.join(taken)}",
+        f"a body of the Content-Type {shown(content_type)} is not taken; send one of these: {', '.join(taken)}",
         {"Accept": ", ".join(taken)},
     )
 
@@ -67,7 +80,7 @@ def _file_of(form: FormData, in_query: Iterable[str]) -> FormFile:
     """The file in the form's one field; raises RequestValidationError."""
     values = form.getlist(FIELD)
     if not values:
-        others = f", but {', '.join(repr(name[:100]) for name in form)}" if form else ""
+        others = f", but {', '.join(repr(name[:100]) for name in list(form)[:10])}" if form else ""
         raise invalid_field(FIELD, f"the form has no field {FIELD!r}{others}; put the picture's file there")
     if len(values) > 1:
         raise invalid_field(FIELD, f"the form has {len(values)} of it; send one, or several to predict-batch")

@@ -20,6 +20,10 @@ from app.api.problem_codes import ProblemCode
 from app.api.request_id import HEADER, request_id
 from app.api.root_path import own_path
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
+from app.shown import LONGEST, bounded
+
+MOST_FIELDS = 20
+"""The most invalid fields that a response lists."""
 
 ErrorForm = Callable[[int, str], Response]
 """Makes an error response from a status and a message."""
@@ -137,7 +141,10 @@ def _retry_after(error: errors.TesseraError) -> dict[str, str]:
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     found = cast(RequestValidationError, error).errors()
-    fields = [InvalidFieldBody(field=_field(each["loc"]), message=str(each["msg"])) for each in found]
+    fields = [
+        InvalidFieldBody(field=bounded(_field(each["loc"])), message=bounded(str(each["msg"])))
+        for each in found[:MOST_FIELDS]
+    ]
     detail = "; ".join(f"{field.field}: {field.message}" if field.field else field.message for field in fields)
     return _response(request.scope, 422, ProblemCode.INVALID_REQUEST, INVALID_TITLE, detail, fields)
 
@@ -156,7 +163,7 @@ def _log_failure(what: str, scope: Scope, error: errors.TesseraError) -> None:
     """Logs errors with a status of 500 or more: at level INFO if they are in `NO_FAULT`, else ERROR."""
     if error.status >= 500:
         level = logging.INFO if isinstance(error, NO_FAULT) else logging.ERROR
-        _log.log(level, "%s %s failed (%s): %s", what, request_id(scope), error.code, error)
+        _log.log(level, "%s %s failed (%s): %s", what, request_id(scope), error.code, bounded(str(error)))
 
 
 def _type(code: str) -> str:
@@ -171,6 +178,7 @@ def _field(location: Sequence[str | int]) -> str:
 def _response(
     scope: Scope, status: int, code: str, title: str, detail: str, invalid: list[InvalidFieldBody] | None = None
 ) -> Response:
+    detail = bounded(detail)
     forms: Mapping[str, ErrorForm] = scope["app"].state.error_forms
     for prefix, response in forms.items():
         if f"{own_path(scope)}/".startswith(f"{prefix}/"):
@@ -186,9 +194,9 @@ def _body(
         type=_type(code),
         title=title,
         status=status,
-        detail=detail,
+        detail=bounded(detail),
         code=ProblemCode(code),  # an undeclared code raises ValueError, which becomes an internal error
-        instance=scope["path"],
+        instance=scope["path"][:LONGEST],
         request_id=request_id(scope),
         errors=invalid,
     )

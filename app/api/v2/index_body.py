@@ -34,11 +34,13 @@ async def _index_body(request: Request) -> IndexRequestBody:
     if not text.strip() or text.strip() == b"null":
         return IndexRequestBody()
     try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise malformed(f"the body is not JSON in UTF-8 ({error}); send JSON such as {{}}") from error
+    try:
         return IndexRequestBody.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        if first["type"] == "json_invalid":
-            raise malformed(f"the body is not JSON ({first['msg']}); send JSON such as {{}}") from error
         raise invalid(": ".join([*map(str, first["loc"]), first["msg"]])) from error
 
 

@@ -8,6 +8,8 @@ from app.similar import nearest
 
 NEARLY = 0.8
 """The least similarity of a name that is probably mistyped."""
+MOST_PARAMETERS = 32
+"""The most parameters of a request, an input or an output: finding the nearest names takes time."""
 
 
 def refuse_mistyped(parameters: Parameters, known: Collection[str]) -> None:
@@ -15,6 +17,8 @@ def refuse_mistyped(parameters: Parameters, known: Collection[str]) -> None:
 
     The protocol allows clients to send other parameters that a server does not know; they are ignored.
     """
+    if len(parameters) > MOST_PARAMETERS:
+        raise invalid(f"there are {len(parameters):,} parameters; send at most {MOST_PARAMETERS} in one place")
     for name in parameters:
         close = nearest(name, known, NEARLY)
         if close is not None and name not in known:

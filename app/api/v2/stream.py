@@ -5,11 +5,12 @@ from io import BytesIO
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from app.api.picture_body import refuse_unknown_charset
 from app.api.v2.invalid import malformed
 
 
 class BodyStream:
-    """The body of a request, read part by part.
+    """The body of a request, read part by part. Raises HTTPException for a charset that is not known.
 
     A part becomes one bytes object while it is received, so that no second copy of it is ever in memory.
 
@@ -17,6 +18,7 @@ class BodyStream:
     """
 
     def __init__(self, request: Request) -> None:
+        refuse_unknown_charset(request.headers.get("content-type", ""))
         self._messages = request.stream()
         self._rest = memoryview(b"")
         self.position = 0
