@@ -34,7 +34,7 @@ from PIL import Image, features
 from app.data import MVTec
 from app.decoding import png
 from app.decoding.formats import FORMATS, identify
-from app.decoding.pixels import to_tensor
+from app.decoding.pixels import to_array
 from benchmarks.command_line import with_root
 from benchmarks.decoders import JPEG, PACKAGES, PNG, Decoder, check
 from benchmarks.hardware import write
@@ -152,7 +152,7 @@ def _parts(file: File) -> dict[str, Callable[[], object]]:
     parts: dict[str, Callable[[], object]] = {
         "checks": partial(check, data),
         "pillow": load,
-        "planes": partial(to_tensor, load(), 1),
+        "planes": partial(to_array, load(), 1),
     }
     return parts | _inflating(file) if file.encoding.startswith("png") else parts
 

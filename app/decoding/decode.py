@@ -1,13 +1,18 @@
 """Decodes the bytes of a picture into its pixels."""
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from app.decoding import png
 from app.decoding.damage import reporting_damage
 from app.decoding.opening import open_picture
+from app.decoding.orientation import Pixels
+from app.decoding.pixels import Allocate, new_array
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def decode(data: bytes, *, max_pixels: int, pinned: bool = False) -> Tensor:
+def decode(data: bytes, *, max_pixels: int) -> "Tensor":
     """The upright picture: [C,H,W] contiguous on the CPU, C = 1 (grey) or 3 (RGB); of several pages, the first.
 
     The dtype is uint8, or uint16 for grey of more than 8 bits; value / iinfo(dtype).max is in [0,1]. Transparency is
@@ -21,11 +26,17 @@ def decode(data: bytes, *, max_pixels: int, pinned: bool = False) -> Tensor:
 
     Raises `UnsupportedImage` for anything but JPEG, PNG, WebP, BMP, TIFF and AVIF, `DamagedImage` for truncated or
     corrupt bytes, `TooManyPixels` from the header, before any pixel is decoded, and `InsufficientMemory`. Several
-    threads may call it at the same time. With `pinned`, the pixels lie in pinned memory, from which a GPU can copy by
-    itself, if the system can lock that much memory.
+    threads may call it at the same time.
     """
+    import torch  # not at the top, because the processes that decode uploads do not need it
+
+    return torch.from_numpy(decode_array(data, max_pixels=max_pixels))
+
+
+def decode_array(data: bytes, *, max_pixels: int, allocate: Allocate = new_array) -> Pixels:
+    """The pixels of `decode` as an array, in memory of `allocate`."""
     picture = open_picture(data, max_pixels=max_pixels)
     with reporting_damage(picture.format):
         if picture.format == "PNG":
             png.verify(data)
-        return picture.load(pinned=pinned)
+        return picture.load(allocate)

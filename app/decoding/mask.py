@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
-from scipy import ndimage
 
 from app.decoding import png
 from app.decoding.damage import reporting_damage
-from app.decoding.decode import decode
+from app.decoding.decode import decode_array
 from app.decoding.opening import open_picture
 from app.decoding.orientation import as_stored, swaps_edges
 from app.decoding.picture import PillowPicture
+from app.decoding.pixels import new_array
 from app.decoding.tiff import TiffPicture, read_by_pillow
 from app.errors import UnsupportedImage
 
@@ -74,7 +74,7 @@ def decode_mask(data: bytes, *, max_pixels: int) -> DecodedMask:
     image = picture.image
     indexed = image.mode == "P"
     if not indexed and image.mode not in _ALPHA and "transparency" not in image.info:
-        values: Values = decode(data, max_pixels=max_pixels).numpy().max(0)
+        values: Values = decode_array(data, max_pixels=max_pixels).max(0)
         return _opaque(values, lossy, soft=not lossy)
     with reporting_damage(picture.format):
         if picture.format == "PNG":
@@ -102,7 +102,7 @@ def _tiff_values(picture: TiffPicture) -> Values:
     """The values of an opaque page. Labels in integers of 32 bits and in floats are limited to 65535."""
     samples, grey = picture.samples, picture.colours.is_grey
     if not grey or (samples.kind == "unsigned" and samples.bits <= 16):
-        levels: Values = picture.load(pinned=False).numpy().max(0)
+        levels: Values = picture.load(new_array).max(0)
         return levels
     stored = picture.first_samples()
     if not np.isfinite(stored).all() or stored.min() < 0:
@@ -207,6 +207,8 @@ def _require_cut(values: Values, brightest: int) -> None:
             f"This mask is lossy, and its highest value is {brightest} of 255: lossy files do not keep such labels; "
             "save the mask as PNG"
         )
+    from scipy import ndimage  # not at the top, because the processes that decode uploads do not need it
+
     dark = (values >= brightest // 8) & ~_at_least_half(values, brightest)
     if brightest and ndimage.minimum_filter(dark, _LOST_AREA, mode="constant").any():
         raise UnsupportedImage(
@@ -226,6 +228,8 @@ def _is_soft(values: Values, brightest: int) -> bool:
     few = 2 if different.size and different[-1] * _NEARLY_BLACK < white else _SOFT_VALUES
     if different.size < few:
         return False
+    from scipy import ndimage  # as above
+
     if (dark & ~ndimage.maximum_filter(bright, 2 * _SOFT_REACH + 1)).any():
         return False
     flat = _like_a_neighbour(values) & _like_a_neighbour(values.T).T

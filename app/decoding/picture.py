@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from PIL.ImageFile import ImageFile
-from torch import Tensor
 
-from app.decoding.orientation import swaps_edges
-from app.decoding.pixels import to_tensor
+from app.decoding.orientation import Pixels, swaps_edges
+from app.decoding.pixels import Allocate, to_array
 
 
 class Picture(Protocol):
@@ -25,8 +24,8 @@ class Picture(Protocol):
     def size(self) -> tuple[int, int]:
         """`(height, width)` of the upright picture."""
 
-    def load(self, *, pinned: bool) -> Tensor:
-        """The upright picture, [C,H,W] uint8 or uint16; see `decode`. Lets errors of the decoder pass."""
+    def load(self, allocate: Allocate) -> Pixels:
+        """The upright picture, [C,H,W] uint8 or uint16; see `decode_array`. Lets errors of the decoder pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class PillowPicture:
         width, height = self.image.size
         return (width, height) if swaps_edges(self.orientation) else (height, width)
 
-    def load(self, *, pinned: bool) -> Tensor:
+    def load(self, allocate: Allocate) -> Pixels:
         """The upright picture, [C,H,W] uint8 or uint16."""
         self.image.load()
-        return to_tensor(self.image, self.orientation, pinned=pinned)
+        return to_array(self.image, self.orientation, allocate)

@@ -1,4 +1,4 @@
-"""Converts Pillow's loaded image, in any mode, to a grey or RGB tensor.
+"""Converts Pillow's loaded image, in any mode, to a grey or RGB array.
 
 The conversion works in bands of rows. `np.asarray(image)` would copy all pixels once, before they are copied again into
 planes. A band stays in the cache; Pillow writes each channel of a band directly as a plane; and a mode that must be
@@ -6,13 +6,16 @@ converted needs no second image of the full size. 4096 x 4096 RGB takes 23 ms, i
 transpose; decoding the JPEG takes 105 ms (Pillow 13.0).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
-from torch import Tensor
 
 from app.decoding.orientation import Pixels, as_stored, swaps_edges
+
+Allocate = Callable[[tuple[int, int, int], type[np.uint8] | type[np.uint16]], Pixels]
+"""Returns a contiguous array of a shape and a type, with any values."""
 
 _BAND_PIXELS = 1 << 18
 _WHOLE_PIXELS = 1 << 20  # pictures up to this size are one band: without a crop they take two thirds of the time
@@ -22,13 +25,18 @@ _GREY_16 = {"I;16", "I;16L", "I;16B", "I;16N"}
 _ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 
 
-def to_tensor(image: Image.Image, orientation: int, *, pinned: bool = False) -> Tensor:
-    """The upright picture, [C,H,W] uint8 or uint16."""
+def new_array(shape: tuple[int, int, int], dtype: type[np.uint8] | type[np.uint16]) -> Pixels:
+    """An `Allocate` in the memory of this process."""
+    return np.empty(shape, dtype)
+
+
+def to_array(image: Image.Image, orientation: int, allocate: Allocate = new_array) -> Pixels:
+    """The upright picture, [C,H,W] uint8 or uint16, in memory of `allocate`."""
     width, height = image.size
     channels = 1 if image.mode in _GREY | _GREY_16 else 3
     size = (width, height) if swaps_edges(orientation) else (height, width)
-    upright = empty((channels, *size), torch.uint16 if image.mode in _GREY_16 else torch.uint8, pinned)
-    stored = as_stored(upright.numpy(), orientation)  # [C,h,w]
+    upright = allocate((channels, *size), np.uint16 if image.mode in _GREY_16 else np.uint8)
+    stored = as_stored(upright, orientation)  # [C,h,w]
     if width * height <= _WHOLE_PIXELS:
         _write(image, stored)
         return upright
@@ -37,16 +45,6 @@ def to_tensor(image: Image.Image, orientation: int, *, pinned: bool = False) -> 
         band = image.crop((0, top, width, min(top + rows, height)))
         _write(band, stored[:, top : top + rows])
     return upright
-
-
-def empty(shape: tuple[int, int, int], dtype: torch.dtype, pinned: bool) -> Tensor:
-    """Memory for a picture, pinned if possible."""
-    if pinned:
-        try:
-            return torch.empty(shape, dtype=dtype, pin_memory=True)
-        except RuntimeError:
-            pass  # no more memory can be locked: the upload to the GPU copies these pixels once more
-    return torch.from_numpy(np.empty(shape, np.uint16 if dtype == torch.uint16 else np.uint8))
 
 
 def _write(band: Image.Image, target: Pixels) -> None:

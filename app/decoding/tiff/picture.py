@@ -1,14 +1,12 @@
-"""A TIFF of which this package reads the pixels: strip by strip or tile by tile, into one tensor."""
+"""A TIFF of which this package reads the pixels: strip by strip or tile by tile, into one array."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from app.decoding.orientation import as_stored, swaps_edges
-from app.decoding.pixels import empty
+from app.decoding.orientation import Pixels, as_stored, swaps_edges
+from app.decoding.pixels import Allocate
 from app.decoding.tiff import compression
 from app.decoding.tiff.colours import Colours
 from app.decoding.tiff.rendering import render
@@ -46,12 +44,12 @@ class TiffPicture:
         size = self.segments.height, self.segments.width
         return (size[1], size[0]) if swaps_edges(self.orientation) else size
 
-    def load(self, *, pinned: bool) -> Tensor:
+    def load(self, allocate: Allocate) -> Pixels:
         """The upright picture, [C,H,W] uint8 or uint16; raises UnsupportedImage for values without a rule."""
         is_deep = self.colours.is_grey and self.samples.bits > 8
         channels = 1 if self.colours.is_grey else 3
-        upright = empty((channels, *self.size), torch.uint16 if is_deep else torch.uint8, pinned)
-        stored = as_stored(upright.numpy(), self.orientation)  # [C,height,width]
+        upright = allocate((channels, *self.size), np.uint16 if is_deep else np.uint8)
+        stored = as_stored(upright, self.orientation)  # [C,height,width]
         top = 0
         for values in self._bands():
             rows = min(values.shape[1], self.segments.height - top)
@@ -84,10 +82,10 @@ class TiffPicture:
                 planar = values.transpose(0, 5, 1, 3, 2, 4)  # [planes,samples,down,rows,across,columns]
                 yield planar.reshape(planes * samples, down * rows, across * columns)[..., : segments.width]
 
-    def _check_white(self, upright: Tensor) -> None:
+    def _check_white(self, upright: Pixels) -> None:
         """Raises UnsupportedImage if integers of 32 bits look like 8-bit grey, which would be black in 16 bits."""
         if self.samples.bits == 32 and self.samples.kind != "float":
-            brightest = int(upright.numpy().max())
+            brightest = int(upright.max())
             if 0 < brightest <= _WHITE_8:
                 raise UnsupportedImage(
                     f"32-bit integers are taken as 16-bit grey, whose white is 65535, and these are {brightest} at "
