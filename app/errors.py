@@ -9,7 +9,8 @@
     ├── LimitExceeded
     │   ├── TooManyBytes         the upload is larger than the limit
     │   ├── TooManyPictures      the request has more pictures than the limit
-    │   └── TooManyPixels        the picture's header announces more pixels than the limit
+    │   ├── TooManyPixels        the picture's header announces more pixels than the limit
+    │   └── DecodingLimit        reading the picture takes more memory or processor time than the limit
     ├── Overloaded               the queue is full
     ├── TooManyConnections       the server has too many connections, or too many requests in progress
     ├── ClientTooSlow            the client sends or reads too slowly
@@ -71,7 +72,7 @@ class InvalidImage(TesseraError):
 
     code = "invalid_image"
     status = 422
-    when = "the field is there, and empty"
+    when = "the picture is empty, or the process that reads it crashes"
     example = "the picture is empty; send the bytes of one"
 
 
@@ -130,6 +131,14 @@ class TooManyPixels(LimitExceeded):
     code = "too_many_pixels"
     when = "the picture's header announces more than `max_pixels`; refused before it is decoded"
     example = "The picture has 10000 x 8000 pixels, the limit is 67,108,864; send a smaller one"
+
+
+class DecodingLimit(LimitExceeded):
+    """Reading the picture takes more memory or processor time than the limit."""
+
+    code = "decoding_limit"
+    when = "reading the picture takes more memory or processor time than any usual picture of its size"
+    example = "reading this picture takes more than 5 s of processor time; save it anew, with common settings"
 
 
 class Overloaded(TesseraError):

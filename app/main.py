@@ -50,7 +50,7 @@ UNSENT_BYTES = 2**17
 MOST_CPU_LANES = 4
 """The default limit of lanes on a CPU: more of them cost more memory and cache than they gain."""
 
-FEWEST_DECODE_THREADS = 2
+FEWEST_DECODE_PROCESSES = 2
 
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 _log = logging.getLogger("tessera")
@@ -88,7 +88,7 @@ def build_app(settings: Settings) -> FastAPI:
     predictor = Predictor(
         worker,
         max_pixels=settings.max_pixels,
-        threads=settings.decode_threads or decode_threads(devices, available_processors()),
+        processes=settings.decode_processes or decode_processes(devices, available_processors()),
         pinned=any(device.type == "cuda" for device in devices),
         timeout_s=settings.request_timeout_s or None,
         observer=metrics,
@@ -102,6 +102,7 @@ def build_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         worker.start()
+        predictor.start()
         reloader.start()
         try:
             yield
@@ -109,7 +110,7 @@ def build_app(settings: Settings) -> FastAPI:
             catalogue.stop()
             await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
             await asyncio.to_thread(reloader.stop)
-            predictor.close()
+            await predictor.close()
 
     services = Services(catalogue, predictor, worker, reloader, metrics.exposition, settings.batch_pictures)
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
@@ -129,14 +130,14 @@ def build_app(settings: Settings) -> FastAPI:
     return app
 
 
-def decode_threads(devices: Sequence[torch.device], processors: int) -> int:
-    """The number of threads that decode: two if a CPU computes.
+def decode_processes(devices: Sequence[torch.device], processors: int) -> int:
+    """The number of processes that decode: two if a CPU computes.
 
     If only GPUs compute, decoding limits the throughput: then all processors except one per GPU and one for the event
     loop, at least two.
     """
     gpus = sum(device.type == "cuda" for device in devices)
-    return FEWEST_DECODE_THREADS if gpus < len(devices) else max(FEWEST_DECODE_THREADS, processors - gpus - 1)
+    return FEWEST_DECODE_PROCESSES if gpus < len(devices) else max(FEWEST_DECODE_PROCESSES, processors - gpus - 1)
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:
@@ -158,7 +159,8 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        self._worker, self._grace_s = app.state.services.worker, settings.shutdown_grace_s
+        services: Services = app.state.services
+        self._worker, self._predictor, self._grace_s = services.worker, services.predictor, settings.shutdown_grace_s
         self._connections: ConnectionTable = app.state.connections
         self._in_flight: RequestsInFlight = app.state.in_flight
         self._unread = 0  # connections with a part of an answer that was not sent within the grace period
@@ -236,6 +238,7 @@ class Server(uvicorn.Server):
         self._unread = sum(_unsent_bytes(each) > 0 for each in self.server_state.connections)
         self._in_flight.give_up()
         self._connections.close_stalled()
+        self._predictor.stop_decoding()
         stop = partial(self._worker.stop, finish_running=False, wait_s=ABORT_S)
         Thread(target=stop, name="tessera-stop", daemon=True).start()
 

@@ -75,7 +75,7 @@ STAGE_SECONDS = MetricInfo(
     "histogram",
     "seconds",
     "Duration of a picture's stages: decode, queue, device, render",
-    "The stage that grows names the limit: decode and render are processors (decode_threads), device is the device, "
+    "The stage that grows names the limit: decode and render are processors (decode_processes), device is the device, "
     "queue is the wait for either.",
     ("stage",),
     SECONDS,
@@ -147,6 +147,15 @@ DEADLINES = MetricInfo(
     "pictures",
     "Pictures that were not answered within their time limit",
     "A rise: the queue is longer than clients wait. Add devices or servers, or lower queue_tiles.",
+)
+DECODERS_REPLACED = MetricInfo(
+    "tessera_decoders_replaced",
+    "counter",
+    "processes",
+    "Processes that read pictures and were replaced, by reason: given_up (the deadline passed, or the client left), "
+    "processor_time or memory (over the limit of the picture), crash, killed (by the system)",
+    "crash, processor_time or memory: damaged or hostile pictures; the log has the requests. killed: memory is short.",
+    ("reason",),
 )
 QUEUE_TILES = MetricInfo(
     "tessera_queue_tiles",
@@ -247,6 +256,7 @@ METRICS = (
     ENDS,
     NOT_FINITE,
     DEADLINES,
+    DECODERS_REPLACED,
     QUEUE_TILES,
     MODELS,
     HEALTHY,

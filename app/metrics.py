@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from app import metric_table as table
 from app.api import RequestRecord
 from app.artifacts import Artifact
+from app.decoders.pool import Replaced
 from app.errors import TesseraError
 from app.metric_table import MetricInfo
 from app.scheduling import DeviceWorker, End
@@ -39,6 +40,7 @@ class Metrics:
         self._ends = _counter(table.ENDS, registry)
         self._not_finite = _counter(table.NOT_FINITE, registry)
         self._late = _counter(table.DEADLINES, registry)
+        self._replaced = _counter(table.DECODERS_REPLACED, registry)
         self._queue = _gauge(table.QUEUE_TILES, registry)
         self._models = _gauge(table.MODELS, registry)
         self._healthy = _gauge(table.HEALTHY, registry)
@@ -106,6 +108,9 @@ class Metrics:
 
     def deadline_missed(self) -> None:
         self._late.inc()
+
+    def decoder_replaced(self, reason: Replaced) -> None:
+        self._replaced.labels(reason).inc()
 
     def answered(self, timings: Timings) -> None:
         stages = {

@@ -91,10 +91,12 @@ class Settings(BaseSettings):
         default=SearchMode.auto,
         description="How PatchCore searches its memory bank: exact, approximate, or auto (exact).",
     )
-    decode_threads: int = Field(
+    decode_processes: int = Field(
         default=0,
         ge=0,
-        description="The number of threads that decode and render; 0: 2, or all spare processors if only GPUs compute.",
+        le=256,
+        description="The number of processes that decode, and of threads that render; 0: 2, or all spare processors if "
+        "only GPUs compute.",
     )
     request_timeout_s: float = Field(
         default=600.0,

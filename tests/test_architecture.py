@@ -16,7 +16,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"metric_table"},
     {"settings", "api", "web"},
     {"service"},
-    {"scheduling", "training", "importing"},
+    {"scheduling", "training", "importing", "decoders"},
     {"evaluation"},
     {"artifacts"},
     {"pipeline"},

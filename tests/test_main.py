@@ -19,7 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
-from app.main import decode_threads, listen
+from app.main import decode_processes, listen
 from tests.waiting import WAIT_S, address
 
 COMMAND = [
@@ -179,8 +179,8 @@ def test_connections_send_small_packets_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("devices", "processors", "threads"),
+    ("devices", "processors", "expected"),
     [("cpu", 16, 2), ("cuda", 16, 14), ("cuda:0 cuda:1", 16, 13), ("cuda", 2, 2), ("cpu cuda", 16, 2)],
 )
-def test_all_processors_that_gpus_leave_free_decode(devices: str, processors: int, threads: int) -> None:
-    assert decode_threads([torch.device(name) for name in devices.split()], processors) == threads
+def test_all_processors_that_gpus_leave_free_decode(devices: str, processors: int, expected: int) -> None:
+    assert decode_processes([torch.device(name) for name in devices.split()], processors) == expected

@@ -27,6 +27,7 @@ PICTURE_PROBLEMS = (
     ProblemCode.VERSION_NOT_FOUND,
     ProblemCode.TOO_MANY_BYTES,
     ProblemCode.TOO_MANY_PIXELS,
+    ProblemCode.DECODING_LIMIT,
     ProblemCode.UNSUPPORTED_MEDIA_TYPE,
     ProblemCode.UNSUPPORTED_IMAGE,
     ProblemCode.DAMAGED_IMAGE,

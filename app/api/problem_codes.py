@@ -13,6 +13,7 @@ class ProblemCode(StrEnum):
     INVALID_REQUEST = "invalid_request"
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PIXELS = "too_many_pixels"
+    DECODING_LIMIT = "decoding_limit"
     TOO_MANY_PICTURES = "too_many_pictures"
     MODEL_NOT_FOUND = "model_not_found"
     VERSION_NOT_FOUND = "version_not_found"

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 
 from app.artifacts import Artifact
+from app.decoders.decoders import Decoders
+from app.decoders.pool import Replaced
 from app.errors import DeadlineExceeded, DeviceFailed
 from app.pipeline import USUAL, Prediction, Question, Roi, interpret, use_processors
 from app.scheduling import DeviceWorker, Done
 from app.service.decoded import DecodedPixels
 from app.service.notes import Note, notes
-from app.service.source import Source, read_pixels, read_size
+from app.service.reading import PictureReader
+from app.service.source import Source
 from app.service.together import FAULTS, all_answers, named
 from app.tiling import Size, TilePlan
 
@@ -84,13 +87,16 @@ class StageObserver(Protocol):
     def deadline_missed(self) -> None:
         """A picture was given up because its time limit had passed."""
 
+    def decoder_replaced(self, reason: Replaced) -> None:
+        """A process that reads pictures ended, and is replaced when it is needed."""
+
 
 class Predictor:
-    """Decodes and renders pictures in `threads` threads; the device worker computes in between.
+    """Decodes pictures in `processes` processes, and renders them in as many threads; the device worker computes.
 
     A picture is admitted by its header, before any pixel is decoded. While one picture is on the device, the next one
-    is decoded and the previous one rendered. `pinned` decodes into page-locked memory, from which GPUs copy
-    asynchronously. Lives on one event loop, until `close`.
+    is decoded and the previous one rendered. `pinned` puts pixels into page-locked memory, from which GPUs copy
+    asynchronously. Lives on one event loop, from `start` to `close`.
     """
 
     def __init__(
@@ -98,23 +104,26 @@ class Predictor:
         worker: DeviceWorker,
         *,
         max_pixels: int,
-        threads: int,
+        processes: int,
         pinned: bool = False,
         timeout_s: float | None = None,
         clock: Callable[[], float] = monotonic,
         observer: StageObserver | None = None,
     ) -> None:
         self._worker = worker
-        self._max_pixels, self._timeout_s, self._clock, self._observer = max_pixels, timeout_s, clock, observer
-        self._read_pixels = partial(read_pixels, max_pixels=max_pixels, pinned=pinned)
+        self._timeout_s, self._clock, self._observer = timeout_s, clock, observer
         self._decoded = DecodedPixels()
-        # Headers have their own thread, so that a full queue is reported at once, even while all other threads decode.
-        self._headers = ThreadPoolExecutor(1, thread_name_prefix="tessera-header")
-        self._pictures = ThreadPoolExecutor(
-            threads,
+        self._decoders = Decoders(processes, max_pixels, self._decoder_replaced)
+        self._threads = ThreadPoolExecutor(
+            processes,
             thread_name_prefix="tessera-picture",
             initializer=partial(use_processors, 1),  # the lanes need the other processors
         )
+        self._reader = PictureReader(self._decoders, self._threads, max_pixels=max_pixels, pinned=pinned)
+
+    def start(self) -> None:
+        """Starts the process from which decoders are forked. The calling thread must live until `close`."""
+        self._decoders.start()
 
     async def predict(
         self,
@@ -130,7 +139,7 @@ class Predictor:
         when it is decoded; it is not kept in memory in between. Raises InvalidImage, InvalidRegion, LimitExceeded,
         Overloaded, EngineStopped, DeviceFailed, NotFinite or InsufficientMemory, and DeadlineExceeded after `timeout_s`
         (None: the predictor's own limit). After that limit, or if the awaiting task is cancelled, the work is dropped:
-        at once, or after the batch or step that is running.
+        at once, or after the batch or step that is running. A process that decodes the picture is killed.
         """
         return await self._within(timeout_s, self._answer(artifact, source, render, question))
 
@@ -176,7 +185,7 @@ class Predictor:
         sizes = []
         for number, source in enumerate(sources):
             try:
-                size, _ = await self._size(source)
+                size, _ = await self._reader.size(source)
                 if question.roi is not None:
                     question.roi.require_within(*size)
                 sizes.append(size)
@@ -197,15 +206,15 @@ class Predictor:
         question: Question,
     ) -> Answer[T]:
         started = self._clock()
-        (height, width), header_s = await self._size(source)
+        (height, width), header_s = await self._reader.size(source)
         plan = artifact.model.plan(height, width, question.roi)
         with self._worker.admit(plan.count) as ticket:
             async with self._decoded.hold(height * width):
-                image, decode_s = await self._timed(self._pictures, partial(self._read_pixels, source))
+                image, decode_s = await self._reader.pixels(source, (height, width))
                 submitted = self._worker.submit(ticket, artifact.models, image, question.roi, plan)
                 done = await _done(submitted)
                 (predicted, rendered), render_s = await self._timed(
-                    self._pictures, partial(_render, artifact, image, plan, done, question, render)
+                    partial(_render, artifact, image, plan, done, question, render)
                 )
         decode_s, total_s = header_s + decode_s, self._clock() - started
         queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
@@ -219,22 +228,27 @@ class Predictor:
         """The time limit of requests that do not set their own; None: no limit."""
         return self._timeout_s
 
-    def close(self) -> None:
-        """Ends the threads. No prediction may be running."""
-        for pool in (self._headers, self._pictures):
-            pool.shutdown(cancel_futures=True)
+    def stop_decoding(self) -> None:
+        """Kills the processes that read pictures. Pictures that they read, and all later ones, raise EngineStopped."""
+        self._decoders.stop()
 
-    async def _size(self, source: Source) -> tuple[Size, float]:
-        return await self._timed(self._headers, partial(read_size, source, max_pixels=self._max_pixels))
+    async def close(self) -> None:
+        """Ends the processes and threads. No prediction may be running."""
+        await self._decoders.close()
+        self._threads.shutdown(cancel_futures=True)
 
-    async def _timed(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> tuple[T, float]:
-        """Runs `work` in a thread of the pool; returns its result and its seconds."""
+    def _decoder_replaced(self, reason: Replaced) -> None:
+        if self._observer is not None:
+            self._observer.decoder_replaced(reason)
+
+    async def _timed(self, work: Callable[[], T]) -> tuple[T, float]:
+        """Runs `work` in a thread; returns its result and its seconds."""
 
         def timed() -> tuple[T, float]:
             started = self._clock()
             return work(), self._clock() - started
 
-        return await asyncio.get_running_loop().run_in_executor(pool, timed)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, timed)
 
 
 async def _done(submitted: Future[Done]) -> Done:

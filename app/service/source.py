@@ -1,5 +1,8 @@
 """A picture as received: a file, or its pixels as numbers."""
 
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -8,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from app.decoding import decode, read_header
+from app.decoders.shared_memory import file_of
 from app.decoding.limits import check_pixels
 from app.errors import InsufficientMemory, InvalidImage
 from app.tiling import Size
@@ -31,54 +34,59 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An uploaded picture file, in memory or on disk. Only one thread at a time may read it."""
+    """An uploaded picture file, in memory or on disk."""
 
     file: BinaryIO
 
-    def read(self) -> bytes:
-        """The whole file, read from its beginning at each call."""
-        self.file.seek(0)
-        return self.file.read()
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[tuple[int, int]]:
+        """The descriptor of the file, and its size in bytes. A file in memory is copied."""
+        self.file.seek(0)  # writes what is buffered
+        if getattr(self.file, "_rolled", True):  # the method fileno would move a SpooledTemporaryFile to the disk
+            descriptor = self.file.fileno()
+            yield descriptor, os.fstat(descriptor).st_size
+            return
+        data = self.file.read()
+        async with file_of(data) as descriptor:
+            yield descriptor, len(data)
 
 
 Source = bytes | Upload | Pixels
 
 
-def read_size(source: Source, *, max_pixels: int) -> Size:
-    """Height and width of the upright picture, without decoding it.
+@asynccontextmanager
+async def opened(source: bytes | Upload) -> AsyncIterator[tuple[int, int]]:
+    """The descriptor of a picture's file, and its size in bytes. Raises InvalidImage for an empty file."""
+    async with source.opened() if isinstance(source, Upload) else _in_memory(source) as (descriptor, size):
+        if not size:
+            raise InvalidImage("the picture is empty; send the bytes of one")
+        yield descriptor, size
 
-    Raises InvalidImage for an empty picture, TooManyPixels, and the errors of `read_header`.
+
+@asynccontextmanager
+async def _in_memory(data: bytes) -> AsyncIterator[tuple[int, int]]:
+    async with file_of(data) as descriptor:
+        yield descriptor, len(data)
+
+
+def size_of(pixels: Pixels, *, max_pixels: int) -> Size:
+    """Height and width. Raises InvalidImage for an empty picture, and TooManyPixels."""
+    _, height, width = pixels.values.shape
+    if not height * width:
+        raise InvalidImage(f"the picture has {height} x {width} pixels; send at least one")
+    check_pixels(height, width, max_pixels)
+    return height, width
+
+
+def tensor_of(pixels: Pixels) -> Tensor:
+    """[C,H,W] contiguous uint8 or uint16; floats are rounded to 16 bits, like the floats of a TIFF.
+
+    Raises InvalidImage for floats that are not in [0, `white`], and InsufficientMemory.
     """
-    if isinstance(source, Pixels):
-        _, height, width = source.values.shape
-        if not height * width:
-            raise InvalidImage(f"the picture has {height} x {width} pixels; send at least one")
-        check_pixels(height, width, max_pixels)
-        return height, width
-    data = _data(source)
-    if not data:
-        raise InvalidImage("the picture is empty; send the bytes of one")
-    header = read_header(data, max_pixels=max_pixels)
-    return header.height, header.width
-
-
-def read_pixels(source: Source, *, max_pixels: int, pinned: bool = False) -> Tensor:
-    """[C,H,W] contiguous uint8 or uint16, see `decode`; floats are rounded to 16 bits, like the floats of a TIFF.
-
-    With `pinned`, the pixels of a file are in pinned memory, from which a GPU copies asynchronously.
-
-    Raises the errors of `decode`, and InvalidImage for floats that are not in [0, `white`].
-    """
-    if not isinstance(source, Pixels):
-        return decode(_data(source), max_pixels=max_pixels, pinned=pinned)
     try:
-        return torch.from_numpy(_integers(source))
+        return torch.from_numpy(_integers(pixels))
     except MemoryError as error:
         raise InsufficientMemory("There is not enough memory for this picture; send a smaller one") from error
-
-
-def _data(source: bytes | Upload) -> bytes:
-    return source.read() if isinstance(source, Upload) else source
 
 
 def _integers(pixels: Pixels) -> npt.NDArray[np.uint8 | np.uint16]:

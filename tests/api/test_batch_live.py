@@ -40,7 +40,7 @@ def large_png() -> bytes:
 @pytest.fixture(params=[2 * TILES])
 def server(live: Callable[..., Live], request: pytest.FixtureRequest) -> Live:
     # One thread decodes, so that pictures reach the device in the form's order.
-    return live(batch_tiles=1, cpu_lanes=1, decode_threads=1, queue_tiles=request.param)
+    return live(batch_tiles=1, cpu_lanes=1, decode_processes=1, queue_tiles=request.param)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 
 from app.api.problem_codes import ProblemCode, RefusalCode
 from app.api.problem_examples import PROBLEMS
+from app.decoders import limits
 from app.errors import every_error
 from app.main import build_app
 from app.settings import Settings
@@ -73,6 +75,11 @@ def device_failed(client: TestClient) -> Response:
     return _failing(client, torch.AcceleratorError("CUDA error: unspecified launch failure", 719))
 
 
+def decoding_limit(client: TestClient) -> Response:
+    with patch.object(limits, "_BASE_BYTES", -(2**26)):
+        return send(client)
+
+
 def stopped(client: TestClient) -> Response:
     _worker(client).drain()
     return send(client)
@@ -86,6 +93,7 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.INVALID_REQUEST: lambda client: send(client, url=f"{URL}?version=0"),
     ProblemCode.TOO_MANY_BYTES: lambda client: send(client, bytes(200_000)),
     ProblemCode.TOO_MANY_PIXELS: lambda client: send(client, picture((101, 100))),
+    ProblemCode.DECODING_LIMIT: decoding_limit,
     ProblemCode.MODEL_NOT_FOUND: lambda client: send(client, url="/v1/models/screw/predict"),
     ProblemCode.VERSION_NOT_FOUND: lambda client: send(client, url=f"{URL}?version=7"),
     ProblemCode.OVERLOADED: overloaded,

@@ -1,0 +1,40 @@
+"""The memory and the processor time that a decoder process may use for one picture.
+
+The limits are several times what any picture that encoders write was measured to need; see
+`benchmarks/decoding_processes.py`. They bound pictures that are made to be costly.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+_BASE_BYTES = 96 * 2**20
+_BYTES_PER_FILE_BYTE = 4  # the file, its copy in Pillow, and the strips or chunks that are being unpacked
+_BYTES_PER_PIXEL = 24
+_BASE_S = 2
+_S_PER_FILE_BYTE = 2**-23
+_S_PER_PIXEL = 2**-20
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderLimits:
+    """The limits of one picture.
+
+    memory_bytes: the address space beyond that of an idle decoder (RLIMIT_AS)
+    processor_s: the processor time (RLIMIT_CPU), which the kernel checks once a second
+    """
+
+    memory_bytes: int
+    processor_s: int
+
+
+def header_limits(file_bytes: int) -> DecoderLimits:
+    """The limits for reading the header of a file."""
+    return pixel_limits(file_bytes, 0)
+
+
+def pixel_limits(file_bytes: int, pixels: int) -> DecoderLimits:
+    """The limits for decoding a file whose header announces this many pixels."""
+    return DecoderLimits(
+        _BASE_BYTES + _BYTES_PER_FILE_BYTE * file_bytes + _BYTES_PER_PIXEL * pixels,
+        ceil(_BASE_S + _S_PER_FILE_BYTE * file_bytes + _S_PER_PIXEL * pixels),
+    )
