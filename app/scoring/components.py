@@ -108,5 +108,7 @@ def _touching(above: Piece, first_above: int, below: Piece, first_below: int) ->
         row[begin : begin + len(labels)] = np.where(labels, labels.astype(np.int64) + first, 0)
     shifted = [np.stack([upper[1 + shift : len(upper) - 1 + shift], lower[1:-1]]) for shift in (-1, 0, 1)]
     pairs = np.concatenate(shifted, 1)
-    pairs = pairs[:, (pairs > 0).all(0)]
-    return np.unique(pairs, axis=1) - 1
+    pairs = pairs[:, (pairs > 0).all(0)] - 1
+    repeated = np.zeros(pairs.shape[1], np.bool_)
+    repeated[1:] = (pairs[:, 1:] == pairs[:, :-1]).all(0)  # along runs; few are left to be sorted
+    return np.unique(pairs[:, ~repeated], axis=1)
