@@ -24,6 +24,7 @@
     │   ├── DigestMismatch       a file is not the one that was written
     │   ├── UnsupportedSchema    written by a newer Tessera
     │   ├── GoldenMismatch       the model does not reproduce its recorded output on this machine
+    │   ├── ModelTooLarge        the model does not fit into the memory that is free
     │   └── LoadTimeout          its files are still being read long after they should have been
     ├── UnreadableRepository     the directory of models cannot be read at present
     ├── InvalidWeights           backbone weights that do not fit the network, or cannot be loaded
@@ -242,6 +243,12 @@ class GoldenMismatch(InvalidArtifact):
     """The model does not reproduce its golden output on this machine."""
 
     code = "golden_mismatch"
+
+
+class ModelTooLarge(InvalidArtifact):
+    """The model does not fit into the memory that is free."""
+
+    code = "model_too_large"
 
 
 class LoadTimeout(InvalidArtifact):

@@ -43,5 +43,5 @@ class RefusalCode(StrEnum):
     UNSUPPORTED_SCHEMA = "unsupported_schema"
     GOLDEN_MISMATCH = "golden_mismatch"
     INVALID_ARTIFACT = "invalid_artifact"
-    INSUFFICIENT_MEMORY = "insufficient_memory"
+    MODEL_TOO_LARGE = "model_too_large"
     LOAD_TIMEOUT = "load_timeout"

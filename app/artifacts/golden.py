@@ -67,7 +67,7 @@ def save_golden(golden: Golden, path: Path) -> None:
 def load_golden(path: Path, size: Size, expected: str | None = None) -> Golden:
     """Reads the sample of `size`, (height, width); `expected` is the SHA-256 of the file, which is verified if given.
 
-    Raises OSError, InvalidArtifact, DigestMismatch or InsufficientMemory.
+    Raises OSError, InvalidArtifact, DigestMismatch or ModelTooLarge.
     """
     pixels = size[0] * size[1]
     tensors = read_tensors(path, expected, most_bytes=HEADER_BYTES + BYTES_PER_PIXEL * pixels)

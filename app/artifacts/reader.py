@@ -65,7 +65,7 @@ def load_artifact(
     """Loads the model of an entry onto a device. Verifies its digests, and that it reproduces its golden sample.
 
     Chooses how the model is run, as the options allow, and reproduces the sample in that way. Raises MissingFile,
-    DigestMismatch, UnsupportedSchema, GoldenMismatch, InvalidArtifact or InsufficientMemory; and InvalidDevice for
+    DigestMismatch, UnsupportedSchema, GoldenMismatch, InvalidArtifact or ModelTooLarge; and InvalidDevice for
     options that the device does not support.
     """
     return build_artifact(read_artifact(entry), device, options)
@@ -85,7 +85,7 @@ class Files:
 def read_artifact(entry: Entry) -> Files:
     """Reads the files of an entry into memory, each once.
 
-    Raises MissingFile, DigestMismatch, UnsupportedSchema or InvalidArtifact; and InsufficientMemory.
+    Raises MissingFile, DigestMismatch, UnsupportedSchema or InvalidArtifact; and ModelTooLarge.
     """
     manifest, found = _described(entry)
     tiling, preprocessing = _shape(manifest, entry.path)

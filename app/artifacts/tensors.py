@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from app.cgroup import free_memory
-from app.errors import DigestMismatch, InsufficientMemory, InvalidArtifact
+from app.errors import DigestMismatch, InvalidArtifact, ModelTooLarge
 from app.files import digest, open_regular
 
 LENGTH_BYTES = 8
@@ -38,10 +38,12 @@ def read_tensors(path: Path, expected: str | None = None, most_bytes: int | None
     The library would map the file instead: mapped tensors would change with the file, a file that is shortened
     meanwhile would kill the process (SIGBUS), and copying mapped tensors would take their memory twice. `most_bytes`
     limits the file. Raises OSError, InvalidArtifact for a file that is damaged or too large, DigestMismatch, and
-    InsufficientMemory for a file that is larger than the free memory.
+    ModelTooLarge for a file that is larger than the free memory.
     """
     try:
         tensors, found = _read(path, most_bytes)
+    except ModelTooLarge:
+        raise
     except InvalidArtifact as error:
         if expected is None or path.stat().st_size > MOST_HASHED or (found := digest(path)) == expected:
             raise
@@ -75,7 +77,7 @@ def _read(path: Path, most_bytes: int | None) -> tuple[dict[str, Tensor], str]:
 def _require_memory(path: Path, size: int) -> None:
     free = free_memory()
     if size > free:
-        raise InsufficientMemory(
+        raise ModelTooLarge(
             f"{path} takes {size / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free; remove other models, "
             "or raise the limit of memory"
         )

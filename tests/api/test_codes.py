@@ -221,7 +221,7 @@ DAMAGED: dict[RefusalCode, Callable[[Path], object]] = {
     RefusalCode.UNSUPPORTED_SCHEMA: _newer_schema,
     RefusalCode.GOLDEN_MISMATCH: _other_weights,
     RefusalCode.INVALID_ARTIFACT: lambda version: (version / "manifest.json").write_text("no manifest"),
-    RefusalCode.INSUFFICIENT_MEMORY: lambda version: os.truncate(version / "weights.safetensors", 2**42),
+    RefusalCode.MODEL_TOO_LARGE: lambda version: os.truncate(version / "weights.safetensors", 2**42),
 }
 
 

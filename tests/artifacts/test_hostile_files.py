@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.artifacts import Entry, ModelRepository, load_artifact
-from app.errors import InsufficientMemory, InvalidArtifact, TesseraError
+from app.errors import InvalidArtifact, ModelTooLarge, TesseraError
 
 FILES = ("manifest.json", "weights.safetensors", "golden.safetensors")
 
@@ -110,7 +110,7 @@ def test_a_file_that_is_shortened_while_it_is_read_is_refused(entry: Entry, monk
 
 def test_weights_that_do_not_fit_into_the_memory_are_refused(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.artifacts.tensors.free_memory", lambda: 2**20)
-    with pytest.raises(InsufficientMemory, match=r"weights.*0\.0 GiB are free"):
+    with pytest.raises(ModelTooLarge, match=r"weights.*0\.0 GiB are free"):
         load_artifact(entry)
 
 
