@@ -32,13 +32,13 @@ COMMAND = [
 
 
 @contextmanager
-def process(**settings: object) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def process(command: list[str] = COMMAND, **settings: object) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """Yields a server process with these settings and its log file; kills the process at the end."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TESSERA_")}
     values = {"device": "cpu", "port": 0} | settings
     environment |= {f"TESSERA_{name.upper()}": str(value) for name, value in values.items()}
     log = Path(str(settings["models_dir"])) / f".log-{time.monotonic_ns()}"
-    with log.open("w") as stream, subprocess.Popen(COMMAND, env=environment, stderr=stream, text=True) as server:
+    with log.open("w") as stream, subprocess.Popen(command, env=environment, stderr=stream, text=True) as server:
         try:
             yield server, log
         finally:

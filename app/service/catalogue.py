@@ -22,7 +22,7 @@ from app.artifacts import (
     read_artifact,
     verify_artifact,
 )
-from app.errors import EngineStopped, InvalidArtifact, LoadTimeout, TesseraError, UnreadableRepository
+from app.errors import EngineStopped, GoldenMismatch, InvalidArtifact, LoadTimeout, TesseraError, UnreadableRepository
 from app.pipeline import TiledModel, use_processors
 from app.runtime import RunOptions
 from app.service.patience import STOPPED, Calls, StillRunning
@@ -268,6 +268,12 @@ class ModelCatalogue:
             for artifact in (status.artifact for status in served.versions if status.artifact is not None):
                 if model in artifact.models:
                     artifact.test_model(model)
+
+    @property
+    def may_recover(self) -> bool:
+        """Whether a version was refused by an error that a device may have caused, or a lack of memory."""
+        errors = [status.error for status in self._table.statuses]
+        return any(isinstance(error, GoldenMismatch) or type(error) is InvalidArtifact for error in errors)
 
     def count(self, state: VersionState) -> int:
         """The number of versions in this state."""

@@ -2,7 +2,9 @@
 
 import logging
 from concurrent.futures import Future
+from math import inf
 from threading import Condition, Thread
+from time import monotonic
 
 from app.errors import EngineStopped, TesseraError
 from app.pipeline import use_processors
@@ -10,6 +12,12 @@ from app.service.catalogue import ModelCatalogue
 from app.service.patience import STOPPED
 from app.service.reloaded import ReloadedModel
 from app.service.version_table import DEFAULT
+
+FIRST_RETRY_S, LONGEST_RETRY_S = 30.0, 600.0
+"""The pause before versions are tried again that a faulty device or a lack of memory may have refused, in seconds.
+
+It doubles each time.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +40,7 @@ class Reloader:
         self._asked: dict[str | None, Reload] = {}
         self._wake = Condition()  # notified by `reload` and `stop`
         self._stopped = False
+        self._retry_s, self._pause_s = inf, FIRST_RETRY_S
         self._thread = Thread(target=self._run, name="tessera-loader", daemon=True)
 
     def start(self) -> None:
@@ -88,9 +97,21 @@ class Reloader:
             asked, self._asked = self._asked, {}
         return asked
 
+    def _retries(self) -> bool:
+        """Whether refused versions are due again, although their files have not changed."""
+        now_s = monotonic()
+        if not self._catalogue.may_recover:
+            self._retry_s, self._pause_s = inf, FIRST_RETRY_S
+        elif self._retry_s == inf:
+            self._retry_s = now_s + self._pause_s
+        elif now_s >= self._retry_s:
+            self._retry_s, self._pause_s = inf, min(2 * self._pause_s, LONGEST_RETRY_S)
+            return True
+        return False
+
     def _poll(self) -> None:
         try:
-            self._catalogue.refresh()
+            self._catalogue.refresh(again=self._retries())
         except TesseraError:
             pass  # the catalogue has logged it
         except Exception:  # the thread must survive any error: the next scan may succeed

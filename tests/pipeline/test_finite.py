@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -40,7 +41,7 @@ def model(request: pytest.FixtureRequest) -> Iterator[TiledModel]:
     torch.manual_seed(0)
     name, *thumbnail = request.param.split()
     tiling = Tiling(tile_size=64, stride=64, thumbnail=bool(thumbnail))
-    options = {"layers": ("layer1",), "n_features": 64} if name == "padim" else {}  # all channels
+    options: dict[str, Any] = {"layers": ("layer1",), "n_features": 64} if name == "padim" else {}  # all channels
     detector = build_detector(name, **options)
     size = SIZE if detector.image_size_is_fixed else None
     model = TiledModel(with_thumbnail(detector, tiling), Preprocessing(size), tiling)

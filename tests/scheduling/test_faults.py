@@ -224,11 +224,10 @@ def test_another_unit_has_another_age() -> None:
     assert looks(watchdog, Running(2, 1000), *range(9, 19)) == []
 
 
-def test_the_end_follows_a_fault_that_lasts() -> None:
+@pytest.mark.parametrize(("lasts_s", "ends"), [(REPORTED_S, False), (REPORTED_S + 1, True)])
+def test_the_end_follows_a_fault_that_lasts(lasts_s: float, ends: bool) -> None:
     watchdog = Watchdog(600)
-    looks(watchdog, UNIT, *range(int(REPORTED_S) + 1), fatal=True)
-    assert not watchdog.must_end
-    looks(watchdog, UNIT, REPORTED_S + 1, fatal=True)
-    assert watchdog.must_end
-    looks(watchdog, UNIT, REPORTED_S + 2, fatal=False)
+    looks(watchdog, UNIT, *range(int(lasts_s) + 1), fatal=True)
+    assert watchdog.must_end == ends
+    looks(watchdog, UNIT, lasts_s + 1, fatal=False)
     assert not watchdog.must_end

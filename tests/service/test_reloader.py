@@ -3,12 +3,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 import torch
 
 from app.artifacts import ModelRepository
 from app.errors import EngineStopped, ModelNotFound, TesseraError, UnreadableRepository
+from app.pipeline import Prepared, TiledModel
 from app.service import ModelCatalogue, Reloader, VersionState
 from tests.repositories import add_version
 from tests.waiting import WAIT_S, wait_until
@@ -135,3 +137,21 @@ def test_waiting_reloads_fail_when_the_reloader_stops(started: Callable[[float],
             future.result(WAIT_S)
     with pytest.raises(EngineStopped):
         reloader.reload()
+
+
+def test_a_version_that_a_device_refused_is_tried_again(
+    started: Callable[[float], Started], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.service.reloader.FIRST_RETRY_S", 0.05)
+    errors = [torch.AcceleratorError("CUDA error: unspecified launch failure", 719)] * 2
+    stage = TiledModel.prepare
+
+    def faulty(self: TiledModel, *arguments: Any) -> Prepared:
+        if errors:
+            raise errors.pop()
+        return stage(self, *arguments)
+
+    monkeypatch.setattr(TiledModel, "prepare", faulty)  # the golden sample needs it
+    _, catalogue, _ = started(0.01)
+    wait_until(lambda: catalogue.count(VersionState.failed) == 1)
+    wait_until(lambda: catalogue.count(VersionState.ready) == 1)
