@@ -13,8 +13,8 @@ KNOWN = {"binary"} | frozenset(
 )
 """The names of character sets, as Python's codecs write them.
 
-`binary` is what `file --mime` calls bytes. The name is looked up here first, because Python keeps every name that it was
-asked for, and has codecs that are no character sets: `undefined` and `punycode` raise errors of their own.
+`binary` is what `file --mime` calls bytes. The name is looked up here first, because Python keeps every name that it
+was asked for, and has codecs that are no character sets: `undefined` and `punycode` raise errors of their own.
 """
 
 
