@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def decode(data: bytes, *, max_pixels: int) -> "Tensor":
+def decode(data: bytes, *, max_pixels: int, lenient: bool = False) -> "Tensor":
     """The upright picture: [C,H,W] contiguous on the CPU, C = 1 (grey) or 3 (RGB); of several pages, the first.
 
     The dtype is uint8, or uint16 for grey of more than 8 bits; value / iinfo(dtype).max is in [0,1]. Transparency is
@@ -26,16 +26,17 @@ def decode(data: bytes, *, max_pixels: int) -> "Tensor":
 
     Raises `UnsupportedImage` for anything but JPEG, PNG, WebP, BMP, TIFF and AVIF, `DamagedImage` for truncated or
     corrupt bytes, `TooManyPixels` from the header, before any pixel is decoded, and `InsufficientMemory`. Several
-    threads may call it at the same time.
+    threads may call it at the same time. With `lenient`, a JPEG whose data end early is decoded: what is
+    missing is grey, or blurred.
     """
     import torch  # not at the top, because the processes that decode uploads do not need it
 
-    return torch.from_numpy(decode_array(data, max_pixels=max_pixels))
+    return torch.from_numpy(decode_array(data, max_pixels=max_pixels, lenient=lenient))
 
 
-def decode_array(data: bytes, *, max_pixels: int, allocate: Allocate = new_array) -> Pixels:
+def decode_array(data: bytes, *, max_pixels: int, lenient: bool = False, allocate: Allocate = new_array) -> Pixels:
     """The pixels of `decode` as an array, in memory of `allocate`."""
-    picture = open_picture(data, max_pixels=max_pixels)
+    picture = open_picture(data, max_pixels=max_pixels, lenient=lenient)
     with reporting_damage(picture.format):
         if picture.format == "PNG":
             png.verify(data)

@@ -18,12 +18,12 @@ class Header:
     width: int
 
 
-def read_header(data: bytes, *, max_pixels: int) -> Header:
+def read_header(data: bytes, *, max_pixels: int, lenient: bool = False) -> Header:
     """The header of a picture, after EXIF rotation; of several pages or frames, that of the first.
 
     No pixel is decoded, and no memory is allocated for pixels. Raises `UnsupportedImage`, `DamagedImage` or
-    `TooManyPixels`. The pixels may be damaged even if the header is valid.
+    `TooManyPixels`. The pixels may be damaged even if the header is valid. `lenient` is that of `decode`.
     """
-    picture = open_picture(data, max_pixels=max_pixels)
+    picture = open_picture(data, max_pixels=max_pixels, lenient=lenient)
     height, width = picture.size
     return Header(picture.format, height, width)

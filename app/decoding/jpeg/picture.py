@@ -1,0 +1,44 @@
+"""A JPEG whose structure was checked, and whose pixels were not decoded."""
+
+import io
+from dataclasses import dataclass
+
+from PIL.JpegImagePlugin import JpegImageFile
+from torch import Tensor
+
+from app.decoding.jpeg.pixels import load_pixels
+from app.decoding.jpeg.structure import Structure, read_structure
+from app.decoding.limits import check_pixels
+from app.decoding.orientation import read_orientation
+from app.decoding.picture import PillowPicture
+from app.decoding.pixels import to_tensor
+
+
+@dataclass(frozen=True, slots=True)
+class JpegPicture(PillowPicture):
+    """A picture of which Pillow decodes the scans, one by one.
+
+    data: the whole file
+    structure: its scans
+    lenient: whether scans may end early
+    """
+
+    data: bytes
+    structure: Structure
+    lenient: bool
+
+    def load(self, *, pinned: bool) -> Tensor:
+        """The upright picture, [C,H,W] uint8; raises `DamagedImage` for a scan that ends early, unless `lenient`."""
+        load_pixels(self.image, self.data, self.structure, lenient=self.lenient)
+        return to_tensor(self.image, self.orientation, pinned=pinned)
+
+
+def open_jpeg(data: bytes, *, max_pixels: int, lenient: bool = False) -> JpegPicture:
+    """Opens a JPEG and checks its limits.
+
+    Raises `UnsupportedImage`, `DamagedImage`, `TooManyPixels`, or SyntaxError for a frame that Pillow does not know.
+    """
+    structure = read_structure(data, lenient=lenient)
+    check_pixels(structure.frame.height, structure.frame.width, max_pixels)
+    image = JpegImageFile(io.BytesIO(structure.scans[0].head))
+    return JpegPicture("JPEG", image, read_orientation(structure.exif), data, structure, lenient)
