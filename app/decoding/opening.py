@@ -27,7 +27,7 @@ def open_picture(data: bytes, *, max_pixels: int, lenient: bool = False) -> Pict
             return open_jpeg(data, max_pixels=max_pixels, lenient=lenient)
         if format == "WebP" and (canvas := webp.canvas_size(data)):
             check_pixels(*canvas, max_pixels)
-        image = FORMATS[format](io.BytesIO(data))
+        image = FORMATS[format](png.pixel_chunks(data) if format == "PNG" else io.BytesIO(data))
         check_cost(image, max_pixels=max_pixels)
         return PillowPicture(format, image, _orientation(format, image, data))
 

@@ -16,9 +16,12 @@ from app.decoding.tiff.tags import Tag
 Numbers = npt.NDArray[np.generic]
 
 _KINDS = {1: "u1", 3: "u2", 4: "u4", 6: "i1", 8: "i2", 9: "i4", 11: "f4", 12: "f8", 13: "u4", 16: "u8", 18: "u8"}
-_RATIONAL = 5
+_RATIONAL, _SIGNED_RATIONAL = 5, 10
 _MAX_ENTRIES = 4096  # of one directory; writers use less than 100
 _BIG = 43
+# Of other tags nothing is read. Those without a name are read by libtiff: inks, options of CCITT, tables of JPEG.
+_LIBTIFF_TAGS = (292, 293, 334, 347, *range(512, 522))
+_TAGS = np.array([*Tag, *_LIBTIFF_TAGS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Directory:
     big: whether the file is a BigTIFF
     offset: the position of this directory
     following: the position of the next directory; 0: none
-    entries: kind, count and position of each tag's values
+    entries: kind, count and position of each tag's values, of the tags that determine pixels
     """
 
     data: bytes
@@ -68,6 +71,18 @@ class Directory:
         """The first value of a tag, or the default without the tag."""
         return next(iter(self.integers(tag, 1)), default)
 
+    def written(self) -> bytes:
+        """The directory as it is stored in a file, without tags that do not matter, and without a next page."""
+        count, entry, field = ("Q", "HHQ", 8) if self.big else ("H", "HHI", 4)
+        body = b""
+        for tag, (kind, number, position) in sorted(self.entries.items()):
+            if _size(kind) * number <= field:
+                value = self.data[position : position + field]
+            else:
+                value = struct.pack(self.order + ("Q" if self.big else "I"), position)
+            body += struct.pack(self.order + entry, tag, kind, number) + value
+        return struct.pack(self.order + count, len(self.entries)) + body + bytes(field)
+
 
 def first_directory(data: bytes) -> Directory:
     """The directory of the first page; raises ValueError or struct.error for a damaged file."""
@@ -88,11 +103,15 @@ def read_directory(data: bytes, order: str, big: bool, offset: int) -> Directory
     end = start + count * size
     if end > len(data):
         raise ValueError(f"the directory of tags at byte {offset} is incomplete")
+    fields = np.dtype(
+        [("tag", "u2"), ("kind", "u2"), ("count", "u8" if big else "u4"), ("value", f"V{8 if big else 4}")]
+    )
+    listed = np.frombuffer(data, fields.newbyteorder(order), count, start)
     entries: dict[int, tuple[int, int, int]] = {}
-    for entry in range(start, end, size):
-        tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, entry)
+    for index in np.flatnonzero(np.isin(listed["tag"], _TAGS)).tolist():
+        tag, kind, number = (int(listed[name][index]) for name in ("tag", "kind", "count"))
         if tag not in entries:
-            entries[tag] = kind, number, _position(data, order, big, entry, kind, number)
+            entries[tag] = kind, number, _position(data, order, big, start + index * size, kind, number)
     # Some writers leave out the position of the next directory if there is none.
     pointer = order + ("Q" if big else "I")
     following = struct.unpack_from(pointer, data, end)[0] if end + (8 if big else 4) <= len(data) else 0
@@ -113,8 +132,12 @@ def pages(first: Directory, limit: int) -> Iterator[Directory]:
 
 def _position(data: bytes, order: str, big: bool, entry: int, kind: int, number: int) -> int:
     inline = entry + (12 if big else 8)
-    size = 8 if kind == _RATIONAL else np.dtype(_KINDS.get(kind, "u1")).itemsize
-    if size * number <= (8 if big else 4):
+    if _size(kind) * number <= (8 if big else 4):
         return inline
     position: int = struct.unpack_from(order + ("Q" if big else "I"), data, inline)[0]
     return position
+
+
+def _size(kind: int) -> int:
+    """The bytes of one value."""
+    return 8 if kind in (_RATIONAL, _SIGNED_RATIONAL) else np.dtype(_KINDS.get(kind, "u1")).itemsize

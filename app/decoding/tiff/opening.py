@@ -17,9 +17,12 @@ from app.decoding.tiff.sample_type import SampleType, read_sample_type
 from app.decoding.tiff.segments import MAX_SEGMENTS, Segments, read_segments
 from app.decoding.tiff.tags import Tag
 from app.decoding.tiff.values import read_predictor
+from app.errors import UnsupportedImage
 
 _LUMA = (0.299, 0.587, 0.114)  # the default of YCbCrCoefficients, and the only ones that libjpeg has
 _FREE_POSITIONS = 4096  # positions of strips or tiles that are always accepted, also if the picture needs fewer
+_MAX_VALUES = 3 << 16  # of other tags: a palette of 16 bits
+_TABLES = (Tag.StripOffsets, Tag.StripByteCounts, Tag.TileOffsets, Tag.TileByteCounts)
 _SUBSAMPLED = [2, 2]  # the default of YCbCrSubSampling
 
 
@@ -73,14 +76,19 @@ def _check_ycbcr(page: Directory, pixels: int, number: int) -> None:
 def read_by_pillow(segments: Segments) -> PillowPicture:
     """A page that Pillow decodes as a whole."""
     page, limit = segments.page, max(segments.number, _FREE_POSITIONS)
-    for tag in (Tag.StripOffsets, Tag.TileOffsets):
-        if page.count(tag) > limit:  # Pillow reads the whole list, of whatever length
-            raise refusal(tag, f"has {page.count(tag):,} values", f"save the picture with at most {limit:,}")
-    pointer = struct.pack(page.order + ("Q" if page.big else "I"), page.offset)
+    for tag, (_, count, _) in page.entries.items():  # Pillow and libtiff read all values, of whatever number
+        most = limit if tag in _TABLES else _MAX_VALUES
+        if count > most:
+            name = str(Tag(tag)) if tag in set(Tag) else f"the tag {tag}"
+            raise UnsupportedImage(
+                f"This variant of TIFF is not read: {name} has {count:,} values; save the picture with at most {most:,}"
+            )
+    # A directory of these tags alone, because Pillow reads all tags, and any of them can name the whole file.
+    end = len(page.data) + len(page.data) % 2
+    pointer = struct.pack(page.order + ("Q" if page.big else "I"), end)
     start = 8 if page.big else 4
-    data = page.data
-    if data[start : start + len(pointer)] != pointer:
-        data = data[:start] + pointer + data[start + len(pointer) :]
+    rest = memoryview(page.data)[start + len(pointer) :]
+    data = b"".join([page.data[:start], pointer, rest, bytes(end - len(page.data)), page.written()])
     image = TiffImageFile(io.BytesIO(data))
     # Pillow applies the orientation of a TIFF while it loads the pixels, and reports the upright size. Without an
     # orientation tag it would apply the orientation of the XMP block, which the reported size does not include.

@@ -27,6 +27,8 @@ from app.errors import TooManyPixels
 Bytes = npt.NDArray[np.uint8]
 
 MAX_SEGMENTS = 1 << 20
+_FREE_SEGMENTS = 1 << 16  # that are accepted for pictures of any size
+_LEAST_PIXELS = 64  # of a strip or tile on average, if there are more
 _GROUP_BYTES = 1 << 22  # strips or tiles are unpacked in groups of about this size
 _MAX_BYTES_PER_PIXEL = 8  # of the largest picture that is accepted: RGBA of 16 bits
 _FREE_PADDING = 1 << 24  # pixels of tiles outside of the picture that are always accepted
@@ -89,7 +91,25 @@ class Segments:
         tag = Tag.TileByteCounts if self.tiled else Tag.StripByteCounts
         rest = end - offsets
         counts = self._table(tag) if self.page.count(tag) else rest
-        return Places(offsets, np.where((counts > 0) & (counts < rest), counts, rest))
+        found = Places(offsets, np.where((counts > 0) & (counts < rest), counts, rest))
+        self._check_stored(found)
+        return found
+
+    def _check_stored(self, places: "Places") -> None:
+        """Raises ValueError if one of several strips or tiles that are not compressed has too few bytes.
+
+        The count of a single one is wrong in files of some writers.
+        """
+        if self.number == 1 or self.page.integer(Tag.Compression, compression.NONE) != compression.NONE:
+            return
+        rows = np.full(self.down, self.rows)
+        if not self.tiled:
+            rows[-1] = self.rows_of(self.down - 1, self.down)
+        short = np.argwhere(places.counts < rows[:, None] * self.row_bytes)
+        if short.size:
+            plane, down, across = short[0]
+            end = places.offsets[plane, down, across] + places.counts[plane, down, across]
+            raise ValueError(f"{len(short):,} strips or tiles have fewer bytes than rows; the first ends at {end:,}")
 
     def _table(self, tag: Tag) -> npt.NDArray[np.int64]:
         values = self.page.values(tag, self.number)
@@ -131,10 +151,11 @@ def read_segments(page: Directory, height: int, width: int, samples: SampleType,
 def _check_size(found: Segments, max_pixels: int) -> None:
     if found.tiled:
         check_pixels(found.rows, found.columns, max_pixels)
-    if found.number > MAX_SEGMENTS:
+    most = min(MAX_SEGMENTS, _FREE_SEGMENTS + found.planes * found.height * found.width // _LEAST_PIXELS)
+    if found.number > most:
         tag = Tag.TileWidth if found.tiled else Tag.RowsPerStrip
         state = f"makes {found.number:,} strips or tiles"
-        raise refusal(tag, state, f"save the picture with at most {MAX_SEGMENTS:,}")
+        raise refusal(tag, state, f"save the picture with at most {most:,}")
     padded = found.down * found.rows * found.across * found.columns if found.tiled else 0
     if padded > 2 * found.height * found.width + _FREE_PADDING:
         state = f"makes tiles of {padded:,} pixels for a picture of {found.height * found.width:,}"
