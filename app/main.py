@@ -88,6 +88,7 @@ def build_app(settings: Settings) -> FastAPI:
     predictor = Predictor(
         worker,
         max_pixels=settings.max_pixels,
+        lenient=settings.truncated_pictures == "accept",
         processes=settings.decode_processes or decode_processes(devices, available_processors()),
         pinned=any(device.type == "cuda" for device in devices),
         timeout_s=settings.request_timeout_s or None,

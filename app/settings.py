@@ -70,6 +70,10 @@ class Settings(BaseSettings):
         description="The largest sum of the uploads of unanswered requests, in bytes; beyond it requests get 429.",
     )
     max_pixels: int = Field(default=8192 * 8192, ge=1, description="The largest picture, in pixels.")
+    truncated_pictures: Literal["refuse", "accept"] = Field(
+        default="refuse",
+        description="Whether JPEGs whose data end early are refused, or decoded with grey for what is missing.",
+    )
     batch_pictures: int = Field(default=100, ge=1, description="The largest number of pictures in one request.")
     queue_tiles: int = Field(
         default=4096, ge=1, description="The largest number of tiles that wait or run; beyond it requests get 429."

@@ -18,11 +18,12 @@ class Decoders:
     """Up to `processes` processes that decode pictures, and others that read headers. For one event loop.
 
     Headers have processes of their own, so that a full queue is reported at once, even while all others decode. The
-    processes end with the thread that called `start`. `replaced` is called for each process that had to be replaced.
+    processes end with the thread that called `start`. `lenient` is that of `decode`. `replaced` is called for each
+    process that had to be replaced.
     """
 
-    def __init__(self, processes: int, max_pixels: int, replaced: Callable[[Replaced], None]) -> None:
-        self._max_pixels = max_pixels
+    def __init__(self, processes: int, max_pixels: int, lenient: bool, replaced: Callable[[Replaced], None]) -> None:
+        self._max_pixels, self._lenient = max_pixels, lenient
         self._fork_server = ForkServer()
         self._headers = DecoderPool(self._fork_server, HEADER_PROCESSES, replaced)
         self._pictures = DecoderPool(self._fork_server, processes, replaced)
@@ -37,7 +38,7 @@ class Decoders:
         Raises the errors of `read_header`, and those of `DecoderPool.run`.
         """
         limits = header_limits(file_bytes)
-        task = Task("size", file_bytes, self._max_pixels, limits.memory_bytes, limits.processor_s)
+        task = Task("size", file_bytes, self._max_pixels, self._lenient, limits.memory_bytes, limits.processor_s)
         reply = (await self._headers.run(task, descriptor)).reply
         _raise_error(reply)
         height, width = reply.shape
@@ -49,7 +50,7 @@ class Decoders:
         See `decode`. Raises its errors, and those of `DecoderPool.run`.
         """
         limits = pixel_limits(file_bytes, size[0] * size[1])
-        task = Task("pixels", file_bytes, self._max_pixels, limits.memory_bytes, limits.processor_s)
+        task = Task("pixels", file_bytes, self._max_pixels, self._lenient, limits.memory_bytes, limits.processor_s)
         received = await self._pictures.run(task, descriptor)
         _raise_error(received.reply)
         if received.pixels is None or received.pixels.shape[1:] != size:

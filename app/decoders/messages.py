@@ -29,12 +29,14 @@ class Task:
     part: the size in the header, or the pixels
     file_bytes: the size of the file
     max_pixels: the limit on the picture's pixels
+    lenient: see `decode`
     memory_bytes, processor_s: see `DecoderLimits`
     """
 
     part: Literal["size", "pixels"]
     file_bytes: int
     max_pixels: int
+    lenient: bool
     memory_bytes: int
     processor_s: int
 

@@ -75,9 +75,9 @@ def _answer(task: Task, descriptor: int, out: _Pixels) -> Reply:
     try:
         data = _read(descriptor, task.file_bytes)
         if task.part == "size":
-            header = read_header(data, max_pixels=task.max_pixels)
+            header = read_header(data, max_pixels=task.max_pixels, lenient=task.lenient)
             return Reply(perf_counter() - started, (header.height, header.width))
-        array = decode_array(data, max_pixels=task.max_pixels, allocate=out.allocate)
+        array = decode_array(data, max_pixels=task.max_pixels, lenient=task.lenient, allocate=out.allocate)
         return Reply(perf_counter() - started, array.shape, array.dtype.name)
     except TesseraError as error:
         kind, message = type(error), str(error)

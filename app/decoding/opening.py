@@ -5,6 +5,7 @@ import io
 from PIL.ImageFile import ImageFile
 
 from app.decoding import png, webp
+from app.decoding.boxes import check_boxes
 from app.decoding.damage import reporting_damage
 from app.decoding.formats import FORMATS, identify
 from app.decoding.jpeg import open_jpeg
@@ -25,6 +26,10 @@ def open_picture(data: bytes, *, max_pixels: int, lenient: bool = False) -> Pict
             return open_tiff(data, max_pixels=max_pixels)
         if format == "JPEG":
             return open_jpeg(data, max_pixels=max_pixels, lenient=lenient)
+        if format == "WebP":
+            webp.check_chunks(data)
+        if format == "AVIF":
+            check_boxes(data)
         if format == "WebP" and (canvas := webp.canvas_size(data)):
             check_pixels(*canvas, max_pixels)
         image = FORMATS[format](png.pixel_chunks(data) if format == "PNG" else io.BytesIO(data))

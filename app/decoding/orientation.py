@@ -13,6 +13,7 @@ Pixels = npt.NDArray[np.uint8 | np.uint16]
 
 _TAG = 0x0112
 _LONG = 4
+_MAX_ENTRIES = 1024  # entries are sorted, and few tags are smaller
 # Axes of [C,H,W] along which the upright picture is flipped; 5 and above also swap rows and columns.
 _FLIPPED: dict[int, tuple[int, ...]] = {2: (2,), 3: (1, 2), 4: (1,), 6: (2,), 7: (1, 2), 8: (1,)}
 
@@ -26,7 +27,7 @@ def read_orientation(exif: bytes) -> int:
     try:
         (directory,) = struct.unpack_from(order + "I", tiff, 4)
         (count,) = struct.unpack_from(order + "H", tiff, directory)
-        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+        for entry in range(directory + 2, directory + 2 + 12 * min(count, _MAX_ENTRIES), 12):
             tag, kind = struct.unpack_from(order + "HH", tiff, entry)
             if tag == _TAG:
                 (value,) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), tiff, entry + 8)

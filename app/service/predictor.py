@@ -96,7 +96,7 @@ class Predictor:
 
     A picture is admitted by its header, before any pixel is decoded. While one picture is on the device, the next one
     is decoded and the previous one rendered. `pinned` puts pixels into page-locked memory, from which GPUs copy
-    asynchronously. Lives on one event loop, from `start` to `close`.
+    asynchronously. `lenient` accepts truncated JPEGs, see `decode`. Lives on one event loop, from `start` to `close`.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class Predictor:
         *,
         max_pixels: int,
         processes: int,
+        lenient: bool = False,
         pinned: bool = False,
         timeout_s: float | None = None,
         clock: Callable[[], float] = monotonic,
@@ -113,7 +114,7 @@ class Predictor:
         self._worker = worker
         self._timeout_s, self._clock, self._observer = timeout_s, clock, observer
         self._decoded = DecodedPixels()
-        self._decoders = Decoders(processes, max_pixels, self._decoder_replaced)
+        self._decoders = Decoders(processes, max_pixels, lenient, self._decoder_replaced)
         self._threads = ThreadPoolExecutor(
             processes,
             thread_name_prefix="tessera-picture",
