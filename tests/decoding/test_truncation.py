@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from app.decoding import decode, read_header
+from app.decoding.tiff.directory import first_directory
+from app.decoding.tiff.tags import Tag
 from app.errors import DamagedImage
 from tests.decoding.conftest import png_of, save_as
 from tests.decoding.tiff_writing import file_of
@@ -114,10 +116,19 @@ def _strips(codec: Callable[[bytes], bytes], number: int) -> bytes:
     return file_of({**tags, 273: [0, 0], 279: [len(each) for each in rows]}, rows, 273) + bytes(4096)
 
 
+def _jpeg_strip() -> bytes:
+    data = bytearray(save_as(photo(), "TIFF", compression="jpeg"))
+    page = first_directory(bytes(data))
+    offset, size = page.integer(Tag.StripOffsets, 0), page.integer(Tag.StripByteCounts, 0)
+    data[offset + size // 2 : offset + size] = b"\xff\xd9".ljust(size - size // 2, b"\0")
+    return bytes(data)
+
+
 MENDED: dict[str, Callable[[], bytes]] = {
     "png": _mended_png,
     "webp": lambda: _mended_webp(quality=90),
     "webp lossless": lambda: _mended_webp(lossless=True),
+    "tiff jpeg": _jpeg_strip,
     "tiff": lambda: _strips(bytes, 1),
     "tiff lzw": lambda: _strips(imagecodecs.lzw_encode, 5),
     "tiff deflate": lambda: _strips(zlib.compress, 8),

@@ -42,3 +42,12 @@ def open_jpeg(data: bytes, *, max_pixels: int, lenient: bool = False) -> JpegPic
     check_pixels(structure.frame.height, structure.frame.width, max_pixels)
     image = JpegImageFile(io.BytesIO(structure.scans[0].head))
     return JpegPicture("JPEG", image, read_orientation(structure.exif), data, structure, lenient)
+
+
+def check_pixel_data(data: bytes, *, max_pixels: int) -> None:
+    """Decodes a JPEG and drops the pixels.
+
+    Raises `DamagedImage` if a scan ends early, and the errors of `open_jpeg`.
+    """
+    picture = open_jpeg(data, max_pixels=max_pixels)
+    load_pixels(picture.image, data, picture.structure, lenient=False)

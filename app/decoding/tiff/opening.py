@@ -10,6 +10,7 @@ from app.decoding.picture import Picture, PillowPicture
 from app.decoding.tiff import compression
 from app.decoding.tiff.colours import Photometric, read_colours
 from app.decoding.tiff.directory import Directory
+from app.decoding.tiff.jpeg import JpegPage
 from app.decoding.tiff.pages import picture_page
 from app.decoding.tiff.picture import TiffPicture
 from app.decoding.tiff.refusal import refusal
@@ -93,4 +94,6 @@ def read_by_pillow(segments: Segments) -> PillowPicture:
     # Pillow applies the orientation of a TIFF while it loads the pixels, and reports the upright size. Without an
     # orientation tag it would apply the orientation of the XMP block, which the reported size does not include.
     image.info.pop("xmp", None)
+    if page.integer(Tag.Compression, compression.NONE) == compression.JPEG:
+        return JpegPage("TIFF", image, 1, segments)
     return PillowPicture("TIFF", image, 1)
