@@ -37,6 +37,7 @@
     ├── InsufficientMemory       work that does not fit into memory
     ├── NotFinite                a device or a network computed NaN or infinity
     ├── DeviceFailed             the device that has the picture in work failed, or no device works
+    ├── InsufficientStorage      an upload that cannot be stored
     ├── DeadlineExceeded         the request was not answered within its time limit
     └── EngineStopped            the device owner is shutting down
 
@@ -338,6 +339,15 @@ class DeviceFailed(TesseraError):
     status = 503
     when = "the device that had the picture in work failed, or no device works; `/readyz` says why"
     example = "cpu has computed one unit of work for 130 s, of at most 120 s, and is given up; send the picture again"
+
+
+class InsufficientStorage(TesseraError):
+    """The upload cannot be stored."""
+
+    code = "insufficient_storage"
+    status = 507
+    when = "the temporary folder of the server (`TMPDIR`) is full or cannot be written to"
+    example = "the upload cannot be stored: No space left on device; try again later, or make room in TMPDIR"
 
 
 class DeadlineExceeded(TesseraError):

@@ -1,7 +1,7 @@
 """Multipart forms (RFC 7578)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from email.message import Message
 from email.utils import collapse_rfc2231_value
 
@@ -11,6 +11,7 @@ from starlette.datastructures import FormData, Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.api.charset import unknown_charset
+from app.errors import InsufficientStorage
 from app.shown import shown
 
 MOST_FILES = 100
@@ -26,17 +27,31 @@ MOST_EPILOGUE_BYTES = 2**16
 async def read_form(request: Request, max_files: int = MOST_FILES) -> AsyncIterator[FormData]:
     """The multipart form in the body. Its files are closed at the end of the context.
 
-    Raises HTTPException for a form that is malformed, incomplete, or has more than `max_files` files.
+    Raises HTTPException for a form that is malformed, incomplete, or has more than `max_files` files, and
+    InsufficientStorage.
     """
     try:
-        async with aclosing(request.stream()) as stream:
-            form = await _Parser(request.headers, stream, max_files).parse()
+        with storing():
+            async with aclosing(request.stream()) as stream:
+                form = await _Parser(request.headers, stream, max_files).parse()
     except MultiPartException as error:
         raise HTTPException(400, error.message) from error
     try:
         yield form
     finally:
         await form.close()
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """Converts the system's errors inside the `with` block, which stores an upload, to InsufficientStorage."""
+    try:
+        yield
+    except OSError as error:
+        raise InsufficientStorage(
+            f"the upload cannot be stored: {error.strerror}; try again later, or make room in the server's temporary "
+            "folder (TMPDIR)"
+        ) from error
 
 
 class _Parser(MultiPartParser):

@@ -38,6 +38,7 @@ PICTURE_PROBLEMS = (
     ProblemCode.INSUFFICIENT_MEMORY,
     ProblemCode.NOT_FINITE,
     ProblemCode.DEVICE_FAILED,
+    ProblemCode.INSUFFICIENT_STORAGE,
     ProblemCode.ENGINE_STOPPED,
     ProblemCode.DEADLINE_EXCEEDED,
 )

@@ -1,6 +1,7 @@
 """The picture of a request: a file in a multipart form, or the body itself."""
 
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from starlette.datastructures import UploadFile as FormFile
 from starlette.requests import ClientDisconnect
 
 from app.api.charset import unknown_charset
-from app.api.form import read_form
+from app.api.form import read_form, storing
 from app.api.parameters import query_parameters, unknown
 from app.shown import shown
 
@@ -36,12 +37,17 @@ async def _picture(request: Request) -> AsyncIterator[FormFile]:
             async with read_form(request) as form:
                 yield _file_of(form, query_parameters(request.scope["endpoint"]))
         elif content_type.startswith("image/") or content_type in RAW_ALIASES:
-            with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+            file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed below, without its errors
+            try:
                 body = UploadFile(file)  # type: ignore[arg-type]  # it has the methods of BinaryIO that are called
-                async for chunk in request.stream():
-                    await body.write(chunk)
-                await body.seek(0)
+                with storing():
+                    async for chunk in request.stream():
+                        await body.write(chunk)
+                    await body.seek(0)
                 yield body
+            finally:
+                with suppress(OSError):  # on a full disk, closing the file raises the error of writing it again
+                    file.close()
         else:
             raise unsupported(content_type, (FORM, *RAW_TYPES))
     except ClientDisconnect as error:

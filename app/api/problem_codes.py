@@ -25,6 +25,7 @@ class ProblemCode(StrEnum):
     INSUFFICIENT_MEMORY = "insufficient_memory"
     NOT_FINITE = "not_finite"
     DEVICE_FAILED = "device_failed"
+    INSUFFICIENT_STORAGE = "insufficient_storage"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     ENGINE_STOPPED = "engine_stopped"
     UNREADABLE_REPOSITORY = "unreadable_repository"

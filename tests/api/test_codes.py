@@ -4,9 +4,11 @@ import io
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 from unittest.mock import patch
 
 import pytest
@@ -16,6 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from starlette.testclient import TestClient
 
+from app.api import picture_body
 from app.api.problem_codes import ProblemCode, RefusalCode
 from app.api.problem_examples import PROBLEMS
 from app.decoders import limits
@@ -80,6 +83,14 @@ def decoding_limit(client: TestClient) -> Response:
         return send(client)
 
 
+def insufficient_storage(client: TestClient) -> Response:
+    def full(**_: object) -> BinaryIO:
+        return Path("/dev/full").open("w+b")
+
+    with patch.object(tempfile, "TemporaryFile", full), patch.object(picture_body, "IN_MEMORY", 10):
+        return client.post(URL, content=picture(), headers={"Content-Type": "image/png"})
+
+
 def stopped(client: TestClient) -> Response:
     _worker(client).drain()
     return send(client)
@@ -100,6 +111,7 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.INSUFFICIENT_MEMORY: out_of_memory,
     ProblemCode.NOT_FINITE: not_finite,
     ProblemCode.DEVICE_FAILED: device_failed,
+    ProblemCode.INSUFFICIENT_STORAGE: insufficient_storage,
     ProblemCode.DEADLINE_EXCEEDED: lambda client: send(client, timeout_s=1e-6),
     ProblemCode.ENGINE_STOPPED: stopped,
     ProblemCode.TOO_MANY_PICTURES: lambda client: client.post(

@@ -1,6 +1,9 @@
 """Pictures sent as the body itself, or as a file in a form."""
 
 import io
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from PIL import Image
@@ -115,3 +118,17 @@ def test_several_files_are_refused_with_the_route_that_accepts_them(client: Test
 def test_form_that_cannot_be_read_is_refused(client: TestClient) -> None:
     answer = client.post(URL, content=b"image=1", headers={"Content-Type": "multipart/form-data"})
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("form", [False, True])
+def test_an_upload_that_cannot_be_stored_is_refused_as_such(
+    client: TestClient, form: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> BinaryIO:
+        return Path("/dev/full").open("w+b")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    data = bytes(3 << 20)
+    answer = client.post(URL, files={"image": data}) if form else client.post(URL, content=data)
+    assert (answer.status_code, answer.json()["code"]) == (507, "insufficient_storage")
+    assert "No space left" in answer.json()["detail"] and "TMPDIR" in answer.json()["detail"]
