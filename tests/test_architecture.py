@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"runtime"},
     {"detectors", "data"},
     {"tiling", "backbones", "scoring", "rendering", "decoding", "synthesis"},
-    {"environment", "errors", "files", "interruption", "progress", "similar", "torch_private", "trials"},
+    {"environment", "errors", "files", "interruption", "progress", "shown", "similar", "torch_private", "trials"},
     {"cgroup"},
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}

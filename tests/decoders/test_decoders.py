@@ -41,7 +41,7 @@ class Readers:
         async with file_of(data) as descriptor:
             return (await self.decoders.read_size(descriptor, len(data)))[0]
 
-    async def pixels(self, data: bytes) -> np.ndarray:  # type: ignore[type-arg]  # of two types
+    async def pixels(self, data: bytes) -> np.ndarray:
         header = read_header(data, max_pixels=MAX_PIXELS)
         async with file_of(data) as descriptor:
             return (await self.decoders.read_pixels(descriptor, len(data), (header.height, header.width)))[0]
@@ -62,7 +62,7 @@ class Readers:
 async def reading(processes: int = 1) -> AsyncIterator[Readers]:
     before = {each.pid for each in psutil.Process().children()}
     replaced: Counter[Replaced] = Counter()
-    decoders = Decoders(processes, MAX_PIXELS, lambda reason: replaced.update([reason]))
+    decoders = Decoders(processes, MAX_PIXELS, False, lambda reason: replaced.update([reason]))
     decoders.start()
     try:
         yield Readers(decoders, before, replaced)
@@ -250,7 +250,9 @@ def test_the_fork_server_is_started_again_after_its_death() -> None:
         async with reading() as readers:
             await readers.pixels(GOOD)
             (process,) = readers.processes()
-            process.parent().kill()
+            parent = process.parent()
+            assert parent is not None
+            parent.kill()
             process.wait(5)
             await asyncio.sleep(0.05)
             await readers.pixels(GOOD)

@@ -4,14 +4,13 @@ import io
 from dataclasses import dataclass
 
 from PIL.JpegImagePlugin import JpegImageFile
-from torch import Tensor
 
 from app.decoding.jpeg.pixels import load_pixels
 from app.decoding.jpeg.structure import Structure, read_structure
 from app.decoding.limits import check_pixels
-from app.decoding.orientation import read_orientation
+from app.decoding.orientation import Pixels, read_orientation
 from app.decoding.picture import PillowPicture
-from app.decoding.pixels import to_tensor
+from app.decoding.pixels import Allocate, to_array
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,10 @@ class JpegPicture(PillowPicture):
     structure: Structure
     lenient: bool
 
-    def load(self, *, pinned: bool) -> Tensor:
+    def load(self, allocate: Allocate) -> Pixels:
         """The upright picture, [C,H,W] uint8; raises `DamagedImage` for a scan that ends early, unless `lenient`."""
         load_pixels(self.image, self.data, self.structure, lenient=self.lenient)
-        return to_tensor(self.image, self.orientation, pinned=pinned)
+        return to_array(self.image, self.orientation, allocate)
 
 
 def open_jpeg(data: bytes, *, max_pixels: int, lenient: bool = False) -> JpegPicture:

@@ -7,10 +7,11 @@ own, before Pillow decodes the page. Decoding takes twice as long as without the
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from app.decoding.jpeg import check_pixel_data
+from app.decoding.orientation import Pixels
 from app.decoding.picture import PillowPicture
+from app.decoding.pixels import Allocate
 from app.decoding.tiff.segments import Segments
 from app.errors import DamagedImage
 
@@ -26,11 +27,11 @@ class JpegPage(PillowPicture):
 
     segments: Segments
 
-    def load(self, *, pinned: bool) -> Tensor:
+    def load(self, allocate: Allocate) -> Pixels:
         """The upright picture, [C,H,W] uint8; raises `DamagedImage` for a strip or tile that ends early."""
         self._check()
         # Not super(), which does not work in a dataclass with slots on Python 3.11.
-        return PillowPicture.load(self, pinned=pinned)
+        return PillowPicture.load(self, allocate)
 
     def _check(self) -> None:
         page, places = self.segments.page, self.segments.places()
