@@ -5,10 +5,12 @@ from typing import Protocol
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.pace import Pace
 from app.api.problems import refusal
 from app.api.root_path import own_path
 from app.errors import TooManyConnections
 
+REQUESTS_PER_TURN = 2
 PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -23,14 +25,14 @@ class Gate(Protocol):
 
 
 class Admission:
-    """Answers 503 to a request that the gate refuses. Probes have places of their own.
+    """Answers 503 to a request that the gate refuses. Probes have places of their own, and pass a burst of others.
 
     A refused request is neither logged nor counted as one of a route. Its connection stays open if the client still
     sends the body: the server drops the rest of the body, so that the client can read the response.
     """
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
-        self._app, self._gate = app, gate
+        self._app, self._gate, self._pace = app, gate, Pace(REQUESTS_PER_TURN)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,7 +40,10 @@ class Admission:
             return
         headers = Headers(scope=scope)
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        if not self._gate.enter(own_path(scope) in PROBES and not has_body):
+        is_probe = own_path(scope) in PROBES and not has_body
+        if not is_probe:
+            await self._pace.turn()
+        if not self._gate.enter(is_probe):
             response = refusal(scope, TooManyConnections("too many requests are in progress; try again later"))
             if not has_body:
                 response.headers["Connection"] = "close"

@@ -11,7 +11,7 @@ from app.errors import ClientTooSlow, EngineStopped, TesseraError, TooManyConnec
 
 LONGEST_TURN_S = 1.0
 """Time beyond this between two sweeps is not counted: the event loop was busy, and the clients may have sent."""
-STALLED_S = 3.0
+STALLED_S = 1.0
 """A client that has kept the server waiting for this long may be closed to make room."""
 PRESSURE = 10.0
 """While all places for requests are taken, transfers must be this much faster."""
