@@ -2,14 +2,22 @@
 
 import re
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.artifacts.fingerprint import Fingerprint, fingerprint
 from app.errors import InvalidName, ModelNotFound, UnreadableRepository, VersionNotFound
+from app.files import locked, sweep
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+TRAINING = ".training-"
+"""The prefix of the names of a running training's files, see app.training.workspace."""
+
+LOCK_AGE_S = 60.0
+"""A lock of a training is a leftover only if it was made so long ago: a training makes the file before it locks it."""
+
 VERSION = re.compile(r"[1-9][0-9]*")
 
 
@@ -59,6 +67,15 @@ class ModelRepository:
         """The versions of a model, in their order, with the fingerprints of their files; raises OSError."""
         return {entry: fingerprint(entry.path) for entry in self._versions(self.root / name)}
 
+    def sweep(self) -> list[Path]:
+        """Removes what killed writers left, and returns it. Checkpoints stay: their trainings continue from them."""
+        removed = []
+        for model in _directories(self.root):
+            if NAME.fullmatch(model.name):
+                removed += sweep(model)
+                removed += [lock for lock in model.glob(f"{TRAINING}*.lock") if _removed_lock(lock)]
+        return removed
+
     def find(self, name: str, version: int | None = None) -> Entry:
         """A version, by default the newest; raises ModelNotFound or VersionNotFound."""
         entries = self.entries()
@@ -107,6 +124,17 @@ class ModelRepository:
         if not existed:
             with suppress(OSError):  # another process may use the directory by now
                 directory.rmdir()
+
+
+def _removed_lock(lock: Path) -> bool:
+    """Removes the lock of a training that was killed before its first checkpoint; returns whether it did."""
+    with suppress(OSError):
+        if not lock.with_suffix(".pt").exists() and time.time() - lock.stat().st_mtime > LOCK_AGE_S:
+            with locked(lock, wait=False) as alone:
+                if alone:
+                    lock.unlink()
+                    return True
+    return False
 
 
 def _directories(parent: Path) -> list[Path]:

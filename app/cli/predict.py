@@ -5,6 +5,7 @@ from pathlib import Path
 from time import monotonic
 
 from jsonargparse import ArgumentParser, Namespace
+from torch import Tensor
 
 from app.api.schemas.prediction import PredictionBody
 from app.artifacts import Artifact, ModelRepository, load_artifact
@@ -13,8 +14,8 @@ from app.cli.results import RESULTS, Result, Targets, require_output, summary, s
 from app.data import MAX_PIXELS, mark_result, pictures_in, reason
 from app.decoding import decode
 from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError
-from app.files import replacing
-from app.pipeline import Criteria, Question, Roi, interpret, predict, resolve_device
+from app.files import replacing, sweep
+from app.pipeline import Criteria, Outcome, Question, Roi, interpret, predict, resolve_device
 from app.pipeline.prediction import THRESHOLD
 from app.runtime import RunOptions
 from app.service import Predicted, Timings
@@ -62,6 +63,8 @@ def run(options: Namespace) -> int:
     require_output(options.output, options.pictures, files.values())
     if left_out.note:
         console.print(f"note: {left_out.note}", markup=False, soft_wrap=True)
+    for folder in {targets(options.output, name).body.parent for name in files.values()} | {options.output}:
+        sweep(folder)
     results: list[Result] = []
     with progress_bars() as report:
         for number, (path, name) in enumerate(files.items(), start=1):
@@ -84,12 +87,16 @@ def _criteria(options: Namespace) -> Criteria:
 
 
 def _result(artifact: Artifact, path: Path, written: Targets, question: Question) -> Result:
-    """Predicts a picture, and prints its result or error."""
+    """Predicts a picture, and prints its result or error. Raises OSError if its files cannot be written."""
+    started = monotonic()
     try:
-        body = _predict_file(artifact, path, written, question)
+        image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
+        decoded = monotonic()
+        outcome = predict(artifact.model, image, roi=question.roi)
     except (TesseraError, OSError) as error:
         print_error(f"{path}: {reason(error)}")
         return Result(path, None, reason(error))
+    body = _write_files(artifact, image, outcome, written, question, (started, decoded, monotonic()))
     regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
     console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {path}", markup=False, soft_wrap=True)
     return Result(path, body)
@@ -103,21 +110,23 @@ def _region(text: str) -> Roi:
     return Roi(y, x, height, width)
 
 
-def _predict_file(artifact: Artifact, path: Path, written: Targets, question: Question) -> PredictionBody:
-    """Predicts a picture and writes its files, each complete or not at all."""
-    times = [monotonic()]
-    image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
-    times.append(monotonic())
-    outcome = predict(artifact.model, image, roi=question.roi)
-    times.append(monotonic())
+def _write_files(
+    artifact: Artifact,
+    image: Tensor,
+    outcome: Outcome,
+    written: Targets,
+    question: Question,
+    times: tuple[float, float, float],
+) -> PredictionBody:
+    """Writes the files of a picture, each complete or not at all. `times`: of its start, decoded, and predicted."""
     prediction = interpret(outcome, artifact.calibration, question)
     height, width = image.shape[-2:]
     predicted = Predicted(artifact, image, artifact.model.plan(height, width, question.roi), prediction, question)
     for file, style in ((written.overlay, HeatmapStyle.overlay), (written.mask, HeatmapStyle.mask)):
         _write(file, mark_result(heatmap_png(predicted, style)))
-    times.append(monotonic())
-    decode_s, device_s, render_s = (later - earlier for earlier, later in pairwise(times))
-    timings = Timings(decode_s, 0.0, device_s, render_s, times[-1] - times[0])
+    ends = (*times, monotonic())
+    decode_s, device_s, render_s = (later - earlier for earlier, later in pairwise(ends))
+    timings = Timings(decode_s, 0.0, device_s, render_s, ends[-1] - ends[0])
     body = PredictionBody.of(predicted, timings, Extras(None, None, None))
     _write(written.body, (body.model_dump_json(indent=2, exclude_none=True) + "\n").encode())
     return body

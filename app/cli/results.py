@@ -5,12 +5,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 from app.api.schemas.prediction import PredictionBody
 from app.data import RESULT_ENDINGS, is_result
 from app.errors import InvalidParameter
-from app.files import replacing
+from app.files import open_regular, read_regular, replacing
 
 RESULTS = "results.csv"
 COLUMNS = (
@@ -21,6 +22,9 @@ COLUMNS = (
 
 UNREADABLE = "unreadable"
 """The label of a picture that could not be predicted; its line has the reason in `notes`."""
+
+MOST_BODY_BYTES = 64 * 2**20
+"""A larger file is no prediction: one with all its regions has some megabytes."""
 
 REQUIRED = {name for name, field in PredictionBody.model_fields.items() if field.is_required()}
 """The fields that every prediction has."""
@@ -83,7 +87,7 @@ def _is_own_list(path: Path) -> bool:
     if not path.exists():
         return True
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as file:
             return next(csv.reader(file), None) == list(COLUMNS)
     except (OSError, ValueError, csv.Error):
         return False
@@ -94,7 +98,7 @@ def _is_own_body(path: Path) -> bool:
     if not path.exists():
         return True
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_regular(path, MOST_BODY_BYTES))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.keys() >= REQUIRED

@@ -109,6 +109,15 @@ class ModelCatalogue:
             gc.collect()  # tracing leaves reference cycles, which would keep removed detectors in memory
         return changes
 
+    def sweep(self) -> None:
+        """Removes what killed writers left in the repository."""
+        try:
+            removed = self._scans.run("sweep", self._repository.sweep)
+        except (StillRunning, OSError):
+            return  # the scan reports what is wrong with the repository
+        for path in removed:
+            _log.info("removed %s, which a killed process left", path)
+
     def stop(self) -> None:
         """Ends a scan, also while a version is being loaded."""
         self._stopped = True

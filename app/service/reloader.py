@@ -77,6 +77,7 @@ class Reloader:
 
     def _run(self) -> None:
         use_processors(self._processors)
+        self._catalogue.sweep()
         self._poll()
         use_processors(max(1, self._processors // 2))
         while self._wait():

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from app.artifacts.repository import TRAINING as PREFIX
 from app.errors import InvalidTraining
-from app.files import locked
-
-PREFIX = ".training-"
-"""The prefix of the names of these files."""
+from app.files import locked, sweep
 
 
 @contextmanager
@@ -40,8 +38,8 @@ def workspace(model: Path, digest: str) -> Iterator[Path]:
 
 def _remove_abandoned(model: Path, own: Path) -> None:
     """Removes the files of trainings that no process runs, except those of the training whose lock is `own`."""
-    unfinished = f".{PREFIX}*.pt.*"  # incomplete checkpoints, see `replacing`
-    for path in (*model.glob(f"{PREFIX}*"), *model.glob(unfinished)):
+    sweep(model)  # incomplete checkpoints, see `replacing`
+    for path in model.glob(f"{PREFIX}*"):
         name = f"{PREFIX}{path.name.partition(PREFIX)[2].partition('.')[0]}"
         lock = model / f"{name}.lock"
         if lock == own:

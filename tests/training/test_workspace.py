@@ -53,8 +53,8 @@ def test_a_training_that_fails_leaves_its_checkpoint_and_earlier_versions(model:
 
 
 def test_files_of_a_killed_training_are_removed_by_a_training_of_another_recipe(model: Path) -> None:
-    kill_amid(model, "b" * 64, "checkpoint.touch(); checkpoint.with_name(f'.{checkpoint.name}.77').touch()")
-    assert left(model) == ["..training-bbbbbbbbbbbb.pt.77", ".training-bbbbbbbbbbbb.lock", ".training-bbbbbbbbbbbb.pt"]
+    kill_amid(model, "b" * 64, "checkpoint.touch(); checkpoint.with_name('.writing-x').mkdir()")
+    assert left(model) == [".training-bbbbbbbbbbbb.lock", ".training-bbbbbbbbbbbb.pt", ".writing-x"]
     with workspace(model, "a" * 64):
         assert left(model) == [".training-aaaaaaaaaaaa.lock"]
 

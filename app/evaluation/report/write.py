@@ -5,11 +5,11 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from app.evaluation.report.gallery import Gallery
 from app.evaluation.report.page import render_page
 from app.evaluation.report.record import ReportData
+from app.files import naming, sweep, unfinished_directory
 
 METRICS, PAGE = "metrics.json", "report.html"
 
@@ -27,8 +27,9 @@ def replace_files(directory: Path, contents: Mapping[str, str]) -> None:
     machine stops between two renames, every file is complete, but only some are new.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".writing-", dir=directory) as temporary:
-        new, old = Path(temporary) / "new", Path(temporary) / "old"
+    sweep(directory)
+    with naming(directory), unfinished_directory(directory) as temporary:
+        new, old = temporary / "new", temporary / "old"
         new.mkdir()
         old.mkdir()
         for name, content in contents.items():

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safetensors.torch import save_file
-
+from app.artifacts.tensors import write_tensors
 from app.backbones import ResNet
 from app.files import replacing
 from app.training.distillation.recipe import DistillationRecipe
@@ -43,7 +42,7 @@ def write_weights(backbone: ResNet, path: Path, teacher: str) -> None:
         if not name.endswith("num_batches_tracked")
     }
     with replacing(path) as temporary:
-        save_file(tensors, temporary, {"architecture": backbone.architecture, "teacher": teacher})
+        write_tensors(tensors, temporary, {"architecture": backbone.architecture, "teacher": teacher})
 
 
 def card(summary: DistillationSummary) -> str:
