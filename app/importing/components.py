@@ -11,6 +11,9 @@ DEFAULT_TRANSFORMS = (
     Transform("Resize", {"size": [256, 256], "antialias": True, "interpolation": "bilinear"}),
     Transform("Normalize", {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}),
 )
+MOST_STEPS = 100
+"""Steps of a pre-processor, containers included: a file may hold one list many times, nested in itself."""
+
 PACKAGES = ("torchvision.transforms.", "anomalib.data.transforms.")
 POST_PROCESSORS = ("PostProcessor", "OneClassPostProcessor")
 """The classes whose post-processing is known: OneClassPostProcessor is the name of PostProcessor in anomalib 2.0."""
@@ -31,26 +34,37 @@ def recorded_transforms(pre_processor: PickledObject) -> tuple[Transform, ...]:
         raise UnsupportedImport(
             f"the model has a pre-processor of its own, {pre_processor.name.path}; only anomalib's is known"
         )
-    return _steps(attribute(pre_processor, "transform"), depth=0)
+    return _steps(attribute(pre_processor, "transform"))
 
 
 def plain_transforms(config: object) -> tuple[Transform, ...]:
     """The steps of a pre-processor's configuration; empty if its transform is None. Raises UnsupportedImport."""
     if "transform" not in as_dict(config):
         raise UnsupportedImport("the model has a pre-processor of its own, whose configuration is not known")
-    return _steps(as_dict(config)["transform"], depth=0)
+    return _steps(as_dict(config)["transform"])
 
 
-def _steps(transform: object, depth: int) -> tuple[Transform, ...]:
+def _steps(transform: object) -> tuple[Transform, ...]:
+    """The steps of a transform, those of compositions one by one, in order."""
     if transform is None:
         return ()
-    path, settings = _described(transform)
-    if depth > 8 or not path.startswith(PACKAGES):
-        raise UnsupportedImport(f"the model's pre-processor has a step that is not known: {path or 'no transform'}")
-    name = Name(path).short
-    if name == "Compose":
-        return tuple(step for inner in as_list(settings.get("transforms")) for step in _steps(inner, depth + 1))
-    return (Transform(name, settings),)
+    steps: list[Transform] = []
+    waiting = [transform]
+    for _ in range(MOST_STEPS):
+        if not waiting:
+            return tuple(steps)
+        path, settings = _described(waiting.pop())
+        if not path.startswith(PACKAGES):
+            raise UnsupportedImport(
+                f"the model's pre-processor has a step that is not known: {path[:100] or 'no transform'}"
+            )
+        name = Name(path).short
+        if name == "Compose":
+            inner = as_list(settings.get("transforms"))[: MOST_STEPS + 1]
+            waiting.extend(step for step in reversed(inner) if step is not None)
+        else:
+            steps.append(Transform(name, settings))
+    raise UnsupportedImport(f"the model's pre-processor has more than {MOST_STEPS} steps, or a {path[:100]} in itself")
 
 
 def _described(transform: object) -> tuple[str, Mapping[object, object]]:
@@ -76,16 +90,16 @@ def plain_post_processing(config: object) -> PostProcessing:
     """
     others = sorted(str(name) for name in as_dict(config).keys() - SETTINGS)
     if others:
-        refuse_post_processor(f"with the settings {', '.join(others)}")
+        refuse_post_processor(f"with the settings {', '.join(others[:5])}")
     return _post_processing(as_dict(config))
 
 
 def refuse_post_processor(which: str) -> NoReturn:
     """Raises UnsupportedImport for a post-processor of another kind."""
     raise UnsupportedImport(
-        f"the model has a post-processor of its own, {which}; its labels and masks are not known here, only those of "
-        "anomalib's PostProcessor. Validate and save the model in anomalib with post_processor=PostProcessor() to "
-        "import it"
+        f"the model has a post-processor of its own, {which[:200]}; its labels and masks are not known here, only "
+        "those of anomalib's PostProcessor. Validate and save the model in anomalib with "
+        "post_processor=PostProcessor() to import it"
     )
 
 
