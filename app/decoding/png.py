@@ -8,6 +8,7 @@ must decode the pixels to find an orientation that is stored after them. So this
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import IO, cast
 
 from app.decoding.parts import Parts
 from app.errors import DamagedImage, UnsupportedImage
@@ -57,7 +58,7 @@ def verify(data: bytes) -> None:
             raise DamagedImage(f"The PNG is corrupt: wrong checksum of {name} at byte {start}; send the file again")
 
 
-def pixel_chunks(data: bytes) -> Parts:
+def pixel_chunks(data: bytes) -> IO[bytes]:
     """A PNG of the chunks that determine the pixels: header, palette, transparency and data.
 
     Raises `DamagedImage` for a palette that is too large, and if the data are missing.
@@ -79,7 +80,7 @@ def pixel_chunks(data: bytes) -> Parts:
             head.append(data[chunk_start:chunk_end])
     if not first:
         raise DamagedImage("The PNG is truncated or corrupt: it has no pixels (IDAT); send the whole file")
-    return Parts([b"".join(head), memoryview(data)[first:last], _END])
+    return cast("IO[bytes]", Parts([b"".join(head), memoryview(data)[first:last], _END]))
 
 
 def exif(data: bytes) -> bytes:

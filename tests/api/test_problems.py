@@ -105,6 +105,19 @@ def test_too_many_pixels_are_refused_by_the_header(small: TestClient) -> None:
     assert small.post(URL, files={"image": picture(size=(100, 100))}).status_code == 200
 
 
+def test_a_truncated_jpeg_is_damaged_unless_the_setting_accepts_it(
+    small: TestClient, models_dir: Path, until_ready: Ready
+) -> None:
+    data = picture("JPEG", (64, 64))
+    cut = data[: (data.index(b"\xff\xda") + len(data)) // 2] + b"\xff\xd9"
+    answer = small.post(URL, files={"image": cut})
+    assert (answer.status_code, answer.json()["code"]) == (422, "damaged_image")
+    settings = Settings(models_dir=models_dir, device="cpu", truncated_pictures="accept")
+    with TestClient(build_app(settings)) as client:
+        until_ready(client)
+        assert client.post(URL, files={"image": cut}).status_code == 200
+
+
 def test_a_full_queue_is_refused_with_retry_after(small: TestClient) -> None:
     worker = small.app.state.services.worker  # type: ignore[attr-defined]  # starlette types it as any ASGI application
     with worker.admit(8):

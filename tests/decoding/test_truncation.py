@@ -15,7 +15,7 @@ from app.decoding.tiff.directory import first_directory
 from app.decoding.tiff.tags import Tag
 from app.errors import DamagedImage
 from tests.decoding.conftest import png_of, save_as
-from tests.decoding.tiff_writing import file_of
+from tests.decoding.tiff_writing import CODECS, file_of
 
 PIXELS = 10**6
 HEIGHT, WIDTH = 100, 150
@@ -41,7 +41,7 @@ JPEGS: dict[str, Callable[[], bytes]] = {
     "restarts": lambda: save_jpeg(photo(), restart_marker_rows=1),
     "restarts of blocks": lambda: save_jpeg(photo(), restart_marker_blocks=2),
     "progressive restarts": lambda: save_jpeg(photo(), progressive=True, restart_marker_rows=2),
-    "lossless": lambda: imagecodecs.jpeg8_encode(np.asarray(photo()), lossless=True),
+    "lossless": lambda: bytes(imagecodecs.jpeg8_encode(np.asarray(photo()), lossless=True)),
     "several pictures": lambda: save_as(photo(), "MPO", save_all=True, append_images=[photo()]),
 }
 
@@ -109,8 +109,8 @@ def _mended_webp(**options: object) -> bytes:
     return data[:4] + struct.pack("<I", half - 8) + data[8:16] + struct.pack("<I", half - 20) + data[20:half]
 
 
-def _strips(codec: Callable[[bytes], bytes], number: int) -> bytes:
-    rows = [codec(np.random.default_rng(index).bytes(32 * 64)) for index in range(2)]
+def _strips(codec: Callable[[bytes], bytes | bytearray], number: int) -> bytes:
+    rows = [bytes(codec(np.random.default_rng(index).bytes(32 * 64))) for index in range(2)]
     rows[1] = rows[1][: len(rows[1]) // 2]
     tags = {256: [64], 257: [64], 258: [8], 259: [number], 262: [1], 277: [1], 278: [32]}
     return file_of({**tags, 273: [0, 0], 279: [len(each) for each in rows]}, rows, 273) + bytes(4096)
@@ -130,9 +130,9 @@ MENDED: dict[str, Callable[[], bytes]] = {
     "webp lossless": lambda: _mended_webp(lossless=True),
     "tiff jpeg": _jpeg_strip,
     "tiff": lambda: _strips(bytes, 1),
-    "tiff lzw": lambda: _strips(imagecodecs.lzw_encode, 5),
+    "tiff lzw": lambda: _strips(CODECS[5], 5),
     "tiff deflate": lambda: _strips(zlib.compress, 8),
-    "tiff packbits": lambda: _strips(imagecodecs.packbits_encode, 32773),
+    "tiff packbits": lambda: _strips(CODECS[32773], 32773),
 }
 
 

@@ -103,10 +103,9 @@ def read_directory(data: bytes, order: str, big: bool, offset: int) -> Directory
     end = start + count * size
     if end > len(data):
         raise ValueError(f"the directory of tags at byte {offset} is incomplete")
-    fields = np.dtype(
-        [("tag", "u2"), ("kind", "u2"), ("count", "u8" if big else "u4"), ("value", f"V{8 if big else 4}")]
-    )
-    listed = np.frombuffer(data, fields.newbyteorder(order), count, start)
+    wide = 8 if big else 4
+    fields = [("tag", order + "u2"), ("kind", order + "u2"), ("count", f"{order}u{wide}"), ("value", f"V{wide}")]
+    listed = np.frombuffer(data, np.dtype(fields), count, start)
     entries: dict[int, tuple[int, int, int]] = {}
     for index in np.flatnonzero(np.isin(listed["tag"], _TAGS)).tolist():
         tag, kind, number = (int(listed[name][index]) for name in ("tag", "kind", "count"))
