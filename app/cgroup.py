@@ -76,7 +76,7 @@ def available_memory(root: Path = ROOT) -> int | None:
 
 
 def free_memory() -> int:
-    """The bytes of memory that are free: those of the machine, or fewer, if a group's limit leaves fewer."""
+    """The bytes of memory that this process may still take: those that are free, or fewer by the groups' limits."""
     free, allowed = int(psutil.virtual_memory().available), available_memory()
     return free if allowed is None else min(free, allowed)
 

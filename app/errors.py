@@ -10,8 +10,9 @@
     │   ├── TooManyBytes         the upload is larger than the limit
     │   ├── TooManyPictures      the request has more pictures than the limit
     │   ├── TooManyPixels        the picture's header announces more pixels than the limit
-    │   └── DecodingLimit        reading the picture takes more memory or processor time than the limit
-    ├── Overloaded               the queue is full
+    │   ├── DecodingLimit        reading the picture takes more memory or processor time than the limit
+    │   └── TooCostly            the picture needs more memory than one request may take
+    ├── Overloaded               a budget of the server has no room now
     ├── TooManyConnections       the server has too many connections, or too many requests in progress
     ├── ClientTooSlow            the client sends or reads too slowly
     ├── InvalidHttp              bytes that are not an HTTP request, or a head that is too large
@@ -105,16 +106,18 @@ class InvalidRegion(TesseraError):
 
 
 class LimitExceeded(TesseraError):
-    """Something is larger than a limit of this server."""
+    """Something is larger than a limit of this server; `limit` is the setting that holds it."""
 
     code = "limit_exceeded"
     status = 413
+    limit = ""
 
 
 class TooManyBytes(LimitExceeded):
     """The upload has more bytes than the limit."""
 
     code = "too_many_bytes"
+    limit = "max_image_bytes"
     when = "the upload exceeds `max_image_bytes`; refused while it is read"
     example = "the upload has more than 285,212,672 bytes; send a smaller file"
 
@@ -123,6 +126,7 @@ class TooManyPictures(LimitExceeded):
     """The request has more pictures than the limit."""
 
     code = "too_many_pictures"
+    limit = "batch_pictures"
     when = "the form has more files than `batch_pictures`"
     example = "the form has more than 100 files; send at most 100 with a request"
 
@@ -131,7 +135,11 @@ class TooManyPixels(LimitExceeded):
     """The picture has more pixels than the limit, by its header."""
 
     code = "too_many_pixels"
-    when = "the picture's header announces more than `max_pixels`; refused before it is decoded"
+    limit = "max_pixels"
+    when = (
+        "the picture's header announces more than `max_pixels`, or more than four times as many with the padding to "
+        "whole tiles; refused before it is decoded"
+    )
     example = "The picture has 10000 x 8000 pixels, the limit is 67,108,864; send a smaller one"
 
 
@@ -143,17 +151,36 @@ class DecodingLimit(LimitExceeded):
     example = "reading this picture takes more than 5 s of processor time; save it anew, with common settings"
 
 
+class TooCostly(LimitExceeded):
+    """The picture needs more memory than one request may take."""
+
+    code = "too_costly"
+    limit = "max_work_bytes"
+    when = "by its header the picture needs more than half of `max_work_bytes`; refused before it is decoded"
+    example = "the picture needs 2,147,483,648 bytes of memory, and one request may take 1,073,741,824"
+
+
 class Overloaded(TesseraError):
-    """The queue is full; `retry_after_s` is when it is expected to have room."""
+    """A budget of this server has no room now; come back later.
+
+    retry_after_s: when there is expected to be room
+    limit: the setting that holds the budget
+    """
 
     code = "overloaded"
     status = 429
-    when = "the queue is full, or all uploads together exceed `max_waiting_bytes`; `Retry-After` says when to try again"
-    example = "4,096 tiles are waiting already; try again in 12 seconds"
+    when = (
+        "the queue is full (`queue_tiles`), all uploads and answers together exceed `max_waiting_bytes`, or the tiles "
+        "that wait would take longer than the request's time limit; `Retry-After` says when to come back"
+    )
+    example = (
+        "the request has 16 tiles to compute, and needs 16 tiles of queue_tiles, which is 4,096; 4,090 are taken and "
+        "120 are promised; come back in 12 s"
+    )
 
-    def __init__(self, message: str, retry_after_s: float) -> None:
+    def __init__(self, message: str, retry_after_s: float, limit: str = "") -> None:
         super().__init__(message)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.limit = retry_after_s, limit
 
 
 class TooManyConnections(TesseraError):

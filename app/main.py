@@ -17,6 +17,7 @@ import torch
 import uvicorn
 from fastapi import FastAPI
 
+from app.admission import Budgets, limits_for
 from app.api import RequestRecord, Services, create_app
 from app.api.in_flight import RequestsInFlight
 from app.artifacts import ModelRepository
@@ -28,7 +29,7 @@ from app.heap import share_one_heap
 from app.metrics import Metrics
 from app.pipeline import resolve_devices
 from app.runtime import RunOptions, precisions
-from app.scheduling import DeviceWorker
+from app.scheduling import DeviceWorker, Job
 from app.service import ModelCatalogue, Predictor, Reloader
 from app.settings import Settings, unknown_variables
 from app.shown import LONGEST
@@ -75,9 +76,18 @@ def build_app(settings: Settings) -> FastAPI:
     metrics = Metrics()
     repository = ModelRepository(settings.models_dir)
     catalogue = ModelCatalogue(repository, devices, settings.default_model, options, observer=metrics)
+    budgets: Budgets[Job] = Budgets(
+        limits_for(
+            max_image_bytes=settings.max_image_bytes,
+            max_waiting_bytes=settings.max_waiting_bytes,
+            max_work_bytes=settings.max_work_bytes,
+            max_pixels=settings.max_pixels,
+            queue_tiles=settings.queue_tiles,
+        )
+    )
     worker = DeviceWorker(
         devices,
-        queue_tiles=settings.queue_tiles,
+        queue=budgets.queue,
         cpu_lanes=cpu_lanes,
         observer=metrics,
         test_device=catalogue.test_device,
@@ -87,14 +97,14 @@ def build_app(settings: Settings) -> FastAPI:
     reloader = Reloader(catalogue, interval_s=settings.reload_interval_s, processors=processors)
     predictor = Predictor(
         worker,
-        max_pixels=settings.max_pixels,
+        budgets,
         lenient=settings.truncated_pictures == "accept",
         processes=settings.decode_processes or decode_processes(devices, available_processors()),
         pinned=any(device.type == "cuda" for device in devices),
         timeout_s=settings.request_timeout_s or None,
         observer=metrics,
     )
-    metrics.watch(catalogue, worker)
+    metrics.watch(catalogue, worker, budgets)
 
     def record(request: RequestRecord) -> None:
         metrics.request_done(request)
@@ -118,12 +128,12 @@ def build_app(settings: Settings) -> FastAPI:
     table = ConnectionTable(connection_limits(settings), metrics)
     app = create_app(
         services,
-        max_body_bytes=settings.max_image_bytes,
-        max_total_body_bytes=settings.max_waiting_bytes,
+        uploads=budgets.uploads,
         cors_origins=origins,
         root_path=settings.root_path,
         record=record,
         gate=table,
+        refused=metrics.refused,
         lifespan=lifespan,
     )
     app.state.connections = table

@@ -8,12 +8,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from app import metric_table as table
+from app.admission import Budgets
 from app.api import RequestRecord
 from app.artifacts import Artifact
 from app.decoders.pool import Replaced
 from app.errors import TesseraError
 from app.metric_table import MetricInfo
-from app.scheduling import DeviceWorker, End
+from app.scheduling import DeviceWorker, End, Job
 from app.service import ModelCatalogue, Timings, VersionState
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
@@ -42,6 +43,7 @@ class Metrics:
         self._late = _counter(table.DEADLINES, registry)
         self._replaced = _counter(table.DECODERS_REPLACED, registry)
         self._queue = _gauge(table.QUEUE_TILES, registry)
+        self._refusals = _counter(table.REFUSALS, registry)
         self._models = _gauge(table.MODELS, registry)
         self._healthy = _gauge(table.HEALTHY, registry)
         self._loads = _counter(table.LOADS, registry)
@@ -49,13 +51,14 @@ class Metrics:
         self._scans = _counter(table.SCANS, registry)
         self._scan_seconds = _histogram(table.RELOAD_SECONDS, registry)
 
-    def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker) -> None:
-        """Reads gauges from the catalogue and the worker at each scrape."""
+    def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker, budgets: Budgets[Job]) -> None:
+        """Reads gauges from the catalogue, the worker and the budgets at each scrape."""
         for state in VersionState:
             self._models.labels(state=state).set_function(partial(catalogue.count, state))
         for device in worker.devices:
             self._healthy.labels(device).set_function(partial(_works, worker, device))
         self._registry.register(_Versions(catalogue))
+        self._registry.register(_Budgets(budgets))
 
     def exposition(self) -> bytes:
         """All metrics, in Prometheus' text format."""
@@ -80,6 +83,10 @@ class Metrics:
     def refreshed(self, readable: bool, seconds: float) -> None:
         self._scans.labels("done" if readable else "unreadable").inc()
         self._scan_seconds.observe(seconds)
+
+    def refused(self, limit: str) -> None:
+        """A request, or a picture of a batch, was refused by the limit of this setting."""
+        self._refusals.labels(limit).inc()
 
     def queue_changed(self, tiles: int) -> None:
         self._queue.set(tiles)
@@ -137,6 +144,29 @@ def _histogram(info: MetricInfo, registry: CollectorRegistry) -> Histogram:
 
 def _works(worker: DeviceWorker, device: str) -> float:
     return worker.devices[device]
+
+
+class _Budgets(Collector):
+    """The budgets, collected at each scrape."""
+
+    def __init__(self, budgets: Budgets[Job]) -> None:
+        self._budgets = budgets
+
+    def collect(self) -> Iterator[Metric]:
+        used, limits = (
+            GaugeMetricFamily(info.name, info.help, labels=info.labels)
+            for info in (table.BUDGET_USED, table.BUDGET_LIMIT)
+        )
+        for name, taken, limit in self._budgets.usage():
+            used.add_metric([name], taken)
+            limits.add_metric([name], limit)
+        returns = CounterMetricFamily(table.RETURNS.name, table.RETURNS.help, labels=table.RETURNS.labels)
+        for name, admitted, refused in self._budgets.returns():
+            returns.add_metric([name, "admitted"], admitted)
+            returns.add_metric([name, "refused"], refused)
+        yield used
+        yield limits
+        yield returns
 
 
 class _Versions(Collector):

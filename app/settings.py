@@ -64,10 +64,16 @@ class Settings(BaseSettings):
         default=272 * 2**20, ge=1, description="The largest upload, in bytes; the default fits 8192 x 8192 x 4 bytes."
     )
     max_waiting_bytes: int = Field(
-        default=2**30,
-        ge=1,
-        validate_default=True,
-        description="The largest sum of the uploads of unanswered requests, in bytes; beyond it requests get 429.",
+        default=0,
+        ge=0,
+        description="The largest sum of uploads and answers of unanswered requests, in bytes; beyond it requests get "
+        "429; 0: a quarter of the memory that is free at the start, at most 1 GiB.",
+    )
+    max_work_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="The memory of all pictures in work, in bytes; a request that needs over half of it gets 413; 0: "
+        "half of the memory that is free at the start.",
     )
     max_pixels: int = Field(default=8192 * 8192, ge=1, description="The largest picture, in pixels.")
     truncated_pictures: Literal["refuse", "accept"] = Field(
@@ -181,8 +187,8 @@ class Settings(BaseSettings):
     @classmethod
     def _one_upload_fits(cls, size: int, info: ValidationInfo) -> int:
         largest = info.data.get("max_image_bytes", 0)
-        if size < largest:
-            raise ValueError(f"give at least max_image_bytes, the limit of one upload, which is {largest:,}")
+        if 0 < size < largest:
+            raise ValueError(f"give 0, or at least max_image_bytes, the limit of one upload, which is {largest:,}")
         return size
 
 

@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"settings", "api", "web"},
     {"service"},
     {"scheduling", "training", "importing", "decoders"},
-    {"evaluation"},
+    {"admission", "evaluation"},
     {"artifacts"},
     {"pipeline"},
     {"runtime"},

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Query
 from pydantic import Field, model_validator
 from starlette.responses import Response
 
+from app.admission import MAP_FILE_BYTES
 from app.api.answer_headers import answer_headers
 from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
 from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import ThresholdQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.rendering import MAP_MEDIA_TYPES, MapFormat
-from app.service import Upload
+from app.service import Rendering, Upload
 from app.service.pictures import map_file
 
 router = APIRouter(tags=["predictions"])
@@ -60,8 +61,8 @@ async def anomaly_map(
 ) -> Response:
     """Returns one anomaly value for each pixel of the uploaded picture, or of its region of interest, as a file."""
     normalised = query.format is MapFormat.png16 if query.normalised is None else query.normalised
-    render = partial(map_file, format=query.format, normalised=normalised)
+    rendering = Rendering(partial(map_file, format=query.format, normalised=normalised), MAP_FILE_BYTES)
     artifact = catalogue.get(model, query.version)
-    answer = await predictor.predict(artifact, Upload(picture.file), render, timeout_s, query.question())
+    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
     headers = answer_headers(answer.predicted)
     return Response(answer.rendered, media_type=MAP_MEDIA_TYPES[query.format], headers=headers)

@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
+from app.admission import Uploads
 from app.api import anomaly_map, heatmap, models, predict, predict_batch, probes, reload
 from app.api.admission import Admission, Gate
 from app.api.answer_headers import ANSWER_HEADERS
@@ -50,22 +51,22 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def create_app(
     services: Services,
     *,
-    max_body_bytes: int,
-    max_total_body_bytes: int,
+    uploads: Uploads,
     cors_origins: Sequence[str] = (),
     root_path: str = "",
     record: Callable[[RequestRecord], None],
     gate: Gate,
+    refused: Callable[[str], None],
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
     """The HTTP interface to `services`.
 
-    max_body_bytes: the limit on one request body
-    max_total_body_bytes: the limit on the bodies of all unanswered requests together
+    uploads: the budget of request bodies
     cors_origins: the origins whose pages may use the API from browsers; `*` stands for all
     root_path: the prefix under which a proxy serves the API
     record: called for each request
     gate: says whether one more request may begin
+    refused: called for each refusal, with the setting that holds the limit
     lifespan: starts and stops the services
     """
     in_flight = RequestsInFlight()
@@ -102,13 +103,13 @@ def create_app(
             ),
             Middleware(Disconnects),
             Middleware(UnexpectedErrors),
-            Middleware(BodyLimit, max_bytes=max_body_bytes, max_total_bytes=max_total_body_bytes),
+            Middleware(BodyLimit, uploads=uploads),
         ],
     )
     app.state.services = services
     app.state.in_flight = in_flight
     app.state.parser = Parser()
-    register_problems(app, {"/v2": inference_error})
+    register_problems(app, {"/v2": inference_error}, refused)
     resources = (models, reload, predict, predict_batch, heatmap, anomaly_map, probes)
     for resource in (*resources, v2_health, v2_metadata, v2_infer):
         app.include_router(resource.router, dependencies=[Depends(known_parameters)])

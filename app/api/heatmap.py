@@ -11,8 +11,8 @@ from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
 from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import DrawingQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
-from app.service import Upload
-from app.service.pictures import HeatmapStyle, heatmap_png
+from app.service import Rendering, Upload
+from app.service.pictures import STYLE_BYTES, HeatmapStyle, heatmap_png
 
 router = APIRouter(tags=["predictions"])
 StyleParameter = Annotated[
@@ -48,7 +48,8 @@ async def heatmap(
     timeout_s: Timeout = None,
 ) -> Response:
     """Returns a PNG that shows the anomalies, with the size of the uploaded picture or of its region of interest."""
-    render = partial(heatmap_png, style=query.style, drawing=query.drawing())
+    draw = partial(heatmap_png, style=query.style, drawing=query.drawing())
+    rendering = Rendering(draw, STYLE_BYTES[query.style])
     artifact = catalogue.get(model, query.version)
-    answer = await predictor.predict(artifact, Upload(picture.file), render, timeout_s, query.question())
+    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
     return Response(answer.rendered, media_type="image/png", headers=answer_headers(answer.predicted))

@@ -28,6 +28,7 @@ PICTURE_PROBLEMS = (
     ProblemCode.TOO_MANY_BYTES,
     ProblemCode.TOO_MANY_PIXELS,
     ProblemCode.DECODING_LIMIT,
+    ProblemCode.TOO_COSTLY,
     ProblemCode.UNSUPPORTED_MEDIA_TYPE,
     ProblemCode.UNSUPPORTED_IMAGE,
     ProblemCode.DAMAGED_IMAGE,

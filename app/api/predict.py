@@ -1,6 +1,5 @@
 """The route that returns a prediction as JSON."""
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -12,7 +11,7 @@ from app.api.options import DrawingQuery, split
 from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.api.schemas.prediction import PredictionBody
 from app.service import Upload
-from app.service.pictures import Include, extras
+from app.service.pictures import Include, rendered_extras
 
 router = APIRouter(tags=["predictions"])
 
@@ -51,7 +50,7 @@ async def predict(
     timeout_s: Timeout = None,
 ) -> PredictionBody:
     """Returns the score, the label and the defect regions of a picture."""
-    render = partial(extras, include=frozenset(query.include), drawing=query.drawing())
+    rendering = rendered_extras(frozenset(query.include), query.drawing())
     artifact = catalogue.get(model, query.version)
-    answer = await predictor.predict(artifact, Upload(picture.file), render, timeout_s, query.question())
+    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
     return PredictionBody.of(answer.predicted, answer.timings, answer.rendered)

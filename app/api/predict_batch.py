@@ -10,6 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from app.admission import RequestShare
 from app.api.batch_body import BATCH_BODY, PicturesDep
 from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
 from app.api.openapi import PICTURE_PROBLEMS, Responses, problem_responses
@@ -21,7 +22,7 @@ from app.api.schemas.prediction import PredictionBody
 from app.artifacts import Artifact
 from app.service import Answer, Predictor, Upload
 from app.service.batch import answers
-from app.service.pictures import Extras, extras
+from app.service.pictures import Extras, rendered_extras
 
 NDJSON = "application/x-ndjson"
 router = APIRouter(tags=["predictions"])
@@ -75,7 +76,8 @@ async def predict_batch(
     """
     artifact = catalogue.get(model, query.version)  # all pictures use one artifact, even if versions change meanwhile
     limit_s = predictor.timeout_s if timeout_s is None else timeout_s
-    asks = [partial(_answer, predictor, artifact, picture, query) for picture in pictures]
+    share = predictor.share()
+    asks = [partial(_answer, predictor, artifact, picture, query, share) for picture in pictures]
     items = _items(request.scope, answers(asks, limit_s), [picture.filename or "" for picture in pictures])
     if _wants_lines(request.headers.get("accept", "")):
         return _Streamed(_lines(items), NDJSON)
@@ -87,10 +89,11 @@ async def _answer(
     artifact: Artifact,
     picture: UploadFile,
     query: PredictionQuery,
+    share: RequestShare,
     left_s: float | None,
 ) -> Answer[Extras]:
-    render = partial(extras, include=frozenset(query.include), drawing=query.drawing())
-    return await predictor.predict(artifact, Upload(picture.file), render, left_s, query.question())
+    rendering = rendered_extras(frozenset(query.include), query.drawing())
+    return await predictor.predict(artifact, Upload(picture.file), rendering, left_s, query.question(), share)
 
 
 async def _items(

@@ -46,9 +46,12 @@ def title_of(kind: type[errors.TesseraError]) -> str:
     return (kind.__doc__ or kind.__name__).split("\n")[0]
 
 
-def register_problems(app: FastAPI, forms: Mapping[str, ErrorForm]) -> None:
-    """Makes errors of routes problem details. `forms` maps path prefixes to other forms of errors."""
-    app.state.error_forms = dict(forms)
+def register_problems(app: FastAPI, forms: Mapping[str, ErrorForm], refused: Callable[[str], None]) -> None:
+    """Makes errors of routes problem details. `forms` maps path prefixes to other forms of errors.
+
+    `refused` is called with the setting whose limit refuses a request or a picture.
+    """
+    app.state.error_forms, app.state.refused = dict(forms), refused
     app.add_exception_handler(errors.TesseraError, _on_tessera_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -84,7 +87,7 @@ class UnexpectedErrors:
 def problem_of(scope: Scope, error: Exception) -> ProblemBody:
     """The problem of one picture of a batch. Unexpected errors are logged, and their messages are not sent."""
     if isinstance(error, errors.TesseraError):
-        _log_failure("a picture of request", scope, error)
+        _observe("a picture of request", scope, error)
         return _body(scope, error.status, error.code, title_of(type(error)), str(error))
     _log.error("a picture of request %s failed", request_id(scope), exc_info=error)
     return _body(scope, 500, ProblemCode.INTERNAL_ERROR, INTERNAL_TITLE, UNEXPECTED)
@@ -115,7 +118,7 @@ def refusal(scope: Scope | None, error: errors.TesseraError) -> Response:
 async def _on_tessera_error(request: Request, error: Exception) -> Response:
     error = cast(errors.TesseraError, error)
     response = error_response(request.scope, error)
-    _log_failure("request", request.scope, error)
+    _observe("request", request.scope, error)
     return response
 
 
@@ -159,8 +162,10 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return response
 
 
-def _log_failure(what: str, scope: Scope, error: errors.TesseraError) -> None:
-    """Logs errors with a status of 500 or more: at level INFO if they are in `NO_FAULT`, else ERROR."""
+def _observe(what: str, scope: Scope, error: errors.TesseraError) -> None:
+    """Counts refusals. Logs errors with a status of 500 or more: at INFO if they are in `NO_FAULT`, else at ERROR."""
+    if isinstance(error, errors.LimitExceeded | errors.Overloaded):
+        scope["app"].state.refused(error.limit)
     if error.status >= 500:
         level = logging.INFO if isinstance(error, NO_FAULT) else logging.ERROR
         _log.log(level, "%s %s failed (%s): %s", what, request_id(scope), error.code, bounded(str(error)))

@@ -34,6 +34,8 @@ Place = tuple[int, int]
 
 STEP_CELLS = {"cpu": 2**13, "cuda": 2**17}
 """The default of `Detector.step_cells` by device type: a few milliseconds of work for most detectors."""
+MOST_CHANNELS = 2048
+"""The default of `Detector.feature_channels`: those of the deepest layer of wide_resnet50_2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,15 @@ class Detector(nn.Module, ABC):
     @abstractmethod
     def feature_strides(self) -> tuple[int, ...]:
         """The stride in pixels of each of the features that `embed` returns."""
+
+    @property
+    def feature_channels(self) -> tuple[int, ...]:
+        """The channels of each of the features that `embed` returns, or more."""
+        return (MOST_CHANNELS,) * len(self.feature_strides)
+
+    @abstractmethod
+    def activation_bytes(self, pixels: int) -> int:
+        """The most bytes that the network's activations take for this number of input pixels."""
 
     @property
     def map_strides(self) -> tuple[int, ...]:

@@ -54,6 +54,10 @@ class GradientDetector(BackboneDetector):
         return self.map_strides * 2
 
     @property
+    def feature_channels(self) -> tuple[int, ...]:
+        return tuple(self.backbone.channels[layer] for layer in self.backbone.layers) * 2
+
+    @property
     def map_strides(self) -> tuple[int, ...]:
         return self.backbone.feature_strides
 

@@ -100,9 +100,5 @@ class OnePassDetector(Detector):
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
         """The most bytes that fitting takes, without those of the network and of one batch of tiles."""
 
-    @abstractmethod
-    def activation_bytes(self, pixels: int) -> int:
-        """The most bytes that the network's activations take for this number of input pixels."""
-
     def training_bytes(self, pictures: int, grid: tuple[int, int], pixels: int) -> int:
         return self.fitting_memory(pictures, grid) + self.activation_bytes(pixels)

@@ -99,6 +99,10 @@ class Padim(BackboneDetector, OnePassDetector):
         return self.backbone.feature_strides[:1]
 
     @property
+    def feature_channels(self) -> tuple[int, ...]:
+        return (self.n_features,)
+
+    @property
     def image_size_is_fixed(self) -> bool:
         """True: each Gaussian belongs to a position."""
         return True

@@ -48,6 +48,10 @@ class PatchDetector(BackboneDetector, OnePassDetector):
     def feature_strides(self) -> tuple[int, ...]:
         return self.backbone.feature_strides[:1]
 
+    @property
+    def feature_channels(self) -> tuple[int, ...]:
+        return (self.embedding_size,)
+
     def network(self, tiles: torch.Tensor) -> Features:
         """The backbone's layers, [n,C,h/stride,w/stride] each."""
         return tuple(self.backbone(tiles).values())

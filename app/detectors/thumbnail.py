@@ -91,6 +91,10 @@ class WithThumbnail(OnePassDetector):
         return self.tiles.feature_strides
 
     @property
+    def feature_channels(self) -> tuple[int, ...]:
+        return self.tiles.feature_channels
+
+    @property
     def normalisation(self) -> Normalisation:
         return self.tiles.normalisation
 

@@ -233,7 +233,7 @@ class Dispatcher:
             return scheduler.failed(lane, seconds)
         if isinstance(unit, Batch):
             for part in unit.ranges:
-                self._pictures[part.job].ticket.left -= len(part.indices)
+                self._pictures[part.job].ticket.ran(len(part.indices))
             return scheduler.ran(lane, seconds)
         if isinstance(unit, Step):
             return scheduler.stepped(lane, seconds, last=result)

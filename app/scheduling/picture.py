@@ -7,10 +7,10 @@ from weakref import ref
 
 from torch import Tensor
 
+from app.admission import Ticket
 from app.detectors import Features
 from app.pipeline import Outcome, Prepared, Roi, TiledModel
 from app.pipeline.model import Assembly
-from app.scheduling.admission import Ticket
 from app.scheduling.job import Job
 from app.tiling import TilePlan
 
@@ -35,7 +35,7 @@ class Picture:
 
     def __init__(
         self,
-        ticket: Ticket,
+        ticket: Ticket[Job],
         models: Sequence[TiledModel],
         image: Tensor,
         roi: Roi | None = None,

@@ -1,7 +1,7 @@
 """The lanes: threads that own the devices and run the units of work that the scheduler chooses."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from threading import Thread
 from time import monotonic
@@ -10,13 +10,13 @@ from traceback import clear_frames
 import torch
 from torch import Tensor
 
+from app.admission import Ticket, TileQueue
 from app.errors import DeviceFailed, EngineStopped, NotFinite
 from app.pipeline import Roi, TiledModel, is_out_of_memory, use_processors
-from app.scheduling.admission import Admission, Ticket
 from app.scheduling.dispatcher import NO_DEVICE, STOPPED, Dispatcher, Ended, Running
 from app.scheduling.execution import Execution, no_golden_sample, untested
 from app.scheduling.health import Health
-from app.scheduling.job import Batch, Step, Unit
+from app.scheduling.job import Batch, Job, Step, Unit
 from app.scheduling.life import Life
 from app.scheduling.observer import Observer, SilentObserver
 from app.scheduling.picture import Done, Picture
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class DeviceWorker:
     """Runs the tiles of all pictures in shared batches, on one or several devices; a picture stays in one lane.
 
-    A GPU is one lane; a CPU has `cpu_lanes`, which share its processors and its model. `queue_tiles` limits the tiles
+    A GPU is one lane; a CPU has `cpu_lanes`, which share its processors and its model. `queue` limits the tiles
     that wait or run. `test_device` gets the number of a device, and raises if the device does not compute correctly. A
     failed device must pass this test before it takes work again, unless all devices have failed. `test_model` gets the
     model whose work failed last, and raises if it does not compute correctly: a device that may compute wrong numbers
@@ -43,7 +43,7 @@ class DeviceWorker:
         self,
         devices: Sequence[torch.device],
         *,
-        queue_tiles: int,
+        queue: TileQueue[Job],
         cpu_lanes: int = 1,
         clock: Callable[[], float] = monotonic,
         observer: Observer | None = None,
@@ -53,7 +53,8 @@ class DeviceWorker:
     ) -> None:
         self._clock, self._observer = clock, observer or SilentObserver()
         self._test_device, self._test_model = test_device, test_model
-        self._admission = Admission(queue_tiles, clock, self._observer.queue_changed)
+        self._queue = queue
+        queue.changed = self._observer.queue_changed
         self._lanes = [  # the device of each lane, and the device's number
             (device, number)
             for number, device in enumerate(devices)
@@ -80,7 +81,7 @@ class DeviceWorker:
     @property
     def tiles(self) -> int:
         """The number of tiles that wait or run."""
-        return self._admission.tiles
+        return self._queue.tiles
 
     def start(self) -> None:
         """Starts the threads."""
@@ -89,8 +90,10 @@ class DeviceWorker:
             thread.start()
         self.health.start()
 
-    def admit(self, tiles: int) -> Ticket:
-        """A ticket for a picture with this number of tiles; raises at once Overloaded, EngineStopped or DeviceFailed.
+    def admit(
+        self, tiles: int, *, key: Hashable = None, tile_s: float | None = None, limit_s: float | None = None
+    ) -> Ticket[Job]:
+        """A ticket for this number of tiles; raises at once Overloaded, EngineStopped or DeviceFailed. See TileQueue.
 
         Leaving the ticket's `with` block gives up the picture that was submitted with it. There is no other way to give
         it up.
@@ -99,11 +102,11 @@ class DeviceWorker:
             raise EngineStopped(STOPPED)
         if self._dispatcher.is_closed:
             raise DeviceFailed(NO_DEVICE)
-        return self._admission.admit(tiles, self._give_up)
+        return self._queue.admit(tiles, self._give_up, key=key, tile_s=tile_s, limit_s=limit_s)
 
     def submit(
         self,
-        ticket: Ticket,
+        ticket: Ticket[Job],
         models: Sequence[TiledModel],
         image: Tensor,
         roi: Roi | None = None,
@@ -194,7 +197,7 @@ class DeviceWorker:
 
     def _observe(self, unit: Unit, result: bool | Exception, seconds: float) -> None:
         failed = isinstance(result, Exception)
-        self._admission.ran(unit.tiles if isinstance(unit, Batch) and not failed else 0)
+        self._queue.measure(unit.tiles if isinstance(unit, Batch) and not failed else 0)
         if isinstance(unit, Step):
             self._observer.step_done(seconds)
         elif isinstance(unit, Batch) and failed:
@@ -203,10 +206,10 @@ class DeviceWorker:
             self._observer.batch_done(unit.tiles, unit.room, seconds)
         self._observer.flight_changed(self._dispatcher.in_flight)
 
-    def _give_up(self, ticket: Ticket) -> None:
+    def _give_up(self, ticket: Ticket[Job]) -> None:
         """Releases a ticket whose `with` block was left, or gives up its picture."""
         if ticket.job is None:
-            self._admission.release(ticket)
+            self._queue.release(ticket)
         else:
             self._settle(self._dispatcher.give_up(ticket.job))
 
@@ -214,7 +217,7 @@ class DeviceWorker:
         """Releases the pictures' room and resolves their futures."""
         for each in ended:
             picture, error = each.picture, each.error
-            self._admission.release(picture.ticket)
+            self._queue.release(picture.ticket)
             if each.in_flight:
                 unwanted = isinstance(error, CancelledError | EngineStopped)
                 self._observer.picture_ended("done" if error is None else "dropped" if unwanted else "failed")

@@ -2,7 +2,7 @@
 
 from app.service.catalogue import CatalogueObserver, ModelCatalogue
 from app.service.notes import Note, NoteCode, notes
-from app.service.predictor import Answer, Predicted, Predictor, StageObserver, Timings
+from app.service.predictor import Answer, Predicted, Predictor, Rendering, StageObserver, Timings
 from app.service.reloaded import ReloadedModel
 from app.service.reloader import Reloader
 from app.service.source import Pixels, Source, Upload
@@ -19,6 +19,7 @@ __all__ = [
     "Predictor",
     "ReloadedModel",
     "Reloader",
+    "Rendering",
     "ServedModel",
     "Source",
     "StageObserver",

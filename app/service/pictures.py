@@ -3,13 +3,15 @@
 from collections.abc import Set
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from app.admission import HEATMAP_BYTES, MASK_BYTES
 from app.rendering import ColorMap, MapFormat, colorize, encode_map, encode_mask, encode_png, outline, overlay
 from app.scoring import over_threshold
-from app.service.predictor import Predicted
+from app.service.predictor import Predicted, Rendering
 from app.service.tile_scores import TileScore, tile_scores
 
 
@@ -49,6 +51,21 @@ class Extras:
     heatmap: bytes | None
     mask: bytes | None
     tiles: tuple[TileScore, ...] | None
+
+
+EXTRA_BYTES = {Include.heatmap: HEATMAP_BYTES, Include.mask: MASK_BYTES, Include.tiles: 0}
+"""The memory for each pixel of the map that an extra takes."""
+STYLE_BYTES = {
+    HeatmapStyle.overlay: HEATMAP_BYTES,
+    HeatmapStyle.heatmap: HEATMAP_BYTES,
+    HeatmapStyle.mask: MASK_BYTES,
+}
+"""The memory for each pixel of the map that a heatmap takes."""
+
+
+def rendered_extras(include: Set[Include], drawing: Drawing = DRAWING) -> Rendering[Extras]:
+    """The rendering of `extras`."""
+    return Rendering(partial(extras, include=include, drawing=drawing), sum(EXTRA_BYTES[each] for each in include))
 
 
 def extras(predicted: Predicted, include: Set[Include], drawing: Drawing = DRAWING) -> Extras:

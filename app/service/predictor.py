@@ -1,8 +1,9 @@
 """Predicts pictures: decodes them, has the device worker run them, and renders the predictions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -11,16 +12,17 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from app.admission import Budgets, Cost, RequestShare, Ticket, cost_of
 from app.artifacts import Artifact
 from app.decoders.decoders import Decoders
 from app.decoders.pool import Replaced
 from app.errors import DeadlineExceeded, DeviceFailed
 from app.pipeline import USUAL, Prediction, Question, Roi, interpret, use_processors
-from app.scheduling import DeviceWorker, Done
-from app.service.decoded import DecodedPixels
+from app.scheduling import DeviceWorker, Done, Job
+from app.service.batch import IN_FLIGHT
 from app.service.notes import Note, notes
 from app.service.reading import PictureReader
-from app.service.source import Source
+from app.service.source import Source, size_in_bytes
 from app.service.together import FAULTS, all_answers, named
 from app.tiling import Size, TilePlan
 
@@ -52,6 +54,20 @@ class Predicted:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendering(Generic[T]):
+    """How a prediction is rendered, and the memory that this takes.
+
+    render: renders it
+    drawn_bytes: the bytes for each pixel of the map while it is rendered
+    kept_bytes: the bytes for each pixel that the rendered form keeps until all pictures of a request are answered
+    """
+
+    render: Callable[[Predicted], T]
+    drawn_bytes: int = 0
+    kept_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Timings:
     """The seconds of each stage.
 
@@ -74,7 +90,7 @@ class Answer(Generic[T]):
     """A prediction, its rendered form, and the timings."""
 
     predicted: Predicted
-    rendered: T  # the result of `render`
+    rendered: T
     timings: Timings
 
 
@@ -94,16 +110,17 @@ class StageObserver(Protocol):
 class Predictor:
     """Decodes pictures in `processes` processes, and renders them in as many threads; the device worker computes.
 
-    A picture is admitted by its header, before any pixel is decoded. While one picture is on the device, the next one
-    is decoded and the previous one rendered. `pinned` puts pixels into page-locked memory, from which GPUs copy
-    asynchronously. `lenient` accepts truncated JPEGs, see `decode`. Lives on one event loop, from `start` to `close`.
+    A picture is admitted by its cost, which follows from its header, before any pixel is decoded. While one picture is
+    on the device, the next one is decoded and the previous one rendered. `pinned` puts pixels into page-locked memory,
+    from which GPUs copy asynchronously. `lenient` accepts truncated JPEGs, see `decode`. Lives on one event loop, from
+    `start` to `close`.
     """
 
     def __init__(
         self,
         worker: DeviceWorker,
+        budgets: Budgets[Job],
         *,
-        max_pixels: int,
         processes: int,
         lenient: bool = False,
         pinned: bool = False,
@@ -111,9 +128,9 @@ class Predictor:
         clock: Callable[[], float] = monotonic,
         observer: StageObserver | None = None,
     ) -> None:
-        self._worker = worker
+        self._worker, self._budgets = worker, budgets
         self._timeout_s, self._clock, self._observer = timeout_s, clock, observer
-        self._decoded = DecodedPixels()
+        max_pixels = budgets.limits.max_pixels
         self._decoders = Decoders(processes, max_pixels, lenient, self._decoder_replaced)
         self._threads = ThreadPoolExecutor(
             processes,
@@ -130,38 +147,45 @@ class Predictor:
         self,
         artifact: Artifact,
         source: Source,
-        render: Callable[[Predicted], T],
+        rendering: Rendering[T],
         timeout_s: float | None = None,
         question: Question = USUAL,
+        share: RequestShare | None = None,
     ) -> Answer[T]:
-        """The prediction for a picture, and the result of `render`, which is called in one of the threads.
+        """The prediction for a picture, and its rendered form, which is made in one of the threads.
 
         With a region of interest, only its tiles are queued and computed. An upload is read for its header, and again
-        when it is decoded; it is not kept in memory in between. Raises InvalidImage, InvalidRegion, LimitExceeded,
-        Overloaded, EngineStopped, DeviceFailed, NotFinite or InsufficientMemory, and DeadlineExceeded after `timeout_s`
-        (None: the predictor's own limit). After that limit, or if the awaiting task is cancelled, the work is dropped:
-        at once, or after the batch or step that is running. A process that decodes the picture is killed.
+        when it is decoded; it is not kept in memory in between. `share` is that of all pictures of a request. Raises
+        InvalidImage, InvalidRegion, LimitExceeded, Overloaded, EngineStopped, DeviceFailed, NotFinite or
+        InsufficientMemory, and DeadlineExceeded after `timeout_s` (None: the predictor's own limit). After that limit,
+        or if the awaiting task is cancelled, the work is dropped: at once, or after the batch or step that is running.
+        A process that decodes the picture is killed.
         """
-        return await self._within(timeout_s, self._answer(artifact, source, render, question))
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        return await self._within(limit_s, self._answer(artifact, source, rendering, limit_s, question, share))
 
     async def predict_all(
         self,
         artifact: Artifact,
         sources: Sequence[Source],
         fit: Callable[[Sequence[Size]], None],
-        render: Callable[[Predicted], T],
+        rendering: Rendering[T],
         timeout_s: float | None = None,
         question: Question = USUAL,
     ) -> list[T]:
-        """The result of `render` for each picture; see `predict`.
+        """The rendered form of each picture; see `predict`.
 
-        Reads all headers first. `fit` gets the sizes of all pictures before any picture is decoded, and may raise. The
-        first error ends the request.
+        Reads all headers first. `fit` gets the sizes of all pictures before any picture is decoded, and may raise. All
+        pictures together are admitted as one request. The first error ends the request.
         """
-        return await self._within(timeout_s, self._answers(artifact, sources, fit, render, question))
-
-    async def _within(self, timeout_s: float | None, answer: Awaitable[A]) -> A:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
+        return await self._within(limit_s, self._answers(artifact, sources, fit, rendering, limit_s, question))
+
+    def share(self) -> RequestShare:
+        """What several pictures of one request may take together, see `predict`."""
+        return self._budgets.share()
+
+    async def _within(self, limit_s: float | None, answer: Awaitable[A]) -> A:
         try:
             async with asyncio.timeout(limit_s) as timeout:
                 return await answer
@@ -180,44 +204,74 @@ class Predictor:
         artifact: Artifact,
         sources: Sequence[Source],
         fit: Callable[[Sequence[Size]], None],
-        render: Callable[[Predicted], T],
+        rendering: Rendering[T],
+        limit_s: float | None,
         question: Question,
     ) -> list[T]:
-        sizes = []
+        tasks = []
         for number, source in enumerate(sources):
             try:
-                size, _ = await self._reader.size(source)
-                if question.roi is not None:
-                    question.roi.require_within(*size)
-                sizes.append(size)
+                tasks.append(await self._task(artifact, source, rendering, question))
             except FAULTS as error:
                 raise named(error, number, len(sources)) from error
-        fit(sizes)
+        fit([task.size for task in tasks])
+        kept = sum(rendering.kept_bytes * task.shown_pixels for task in tasks)
+        largest, at_once = max(task.cost.memory_bytes for task in tasks), min(IN_FLIGHT, len(tasks))
+        while at_once > 1 and kept + at_once * largest > self._budgets.memory.share:
+            at_once -= 1
+        self._budgets.memory.require(kept + largest, "the request with all its answers")
 
-        async def rendered(source: Source) -> T:  # keeps no picture and no map, because there may be many pictures
-            return (await self._answer(artifact, source, render, question)).rendered
+        async def rendered(ticket: Ticket[Job], task: _Task[T]) -> T:  # keeps no picture and no map: there may be many
+            return (await self._run(ticket, task)).rendered
 
-        return await all_answers([partial(rendered, source) for source in sources])
+        with self._admit(sum(task.cost.tiles for task in tasks), tasks[0], limit_s) as whole:
+            async with self._budgets.memory.hold(kept + at_once * largest):
+                asks = [partial(rendered, whole.part(task.cost.tiles), task) for task in tasks]
+                return await all_answers(asks, at_once)
 
     async def _answer(
         self,
         artifact: Artifact,
         source: Source,
-        render: Callable[[Predicted], T],
+        rendering: Rendering[T],
+        limit_s: float | None,
         question: Question,
+        share: RequestShare | None,
     ) -> Answer[T]:
+        task = await self._task(artifact, source, rendering, question)
+        async with AsyncExitStack() as held:
+            if share is not None:
+                tiles = self._budgets.queue.counted(task.cost.tiles)
+                await held.enter_async_context(share.hold(tiles, task.cost.memory_bytes))
+            ticket = held.enter_context(self._admit(task.cost.tiles, task, limit_s))
+            await held.enter_async_context(self._budgets.memory.hold(task.cost.memory_bytes))
+            return await self._run(ticket, task)
+
+    async def _task(
+        self, artifact: Artifact, source: Source, rendering: Rendering[T], question: Question
+    ) -> "_Task[T]":
+        """Reads the header; raises LimitExceeded if the picture can never be admitted, or what a header may raise."""
         started = self._clock()
-        (height, width), header_s = await self._reader.size(source)
-        plan = artifact.model.plan(height, width, question.roi)
-        with self._worker.admit(plan.count) as ticket:
-            async with self._decoded.hold(height * width):
-                image, decode_s = await self._reader.pixels(source, (height, width))
-                submitted = self._worker.submit(ticket, artifact.models, image, question.roi, plan)
-                done = await _done(submitted)
-                (predicted, rendered), render_s = await self._timed(
-                    partial(_render, artifact, image, plan, done, question, render)
-                )
-        decode_s, total_s = header_s + decode_s, self._clock() - started
+        size, header_s = await self._reader.size(source)
+        plan, file_bytes = artifact.model.plan(*size, question.roi), size_in_bytes(source)
+        drawn, roi = rendering.drawn_bytes, question.roi
+        cost = cost_of(artifact.model, plan, size, roi, file_bytes=file_bytes, drawn_bytes=drawn)
+        self._budgets.require(cost)
+        key = artifact.name, *size, roi, file_bytes
+        return _Task(artifact, source, rendering, question, size, plan, cost, key, started, header_s)
+
+    def _admit(self, tiles: int, task: "_Task[T]", limit_s: float | None) -> Ticket[Job]:
+        return self._worker.admit(tiles, key=task.key, tile_s=task.cost.tile_s, limit_s=limit_s)
+
+    async def _run(self, ticket: Ticket[Job], task: "_Task[T]") -> Answer[T]:
+        """Decodes, computes and renders an admitted picture."""
+        artifact = task.artifact
+        with ticket:
+            image, decode_s = await self._reader.pixels(task.source, task.size)
+            submitted = self._worker.submit(ticket, artifact.models, image, task.question.roi, task.plan)
+            done = await _done(submitted)
+            (predicted, rendered), render_s = await self._timed(partial(_render, task, image, done))
+        decode_s, total_s = task.header_s + decode_s, self._clock() - task.started_s
         queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
         timings = Timings(decode_s, queue_s, done.device_s, render_s, total_s)
         if self._observer is not None:
@@ -259,14 +313,29 @@ async def _done(submitted: Future[Done]) -> Done:
         raise DeviceFailed(f"the device failed and is tested; send the picture again: {error}") from error
 
 
-def _render(
-    artifact: Artifact,
-    image: Tensor,
-    plan: TilePlan,
-    done: Done,
-    question: Question,
-    render: Callable[[Predicted], T],
-) -> tuple[Predicted, T]:
-    prediction = interpret(done.outcome, artifact.calibration, question)
-    predicted = Predicted(artifact, image, plan, prediction, question)
-    return predicted, render(predicted)
+@dataclass(frozen=True, slots=True)
+class _Task(Generic[T]):
+    """A picture whose header was read, and what it costs."""
+
+    artifact: Artifact
+    source: Source
+    rendering: Rendering[T]
+    question: Question
+    size: Size
+    plan: TilePlan
+    cost: Cost
+    key: Hashable
+    started_s: float
+    header_s: float
+
+    @property
+    def shown_pixels(self) -> int:
+        """The number of pixels of the map."""
+        region = self.question.roi or Roi.whole(self.size)
+        return region.height * region.width
+
+
+def _render(task: _Task[T], image: Tensor, done: Done) -> tuple[Predicted, T]:
+    prediction = interpret(done.outcome, task.artifact.calibration, task.question)
+    predicted = Predicted(task.artifact, image, task.plan, prediction, task.question)
+    return predicted, task.rendering.render(predicted)

@@ -89,6 +89,14 @@ def tensor_of(pixels: Pixels) -> Tensor:
         raise InsufficientMemory("There is not enough memory for this picture; send a smaller one") from error
 
 
+def size_in_bytes(source: Source) -> int:
+    """The bytes of a picture's file, or of its numbers."""
+    if isinstance(source, Upload):
+        source.file.seek(0, os.SEEK_END)
+        return source.file.tell()
+    return source.values.nbytes if isinstance(source, Pixels) else len(source)
+
+
 def _integers(pixels: Pixels) -> npt.NDArray[np.uint8 | np.uint16]:
     values = pixels.values
     if values.dtype != np.float32:

@@ -5,8 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from app.errors import InvalidImage, InvalidRegion, LimitExceeded, NotFinite, Overloaded, TesseraError
-from app.service.batch import IN_FLIGHT
+from app.errors import InvalidImage, InvalidRegion, LimitExceeded, NotFinite, TesseraError
 
 T = TypeVar("T")
 Ask = Callable[[], Awaitable[T]]
@@ -14,27 +13,22 @@ FAULTS = (InvalidImage, InvalidRegion, LimitExceeded, NotFinite)
 """The errors of a single picture."""
 
 
-async def all_answers(asks: Sequence[Ask[T]]) -> list[T]:
-    """The results of all pictures in their order. The first error cancels the remaining work and is raised.
+async def all_answers(asks: Sequence[Ask[T]], at_once: int) -> list[T]:
+    """The results of all pictures in their order; at most `at_once` are in flight.
 
-    If the queue is full, a picture waits while other pictures of the request are in flight; else raises Overloaded.
+    The first error cancels the remaining work and is raised.
     """
     answers: dict[int, T] = {}
     waiting, running = deque(range(len(asks))), dict[asyncio.Future[T], int]()
-    limit = IN_FLIGHT
     try:
         while waiting or running:
-            while waiting and len(running) < limit:
+            while waiting and len(running) < at_once:
                 number = waiting.popleft()
                 running[asyncio.ensure_future(_named(asks[number], number, len(asks)))] = number
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 number = running.pop(task)
-                if isinstance(task.exception(), Overloaded) and running:
-                    waiting.appendleft(number)
-                    limit = len(running)  # the picture is tried again when one of these has ended
-                else:
-                    answers[number] = task.result()
+                answers[number] = task.result()
     finally:
         for task in running:
             task.cancel()

@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 
 import torch
 
+from app.admission import Ticket, TileQueue
 from app.pipeline import TiledModel
 from app.pipeline.transfer import Uploader
 from app.runtime import Network, trace
 from app.runtime.plain import plain_network
 from app.runtime.program import Convolution
 from app.runtime.shapes import shapes
-from app.scheduling import DeviceWorker, Done, Ticket
+from app.scheduling import DeviceWorker, Done, Job
 from benchmarks.gpu.models import NAMES
 from benchmarks.gpu.setting import Setting, pictures
 
@@ -109,7 +110,7 @@ def _engine(setting: Setting, model: TiledModel, network: Network) -> float:
 @contextmanager
 def engine(model: TiledModel) -> Iterator[DeviceWorker]:
     """Yields a worker that owns the model's device."""
-    worker = DeviceWorker([model.device], queue_tiles=2**20)
+    worker = DeviceWorker([model.device], queue=TileQueue(2**20, monotonic))
     worker.start()
     try:
         yield worker
@@ -124,7 +125,7 @@ def feed(setting: Setting, worker: DeviceWorker, model: TiledModel, at_least_s: 
         shown = [picture.pin_memory() for picture in shown]
     count = model.plan(*setting.scale.picture).count
     started, number = perf_counter(), 0
-    flight: list[tuple[Ticket, Future[Done]]] = []
+    flight: list[tuple[Ticket[Job], Future[Done]]] = []
     while perf_counter() - started < at_least_s or number == 0:
         while len(flight) < IN_FLIGHT // max(1, count // 16):
             ticket = worker.admit(count)

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from random import Random
+from time import monotonic
 
 import pytest
 import torch
 from torch import Tensor
 
+from app.admission import TileQueue
 from app.artifacts import ModelRepository, load_artifact
 from app.detectors import Features
 from app.errors import EngineStopped, InsufficientMemory
@@ -63,7 +65,7 @@ def expected(models: list[tuple[TiledModel, TiledModel]], images: list[Tensor]) 
 
 @contextmanager
 def running(devices: int = 2) -> Iterator[DeviceWorker]:
-    worker = DeviceWorker([torch.device("cpu")] * devices, queue_tiles=10**6)
+    worker = DeviceWorker([torch.device("cpu")] * devices, queue=TileQueue(10**6, monotonic))
     worker.start()
     try:
         yield worker

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.admission import TileQueue
 from app.artifacts import ModelRepository, load_artifact
 from app.detectors import Features
 from app.errors import EngineStopped, InsufficientMemory, Overloaded
@@ -57,7 +58,9 @@ def running(
     *, queue_tiles: int = 64, devices: int = 1, clock: Callable[[], float] = lambda: 0.0
 ) -> Iterator[tuple[DeviceWorker, Recorder]]:
     observer = Recorder()
-    worker = DeviceWorker([torch.device("cpu")] * devices, queue_tiles=queue_tiles, clock=clock, observer=observer)
+    worker = DeviceWorker(
+        [torch.device("cpu")] * devices, queue=TileQueue(queue_tiles, clock), clock=clock, observer=observer
+    )
     worker.start()
     try:
         yield worker, observer
@@ -258,7 +261,7 @@ class Probes:
     @contextmanager
     def running(self) -> Iterator[DeviceWorker]:
         devices = [torch.device("cpu:0"), torch.device("cpu:1")]
-        worker = DeviceWorker(devices, queue_tiles=64, test_device=self)
+        worker = DeviceWorker(devices, queue=TileQueue(64, monotonic), test_device=self)
         worker.start()
         try:
             yield worker
@@ -430,7 +433,7 @@ def test_draining_admits_no_picture_and_finishes_admitted_ones(tiny_model: Tiled
 
 
 def test_a_worker_that_was_never_started_can_be_stopped() -> None:
-    worker = DeviceWorker([torch.device("cpu")], queue_tiles=1)
+    worker = DeviceWorker([torch.device("cpu")], queue=TileQueue(1, monotonic))
     assert not worker.healthy
     worker.stop()
     with pytest.raises(EngineStopped):
@@ -447,7 +450,7 @@ def test_lanes_of_a_cpu_work_in_parallel_and_share_its_processors(tiny_model: Ti
             seen.append(torch.get_num_threads())
         both.wait(WAIT_S)
 
-    worker = DeviceWorker([torch.device("cpu")], queue_tiles=64, cpu_lanes=2)
+    worker = DeviceWorker([torch.device("cpu")], queue=TileQueue(64, monotonic), cpu_lanes=2)
     worker.start()
     try:
         # With small batches a lane takes one picture at a time.

@@ -1,7 +1,7 @@
 """The inference routes."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from app.api.dependencies import ModelName, Services, ServicesDep, Timeout
 from app.api.v2 import encodings
 from app.api.v2.describe import INFER_BODY, INFER_RESPONSES, TAG
 from app.api.v2.invalid import invalid
-from app.api.v2.outputs import Array, RequestedOutput, check_sizes, encode, read_outputs
+from app.api.v2.outputs import Array, RequestedOutput, check_sizes, encode, read_outputs, rendering
 from app.api.v2.parser import Parser
 from app.api.v2.path import VersionInPath
 from app.api.v2.pictures import read_pictures
@@ -20,7 +20,6 @@ from app.api.v2.question import read_question
 from app.api.v2.request import HEADER_LENGTH, read_message
 from app.api.v2.schemas.inference import InferResponseBody
 from app.api.v2.timeout import time_limit
-from app.service import Predicted
 
 router = APIRouter(prefix="/v2/models/{model}", tags=[TAG])
 
@@ -97,17 +96,12 @@ async def _infer(
         artifact,
         sources,
         partial(check_sizes, wanted=wanted, roi=question.roi),
-        partial(_row, wanted=wanted),
+        rendering(wanted),
         limit_s,
         question,
     )
     body = InferResponseBody(model_name=artifact.name, model_version=str(artifact.version), id=request_id, outputs=[])
     return await asyncio.to_thread(_response, body, wanted, rows, request.headers.get("Accept-Encoding", ""))
-
-
-def _row(predicted: Predicted, wanted: Iterable[RequestedOutput]) -> list[Array]:
-    """The part of one picture in each requested output."""
-    return [each.output.of(predicted) for each in wanted]
 
 
 def _response(

@@ -10,7 +10,7 @@ from app.api.v2.invalid import invalid, too_large
 from app.api.v2.mistyped import refuse_mistyped
 from app.api.v2.schemas.inference import InferOutputBody, InferRequestBody, Parameters
 from app.pipeline import Roi
-from app.service import Predicted
+from app.service import Predicted, Rendering
 from app.service.pictures import anomaly_mask, normalised_map
 from app.shown import shown
 from app.tiling import Size
@@ -21,6 +21,10 @@ MAX_MAP_BYTES = 272 * 2**20
 """The limit on the maps of one response: an FP32 map of 8192 x 8192 pixels fits."""
 MAX_JSON_VALUES = 2**21
 """The limit on the map values in the JSON of one response: about 40 MB of text."""
+ANSWER_COPIES = 4
+"""The copies of a binary map while a response is put together: of each picture, of all, as bytes, and the body."""
+JSON_VALUE_BYTES = 64
+"""The bytes of a map value in JSON while a response is put together: the number, the list of numbers, and the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,14 @@ def check_sizes(sizes: Sequence[Size], wanted: Sequence[RequestedOutput], roi: R
         raise too_large(
             f"the maps have {written:,} values, and JSON is limited to {MAX_JSON_VALUES:,}; ask for binary_data"
         )
+
+
+def rendering(wanted: Sequence[RequestedOutput]) -> Rendering[list[Array]]:
+    """Makes the part of one picture in each requested output."""
+    maps = [each for each in wanted if each.output.is_map]
+    drawn = sum(each.output.item_bytes for each in maps)
+    kept = sum(ANSWER_COPIES * each.output.item_bytes if each.binary else JSON_VALUE_BYTES for each in maps)
+    return Rendering(lambda predicted: [each.output.of(predicted) for each in wanted], drawn, kept)
 
 
 def encode(wanted: RequestedOutput, arrays: Sequence[Array]) -> tuple[InferOutputBody, bytes]:
