@@ -82,7 +82,7 @@ class Server:
 
 def simulate(arrivals: Sequence[tuple[float, int, object]], seed: int, slowness: float = 1.0) -> Server:
     """Runs clients that arrive at these times with these tiles and keys, until all are answered."""
-    server = Server(TileQueue(LIMIT, lambda: server.now, Random(seed).random), slowness)
+    server = Server(TileQueue(LIMIT, lambda: server.now, Random(seed).random), slowness)  # noqa: S311
     numbers = count()
     events = [(at, next(numbers), at, tiles, key, 0) for at, tiles, key in arrivals]
     events.sort()
@@ -98,7 +98,7 @@ def simulate(arrivals: Sequence[tuple[float, int, object]], seed: int, slowness:
 
 def burst(clients: int, mix: str, seed: int, alike: bool) -> list[tuple[float, int, object]]:
     """Clients that arrive within a second; `alike`: those of one size send the same picture."""
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311
     chosen = [(random.random(), random.choice(MIXES[mix])) for _ in range(clients)]
     return [(at, tiles, tiles if alike else (tiles, number)) for number, (at, tiles) in enumerate(chosen)]
 
@@ -118,7 +118,7 @@ def test_most_clients_of_a_burst_are_admitted_when_they_first_come_back(
 
 @pytest.mark.parametrize("overload", [1.2, 2.0])
 def test_newcomers_do_not_take_what_others_were_promised(overload: float) -> None:
-    random = Random(3)
+    random = Random(3)  # noqa: S311
     at, arrivals = 0.0, []
     while at < 120:
         tiles = random.choice(MIXES["medium"])

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -193,9 +194,11 @@ def test_only_the_tiles_of_a_region_are_queued_and_computed(client: TestClient, 
     assert count < predict(client, defect_png)["tiles"]["count"] == 8
     assert tiles() - before == count + 8
     worker = client.app.state.services.worker  # type: ignore[attr-defined]  # starlette types the application as any ASGI
-    with worker.admit(4096 - count):  # `queue_tiles`
-        assert client.post(f"{URL}/predict", files={"image": defect_png}).status_code == 429
+    with ExitStack() as stack:
+        for _ in range(4096 - count):  # `queue_tiles`
+            stack.enter_context(worker.admit(1))
         predict(client, defect_png, "roi=0,0,10,10")
+        assert client.post(f"{URL}/predict", files={"image": defect_png}).status_code == 429
 
 
 @pytest.mark.parametrize(
