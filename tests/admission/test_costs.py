@@ -10,7 +10,7 @@ from tests.building import build_detector
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_detector_says_how_many_channels_its_features_have(name: str) -> None:
-    detector = build_detector(name)
+    detector = build_detector(name).eval()
     with torch.no_grad():
         features = detector.embed(torch.zeros(1, 3, detector.tile_multiple, detector.tile_multiple))
     assert detector.feature_channels == tuple(each.shape[1] for each in features)
