@@ -75,13 +75,16 @@ def _round(server: Server, pictures: Sequence[bytes], count: int) -> dict[str, o
         raise RuntimeError(f"{len(failed)} clients were not answered: {failed[:5]}")
     refused = [each for each in clients if each.told]
     first = sum(len(each.told) == 1 for each in refused)
+    first_told, seconds = [each.told[0] for each in refused], [each.seconds for each in clients]
     return {
         "refused": len(refused),
         "admitted at the first return": first,
         "share": round(first / len(refused), 3) if refused else None,
         "most tries": max(len(each.told) for each in clients) + 1,
-        "told s, median and largest": [median([each.told[0] for each in refused] or [0]), max(map(_most, clients))],
-        "answered s, median and largest": [round(f(each.seconds for each in clients), 1) for f in (median, max)],
+        "told s, median": median(first_told) if refused else None,
+        "told s, largest": max(map(_most, clients)),
+        "answered s, median": round(median(seconds), 1),
+        "answered s, largest": round(max(seconds), 1),
     }
 
 

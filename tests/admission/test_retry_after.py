@@ -119,7 +119,8 @@ def test_most_clients_of_a_burst_are_admitted_when_they_first_come_back(
 @pytest.mark.parametrize("overload", [1.2, 2.0])
 def test_newcomers_do_not_take_what_others_were_promised(overload: float) -> None:
     random = Random(3)  # noqa: S311
-    at, arrivals = 0.0, []
+    at = 0.0
+    arrivals: list[tuple[float, int, object]] = []
     while at < 120:
         tiles = random.choice(MIXES["medium"])
         at += tiles / RATE / overload * random.expovariate(1.0)

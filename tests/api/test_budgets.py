@@ -25,7 +25,8 @@ def picture(width: int, height: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def limited(models_dir: Path) -> Iterator[TestClient]:
-    settings = Settings(models_dir=models_dir, device="cpu", max_waiting_bytes=100_000, **LIMITS)  # type: ignore[arg-type]
+    values = {"models_dir": models_dir, "device": "cpu", "max_waiting_bytes": 100_000} | LIMITS
+    settings = Settings.model_validate(values)
     with TestClient(build_app(settings)) as client:
         wait_until(lambda: client.get("/readyz").status_code == 200)
         yield client
