@@ -41,8 +41,6 @@ class Admission:
         headers = Headers(scope=scope)
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         is_probe = own_path(scope) in PROBES and not has_body
-        if not is_probe:
-            await self._pace.turn()
         if not self._gate.enter(is_probe):
             response = refusal(scope, TooManyConnections("too many requests are in progress; try again later"))
             if not has_body:
@@ -50,6 +48,8 @@ class Admission:
             await response(scope, receive, send)
             return
         try:
+            if not is_probe:
+                await self._pace.turn()
             await self._app(scope, receive, send)
         finally:
             self._gate.leave()

@@ -7,7 +7,7 @@ import h11
 MOST_HEAD_BYTES = 16 * 2**10
 """The largest head of a request, and the largest trailer of a chunked body."""
 MOST_HEAD_LINES = 100
-FREE_CHUNKS = 1000
+FREE_CHUNKS = 100
 LEAST_CHUNK_BYTES = 128
 """The least mean size of a body's chunks after the first `FREE_CHUNKS`: parsing takes the same time for any size."""
 _HEAD_END = re.compile(rb"\n\r?\n")

@@ -54,7 +54,7 @@ INVALID: dict[str, tuple[bytes, str]] = {
     "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", ""),
     "many headers": (b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * 200 + b"\r\n", "100 lines"),
     "a long header": (b"GET /livez HTTP/1.1\r\nHost: x\r\na: " + b"b" * 20_000 + b"\r\n\r\n", "16,384 bytes"),
-    "tiny chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 3000, "1,000 chunks"),
+    "tiny chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 3000, "100 chunks"),
     "long trailers": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"a:b\r\n" * 9000, ""),
 }
 
