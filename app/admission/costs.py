@@ -68,24 +68,18 @@ def device_bytes(model: TiledModel, plan: TilePlan) -> int:
 
 def canvas_pixels(plan: TilePlan) -> int:
     """The pixels that the tiles in rows and columns cover: the picture, or a region of it, and its padding."""
-    height, width = covered_size(plan)
+    height, width = plan.covered_size
     return height * width
 
 
-def covered_size(plan: TilePlan) -> Size:
-    """`(height, width)` of the part of the canvas that the tiles in rows and columns cover."""
-    y, x = (axis.starts[-1] + axis.tile - axis.origin for axis in (plan.y, plan.x))
-    return y, x
-
-
 def stitcher_bytes(model: TiledModel, plan: TilePlan) -> int:
-    """The bytes of the buffers in which overlapping tiles are stitched: one row of tiles, as wide as all columns."""
+    """The bytes of the buffers in which overlapping tiles are stitched: a row of tiles as wide as a strip, and a copy."""
     detector = model.detector
     if not plan.tiled or (plan.disjoint and not detector.needs_whole_rows):
         return 0
-    height, width = plan.y.tile, covered_size(plan)[1]
+    height, width = plan.stitched_size
     layers = zip(detector.feature_strides, detector.feature_channels, strict=True)
-    return sum(FLOAT * channels * ceil(height / stride) * ceil(width / stride) for stride, channels in layers)
+    return sum(2 * FLOAT * channels * ceil(height / stride) * ceil(width / stride) for stride, channels in layers)
 
 
 def distances_bytes(model: TiledModel, plan: TilePlan) -> int:

@@ -35,7 +35,7 @@ class DiskArray(Generic[T]):
     def append(self, values: NDArray[T]) -> slice:
         """Appends values, [n], and returns their slice of the array; raises OSError that names the directory."""
         start, self._length = self._length, self._length + len(values)
-        left = memoryview(np.ascontiguousarray(values)).cast("B") if len(values) else memoryview(b"")
+        left = memoryview(np.ascontiguousarray(values).data).cast("B") if len(values) else memoryview(b"")
         with naming(self._directory):
             while left:
                 left = left[self._file.write(left) :]

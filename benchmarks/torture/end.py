@@ -169,7 +169,8 @@ def main() -> None:
     for name in CASES:
         for _ in range(given.rounds if name == "load" else given.repeats):
             found.append(measured(name))
-            print("{case:16} {seconds:6.2f} s   status {status}   answers {answers}".format(**found[-1]), flush=True)
+            last = found[-1]
+            print(f"{name:16} {last['seconds']:>6} s   status {last['status']}   answers {last['answers']}", flush=True)
     write("torture-end", {"grace_s": GRACE_S, "ends": found})
     late = [each for each in found if float(str(each["seconds"])) > GRACE_S + LIMIT_S]
     raise SystemExit(f"{len(late)} servers ended too late" if late else 0)

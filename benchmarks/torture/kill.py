@@ -72,9 +72,9 @@ def main() -> None:
     table = {
         kind: {
             "usual_s": round(usual_s[kind], 2),
-            "killed": sum(row["kind"] == kind for row in rows),
-            "finished_before": sum(row["kind"] == kind and row["finished"] for row in rows),
-            "left_and_swept": sum(row["swept"] for row in rows if row["kind"] == kind),
+            "killed": sum(bool(row["kind"] == kind) for row in rows),
+            "finished_before": sum(bool(row["kind"] == kind and row["finished"]) for row in rows),
+            "left_and_swept": sum(int(str(row["swept"])) for row in rows if row["kind"] == kind),
             "faults": [row["fault"] for row in rows if row["kind"] == kind and row["fault"]],
         }
         for kind in usual_s

@@ -35,7 +35,7 @@ def test_memory_counts_the_file_the_pixels_the_stitched_rows_and_what_is_drawn()
     overlapping, disjoint = model(128), model(256)
     plan = overlapping.plan(512, 1024)
     (channels,) = overlapping.detector.feature_channels
-    assert stitcher_bytes(overlapping, plan) == FLOAT * channels * (256 // 8) * (1024 // 8)
+    assert stitcher_bytes(overlapping, plan) == 2 * FLOAT * channels * (256 // 8) * (1024 // 8)
     assert stitcher_bytes(disjoint, disjoint.plan(512, 1024)) == 0
     size = 4096, 4096
     plain = cost_of(disjoint, disjoint.plan(*size), size, None)

@@ -44,6 +44,7 @@ class Server:
 
     def request(self, tiles: int, key: object, first_s: float, tries: int) -> float | None:
         """Admits a client, or returns when it has to come back."""
+        again_s: float | None = None
         try:
             ticket = self.queue.admit(tiles, key=key, tile_s=1 / RATE / 2)  # the network alone is twice as fast
         except Overloaded as refused:
@@ -51,7 +52,7 @@ class Server:
         else:
             self._running[tiles.bit_length() // 2].append((ticket, tiles))
             self.waits.append(self.now - first_s)
-            admitted, again_s = True, None
+            admitted = True
         if tries == 1:
             self.returns.append(admitted)
         return again_s

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
+from time import monotonic
 
 import pytest
 import torch
 from torch import Tensor
 
+from app.admission import TileQueue
 from app.detectors import Features
 from app.errors import DeviceFailed, InsufficientMemory, NotFinite
 from app.pipeline import TiledModel, predict
@@ -72,7 +74,7 @@ def running(
 ) -> Iterator[DeviceWorker]:
     worker = DeviceWorker(
         [torch.device("cpu")],
-        queue_tiles=64,
+        queue=TileQueue(64, monotonic),
         cpu_lanes=lanes,
         observer=device,
         test_model=test or device.test_model,
