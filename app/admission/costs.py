@@ -73,7 +73,7 @@ def canvas_pixels(plan: TilePlan) -> int:
 
 
 def stitcher_bytes(model: TiledModel, plan: TilePlan) -> int:
-    """The bytes of the buffers in which overlapping tiles are stitched: a row of tiles as wide as a strip, and a copy."""
+    """The bytes of the buffers in which overlapping tiles are stitched: a row of tiles in a strip, and a copy."""
     detector = model.detector
     if not plan.tiled or (plan.disjoint and not detector.needs_whole_rows):
         return 0
