@@ -113,13 +113,13 @@ def stop_children(case: Case) -> None:
 
 
 CASES: dict[str, Callable[[Case], None]] = {
-    "load": lambda _: None,
     "hung lane": lambda case: case.hang("lane"),
     "stuck loader": lambda case: case.hang("loader"),
     "stuck rendering": lambda case: case.hang("thread"),
     "stuck decoders": stop_children,
     "stalled clients": stall,
     "slow readers": read_slowly,
+    "load": lambda _: None,
 }
 
 
