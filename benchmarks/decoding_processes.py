@@ -28,7 +28,8 @@ from torch import Tensor
 from app.decoding import decode, read_header
 from app.environment import prepare_process
 from app.heap import share_one_heap
-from app.main import Server, build_app, listen
+from app.main import build_app
+from app.server import Server, listen
 from app.service.source import Source, Upload
 from app.settings import Settings
 from app.tiling import Size

@@ -18,7 +18,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.api.in_flight import InFlight
 from app.ending import Ending, ExitStatus
-from app.main import Server, build_app
+from app.main import build_app
+from app.server import Server
 from app.settings import Settings
 from tests.test_main import process
 from tests.waiting import WAIT_S, address, wait_until

@@ -17,7 +17,8 @@ from threading import Thread
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from app.main import Server, build_app, listen
+from app.main import build_app
+from app.server import Server, listen
 from app.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent

@@ -1,0 +1,147 @@
+"""The HTTP server: uvicorn within limits of connections, with an end that is on time."""
+
+import asyncio
+import logging
+import socket
+from functools import partial
+from threading import Thread
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.api import Services
+from app.api.in_flight import RequestsInFlight
+from app.connections import ConnectionTable, LimitedProtocol
+from app.ending import Ending, ExitStatus
+from app.settings import Settings
+
+STALLED_S = 1.0
+"""Requests whose client has stopped sending or reading are cancelled this long after the grace period."""
+ENDS_S = 1.75
+"""The process ends this long after the grace period, whatever still runs."""
+ABORT_S = 0.5
+"""How long lanes may finish their current unit after the grace period."""
+
+BACKLOG = 2048
+"""The number of connections that the system keeps until they are accepted."""
+TICKS_PER_SWEEP = 5
+UNSENT_BYTES = 2**17
+"""The most bytes of a response that the system keeps for a client that does not read. It would keep megabytes."""
+
+
+_log = logging.getLogger("tessera")
+
+
+class Server(uvicorn.Server):
+    """Keeps connections within their limits. Finishes requests in flight when it is stopped.
+
+    Requests that take longer than the grace period get 503. Ends itself when the health of the devices requires it.
+    `ending` ends the process even if something hangs; None: the server shares its process with other work.
+    """
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        services: Services = app.state.services
+        self._worker, self._predictor, self._grace_s = services.worker, services.predictor, settings.shutdown_grace_s
+        self._connections: ConnectionTable = app.state.connections
+        self._in_flight: RequestsInFlight = app.state.in_flight
+        self._unread = 0  # connections with a part of an answer that was not sent within the grace period
+        self._fault = False
+        self.ending: Ending | None = None
+        config = uvicorn.Config(
+            app,
+            http=partial(LimitedProtocol, self._connections),  # type: ignore[arg-type]  # uvicorn only calls it
+            ws="none",
+            backlog=self._connections.limits.accepted_per_turn,
+            timeout_keep_alive=settings.idle_timeout_s,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            timeout_graceful_shutdown=self._grace_s + STALLED_S,  # type: ignore[arg-type]  # asyncio takes fractions
+        )
+        super().__init__(config)
+
+    @property
+    def status(self) -> ExitStatus:
+        """The exit status if the process ended now."""
+        if self._fault:
+            return ExitStatus.fault
+        return ExitStatus.unanswered if self._in_flight.unanswered or self._unread else ExitStatus.answered
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stops the server; a second signal ends the process at once. uvicorn must not record and repeat the signal."""
+        if self.should_exit and self.ending is not None:
+            self.ending.now()
+        self._stop()
+
+    def _stop(self) -> None:
+        self.should_exit = True
+        if self.ending is not None:
+            self.ending.within(self._grace_s + ENDS_S)
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn calls this ten times a second."""
+        if counter % TICKS_PER_SWEEP == 0:
+            self._connections.sweep(monotonic())
+        if self._worker.health.must_end and not self.should_exit:
+            self._fault = True
+            _log.critical("the server ends itself, to be restarted: %s", "; ".join(self._worker.health.fatal))
+            self._stop()
+        return await super().on_tick(counter)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts to serve.
+
+        asyncio accepts up to `backlog` connections in one turn of the event loop, and sets the system's queue to this
+        length. The queue must be longer.
+        """
+        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """asyncio reports here each connection that it cannot accept: thousands a second while no file is free."""
+        if context["message"] == "socket.accept() out of system resource":
+            self._connections.out_of_files()
+        else:
+            loop.default_exception_handler(context)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuses new pictures, waits for the requests in flight, and shuts down."""
+        self._worker.drain()
+        timer = asyncio.get_running_loop().call_later(self._grace_s, self._abort)
+        await super().shutdown(sockets)
+        timer.cancel()
+
+    def _abort(self) -> None:
+        """Ends the grace period: answers what waits by EngineStopped, and stops the devices after their units."""
+        self._unread = sum(_unsent_bytes(each) > 0 for each in self.server_state.connections)
+        self._in_flight.give_up()
+        self._connections.close_stalled()
+        self._predictor.stop_decoding()
+        stop = partial(self._worker.stop, finish_running=False, wait_s=ABORT_S)
+        Thread(target=stop, name="tessera-stop", daemon=True).start()
+
+
+def _unsent_bytes(connection: asyncio.Protocol) -> int:
+    transport: asyncio.WriteTransport = connection.transport  # type: ignore[attr-defined]  # of uvicorn's protocols
+    return transport.get_write_buffer_size()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises SystemExit with the reason if the address cannot be used."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SystemExit(f"tessera: cannot listen on {host} port {port}: {error.strerror}; set others") from error
+    # Accepted connections inherit TCP_NODELAY. asyncio does not set it for sockets that do not name a protocol, as this
+    # one. Without TCP_NODELAY the body of a response waits until the client has acknowledged the headers, which
+    # clients delay by 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    return listener
