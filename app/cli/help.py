@@ -40,7 +40,7 @@ def overview(commands: Mapping[str, str]) -> str:
     lines += [
         "",
         "a first model:",
-        "  tessera train --model Patchcore --data Folder --data.root PICTURES --name surface",
+        "  tessera train --model Auto --data Folder --data.root PICTURES --name surface",
     ]
     lines += ["  tessera predict PICTURES --name surface --output results", "  tessera serve", ""]
     lines += ["tessera COMMAND --help describes a command; tessera --version prints the version", STATUS]
