@@ -2,10 +2,12 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from enum import IntEnum
 from threading import Thread, current_thread, enumerate
-from time import monotonic, sleep
+from time import sleep
+from typing import NoReturn
 
 _log = logging.getLogger("tessera")
 
@@ -54,18 +56,14 @@ class Ending:
         self.now()
 
 
-def leave(status: ExitStatus, patience_s: float = 0.25) -> None:
-    """Ends the process with a status. Threads that still run after `patience_s` are left.
+def leave(status: ExitStatus) -> NoReturn:
+    """Ends the process with a status, and leaves threads that still run.
 
-    Python would wait for threads of executors, and other threads are not safe while it cleans up.
+    Python would wait for threads of executors, and take down all libraries, which takes a second.
     """
-    end_s = monotonic() + patience_s
-    for thread in lasting_threads():
-        thread.join(max(0.0, end_s - monotonic()))
-    if lasting_threads():
-        os._exit(status)
-    if status:
-        raise SystemExit(int(status))
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
 
 
 def lasting_threads() -> list[Thread]:

@@ -5,6 +5,7 @@ import logging
 import resource
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import psutil
 import torch
@@ -142,11 +143,10 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
     )
 
 
-def serve(settings: Settings) -> int:
-    """Serves until SIGTERM or SIGINT, and returns 0 if all requests were answered.
+def serve(settings: Settings) -> NoReturn:
+    """Serves until SIGTERM or SIGINT, and ends the process with an ExitStatus.
 
-    Raises SystemExit with the reason if it cannot serve, and with another ExitStatus. Ends the process if threads are
-    left.
+    Raises SystemExit with the reason if it cannot serve.
     """
     share_one_heap()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -165,7 +165,6 @@ def serve(settings: Settings) -> int:
         server.ending = Ending(lambda: server.status)
         server.run(sockets=[listener])
     leave(server.status)
-    return 0
 
 
 def _log_request(request: RequestRecord) -> None:

@@ -18,11 +18,11 @@ from app.connections import ConnectionTable, LimitedProtocol
 from app.ending import Ending, ExitStatus
 from app.settings import Settings
 
-STALLED_S = 1.0
+STALLED_S = 0.75
 """Requests whose client has stopped sending or reading are cancelled this long after the grace period."""
-ENDS_S = 1.75
+ENDS_S = 1.5
 """The process ends this long after the grace period, whatever still runs."""
-ABORT_S = 0.5
+ABORT_S = 0.25
 """How long lanes may finish their current unit after the grace period."""
 
 BACKLOG = 2048

@@ -20,7 +20,7 @@ def parser() -> ArgumentParser:
 
 
 def run(options: Namespace) -> int:
-    """Serves until the process is stopped; returns 1 for invalid settings."""
+    """Serves until the process ends; returns 1 for invalid settings."""
     given = {name: options[name] for name in Settings.model_fields if options[name] is not None}
     try:
         settings = Settings(**given)
@@ -29,4 +29,4 @@ def run(options: Namespace) -> int:
             name, message = each["loc"][0], each["msg"].removeprefix("Value error, ")
             print_error(f"{name}: {message}; it is {each['input']!r}")
         return 1
-    return serve(settings)
+    serve(settings)

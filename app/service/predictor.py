@@ -288,9 +288,9 @@ class Predictor:
         self._decoders.stop()
 
     async def close(self) -> None:
-        """Ends the processes and threads. No prediction may be running."""
+        """Ends the processes, and the threads, those that still work later. No prediction may be running."""
         await self._decoders.close()
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _decoder_replaced(self, reason: Replaced) -> None:
         if self._observer is not None:

@@ -149,7 +149,7 @@ def measured(name: str) -> dict[str, object]:
 
         for _ in range(CLIENTS):
             pool.submit(client)
-        time.sleep(1)
+        wait(lambda: answers["200"] >= CLIENTS)
         CASES[name](case)
         time.sleep(0.5)
         started = time.monotonic()
