@@ -1,6 +1,6 @@
 """Reading pictures in processes beside reading them in threads of the server, which it replaced.
 
-    .venv/bin/python -m benchmarks.decoding_processes
+    .venv/bin/python -m benchmarks.decoding_processes latency throughput headers
 
 One server process with the demo model answers all requests; signals switch it between both ways, so that they are
 measured in turn, in the same process. Reported are the median latency of single pictures, which alternate; the pictures
@@ -38,7 +38,7 @@ from scripts.demo.surface import normal_surface
 
 T = TypeVar("T")
 SWITCHES = {"threads": signal.SIGUSR1, "processes": signal.SIGUSR2}
-LATENCY_ROUNDS, WINDOWS, WINDOW_S, CLIENTS, HEADERS = 30, 6, 4.0, 4, 40
+LATENCY_ROUNDS, WINDOWS, WINDOW_S, CLIENTS, HEADERS = 12, 6, 4.0, 4, 40
 MAX_PIXELS = 8192 * 8192
 PATH = "/v1/models/demo/predict"
 
@@ -117,17 +117,10 @@ def main() -> None:
         try:
             while not Client(port).is_ready():
                 sleep(0.2)
-            latency = {name: _latencies(server, port, data) for name, data in _pictures().items()}
-            throughput = _throughput(server, port, _pictures()["png-1024"])
-            header_s = _header_latencies(server, port)
+            result = {part: PARTS[part](server, port) for part in sys.argv[1:]}
         finally:
             server.terminate()
-    result: dict[str, object] = {
-        "latency_s": latency,
-        "pictures_per_s": throughput,
-        "longest_header_s_beside_64_megapixels": header_s,
-    }
-    write("decoding-processes", result)
+    write("decoding-processes-" + "-".join(sys.argv[1:]), {"processors": len(os.sched_getaffinity(0)), **result})
 
 
 def _switch(server: "subprocess.Popen[str]", name: str) -> None:
@@ -150,6 +143,11 @@ def _encoded(image: Image.Image, format: str, **options: int) -> bytes:
     return file.getvalue()
 
 
+def _all_latencies(server: "subprocess.Popen[str]", port: int) -> dict[str, dict[str, float]]:
+    """The median seconds of each kind of picture, both ways."""
+    return {name: _latencies(server, port, data) for name, data in _pictures().items()}
+
+
 def _latencies(server: "subprocess.Popen[str]", port: int, data: bytes) -> dict[str, float]:
     client, found = Client(port), {name: list[float]() for name in SWITCHES}
     for number in range(LATENCY_ROUNDS + 3):
@@ -161,8 +159,8 @@ def _latencies(server: "subprocess.Popen[str]", port: int, data: bytes) -> dict[
     return {name: round(median(each), 4) for name, each in found.items()}
 
 
-def _throughput(server: "subprocess.Popen[str]", port: int, data: bytes) -> dict[str, object]:
-    found = {name: list[float]() for name in SWITCHES}
+def _throughput(server: "subprocess.Popen[str]", port: int) -> dict[str, object]:
+    data, found = _pictures()["png-1024"], {name: list[float]() for name in SWITCHES}
     for _ in range(WINDOWS):
         for name, rates in found.items():
             _switch(server, name)
@@ -196,7 +194,7 @@ def _header_latencies(server: "subprocess.Popen[str]", port: int) -> float:
     large = _encoded(Image.fromarray(np.zeros((8192, 8192), np.uint8)).convert("RGB"), "PNG", compress_level=1)
     small = _pictures()["png-256"]
     with ThreadPoolExecutor(CLIENTS) as pool:
-        running = [pool.submit(Client(port).ask, large, "?roi=0,0,64,64") for _ in range(2 * CLIENTS)]
+        running = [pool.submit(Client(port).ask, large, "?roi=0,0,64,64") for _ in range(CLIENTS)]
         sleep(0.5)
         client, seconds = Client(port), []
         for _ in range(HEADERS):
@@ -206,6 +204,12 @@ def _header_latencies(server: "subprocess.Popen[str]", port: int) -> float:
             each.result()
     return round(max(seconds), 4)
 
+
+PARTS: dict[str, Callable[["subprocess.Popen[str]", int], object]] = {
+    "latency": _all_latencies,
+    "throughput": _throughput,
+    "headers": _header_latencies,
+}
 
 if __name__ == "__main__":
     main()

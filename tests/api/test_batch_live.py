@@ -147,7 +147,7 @@ def test_pictures_that_wait_for_the_queue_until_the_deadline_are_refused_in_thei
         problems = [item["problem"] for item in answer.json()["items"]]
         answered = [(problem["status"], problem["code"]) for problem in problems]
         assert answered == [(429, "overloaded"), (415, "unsupported_image"), (429, "overloaded")]
-        assert f"{2 * TILES} of at most {2 * TILES}" in problems[0]["detail"]
+        assert f"{2 * TILES} are taken" in problems[0]["detail"]
         turnstile.open()
         assert other.result().status_code == 200
     assert httpx2.post(server.url + BATCH, files=form(defect_png)).json()["items"][0]["prediction"]

@@ -14,7 +14,7 @@ from app.settings import Settings
 from tests.waiting import wait_until
 
 URL = "/v1/models/patchcore/predict"
-LIMITS = {"max_pixels": 30_000, "max_work_bytes": 1_200_000, "queue_tiles": 600, "max_image_bytes": 50_000}
+LIMITS = {"max_pixels": 30_000, "max_work_bytes": 1_800_000, "queue_tiles": 600, "max_image_bytes": 50_000}
 
 
 def picture(width: int, height: int) -> bytes:
