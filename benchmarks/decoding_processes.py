@@ -1,11 +1,12 @@
 """Reading pictures in processes beside reading them in threads of the server, which it replaced.
 
-    .venv/bin/python -m benchmarks.decoding_processes latency throughput headers
+    .venv/bin/python -m benchmarks.decoding_processes reading latency throughput headers
 
 One server process with the demo model answers all requests; signals switch it between both ways, so that they are
 measured in turn, in the same process. Reported are the median latency of single pictures, which alternate; the pictures
 per second of four clients, in windows that alternate; and the longest latency of answers that need only a header, while
-all decoders are busy with pictures of 64 megapixels.
+all decoders are busy with pictures of 64 megapixels. The part "reading" measures header and pixels alone, without a
+server, so that it shows differences of a millisecond on a machine that has other work.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from statistics import median
+from tempfile import SpooledTemporaryFile
 from time import monotonic, perf_counter, sleep
 from typing import TypeVar
 
@@ -25,11 +27,13 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from app.decoders.decoders import Decoders
 from app.decoding import decode, read_header
 from app.environment import prepare_process
 from app.heap import share_one_heap
 from app.main import build_app
 from app.server import Server, listen
+from app.service.reading import PictureReader
 from app.service.source import Source, Upload
 from app.settings import Settings
 from app.tiling import Size
@@ -38,7 +42,7 @@ from scripts.demo.surface import normal_surface
 
 T = TypeVar("T")
 SWITCHES = {"threads": signal.SIGUSR1, "processes": signal.SIGUSR2}
-LATENCY_ROUNDS, WINDOWS, WINDOW_S, CLIENTS, HEADERS = 12, 6, 4.0, 4, 40
+READING_ROUNDS, LATENCY_ROUNDS, WINDOWS, WINDOW_S, CLIENTS, HEADERS = 200, 12, 6, 4.0, 4, 40
 MAX_PIXELS = 8192 * 8192
 PATH = "/v1/models/demo/predict"
 
@@ -121,6 +125,32 @@ def main() -> None:
         finally:
             server.terminate()
     write("decoding-processes-" + "-".join(sys.argv[1:]), {"processors": len(os.sched_getaffinity(0)), **result})
+
+
+def _reading(*_: object) -> dict[str, dict[str, float]]:
+    """The median seconds of header and pixels of each kind of picture, both ways."""
+    return {name: asyncio.run(_read(data)) for name, data in _pictures().items()}
+
+
+async def _read(data: bytes) -> dict[str, float]:
+    decoders = Decoders(2, MAX_PIXELS, print)
+    with ThreadPoolExecutor(2) as threads, SpooledTemporaryFile(2**20) as file:
+        file.write(data)
+        source = Upload(file)  # type: ignore[arg-type]  # it has the methods that are called
+        readers: dict[str, InThreads | PictureReader] = {
+            "threads": InThreads(),
+            "processes": PictureReader(decoders, threads, max_pixels=MAX_PIXELS, pinned=False),
+        }
+        found = {name: list[float]() for name in readers}
+        for _ in range(READING_ROUNDS):
+            for name, reader in readers.items():
+                started = perf_counter()
+                size, _ = await reader.size(source)
+                image, _ = await reader.pixels(source, size)
+                int(image.numpy().max())  # maps the pages, as the first use does
+                found[name].append(perf_counter() - started)
+    await decoders.close()
+    return {name: round(median(each), 5) for name, each in found.items()}
 
 
 def _switch(server: "subprocess.Popen[str]", name: str) -> None:
@@ -206,6 +236,7 @@ def _header_latencies(server: "subprocess.Popen[str]", port: int) -> float:
 
 
 PARTS: dict[str, Callable[["subprocess.Popen[str]", int], object]] = {
+    "reading": _reading,
     "latency": _all_latencies,
     "throughput": _throughput,
     "headers": _header_latencies,
