@@ -133,7 +133,7 @@ def _reading(*_: object) -> dict[str, dict[str, float]]:
 
 
 async def _read(data: bytes) -> dict[str, float]:
-    decoders = Decoders(2, MAX_PIXELS, print)
+    decoders = Decoders(2, MAX_PIXELS, False, print)
     with ThreadPoolExecutor(2) as threads, SpooledTemporaryFile(2**20) as file:
         file.write(data)
         source = Upload(file)  # type: ignore[arg-type]  # it has the methods that are called
