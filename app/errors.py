@@ -35,6 +35,8 @@
     ├── InvalidTraining          settings of a training that cannot work
     ├── UnsupportedImport        a file of another program that cannot be reproduced exactly
     ├── InvalidDevice            a device that is unknown, absent, or does not support the requested precision
+    ├── CrossSite                a request from a page of another site
+    ├── UnknownHost              a request for a name that is not the server's
     ├── InsufficientMemory       work that does not fit into memory
     ├── NotFinite                a device or a network computed NaN or infinity
     ├── DeviceFailed             the device that has the picture in work failed, or no device works
@@ -339,6 +341,24 @@ class InvalidDevice(TesseraError):
 
     code = "invalid_device"
     status = 500
+
+
+class CrossSite(TesseraError):
+    """The request comes from a page of another site."""
+
+    code = "cross_site"
+    status = 403
+    when = "a browser sends the request for a page of an origin that is neither the server's nor in `cors_origins`"
+    example = "the request comes from a page of another origin, 'https://other.example'; add it to cors_origins"
+
+
+class UnknownHost(TesseraError):
+    """The request is for a host that is not this server."""
+
+    code = "unknown_host"
+    status = 421
+    when = "`Host` is not in `allowed_hosts`, which a server on a loopback address has to know"
+    example = "the server does not know the host 'other.example'; use its address, or add the name to allowed_hosts"
 
 
 class InsufficientMemory(TesseraError):

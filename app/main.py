@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from app.admission import Budgets, limits_for
 from app.api import RequestRecord, Services, create_app
+from app.api.origins import ANY, name_of
 from app.artifacts import ModelRepository
 from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, limit_for
@@ -111,6 +112,7 @@ def build_app(settings: Settings) -> FastAPI:
         services,
         uploads=budgets.uploads,
         cors_origins=origins,
+        allowed_hosts=allowed_hosts(settings, origins),
         root_path=settings.root_path,
         record=record,
         gate=table,
@@ -120,6 +122,19 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.connections = table
     mount_page(app, settings.examples_dir, settings.root_path)
     return app
+
+
+def allowed_hosts(settings: Settings, origins: Sequence[str]) -> list[str]:
+    """The names by which clients may reach the server, apart from addresses and names without a dot; `*`: any.
+
+    By default a server on a loopback address knows the names of `origins` only, so that no site can use it under a name
+    of its own (DNS rebinding). Proxies on the same machine that pass on the client's `Host`, such as Caddy, need the
+    setting: their requests look the same.
+    """
+    if settings.allowed_hosts:
+        return [host.strip() for host in settings.allowed_hosts.split(",")]
+    is_loopback = settings.host in ("localhost", "::1") or settings.host.startswith("127.")
+    return [name_of(origin.partition("//")[2]) for origin in origins] if is_loopback else [ANY]
 
 
 def decode_processes(devices: Sequence[torch.device], processors: int) -> int:

@@ -17,6 +17,8 @@ from app.scheduling import STUCK_AFTER_S
 PREFIX = "TESSERA_"
 _ORIGIN = r"https?://[^\s/,]+"
 _ORIGINS = re.compile(rf"(\*|{_ORIGIN}(\s*,\s*{_ORIGIN})*)?")
+_HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
+_HOSTS = re.compile(rf"(\*|{_HOST}(\s*,\s*{_HOST})*)?")
 
 _PREFIX_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 OWN_PATHS = frozenset({"docs", "livez", "metrics", "openapi.json", "page", "readyz", "v1", "v2"})
@@ -42,6 +44,11 @@ class Settings(BaseSettings):
     cors_origins: str = Field(
         default="",
         description="Origins whose pages may call the API, with commas, such as https://line3.example; *: all origins.",
+    )
+    allowed_hosts: str = Field(
+        default="",
+        description="Names by which clients reach the server, with commas; *: any. By default any, but on a loopback "
+        "address only those of cors_origins. Addresses and names without a dot are always allowed.",
     )
     forwarded_allow_ips: str = Field(
         default="127.0.0.1,::1",
@@ -162,6 +169,13 @@ class Settings(BaseSettings):
         if not _ORIGINS.fullmatch(origins):
             raise ValueError("give origins such as https://line3.example, with commas between them, or * for all")
         return origins
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: str) -> str:
+        if not _HOSTS.fullmatch(hosts):
+            raise ValueError("give names such as tessera.plant.example, with commas between them, or * for any")
+        return hosts
 
     @field_validator("forwarded_allow_ips")
     @classmethod

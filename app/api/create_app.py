@@ -21,6 +21,7 @@ from app.api.docs import mount_docs
 from app.api.head_requests import HeadRequests
 from app.api.in_flight import InFlight, RequestsInFlight
 from app.api.limits import BodyLimit
+from app.api.origins import ANY, Origins
 from app.api.parameters import known_parameters
 from app.api.pieces import Pieces
 from app.api.problems import UnexpectedErrors, register_problems
@@ -53,6 +54,7 @@ def create_app(
     *,
     uploads: Uploads,
     cors_origins: Sequence[str] = (),
+    allowed_hosts: Sequence[str] = (ANY,),
     root_path: str = "",
     record: Callable[[RequestRecord], None],
     gate: Gate,
@@ -63,6 +65,7 @@ def create_app(
 
     uploads: the budget of request bodies
     cors_origins: the origins whose pages may use the API from browsers; `*` stands for all
+    allowed_hosts: the names with a dot by which clients may reach the API; `*` stands for all
     root_path: the prefix under which a proxy serves the API
     record: called for each request
     gate: says whether one more request may begin
@@ -104,6 +107,7 @@ def create_app(
             Middleware(Disconnects),
             Middleware(UnexpectedErrors),
             Middleware(BodyLimit, uploads=uploads),
+            Middleware(Origins, origins=cors_origins, hosts=allowed_hosts),
         ],
     )
     app.state.services = services

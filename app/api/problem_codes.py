@@ -30,6 +30,8 @@ class ProblemCode(StrEnum):
     DEADLINE_EXCEEDED = "deadline_exceeded"
     ENGINE_STOPPED = "engine_stopped"
     UNREADABLE_REPOSITORY = "unreadable_repository"
+    CROSS_SITE = "cross_site"
+    UNKNOWN_HOST = "unknown_host"
     BAD_REQUEST = "bad_request"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"

@@ -52,7 +52,7 @@ def register_problems(app: FastAPI, forms: Mapping[str, ErrorForm], refused: Cal
     `refused` is called with the setting whose limit refuses a request or a picture.
     """
     app.state.error_forms, app.state.refused = dict(forms), refused
-    app.add_exception_handler(errors.TesseraError, _on_tessera_error)
+    app.add_exception_handler(errors.TesseraError, on_tessera_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
 
@@ -115,7 +115,8 @@ def refusal(scope: Scope | None, error: errors.TesseraError) -> Response:
     return Response(body.model_dump_json(exclude_none=True), error.status, headers, MEDIA_TYPE)
 
 
-async def _on_tessera_error(request: Request, error: Exception) -> Response:
+async def on_tessera_error(request: Request, error: Exception) -> Response:
+    """The response for a TesseraError; it is logged if it is a fault."""
     error = cast(errors.TesseraError, error)
     response = error_response(request.scope, error)
     _observe("request", request.scope, error)
@@ -155,7 +156,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     error = cast(HTTPException, error)
     if isinstance(error.__cause__, errors.TesseraError):  # raised while FastAPI was reading the body
-        return await _on_tessera_error(request, error.__cause__)
+        return await on_tessera_error(request, error.__cause__)
     status = HTTPStatus(error.status_code)
     response = _response(request.scope, status, status.name.lower(), f"{status.phrase}.", str(error.detail))
     response.headers.update(error.headers or {})

@@ -123,6 +123,8 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.BAD_REQUEST: lambda client: client.post(
         URL, content=b"x", headers={"Content-Type": "multipart/form-data"}
     ),
+    ProblemCode.CROSS_SITE: lambda client: client.post(URL, headers={"Sec-Fetch-Site": "cross-site"}),
+    ProblemCode.UNKNOWN_HOST: lambda client: client.get("/v1/models", headers={"Host": "other.example"}),
     ProblemCode.NOT_FOUND: lambda client: client.get("/nowhere"),
     ProblemCode.METHOD_NOT_ALLOWED: lambda client: client.get(URL),
     ProblemCode.INTERNAL_ERROR: unexpected,
@@ -131,7 +133,12 @@ OTHER_ROUTES = {
     ProblemCode.TOO_MANY_PICTURES: "/v1/models/{model}/predict-batch",
     ProblemCode.UNREADABLE_REPOSITORY: "/v1/reload",
 }
-UNROUTED = {ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED}
+UNROUTED = {
+    ProblemCode.NOT_FOUND,
+    ProblemCode.METHOD_NOT_ALLOWED,
+    ProblemCode.CROSS_SITE,
+    ProblemCode.UNKNOWN_HOST,
+}
 
 
 def _worker(client: TestClient):  # type: ignore[no-untyped-def]  # starlette types the application as any ASGI

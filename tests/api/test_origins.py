@@ -1,0 +1,108 @@
+"""Requests that pages of other sites make browsers send."""
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.main import build_app
+from app.settings import Settings
+
+PREDICT = "/v1/models/patchcore/predict"
+POSTS = [PREDICT, f"{PREDICT}-batch", "/v1/reload", "/v2/models/patchcore/infer", "/v2/repository/index"]
+EVIL = "https://evil.example"
+
+
+def build(tmp_path: Path, **settings: object) -> TestClient:
+    """A client of an application that is not started: a request that passes gets another status than 403 and 421."""
+    values = {"models_dir": tmp_path, "device": "cpu"} | settings
+    return TestClient(build_app(Settings.model_validate(values)), base_url="http://localhost:8000")
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:3000"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost:8000"},
+        {"Origin": EVIL},
+        {"Origin": "null"},
+        {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://["},
+        {"Origin": EVIL, "X-Forwarded-Host": "plant.example"},
+    ],
+)
+def test_posts_from_pages_of_other_origins_are_refused(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
+    answer = build(tmp_path).post(path, content=b"x", headers=headers)
+    assert answer.status_code == 403 and "cors_origins" in answer.text and answer.headers["X-Request-ID"]
+    assert list(answer.json()) == ["error"] if path.startswith("/v2") else answer.json()["code"] == "cross_site"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://plant.example"},  # a proxy replaced the host
+        {"Origin": "http://localhost:8000"},
+        {"Origin": "http://LOCALHOST:9000"},
+        {"Origin": "https://plant.example", "X-Forwarded-Host": "plant.example, inner"},
+        {"Origin": "https://line3.example", "Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_other_posts_are_not_refused(tmp_path: Path, headers: dict[str, str]) -> None:
+    client = build(tmp_path, cors_origins="https://line3.example")
+    assert client.post(PREDICT, content=b"x", headers=headers).status_code == 503  # no model is loaded
+
+
+def test_pages_of_all_origins_may_post_if_the_operator_says_so(tmp_path: Path) -> None:
+    headers = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
+    assert build(tmp_path, cors_origins="*").post(PREDICT, content=b"x", headers=headers).status_code == 503
+    assert build(tmp_path).get("/livez", headers=headers).status_code == 200
+
+
+LOCAL = ["localhost", "localhost:9", "x", "tessera:8000", "127.0.0.1", "10.1.2.3:80", "[::1]:8000", "a.localhost"]
+
+
+@pytest.mark.parametrize("listener", ["127.0.0.1", "localhost", "::1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host", [*LOCAL, "evil.example", "evil.example:8000", "127.0.0.1.evil.example", "a b.c", "[::1"]
+)
+def test_a_server_on_a_loopback_address_refuses_names_of_sites(tmp_path: Path, listener: str, host: str) -> None:
+    is_known = host in LOCAL or listener == "0.0.0.0"
+    for path in ("/livez", "/v1/models", "/openapi.json", "/", "/v2"):
+        answer = build(tmp_path, host=listener).get(path, headers={"Host": host})
+        assert (answer.status_code == 421) != is_known, (path, answer.status_code)
+        assert is_known or "allowed_hosts" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "known"),
+    [
+        ({"allowed_hosts": "plant.example, b.example"}, True),
+        ({"allowed_hosts": "*"}, True),
+        ({"cors_origins": "https://plant.example"}, True),
+        ({"allowed_hosts": "b.example"}, False),
+        ({"allowed_hosts": "b.example", "host": "0.0.0.0"}, False),
+    ],
+)
+def test_the_operator_names_other_hosts(tmp_path: Path, settings: dict[str, object], known: bool) -> None:
+    client = build(tmp_path, **settings)
+    assert client.get("/livez", headers={"Host": "Plant.example:443"}).status_code == (200 if known else 421)
+    assert client.get("/livez", headers={"Host": "10.0.0.7"}).status_code == 200
+
+
+def test_the_documentation_has_a_policy_that_its_own_script_satisfies(client: TestClient) -> None:
+    answer = client.get("/docs")
+    policy = answer.headers["Content-Security-Policy"]
+    (script,) = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+    assert f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" in policy
+    assert "default-src 'self'" in policy and "frame-ancestors 'self'" in policy
+    for path in ("/docs", "/openapi.json"):
+        headers = client.get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Content-Security-Policy"]
