@@ -26,10 +26,14 @@ class BodyStream:
     async def read(self, size: int | None = None) -> bytes:
         """The next `size` bytes, fewer at the end of the body; None: all that follow. Raises HTTPException."""
         part = BytesIO()
-        while (size is None or part.tell() < size) and await self._has_more():
-            taken = self._rest if size is None else self._rest[: size - part.tell()]
-            part.write(taken)
-            self._rest = self._rest[len(taken) :]
+        try:
+            while (size is None or part.tell() < size) and await self._has_more():
+                taken = self._rest if size is None else self._rest[: size - part.tell()]
+                part.write(taken)
+                self._rest = self._rest[len(taken) :]
+        except BaseException:
+            part.close()  # the exception refers to this frame until it is answered
+            raise
         self.position += part.tell()
         return part.getvalue()
 
