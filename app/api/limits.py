@@ -42,6 +42,7 @@ class BodyLimit:
         async def send_then_linger(message: Message) -> None:
             if body.is_unread and message["type"] == "http.response.body" and not message.get("more_body", False):
                 await body.sending(send, {**message, "more_body": True})
+                body.end()  # its parts were dropped when the answer was made; others may upload meanwhile
                 await self._linger(receive)
                 message = {"type": "http.response.body", "body": b""}
             await body.sending(send, message)
