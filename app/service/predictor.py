@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -238,13 +238,14 @@ class Predictor:
         question: Question,
         share: RequestShare | None,
     ) -> Answer[T]:
-        task = await self._task(artifact, source, rendering, question)
         async with AsyncExitStack() as held:
-            if share is not None:
-                tiles = self._budgets.queue.counted(task.cost.tiles)
-                await held.enter_async_context(share.hold(tiles, task.cost.memory_bytes))
-            ticket = held.enter_context(self._admit(task.cost.tiles, task, limit_s))
-            await held.enter_async_context(self._budgets.memory.hold(task.cost.memory_bytes))
+            async with nullcontext() if share is None else share.turn:
+                task = await self._task(artifact, source, rendering, question)
+                if share is not None:
+                    tiles = self._budgets.queue.counted(task.cost.tiles)
+                    await held.enter_async_context(share.hold(tiles, task.cost.memory_bytes))
+                ticket = held.enter_context(self._admit(task.cost.tiles, task, limit_s))
+                await held.enter_async_context(self._budgets.memory.hold(task.cost.memory_bytes))
             return await self._run(ticket, task)
 
     async def _task(

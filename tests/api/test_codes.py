@@ -91,6 +91,12 @@ def insufficient_storage(client: TestClient) -> Response:
         return client.post(URL, content=picture(), headers={"Content-Type": "image/png"})
 
 
+def too_costly(client: TestClient) -> Response:
+    memory = client.app.state.services.predictor._budgets.memory  # type: ignore[attr-defined]
+    with patch.object(memory, "share", 1):
+        return send(client)
+
+
 def stopped(client: TestClient) -> Response:
     _worker(client).drain()
     return send(client)
@@ -105,6 +111,7 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.TOO_MANY_BYTES: lambda client: send(client, bytes(200_000)),
     ProblemCode.TOO_MANY_PIXELS: lambda client: send(client, picture((101, 100))),
     ProblemCode.DECODING_LIMIT: decoding_limit,
+    ProblemCode.TOO_COSTLY: too_costly,
     ProblemCode.MODEL_NOT_FOUND: lambda client: send(client, url="/v1/models/screw/predict"),
     ProblemCode.VERSION_NOT_FOUND: lambda client: send(client, url=f"{URL}?version=7"),
     ProblemCode.OVERLOADED: overloaded,

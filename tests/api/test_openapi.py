@@ -58,7 +58,7 @@ def test_uploads_and_files_are_binary(client: TestClient) -> None:
 
 def test_problems_are_described(client: TestClient) -> None:
     responses = client.get("/openapi.json").json()["paths"]["/v1/models/{model}/predict"]["post"]["responses"]
-    assert responses.keys() == {"200", "400", "404", "413", "415", "422", "429", "500", "503", "504"}
+    assert responses.keys() == {"200", "400", "404", "413", "415", "422", "429", "500", "503", "504", "507"}
     assert responses["413"]["content"].keys() == {"application/problem+json"}
 
 

@@ -162,5 +162,6 @@ def test_processes_end_when_their_program_is_killed(script: "subprocess.Popen[st
 
 
 def workers_of(process: psutil.Process) -> set[psutil.Process]:
-    """The processes that the fork server made."""
-    return {child for child in process.children(recursive=True) if child.ppid() != process.pid}
+    """The processes that the loader's fork server made, and not those of servers of other tests."""
+    decoders = {child.pid for child in process.children() if "app.decoders.fork_server" in child.cmdline()}
+    return {child for child in process.children(recursive=True) if child.ppid() not in {process.pid, *decoders}}

@@ -264,7 +264,7 @@ def test_decoders_die_with_a_killed_server() -> None:
 import asyncio, sys, psutil
 from app.decoders.decoders import Decoders
 async def main():
-    decoders = Decoders(1, 1 << 24, print)
+    decoders = Decoders(1, 1 << 24, False, print)
     with open(sys.argv[1], "rb") as file:
         await decoders.read_size(file.fileno(), len(file.read()))
     processes = psutil.Process().children(recursive=True)
