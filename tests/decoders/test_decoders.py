@@ -170,7 +170,7 @@ def test_a_decoder_that_hangs_is_killed_at_the_deadline_and_headers_are_still_re
             await readers.size(GOOD)
             started = monotonic()
             assert await readers.size(GOOD) == (30, 40)
-            assert monotonic() - started < 0.1
+            assert monotonic() - started < 0.4  # the hanging picture has 0.5 s
             with pytest.raises(TimeoutError):
                 await hanging
             assert (await waiting).shape == (3, 30, 40)
@@ -189,7 +189,7 @@ def test_hanging_decoders_are_killed_when_the_server_ends() -> None:
             await asyncio.sleep(0.01)
             started = monotonic()
             await readers.decoders.close()
-            assert monotonic() - started < 1
+            assert monotonic() - started < 5
             assert [type(each) for each in await asyncio.gather(*hanging, return_exceptions=True)] == [
                 EngineStopped
             ] * 3
