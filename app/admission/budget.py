@@ -27,7 +27,7 @@ IDLE_SHARE = 1 / 4
 GUESS_S = 1.0
 """The time of one request, in seconds, before anything was measured."""
 LONGEST_S = 600.0
-"""No client is told to wait much longer: by then, other requests than those that are known now will decide."""
+"""The longest wait that clients are told, before the jitter: an estimate for a later time would be worthless."""
 MARGIN = 1.15
 """The told time is at least this many times the estimate, because the estimate may be too short."""
 JITTER = 0.2

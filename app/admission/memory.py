@@ -35,9 +35,9 @@ class _Line:
 class WorkMemory:
     """Delays requests while others hold too much memory; first come, first served. For one event loop.
 
-    Sizes are divided into lines, each up to four times as large as the next. The first line, which has the largest
-    requests, has half of the memory; each further one has half of what is left. So no picture waits for one that is
-    more than four times as large, and all lines together never exceed the limit.
+    Requests are divided by size into lines. A line is for sizes up to four times those of the next line. The first
+    line, for the largest requests, has half of the memory, and each next line has half of the rest. So a picture never
+    waits for one that is more than four times as large. All lines together never exceed the limit.
     """
 
     def __init__(self, limit: int) -> None:

@@ -15,7 +15,7 @@ GRACE_SHARE = 0.25
 
 @dataclass(slots=True, eq=False)
 class Promise:
-    """Room that a refused client was told of.
+    """Room that is kept for a refused client until it comes back.
 
     amount: the room, in the budget's unit
     work: the work that must run until the room is free again, in the budget's unit
