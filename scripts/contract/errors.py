@@ -12,7 +12,7 @@ HEAD = """# Errors
 
 Every error is a problem detail (RFC 9457, `application/problem+json`): `type`, `title`, `status`, `detail` (a sentence
 that says what was wrong, which limit was met, and what would work), `code`, which is stable, and the request's id. This
-page is made from `app/errors.py` and `app/api/problem_examples.py` by `make errors`.
+page is made from `app/errors` and `app/api/problem_examples.py` by `make errors`.
 
 | code | status | when | example |
 |---|---|---|---|

@@ -1,0 +1,138 @@
+"""Every error that Tessera raises on purpose.
+
+    TesseraError
+    ├── InvalidTiling            a tile size, stride, border or halo that cannot work
+    ├── InvalidImage             bytes that no decoder can turn into pixels
+    │   ├── UnsupportedImage     not a picture, or of a format that is not supported
+    │   └── DamagedImage         a picture that is truncated or corrupt
+    ├── InvalidRegion            a region of interest that does not lie within its picture
+    ├── LimitExceeded
+    │   ├── TooManyBytes         the upload is larger than the limit
+    │   ├── TooManyPictures      the request has more pictures than the limit
+    │   ├── TooManyPixels        the picture's header announces more pixels than the limit
+    │   ├── DecodingLimit        reading the picture takes more memory or processor time than the limit
+    │   └── TooCostly            the picture needs more memory than one request may take
+    ├── Overloaded               a budget of the server has no room now
+    ├── TooManyConnections       the server has too many connections, or too many requests in progress
+    ├── ClientTooSlow            the client sends or reads too slowly
+    ├── InvalidHttp              bytes that are not an HTTP request, or a head that is too large
+    ├── NotServed
+    │   ├── ModelNotFound        no model of this name
+    │   ├── VersionNotFound      the model has no such version, or it was refused
+    │   └── ModelLoading         the model is still being loaded
+    ├── InvalidArtifact          files of a model that must not be served
+    │   ├── MissingFile          a file that the manifest names is absent
+    │   ├── DigestMismatch       a file is not the one that was written
+    │   ├── UnsupportedSchema    written by a newer Tessera
+    │   ├── GoldenMismatch       the model does not reproduce its recorded output on this machine
+    │   ├── ModelTooLarge        the model does not fit into the memory that is free
+    │   └── LoadTimeout          its files are still being read long after they should have been
+    ├── UnreadableRepository     the directory of models cannot be read at present
+    ├── InvalidWeights           backbone weights that do not fit the network, or cannot be loaded
+    ├── InvalidDataset           a data set that cannot be used for training or evaluation
+    ├── InvalidParameter         a parameter of a detector, a prediction or a calibration that cannot work
+    ├── InvalidName              a model name that is not allowed, or whose directory cannot be written to
+    ├── InvalidTraining          settings of a training that cannot work
+    ├── UnsupportedImport        a file of another program that cannot be reproduced exactly
+    ├── InvalidDevice            a device that is unknown, absent, or does not support the requested precision
+    ├── CrossSite                a request from a page of another site
+    ├── UnknownHost              a request for a name that is not the server's
+    ├── InsufficientMemory       work that does not fit into memory
+    ├── NotFinite                a device or a network computed NaN or infinity
+    ├── DeviceFailed             the device that has the picture in work failed, or no device works
+    ├── InsufficientStorage      an upload that cannot be stored
+    ├── DeadlineExceeded         the request was not answered within its time limit
+    └── EngineStopped            the device owner is shutting down
+
+A message says what was wrong, which limit was exceeded, and what would work. A class holds everything about its error:
+the HTTP responses, the contract, docs/errors.md and their tests use it. The first line of its docstring is the title of
+the problem in responses. `code` is stable: programs may compare it.
+"""
+
+from app.errors.base import TesseraError, every_error
+from app.errors.devices import DeviceFailed, EngineStopped, InvalidDevice, NotFinite
+from app.errors.limits import (
+    DeadlineExceeded,
+    DecodingLimit,
+    InsufficientMemory,
+    InsufficientStorage,
+    LimitExceeded,
+    Overloaded,
+    TooCostly,
+    TooManyBytes,
+    TooManyPictures,
+    TooManyPixels,
+)
+from app.errors.models import (
+    DigestMismatch,
+    GoldenMismatch,
+    InvalidArtifact,
+    InvalidName,
+    InvalidWeights,
+    LoadTimeout,
+    MissingFile,
+    ModelTooLarge,
+    UnreadableRepository,
+    UnsupportedImport,
+    UnsupportedSchema,
+)
+from app.errors.pictures import DamagedImage, InvalidImage, InvalidRegion, InvalidTiling, UnsupportedImage
+from app.errors.requests import (
+    ClientTooSlow,
+    CrossSite,
+    InvalidHttp,
+    ModelLoading,
+    ModelNotFound,
+    NotServed,
+    TooManyConnections,
+    UnknownHost,
+    VersionNotFound,
+)
+from app.errors.training import InvalidDataset, InvalidParameter, InvalidTraining
+
+__all__ = [
+    "ClientTooSlow",
+    "CrossSite",
+    "DamagedImage",
+    "DeadlineExceeded",
+    "DecodingLimit",
+    "DeviceFailed",
+    "DigestMismatch",
+    "EngineStopped",
+    "GoldenMismatch",
+    "InsufficientMemory",
+    "InsufficientStorage",
+    "InvalidArtifact",
+    "InvalidDataset",
+    "InvalidDevice",
+    "InvalidHttp",
+    "InvalidImage",
+    "InvalidName",
+    "InvalidParameter",
+    "InvalidRegion",
+    "InvalidTiling",
+    "InvalidTraining",
+    "InvalidWeights",
+    "LimitExceeded",
+    "LoadTimeout",
+    "MissingFile",
+    "ModelLoading",
+    "ModelNotFound",
+    "ModelTooLarge",
+    "NotFinite",
+    "NotServed",
+    "Overloaded",
+    "TesseraError",
+    "TooCostly",
+    "TooManyBytes",
+    "TooManyConnections",
+    "TooManyPictures",
+    "TooManyPixels",
+    "UnknownHost",
+    "UnreadableRepository",
+    "UnsupportedImage",
+    "UnsupportedImport",
+    "UnsupportedSchema",
+    "VersionNotFound",
+    "every_error",
+]

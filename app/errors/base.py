@@ -1,0 +1,23 @@
+"""The base of all errors."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class TesseraError(Exception):
+    """Anything that Tessera refuses; `code` names the reason for programs, the message for people."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    """The HTTP status of the response."""
+    when: ClassVar[str] = ""
+    """The condition of the response, for the documentation; empty: no response has this code."""
+    example: ClassVar[str] = ""
+    """An example of a message, for the documentation."""
+
+
+def every_error(base: type[TesseraError] = TesseraError) -> Iterator[type[TesseraError]]:
+    """All classes derived from `base`, each before the classes derived from it."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from every_error(kind)

@@ -1,0 +1,108 @@
+"""Errors of limits and budgets: bytes, pixels, memory, storage, time."""
+
+from app.errors.base import TesseraError
+
+
+class LimitExceeded(TesseraError):
+    """Something is larger than a limit of this server; `limit` is the setting that holds it."""
+
+    code = "limit_exceeded"
+    status = 413
+    limit = ""
+
+
+class TooManyBytes(LimitExceeded):
+    """The upload has more bytes than the limit."""
+
+    code = "too_many_bytes"
+    limit = "max_image_bytes"
+    when = "the upload exceeds `max_image_bytes`; refused while it is read"
+    example = "the upload has more than 285,212,672 bytes; send a smaller file"
+
+
+class TooManyPictures(LimitExceeded):
+    """The request has more pictures than the limit."""
+
+    code = "too_many_pictures"
+    limit = "batch_pictures"
+    when = "the form has more files than `batch_pictures`"
+    example = "the form has more than 100 files; send at most 100 with a request"
+
+
+class TooManyPixels(LimitExceeded):
+    """The picture has more pixels than the limit, by its header."""
+
+    code = "too_many_pixels"
+    limit = "max_pixels"
+    when = (
+        "the picture's header announces more than `max_pixels`, or more than four times as many with the padding to "
+        "whole tiles; refused before it is decoded"
+    )
+    example = "The picture has 10000 x 8000 pixels, the limit is 67,108,864; send a smaller one"
+
+
+class DecodingLimit(LimitExceeded):
+    """Reading the picture takes more memory or processor time than the limit."""
+
+    code = "decoding_limit"
+    when = "reading the picture takes more memory or processor time than any usual picture of its size"
+    example = "reading this picture takes more than 5 s of processor time; save it anew, with common settings"
+
+
+class TooCostly(LimitExceeded):
+    """The picture needs more memory than one request may take."""
+
+    code = "too_costly"
+    limit = "max_work_bytes"
+    when = "by its header the picture needs more than half of `max_work_bytes`; refused before it is decoded"
+    example = "the picture needs 2,147,483,648 bytes of memory, and one request may take 1,073,741,824"
+
+
+class Overloaded(TesseraError):
+    """A budget of this server has no room now; come back later.
+
+    retry_after_s: when there is expected to be room
+    limit: the setting that holds the budget
+    """
+
+    code = "overloaded"
+    status = 429
+    when = (
+        "the queue is full (`queue_tiles`), all uploads and answers together exceed `max_waiting_bytes`, or the tiles "
+        "that wait would take longer than the request's time limit; `Retry-After` says when to come back"
+    )
+    example = (
+        "the request has 16 tiles to compute, and needs 16 tiles of queue_tiles, which is 4,096; 4,090 are taken and "
+        "120 are promised; come back in 12 s"
+    )
+
+    def __init__(self, message: str, retry_after_s: float, limit: str = "") -> None:
+        super().__init__(message)
+        self.retry_after_s, self.limit = retry_after_s, limit
+
+
+class InsufficientMemory(TesseraError):
+    """The work needs more memory than there is."""
+
+    code = "insufficient_memory"
+    status = 503
+    when = "the picture needs more memory than there is"
+    example = "The picture needs more memory than there is; send a smaller one"
+
+
+class InsufficientStorage(TesseraError):
+    """The upload cannot be stored."""
+
+    code = "insufficient_storage"
+    status = 507
+    when = "the temporary folder of the server (`TMPDIR`) is full or cannot be written to"
+    example = "the upload cannot be stored: No space left on device; try again later, or make room in TMPDIR"
+
+
+class DeadlineExceeded(TesseraError):
+    """The request was not answered within its time."""
+
+    code = "deadline_exceeded"
+    status = 504
+    when = "the picture was not answered within `X-Request-Timeout`, or `request_timeout_s` without it"
+    example = "the picture was not answered within 2.5 s, and is given up; allow more time"

@@ -1,0 +1,75 @@
+"""Errors of the files of a model, of its name, and of what it is made from."""
+
+from app.errors.base import TesseraError
+
+
+class InvalidArtifact(TesseraError):
+    """The files of a model must not be served."""
+
+    code = "invalid_artifact"
+    status = 500
+
+
+class MissingFile(InvalidArtifact):
+    """A file that belongs to the artifact is absent."""
+
+    code = "missing_file"
+
+
+class DigestMismatch(InvalidArtifact):
+    """A file's SHA-256 is not the one that the manifest records."""
+
+    code = "digest_mismatch"
+
+
+class UnsupportedSchema(InvalidArtifact):
+    """The manifest follows a schema that this version does not know."""
+
+    code = "unsupported_schema"
+
+
+class GoldenMismatch(InvalidArtifact):
+    """The model does not reproduce its golden output on this machine."""
+
+    code = "golden_mismatch"
+
+
+class ModelTooLarge(InvalidArtifact):
+    """The model does not fit into the memory that is free."""
+
+    code = "model_too_large"
+
+
+class LoadTimeout(InvalidArtifact):
+    """The version is not loaded within the time limit."""
+
+    code = "load_timeout"
+
+
+class UnreadableRepository(TesseraError):
+    """The directory of models cannot be read at present."""
+
+    code = "unreadable_repository"
+    status = 503
+    when = "a reload was requested, and `models_dir` cannot be read; loaded models stay served"
+    example = "models cannot be read: Permission denied; loaded models stay served"
+
+
+class InvalidWeights(TesseraError):
+    """Backbone weights do not fit the backbone, or cannot be loaded."""
+
+    code = "invalid_weights"
+    status = 500
+
+
+class UnsupportedImport(TesseraError):
+    """A file of another program cannot be imported with the same results."""
+
+    code = "unsupported_import"
+    status = 500
+
+
+class InvalidName(TesseraError):
+    """A name cannot be that of a model, or its place cannot be written to."""
+
+    code = "invalid_name"

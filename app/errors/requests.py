@@ -1,0 +1,80 @@
+"""Errors of requests: connections, HTTP, origins, models that are not served."""
+
+from app.errors.base import TesseraError
+
+
+class TooManyConnections(TesseraError):
+    """The server has too many connections or requests in progress."""
+
+    code = "too_many_connections"
+    status = 503
+    when = "too many connections or requests are open (`max_connections`); `Retry-After` says when to try again"
+    example = "750 requests are in progress, the limit (max_connections); try again in a few seconds"
+
+
+class ClientTooSlow(TesseraError):
+    """The client sent its request or read the response too slowly."""
+
+    code = "client_too_slow"
+    status = 408
+    when = "the head of a request takes longer than `head_timeout_s`, or its body stalls for `stall_timeout_s`"
+    example = "no whole request came within 10 s (head_timeout_s); send it at once"
+
+
+class InvalidHttp(TesseraError):
+    """The bytes are not a valid HTTP request."""
+
+    code = "invalid_http"
+    status = 400
+    when = "the bytes are not HTTP/1.1, or the head has more than 16 KiB or 100 lines, or the chunks are tiny"
+    example = "the head of the request has more than 100 lines; send fewer headers"
+
+
+class CrossSite(TesseraError):
+    """The request comes from a page of another site."""
+
+    code = "cross_site"
+    status = 403
+    when = "a browser sends the request for a page of an origin that is neither the server's nor in `cors_origins`"
+    example = "the request comes from a page of another origin, 'https://other.example'; add it to cors_origins"
+
+
+class UnknownHost(TesseraError):
+    """The request is for a host that is not this server."""
+
+    code = "unknown_host"
+    status = 421
+    when = "`Host` is not in `allowed_hosts`, which a server on a loopback address has to know"
+    example = "the server does not know the host 'other.example'; use its address, or add the name to allowed_hosts"
+
+
+class NotServed(TesseraError):
+    """The model or version is not served."""
+
+    code = "not_served"
+    status = 404
+
+
+class ModelNotFound(NotServed):
+    """No model has this name."""
+
+    code = "model_not_found"
+    when = "no model has this name; the sentence lists those that there are"
+    example = "there is no model 'screw'; available: demo"
+
+
+class VersionNotFound(NotServed):
+    """The model has no such version, or none that could be loaded."""
+
+    code = "version_not_found"
+    when = "the model has no such version, or it was refused when it was loaded"
+    example = "model 'demo' has no version 7; available: 1"
+
+
+class ModelLoading(NotServed):
+    """The model is still being loaded."""
+
+    code = "model_loading"
+    status = 503
+    when = "the model is still being loaded; `Retry-After` says when to ask again"
+    example = "version 1 of model 'demo' is still being loaded; try again in a few seconds"
