@@ -21,6 +21,7 @@ from app.trials import Timer
 
 STEP_DISTANCES = 2**27  # the largest number of distances, patches times bank rows, in one step
 ROWS = 4096  # bank rows that one patch is compared with at a time
+STORED_PER_ROW = 16  # the most patches that a picture of a full store contributes, for each row of the bank
 FEWEST_PATCHES, TRIAL_PATCHES = 2048, 16384  # the numbers of patches in trials of the time
 
 COMPARED_ROWS = 64  # of a bank, when copies are looked for
@@ -34,7 +35,7 @@ class Patchcore(PatchDetector):
     The bank holds a share of all patches of the training pictures, selected by k-center-greedy. Fitting keeps a bounded
     store of patches. If the store is too small for all patches, each picture contributes its own farthest-first
     selection, of equal size (composable coresets: Indyk et al. 2014, doi:10.1145/2594538.2594560), so that rare patches
-    survive.
+    survive. Such a selection has at most 16 times as many patches as the bank has per picture.
 
     Args:
         backbone: resnet18, resnet34, resnet50, wide_resnet50_2, resnet12 with weights of your own, efficientnet_lite0,
@@ -181,15 +182,18 @@ class Patchcore(PatchDetector):
         """
         band = 2 * 4 * self.embedding_size * grid[0] * grid[1]
         whitening = 0 if self.whitening is None else moments_bytes(self.embedding_size) + band
-        patches = pictures * min(_quota(self, pictures), grid[0] * grid[1])
+        patches = pictures * _quota(self, pictures, grid[0] * grid[1])
         bank = min(patches, int(pictures * grid[0] * grid[1] * self.coreset_sampling_ratio))
         rows = patches + patches // FANOUT + 2 * bank
         return 4 * self.embedding_size * rows + selection_bytes(patches, bank) + whitening
 
 
-def _quota(detector: Patchcore, pictures: int) -> int:
-    """How many patches each picture may contribute."""
-    return max(1, detector.max_store_mib * 2**20 // (4 * detector.embedding_size * pictures))
+def _quota(detector: Patchcore, pictures: int, cells: int) -> int:
+    """How many of the patches of a picture with so many cells are stored."""
+    room = detector.max_store_mib * 2**20 // (4 * detector.embedding_size * pictures)
+    if room >= cells:
+        return cells
+    return max(1, min(room, round(STORED_PER_ROW * detector.coreset_sampling_ratio * cells)))
 
 
 class _Store(Fitter):
@@ -197,8 +201,9 @@ class _Store(Fitter):
 
     def __init__(self, detector: Patchcore, pictures: int, grid: tuple[int, int]) -> None:
         self._detector, self._pictures, self._cells = detector, pictures, grid[0] * grid[1]
-        self._share = min(1.0, _quota(detector, pictures) / self._cells)
-        room = pictures * min(_quota(detector, pictures), self._cells)
+        quota = _quota(detector, pictures, self._cells)
+        self._share = quota / self._cells
+        room = pictures * quota
         self._patches = detector.memory_bank.new_empty(room, detector.embedding_size)
         self._owners = torch.empty(room, dtype=torch.int32, device=self._patches.device)  # the picture of each patch
         self._stored = self._seen = self._added = 0

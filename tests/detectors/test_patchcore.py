@@ -67,8 +67,18 @@ def test_a_rare_normal_patch_survives_a_full_store() -> None:
 
 
 def test_the_store_does_not_grow_with_the_number_of_pictures() -> None:
-    detector = patchcore(max_store_mib=1, coreset_sampling_ratio=1e-6)
-    assert detector.fitting_memory(1000, (64, 64)) <= 1.2 * detector.fitting_memory(100, (64, 64))
+    detector = patchcore(max_store_mib=1, coreset_sampling_ratio=0.001)
+    assert detector.fitting_memory(2000, (64, 64)) <= 1.2 * detector.fitting_memory(1000, (64, 64))
+
+
+def test_a_full_store_has_at_most_sixteen_patches_for_each_row_of_the_bank() -> None:
+    """The bank has 10 rows of each picture, the store 160, though there is room for 409."""
+    detector = patchcore(max_store_mib=1, coreset_sampling_ratio=10 / 2560)
+    fitter = detector.fitter(10, (64, 40))
+    fitter.add((torch.randn(64, 64, 40),), 0)
+    state = fitter.state()
+    assert state is not None
+    assert len(state["patches"]) == 160
 
 
 @pytest.mark.parametrize(
