@@ -8,7 +8,7 @@ CLIENTS := .venv-clients
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test check format openapi errors metrics clients demo screenshots parity bench gpu-kit gpu-rehearsal container clean
+.PHONY: help run test check format openapi errors metrics clients demo screenshots parity bench torture gpu-kit gpu-rehearsal container clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ parity: $(PARITY)/.installed ## compare results with anomalib, in a separate env
 
 bench: $(BENCH)/.installed ## measure throughput beside anomalib: make bench ROOT=DIR WEIGHTS=FILE
 	$(BENCH)/bin/python -m benchmarks.throughput --root "$(ROOT)" --weights "$(WEIGHTS)" --work .bench
+
+torture: $(VENV)/.installed ## attack servers for an hour, and write a table: make torture TORTURE="--parts damage tricks"
+	$(BIN)/python -m benchmarks.torture $(TORTURE)
 
 gpu-kit: $(VENV)/.installed ## collect the wheels that scripts/gpu/run.sh needs on a machine with a GPU and no network
 	$(BIN)/python -m scripts.gpu.gather

@@ -1,1 +1,1 @@
-"""Attacks on a running server."""
+"""Attacks on running servers: `make torture`."""

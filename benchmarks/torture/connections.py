@@ -1,45 +1,37 @@
 """Slow, stalled and too many clients at scale, beside probes, pictures and one slow camera.
 
-    python -m benchmarks.torture.connections --seconds 8
-
 A server of the demo model may open 256 files, then 4,096. Each kind of client attacks it for some seconds; a client
-whose connection is closed comes again after five seconds. Meanwhile `/livez` is read ten times a second, each time over
-a new connection, the example picture is posted, and a camera uploads 5 MB with 50 kB/s, which spans several kinds.
+whose connection is closed comes again after five seconds. Meanwhile `/livez` is read, each time over a new connection,
+the example picture is posted, and a camera uploads 5 MB with 50 kB/s, which spans several kinds.
 """
 
-import argparse
 import asyncio
 import io
 import multiprocessing
 import os
-import re
-import resource
 import socket
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.queues import Queue
-from pathlib import Path
-from statistics import median
-from tempfile import TemporaryDirectory
 from threading import Event
 
 import httpx2
 import psutil
 from PIL import Image
 
-from benchmarks.hardware import write
+from benchmarks.torture.family import MemoryWatch
+from benchmarks.torture.found import Found
+from benchmarks.torture.probes import Probes, probing
+from benchmarks.torture.served import ROOT, Served, served
 
-ROOT = Path(__file__).parent.parent.parent
 PREDICT = "/v1/models/demo/predict"
 POST = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n".encode()
 PAUSE_S = 5.0
 CAMERA_BYTES_PER_S = 50_000
+LIVENESS_S = 0.5
+GROWTH_MB = 300
 SCALES = ((256, 300), (4096, 2000))
 """The open files that the server may have, and the number of attacking connections."""
 
@@ -69,139 +61,76 @@ ATTACKS = {
 }
 
 
-@dataclass
-class Seen:
-    """What was seen during one attack.
-
-    liveness_s: the times of the requests for `/livez`; infinite for those that failed
-    pictures: the number of responses to honest pictures, by status
-    memory: the resident bytes of the server, sampled
-    """
-
-    liveness_s: list[float] = field(default_factory=list)
-    pictures: Counter[str] = field(default_factory=Counter)
-    memory: list[int] = field(default_factory=list)
-    connections: list[int] = field(default_factory=list)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=8.0, help="the duration of each attack")
-    parser.add_argument("--pause", type=float, default=PAUSE_S)
-    parser.add_argument("--attacks", nargs="*", default=list(ATTACKS), choices=list(ATTACKS))
-    given = parser.parse_args()
-    rows = []
-    for files, connections in SCALES:
-        with server(files) as (process, url, log), ThreadPoolExecutor(1) as pool:
+def run(
+    control: Served, seconds: float, kinds: Sequence[str] = (), scales: Sequence[tuple[int, int]] = SCALES
+) -> Found:
+    """Attacks a server by each kind, or only by these kinds, for some seconds, at each scale."""
+    rows, faults, cameras = [], [], Counter[str]()
+    for files, connections in scales:
+        with served(ROOT / "models", files=files) as server, ThreadPoolExecutor(1) as pool:
             stop = Event()
-            camera = pool.submit(slow_camera, url, stop)
-            for name in given.attacks:
-                rows.append(measure(name, files, connections, given.seconds, process, url, log))
-                print(*(f"{key}={value}" for key, value in rows[-1].items()), flush=True)
+            camera = pool.submit(slow_camera, server.url, stop)
+            with probing(server.port, control.port) as probes:
+                for name in kinds or ATTACKS:
+                    row, wrong = measure(name, files, connections, seconds, server, probes)
+                    rows.append(row)
+                    faults += [f"{name}, {files} files: {each}" for each in wrong]
+                    print("  " + " ".join(f"{key}={value}" for key, value in row.items()), *wrong, flush=True)
             stop.set()
-            cameras = dict(camera.result())
-            process.terminate()
-            started = time.monotonic()
-            status = process.wait(60)
-            rows.append(
-                {
-                    "files": files,
-                    "camera": cameras,
-                    "exit_status": status,
-                    "exit_s": round(time.monotonic() - started, 2),
-                }
-            )
-            print(rows[-1], flush=True)
-    write("torture-connections", {"seconds": given.seconds, "rows": rows})
-
-
-@contextmanager
-def server(files: int) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
-    """Yields a ready server process that may have this number of open files, its URL and its log."""
-    command = [sys.executable, "-m", "app", "serve", "--models_dir", str(ROOT / "models"), "--port", "0"]
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
-
-    with TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        with log.open("w") as stream:
-            process = subprocess.Popen(command, stderr=stream, cwd=ROOT, preexec_fn=limit)
-        try:
-            while not (found := re.search(r"on (http://\S+),", log.read_text())):
-                time.sleep(0.1)
-            while not is_ready(found[1]):
-                time.sleep(0.1)
-            yield process, found[1], log
-        finally:
-            process.kill()
-            process.wait()
-
-
-def is_ready(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/readyz").status_code == 200
-    except httpx2.TransportError:
-        return False
+            cameras += camera.result()
+    faults += [f"{number} uploads of the camera got {status}" for status, number in cameras.items() if status != "200"]
+    slowest = max(float(str(row["livez_max_s"])) for row in rows)
+    usual = max(float(str(row["control_livez_max_s"])) for row in rows)
+    summary = (
+        f"{len(rows)} kinds and scales: /livez {slowest:.2f} s at most, control {usual:.2f} s; "
+        f"{sum(int(str(row['livez_failed'])) for row in rows)} probes failed"
+    )
+    return Found({"seconds": seconds, "rows": rows, "camera": dict(cameras)}, summary, faults)
 
 
 def measure(
-    name: str, files: int, connections: int, seconds: float, process: subprocess.Popen[bytes], url: str, log: Path
-) -> dict[str, object]:
-    """Runs one attack, and returns what was seen."""
+    name: str, files: int, connections: int, seconds: float, server: Served, probes: Probes
+) -> tuple[dict[str, object], list[str]]:
+    """Runs one attack; returns what was seen, and what is wrong."""
     results: Queue[Counter[str]] = multiprocessing.Queue()
-    attackers = multiprocessing.Process(target=attack, args=(url, ATTACKS[name], connections, seconds, results))
-    before, written, seen, stop = resident(process), log.stat().st_size, Seen(), Event()
-    busy_s = cpu_s(process)
-    with ThreadPoolExecutor(2) as pool:
+    attackers = multiprocessing.Process(target=attack, args=(server.url, ATTACKS[name], connections, seconds, results))
+    process, written, stop = psutil.Process(server.pid), server.log.stat().st_size, Event()
+    pictures, busy_s = Counter[str](), cpu_s(process)
+    probes.take()
+    with ThreadPoolExecutor(1) as pool, MemoryWatch(server.pid, 0.1) as memory:
         attackers.start()
-        watchers = [pool.submit(watch, process, url, seen, stop), pool.submit(post_pictures, url, seen, stop)]
+        posting = pool.submit(post_pictures, server.url, pictures, stop)
         got = results.get()
         attackers.join()
         stop.set()
-        for each in watchers:
-            each.result()
-    return {
+        posting.result()
+    liveness = probes.take()
+    row: dict[str, object] = {
         "attack": name,
         "files": files,
         "clients": connections,
-        "open_at_most": max(seen.connections),
-        "livez_median_s": round(median(seen.liveness_s), 3),
-        "livez_max_s": round(max(seen.liveness_s), 3),
-        "pictures": dict(seen.pictures),
-        "memory_mb": round(max(seen.memory) / 1e6),
-        "more_memory_mb": round((max(seen.memory) - before) / 1e6),
+        **liveness.figures(),
+        "pictures": dict(pictures),
+        "memory_grew_mb": memory.grown_mb,
         "busy": round((cpu_s(process) - busy_s) / seconds, 2),
-        "log_bytes": log.stat().st_size - written,
+        "log_bytes": server.log.stat().st_size - written,
         "attackers_got": dict(got.most_common(5)),
     }
+    wrong = liveness.faults(LIVENESS_S)
+    wrong += [f"memory grew by {memory.grown_mb} MB"] if memory.grown_mb >= GROWTH_MB else []
+    wrong += [f"{number} pictures got {each}" for each, number in pictures.items() if each not in ("200", "503")]
+    return row, wrong
 
 
-def watch(process: subprocess.Popen[bytes], url: str, seen: Seen, stop: Event) -> None:
-    """Reads `/livez` over new connections, and samples memory and connections."""
-    port = int(url.rpartition(":")[2])
-    while not stop.wait(0.1):
-        started = time.monotonic()
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-                connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                is_alive = connection.recv(100).startswith(b"HTTP/1.1 200 ")
-        except OSError:
-            is_alive = False
-        seen.liveness_s.append(time.monotonic() - started if is_alive else float("inf"))
-        seen.memory.append(resident(process))
-        seen.connections.append(len(psutil.Process(process.pid).net_connections("tcp")) - 1)
-
-
-def post_pictures(url: str, seen: Seen, stop: Event) -> None:
+def post_pictures(url: str, pictures: Counter[str], stop: Event) -> None:
     """Posts the example picture again and again, each time over a new connection."""
     picture = (ROOT / "examples/normal.png").read_bytes()
     while not stop.wait(0.2):
         try:
             answer = httpx2.post(url + PREDICT, content=picture, headers={"Content-Type": "image/png"}, timeout=60)
-            seen.pictures[str(answer.status_code)] += 1
+            pictures[str(answer.status_code)] += 1
         except httpx2.TransportError as error:
-            seen.pictures[type(error).__name__] += 1
+            pictures[type(error).__name__] += 1
 
 
 def slow_camera(url: str, stop: Event) -> Counter[str]:
@@ -212,8 +141,7 @@ def slow_camera(url: str, stop: Event) -> Counter[str]:
 
     def slowly() -> Iterator[bytes]:
         for start in range(0, len(picture), CAMERA_BYTES_PER_S // 5):
-            time.sleep(0.2)
-            if stop.is_set():
+            if stop.wait(0.2):
                 raise InterruptedError
             yield picture[start : start + CAMERA_BYTES_PER_S // 5]
 
@@ -228,15 +156,9 @@ def slow_camera(url: str, stop: Event) -> Counter[str]:
     return got
 
 
-def resident(process: subprocess.Popen[bytes]) -> int:
-    """The resident memory of the server and its children, in bytes."""
-    parent = psutil.Process(process.pid)
-    return sum(each.memory_info().rss for each in (parent, *parent.children(recursive=True)))
-
-
-def cpu_s(process: subprocess.Popen[bytes]) -> float:
+def cpu_s(process: psutil.Process) -> float:
     """The processor time of the server, in seconds."""
-    times = psutil.Process(process.pid).cpu_times()
+    times = process.cpu_times()
     return times.user + times.system
 
 
@@ -299,7 +221,3 @@ async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind:
                 return answer
     except OSError:
         return answer
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,10 @@
 """How long a server takes to end after SIGTERM, under load and while something hangs, and its exit status.
 
-    python -m benchmarks.torture.end
-
 Each case starts a server of the demo model with a grace period of 0.5 s, lets eight clients post pictures, makes
 something hang, and sends SIGTERM. The server must end within the grace period and two seconds more, and answer every
 request that it received whole, except those whose clients do not read.
 """
 
-import argparse
 import os
 import re
 import signal
@@ -28,9 +25,9 @@ import httpx2
 import psutil
 from PIL import Image
 
-from benchmarks.hardware import write
+from benchmarks.torture.found import Found
+from benchmarks.torture.served import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 GRACE_S, LIMIT_S, WAIT_S, CLIENTS = 0.5, 2.0, 120.0, 8
 URL = "/v1/models/demo/predict"
 SERVER = """
@@ -160,21 +157,28 @@ def measured(name: str) -> dict[str, object]:
     return {"case": name, "seconds": round(seconds, 2), "status": status, "answers": dict(answers)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20, help="how often the case `load` runs")
-    parser.add_argument("--repeats", type=int, default=1, help="how often each other case runs")
-    given = parser.parse_args()
-    found = []
+def run(rounds: int, repeats: int) -> Found:
+    """Runs the case `load` that many `rounds`, and each other case `repeats` times."""
+    ends, faults = [], []
     for name in CASES:
-        for _ in range(given.rounds if name == "load" else given.repeats):
-            found.append(measured(name))
-            last = found[-1]
-            print(f"{name:16} {last['seconds']:>6} s   status {last['status']}   answers {last['answers']}", flush=True)
-    write("torture-end", {"grace_s": GRACE_S, "ends": found})
-    late = [each for each in found if float(str(each["seconds"])) > GRACE_S + LIMIT_S]
-    raise SystemExit(f"{len(late)} servers ended too late" if late else 0)
+        for _ in range(rounds if name == "load" else repeats):
+            ends.append(last := measured(name))
+            print(
+                f"  {name:16} {last['seconds']:>6} s   status {last['status']}   answers {last['answers']}", flush=True
+            )
+            faults += [f"{name}: {each}" for each in wrong(last)]
+    slowest = max(float(str(each["seconds"])) for each in ends)
+    summary = f"{len(ends)} ends in {len(CASES)} cases: {slowest:.2f} s at most, of {GRACE_S + LIMIT_S} s"
+    return Found({"grace_s": GRACE_S, "ends": ends}, summary, faults)
 
 
-if __name__ == "__main__":
-    main()
+def wrong(end: dict[str, object]) -> list[str]:
+    """What is wrong with an end."""
+    found, answers = [], end["answers"]
+    assert isinstance(answers, dict)
+    if float(str(end["seconds"])) > GRACE_S + LIMIT_S:
+        found.append(f"it took {end['seconds']} s")
+    if end["status"] != (75 if end["case"] == "slow readers" else 0):
+        found.append(f"the exit status is {end['status']}")
+    found += [f"{number} requests got {status}" for status, number in answers.items() if status not in ("200", "503")]
+    return found

@@ -1,14 +1,11 @@
 """Kills everything that writes or reads a model repository at random moments, and looks at what is left.
 
-    python -m benchmarks.torture.kill --rounds 50
-
 In each round, SIGKILL ends a training, an import, a calibration, a server that starts, or a server that reloads, after
 a random part of the time that this takes undisturbed. Then the next start must find a repository of which every version
 is read with its digests, without anything half-written. All rounds share one repository. At the end, a server serves
 every version. Needs nothing but the demo.
 """
 
-import argparse
 import os
 import random
 import shutil
@@ -29,11 +26,11 @@ import torch
 from PIL import Image
 
 from app.artifacts import ModelRepository, verify_artifact
-from benchmarks.hardware import write
+from benchmarks.torture.found import Found
+from benchmarks.torture.served import ROOT
 from tests.conftest import draw_surface
 from tests.importing.files import checkpoint_of, fitted
 
-ROOT = Path(__file__).parent.parent.parent
 NAME = "demo"
 READY_S = 120.0
 KEPT = 4  # versions of a model in the repository, so that its size does not grow with the rounds
@@ -57,32 +54,32 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 SERVERS = ("start", "reload")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+def run(count: int, seed: int) -> Found:
+    """Kills `count` times."""
     with TemporaryDirectory() as temporary:
         work = Path(temporary)
         models = prepare(work)
         usual_s = {kind: undisturbed(kind, work, models) for kind in (*COMMANDS, *SERVERS)}
-        rows = list(rounds(given.rounds, random.Random(given.seed), work, models, usual_s))  # noqa: S311 - no secret
+        rows = list(rounds(count, random.Random(seed), work, models, usual_s))  # noqa: S311 - no secret
         with server(models) as url:
             states = Counter(version["state"] for version in versions(url))
-    table = {
-        kind: {
-            "usual_s": round(usual_s[kind], 2),
-            "killed": sum(bool(row["kind"] == kind) for row in rows),
-            "finished_before": sum(bool(row["kind"] == kind and row["finished"]) for row in rows),
-            "left_and_swept": sum(int(str(row["swept"])) for row in rows if row["kind"] == kind),
-            "faults": [row["fault"] for row in rows if row["kind"] == kind and row["fault"]],
-        }
-        for kind in usual_s
+    kinds = {kind: of_kind(kind, usual_s[kind], rows) for kind in usual_s}
+    faults = [f"{row['kind']}: {row['fault']}" for row in rows if row["fault"]]
+    faults += [f"{number} versions are {state} at the end" for state, number in states.items() if state != "ready"]
+    swept = sum(int(str(row["swept"])) for row in rows)
+    summary = f"{len(rows)} killed: the repository was whole each time, {swept} leftovers were removed"
+    return Found({"rounds": count, "kinds": kinds, "states": dict(states)}, summary, faults)
+
+
+def of_kind(kind: str, usual_s: float, rows: list[dict[str, object]]) -> dict[str, object]:
+    own = [row for row in rows if row["kind"] == kind]
+    return {
+        "usual_s": round(usual_s, 2),
+        "killed": len(own),
+        "finished_before": sum(bool(row["finished"]) for row in own),
+        "left_and_swept": sum(int(str(row["swept"])) for row in own),
+        "faults": [row["fault"] for row in own if row["fault"]],
     }
-    print(*(f"{kind:10} {row}" for kind, row in table.items()), f"states at the end: {dict(states)}", sep="\n")
-    write("torture-kill", {"rounds": given.rounds, "seed": given.seed, "kinds": table, "states": dict(states)})
-    if any(row["faults"] for row in table.values()) or set(states) != {"ready"}:
-        sys.exit(1)
 
 
 def prepare(work: Path) -> Path:
@@ -105,7 +102,8 @@ def rounds(
         finished = killed(kind, work, models, after_s)
         swept, fault = next_start(models)
         print(
-            f"{number + 1:3} {kind:10} after {after_s:5.2f} s{', had ended' * finished}: {fault or 'whole'}", flush=True
+            f"  {number + 1:3} {kind:10} after {after_s:5.2f} s{', had ended' * finished}: {fault or 'whole'}",
+            flush=True,
         )
         yield {"kind": kind, "finished": finished, "swept": swept, "fault": fault}
 
@@ -217,7 +215,3 @@ def versions(url: str) -> list[dict[str, object]]:
     for model in httpx2.get(f"{url}/v1/models").json()["models"]:
         found += model["versions"]
     return found
-
-
-if __name__ == "__main__":
-    main()

@@ -1,44 +1,31 @@
-"""Sends hostile requests to /v2 and hostile forms, and measures what they cost a server beside its probe.
+"""Sends hostile requests to /v2, and hostile forms, and measures what they cost a server.
 
-    python -m benchmarks.torture.v2
-
-Each kind is sent by several clients at once to one server of the demo, while another client asks for `/livez` every
-50 ms. The table has the statuses, the time of all clients together, the largest growth of the server's memory over
-what it had before the kind, and the longest time of `/livez`. The clients are processes of their own. Needs nothing
-but the demo.
+Several clients at once send each kind to one server of the demo, beside probes. The table has the statuses, the time of
+all clients together, the largest growth of the server's memory over what it had before the kind, and the times of
+`/livez`.
 """
 
-import argparse
 import gzip
-import os
-import socket
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryFile
-from threading import Event, Thread
-from time import monotonic, sleep
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
-import httpx2
-import psutil
+from benchmarks.torture.clients import Request, send
+from benchmarks.torture.family import MemoryWatch
+from benchmarks.torture.found import Found
+from benchmarks.torture.probes import Probes, probing
+from benchmarks.torture.served import Served
 
-from benchmarks.hardware import write
-
-ROOT = Path(__file__).parent.parent.parent
 INFER, INDEX, FORM = "/v2/models/demo/infer", "/v2/repository/index", "/v1/models/demo/predict"
 LENGTH = "Inference-Header-Content-Length"
 MB = 2**20
-READY_S = 120.0
-PROBE_S = 0.05
+LIVENESS_S = 0.5
 TENSOR = b'{"inputs":[{"name":"image","shape":%s,"datatype":"%s","parameters":%s,"data":%s}]}'
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=B"}
 PACKED = {"Content-Encoding": "gzip"}
 
-Request = tuple[str, bytes, dict[str, str]]
+Content = tuple[str, bytes, dict[str, str]]
 
 
 def pixels(data: bytes, shape: bytes = b"[1,1,3]", datatype: bytes = b"UINT8", parameters: bytes = b"{}") -> bytes:
@@ -50,7 +37,7 @@ def numbers(count: int, number: bytes, datatype: bytes) -> bytes:
     return pixels(b"[" + number + (b"," + number) * (count - 1) + b"]", shape, datatype, b'{"layout":"NHWC"}')
 
 
-def binary(size: int) -> Request:
+def binary(size: int) -> Content:
     head = pixels(b"null", b"[1]", b"BYTES", b'{"binary_data_size":%d}' % size)
     data = (size - 4).to_bytes(4, "little") + bytes(size - 4)
     return INFER, head + data, {LENGTH: str(len(head))}
@@ -61,7 +48,7 @@ def part(content: bytes, headers: bytes = b"") -> bytes:
 
 
 LISTS = b"[" + b"[]," * (10 * MB) + b"1]"
-KINDS: dict[str, Callable[[], Request]] = {
+KINDS: dict[str, Callable[[], Content]] = {
     "gzip of 30 MB of [],[], as data": lambda: (INFER, gzip.compress(pixels(LISTS)), PACKED),
     "30 MB of [],[], as data": lambda: (INFER, pixels(LISTS), {}),
     "30 MB of [],[], in an unknown field": lambda: (INFER, b'{"x":%s}' % LISTS, {}),
@@ -93,102 +80,37 @@ KINDS: dict[str, Callable[[], Request]] = {
 """The requests by kind: path, body and headers."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--only", default="", help="kinds whose name has this text")
-    given = parser.parse_args()
-    table = {}
-    with server() as (url, process), ProcessPoolExecutor(given.clients) as pool:
-        for kind in KINDS:
-            if given.only in kind:
-                table[kind] = attack(url, process, kind, given.clients, pool)
-                print(kind, table[kind], flush=True)
-    if not given.only:
-        write("torture-v2", {"clients": given.clients, "kinds": table})
+def run(server: Served, control: Served, clients: int, kinds: Sequence[str] = ()) -> Found:
+    """Sends each kind, or only these kinds, by `clients` at once."""
+    table, faults = {}, []
+    with ThreadPoolExecutor(clients) as pool, probing(server.port, control.port) as probes:
+        for kind in kinds or KINDS:
+            table[kind], wrong = attack(server, kind, clients, pool, probes)
+            print(f"  {kind} {table[kind]} {'; '.join(wrong)}", flush=True)
+            faults += [f"{kind}: {each}" for each in wrong]
+    grown = max(int(str(row["memory_grew_mb"])) for row in table.values())
+    slowest = max(float(str(row["livez_max_s"])) for row in table.values())
+    summary = f"{len(table)} kinds by {clients} clients: memory + {grown} MB at most, /livez {slowest:.2f} s at most"
+    return Found({"clients": clients, "kinds": table}, summary, faults)
 
 
-def attack(url: str, process: psutil.Process, kind: str, clients: int, pool: ProcessPoolExecutor) -> dict[str, object]:
-    """Sends a kind by all clients at once."""
+def attack(
+    server: Served, kind: str, clients: int, pool: ThreadPoolExecutor, probes: Probes
+) -> tuple[dict[str, object], list[str]]:
+    """Sends a kind by all clients at once; returns the figures, and what is wrong."""
     path, body, headers = KINDS[kind]()
-    ended, waits, sizes = Event(), [0.0], [memory(process)]
-    watchers = [Thread(target=probe, args=(url, ended, waits)), Thread(target=watch, args=(process, ended, sizes))]
-    with NamedTemporaryFile() as file:
-        file.write(body)
-        file.flush()
-        for each in watchers:
-            each.start()
+    request = Request("POST", path, body, headers)
+    probes.take()
+    with MemoryWatch(server.pid) as memory:
         started = monotonic()
-        answers = [pool.submit(send, url + path, file.name, headers) for _ in range(clients)]
-        statuses = Counter(str(answer.result()) for answer in answers)
-    seconds = monotonic() - started
-    ended.set()
-    for each in watchers:
-        each.join()
-    return {
+        answers = list(pool.map(lambda _: send(server.port, request), range(clients)))
+    statuses = Counter(str(answer.status) for answer in answers)
+    liveness = probes.take()
+    row: dict[str, object] = {
         "statuses": dict(sorted(statuses.items())),
-        "seconds": round(seconds, 1),
-        "memory_grew_mb": round((max(sizes) - sizes[0]) / MB),
-        "slowest_livez_s": round(max(waits), 2),
+        "seconds": round(monotonic() - started, 1),
+        "memory_grew_mb": memory.grown_mb,
+        **liveness.figures(),
     }
-
-
-def send(url: str, body: str, headers: dict[str, str]) -> int | str:
-    """The status of a request with the body in this file, or the name of the exception."""
-    try:
-        return httpx2.post(url, content=Path(body).read_bytes(), headers=headers, timeout=300).status_code
-    except httpx2.HTTPError as error:
-        return type(error).__name__
-
-
-def probe(url: str, ended: Event, waits: list[float]) -> None:
-    with httpx2.Client(base_url=url, timeout=60) as client:
-        while not ended.is_set():
-            started = monotonic()
-            try:
-                assert client.get("/livez").status_code == 200
-            finally:
-                waits.append(monotonic() - started)
-            sleep(PROBE_S)
-
-
-def watch(process: psutil.Process, ended: Event, sizes: list[int]) -> None:
-    while not ended.is_set():
-        sizes.append(memory(process))
-        sleep(PROBE_S)
-
-
-def memory(process: psutil.Process) -> int:
-    """The resident bytes of the server and its processes."""
-    total = 0
-    for each in (process, *process.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            total += each.memory_info().rss
-    return total
-
-
-@contextmanager
-def server() -> Iterator[tuple[str, psutil.Process]]:
-    """A server of the demo that is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url, command = f"http://127.0.0.1:{port}", [sys.executable, "-m", "app", "serve", "--port", str(port)]
-    with TemporaryFile() as log, subprocess.Popen(command, cwd=ROOT, stderr=log, env=os.environ) as running:
-        try:
-            until = monotonic() + READY_S
-            while True:
-                with suppress(httpx2.HTTPError):
-                    if httpx2.get(f"{url}/readyz").status_code == 200:
-                        break
-                if monotonic() > until:
-                    raise SystemExit("the server is not ready in time")
-                sleep(0.2)
-            yield url, psutil.Process(running.pid)
-        finally:
-            running.terminate()
-            running.wait()
-
-
-if __name__ == "__main__":
-    main()
+    wrong = [f"{number} got {status}" for status, number in statuses.items() if not status.startswith("4")]
+    return row, wrong + liveness.faults(LIVENESS_S)

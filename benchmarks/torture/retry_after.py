@@ -1,33 +1,27 @@
 """How many refused clients are admitted when they first come back, if they obey `Retry-After` exactly.
 
-    python -m benchmarks.retry_after
-
 A burst of clients posts pictures of several sizes to the demo model, one each, on a server with a short queue. A client
 that gets 429 waits for the seconds of `Retry-After` and posts again. The server is new in each round, and has computed
 nothing before. Every client must be answered in the end.
 """
 
-import argparse
-import http.client
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from threading import Barrier, Thread
 from time import monotonic, sleep
 
 from PIL import Image
 
-from benchmarks.hardware import write
-from benchmarks.throughput.models import MODELS
-from benchmarks.throughput.servers import Server, tessera
+from benchmarks.torture.clients import Request, send
+from benchmarks.torture.found import Found
+from benchmarks.torture.served import ROOT, Served, served
 
-ROOT = Path(__file__).parent.parent
-NAME = "demo"
 EDGES = (256, 256, 512, 512, 1024, 2048)
 QUEUE_TILES = 512
+LEAST_SHARE = 0.8
+LONGEST_S = 900.0
 
 
 @dataclass
@@ -39,20 +33,20 @@ class Client:
     status: int = 0
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clients", type=int, nargs="*", default=[50, 150, 300])
-    given = parser.parse_args()
-    pictures = [_scaled(edge) for edge in EDGES]
-    with TemporaryDirectory() as temporary:
-        folder = Path(temporary) / NAME
-        folder.mkdir()
-        (folder / MODELS).symlink_to(ROOT / "models")
-        rounds = {}
-        for clients in given.clients:
-            with tessera(NAME, Path(temporary), "--queue_tiles", str(QUEUE_TILES)) as server:
-                rounds[str(clients)] = _round(server, pictures, clients)
-    write("retry-after", {"edges": EDGES, "queue_tiles": QUEUE_TILES, "rounds": rounds})
+def run(bursts: Sequence[int]) -> Found:
+    """Runs a round for each number of clients."""
+    pictures, rounds, faults = [_scaled(edge) for edge in EDGES], {}, []
+    for clients in bursts:
+        with served(ROOT / "models", "--queue_tiles", str(QUEUE_TILES)) as server:
+            found = rounds[str(clients)] = _round(server, pictures, clients)
+        print(f"  {clients} clients: {found}", flush=True)
+        if (share := found["share"]) is not None and float(str(share)) < LEAST_SHARE:
+            faults.append(f"of {clients} clients, {share:.0%} of those refused were admitted at their first return")
+        if found["unanswered"]:
+            faults.append(f"{found['unanswered']} of {clients} clients were not answered")
+    shares = ", ".join(f"{found['share']} of {clients}" for clients, found in rounds.items())
+    figures = {"edges": EDGES, "queue_tiles": QUEUE_TILES, "rounds": rounds}
+    return Found(figures, f"share of refused clients that were admitted at their first return: {shares}", faults)
 
 
 def _scaled(edge: int) -> bytes:
@@ -61,7 +55,7 @@ def _scaled(edge: int) -> bytes:
     return file.getvalue()
 
 
-def _round(server: Server, pictures: Sequence[bytes], count: int) -> dict[str, object]:
+def _round(server: Served, pictures: Sequence[bytes], count: int) -> dict[str, object]:
     clients, start = [Client([]) for _ in range(count)], Barrier(count)
     threads = [
         Thread(target=_obey, args=(server, pictures[number % len(pictures)], each, start))
@@ -71,12 +65,11 @@ def _round(server: Server, pictures: Sequence[bytes], count: int) -> dict[str, o
         thread.start()
     for thread in threads:
         thread.join()
-    if failed := [each.status for each in clients if each.status != 200]:
-        raise RuntimeError(f"{len(failed)} clients were not answered: {failed[:5]}")
     refused = [each for each in clients if each.told]
     first = sum(len(each.told) == 1 for each in refused)
     first_told, seconds = [each.told[0] for each in refused], [each.seconds for each in clients]
     return {
+        "unanswered": sum(each.status != 200 for each in clients),
         "refused": len(refused),
         "admitted at the first return": first,
         "share": round(first / len(refused), 3) if refused else None,
@@ -92,21 +85,14 @@ def _most(client: Client) -> int:
     return max(client.told, default=0)
 
 
-def _obey(server: Server, picture: bytes, client: Client, start: Barrier) -> None:
+def _obey(server: Served, picture: bytes, client: Client, start: Barrier) -> None:
+    request = Request("POST", "/v1/models/demo/predict", picture, {"Content-Type": "image/jpeg"})
     start.wait()
     started = monotonic()
     while True:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=900)
-        connection.request("POST", server.predict, picture, {"Content-Type": "image/jpeg"})
-        response = connection.getresponse()
-        response.read()
-        connection.close()
-        client.status, client.seconds = response.status, monotonic() - started
-        if response.status != 429:
+        answer = send(server.port, request, LONGEST_S)
+        client.status, client.seconds = answer.status, monotonic() - started
+        if answer.status != 429:
             return
-        client.told.append(int(response.headers["Retry-After"]))
+        client.told.append(int(answer.headers["retry-after"]))
         sleep(client.told[-1])
-
-
-if __name__ == "__main__":
-    main()
