@@ -37,6 +37,10 @@ def _sparse(path: Path, size: int) -> None:
         file.truncate(size)
 
 
+def _nested_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_text("[" * 100_000)
+
+
 def _huge_weights(folder: Path) -> None:
     whole = (folder.parent.parent / "demo/1/manifest.json").read_text()
     (folder / "manifest.json").write_text(whole.replace('"demo"', f'"{NAME}"'))
@@ -50,11 +54,7 @@ TRICKS = [
         8, "a manifest that is /dev/zero", _placing(lambda folder: (folder / "manifest.json").symlink_to("/dev/zero"))
     ),
     Trick(8, "a manifest of 10 GB", _placing(lambda folder: _sparse(folder / "manifest.json", 10 * GB))),
-    Trick(
-        8,
-        "a manifest nested 100,000 deep",
-        _placing(lambda folder: (folder / "manifest.json").write_text("[" * 100_000) and None),
-    ),
+    Trick(8, "a manifest nested 100,000 deep", _placing(_nested_manifest)),
     Trick(8, "weights of 20 GB", _placing(_huge_weights)),
     Trick(8, "a manifest that is a directory", _placing(lambda folder: (folder / "manifest.json").mkdir())),
 ]
