@@ -30,25 +30,25 @@ _SIZES: tuple[tuple[Size, str, dict[str, object]], ...] = (
     ((130, 200), "PNG-16", {}),
     ((700, 800), "PNG", {}),
 )
-WEIGHTS = (6, 6, 4, 4, 2, 3, 3, 1, 6, 1)
+_WEIGHTS = (6, 6, 4, 4, 2, 3, 3, 1, 6, 1)
 """How often each picture is drawn: small ones more often, so that many requests are seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file; `pixels` are [H,W,3] for /v2, None for a picture of 16 bits."""
+    """A file; `pixels` are [H,W,3] for /v2, None for a picture of 16 bits. `weight`: how often it is drawn."""
 
     data: bytes
     size: Size
+    weight: int
     pixels: torch.Tensor | None
 
 
 class Known:
-    """The pictures, and what each version of each model must answer."""
+    """The pictures of up to `most_pixels`, and what each version of each model must answer."""
 
-    def __init__(self, models: ModelRepository) -> None:
-        self._models = models
-        self.pictures = list(_pictures())
+    def __init__(self, models: ModelRepository, most_pixels: int = MAX_PIXELS) -> None:
+        self.pictures = [each for each in _pictures() if each.size[0] * each.size[1] <= most_pixels]
         self._outcomes: dict[str, list[Outcome]] = {}
         self._versions: dict[tuple[str, int], list[tuple[float, str]]] = {}
         for name in models.names():
@@ -85,14 +85,14 @@ class Known:
 
 def _pictures() -> Iterator[Picture]:
     rng = np.random.default_rng(0)
-    for seed, (size, kind, options) in enumerate(_SIZES):
+    for seed, ((size, kind, options), weight) in enumerate(zip(_SIZES, _WEIGHTS, strict=True)):
         drawn = draw_surface(seed, *size)
         height, width = size[0] // 4 + 1, size[1] // 5 + 1
         top, left = rng.integers(0, size[0] - height), rng.integers(0, size[1] - width)
         drawn[top : top + height, left : left + width] = rng.integers(0, 255, 3)
         if kind == "PNG-16":
             deep = drawn[..., 1].astype(np.uint16) * 257
-            yield Picture(encoded(Image.fromarray(deep), "PNG"), size, None)
+            yield Picture(encoded(Image.fromarray(deep), "PNG"), size, weight, None)
             continue
         data = encoded(Image.fromarray(drawn), kind, **options)
-        yield Picture(data, size, decode(data, max_pixels=MAX_PIXELS).permute(1, 2, 0).contiguous())
+        yield Picture(data, size, weight, decode(data, max_pixels=MAX_PIXELS).permute(1, 2, 0).contiguous())

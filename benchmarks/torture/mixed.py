@@ -38,6 +38,8 @@ RELOAD_S, KEPT = 20.0, 2
 GROWTH = 0.03
 LIVENESS_S = 0.5
 SAMPLE_S = 0.25
+PIECES = 20
+"""The number of means over time of the memory that are recorded."""
 _TRAINED = {
     "subspace": ("--model", "Subspace", "--model.backbone", "resnet18", "--tiling.tile_size", "64"),
     "padim": ("--model", "Padim", "--data.image_size", "[128, 160]", "--tiling.tile_size", "64"),
@@ -118,6 +120,7 @@ def load(server: Served, known: Known, seconds: float, seed: int, control: Serve
             "mean_first_third": round(mean(first) / MB, 1),
             "mean_last_third": round(mean(last) / MB, 1),
             "largest": round(max(memory.samples) / MB),
+            "series": [round(mean(part) / MB) for part in pieces(memory.samples)],
         },
         **liveness.figures(),
     }
@@ -126,6 +129,12 @@ def load(server: Served, known: Known, seconds: float, seed: int, control: Serve
         f"wrong; memory {growth:+.1%}; /livez {liveness.slowest_s:.2f} s at most"
     )
     return Found(figures, summary, seen.wrong + liveness.faults(LIVENESS_S))
+
+
+def pieces(samples: list[int]) -> list[list[int]]:
+    """The samples in PIECES equal parts, in their order; fewer if there are too few samples."""
+    size = max(1, len(samples) // PIECES)
+    return [samples[start : start + size] for start in range(0, size * PIECES, size) if samples[start:]]
 
 
 def grown(found: Found) -> list[str]:

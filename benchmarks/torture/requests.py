@@ -13,7 +13,7 @@ from time import sleep
 import numpy as np
 
 from benchmarks.torture.clients import RAW, Answer, Request
-from benchmarks.torture.known import WEIGHTS, Known
+from benchmarks.torture.known import Known
 
 LENGTH = "Inference-Header-Content-Length"
 LONGEST_CANCELLED_S = 0.4
@@ -73,7 +73,8 @@ class Drawer:
             sleep(self._rng.uniform(0, LONGEST_CANCELLED_S))
 
     def _numbers(self, count: int) -> list[int]:
-        return self._rng.choices(range(len(WEIGHTS)), WEIGHTS, k=count)
+        pictures = self._known.pictures
+        return self._rng.choices(range(len(pictures)), [each.weight for each in pictures], k=count)
 
     def _raw(self, name: str) -> Asked:
         (number,) = self._numbers(1)

@@ -76,9 +76,16 @@ class Served:
             sleep(0.5)
 
     def errors(self) -> list[str]:
-        """The lines of the log that report an internal error."""
+        """What the log reports as an internal error: critical lines, and tracebacks with their error."""
         lines = self.log.read_text(errors="replace").splitlines()
-        return [line[:300] for line in lines if " CRITICAL " in line or line.startswith("Traceback")]
+        found = [line[:300] for line in lines if " CRITICAL " in line]
+        for number, line in enumerate(lines):
+            if line.startswith("Traceback"):
+                rest = lines[number + 1 :]
+                ended = next((each for each in rest if not each.startswith((" ", "\t"))), "")
+                place = next((each.strip() for each in rest if each.startswith("  File ") and "/app/" in each), "")
+                found.append(f"{ended[:300]} ({place})")
+        return found
 
 
 @contextmanager
