@@ -35,6 +35,8 @@ WARM_UP = 1 / 6
 """The share of the duration that comes before it as a warm-up."""
 RELOAD_S, KEPT = 20.0, 2
 """A model gets another version this often, and keeps this many."""
+WARM_RELOAD_S = 4.0
+"""The same while warming up: the heap has its full size only after some twenty reloads."""
 GROWTH = 0.03
 LIVENESS_S = 0.5
 SAMPLE_S = 0.25
@@ -72,7 +74,7 @@ def run(models: Path, seconds: float, seed: int, control: Served | None = None) 
     """Loads a server of these models for a warm-up and for `seconds`."""
     known = Known(ModelRepository(models))
     with served(models, "--precision", "float32") as server:
-        warm_up = load(server, known, WARM_UP * seconds, seed + 1, control)
+        warm_up = load(server, known, WARM_UP * seconds, seed + 1, control, WARM_RELOAD_S)
         server.settle()
         server.left(0, 0, 0)  # waits until connections are closed
         before = holdings(server.pid)
@@ -88,12 +90,14 @@ def run(models: Path, seconds: float, seed: int, control: Served | None = None) 
     return found
 
 
-def load(server: Served, known: Known, seconds: float, seed: int, control: Served | None) -> Found:
+def load(
+    server: Served, known: Known, seconds: float, seed: int, control: Served | None, reload_s: float = RELOAD_S
+) -> Found:
     """Loads a server for a time."""
     seen, ended, progress = Seen(), Event(), Progress("mixed load, seconds", seconds)
     draws = [Random(f"{seed} {number}") for number in range(CLIENTS)]  # noqa: S311 - no secret
     clients = [Thread(target=_ask, args=(server, known, each, seen, ended)) for each in draws]
-    clients.append(Thread(target=_reload, args=(server, known, seen, ended)))
+    clients.append(Thread(target=_reload, args=(server, known, seen, ended, reload_s)))
     with MemoryWatch(server.pid, SAMPLE_S) as memory, probing(server.port, (control or server).port) as probes:
         started = monotonic()
         for each in clients:
@@ -167,10 +171,10 @@ def _ask(server: Served, known: Known, rng: Random, seen: Seen, ended: Event) ->
             ended.wait(float(answer.headers["retry-after"]))
 
 
-def _reload(server: Served, known: Known, seen: Seen, ended: Event) -> None:
+def _reload(server: Served, known: Known, seen: Seen, ended: Event, every_s: float) -> None:
     """Adds versions with other thresholds, and removes the oldest ones."""
     repository, number = ModelRepository(server.models), 0
-    while not ended.wait(RELOAD_S):
+    while not ended.wait(every_s):
         name = known.names[number % len(known.names)]
         number += 1
         newest = repository.find(name)

@@ -45,9 +45,8 @@ def server(models: Path) -> Iterator[Served]:
         yield started
 
 
-def test_all_answers_of_a_mixed_load_are_right(server: Served, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixed, "RELOAD_S", 0.5)
-    found = mixed.load(server, Known(ModelRepository(models), most_pixels=20_000), 2.0, 0, None)
+def test_all_answers_of_a_mixed_load_are_right(server: Served, models: Path) -> None:
+    found = mixed.load(server, Known(ModelRepository(models), most_pixels=20_000), 2.0, 0, None, 0.5)
     kinds = found.figures["kinds"]
     assert not found.faults
     assert isinstance(kinds, dict) and {"bad", "cancelled", "raw"} <= set(kinds)
