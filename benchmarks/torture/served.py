@@ -19,8 +19,8 @@ ROOT = Path(__file__).parent.parent.parent
 READY_S = 180.0
 IDLE_S = 30.0
 END_S = 30.0
-POOL_THREADS = 6
-"""The server's pools of threads start one whenever all are busy, up to their limits: asyncio's up to six here."""
+POOL_THREADS = 9
+"""The server's pools start threads when all are busy, up to their limits: asyncio's six here, two to draw, one for JSON."""
 
 
 @dataclass(frozen=True, slots=True)
