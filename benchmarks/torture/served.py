@@ -20,7 +20,7 @@ READY_S = 180.0
 IDLE_S = 30.0
 END_S = 30.0
 POOL_THREADS = 9
-"""The server's pools start threads when all are busy, up to their limits: asyncio's six here, two to draw, one for JSON."""
+"""The pools of the server start threads when all are busy: up to six of asyncio here, two to draw, and one for JSON."""
 
 
 @dataclass(frozen=True, slots=True)
