@@ -1,4 +1,4 @@
-# `make run` serves the demo model, `make test` runs the tests; both create the environment that they need.
+# `make run` serves the demo model, `make test` runs the tests; both install what they need, `make run` without the tools of developers.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,26 +7,31 @@ BENCH := .venv-bench
 CLIENTS := .venv-clients
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
+extend = $(PYTHON) -m venv $(1) && $(1)/bin/python scripts/extend.py $(VENV)
 
 .PHONY: help run test check format openapi errors metrics clients demo screenshots parity bench torture gpu-kit gpu-rehearsal container clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
+$(VENV)/.serving: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(PIP_FLAGS) --editable .
+	touch $@
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install $(PIP_FLAGS) --editable '.[dev]'
-	touch $@
+	touch $(VENV)/.serving $@
 
-$(PARITY)/.installed: pyproject.toml constraints.txt tests/parity/requirements.txt
-	$(PYTHON) -m venv $(PARITY)
-	$(PARITY)/bin/pip install $(PIP_FLAGS) --editable '.[dev]'
+# These two also see the packages of $(VENV), which take minutes to install.
+$(PARITY)/.installed: $(VENV)/.installed tests/parity/requirements.txt
+	$(call extend,$(PARITY))
 	$(PARITY)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement tests/parity/requirements.txt
 	touch $@
 
-$(BENCH)/.installed: pyproject.toml constraints.txt tests/parity/requirements.txt benchmarks/requirements.txt
-	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/pip install $(PIP_FLAGS) --editable '.[dev]'
+$(BENCH)/.installed: $(VENV)/.installed tests/parity/requirements.txt benchmarks/requirements.txt
+	$(call extend,$(BENCH))
 	$(BENCH)/bin/pip install --quiet --disable-pip-version-check --no-deps \
 		--requirement tests/parity/requirements.txt --requirement benchmarks/requirements.txt
 	touch $@
@@ -39,7 +44,7 @@ $(CLIENTS)/.installed: tests/clients/requirements.txt scripts/install_jdk.sh tes
 	PATH="$(CURDIR)/$(CLIENTS)/bin:$$PATH" npm ci --no-audit --no-fund --prefix tests/clients/typescript
 	touch $@
 
-run: $(VENV)/.installed ## serve the demo model on http://127.0.0.1:8000
+run: $(VENV)/.serving ## serve the demo model on http://127.0.0.1:8000
 	$(BIN)/tessera serve --models_dir models
 
 test: $(VENV)/.installed ## run the tests, in one process for each processor, at most 4
@@ -51,7 +56,7 @@ check: $(VENV)/.installed ## check format, lint and types without changing files
 	$(BIN)/mypy
 
 parity: $(PARITY)/.installed ## compare results with anomalib, in a separate environment
-	$(PARITY)/bin/pytest $(PARALLEL) tests/parity
+	$(PARITY)/bin/python -m pytest $(PARALLEL) tests/parity
 
 bench: $(BENCH)/.installed ## measure throughput beside anomalib: make bench ROOT=DIR WEIGHTS=FILE
 	$(BENCH)/bin/python -m benchmarks.throughput --root "$(ROOT)" --weights "$(WEIGHTS)" --work .bench
