@@ -1,6 +1,7 @@
 """Training pictures that are alike are named, and none of them is anomalous."""
 
 import io
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -76,8 +77,13 @@ def detector(name: str) -> Detector:
     return DETECTORS[name]("resnet18", **options)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", DETECTORS)
+def pairs() -> list[tuple[str, str]]:
+    """Every kind with PatchCore, and with one other detector, each of them in turn."""
+    others = [name for name in DETECTORS if name != "patchcore"]
+    return [*(("patchcore", kind) for kind in KINDS), *zip(itertools.cycle(others), KINDS, strict=False)]
+
+
+@pytest.mark.parametrize(("name", "kind"), pairs())
 def test_no_training_picture_is_anomalous_if_all_are_alike(name: str, kind: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     folder = written(tmp_path / "pictures", kind)

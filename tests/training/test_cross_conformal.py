@@ -1,5 +1,7 @@
 """Calibration on the pictures that were fitted to, each by a detector without it."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ CPU = torch.device("cpu")
 COUNT = 6
 TILING = Tiling(tile_size=64)
 DETECTORS = ("padim", "patchcore", "subspace")
+Usual = Callable[[str], tuple[Manifest, TiledModel]]
 
 
 def detector(name: str) -> Detector:
@@ -51,6 +54,13 @@ def root(tmp_path: Path) -> Path:
     return save(tmp_path / "good", [draw_surface(number) for number in range(COUNT)])
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Usual:
+    """A function that trains a detector of this name on six surfaces, once."""
+    surfaces = [draw_surface(number) for number in range(COUNT)]
+    return cache(lambda name: trained(save(tmp_path_factory.mktemp(name) / "good", surfaces), name))
+
+
 def trained(
     root: Path,
     name: str,
@@ -58,14 +68,14 @@ def trained(
     on_unreadable: OnUnreadable = "stop",
 ) -> tuple[Manifest, TiledModel]:
     data = Folder(str(root), num_workers=0, on_unreadable=on_unreadable)
-    recipe = Recipe(detector(name), data, TILING, calibration or Automatic(), seed=0)
+    recipe = Recipe(detector(name), data, TILING, calibration or Automatic(), seed=0, assess=False)
     entry = train(recipe, plan_training(recipe, CPU), ModelRepository(root.parent / "m"), "m", CPU, silent)
     return read_manifest(entry.path), load_artifact(entry).model
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_one_pass_detectors_are_fitted_to_all_pictures_and_calibrated_on_all(root: Path, name: str) -> None:
-    manifest, _ = trained(root, name)
+def test_one_pass_detectors_are_fitted_to_all_pictures_and_calibrated_on_all(usual: Usual, name: str) -> None:
+    manifest, _ = usual(name)
     calibration = manifest.calibration
     assert (calibration.protocol, calibration.pictures, manifest.provenance.pictures) == ("cross-conformal", 6, 6)
     assert manifest.quality is not None and manifest.quality.false_alarms is not None
@@ -106,8 +116,8 @@ def test_thresholds_are_those_of_refitted_detectors(root: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_a_full_store_changes_nothing(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_store, _ = trained(root, name)
+def test_a_full_store_changes_nothing(root: Path, usual: Usual, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_store, _ = usual(name)
     for most_bytes in (0, 1_000_000):  # none, and some
         monkeypatch.setattr("app.training.feature_store.MOST_BYTES", most_bytes)
         without, _ = trained(root, name)
@@ -180,8 +190,8 @@ def test_rounding_does_not_make_a_picture_anomalous_that_all_training_pictures_e
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_normal_pictures_keep_their_label_in_reduced_precision(root: Path, name: str) -> None:
-    manifest, model = trained(root, name)
+def test_normal_pictures_keep_their_label_in_reduced_precision(usual: Usual, name: str) -> None:
+    manifest, model = usual(name)
     rounded = model.with_execution(Execution(Rounded(model.detector), 4))
     found = manifest.calibration
     for number in range(COUNT):

@@ -70,10 +70,12 @@ def detector(kind: str, weights: str | None) -> Detector:
 
 @pytest.mark.parametrize("kind", sorted(DETECTORS))
 def test_a_trained_model_finds_a_defect(surfaces: Path, weights: str, tmp_path: Path, kind: str) -> None:
-    options = TrainerOptions(max_epochs=20)
+    options = TrainerOptions(max_epochs=8)
     data = Folder(str(surfaces), train_batch_size=3)
     stride = 64 if kind == "reverse_distillation" else 32
-    recipe = Recipe(detector(kind, weights), data, Tiling(tile_size=64, stride=stride), seed=0, trainer=options)
+    recipe = Recipe(
+        detector(kind, weights), data, Tiling(tile_size=64, stride=stride), seed=0, trainer=options, assess=False
+    )
     job, repository, stages = plan_training(recipe, CPU), ModelRepository(tmp_path / "models"), set[str]()
     entry = train(recipe, job, repository, "surface", CPU, lambda stage, *_: stages.add(stage))
     assert {"training" if isinstance(recipe.detector, GradientDetector) else "pictures", "calibration"} <= stages
@@ -120,7 +122,8 @@ def test_pictures_are_normalised_as_the_weights_of_the_backbone_expect(surfaces:
 def test_the_same_seed_trains_the_same_model(surfaces: Path, weights: str, tmp_path: Path) -> None:
     digests = []
     for _ in range(2):
-        recipe = Recipe(detector("patchcore", weights), Folder(str(surfaces)), Tiling(tile_size=64), seed=0)
+        data, tiling = Folder(str(surfaces), num_workers=0), Tiling(tile_size=64)
+        recipe = Recipe(detector("patchcore", weights), data, tiling, seed=0, assess=False)
         entry = train(recipe, plan_training(recipe, CPU), ModelRepository(tmp_path / "m"), "s", CPU, lambda *_: None)
         digests.append(read_manifest(entry.path).files["weights.safetensors"])
     assert digests[0] == digests[1]
@@ -134,8 +137,10 @@ def train_stfpm(
     surfaces: Path, weights: str, root: Path, killed_after: int | None = None, resume: bool = True
 ) -> list[int]:
     """Trains an STFPM with its checkpoint in `root`; returns the number of steps done at each report."""
-    data, options = Folder(str(surfaces), train_batch_size=3), TrainerOptions(max_epochs=4)
-    recipe = Recipe(detector("stfpm", weights), data, Tiling(tile_size=64), seed=0, trainer=options, resume=resume)
+    data, options = Folder(str(surfaces), train_batch_size=3, num_workers=0), TrainerOptions(max_epochs=4)
+    recipe = Recipe(
+        detector("stfpm", weights), data, Tiling(tile_size=64), seed=0, trainer=options, resume=resume, assess=False
+    )
     steps = []
 
     def progress(stage: str, done: int, total: int, note: str = "") -> None:
@@ -184,7 +189,8 @@ def train_in_one_pass(
     )
     if isinstance(made, Patchcore):
         made.max_store_mib = 1  # so that pictures contribute a selection
-    recipe = Recipe(with_thumbnail(made, tiling), data, tiling, seed=0)
+        made.coreset_sampling_ratio = 0.02  # each selected patch writes a checkpoint
+    recipe = Recipe(with_thumbnail(made, tiling), data, tiling, seed=0, assess=False)
     reports = []
 
     def progress(stage: str, done: int, total: int, note: str = "") -> None:
@@ -261,7 +267,7 @@ def test_a_full_disk_does_not_stop_a_training(
     train_in_one_pass("subspace", surfaces, weights, tmp_path / "m")
 
 
-@pytest.mark.parametrize("kind", sorted(DETECTORS))
+@pytest.mark.parametrize("kind", sorted(DETECTORS.keys() - {"reverse_distillation"}))  # is estimated as STFPM is
 def test_the_time_of_a_training_is_estimated(
     surfaces: Path, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
