@@ -21,8 +21,9 @@ def flags(root: Path, *more: str) -> list[str]:
         *("--model", "Patchcore", "--model.backbone", "resnet18", "--model.coreset_sampling_ratio", "0.1"),
         *("--model.backbone_weights", str(root / "r18.safetensors")),
         *("--data", "MVTec", "--data.root", str(root / "data"), "--data.category", "steel"),
+        *("--data.num_workers", "0"),
         *("--tiling.tile_size", "[64, 32]", "--tiling.stride", "32"),
-        *("--name", "steel", "--models_dir", str(root / "models"), *more),
+        *("--name", "steel", "--models_dir", str(root / "models"), "--assess", "false", *more),
     ]
 
 
@@ -44,9 +45,15 @@ def test_flags_and_a_yaml_file_train_the_same(surfaces: Path, capsys: pytest.Cap
         },
         "data": {
             "class_path": "MVTec",
-            "init_args": {"root": str(surfaces / "data"), "category": "steel", "image_size": [96, 160]},
+            "init_args": {
+                "root": str(surfaces / "data"),
+                "category": "steel",
+                "image_size": [96, 160],
+                "num_workers": 0,
+            },
         },
         "tiling": {"tile_size": [64, 32], "stride": 32},
+        "assess": False,
         "name": "steel",
         "models_dir": str(surfaces / "models"),
     }
