@@ -18,8 +18,9 @@ LOST = "Failed to load resource"  # the browser's message for requests that fail
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Ends with the tests of this package: while it runs, its event loop runs in this thread and allows no other."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no browser: scripts/install_browser.sh installs one")

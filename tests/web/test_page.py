@@ -320,8 +320,7 @@ def test_models_are_described_and_chosen(open_page: Open, site: Live, files: Pat
     expect(page.locator("#facts")).to_contain_text("patchcore version 1")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
 def test_the_page_is_accessible_and_fits(
     open_page: Open, site: Live, files: Path, width: int, height: int, scheme: str
 ) -> None:

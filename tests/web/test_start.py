@@ -68,8 +68,9 @@ def _sent(kind: str) -> Enter:
 ENTER: dict[str, Enter] = {"chosen": _chosen, "dropped": _sent("drop"), "pasted": _sent("paste")}
 
 
-@pytest.mark.parametrize("enter", ENTER)
-@pytest.mark.parametrize("slow", REQUESTS)
+@pytest.mark.parametrize(
+    ("slow", "enter"), [*((slow, "chosen") for slow in REQUESTS), ("program", "dropped"), ("models", "pasted")]
+)
 def test_a_picture_that_arrives_while_the_page_starts_is_answered(
     page: Page, site: Live, files: Path, slow: str, enter: str
 ) -> None:
@@ -91,8 +92,10 @@ def test_a_picture_that_arrives_while_the_page_starts_is_answered(
     expect(page.locator("#colours option")).not_to_have_count(0)
 
 
-@pytest.mark.parametrize("status", [None, 500, 502])
-@pytest.mark.parametrize("failing", [name for name in REQUESTS if name != "program"])
+@pytest.mark.parametrize(
+    ("failing", "status"),
+    [("colours", None), ("readiness", None), ("models", None), ("examples", None), ("colours", 500), ("models", 502)],
+)
 def test_a_request_that_fails_at_the_start_is_repeated(
     page: Page, site: Live, files: Path, failing: str, status: int | None
 ) -> None:
