@@ -37,9 +37,10 @@ def test_no_row_is_nearer_than_the_one_found(of_bank: Family, tolerance: float, 
 
 
 @needs_triton
-@pytest.mark.parametrize("queries", [1, 16, 19])
-@pytest.mark.parametrize("rows", [1, 15, 17, 256 + 18])
-@pytest.mark.parametrize("channels", [1, 65, 448])
+@pytest.mark.parametrize(
+    ("queries", "rows", "channels"),
+    [(1, 1, 1), (1, 17, 65), (1, 274, 448), (16, 15, 448), (16, 274, 1), (19, 1, 65), (19, 17, 1), (19, 274, 65)],
+)
 def test_sizes_need_not_be_multiples_of_blocks(
     queries: int, rows: int, channels: int, interpreter: InterpretedSearch
 ) -> None:
@@ -71,7 +72,7 @@ def test_rows_of_the_bank_are_found_at_distance_0(interpreter: InterpretedSearch
 def test_neighbours_that_half_precision_confuses_are_found(interpreter: InterpretedSearch) -> None:
     """Rows nearly on a circle around the query, each in a group of its own."""
     mistaken = 0
-    for _ in range(40):
+    for _ in range(20):
         angles = 2 * torch.pi * torch.rand(16)
         bank = torch.stack([angles.cos(), angles.sin()], 1) * (1 + 3e-4 * torch.rand(16, 1))
         x = torch.zeros(1, 2)
@@ -79,7 +80,7 @@ def test_neighbours_that_half_precision_confuses_are_found(interpreter: Interpre
         moved = bank - bank.mean(0)
         rounded = (moved.half().double() + bank.mean(0)).norm(dim=1)
         mistaken += int(rounded.argmin() != bank.double().norm(dim=1).argmin())
-    assert mistaken > 5
+    assert mistaken > 2
 
 
 @needs_triton
