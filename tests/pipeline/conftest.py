@@ -48,11 +48,11 @@ def learn(detector: Detector, checkpoint: Checkpoint) -> None:
     fit_by_gradient(model, lambda order: (pictures[number] for number in order), 4, schedule, lambda _: {}, checkpoint)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def build(learned: dict[str, Detector]) -> Build:
     """A function that makes a model with a random backbone, fitted to faint noise: its output depends on all pixels.
 
-    Models with the same arguments are fitted once.
+    Models with the same arguments are fitted once in a module; those of all modules would take 2 GB.
     """
 
     @cache
