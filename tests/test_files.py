@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from app.artifacts import ModelRepository, write_artifact
-from app.artifacts.tensors import write_tensors
 from app.cli.results import Result, write_results
 from app.evaluation.disk_array import DiskArray
 from app.evaluation.report.write import replace_files
 from app.files import locked, replacing, sweep, unfinished_directory
 from app.pipeline import TiledModel
+from app.tensor_files import write_tensors
 from app.training.checkpoint import Checkpoint
 from tests.conftest import RECORD
 

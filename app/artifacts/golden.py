@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from app.artifacts.tensors import read_tensors, write_tensors
 from app.errors import InvalidArtifact, NotFinite
 from app.pipeline import Outcome, Preprocessing, TiledModel, predict
+from app.tensor_files import read_tensors, write_tensors
 from app.tiling import Size, Tiling
 
 TOLERANCE = 1e-3

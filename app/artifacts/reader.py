@@ -11,7 +11,6 @@ from torch import Tensor
 from app.artifacts.golden import Golden, golden_size, load_golden
 from app.artifacts.manifest import GOLDEN, WEIGHTS, Manifest, read_with_digest, shortened
 from app.artifacts.repository import Entry
-from app.artifacts.tensors import read_tensors
 from app.artifacts.tuning import require_golden, tuned
 from app.detectors import DETECTORS, with_thumbnail
 from app.errors import DigestMismatch, InvalidArtifact, MissingFile, TesseraError, UnsupportedSchema
@@ -19,6 +18,7 @@ from app.files import digest
 from app.pipeline import Preprocessing, TiledModel
 from app.runtime import RunOptions
 from app.scoring import Calibration
+from app.tensor_files import read_tensors
 from app.tiling import Tiling
 
 T = TypeVar("T")

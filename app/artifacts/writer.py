@@ -29,10 +29,10 @@ from app.artifacts.manifest import (
     TrainingRecord,
 )
 from app.artifacts.repository import Entry, ModelRepository
-from app.artifacts.tensors import write_tensors
 from app.errors import InvalidArtifact
 from app.files import digest, flush, locked, naming, sweep, unfinished_directory
 from app.pipeline import TiledModel
+from app.tensor_files import write_tensors
 from app.tiling import Size
 
 

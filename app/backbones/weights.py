@@ -10,14 +10,13 @@ from pathlib import Path
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from app.backbones.backbone import Backbone
 from app.backbones.timm_backbone import TimmBackbone
 from app.backbones.weight_packages import PACKAGED_NAMES, WEIGHT_PACKAGES, packaged_file
-from app.errors import InvalidWeights
+from app.errors import InvalidArtifact, InvalidWeights
+from app.tensor_files import read_tensors
 
 SHIPPED = Path(__file__).parent / "shipped"
 """The directory of shipped weights. For each name it has a .safetensors file, and a card that says how it was made."""
@@ -117,13 +116,13 @@ def _bare(key: str) -> str:
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return read_tensors(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:  # torch's own message recommends loading without weights_only
         raise InvalidWeights(
             f"{path} holds more than tensors, or is no file of weights; save the state_dict alone, best as safetensors"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
+    except (InvalidArtifact, RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
         raise InvalidWeights(f"{path} cannot be read as weights: {error}") from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]

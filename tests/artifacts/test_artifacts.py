@@ -76,7 +76,7 @@ def test_a_failed_write_leaves_no_file(tiny_model: TiledModel, tmp_path: Path, m
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.artifacts.tensors.save_file", full)
+    monkeypatch.setattr("app.tensor_files.save_file", full)
     with pytest.raises(OSError, match="Errno 28"):
         write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD)
     assert list((tmp_path / "screw").iterdir()) == []
@@ -140,7 +140,7 @@ def test_a_file_that_cannot_be_read_is_named(entry: Entry, monkeypatch: pytest.M
             raise PermissionError(13, "Permission denied")
         return open_regular(path)
 
-    for place in ("app.files", "app.artifacts.tensors"):  # file modes do not stop root, who may run the tests
+    for place in ("app.files", "app.tensor_files"):  # file modes do not stop root, who may run the tests
         monkeypatch.setattr(f"{place}.open_regular", deny)
     with pytest.raises(InvalidArtifact, match=rf"{re.escape(name)}.*Permission denied"):
         load_artifact(entry)

@@ -103,13 +103,13 @@ def test_a_file_that_is_shortened_while_it_is_read_is_refused(entry: Entry, monk
     content = path.read_bytes()
     path.unlink()
     path.write_bytes(content)
-    monkeypatch.setattr("app.artifacts.tensors._require_memory", lambda path, size: os.truncate(path, size // 2))
+    monkeypatch.setattr("app.tensor_files._require_memory", lambda path, size: os.truncate(path, size // 2))
     with pytest.raises(InvalidArtifact, match=path.name):
         load_artifact(entry)
 
 
 def test_weights_that_do_not_fit_into_the_memory_are_refused(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.artifacts.tensors.free_memory", lambda: 2**20)
+    monkeypatch.setattr("app.tensor_files.free_memory", lambda: 2**20)
     with pytest.raises(ModelTooLarge, match=r"weights.*0\.0 GiB are free"):
         load_artifact(entry)
 

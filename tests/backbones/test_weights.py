@@ -89,6 +89,16 @@ def test_weights_of_another_architecture_are_refused(source: ResNet, tmp_path: P
         load_weights(ResNet("resnet18", ("layer1",)), path)
 
 
+def test_a_file_that_becomes_shorter_while_it_is_read_is_refused(
+    source: ResNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file(source.state_dict(), path)
+    monkeypatch.setattr("app.tensor_files._require_memory", lambda path, size: os.truncate(path, size // 2))
+    with pytest.raises(InvalidWeights, match="shorter"):
+        load_weights(ResNet("resnet18", ("layer1",)), path)
+
+
 @pytest.mark.parametrize("content", [b"", b"not weights", b"\x80\x02."])
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_files_that_hold_no_weights_are_refused(tmp_path: Path, content: bytes, suffix: str) -> None:

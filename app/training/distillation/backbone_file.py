@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from app.artifacts.tensors import write_tensors
 from app.backbones import ResNet
 from app.files import replacing
+from app.tensor_files import write_tensors
 from app.training.distillation.recipe import DistillationRecipe
 from app.training.distillation.teacher import LAYERS
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from app.artifacts.tensors import read_tensors
 from app.errors import InvalidArtifact
+from app.tensor_files import read_tensors
 
 TENSORS = {
     "matrix": torch.randn(3, 5),

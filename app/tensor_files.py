@@ -1,4 +1,4 @@
-"""Tensors in safetensors files: read into their own memory, and verified while they are read."""
+"""Tensors in safetensors files: read into their own memory, verified while they are read, and written."""
 
 import hashlib
 import json
@@ -182,6 +182,8 @@ _DTYPES = {
     "BF16": torch.bfloat16,
     "I64": torch.int64,
     "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
