@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from app.api.batch_body import PICTURES_FORM
+from app.api.common_problems import declare_common_problems
 from app.api.openapi_3_0 import in_openapi_3_0
 from app.api.picture_body import PICTURE_FORM
 from app.api.schema_examples import with_examples
@@ -85,9 +86,12 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     schema["components"]["headers"] = {"X-Request-ID": _REQUEST_ID}
-    operations = [operation for path in schema["paths"].values() for operation in path.values()]
-    for operation in operations:
-        _complete_operation(operation)
+    operations = []
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            declare_common_problems(path, method, operation)
+            _complete_operation(operation)
+            operations.append(operation)
     sent = _references([operation.get("requestBody") for operation in operations], components)
     for name, component in components.items():
         if name not in sent:

@@ -67,7 +67,7 @@ def _problem_response(status: int, codes: list[ProblemCode]) -> dict[str, Any]:
         "description": f"{HTTPStatus(status).phrase}: {listed}.",
         "content": {MEDIA_TYPE: {"schema": _PROBLEM, "examples": examples}},
     }
-    if {ProblemCode.OVERLOADED, ProblemCode.MODEL_LOADING} & set(codes):
+    if any(PROBLEMS[code].is_temporary for code in codes):
         response["headers"] = {"Retry-After": _RETRY_AFTER}
     return response
 

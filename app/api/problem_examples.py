@@ -14,12 +14,14 @@ class Problem:
 
     when: the condition under which it is returned
     detail: an example of its message
+    is_temporary: whether the response has `Retry-After`
     """
 
     status: int
     title: str
     when: str
     detail: str
+    is_temporary: bool = False
 
 
 _OF_HTTP: dict[ProblemCode, Problem] = {
@@ -53,7 +55,7 @@ _OF_HTTP: dict[ProblemCode, Problem] = {
 """The problems without a class in `app.errors`."""
 PROBLEMS: dict[ProblemCode, Problem] = {
     **{
-        ProblemCode(kind.code): Problem(kind.status, title_of(kind), kind.when, kind.example)
+        ProblemCode(kind.code): Problem(kind.status, title_of(kind), kind.when, kind.example, bool(kind.retry_within_s))
         for kind in every_error()
         if "when" in vars(kind)
     },

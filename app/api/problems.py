@@ -33,9 +33,6 @@ NO_FAULT = errors.DeadlineExceeded, errors.ModelLoading
 MEDIA_TYPE = "application/problem+json"
 INVALID_TITLE = "The request is invalid."
 INTERNAL_TITLE = "Internal server error."
-_LOADING_RETRY_AFTER_S = 5
-_CONNECTIONS_RETRY_AFTER_S = 5
-"""The longest of the random times, so that refused clients do not all return at once."""
 UNEXPECTED = "internal server error; the server's log has the details under this request_id"
 
 _log = logging.getLogger(__name__)
@@ -102,15 +99,8 @@ def refusal(scope: Scope | None, error: errors.TesseraError) -> Response:
         response = error_response(scope, error)
         response.headers[HEADER] = request_id(scope)
         return response
-    body = ProblemBody(
-        type=_type(error.code),
-        title=title_of(type(error)),
-        status=error.status,
-        detail=str(error),
-        code=ProblemCode(error.code),
-        instance=scope["path"] if scope else "",
-        request_id=uuid4().hex,
-    )
+    body = _body(scope or {"path": ""}, error.status, error.code, title_of(type(error)), str(error))
+    body = body.model_copy(update={"request_id": uuid4().hex})
     headers = {HEADER: body.request_id} | _retry_after(error)
     return Response(body.model_dump_json(exclude_none=True), error.status, headers, MEDIA_TYPE)
 
@@ -134,10 +124,8 @@ def _retry_after(error: errors.TesseraError) -> dict[str, str]:
     """The header `Retry-After`, if the request may succeed later."""
     if isinstance(error, errors.Overloaded):
         seconds = max(1, ceil(error.retry_after_s))
-    elif isinstance(error, errors.ModelLoading):
-        seconds = _LOADING_RETRY_AFTER_S
-    elif isinstance(error, errors.TooManyConnections):
-        seconds = 1 + randbelow(_CONNECTIONS_RETRY_AFTER_S)
+    elif error.retry_within_s:
+        seconds = 1 + randbelow(error.retry_within_s)
     else:
         return {}
     return {"Retry-After": str(seconds)}

@@ -10,6 +10,10 @@ class TesseraError(Exception):
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
     """The HTTP status of the response."""
+    retry_within_s: ClassVar[int] = 0
+    """If the same request may succeed later: the longest of the random times to wait, so that clients do not all return
+    at once. 0: it will not succeed.
+    """
     when: ClassVar[str] = ""
     """The condition of the response, for the documentation; empty: no response has this code."""
     example: ClassVar[str] = ""

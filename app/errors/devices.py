@@ -15,6 +15,7 @@ class NotFinite(TesseraError):
 
     code = "not_finite"
     status = 503
+    retry_within_s = 5
     when = "the model computed NaN or infinity for the picture; the device is then tested"
     example = "the model computed NaN or infinity for this picture, so that it has no score; send the picture again"
 
@@ -24,6 +25,7 @@ class DeviceFailed(TesseraError):
 
     code = "device_failed"
     status = 503
+    retry_within_s = 10
     when = "the device that had the picture in work failed, or no device works; `/readyz` says why"
     example = "cpu has computed one unit of work for 130 s, of at most 120 s, and is given up; send the picture again"
 
@@ -33,5 +35,6 @@ class EngineStopped(TesseraError):
 
     code = "engine_stopped"
     status = 503
+    retry_within_s = 10
     when = "the server is shutting down"
     example = "the server is shutting down; try again in a few seconds"

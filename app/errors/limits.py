@@ -67,6 +67,7 @@ class Overloaded(TesseraError):
 
     code = "overloaded"
     status = 429
+    retry_within_s = 5  # retry_after_s is more exact
     when = (
         "the queue is full (`queue_tiles`), all uploads and answers together exceed `max_waiting_bytes`, or the tiles "
         "that wait would take longer than the request's time limit; `Retry-After` says when to come back"
@@ -95,6 +96,7 @@ class InsufficientStorage(TesseraError):
 
     code = "insufficient_storage"
     status = 507
+    retry_within_s = 30
     when = "the temporary folder of the server (`TMPDIR`) is full or cannot be written to"
     example = "the upload cannot be stored: No space left on device; try again later, or make room in TMPDIR"
 

@@ -51,6 +51,7 @@ class UnreadableRepository(TesseraError):
 
     code = "unreadable_repository"
     status = 503
+    retry_within_s = 10
     when = "a reload was requested, and `models_dir` cannot be read; loaded models stay served"
     example = "models cannot be read: Permission denied; loaded models stay served"
 

@@ -8,6 +8,7 @@ class TooManyConnections(TesseraError):
 
     code = "too_many_connections"
     status = 503
+    retry_within_s = 5
     when = "too many connections or requests are open (`max_connections`); `Retry-After` says when to try again"
     example = "750 requests are in progress, the limit (max_connections); try again in a few seconds"
 
@@ -76,5 +77,6 @@ class ModelLoading(NotServed):
 
     code = "model_loading"
     status = 503
+    retry_within_s = 5
     when = "the model is still being loaded; `Retry-After` says when to ask again"
     example = "version 1 of model 'demo' is still being loaded; try again in a few seconds"

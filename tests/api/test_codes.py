@@ -140,12 +140,7 @@ OTHER_ROUTES = {
     ProblemCode.TOO_MANY_PICTURES: "/v1/models/{model}/predict-batch",
     ProblemCode.UNREADABLE_REPOSITORY: "/v1/reload",
 }
-UNROUTED = {
-    ProblemCode.NOT_FOUND,
-    ProblemCode.METHOD_NOT_ALLOWED,
-    ProblemCode.CROSS_SITE,
-    ProblemCode.UNKNOWN_HOST,
-}
+UNROUTED = {ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED}
 
 
 def _worker(client: TestClient):  # type: ignore[no-untyped-def]  # starlette types the application as any ASGI
@@ -162,11 +157,12 @@ def _failing(client: TestClient, error: Exception) -> Response:
 
 
 def check(answer: Response, code: ProblemCode) -> None:
-    """Asserts the code of an answer, its documented status and title, and that its operation, if any, declares it."""
+    """Asserts the code, the documented status and title, `Retry-After`, and that the operation, if any, declares it."""
     status, title = PROBLEMS[code].status, PROBLEMS[code].title
     body = answer.json()
     assert (answer.status_code, body["code"], body["title"]) == (status, code, title)
     assert answer.headers["content-type"] == "application/problem+json"
+    assert ("Retry-After" in answer.headers) == PROBLEMS[code].is_temporary
     if code not in UNROUTED:
         path = OTHER_ROUTES.get(code, "/v1/models/{model}/predict")
         operation = json.loads((ROOT / "openapi.json").read_text())["paths"][path]["post"]

@@ -58,7 +58,8 @@ def test_uploads_and_files_are_binary(client: TestClient) -> None:
 
 def test_problems_are_described(client: TestClient) -> None:
     responses = client.get("/openapi.json").json()["paths"]["/v1/models/{model}/predict"]["post"]["responses"]
-    assert responses.keys() == {"200", "400", "404", "413", "415", "422", "429", "500", "503", "504", "507"}
+    statuses = {"200", "400", "403", "404", "408", "413", "415", "421", "422", "429", "500", "503", "504", "507"}
+    assert responses.keys() == statuses
     assert responses["413"]["content"].keys() == {"application/problem+json"}
 
 
@@ -81,7 +82,8 @@ def test_the_inference_protocol_is_described_with_its_own_errors(client: TestCli
         operation = schema["paths"][path]["post"]
         assert operation["requestBody"]["content"].keys() == {"application/json", "application/octet-stream"}
         responses = operation["responses"]
-        assert responses.keys() == {"200", "400", "404", "413", "415", "422", "429", "500", "503", "504"}
+        statuses = {"200", "400", "403", "404", "408", "413", "415", "421", "422", "429", "500", "503", "504"}
+        assert responses.keys() == statuses
         assert responses["200"]["content"].keys() == {"application/json", "application/octet-stream"}
     for path, operations in schema["paths"].items():
         for operation in operations.values() if path.startswith("/v2") else ():

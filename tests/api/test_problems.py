@@ -1,4 +1,5 @@
 import io
+import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app import errors
+from app.api.problems import refusal
 from app.errors import every_error
 from app.main import build_app
 from app.settings import Settings
@@ -27,6 +29,14 @@ def test_every_error_has_a_status_and_either_both_or_none_of_when_and_example(ki
 def test_codes_are_distinct() -> None:
     codes = [kind.code for kind in every_error()]
     assert len(set(codes)) == len(codes)
+
+
+def test_the_refusal_of_a_request_without_an_application_is_bounded() -> None:
+    for scope in (None, {"type": "http", "path": "/" + "x" * 10**6}):
+        answer = refusal(scope, errors.InvalidHttp("y" * 10**6))
+        body = json.loads(bytes(answer.body))
+        assert len(answer.body) < 2000 and body["code"] == "invalid_http"
+        assert body["request_id"] == answer.headers["X-Request-ID"]
 
 
 def picture(format: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:

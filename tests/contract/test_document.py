@@ -75,6 +75,15 @@ def test_every_answer_is_described_with_an_example_and_its_codes(document: Docum
                     assert "example" in content, (where, status, media_type)
 
 
+def test_every_operation_declares_what_is_answered_before_its_route(document: Document) -> None:
+    for where, operation in operations(document):
+        statuses = {"400", "408", "421"} | ({"403"} if where.startswith("post") else set())
+        assert statuses <= operation["responses"].keys(), where
+        if not where.startswith("get") or "/v" in where:
+            refused = operation["responses"]["503"]
+            assert ("Retry-After" in refused["headers"] and "too_many_connections" in str(refused)) or "/v2" in where
+
+
 def test_every_schema_and_property_is_described_and_has_an_example(document: Document) -> None:
     schemas = document["components"]["schemas"]
     for name, schema in schemas.items():
