@@ -1,9 +1,12 @@
 """Reports why a command failed, in one line each, and the exit status that says so to programs."""
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import gettempdir
 
 from app.cli.usage import UsageError
 from app.errors import TesseraError
@@ -14,6 +17,9 @@ from app.terminal import console, print_error
 FAILED = 1
 WRONG_USAGE = 2
 PIPE_CLOSED = 141  # 128 and the number of SIGPIPE
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""The numbers of the errors of a disk without room, of a quota that is used up, and of a limit on files."""
+
 INTERRUPTED = 2  # the number of SIGINT, for a KeyboardInterrupt of a host program
 
 
@@ -42,6 +48,8 @@ def message(error: BaseException) -> str:
     """The message of an error in one line, in the words of the command line."""
     if isinstance(error, OSError):
         text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        if error.errno in FULL:
+            text = f"{text if error.filename else error.strerror}; {_more_room(error)}"
     elif isinstance(error, TesseraError):
         text = said_of_files(str(error))
     elif isinstance(error, MemoryError):
@@ -49,6 +57,15 @@ def message(error: BaseException) -> str:
     else:
         text = f"{_place(error)}unexpected {type(error).__name__}: {error}; --debug shows the traceback for a report"
     return " ".join(text.split())
+
+
+def _more_room(error: OSError) -> str:
+    """What helps against an error of FULL. An error without a name is that of the standard output."""
+    if not error.filename:
+        return "the output of the command could not be written; make room where it goes"
+    if Path(os.fsdecode(error.filename)).is_relative_to(gettempdir()):
+        return "make room there, or set TMPDIR to a folder with more room"
+    return "make room there, or name another folder"
 
 
 def _printable(text: str) -> str:
