@@ -13,7 +13,7 @@ from PIL import Image
 from app.decoding import decode, read_header
 from app.decoding.tiff.directory import first_directory
 from app.decoding.tiff.tags import Tag
-from app.errors import DamagedImage
+from app.errors import DamagedImage, UnsupportedImage
 from tests.decoding.conftest import png_of, save_as
 from tests.decoding.tiff_writing import CODECS, file_of
 
@@ -82,6 +82,13 @@ def test_a_cut_jpeg_is_decoded_by_who_wants_it(kind: str) -> None:
         assert decode(data, max_pixels=PIXELS, lenient=True).shape[1:] == (HEIGHT, WIDTH)
         with pytest.raises(DamagedImage):
             decode(data, max_pixels=PIXELS)
+
+
+def test_arithmetic_coding_is_refused_because_its_end_cannot_be_checked() -> None:
+    data = JPEGS["baseline"]().replace(b"\xff\xc0", b"\xff\xc9", 1)
+    with pytest.raises(UnsupportedImage, match="arithmetic"):
+        read_header(data, max_pixels=PIXELS)
+    assert read_header(data, max_pixels=PIXELS, lenient=True).width == WIDTH
 
 
 def test_data_that_are_missing_between_restarts_are_damage() -> None:

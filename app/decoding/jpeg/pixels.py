@@ -48,9 +48,7 @@ def load_pixels(image: ImageFile, data: bytes, structure: Structure, *, lenient:
     codec = Image._getdecoder(image.mode, tile.codec_name, tile.args, image.decoderconfig)
     try:
         codec.setimage(image.im, tile.extents)
-        _decode(
-            _Decoder(cast(_Codec, codec)), memoryview(data), structure, lenient=lenient or structure.frame.is_arithmetic
-        )
+        _decode(_Decoder(cast(_Codec, codec)), memoryview(data), structure, lenient=lenient)
     finally:
         codec.cleanup()
     image.tile = []

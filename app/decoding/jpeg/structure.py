@@ -37,7 +37,8 @@ def read_structure(data: bytes, *, lenient: bool = False) -> Structure:
     """The structure of the first picture in a file.
 
     Raises `UnsupportedImage` if there are too many segments, tables or scans, and `DamagedImage` if the file has no
-    frame or no scan. Unless `lenient`, also if it ends before its end marker, its last scan, or its last restart.
+    frame or no scan. Unless `lenient`, also if it ends before its end marker, its last scan, or its last restart, and
+    `UnsupportedImage` for arithmetic coding.
     """
     reader = _Reader(data, lenient=lenient)
     last = None
@@ -72,6 +73,11 @@ class _Reader:
             if self.progress is not None:
                 raise DamagedImage(f"The JPEG is corrupt: a second frame at byte {segment.start:,}; save it anew")
             self.progress = Progress(read_frame(marker, segment.content(data)))
+            if self.progress.frame.is_arithmetic and not self._lenient:
+                raise UnsupportedImage(
+                    "The JPEG has arithmetic coding, of which the decoder does not report missing data; save it again "
+                    "as baseline JPEG"
+                )
             self._tables.append(data[segment.start : segment.end])
         elif marker == SOS:
             self._take_scan(segment)
@@ -103,7 +109,7 @@ class _Reader:
         self.progress.add(components, content)
         restarts = segment.restarts
         assert restarts is not None
-        if not (self._lenient or self.progress.frame.is_arithmetic):
+        if not self._lenient:
             units = self.progress.frame.units(components)
             check_restarts(self._data, restarts, units, self._interval, segment.data_end)
         start = b"" if self.scans else b"\xff\xd8" + b"".join(self._colours.values())
