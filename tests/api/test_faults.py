@@ -1,8 +1,11 @@
 """Injected faults of devices over HTTP: what requests get, and what the probes say."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -99,3 +102,12 @@ def test_a_dead_thread_turns_liveness_red(client: TestClient, normal_png: bytes)
         assert client.get(path).status_code == 503
         assert "SystemExit" in client.get(path).json()["reasons"][0]
     assert client.get("/v2/health/live").status_code == 503
+
+
+def test_an_upload_that_finds_no_shared_memory_is_refused_alone(client: TestClient, normal_png: bytes) -> None:
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with patch("app.decoders.shared_memory.os.memfd_create", side_effect=error):
+        answer = client.post(URL, files={"image": normal_png})
+    assert (answer.status_code, answer.json()["code"]) == (503, "insufficient_memory")
+    assert client.get("/readyz").status_code == 200
+    assert client.post(URL, files={"image": normal_png}).status_code == 200
