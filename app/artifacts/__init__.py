@@ -1,5 +1,7 @@
 """Trained models as files: they appear in the repository only when complete, and are verified before being served."""
 
+from app.artifacts.changes import copy, delete, live_version, pin_found, promote, rollback, unpin
+from app.artifacts.default import read_default, record_default
 from app.artifacts.fingerprint import Fingerprint
 from app.artifacts.manifest import (
     AlikeRecord,
@@ -21,6 +23,7 @@ from app.artifacts.manifest import (
 from app.artifacts.reader import Artifact, build_artifact, load_artifact, read_artifact, verify_artifact
 from app.artifacts.recalibrated import write_recalibrated
 from app.artifacts.repository import Entry, ModelRepository
+from app.artifacts.serving import Change, Serving
 from app.artifacts.writer import ModelRecord, write_artifact
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "Artifact",
     "CalibrationRecord",
     "CandidateRecord",
+    "Change",
     "DefectSizeRecord",
     "DigestRecord",
     "Entry",
@@ -40,13 +44,23 @@ __all__ = [
     "Provenance",
     "QualityRecord",
     "SeenRecord",
+    "Serving",
     "ThresholdRecord",
     "TrainingRecord",
     "build_artifact",
+    "copy",
+    "delete",
+    "live_version",
     "load_artifact",
+    "pin_found",
+    "promote",
     "read_artifact",
+    "read_default",
     "read_manifest",
     "read_with_digest",
+    "record_default",
+    "rollback",
+    "unpin",
     "verify_artifact",
     "write_artifact",
     "write_recalibrated",

@@ -154,6 +154,7 @@ class Provenance(_Record):
     calibrated_from: int | None = Field(
         default=None, description="the version whose weights these are, if only the thresholds were set anew"
     )
+    copied_from: str | None = Field(default=None, max_length=300, description="NAME:VERSION of which this is a copy")
 
 
 class TrainingRecord(_Record):

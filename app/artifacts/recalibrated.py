@@ -1,14 +1,9 @@
 """Writes a version with the weights of another version and thresholds of its own."""
 
-import os
-import shutil
 from functools import partial
-from pathlib import Path
 
 from app.artifacts.manifest import (
-    GOLDEN,
     SCHEMA_VERSION,
-    WEIGHTS,
     CalibrationRecord,
     DigestRecord,
     Manifest,
@@ -17,6 +12,7 @@ from app.artifacts.manifest import (
     read_manifest,
 )
 from app.artifacts.repository import Entry, ModelRepository
+from app.artifacts.sharing import share_files
 from app.artifacts.writer import write_version
 from app.errors import DigestMismatch
 
@@ -40,20 +36,12 @@ def write_recalibrated(
     changes = {
         "schema_version": SCHEMA_VERSION,
         "calibration": calibration,
-        "provenance": manifest.provenance.model_copy(update={"calibrated_from": source.version}),
+        "provenance": manifest.provenance.model_copy(update={"calibrated_from": source.version, "copied_from": None}),
         "quality": quality,
         "seen": seen,
     }
     changed = manifest.model_copy(update=changes)
-    return write_version(repository, source.name, partial(_share, source.path), partial(_numbered, changed))
-
-
-def _share(source: Path, directory: Path) -> None:
-    for file in (WEIGHTS, GOLDEN):
-        try:
-            os.link((source / file).resolve(), directory / file)
-        except OSError:  # no links on this file system, or between these two
-            shutil.copyfile(source / file, directory / file)
+    return write_version(repository, source.name, partial(share_files, source.path), partial(_numbered, changed))
 
 
 def _numbered(manifest: Manifest, version: int, files: dict[str, str]) -> Manifest:

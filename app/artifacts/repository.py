@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.artifacts.fingerprint import Fingerprint, fingerprint
+from app.artifacts.serving import Serving, read_serving, write_serving
 from app.errors import InvalidName, ModelNotFound, UnreadableRepository, VersionNotFound
 from app.files import locked, sweep
 
@@ -77,26 +78,54 @@ class ModelRepository:
         return removed
 
     def find(self, name: str, version: int | None = None) -> Entry:
-        """A version, by default the newest; raises ModelNotFound or VersionNotFound."""
+        """A version, by default the one that serves: the pinned one, or else the newest.
+
+        Raises ModelNotFound, VersionNotFound, or InvalidServing.
+        """
+        newest = self.newest(name).version
+        versions = {entry.version: entry for entry in self.versions(name)}
+        pinned = self.serving(name).pinned if version is None else None
+        chosen = pinned or newest if version is None else version
+        if chosen not in versions:
+            known = ", ".join(str(number) for number in sorted(versions))
+            which = ", which is pinned" * (chosen == pinned)
+            raise VersionNotFound(f"model {name!r} has no version {chosen}{which}; available: {known}")
+        return versions[chosen]
+
+    def newest(self, name: str) -> Entry:
+        """The version with the highest number; raises ModelNotFound."""
         entries = self.entries()
-        versions = {entry.version: entry for entry in entries if entry.name == name}
+        versions = [entry for entry in entries if entry.name == name]
         if not versions:
             known = ", ".join(sorted({entry.name for entry in entries})) or "none"
             raise ModelNotFound(f"there is no model {name!r} in {self.root}; available: {known}")
-        chosen = max(versions) if version is None else version
-        if chosen not in versions:
-            known = ", ".join(str(number) for number in sorted(versions))
-            raise VersionNotFound(f"model {name!r} has no version {chosen}; available: {known}")
-        return versions[chosen]
+        return versions[-1]
+
+    def versions(self, name: str) -> list[Entry]:
+        """The versions of a model, the oldest first; empty if there is no such model."""
+        return self._versions(self.root / name)
+
+    def serving(self, name: str) -> Serving:
+        """Which version of a model serves; raises InvalidServing."""
+        return read_serving(self.root / name)
 
     def next_version(self, name: str) -> int:
-        """One more than the newest version; raises InvalidName for a name that cannot be used."""
+        """One more than the highest number that was ever used, also by versions that were deleted.
+
+        Raises InvalidName for a name that cannot be used, and InvalidServing.
+        """
         if not NAME.fullmatch(name):
             raise InvalidName(
                 f"{name!r} cannot name a model; use lower-case letters, digits, '_' and '-', starting with one of the "
                 "first two"
             )
-        return max((entry.version for entry in self.entries() if entry.name == name), default=0) + 1
+        return max([self.serving(name).highest, *(entry.version for entry in self.versions(name))]) + 1
+
+    def reserve(self, name: str, version: int) -> None:
+        """Records that a number is used. The caller holds the lock of the model's directory."""
+        record = self.serving(name)
+        if record.highest < version:
+            write_serving(self.root / name, record.model_copy(update={"highest": version}))
 
     def prepare(self, name: str) -> Path:
         """The directory of a model, created if it is missing.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from app.artifacts.default import record_default
 from app.artifacts.golden import TOLERANCE, make_golden, save_golden
 from app.artifacts.manifest import (
     GOLDEN,
@@ -72,16 +73,19 @@ def write_version(
     write_files: Callable[[Path], None],
     describe: Callable[[int, dict[str, str]], Manifest],
 ) -> Entry:
-    """Writes the next version of a model, and returns it; raises InvalidName.
+    """Writes the next version of a model, and returns it; raises InvalidName or InvalidServing.
 
     `write_files` writes weights and golden sample into a directory. `describe` returns the manifest of a version with
     these SHA-256 of the files. Processes that write versions of the same model wait for each other. Unfinished
-    directories of killed processes are removed.
+    directories of killed processes are removed. If the model joins the only other one, `default` keeps its meaning.
     """
+    others = {entry.name for entry in repository.entries()} - {name}
     parent = repository.prepare(name)
     sweep(parent)
     with naming(parent), locked(parent, wait=True), unfinished_directory(parent) as temporary:
         write_files(temporary)
+        if len(others) == 1 and not repository.versions(name):
+            record_default(repository.root, *others)
         return _renamed(repository, name, describe, temporary)
 
 
@@ -94,6 +98,8 @@ def _renamed(
         version = repository.next_version(name)
         _write_manifest(describe(version, files), temporary)
         _make_readable(temporary)
+        # Recorded before the rename: after a crash a number is missing, and none is used twice.
+        repository.reserve(name, version)
         target = temporary.parent / str(version)
         try:
             temporary.rename(target)

@@ -1,55 +1,149 @@
 """`tessera models`."""
 
 import sys
+from functools import partial
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.artifacts import Entry, Manifest, ModelRepository, load_artifact, read_with_digest
+from app.artifacts import (
+    Entry,
+    Manifest,
+    ModelRepository,
+    copy,
+    delete,
+    live_version,
+    load_artifact,
+    promote,
+    read_with_digest,
+    rollback,
+    unpin,
+)
 from app.cli.repository import add_repository
-from app.errors import TesseraError
+from app.cli.usage import UsageError
+from app.errors import InvalidServing, TesseraError
 from app.pipeline import resolve_device
+from app.terminal import console
 
 DIGITS = 12
 """The number of digits of a digest that are shown: enough to distinguish contents."""
 
+ACTIONS = {
+    "list": "shows the versions and which of them serve",
+    "verify": "loads the versions as a server does",
+    "promote": "makes a version serve (by default the newest)",
+    "pin": "keeps a version serving (by default the one that serves)",
+    "rollback": "brings back the version that served before",
+    "unpin": "lets the newest version serve",
+    "copy": "writes a version again, with a new number",
+    "delete": "removes a version that does not serve",
+}
+
 
 def parser() -> ArgumentParser:
-    parser = ArgumentParser(description="List the models of a repository, or verify them as a server would.")
-    parser.add_argument("action", choices=("list", "verify"), help="list reads the manifests, verify loads versions")
+    parser = ArgumentParser(description="List or verify the models of a repository, or choose the version that serves.")
+    known = "; ".join(f"{name} {what}" for name, what in ACTIONS.items())
+    parser.add_argument("action", choices=tuple(ACTIONS), help=known)
+    parser.add_argument("--name", type=str, default=None, help="the model; list and verify: only this model")
+    parser.add_argument("--version", type=int, default=None, help="the version of the model")
+    parser.add_argument("--to", type=str, default=None, help="copy: the name of the copy; by default that of the model")
+    parser.add_argument("--history", type=bool, default=False, help="list: shows who changed what serves, and when")
     add_repository(parser)
     return parser
 
 
 def run(options: Namespace) -> int:
-    """Lists or verifies the models; returns 1 if a version is refused."""
-    repository, device = ModelRepository(options.models_dir), resolve_device(options.device)
-    table = Table(
-        "model", "version", "detector", "tile", "stride", "image size", "trained on", "quality", "digest", "state"
-    )
-    failed = 0
-    for entry in repository.entries():
+    """Lists, verifies or changes; returns 1 if a listed version is refused."""
+    repository = ModelRepository(options.models_dir)
+    if options.action not in ("list", "verify"):
+        _change(repository, options)
+        return 0
+    entries = repository.entries()
+    if options.name is not None:
+        entries = [entry for entry in entries if entry.name == repository.newest(options.name).name]
+    if options.history:
+        _print(_history(repository, sorted({entry.name for entry in entries})))
+        return 0
+    return _list(repository, entries, options)
+
+
+def _change(repository: ModelRepository, options: Namespace) -> None:
+    """Changes which version serves, or which versions exist, and prints what is so now."""
+    name, version = options.name, options.version
+    needed = ["name"] + ["version"] * (options.action in ("copy", "delete"))
+    missing = [option for option in needed if options[option] is None]
+    if missing:
+        raise UsageError(
+            f"`models {options.action}` needs --{missing[0]}",
+            hint="example: tessera models promote --name surface --version 2",
+        )
+    verify = partial(load_artifact, device=resolve_device(options.device))
+    if options.action in ("promote", "pin"):
+        before, entry = promote(repository, name, version, verify, options.action)
+        text = f"version {entry.version} of {name} serves; before: version {before}"
+    elif options.action == "rollback":
+        before, entry = rollback(repository, name, verify)
+        text = f"version {entry.version} of {name} serves again; before: version {before}"
+    elif options.action == "unpin":
+        pinned = unpin(repository, name)
+        text = f"the newest version of {name} serves, version {live_version(repository, name)}; pinned was: {pinned}"
+    elif options.action == "copy":
+        entry = copy(repository, name, version, options.to)
+        text = f"version {version} of {name} is version {entry.version} of {entry.name}, too"
+    else:
+        delete(repository, name, version)
+        text = f"version {version} of {name} is deleted; its number is not used again"
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _list(repository: ModelRepository, entries: list[Entry], options: Namespace) -> int:
+    device = resolve_device(options.device)
+    columns = "model", "version", "serving", "detector", "tile", "stride", "image size", "trained on", "quality"
+    table, failed = Table(*columns, "digest", "state"), 0
+    for entry in entries:
         try:
+            serving = _serving(repository, entry)
             if options.action == "verify":
                 artifact = load_artifact(entry, device)
                 manifest, found, state = artifact.manifest, artifact.digest, "verified"
             else:
                 (manifest, found), state = read_with_digest(entry.path), "not verified"
-            table.add_row(*_summary(entry, manifest), found[:DIGITS], state)
+            table.add_row(entry.name, str(entry.version), serving, *_summary(manifest), found[:DIGITS], state)
         except TesseraError as error:
             failed += 1
-            table.add_row(entry.name, str(entry.version), *[""] * 7, Text(f"{error.code}: {error}", style="red"))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+            shown = "not known" if isinstance(error, InvalidServing) else serving
+            text = Text(f"{error.code}: {error}", style="red")
+            table.add_row(entry.name, str(entry.version), shown, *[""] * 7, text)
+    _print(table)
     return 1 if failed else 0
 
 
-def _summary(entry: Entry, manifest: Manifest) -> list[str]:
+def _serving(repository: ModelRepository, entry: Entry) -> str:
+    live, pinned = live_version(repository, entry.name), repository.serving(entry.name).pinned
+    if entry.version == live:
+        return "live, pinned" if pinned else "live"
+    return "candidate" if live is None or entry.version > live else "earlier"
+
+
+def _history(repository: ModelRepository, names: list[str]) -> Table:
+    table = Table("model", "time", "by", "change", "from", "to")
+    for name in names:
+        for change in repository.serving(name).history:
+            before = "" if change.before is None else str(change.before)
+            after = "the newest" if change.after is None else str(change.after)
+            table.add_row(name, change.at, change.by, change.action, before, after)
+    return table
+
+
+def _print(table: Table) -> None:
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _summary(manifest: Manifest) -> list[str]:
     tiling, size = manifest.tiling, manifest.preprocessing.image_size
     return [
-        entry.name,
-        str(entry.version),
         manifest.detector.name,
         "{} x {}{}".format(*tiling.tile_size, " + thumbnail" * tiling.thumbnail) if tiling.enable else "whole picture",
         "{} x {}".format(*tiling.stride) if tiling.enable else "",

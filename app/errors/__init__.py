@@ -28,6 +28,8 @@
     │   ├── ModelTooLarge        the model does not fit into the memory that is free
     │   └── LoadTimeout          its files are still being read long after they should have been
     ├── UnreadableRepository     the directory of models cannot be read at present
+    ├── InvalidServing           the file that says which version or model serves cannot be used
+    ├── InvalidChange            a version that cannot be promoted, rolled back or deleted
     ├── InvalidWeights           backbone weights that do not fit the network, or cannot be loaded
     ├── InvalidDataset           a data set that cannot be used for training or evaluation
     ├── InvalidParameter         a parameter of a detector, a prediction or a calibration that cannot work
@@ -67,7 +69,9 @@ from app.errors.models import (
     DigestMismatch,
     GoldenMismatch,
     InvalidArtifact,
+    InvalidChange,
     InvalidName,
+    InvalidServing,
     InvalidWeights,
     LoadTimeout,
     MissingFile,
@@ -103,6 +107,7 @@ __all__ = [
     "InsufficientMemory",
     "InsufficientStorage",
     "InvalidArtifact",
+    "InvalidChange",
     "InvalidDataset",
     "InvalidDevice",
     "InvalidHttp",
@@ -110,6 +115,7 @@ __all__ = [
     "InvalidName",
     "InvalidParameter",
     "InvalidRegion",
+    "InvalidServing",
     "InvalidTiling",
     "InvalidTraining",
     "InvalidWeights",

@@ -56,6 +56,18 @@ class UnreadableRepository(TesseraError):
     example = "models cannot be read: Permission denied; loaded models stay served"
 
 
+class InvalidServing(TesseraError):
+    """The file that says which version or model serves cannot be used."""
+
+    code = "invalid_serving"
+
+
+class InvalidChange(TesseraError):
+    """A version cannot be promoted, rolled back or deleted."""
+
+    code = "invalid_change"
+
+
 class InvalidWeights(TesseraError):
     """Backbone weights do not fit the backbone, or cannot be loaded."""
 

@@ -1,0 +1,148 @@
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.artifacts import (
+    Entry,
+    ModelRepository,
+    copy,
+    delete,
+    load_artifact,
+    pin_found,
+    promote,
+    read_manifest,
+    rollback,
+    unpin,
+    verify_artifact,
+)
+from app.artifacts.serving import KEPT_CHANGES, SERVING, Serving, served_before
+from app.errors import DigestMismatch, InvalidChange, InvalidServing, VersionNotFound
+from tests.repositories import flip_a_bit
+
+NAME = "patchcore"
+
+
+@pytest.fixture
+def repository(models_dir: Path, tmp_path: Path) -> ModelRepository:
+    """Versions 1 and 2 of one model; no file says which one serves."""
+    shutil.copytree(models_dir / NAME, tmp_path / NAME, ignore=shutil.ignore_patterns(SERVING))
+    return ModelRepository(tmp_path)
+
+
+def live(repository: ModelRepository) -> int:
+    return repository.find(NAME).version
+
+
+def test_the_promoted_version_serves_until_another_one_is_promoted(repository: ModelRepository) -> None:
+    assert live(repository) == 2
+    assert promote(repository, NAME, 1, verify_artifact)[0] == 2
+    assert live(repository) == 1
+    assert copy(repository, NAME, 2).version == 3
+    assert live(repository) == 1
+    assert promote(repository, NAME, None, verify_artifact)[1].version == 3
+    assert unpin(repository, NAME) == 3
+    changes = [(change.action, change.before, change.after) for change in repository.serving(NAME).history]
+    assert changes == [("promote", 2, 1), ("promote", 1, 3), ("unpin", 3, None)]
+
+
+def test_pin_keeps_what_serves(repository: ModelRepository) -> None:
+    promote(repository, NAME, None, verify_artifact, "pin")
+    copy(repository, NAME, 1)
+    assert live(repository) == 2
+    pin_found(repository, NAME, 3)  # a server finds that one is pinned by now
+    assert live(repository) == 2
+
+
+def test_each_rollback_goes_back_by_one(repository: ModelRepository) -> None:
+    copy(repository, NAME, 1)
+    for version in (2, 1, 3):
+        promote(repository, NAME, version, verify_artifact)
+    assert [rollback(repository, NAME, verify_artifact)[1].version for _ in range(2)] == [1, 2]
+    promote(repository, NAME, 1, verify_artifact)
+    assert rollback(repository, NAME, verify_artifact)[1].version == 2
+
+
+def test_a_rollback_without_history_takes_the_next_older_version(repository: ModelRepository) -> None:
+    assert rollback(repository, NAME, verify_artifact)[1].version == 1
+    with pytest.raises(InvalidChange, match=r"before version 1\b.*1, 2"):
+        rollback(repository, NAME, verify_artifact)
+
+
+def test_a_rollback_passes_over_deleted_versions() -> None:
+    history = Serving().changed("promote", 1, 2, "x").changed("promote", 2, 3, "x").history
+    assert served_before(history, 3, [1, 3]) == 1
+
+
+@pytest.mark.parametrize("change", [promote, lambda found, name, _, verify: rollback(found, name, verify)])
+def test_a_version_that_cannot_be_loaded_does_not_serve(
+    repository: ModelRepository, change: Callable[..., object]
+) -> None:
+    promote(repository, NAME, 2, verify_artifact)
+    flip_a_bit(repository.root / NAME / "1")
+    with pytest.raises(DigestMismatch):
+        change(repository, NAME, 1, load_artifact)
+    assert live(repository) == 2
+    with pytest.raises(VersionNotFound, match=r"\b9\b"):
+        promote(repository, NAME, 9, verify_artifact)
+
+
+def test_numbers_are_not_used_twice_after_deletions(repository: ModelRepository) -> None:
+    assert copy(repository, NAME, 1).version == 3
+    shutil.rmtree(repository.root / NAME / "3")  # by hand
+    assert copy(repository, NAME, 1).version == 4
+    promote(repository, NAME, 1, verify_artifact)
+    delete(repository, NAME, 4)
+    assert [entry.version for entry in repository.versions(NAME)] == [1, 2]
+    assert copy(repository, NAME, 1).version == 5
+    with pytest.raises(InvalidChange, match="serves"):
+        delete(repository, NAME, 1)
+
+
+def test_writers_at_once_use_numbers_and_changes_of_their_own(repository: ModelRepository) -> None:
+    def write(number: int) -> int:
+        promote(repository, NAME, 1 + number % 2, lambda _: None)
+        return copy(repository, NAME, 1).version
+
+    with ThreadPoolExecutor(4) as pool:
+        written = list(pool.map(write, range(8)))
+    assert sorted(written) == list(range(3, 11))
+    record = repository.serving(NAME)
+    assert record.highest == 10
+    afters = [change.after for change in record.history]
+    assert afters[-1] == record.pinned
+    assert [change.before for change in record.history][1:] == afters[:-1]
+
+
+def test_a_copy_answers_like_its_source(repository: ModelRepository) -> None:
+    made = copy(repository, NAME, 1)
+    manifest = read_manifest(made.path)
+    assert (manifest.version, manifest.provenance.copied_from) == (3, "patchcore:1")
+    assert manifest.files == read_manifest(repository.find(NAME, 1).path).files
+    load_artifact(made)
+    assert copy(repository, NAME, 1, "other") == Entry("other", 1, repository.root / "other" / "1")
+
+
+@pytest.mark.parametrize("content", ["{", '{"pinned": 0}', '{"unknown": 1}', "x" * 100_000])
+def test_a_damaged_record_is_refused_and_kept(repository: ModelRepository, content: str) -> None:
+    path = repository.root / NAME / SERVING
+    path.write_text(content)
+    for attempt in (
+        lambda: repository.find(NAME),
+        lambda: promote(repository, NAME, 1, verify_artifact),
+        lambda: copy(repository, NAME, 1),
+    ):
+        with pytest.raises(InvalidServing, match=SERVING):
+            attempt()
+    assert repository.find(NAME, 1).version == 1
+    assert path.read_text() == content
+
+
+def test_the_history_is_bounded() -> None:
+    record = Serving()
+    for number in range(1, 2 * KEPT_CHANGES):
+        record = record.changed("promote", number, number + 1, "x")
+    assert Serving.model_validate_json(record.model_dump_json()) == record
+    assert record.history[-1].after == 2 * KEPT_CHANGES
