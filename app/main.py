@@ -4,7 +4,7 @@ import asyncio
 import logging
 import resource
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import NoReturn
 
 import psutil
@@ -18,7 +18,7 @@ from app.artifacts import ModelRepository
 from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, limit_for
 from app.ending import Ending, leave
-from app.errors import InvalidDevice
+from app.errors import InvalidDevice, ModelNotFound, UnreadableRepository
 from app.heap import share_one_heap
 from app.metrics import Metrics
 from app.pipeline import resolve_devices
@@ -57,7 +57,9 @@ def build_app(settings: Settings) -> FastAPI:
         precisions(options.precision, device)
     metrics = Metrics()
     repository = ModelRepository(settings.models_dir)
-    catalogue = ModelCatalogue(repository, devices, settings.default_model, options, observer=metrics)
+    catalogue = ModelCatalogue(
+        repository, devices, settings.default_model, options, serve_new=settings.serve_new, observer=metrics
+    )
     budgets: Budgets[Job] = Budgets(
         limits_for(
             max_image_bytes=settings.max_image_bytes,
@@ -124,6 +126,16 @@ def build_app(settings: Settings) -> FastAPI:
     return app
 
 
+def require_default(settings: Settings) -> None:
+    """Raises ModelNotFound if the repository lacks the model that `default_model` names."""
+    repository, wanted = ModelRepository(settings.models_dir), settings.default_model
+    if wanted is None or repository.versions(wanted):
+        return
+    with suppress(UnreadableRepository):  # the catalogue reports it, and tries again
+        known = ", ".join(name for name in repository.names() if repository.versions(name)) or "none"
+        raise ModelNotFound(f"default_model is {wanted!r}, and {repository.root} has no such model; available: {known}")
+
+
 def allowed_hosts(settings: Settings, origins: Sequence[str]) -> list[str]:
     """The names by which clients may reach the server, apart from addresses and names without a dot; `*`: any.
 
@@ -170,8 +182,9 @@ def serve(settings: Settings) -> NoReturn:
     if not settings.models_dir.is_dir():
         raise SystemExit(f"tessera: models_dir {settings.models_dir} is not a directory; make it, or name another")
     try:
+        require_default(settings)
         app = build_app(settings)
-    except InvalidDevice as error:
+    except (InvalidDevice, ModelNotFound) as error:
         raise SystemExit(f"tessera: {error}") from error
     with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]

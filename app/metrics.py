@@ -181,8 +181,8 @@ class _Versions(Collector):
             for info in (table.MODEL_VERSION, table.MODEL_INFO)
         )
         for model in self._catalogue.models():
-            if model.newest is not None:
-                newest.add_metric([model.name], model.newest.version)
+            if model.live is not None:
+                newest.add_metric([model.name], model.live.version)
         for artifact in self._served():
             served.add_metric([artifact.name, str(artifact.version), artifact.digest], 1)
         yield newest

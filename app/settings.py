@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.detectors import SearchMode
 from app.runtime import PrecisionChoice
 from app.scheduling import STUCK_AFTER_S
+from app.service import ServeNew
 
 PREFIX = "TESSERA_"
 _ORIGIN = r"https?://[^\s/,]+"
@@ -59,6 +60,11 @@ class Settings(BaseSettings):
     )
     default_model: str | None = Field(
         default=None, description="The model that the name `default` means, if the repository has several models."
+    )
+    serve_new: ServeNew = Field(
+        default="newest",
+        description="newest: new versions serve at once, unless a version is pinned; pinned: they are candidates until "
+        "somebody promotes them, and a model without a pin gets the version that is found first.",
     )
     reload_interval_s: float = Field(
         default=5.0,

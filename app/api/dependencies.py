@@ -57,7 +57,7 @@ ReloaderDep = Annotated[Reloader, Depends(_reloader)]
 
 ModelName = Annotated[str, Path(description="Name of the model, or `default`.", examples=["default"])]
 Version = Annotated[
-    int | None, Query(ge=1, description="Version of the model. Default: the newest served version.", examples=[1])
+    int | None, Query(ge=1, description="Version of the model. Default: the live version.", examples=[1])
 ]
 
 

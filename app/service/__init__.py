@@ -1,12 +1,12 @@
 """Use cases: predictions for pictures, and the models that are served."""
 
-from app.service.catalogue import CatalogueObserver, ModelCatalogue
+from app.service.catalogue import CatalogueObserver, ModelCatalogue, ServeNew
 from app.service.notes import Note, NoteCode, notes
 from app.service.predictor import Answer, Predicted, Predictor, Rendering, StageObserver, Timings
 from app.service.reloaded import ReloadedModel
 from app.service.reloader import Reloader
 from app.service.source import Pixels, Source, Upload
-from app.service.version_table import ServedModel, VersionState, VersionStatus
+from app.service.version_table import ServedModel, Stage, VersionState, VersionStatus
 
 __all__ = [
     "Answer",
@@ -20,8 +20,10 @@ __all__ = [
     "ReloadedModel",
     "Reloader",
     "Rendering",
+    "ServeNew",
     "ServedModel",
     "Source",
+    "Stage",
     "StageObserver",
     "Timings",
     "Upload",

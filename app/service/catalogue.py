@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from threading import Lock
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import torch
 
@@ -19,21 +19,39 @@ from app.artifacts import (
     Fingerprint,
     ModelRepository,
     build_artifact,
+    pin_found,
     read_artifact,
+    read_default,
+    record_default,
     verify_artifact,
 )
-from app.errors import EngineStopped, GoldenMismatch, InvalidArtifact, LoadTimeout, TesseraError, UnreadableRepository
+from app.errors import (
+    EngineStopped,
+    GoldenMismatch,
+    InvalidArtifact,
+    InvalidServing,
+    LoadTimeout,
+    TesseraError,
+    UnreadableRepository,
+)
 from app.pipeline import TiledModel, use_processors
 from app.runtime import RunOptions
 from app.service.patience import STOPPED, Calls, StillRunning
 from app.service.reloaded import ReloadedModel, compare
-from app.service.version_table import ServedModel, VersionState, VersionStatus, VersionTable
+from app.service.version_table import DEFAULT, Pin, ServedModel, VersionState, VersionStatus, VersionTable
 
 PATIENCE_S = 15.0
 """After this time, a version that is being loaded no longer delays the next ones, nor the readiness of the server."""
 
 LIMIT_S = 300.0
 """After this time, a version that is being loaded counts as failed. It is served if its load ends nevertheless."""
+
+ServeNew = Literal["newest", "pinned"]
+"""Whether new versions of a model without a pinned version serve at once, or the version that was found first is pinned
+and new versions are candidates.
+"""
+
+Pinned = int | InvalidServing | None
 
 _log = logging.getLogger(__name__)
 
@@ -67,13 +85,14 @@ class ModelCatalogue:
         default_model: str | None = None,
         options: RunOptions = RunOptions(),  # noqa: B008
         *,
+        serve_new: ServeNew = "newest",
         patience_s: float = PATIENCE_S,
         limit_s: float = LIMIT_S,
         clock: Callable[[], float] = monotonic,
         observer: CatalogueObserver | None = None,
     ) -> None:
         self._repository, self._devices, self._options = repository, devices, options
-        self._clock, self._observer = clock, observer
+        self._clock, self._observer, self._serve_new = clock, observer, serve_new
         self._table = VersionTable(default_model)  # replaced as a whole, so that readers need no lock
         self._change = Lock()  # held while the table is replaced
         self._patience_s, self._limit_s = patience_s, limit_s
@@ -81,6 +100,10 @@ class ModelCatalogue:
         self._computing = Lock()  # held while a model is built and measured
         self._loading: dict[Entry, float] = {}  # when the loads that are under way began
         self._unreadable: dict[str, str] = {}  # why models could not be scanned
+        self._pinned: dict[str, int] = {}  # versions whose pins could not be recorded
+        self._damaged: dict[str, str] = {}  # why it is not known which versions serve
+        self._default_problem = ""
+        self._unrecorded: set[str] = set()  # what could not be written to the repository
         self._stopped = False
         self.started = False
         """Whether the first scan has ended."""
@@ -100,6 +123,7 @@ class ModelCatalogue:
                 if not self._stopped:
                     self._try(status)
             self._refuse_overdue()
+            self._choose(only)
         finally:
             self.started = True
             if self._observer is not None:
@@ -129,7 +153,10 @@ class ModelCatalogue:
 
     def _find(self, only: str | None, again: bool) -> None:
         try:
-            found = self._scan(only)
+            found, pinned = self._scan(only)
+            default = self._scans.run("default", self._read_default)
+        except StillRunning as error:
+            raise UnreadableRepository("the model repository does not answer; its file system may hang") from error
         except UnreadableRepository as error:
             if str(error) != str(self.problem):  # one line per problem, not per scan
                 _log.error("%s; loaded models stay served", error)
@@ -139,7 +166,10 @@ class ModelCatalogue:
             _log.info("the model repository can be read again")
             self.problem = None
         with self._change:
-            before, self._table = self._table, self._table.found(found, only=only, again=again)
+            before = self._table
+            table = replace(before, recorded_default=default).chosen(pinned)
+            self._table = table.found(found, only=only, again=again)
+        self._log_choices(before)
         for status in before.statuses:
             if status.entry not in {kept.entry for kept in self._table.statuses}:
                 _log.info("model %s version %d was removed", status.entry.name, status.entry.version)
@@ -147,10 +177,10 @@ class ModelCatalogue:
         if default is not None and default not in self._table.names and (default in before.names or not before.known):
             _log.warning("the default model %r is not in the repository", default)
 
-    def _scan(self, only: str | None) -> dict[Entry, Fingerprint]:
-        """The versions of all models, or of the model `only`, and their fingerprints; raises UnreadableRepository.
+    def _scan(self, only: str | None) -> tuple[dict[Entry, Fingerprint], dict[str, Pinned]]:
+        """The versions of all models, or of the model `only`, with fingerprints, and the pinned version of each model.
 
-        The versions of a model whose directory cannot be read, or hangs, stay as they are.
+        Raises UnreadableRepository. The versions of a model whose directory cannot be read, or hangs, stay as they are.
         """
         try:
             names = self._scans.run("names", self._repository.names)
@@ -159,9 +189,11 @@ class ModelCatalogue:
                 f"the model repository {self._repository.root} does not answer; its file system may hang"
             ) from error
         found: dict[Entry, Fingerprint] = {}
+        pinned: dict[str, Pinned] = {}
         for name in names if only is None else [name for name in names if name == only]:
             try:
-                found |= self._scans.run(("scan", name), partial(self._repository.scan, name))
+                versions, pinned[name] = self._scans.run(("scan", name), partial(self._scan_model, name))
+                found |= versions
                 self._unreadable.pop(name, None)
             except (StillRunning, OSError) as error:
                 reason = (error.strerror or str(error)) if isinstance(error, OSError) else "its file system hangs"
@@ -169,7 +201,68 @@ class ModelCatalogue:
                     _log.error("the directory of model %s cannot be read (%s); it stays as it was", name, reason)
                 self._unreadable[name] = reason
                 found |= {status.entry: status.seen for status in self._table.statuses if status.entry.name == name}
-        return found
+        return found, pinned
+
+    def _scan_model(self, name: str) -> tuple[dict[Entry, Fingerprint], Pinned]:
+        try:
+            pinned: Pinned = self._repository.serving(name).pinned or self._pinned.get(name)
+            self._damaged.pop(name, None)
+        except InvalidServing as error:
+            pinned = _bare(error)
+            if self._damaged.get(name) != str(error):
+                _log.error("%s; the last choice holds, if there is one", error)
+            self._damaged[name] = str(error)
+        return self._repository.scan(name), pinned
+
+    def _read_default(self) -> str | None:
+        """The model that the repository records as the default; as before if the file cannot be used."""
+        try:
+            found, self._default_problem = read_default(self._repository.root), ""
+            return found
+        except InvalidServing as error:
+            if str(error) != self._default_problem:
+                _log.error("%s", error)
+            self._default_problem = str(error)
+            return self._table.recorded_default
+
+    def _log_choices(self, before: VersionTable) -> None:
+        for name, pin in self._table.pins.items():
+            earlier = before.pins.get(name, Pin())
+            if pin.version != earlier.version:
+                _log.info("model %s: version %s is chosen to serve", name, pin.version or "the newest")
+
+    def _choose(self, only: str | None) -> None:
+        """Pins what serves, if new versions shall not serve; and records the default when a second model has come."""
+        for model in self._table.models() if self._serve_new == "pinned" else ():
+            newest = next((status for status in reversed(model.versions) if not status.error or status.artifact), None)
+            free = model.pin.version is None and not model.pin.problem
+            if free and newest and newest.artifact and only in (None, model.name):
+                self._pin(model.name, newest.entry.version)
+        table, default = self._table, self._table.default_name
+        if (
+            default is not None
+            and default not in (DEFAULT, table.default_model, table.recorded_default)
+            and len(table.names) > 1
+        ):
+            self._record(partial(record_default, self._repository.root, default), f"default_model {default}")
+
+    def _pin(self, name: str, version: int) -> None:
+        with self._change:
+            self._table = self._table.chosen({name: version})
+        _log.info("model %s: version %d is pinned, because serve_new is pinned", name, version)
+        if not self._record(partial(pin_found, self._repository, name, version), f"the pinned version of model {name}"):
+            self._pinned[name] = version
+
+    def _record(self, write: Callable[[], None], what: str) -> bool:
+        """Writes into the repository, which may be read-only; returns whether it succeeded."""
+        try:
+            self._scans.run(what, write)
+            return True
+        except (StillRunning, OSError, InvalidServing) as error:
+            if what not in self._unrecorded:
+                _log.warning("%s cannot be recorded in the repository, and is lost at a restart: %s", what, error)
+            self._unrecorded.add(what)
+            return False
 
     def _try(self, status: VersionStatus) -> None:
         if status.entry in self._loading:  # since an earlier scan
@@ -267,8 +360,8 @@ class ModelCatalogue:
         Raises GoldenMismatch, or what the device raises.
         """
         for model in self.models():
-            if model.newest is not None:
-                model.newest.test_device(number)
+            if model.live is not None:
+                model.live.test_device(number)
                 return
 
     def test_model(self, model: TiledModel) -> None:
@@ -297,7 +390,7 @@ class ModelCatalogue:
         return self._table.model(name)
 
     def get(self, name: str, version: int | None = None) -> Artifact:
-        """A loaded version, by default the newest; raises ModelNotFound, VersionNotFound or ModelLoading."""
+        """A loaded version, by default the live one; raises ModelNotFound, VersionNotFound or ModelLoading."""
         return self._table.get(name, version)
 
     @property

@@ -25,4 +25,4 @@ def dead_reasons(worker: DeviceWorker) -> list[str]:
 
 
 def _is_loading(model: ServedModel) -> bool:
-    return model.newest is None and any(status.state is VersionState.loading for status in model.versions)
+    return model.live is None and any(status.state is VersionState.loading for status in model.versions)

@@ -10,7 +10,7 @@ from app.service.version_table import ServedModel, VersionTable
 class ReloadedModel:
     """The versions of a model before and after a scan.
 
-    newest: the version that is served if a request names none; None: no version is served
+    live: the version that is served if a request names none; None: no version is served so
     ready: the versions that are served now
     added, removed: the versions that the scan added to, or removed from, those that are served
     replaced: the versions whose content has changed
@@ -18,7 +18,7 @@ class ReloadedModel:
     """
 
     name: str
-    newest: int | None
+    live: int | None
     ready: tuple[int, ...]
     added: tuple[int, ...]
     replaced: tuple[int, ...]
@@ -38,7 +38,7 @@ def _reloaded(name: str, before: ServedModel | None, after: ServedModel | None) 
     statuses = after.versions if after else ()
     return ReloadedModel(
         name,
-        newest=max(new, default=None),
+        live=after.live.version if after and after.live else None,
         ready=tuple(new),
         added=tuple(version for version in new if version not in old),
         replaced=tuple(version for version in new if old.get(version, new[version]) != new[version]),

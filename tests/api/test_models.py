@@ -58,7 +58,7 @@ def test_one_model_equals_its_entry_in_the_list(client: TestClient) -> None:
 def test_a_tag_changes_with_the_body(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     before = client.get("/v1/models/padim")
     assert before.headers["Cache-Control"] == "no-cache"
-    monkeypatch.setattr(ServedModel, "newest", None)
+    monkeypatch.setattr(ServedModel, "live", None)
     after = client.get("/v1/models/padim", headers={"If-None-Match": before.headers["ETag"]})
     assert after.status_code == 200 and after.json()["newest"] is None
     assert after.headers["ETag"] != before.headers["ETag"]

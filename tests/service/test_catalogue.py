@@ -61,12 +61,28 @@ def test_default_is_the_only_model(copied: Path) -> None:
 
 def test_default_is_the_model_with_that_name(copied: Path) -> None:
     (copied / "padim").rename(copied / "default")
+    (copied / "default.json").unlink()
     assert loaded(copied).model("default").name == "default"
 
 
-def test_default_of_several_must_be_set(models_dir: Path) -> None:
+def test_default_of_several_must_be_set(copied: Path) -> None:
+    (copied / "default.json").unlink()
     with pytest.raises(ModelNotFound, match=r"default.*padim, patchcore"):
-        loaded(models_dir).get("default")
+        loaded(copied).get("default")
+
+
+def test_default_stays_what_it_was_when_models_are_added_and_after_a_restart(copied: Path) -> None:
+    assert loaded(copied).get("default").name == "patchcore"  # recorded when padim was written
+    (copied / "default.json").unlink()
+    (copied / "padim").rename(copied / ".away")
+    models = loaded(copied)
+    (copied / ".away").rename(copied / "padim")  # by hand
+    models.refresh()
+    assert models.get("default").name == "patchcore"
+    assert loaded(copied).get("default").name == "patchcore"
+    (copied / "default.json").write_text("{")
+    models.refresh()
+    assert models.get("default").name == "patchcore"
 
 
 def test_a_missing_default_is_logged(models_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -115,7 +131,7 @@ def test_a_damaged_version_is_refused_and_the_others_are_served(
 def test_a_model_without_a_loadable_version_is_listed(copied: Path) -> None:
     lose_a_file(copied / "padim" / "1")
     models = loaded(copied)
-    assert models.model("padim").newest is None
+    assert models.model("padim").live is None
     assert [models.count(state) for state in (VersionState.ready, VersionState.failed, VersionState.loading)] == [
         2,
         1,

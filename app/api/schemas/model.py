@@ -10,7 +10,7 @@ from app.api.schemas.quality import QualityBody
 from app.api.schemas.refusal import ErrorBody
 from app.api.schemas.tiling import SizeBody, TilingBody
 from app.artifacts import Artifact
-from app.service import ServedModel, VersionState, VersionStatus
+from app.service import ServedModel, Stage, VersionState, VersionStatus
 
 
 class DetectorBody(BaseModel):
@@ -82,6 +82,11 @@ class VersionBody(BaseModel):
 
     version: int = Field(description="Version number.", examples=[1])
     state: VersionState = Field(description="Whether the version is served.", examples=["ready"])
+    stage: Stage = Field(
+        description="Whether the version serves requests without a version (live), or is newer (candidate) or older "
+        "(earlier) than that version.",
+        examples=["live"],
+    )
     details: DetailsBody | None = Field(description="Details of a version that is ready; otherwise null.")
     error: ErrorBody | None = Field(
         description="Reason why the files of the version are refused; otherwise null. A version that is ready and "
@@ -90,11 +95,12 @@ class VersionBody(BaseModel):
     )
 
     @classmethod
-    def of(cls, status: VersionStatus) -> Self:
+    def of(cls, status: VersionStatus, stage: Stage) -> Self:
         """The body of a version's status."""
         return cls(
             version=status.entry.version,
             state=status.state,
+            stage=stage,
             details=None if status.artifact is None else DetailsBody.of(status.artifact),
             error=None if status.error is None else ErrorBody.of(status.error),
         )
@@ -105,20 +111,28 @@ class ModelBody(BaseModel):
 
     name: str = Field(description="Name of the model in routes.", examples=["demo"])
     default: bool = Field(description="Whether the name `default` refers to this model.", examples=[True])
-    newest: int | None = Field(
-        description="Version that serves requests without a version; null if no version is ready.", examples=[1]
+    live: int | None = Field(
+        description="Version that serves requests without a version; null if there is none.", examples=[1]
     )
+    pinned: int | None = Field(
+        description="Version that was chosen to be live; null if the newest version that is ready is live. Differs "
+        "from `live` if the chosen version is still being loaded, or is refused.",
+        examples=[1],
+    )
+    newest: int | None = Field(description="The same as `live`.", deprecated=True, examples=[1])
     versions: list[VersionBody] = Field(description="All versions, the oldest first.")
 
     @classmethod
     def of(cls, model: ServedModel) -> Self:
         """The body of a model."""
-        newest = model.newest
+        live = None if model.live is None else model.live.version
         return cls(
             name=model.name,
             default=model.default,
-            newest=None if newest is None else newest.version,
-            versions=[VersionBody.of(status) for status in model.versions],
+            live=live,
+            pinned=model.pin.version,
+            newest=live,
+            versions=[VersionBody.of(status, model.stage(status.entry.version)) for status in model.versions],
         )
 
 

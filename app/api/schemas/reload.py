@@ -39,7 +39,7 @@ class ReloadedModelBody(BaseModel):
     def of(cls, model: ReloadedModel) -> Self:
         return cls(
             name=model.name,
-            newest=model.newest,
+            newest=model.live,
             ready=list(model.ready),
             added=list(model.added),
             replaced=list(model.replaced),

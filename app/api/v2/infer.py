@@ -45,7 +45,7 @@ HeaderLength = Annotated[
 async def infer(
     model: ModelName, request: Request, services: ServicesDep, timeout_s: Timeout = None, header: HeaderLength = None
 ) -> Response:
-    """Returns the predictions of the newest version for one or several pictures.
+    """Returns the predictions of the live version for one or several pictures.
 
     The input `image` contains the files of pictures (BYTES), or their pixels: UINT8, UINT16 (65535 is white) or FP32
     (the parameter `white`, 1 by default, is white). The shape of pixels is [n,H,W,C] or [n,C,H,W], or without n for one

@@ -37,7 +37,7 @@ async def server() -> ServerMetadataBody:
     name="v2_model_metadata",
 )
 async def model_metadata(model: ModelName, catalogue: CatalogueDep) -> ModelMetadataBody:
-    """Returns the inputs and outputs of the newest version of a model."""
+    """Returns the inputs and outputs of the version of a model that answers requests without a version."""
     artifact = catalogue.get(model)
     return ModelMetadataBody.of(catalogue.model(artifact.name), artifact)
 

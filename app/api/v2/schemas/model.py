@@ -33,6 +33,9 @@ class ModelMetadataBody(BaseModel):
         examples=["demo"],
     )
     versions: list[str] = Field(description="Versions that are served, the oldest first.", examples=[["1"]])
+    live: str | None = Field(
+        description="Version that answers requests without a version; null if there is none.", examples=["1"]
+    )
     platform: str = Field(description="`tessera_` and the name of the detector.", examples=["tessera_patchcore"])
     inputs: list[TensorMetadataBody] = Field(
         description="One input, `image`: the files of pictures. Tensors of UINT8, UINT16 or FP32 are accepted instead: "
@@ -45,6 +48,7 @@ class ModelMetadataBody(BaseModel):
         return cls(
             name=model.name,
             versions=[str(each.entry.version) for each in model.versions if each.state is VersionState.ready],
+            live=None if model.live is None else str(model.live.version),
             platform=f"tessera_{artifact.manifest.detector.name}",
             inputs=[TensorMetadataBody(name=INPUT, datatype="BYTES", shape=[-1])],
             outputs=[
