@@ -103,8 +103,8 @@ class Engine:
 
         Pictures that the model was fitted to or calibrated on are left out, except those of `Reference`.
 
-        Tests the model that was fitted last, or else the newest version of the engine's `name`. `model`, if given, must
-        be what was fitted last; else InvalidTraining is raised.
+        Tests the model that was fitted last, or else the version of the engine's `name` that serves. `model`, if given,
+        must be what was fitted last; else InvalidTraining is raised.
         """
         artifact = self._loaded()
         if model is not None and model is not self._fitted:
@@ -144,7 +144,7 @@ class Engine:
         return predictions
 
     def _loaded(self) -> Artifact:
-        """The artifact that was fitted last, or else the newest version of `name`. Raises InvalidTraining."""
+        """The artifact that was fitted last, or else the version of `name` that serves. Raises InvalidTraining."""
         if self._artifact is None:
             if self._name is None:
                 raise InvalidTraining("no model was fitted yet; call fit first, or give the engine the name of a model")

@@ -252,7 +252,7 @@ MODEL_VERSION = MetricInfo(
     "gauge",
     "version number",
     "The version that is served unless one is asked for",
-    "A change: another version went live, or the newest one was withdrawn.",
+    "A change: another version went live.",
     ("model",),
 )
 MODEL_INFO = MetricInfo(

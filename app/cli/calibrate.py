@@ -42,7 +42,7 @@ def parser() -> ArgumentParser:
     )
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_argument("--name", type=str, required=True, help="the name of the model")
-    parser.add_argument("--version", type=int, default=None, help="the version of the model; by default the newest")
+    parser.add_argument("--version", type=int, default=None, help="the version; by default the one that serves")
     parser.add_subclass_arguments(
         DataModule, "data", required=False, help="the data set's class, with its parameters; not needed with values"
     )

@@ -101,8 +101,13 @@ COMMANDS = {
     ),
     "models": Command(
         "models",
-        "list or verify the models of a repository",
-        ("tessera models list", "tessera models verify --models_dir models"),
+        "list or verify the models of a repository, and choose the versions that serve",
+        (
+            "tessera models list",
+            "tessera models verify --models_dir models",
+            "tessera models promote --name surface --version 2",
+            "tessera models rollback --name surface",
+        ),
     ),
 }
 

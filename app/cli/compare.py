@@ -43,7 +43,7 @@ DRAWN = 60
 def parser() -> ArgumentParser:
     parser = ArgumentParser(description="Compare two models on the same labelled pictures, and write a report.")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_argument("first", type=str, help="a model: NAME, or NAME:VERSION; by default the newest version")
+    parser.add_argument("first", type=str, help="a model: NAME, or NAME:VERSION; by default the version that serves")
     parser.add_argument("second", type=str, help="the model to compare it with")
     parser.add_subclass_arguments(DataModule, "data", required=True, help="the data set's class, with its parameters")
     parser.add_argument(

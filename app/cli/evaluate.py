@@ -41,7 +41,7 @@ def parser() -> ArgumentParser:
     parser = ArgumentParser(description="Evaluate a model on labelled pictures, and write its metrics and a report.")
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_argument("--name", type=str, required=True, help="the name of the model")
-    parser.add_argument("--version", type=int, default=None, help="the version of the model; by default the newest")
+    parser.add_argument("--version", type=int, default=None, help="the version; by default the one that serves")
     parser.add_subclass_arguments(DataModule, "data", required=True, help="the data set's class, with its parameters")
     parser.add_argument("--output", type=Path, required=True, help=f"the folder to write {METRICS} and {PAGE} to")
     add_seen_pictures(parser)

@@ -29,7 +29,7 @@ def parser() -> ArgumentParser:
     )
     parser.add_argument("pictures", type=Path, nargs="+", help="picture files, or folders of them")
     parser.add_argument("--name", type=str, required=True, help="the name of the model")
-    parser.add_argument("--version", type=int, default=None, help="the version of the model; by default the newest")
+    parser.add_argument("--version", type=int, default=None, help="the version; by default the one that serves")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
     parser.add_argument(
         "--roi", type=str, default=None, help="x,y,width,height in pixels: predict only this region of each picture"

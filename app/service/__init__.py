@@ -1,6 +1,7 @@
 """Use cases: predictions for pictures, and the models that are served."""
 
-from app.service.catalogue import CatalogueObserver, ModelCatalogue, ServeNew
+from app.service.catalogue import CatalogueObserver, ModelCatalogue
+from app.service.choices import ServeNew
 from app.service.notes import Note, NoteCode, notes
 from app.service.predictor import Answer, Predicted, Predictor, Rendering, StageObserver, Timings
 from app.service.reloaded import ReloadedModel

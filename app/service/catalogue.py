@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from threading import Lock
 from time import monotonic
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
@@ -19,39 +19,29 @@ from app.artifacts import (
     Fingerprint,
     ModelRepository,
     build_artifact,
-    pin_found,
     read_artifact,
-    read_default,
-    record_default,
     verify_artifact,
 )
 from app.errors import (
     EngineStopped,
     GoldenMismatch,
     InvalidArtifact,
-    InvalidServing,
     LoadTimeout,
     TesseraError,
     UnreadableRepository,
 )
 from app.pipeline import TiledModel, use_processors
 from app.runtime import RunOptions
+from app.service.choices import Choices, Pinned, ServeNew
 from app.service.patience import STOPPED, Calls, StillRunning
 from app.service.reloaded import ReloadedModel, compare
-from app.service.version_table import DEFAULT, Pin, ServedModel, VersionState, VersionStatus, VersionTable
+from app.service.version_table import Pin, ServedModel, VersionState, VersionStatus, VersionTable
 
 PATIENCE_S = 15.0
 """After this time, a version that is being loaded no longer delays the next ones, nor the readiness of the server."""
 
 LIMIT_S = 300.0
 """After this time, a version that is being loaded counts as failed. It is served if its load ends nevertheless."""
-
-ServeNew = Literal["newest", "pinned"]
-"""Whether new versions of a model without a pinned version serve at once, or the version that was found first is pinned
-and new versions are candidates.
-"""
-
-Pinned = int | InvalidServing | None
 
 _log = logging.getLogger(__name__)
 
@@ -97,13 +87,10 @@ class ModelCatalogue:
         self._change = Lock()  # held while the table is replaced
         self._patience_s, self._limit_s = patience_s, limit_s
         self._scans, self._loads = Calls(patience_s), Calls(patience_s)
+        self._choices = Choices(repository, self._scans)
         self._computing = Lock()  # held while a model is built and measured
         self._loading: dict[Entry, float] = {}  # when the loads that are under way began
         self._unreadable: dict[str, str] = {}  # why models could not be scanned
-        self._pinned: dict[str, int] = {}  # versions whose pins could not be recorded
-        self._damaged: dict[str, str] = {}  # why it is not known which versions serve
-        self._default_problem = ""
-        self._unrecorded: set[str] = set()  # what could not be written to the repository
         self._stopped = False
         self.started = False
         """Whether the first scan has ended."""
@@ -154,7 +141,7 @@ class ModelCatalogue:
     def _find(self, only: str | None, again: bool) -> None:
         try:
             found, pinned = self._scan(only)
-            default = self._scans.run("default", self._read_default)
+            default = self._scans.run("default", self._choices.default)
         except StillRunning as error:
             raise UnreadableRepository("the model repository does not answer; its file system may hang") from error
         except UnreadableRepository as error:
@@ -169,7 +156,9 @@ class ModelCatalogue:
             before = self._table
             table = replace(before, recorded_default=default).chosen(pinned)
             self._table = table.found(found, only=only, again=again)
-        self._log_choices(before)
+        for name, pin in self._table.pins.items():
+            if pin.version != before.pins.get(name, Pin()).version:
+                _log.info("model %s: version %s is chosen to serve", name, pin.version or "the newest")
         for status in before.statuses:
             if status.entry not in {kept.entry for kept in self._table.statuses}:
                 _log.info("model %s version %d was removed", status.entry.name, status.entry.version)
@@ -204,65 +193,19 @@ class ModelCatalogue:
         return found, pinned
 
     def _scan_model(self, name: str) -> tuple[dict[Entry, Fingerprint], Pinned]:
-        try:
-            pinned: Pinned = self._repository.serving(name).pinned or self._pinned.get(name)
-            self._damaged.pop(name, None)
-        except InvalidServing as error:
-            pinned = _bare(error)
-            if self._damaged.get(name) != str(error):
-                _log.error("%s; the last choice holds, if there is one", error)
-            self._damaged[name] = str(error)
+        pinned = self._choices.pinned(name)
         return self._repository.scan(name), pinned
 
-    def _read_default(self) -> str | None:
-        """The model that the repository records as the default; as before if the file cannot be used."""
-        try:
-            found, self._default_problem = read_default(self._repository.root), ""
-            return found
-        except InvalidServing as error:
-            if str(error) != self._default_problem:
-                _log.error("%s", error)
-            self._default_problem = str(error)
-            return self._table.recorded_default
-
-    def _log_choices(self, before: VersionTable) -> None:
-        for name, pin in self._table.pins.items():
-            earlier = before.pins.get(name, Pin())
-            if pin.version != earlier.version:
-                _log.info("model %s: version %s is chosen to serve", name, pin.version or "the newest")
-
     def _choose(self, only: str | None) -> None:
-        """Pins what serves, if new versions shall not serve; and records the default when a second model has come."""
+        """Pins the newest version of models without a pin, and keeps the default model."""
         for model in self._table.models() if self._serve_new == "pinned" else ():
             newest = next((status for status in reversed(model.versions) if not status.error or status.artifact), None)
-            free = model.pin.version is None and not model.pin.problem
-            if free and newest and newest.artifact and only in (None, model.name):
-                self._pin(model.name, newest.entry.version)
-        table, default = self._table, self._table.default_name
-        if (
-            default is not None
-            and default not in (DEFAULT, table.default_model, table.recorded_default)
-            and len(table.names) > 1
-        ):
-            self._record(partial(record_default, self._repository.root, default), f"default_model {default}")
-
-    def _pin(self, name: str, version: int) -> None:
-        with self._change:
-            self._table = self._table.chosen({name: version})
-        _log.info("model %s: version %d is pinned, because serve_new is pinned", name, version)
-        if not self._record(partial(pin_found, self._repository, name, version), f"the pinned version of model {name}"):
-            self._pinned[name] = version
-
-    def _record(self, write: Callable[[], None], what: str) -> bool:
-        """Writes into the repository, which may be read-only; returns whether it succeeded."""
-        try:
-            self._scans.run(what, write)
-            return True
-        except (StillRunning, OSError, InvalidServing) as error:
-            if what not in self._unrecorded:
-                _log.warning("%s cannot be recorded in the repository, and is lost at a restart: %s", what, error)
-            self._unrecorded.add(what)
-            return False
+            free = model.pin.version is None and not model.pin.problem and only in (None, model.name)
+            if free and newest and newest.artifact:
+                with self._change:
+                    self._table = self._table.chosen({model.name: newest.entry.version})
+                self._choices.pin(model.name, newest.entry.version)
+        self._choices.keep_default(self._table)
 
     def _try(self, status: VersionStatus) -> None:
         if status.entry in self._loading:  # since an earlier scan

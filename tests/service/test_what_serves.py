@@ -69,7 +69,7 @@ def test_a_pin_holds_in_memory_where_it_cannot_be_written(
     def refuse(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("app.service.catalogue.pin_found", refuse)
+    monkeypatch.setattr("app.service.choices.pin_found", refuse)
     models = started(repository, "pinned")
     copy(repository, NAME, 1)
     models.refresh()

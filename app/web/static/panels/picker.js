@@ -8,6 +8,7 @@ import { byId, element } from "../element.js";
 /** @typedef {import("../server/connection.js").Connection} Connection */
 
 const STATES = { loading: ", being loaded", failed: ", refused", ready: "" };
+const STAGES = { live: "", candidate: ", candidate", earlier: "" };
 
 /** @param {Models} models */
 export function showPicker(models) {
@@ -18,11 +19,11 @@ export function showPicker(models) {
     const { choice } = models;
     const chosen = models.list.find(({ name }) => name === choice?.name);
     model.replaceChildren(...models.list.map(({ name }) => option(name, name, name === choice?.name)));
-    const newest = chosen?.newest ? `newest (${chosen.newest})` : "newest";
+    const live = chosen?.live ? `live (${chosen.live}${chosen.pinned === chosen.live ? ", pinned" : ""})` : "live";
     version.replaceChildren(
-      option("", newest, !choice?.version),
+      option("", live, !choice?.version),
       ...(chosen?.versions ?? []).map((each) =>
-        option(String(each.version), `${each.version}${STATES[each.state]}`, each.version === choice?.version),
+        option(String(each.version), `${each.version}${STAGES[each.stage]}${STATES[each.state]}`, each.version === choice?.version),
       ),
     );
     model.disabled = version.disabled = !models.list.length;

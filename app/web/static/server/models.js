@@ -29,8 +29,8 @@ import { get } from "./send.js";
  * @property {Details | null} details
  * @property {{code: string, message: string} | null} error
  */
-/** @typedef {{name: string, default: boolean, newest: number | null, versions: Version[]}} Model */
-/** @typedef {{name: string, version: number | null}} Choice `version` is null for the newest. */
+/** @typedef {{name: string, default: boolean, live: number | null, pinned: number | null, versions: Version[]}} Model */
+/** @typedef {{name: string, version: number | null}} Choice `version` is null for the live one. */
 
 export class Models extends EventTarget {
   /** @type {Model[]} */
@@ -64,7 +64,7 @@ export class Models extends EventTarget {
   /** The version that the next picture is sent to. */
   get chosen() {
     const model = this.list.find(({ name }) => name === this.choice?.name);
-    const number = this.choice?.version ?? model?.newest;
+    const number = this.choice?.version ?? model?.live;
     return model?.versions.find(({ version }) => version === number) ?? null;
   }
 

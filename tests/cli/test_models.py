@@ -1,0 +1,64 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.artifacts import ModelRepository
+from app.artifacts.serving import SERVING
+from app.cli import main
+from app.main import require_default
+from app.settings import Settings
+from tests.repositories import flip_a_bit
+
+
+@pytest.fixture
+def root(models_dir: Path, tmp_path: Path) -> Path:
+    """Versions 1 and 2 of one model; no file says which one serves."""
+    shutil.copytree(models_dir / "patchcore", tmp_path / "patchcore", ignore=shutil.ignore_patterns(SERVING))
+    return tmp_path
+
+
+def run(root: Path, *words: str) -> int:
+    return main(["models", *words, "--models_dir", str(root), "--device", "cpu"])
+
+
+def test_the_list_shows_what_serves_and_who_chose_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(root, "promote", "--name", "patchcore", "--version", "1") == 0
+    assert "version 1 of patchcore serves; before: version 2" in capsys.readouterr().err
+    assert run(root, "list") == 0
+    listed = [line for line in capsys.readouterr().out.splitlines() if "patchcore" in line]
+    assert "live, pinned" in listed[0] and "candidate" in listed[1]
+    assert run(root, "rollback", "--name", "patchcore") == 0
+    assert run(root, "list", "--history", "true") == 0
+    shown = capsys.readouterr().out
+    assert shown.index("promote") < shown.index("rollback")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["promote"], 2, "--name"),
+        (["copy", "--name", "patchcore"], 2, "--version"),
+        (["promote", "--name", "screw"], 1, "available: patchcore"),
+        (["promote", "--name", "patchcore", "--version", "7"], 1, "available: 1, 2"),
+        (["delete", "--name", "patchcore", "--version", "2"], 1, "promote another version"),
+        (["promote", "--name", "patchcore", "--version", "1"], 1, "weights.safetensors"),
+        (["copy", "--name", "patchcore", "--version", "1"], 1, "it was changed"),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_refused_and_nothing_changes(
+    root: Path, capsys: pytest.CaptureFixture[str], words: list[str], status: int, message: str
+) -> None:
+    flip_a_bit(root / "patchcore/1")
+    assert run(root, *words) == status
+    assert message in capsys.readouterr().err
+    assert [entry.version for entry in ModelRepository(root).versions("patchcore")] == [1, 2]
+    assert ModelRepository(root).serving("patchcore").pinned is None
+
+
+def test_a_default_model_that_is_missing_is_refused_at_the_start(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require_default(Settings(models_dir=root, default_model="patchcore"))
+    with pytest.raises(SystemExit, match=r"default_model is 'screw'.*available: patchcore"):
+        main(["serve", "--models_dir", str(root), "--default_model", "screw"])
