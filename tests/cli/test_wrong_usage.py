@@ -91,7 +91,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("predict x.png --ckpt_path m.ckpt --model Padim", ["tessera import FILE.ckpt", "--name NAME"]),
         ("predict --name x --output o", ["missing: PICTURES"]),
         ("predict x.png --name x --output o --threshold high", ["--threshold is high; give a number"]),
-        ("models nope", ["list or verify"]),
+        ("models nope", ["give list, verify, promote"]),
         ("import x.ckpt --name x --image_size 256x256", ['"[256, 256]"']),
         ("import x.ckpt --name x --tiling.tile_sise 3", ["did you mean --tiling.tile_size?"]),
         ("calibrate --name x --recall all", ["--recall is all; give a number"]),
