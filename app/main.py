@@ -12,7 +12,7 @@ import torch
 from fastapi import FastAPI
 
 from app.admission import Budgets, limits_for
-from app.api import RequestRecord, Services, create_app
+from app.api import Services, create_app
 from app.api.origins import ANY, name_of
 from app.artifacts import ModelRepository
 from app.cgroup import available_processors
@@ -20,14 +20,17 @@ from app.connections import ConnectionLimits, ConnectionTable, limit_for
 from app.ending import Ending, leave
 from app.errors import InvalidDevice, ModelNotFound, UnreadableRepository
 from app.heap import share_one_heap
+from app.logs import JsonFormatter, TextFormatter
 from app.metrics import Metrics
+from app.observation import Observation
 from app.pipeline import resolve_devices
+from app.records import VerdictRecord
 from app.runtime import RunOptions, precisions
 from app.scheduling import DeviceWorker, Job
 from app.server import ABORT_S, Server, listen
 from app.service import ModelCatalogue, Predictor, Reloader
 from app.settings import Settings, unknown_variables
-from app.shown import LONGEST
+from app.traces import MISSING, otlp_exporter, tracer
 from app.web import mount_page
 
 MOST_CPU_LANES = 4
@@ -35,9 +38,7 @@ MOST_CPU_LANES = 4
 
 FEWEST_DECODE_PROCESSES = 2
 
-_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 _log = logging.getLogger("tessera")
-_request_log = logging.getLogger("tessera.request")
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -79,6 +80,9 @@ def build_app(settings: Settings) -> FastAPI:
         stuck_after_s=settings.stuck_after_s,
     )
     reloader = Reloader(catalogue, interval_s=settings.reload_interval_s, processors=processors)
+    record = verdict_record(settings, metrics)
+    trace, spans = (None, None) if not settings.traces_endpoint else tracer(otlp_exporter(settings.traces_endpoint))
+    observation = Observation(metrics, record, trace)
     predictor = Predictor(
         worker,
         budgets,
@@ -86,16 +90,15 @@ def build_app(settings: Settings) -> FastAPI:
         processes=settings.decode_processes or decode_processes(devices, available_processors()),
         pinned=any(device.type == "cuda" for device in devices),
         timeout_s=settings.request_timeout_s or None,
-        observer=metrics,
+        digests=record is not None,
+        observer=observation,
     )
     metrics.watch(catalogue, worker, budgets)
 
-    def record(request: RequestRecord) -> None:
-        metrics.request_done(request)
-        _log_request(request)
-
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if record is not None:
+            record.start()
         worker.start()
         predictor.start()
         reloader.start()
@@ -106,8 +109,14 @@ def build_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
             await asyncio.to_thread(reloader.stop)
             await predictor.close()
+            if record is not None:
+                await asyncio.to_thread(record.stop)
+            if spans is not None:
+                await asyncio.to_thread(spans.shutdown)
 
-    services = Services(catalogue, predictor, worker, reloader, metrics.exposition, settings.batch_pictures)
+    services = Services(
+        catalogue, predictor, worker, reloader, metrics.exposition, settings.batch_pictures, observation.notes
+    )
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
     table = ConnectionTable(connection_limits(settings), metrics)
     app = create_app(
@@ -116,7 +125,7 @@ def build_app(settings: Settings) -> FastAPI:
         cors_origins=origins,
         allowed_hosts=allowed_hosts(settings, origins),
         root_path=settings.root_path,
-        record=record,
+        record=observation.request_done,
         gate=table,
         refused=metrics.refused,
         lifespan=lifespan,
@@ -134,6 +143,17 @@ def require_default(settings: Settings) -> None:
     with suppress(UnreadableRepository):  # the catalogue reports it, and tries again
         known = ", ".join(name for name in repository.names() if repository.versions(name)) or "none"
         raise ModelNotFound(f"default_model is {wanted!r}, and {repository.root} has no such model; available: {known}")
+
+
+def verdict_record(settings: Settings, metrics: Metrics) -> VerdictRecord | None:
+    """The record of verdicts; None if the settings name none."""
+    if settings.verdict_record is None:
+        return None
+    record = VerdictRecord(
+        settings.verdict_record, settings.verdict_record_bytes, settings.verdict_record_files, metrics.lines_recorded
+    )
+    metrics.watch_record(lambda: record.waiting)
+    return record
 
 
 def allowed_hosts(settings: Settings, origins: Sequence[str]) -> list[str]:
@@ -176,7 +196,9 @@ def serve(settings: Settings) -> NoReturn:
     Raises SystemExit with the reason if it cannot serve.
     """
     share_one_heap()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     for name in unknown_variables():
         _log.warning("the environment variable %s is not a setting of this server, and is ignored", name)
     if not settings.models_dir.is_dir():
@@ -186,6 +208,10 @@ def serve(settings: Settings) -> NoReturn:
         app = build_app(settings)
     except (InvalidDevice, ModelNotFound) as error:
         raise SystemExit(f"tessera: {error}") from error
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("opentelemetry"):
+            raise
+        raise SystemExit(f"tessera: {MISSING}") from error
     with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         _log.info("serving %s on http://%s:%d, described at /docs", settings.models_dir, settings.host, port)
@@ -193,18 +219,3 @@ def serve(settings: Settings) -> NoReturn:
         server.ending = Ending(lambda: server.status)
         server.run(sockets=[listener])
     leave(server.status)
-
-
-def _log_request(request: RequestRecord) -> None:
-    level = logging.DEBUG if request.route in _QUIET else logging.INFO
-    _request_log.log(
-        level,
-        "%s %r model=%r status=%d ms=%.1f client=%r id=%s",
-        request.method[:LONGEST],
-        request.path[:LONGEST],  # repr escapes line breaks: a client cannot forge a log line
-        request.model and request.model[:LONGEST],
-        request.status,
-        1000 * request.seconds,
-        request.client,
-        request.request_id,
-    )

@@ -6,6 +6,8 @@ from typing import Literal
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 LOAD_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+SCORES = (0.1, 0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Every model's calibrated threshold is the score 0.5."""
 TILES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -74,11 +76,29 @@ STAGE_SECONDS = MetricInfo(
     "tessera_stage_seconds",
     "histogram",
     "seconds",
-    "Duration of a picture's stages: decode, queue, device, render",
+    "Duration of a picture's stages by model: decode, queue, device, render",
     "The stage that grows names the limit: decode and render are processors (decode_processes), device is the device, "
     "queue is the wait for either.",
-    ("stage",),
+    ("model", "stage"),
     SECONDS,
+)
+VERDICTS = MetricInfo(
+    "tessera_verdicts",
+    "counter",
+    "pictures",
+    "Pictures that were judged, by model, version and label: normal or anomalous, by the threshold of the request",
+    "The share of anomalous is the reject rate. A jump: the product, the light or the camera changed. No rise: no "
+    "pictures come in.",
+    ("model", "version", "label"),
+)
+SCORES_GIVEN = MetricInfo(
+    "tessera_score",
+    "histogram",
+    "score",
+    "Normalised scores of pictures by model and version; the calibrated threshold of every model is 0.5",
+    "A slow shift upwards while the product is the same: lamp, lens or camera. Near 0.5: false alarms are near.",
+    ("model", "version"),
+    SCORES,
 )
 TILES_RUN = MetricInfo(
     "tessera_tiles",
@@ -114,9 +134,17 @@ BUSY_SECONDS = MetricInfo(
     "tessera_device_busy_seconds",
     "counter",
     "seconds",
-    "Time for which the lanes of all devices computed, by work: batches of tiles, or steps of single pictures",
-    "The rate divided by the number of lanes is the share of time in which they compute; near 1 they are the limit.",
-    ("work",),
+    "Time for which the lanes of a device computed, by work: batches of tiles, or steps of single pictures",
+    "The rate divided by tessera_device_lanes is the busy share of the device; near 1 it is the limit.",
+    ("device", "work"),
+)
+LANES = MetricInfo(
+    "tessera_device_lanes",
+    "gauge",
+    "lanes",
+    "The number of lanes of a device; each computes one unit of work at a time",
+    "It does not change while the server runs.",
+    ("device",),
 )
 IN_FLIGHT = MetricInfo(
     "tessera_pictures_in_flight",
@@ -163,6 +191,28 @@ QUEUE_TILES = MetricInfo(
     "tiles",
     "Tiles that wait or run",
     "A queue that never empties needs more devices or servers; scale by it.",
+)
+QUEUE_SECONDS = MetricInfo(
+    "tessera_queue_seconds",
+    "gauge",
+    "seconds",
+    "Expected time until the tiles that wait or run are computed, by the recent rate; 0 before the first measurement",
+    "The wait of the next picture. Longer than clients wait: add devices or servers, or lower queue_tiles.",
+)
+RECORD_LINES = MetricInfo(
+    "tessera_verdict_record_lines",
+    "counter",
+    "lines",
+    "Lines of the record of verdicts by result: written, or dropped because the queue of lines was full",
+    "Any rise of dropped: the record lacks verdicts; the disk is full or too slow. See /readyz and the log.",
+    ("result",),
+)
+RECORD_WAITING = MetricInfo(
+    "tessera_verdict_record_waiting",
+    "gauge",
+    "lines",
+    "Lines of the record of verdicts that are not written yet",
+    "Above 0 for a minute: the file cannot be written; from 10,000 on, lines are dropped.",
 )
 BUDGET_USED = MetricInfo(
     "tessera_budget_used",
@@ -280,17 +330,23 @@ METRICS = (
     CONNECTIONS,
     LIMITED_CONNECTIONS,
     STAGE_SECONDS,
+    VERDICTS,
+    SCORES_GIVEN,
     TILES_RUN,
     TILES_ROOM,
     BATCH_TILES,
     FAILED_BATCHES,
     BUSY_SECONDS,
+    LANES,
     IN_FLIGHT,
     ENDS,
     NOT_FINITE,
     DEADLINES,
     DECODERS_REPLACED,
     QUEUE_TILES,
+    QUEUE_SECONDS,
+    RECORD_LINES,
+    RECORD_WAITING,
     BUDGET_USED,
     BUDGET_LIMIT,
     REFUSALS,

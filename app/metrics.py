@@ -1,7 +1,8 @@
 """The values of the Prometheus metrics; app/metric_table.py describes each metric."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from math import inf
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,7 +16,7 @@ from app.decoders.pool import Replaced
 from app.errors import TesseraError
 from app.metric_table import MetricInfo
 from app.scheduling import DeviceWorker, End, Job
-from app.service import ModelCatalogue, Timings, VersionState
+from app.service import ModelCatalogue, Verdict, VersionState
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 """The methods that metrics name. Clients can make others without limit, and each would be a series."""
@@ -32,6 +33,9 @@ class Metrics:
         self._connections = _gauge(table.CONNECTIONS, registry)
         self._limited = _counter(table.LIMITED_CONNECTIONS, registry)
         self._stages = _histogram(table.STAGE_SECONDS, registry)
+        self._verdicts = _counter(table.VERDICTS, registry)
+        self._scores = _histogram(table.SCORES_GIVEN, registry)
+        self._judged: set[tuple[str, int]] = set()  # the versions that have series of verdicts
         self._tiles = _counter(table.TILES_RUN, registry)
         self._room = _counter(table.TILES_ROOM, registry)
         self._batches = _histogram(table.BATCH_TILES, registry)
@@ -42,6 +46,11 @@ class Metrics:
         self._not_finite = _counter(table.NOT_FINITE, registry)
         self._late = _counter(table.DEADLINES, registry)
         self._replaced = _counter(table.DECODERS_REPLACED, registry)
+        self._lines = _counter(table.RECORD_LINES, registry)
+        self._lines_waiting = _gauge(table.RECORD_WAITING, registry)
+        self._lanes = _gauge(table.LANES, registry)
+        self._queue_s = _gauge(table.QUEUE_SECONDS, registry)
+        self._catalogue: ModelCatalogue | None = None
         self._queue = _gauge(table.QUEUE_TILES, registry)
         self._refusals = _counter(table.REFUSALS, registry)
         self._models = _gauge(table.MODELS, registry)
@@ -53,6 +62,12 @@ class Metrics:
 
     def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker, budgets: Budgets[Job]) -> None:
         """Reads gauges from the catalogue, the worker and the budgets at each scrape."""
+        self._catalogue = catalogue
+        self._queue_s.set_function(lambda: worker.tiles / (budgets.queue.budget.rate() or inf))
+        for device, lanes in worker.lanes.items():
+            self._lanes.labels(device).set(lanes)
+        for result in ("written", "dropped"):
+            self._lines.labels(result)
         for state in VersionState:
             self._models.labels(state=state).set_function(partial(catalogue.count, state))
         for device in worker.devices:
@@ -62,6 +77,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """All metrics, in Prometheus' text format."""
+        self._forget_withdrawn()
         return generate_latest(self._registry)
 
     def request_done(self, record: RequestRecord) -> None:
@@ -94,18 +110,18 @@ class Metrics:
     def flight_changed(self, pictures: int) -> None:
         self._flight.set(pictures)
 
-    def batch_done(self, tiles: int, room: int, seconds: float) -> None:
+    def batch_done(self, device: str, tiles: int, room: int, seconds: float) -> None:
         self._batches.observe(tiles)
         self._tiles.inc(tiles)
         self._room.inc(room)
-        self._busy.labels("batches").inc(seconds)
+        self._busy.labels(device, "batches").inc(seconds)
 
-    def batch_failed(self, tiles: int, seconds: float) -> None:
+    def batch_failed(self, device: str, tiles: int, seconds: float) -> None:
         self._failed.inc()
-        self._busy.labels("batches").inc(seconds)
+        self._busy.labels(device, "batches").inc(seconds)
 
-    def step_done(self, seconds: float) -> None:
-        self._busy.labels("steps").inc(seconds)
+    def step_done(self, device: str, seconds: float) -> None:
+        self._busy.labels(device, "steps").inc(seconds)
 
     def picture_ended(self, how: End) -> None:
         self._ends.labels(how).inc()
@@ -119,7 +135,12 @@ class Metrics:
     def decoder_replaced(self, reason: Replaced) -> None:
         self._replaced.labels(reason).inc()
 
-    def answered(self, timings: Timings) -> None:
+    def answered(self, verdict: Verdict) -> None:
+        """A picture was judged."""
+        model, version, timings = verdict.model, str(verdict.version), verdict.timings
+        self._judged.add((model, verdict.version))
+        self._verdicts.labels(model, version, verdict.label.value).inc()
+        self._scores.labels(model, version).observe(verdict.score)
         stages = {
             "decode": timings.decode_s,
             "queue": timings.queue_s,
@@ -127,7 +148,33 @@ class Metrics:
             "render": timings.render_s,
         }
         for stage, seconds in stages.items():
-            self._stages.labels(stage).observe(seconds)
+            self._stages.labels(model, stage).observe(seconds)
+
+    def watch_record(self, waiting: Callable[[], int]) -> None:
+        """Reads the number of lines that wait to be recorded at each scrape."""
+        self._lines_waiting.set_function(waiting)
+
+    def lines_recorded(self, result: str, lines: int) -> None:
+        """Lines of the record of verdicts were `written` or `dropped`."""
+        self._lines.labels(result).inc(lines)
+
+    def _forget_withdrawn(self) -> None:
+        """Removes the series of versions and models that are no longer served, so that their number stays bounded."""
+        if self._catalogue is None:
+            return
+        served = {
+            (model.name, status.entry.version)
+            for model in self._catalogue.models()
+            for status in model.versions
+            if status.artifact
+        }
+        gone = {each for each in self._judged.copy() if each not in served}
+        for name, version in gone:
+            self._judged.discard((name, version))
+            self._verdicts.remove_by_labels({"model": name, "version": str(version)})
+            self._scores.remove_by_labels({"model": name, "version": str(version)})
+        for name in {name for name, _ in gone} - {name for name, _ in served}:
+            self._stages.remove_by_labels({"model": name})
 
 
 def _counter(info: MetricInfo, registry: CollectorRegistry) -> Counter:

@@ -18,6 +18,7 @@ from app.service import ServeNew
 PREFIX = "TESSERA_"
 _ORIGIN = r"https?://[^\s/,]+"
 _ORIGINS = re.compile(rf"(\*|{_ORIGIN}(\s*,\s*{_ORIGIN})*)?")
+_ENDPOINT = re.compile(r"https?://[^\s/]+(/\S*)?")
 _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
 _HOSTS = re.compile(rf"(\*|{_HOST}(\s*,\s*{_HOST})*)?")
 
@@ -165,6 +166,26 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The lowest level of messages in the log: debug, info, warning or error."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="The form of the log: lines for people, or one JSON object a line."
+    )
+    verdict_record: Path | None = Field(
+        default=None,
+        description="A file to which a line is appended for each picture: .csv, or JSON lines (.jsonl, .ndjson).",
+    )
+    verdict_record_bytes: int = Field(
+        default=64 * 2**20,
+        ge=2**16,
+        description="The size after which verdict_record begins a new file, in bytes; each day (UTC) begins one, too.",
+    )
+    verdict_record_files: int = Field(
+        default=400, ge=2, description="The number of files of verdict_record that are kept; the oldest are removed."
+    )
+    traces_endpoint: str = Field(
+        default="",
+        description="The URL to which OpenTelemetry traces are sent (OTLP over HTTP), such as "
+        "http://collector:4318/v1/traces; needs the extra `otel`.",
+    )
     shutdown_grace_s: float = Field(
         default=6.0, ge=0, description="How long requests in flight may still run after SIGTERM or SIGINT, in seconds."
     )
@@ -192,6 +213,20 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"give IP addresses or networks such as 10.0.0.0/8, with commas; {error}") from error
         return addresses
+
+    @field_validator("verdict_record")
+    @classmethod
+    def _has_a_form(cls, path: Path | None) -> Path | None:
+        if path is not None and path.suffix.lower() not in (".csv", ".jsonl", ".ndjson"):
+            raise ValueError("name a file that ends in .csv, .jsonl or .ndjson")
+        return path
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _is_url(cls, url: str) -> str:
+        if url and not _ENDPOINT.fullmatch(url):
+            raise ValueError("give a URL such as http://collector:4318/v1/traces")
+        return url
 
     @field_validator("root_path")
     @classmethod

@@ -21,6 +21,7 @@ class Services:
 
     metrics: returns the metrics in Prometheus' text format
     batch_pictures: the largest number of pictures in one request
+    notes: returns what is wrong although pictures can be predicted
     """
 
     catalogue: ModelCatalogue
@@ -29,6 +30,7 @@ class Services:
     reloader: Reloader
     metrics: Callable[[], bytes]
     batch_pictures: int
+    notes: Callable[[], list[str]] = list
 
 
 async def _services(request: Request) -> Services:

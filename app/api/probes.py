@@ -54,13 +54,14 @@ async def livez(services: ServicesDep, response: Response) -> LivenessBody:
     "/readyz",
     summary="Check readiness",
     response_description="The server is ready.",
+    response_model_exclude_none=True,
     responses=_UNREADY | problem_responses(ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR),
 )
 async def readyz(services: ServicesDep, response: Response) -> ReadinessBody:
     """Returns 200 if pictures can be predicted, else 503."""
     reasons = unready_reasons(services.catalogue, services.worker)
     response.status_code = 503 if reasons else 200
-    return ReadinessBody(ready=not reasons, reasons=reasons)
+    return ReadinessBody(ready=not reasons, reasons=reasons, notes=services.notes() or None)
 
 
 @router.get(

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors
 from app.api.problem_codes import ProblemCode
+from app.api.request_context import current_request
 from app.api.request_id import HEADER, request_id
 from app.api.root_path import own_path
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
@@ -173,6 +174,8 @@ def _response(
     scope: Scope, status: int, code: str, title: str, detail: str, invalid: list[InvalidFieldBody] | None = None
 ) -> Response:
     detail = bounded(detail)
+    if (context := current_request()) is not None:
+        context.code = code
     forms: Mapping[str, ErrorForm] = scope["app"].state.error_forms
     for prefix, response in forms.items():
         if f"{own_path(scope)}/".startswith(f"{prefix}/"):

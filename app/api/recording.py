@@ -1,13 +1,16 @@
 """A record of each request, for metrics and logs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from time import monotonic
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.request_context import RequestContext, begin_request
 from app.api.request_id import request_id
+from app.service import Verdict
 
+_TRACE = frozenset({b"traceparent", b"tracestate"})
 CLIENT_GONE = 499
 """The status of requests whose client disconnected before the response; nginx logs the same."""
 
@@ -21,6 +24,11 @@ class RequestRecord:
     status: the status of the response, or CLIENT_GONE
     seconds: the time from the start of the request to its end
     client: the client's address; that of a proxy, unless the server trusts its `X-Forwarded-For`
+    started_s: the start of the request, on the clock `monotonic`
+    key: the name of the request's API key; None: none
+    code: the code of the error that was answered; empty: none
+    verdicts: those of the pictures
+    trace: the headers `traceparent` and `tracestate`, as far as they were sent
     """
 
     method: str
@@ -31,6 +39,11 @@ class RequestRecord:
     seconds: float
     client: str
     request_id: str
+    started_s: float = 0.0
+    key: str | None = None
+    code: str = ""
+    verdicts: Sequence[Verdict] = ()
+    trace: Mapping[str, str] = field(default_factory=dict)
 
 
 class Recording:
@@ -46,6 +59,7 @@ class Recording:
             await self._app(scope, receive, send)
             return
         started, status = self._clock(), CLIENT_GONE
+        context = begin_request(request_id(scope))
 
         async def send_and_see(message: Message) -> None:
             nonlocal status
@@ -56,10 +70,23 @@ class Recording:
         try:
             await self._app(scope, receive, send_and_see)
         finally:
-            self._record(self._described(scope, status, self._clock() - started))
+            self._record(_described(scope, context, status, started, self._clock() - started))
 
-    def _described(self, scope: Scope, status: int, seconds: float) -> RequestRecord:
-        route = getattr(scope.get("route"), "path", "")
-        model = scope.get("path_params", {}).get("model")
-        client, _ = scope.get("client") or ("", 0)
-        return RequestRecord(scope["method"], scope["path"], route, model, status, seconds, client, request_id(scope))
+
+def _described(scope: Scope, context: RequestContext, status: int, started: float, seconds: float) -> RequestRecord:
+    client, _ = scope.get("client") or ("", 0)
+    return RequestRecord(
+        scope["method"],
+        scope["path"],
+        getattr(scope.get("route"), "path", ""),
+        scope.get("path_params", {}).get("model"),
+        status,
+        seconds,
+        client,
+        context.request_id,
+        started,
+        context.key,
+        context.code,
+        context.verdicts,
+        {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE},
+    )

@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 HEADER = "X-Request-ID"
 _KEY = "tessera.request_id"
 _GIVEN = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")  # no character that could break a line of the log
+_TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+"""A valid `traceparent` (W3C Trace Context, section 3.2)."""
 
 
 def request_id(scope: Scope) -> str:
@@ -17,8 +19,9 @@ def request_id(scope: Scope) -> str:
 
 
 class RequestId:
-    """Uses the client's `X-Request-ID` if it is valid, or generates an ID, and adds it to the response.
+    """Gives each request an ID, and adds it to the response.
 
+    The ID is the client's `X-Request-ID` if it is valid, else the trace ID of a valid `traceparent`, else a new one.
     No package is used: they keep the ID in context variables, which the decoding threads do not see.
     """
 
@@ -29,8 +32,9 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        scope[_KEY] = given if _GIVEN.fullmatch(given) else uuid4().hex
+        headers = Headers(scope=scope)
+        given, trace = headers.get(HEADER, ""), _TRACE.fullmatch(headers.get("traceparent", ""))
+        scope[_KEY] = given if _GIVEN.fullmatch(given) else trace[1] if trace else uuid4().hex
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

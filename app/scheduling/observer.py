@@ -14,13 +14,13 @@ class Observer(Protocol):
     def flight_changed(self, pictures: int) -> None:
         """The number of pictures in flight has changed."""
 
-    def batch_done(self, tiles: int, room: int, seconds: float) -> None:
+    def batch_done(self, device: str, tiles: int, room: int, seconds: float) -> None:
         """A batch succeeded; it could have held `room` tiles."""
 
-    def batch_failed(self, tiles: int, seconds: float) -> None:
+    def batch_failed(self, device: str, tiles: int, seconds: float) -> None:
         """A batch failed."""
 
-    def step_done(self, seconds: float) -> None:
+    def step_done(self, device: str, seconds: float) -> None:
         """A step of the work on one picture succeeded."""
 
     def picture_ended(self, how: End) -> None:
@@ -39,13 +39,13 @@ class SilentObserver:
     def flight_changed(self, pictures: int) -> None:
         """See Observer."""
 
-    def batch_done(self, tiles: int, room: int, seconds: float) -> None:
+    def batch_done(self, device: str, tiles: int, room: int, seconds: float) -> None:
         """See Observer."""
 
-    def batch_failed(self, tiles: int, seconds: float) -> None:
+    def batch_failed(self, device: str, tiles: int, seconds: float) -> None:
         """See Observer."""
 
-    def step_done(self, seconds: float) -> None:
+    def step_done(self, device: str, seconds: float) -> None:
         """See Observer."""
 
     def picture_ended(self, how: End) -> None:

@@ -1,6 +1,7 @@
 """The lanes: threads that own the devices and run the units of work that the scheduler chooses."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from threading import Thread
@@ -77,6 +78,11 @@ class DeviceWorker:
     def devices(self) -> dict[str, bool]:
         """Whether each device works: false from a failure until it passed a test or ran a batch."""
         return self.health.working
+
+    @property
+    def lanes(self) -> dict[str, int]:
+        """The number of lanes of each device."""
+        return dict(Counter(str(device) for device, _ in self._lanes))
 
     @property
     def tiles(self) -> int:
@@ -174,7 +180,7 @@ class DeviceWorker:
         failed = self._dispatcher.failed_lanes
         ended = self._dispatcher.report(lane, assigned.unit, result, seconds)
         self._log_device(lane, failed, result)
-        self._observe(assigned.unit, result, seconds)
+        self._observe(lane, assigned.unit, result, seconds)
         self._settle(ended)
         del assigned, ended  # an error's traceback keeps this frame, which must not keep the pictures
         return True
@@ -195,15 +201,16 @@ class DeviceWorker:
         else:
             _log.info("device %s works again", device)
 
-    def _observe(self, unit: Unit, result: bool | Exception, seconds: float) -> None:
+    def _observe(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> None:
+        device = str(self._lanes[lane][0])
         failed = isinstance(result, Exception)
         self._queue.measure(unit.tiles if isinstance(unit, Batch) and not failed else 0)
         if isinstance(unit, Step):
-            self._observer.step_done(seconds)
+            self._observer.step_done(device, seconds)
         elif isinstance(unit, Batch) and failed:
-            self._observer.batch_failed(unit.tiles, seconds)
+            self._observer.batch_failed(device, unit.tiles, seconds)
         elif isinstance(unit, Batch):
-            self._observer.batch_done(unit.tiles, unit.room, seconds)
+            self._observer.batch_done(device, unit.tiles, unit.room, seconds)
         self._observer.flight_changed(self._dispatcher.in_flight)
 
     def _give_up(self, ticket: Ticket[Job]) -> None:

@@ -3,10 +3,12 @@
 from app.service.catalogue import CatalogueObserver, ModelCatalogue
 from app.service.choices import ServeNew
 from app.service.notes import Note, NoteCode, notes
-from app.service.predictor import Answer, Predicted, Predictor, Rendering, StageObserver, Timings
+from app.service.predictor import Answer, Predicted, Predictor, Rendering, StageObserver
 from app.service.reloaded import ReloadedModel
 from app.service.reloader import Reloader
 from app.service.source import Pixels, Source, Upload
+from app.service.timings import Timings
+from app.service.verdict import Verdict
 from app.service.version_table import ServedModel, Stage, VersionState, VersionStatus
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "StageObserver",
     "Timings",
     "Upload",
+    "Verdict",
     "VersionState",
     "VersionStatus",
     "notes",

@@ -17,13 +17,15 @@ from app.artifacts import Artifact
 from app.decoders.decoders import Decoders
 from app.decoders.pool import Replaced
 from app.errors import DeadlineExceeded, DeviceFailed
-from app.pipeline import USUAL, Prediction, Question, Roi, interpret, use_processors
+from app.pipeline import USUAL, DefectRegion, Prediction, Question, Roi, interpret, use_processors
 from app.scheduling import DeviceWorker, Done, Job
 from app.service.batch import IN_FLIGHT
 from app.service.notes import Note, notes
 from app.service.reading import PictureReader
-from app.service.source import Source, size_in_bytes
+from app.service.source import Source, digest_of, size_in_bytes
+from app.service.timings import Timings
 from app.service.together import FAULTS, all_answers, named
+from app.service.verdict import Verdict
 from app.tiling import Size, TilePlan
 
 T = TypeVar("T")
@@ -68,24 +70,6 @@ class Rendering(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Timings:
-    """The seconds of each stage.
-
-    decode_s: reading the header and decoding
-    queue_s: the time in which the picture waited
-    device_s: the picture's share of the device time
-    render_s: calibrating and rendering
-    total_s: from the call to the answer
-    """
-
-    decode_s: float
-    queue_s: float
-    device_s: float
-    render_s: float
-    total_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
     """A prediction, its rendered form, and the timings."""
 
@@ -95,10 +79,10 @@ class Answer(Generic[T]):
 
 
 class StageObserver(Protocol):
-    """Receives the timings of every answer."""
+    """Receives the verdict of every picture. Calls must be fast and must not raise."""
 
-    def answered(self, timings: Timings) -> None:
-        """A picture was answered."""
+    def answered(self, verdict: Verdict, regions: Sequence[DefectRegion]) -> None:
+        """A picture was answered. Called in the context of the task that awaits the answer."""
 
     def deadline_missed(self) -> None:
         """A picture was given up because its time limit had passed."""
@@ -112,8 +96,9 @@ class Predictor:
 
     A picture is admitted by its cost, which follows from its header, before any pixel is decoded. While one picture is
     on the device, the next one is decoded and the previous one rendered. `pinned` puts pixels into page-locked memory,
-    from which GPUs copy asynchronously. `lenient` accepts truncated JPEGs, see `decode`. Lives on one event loop, from
-    `start` to `close`.
+    from which GPUs copy asynchronously. `lenient` accepts truncated JPEGs, see `decode`.
+    `digests` computes the SHA-256 of each picture for its verdict, in the thread that renders. Lives on one event loop,
+    from `start` to `close`.
     """
 
     def __init__(
@@ -125,10 +110,11 @@ class Predictor:
         lenient: bool = False,
         pinned: bool = False,
         timeout_s: float | None = None,
+        digests: bool = False,
         clock: Callable[[], float] = monotonic,
         observer: StageObserver | None = None,
     ) -> None:
-        self._worker, self._budgets = worker, budgets
+        self._worker, self._budgets, self._digests = worker, budgets, digests
         self._timeout_s, self._clock, self._observer = timeout_s, clock, observer
         max_pixels = budgets.limits.max_pixels
         self._decoders = Decoders(processes, max_pixels, lenient, self._decoder_replaced)
@@ -271,12 +257,15 @@ class Predictor:
             image, decode_s = await self._reader.pixels(task.source, task.size)
             submitted = self._worker.submit(ticket, artifact.models, image, task.question.roi, task.plan)
             done = await _done(submitted)
-            (predicted, rendered), render_s = await self._timed(partial(_render, task, image, done))
+            (predicted, rendered, digest), render_s = await self._timed(
+                partial(_render, task, image, done, digested=self._digests)
+            )
         decode_s, total_s = task.header_s + decode_s, self._clock() - task.started_s
         queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
         timings = Timings(decode_s, queue_s, done.device_s, render_s, total_s)
         if self._observer is not None:
-            self._observer.answered(timings)
+            verdict = _verdict(task, predicted.prediction, digest, timings)
+            self._observer.answered(verdict, predicted.prediction.regions)
         return Answer(predicted, rendered, timings)
 
     @property
@@ -336,7 +325,25 @@ class _Task(Generic[T]):
         return region.height * region.width
 
 
-def _render(task: _Task[T], image: Tensor, done: Done) -> tuple[Predicted, T]:
+def _render(task: _Task[T], image: Tensor, done: Done, *, digested: bool) -> tuple[Predicted, T, str | None]:
+    """The prediction, its rendered form, and the picture's SHA-256 if it is wanted."""
     prediction = interpret(done.outcome, task.artifact.calibration, task.question)
     predicted = Predicted(task.artifact, image, task.plan, prediction, task.question)
-    return predicted, task.rendering.render(predicted)
+    return predicted, task.rendering.render(predicted), digest_of(task.source) if digested else None
+
+
+def _verdict(task: _Task[T], prediction: Prediction, digest: str | None, timings: Timings) -> Verdict:
+    artifact = task.artifact
+    return Verdict(
+        artifact.name,
+        artifact.version,
+        artifact.digest,
+        digest,
+        task.size,
+        task.plan.count,
+        prediction.score,
+        prediction.criteria.threshold,
+        prediction.label,
+        timings,
+        task.started_s,
+    )

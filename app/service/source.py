@@ -1,5 +1,6 @@
 """A picture as received: a file, or its pixels as numbers."""
 
+import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -95,6 +96,19 @@ def size_in_bytes(source: Source) -> int:
         source.file.seek(0, os.SEEK_END)
         return source.file.tell()
     return source.values.nbytes if isinstance(source, Pixels) else len(source)
+
+
+def digest_of(source: Source) -> str:
+    """The SHA-256 of a picture's file, or of its numbers [C,H,W] as they were received, in C order; hexadecimal."""
+    if isinstance(source, Upload):
+        source.file.seek(0)
+        return hashlib.file_digest(source.file, "sha256").hexdigest()  # type: ignore[arg-type]  # it is read only
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    digest = hashlib.sha256()
+    for channel in source.values:
+        digest.update(np.ascontiguousarray(channel).data)
+    return digest.hexdigest()
 
 
 def _integers(pixels: Pixels) -> npt.NDArray[np.uint8 | np.uint16]:

@@ -62,11 +62,11 @@ def test_metrics_count_requests_tiles_and_stages(client: TestClient, normal_png:
     assert increase("tessera_batch_tiles_sum") == 8
     assert increase("tessera_tiles_room_total") >= 8
     assert increase("tessera_device_pictures_total", end="done") == 1
-    assert increase("tessera_device_busy_seconds_total", work="batches") > 0
-    assert increase("tessera_device_busy_seconds_total", work="steps") > 0
+    assert increase("tessera_device_busy_seconds_total", device="cpu", work="batches") > 0
+    assert increase("tessera_device_busy_seconds_total", device="cpu", work="steps") > 0
     assert after["tessera_pictures_in_flight", ()] == 0
     for stage in ("decode", "queue", "device", "render"):
-        assert increase("tessera_stage_seconds_count", stage=stage) == 1
+        assert increase("tessera_stage_seconds_count", model="patchcore", stage=stage) == 1
     assert after["tessera_queue_tiles", ()] == 0
     assert after["tessera_models", (("state", "ready"),)] == 3
     assert after["tessera_device_healthy", (("device", "cpu"),)] == 1

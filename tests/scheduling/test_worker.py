@@ -39,14 +39,14 @@ class Recorder(SilentObserver):
     def queue_changed(self, tiles: int) -> None:
         self.queue.append(tiles)
 
-    def batch_done(self, tiles: int, room: int, seconds: float) -> None:
+    def batch_done(self, device: str, tiles: int, room: int, seconds: float) -> None:
         assert tiles <= room
         self.batches.append((tiles, seconds))
 
-    def batch_failed(self, tiles: int, seconds: float) -> None:
+    def batch_failed(self, device: str, tiles: int, seconds: float) -> None:
         self.failed.append(tiles)
 
-    def step_done(self, seconds: float) -> None:
+    def step_done(self, device: str, seconds: float) -> None:
         self.steps.append(seconds)
 
     def picture_ended(self, how: End) -> None:

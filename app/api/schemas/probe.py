@@ -17,3 +17,9 @@ class ReadinessBody(BaseModel):
 
     ready: bool = Field(description="Whether pictures can be predicted.", examples=[True])
     reasons: list[str] = Field(description="Reasons why the server is not ready; empty if it is ready.", examples=[[]])
+    notes: list[str] | None = Field(
+        default=None,
+        description="What is wrong although pictures can be predicted, such as a record of verdicts that cannot be "
+        "written; absent if there is nothing.",
+        examples=[None],
+    )
