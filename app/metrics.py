@@ -15,6 +15,7 @@ from app.artifacts import Artifact
 from app.decoders.pool import Replaced
 from app.errors import TesseraError
 from app.metric_table import MetricInfo
+from app.pipeline import Label
 from app.scheduling import DeviceWorker, End, Job
 from app.service import ModelCatalogue, Verdict, VersionState
 
@@ -138,7 +139,10 @@ class Metrics:
     def answered(self, verdict: Verdict) -> None:
         """A picture was judged."""
         model, version, timings = verdict.model, str(verdict.version), verdict.timings
-        self._judged.add((model, verdict.version))
+        if (model, verdict.version) not in self._judged:
+            self._judged.add((model, verdict.version))
+            for label in Label:  # a rate of a label that does not exist yet would be no number
+                self._verdicts.labels(model, version, label.value)
         self._verdicts.labels(model, version, verdict.label.value).inc()
         self._scores.labels(model, version).observe(verdict.score)
         stages = {
