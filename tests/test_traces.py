@@ -24,18 +24,18 @@ def spans(request: RequestRecord) -> dict[str, ReadableSpan]:
 
 def request(status: int, *verdicts: Verdict) -> RequestRecord:
     route = "/v1/models/{model}/predict"
-    times = {"seconds": 2.0, "started_s": 10.0}
     return RequestRecord(
         "POST",
         "/p",
         route,
         "surface",
         status,
+        seconds=2.0,
         client="c",
         request_id="id",
+        started_s=10.0,
         verdicts=verdicts,
         trace={"traceparent": PARENT},
-        **times,
     )
 
 
