@@ -81,7 +81,9 @@ def build_app(settings: Settings) -> FastAPI:
     )
     reloader = Reloader(catalogue, interval_s=settings.reload_interval_s, processors=processors)
     record = verdict_record(settings, metrics)
-    trace, spans = (None, None) if not settings.traces_endpoint else tracer(otlp_exporter(settings.traces_endpoint))
+    trace, finish_traces = (
+        (None, None) if not settings.traces_endpoint else tracer(otlp_exporter(settings.traces_endpoint))
+    )
     observation = Observation(metrics, record, trace)
     predictor = Predictor(
         worker,
@@ -111,8 +113,8 @@ def build_app(settings: Settings) -> FastAPI:
             await predictor.close()
             if record is not None:
                 await asyncio.to_thread(record.stop)
-            if spans is not None:
-                await asyncio.to_thread(spans.shutdown)
+            if finish_traces is not None:
+                await asyncio.to_thread(finish_traces)
 
     services = Services(
         catalogue, predictor, worker, reloader, metrics.exposition, settings.batch_pictures, observation.notes

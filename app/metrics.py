@@ -67,8 +67,7 @@ class Metrics:
         self._queue_s.set_function(lambda: worker.tiles / (budgets.queue.budget.rate() or inf))
         for device, lanes in worker.lanes.items():
             self._lanes.labels(device).set(lanes)
-        for result in ("written", "dropped"):
-            self._lines.labels(result)
+        self._begin_at_zero(worker, budgets)
         for state in VersionState:
             self._models.labels(state=state).set_function(partial(catalogue.count, state))
         for device in worker.devices:
@@ -161,6 +160,17 @@ class Metrics:
     def lines_recorded(self, result: str, lines: int) -> None:
         """Lines of the record of verdicts were `written` or `dropped`."""
         self._lines.labels(result).inc(lines)
+
+    def _begin_at_zero(self, worker: DeviceWorker, budgets: Budgets[Job]) -> None:
+        """Makes the series that alerts need: a series that begins with its first event shows no increase."""
+        for result in ("written", "dropped"):
+            self._lines.labels(result)
+        for device in worker.devices:
+            self._not_finite.labels(device)
+        for reason in Replaced:
+            self._replaced.labels(reason)
+        for limit, _, _ in budgets.usage():
+            self._refusals.labels(limit)
 
     def _forget_withdrawn(self) -> None:
         """Removes the series of versions and models that are no longer served, so that their number stays bounded."""

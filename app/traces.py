@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable
+from threading import Thread
 from time import monotonic, time_ns
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from app.api import RequestRecord
 
@@ -15,10 +16,8 @@ MISSING = (
 )
 
 
-class Closeable(Protocol):
-    """Sends the spans that are left."""
-
-    def shutdown(self) -> None: ...
+FINISH_S = 0.5
+"""The most time that the end of the server waits for the collector."""
 
 
 def otlp_exporter(endpoint: str) -> "SpanExporter":
@@ -28,8 +27,8 @@ def otlp_exporter(endpoint: str) -> "SpanExporter":
     return OTLPSpanExporter(endpoint=endpoint)
 
 
-def tracer(exporter: "SpanExporter") -> tuple[Callable[[RequestRecord], None], Closeable]:
-    """A function that makes the spans of a request that has ended, and the owner of the thread that exports them.
+def tracer(exporter: "SpanExporter") -> tuple[Callable[[RequestRecord], None], Callable[[], None]]:
+    """A function that makes the spans of a request that has ended, and one that exports the last spans.
 
     A request with pictures has one span, which continues the trace of the request's `traceparent`. Its children are
     `receive`, and for each picture `decode`, `queue`, `device` and `render`. Their durations are measured. They lie one
@@ -92,7 +91,12 @@ def tracer(exporter: "SpanExporter") -> tuple[Callable[[RequestRecord], None], C
                 span.end(at)
         whole.end(begin + _ns(request.seconds))
 
-    return trace, provider
+    def finish() -> None:
+        thread = Thread(target=provider.shutdown, name="tessera-traces", daemon=True)
+        thread.start()
+        thread.join(FINISH_S)
+
+    return trace, finish
 
 
 def _ns(seconds: float) -> int:

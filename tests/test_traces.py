@@ -16,9 +16,9 @@ VERDICT = Verdict(
 
 def spans(request: RequestRecord) -> dict[str, ReadableSpan]:
     exporter = InMemorySpanExporter()
-    trace, provider = tracer(exporter)
+    trace, finish = tracer(exporter)
     trace(request)
-    provider.shutdown()
+    finish()
     return {span.name: span for span in exporter.get_finished_spans()}
 
 

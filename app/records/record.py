@@ -15,7 +15,7 @@ MOST_WAITING = 10_000
 MOST_AT_ONCE = 500
 RETRY_S = 1.0
 """The time between two attempts to write, while the file cannot be written."""
-CLOSE_S = 2.0
+CLOSE_S = 0.5
 """The most time that the end of the server waits for lines."""
 
 Counted = Callable[[str, int], None]
