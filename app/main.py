@@ -11,15 +11,16 @@ import psutil
 import torch
 from fastapi import FastAPI
 
-from app.admission import Budgets, limits_for
+from app.admission import Budgets, TileRates, limits_for
 from app.api import Services, create_app
 from app.api.origins import ANY, name_of
 from app.artifacts import ModelRepository
 from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, limit_for
 from app.ending import Ending, leave
-from app.errors import InvalidDevice, ModelNotFound, UnreadableRepository
+from app.errors import InvalidDevice, InvalidKeys, ModelNotFound, UnreadableRepository
 from app.heap import share_one_heap
+from app.keys import KeyRing, parse_keys
 from app.logs import JsonFormatter, TextFormatter
 from app.metrics import Metrics
 from app.observation import Observation
@@ -43,6 +44,7 @@ _log = logging.getLogger("tessera")
 
 def build_app(settings: Settings) -> FastAPI:
     """The application. Its lifespan starts and stops the threads of the devices; models are loaded while it serves."""
+    keys = key_ring(settings)
     devices = resolve_devices(settings.device)
     processors = torch.get_num_threads()
     cpu_lanes = settings.cpu_lanes or min(processors, MOST_CPU_LANES)
@@ -104,9 +106,13 @@ def build_app(settings: Settings) -> FastAPI:
         worker.start()
         predictor.start()
         reloader.start()
+        if keys is not None:
+            keys.start()
         try:
             yield
         finally:
+            if keys is not None:
+                keys.stop()
             catalogue.stop()
             await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
             await asyncio.to_thread(reloader.stop)
@@ -117,7 +123,15 @@ def build_app(settings: Settings) -> FastAPI:
                 await asyncio.to_thread(finish_traces)
 
     services = Services(
-        catalogue, predictor, worker, reloader, metrics.exposition, settings.batch_pictures, observation.notes
+        catalogue,
+        predictor,
+        worker,
+        reloader,
+        metrics.exposition,
+        settings.batch_pictures,
+        keys,
+        TileRates(),
+        observation.notes,
     )
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
     table = ConnectionTable(connection_limits(settings), metrics)
@@ -167,8 +181,19 @@ def allowed_hosts(settings: Settings, origins: Sequence[str]) -> list[str]:
     """
     if settings.allowed_hosts:
         return [host.strip() for host in settings.allowed_hosts.split(",")]
-    is_loopback = settings.host in ("localhost", "::1") or settings.host.startswith("127.")
-    return [name_of(origin.partition("//")[2]) for origin in origins] if is_loopback else [ANY]
+    return [name_of(origin.partition("//")[2]) for origin in origins] if is_loopback(settings.host) else [ANY]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs on this machine reach a server that listens on this address."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def key_ring(settings: Settings) -> KeyRing | None:
+    """The API keys of the settings; None: the settings have none, and requests need none. Raises InvalidKeys."""
+    if settings.keys_file is None and not settings.api_keys:
+        return None
+    return KeyRing(settings.keys_file, parse_keys(settings.api_keys, "api_keys") if settings.api_keys else [])
 
 
 def decode_processes(devices: Sequence[torch.device], processors: int) -> int:
@@ -208,7 +233,7 @@ def serve(settings: Settings) -> NoReturn:
     try:
         require_default(settings)
         app = build_app(settings)
-    except (InvalidDevice, ModelNotFound) as error:
+    except (InvalidDevice, InvalidKeys, ModelNotFound) as error:
         raise SystemExit(f"tessera: {error}") from error
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("opentelemetry"):
@@ -217,7 +242,22 @@ def serve(settings: Settings) -> NoReturn:
     with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         _log.info("serving %s on http://%s:%d, described at /docs", settings.models_dir, settings.host, port)
+        _warn_without_keys(app, settings)
         server = Server(app, settings)
         server.ending = Ending(lambda: server.status)
         server.run(sockets=[listener])
     leave(server.status)
+
+
+def _warn_without_keys(app: FastAPI, settings: Settings) -> None:
+    """Warns if other machines reach the server and nobody needs a key, or if nobody has a valid one."""
+    keys: KeyRing | None = app.state.services.keys
+    if keys is None:
+        if not is_loopback(settings.host):
+            _log.warning(
+                "the server has no API keys: everybody who reaches %s may use it and reload its models; make a key "
+                "with `tessera keys new`, and name the file by keys_file",
+                settings.host,
+            )
+    elif not any(not keys.is_expired(key) for key in keys.keys):
+        _log.warning("the server has no valid API key: it refuses all requests but probes; see `tessera keys list`")

@@ -59,6 +59,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(settings.forwarded_allow_ips),  # uvicorn itself would trust the loopback addresses
             forwarded_allow_ips=settings.forwarded_allow_ips,
             timeout_graceful_shutdown=self._grace_s + STALLED_S,  # type: ignore[arg-type]  # asyncio takes fractions
         )

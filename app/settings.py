@@ -53,8 +53,15 @@ class Settings(BaseSettings):
         "address only those of cors_origins. Addresses and names without a dot are always allowed.",
     )
     forwarded_allow_ips: str = Field(
-        default="127.0.0.1,::1",
-        description="Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count; *: all.",
+        default="",
+        description="Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count; *: all; by "
+        "default none.",
+    )
+    keys_file: Path | None = Field(
+        default=None, description="The file of API keys, which `tessera keys` writes; it is read again when it changes."
+    )
+    api_keys: str = Field(
+        default="", description="The content of a file of API keys, for environments without files; it holds no secret."
     )
     device: str = Field(
         default="auto", description="The devices that compute: auto, cpu, cuda, cuda:N, or several with commas."

@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"service"},
     {"scheduling", "training", "importing", "decoders"},
     {"admission", "evaluation"},
-    {"artifacts"},
+    {"artifacts", "keys"},
     {"pipeline"},
     {"runtime"},
     {"detectors", "data"},
@@ -31,7 +31,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 HTTP = {"fastapi", "starlette", "uvicorn"}
-BORDERS = {"pydantic": {"api", "web", "artifacts", "settings", "cli"}, "pydantic_settings": {"settings"}}
+BORDERS = {"pydantic": {"api", "web", "artifacts", "settings", "cli", "keys"}, "pydantic_settings": {"settings"}}
 SOURCES = sorted((ROOT / "app").rglob("*.py"))
 
 

@@ -5,6 +5,7 @@ from app.admission.costs import HEATMAP_BYTES, MAP_FILE_BYTES, MASK_BYTES, Cost,
 from app.admission.memory import WorkMemory
 from app.admission.queue import Ticket, TileQueue
 from app.admission.share import RequestShare
+from app.admission.tile_rate import TileRate, TileRates
 from app.admission.uploads import Upload, Uploads
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "RequestShare",
     "Ticket",
     "TileQueue",
+    "TileRate",
+    "TileRates",
     "Upload",
     "Uploads",
     "WorkMemory",

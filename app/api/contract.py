@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.api.access import SCHEME
 from app.api.batch_body import PICTURES_FORM
 from app.api.common_problems import declare_common_problems
 from app.api.openapi_3_0 import in_openapi_3_0
@@ -25,6 +26,9 @@ score exceeds 0.5.
 Errors are problem details (RFC 9457). Their `code` identifies the kind of problem for programs. Errors under `/v2` have
 the form of the Open Inference Protocol. Every response has an `X-Request-ID` header, which identifies the request in
 the server's log. A client may send its own `X-Request-ID`. Every GET operation also answers HEAD.
+
+A server may require an API key, as `Authorization: Bearer KEY`. Keys have the scope `predict` or `admin`; `admin`
+includes `predict`. The probes `/livez`, `/readyz`, `/v2/health/live` and `/v2/health/ready` need no key.
 
 Query parameters and form fields that an operation does not have are refused. A parameter that is not a list may be
 given once.
@@ -91,6 +95,7 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
         for method, operation in methods.items():
             declare_common_problems(path, method, operation)
             _complete_operation(operation)
+            _complete_security(operation)
             operations.append(operation)
     sent = _references([operation.get("requestBody") for operation in operations], components)
     for name, component in components.items():
@@ -126,8 +131,21 @@ def _complete_operation(operation: dict[str, Any]) -> None:
         parameter["schema"] = _without_null(parameter["schema"])  # it can be absent, but not null
     if "HTTPValidationError" in str(operation["responses"].get("422")):  # FastAPI adds it for every parameter
         del operation["responses"]["422"]
+    operation["responses"] = dict(sorted(operation["responses"].items()))
     for response in operation["responses"].values():
         response.setdefault("headers", {})["X-Request-ID"] = {"$ref": "#/components/headers/X-Request-ID"}
+
+
+def _complete_security(operation: dict[str, Any]) -> None:
+    """Describes the key that an operation needs if the server has keys.
+
+    OpenAPI 3.0 has no scopes for this scheme, so that the description names the scope. The empty alternative stands for
+    servers without keys.
+    """
+    for needed in operation.get("security", []):
+        scopes = ", ".join(f"`{scope}`" for scope in needed[SCHEME])
+        operation["description"] += f"\n\nNeeds an API key with the scope {scopes}, if the server has keys."
+        operation["security"] = [{}, {SCHEME: []}]
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 
 from app.admission import Uploads
 from app.api import anomaly_map, heatmap, models, predict, predict_batch, probes, reload
+from app.api.access import ADMIN, PREDICT
 from app.api.admission import Admission, Gate
 from app.api.answer_headers import ANSWER_HEADERS
 from app.api.caching import CacheHeaders
@@ -21,6 +22,7 @@ from app.api.docs import mount_docs
 from app.api.head_requests import HeadRequests
 from app.api.in_flight import InFlight, RequestsInFlight
 from app.api.limits import BodyLimit
+from app.api.openapi import ACCESS_PROBLEMS, problem_responses
 from app.api.origins import ANY, Origins
 from app.api.parameters import known_parameters
 from app.api.pieces import Pieces
@@ -29,9 +31,11 @@ from app.api.recording import Recording, RequestRecord
 from app.api.redirects import RelativeRedirects
 from app.api.request_id import RequestId
 from app.api.root_path import RootPath
+from app.api.security_headers import SecurityHeaders
 from app.api.v2 import health as v2_health
 from app.api.v2 import infer as v2_infer
 from app.api.v2 import metadata as v2_metadata
+from app.api.v2.describe import error_responses
 from app.api.v2.invalid import inference_error
 from app.api.v2.parser import Parser
 from app.api.v2.request import HEADER_LENGTH
@@ -45,6 +49,13 @@ INCOMPRESSIBLE = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "
 """
 EXPOSED = (*ANSWER_HEADERS, "ETag", HEADER_LENGTH, "Retry-After", "X-Request-ID")
 """The response headers that scripts of other origins may read."""
+
+PREDICTING = (models, predict, predict_batch, heatmap, anomaly_map, v2_metadata, v2_infer)
+"""The resources that need a key with the scope `predict`."""
+CHANGING = (reload,)
+"""The resources that need a key with the scope `admin`."""
+OPEN = (probes, v2_health)
+"""The resources for which each route says what it needs: probes are open."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -91,6 +102,7 @@ def create_app(
             Middleware(Pieces),
             Middleware(RootPath, root_path=root_path),
             Middleware(RequestId),
+            Middleware(SecurityHeaders),
             Middleware(Admission, gate=gate),
             Middleware(Recording, record=record),
             Middleware(InFlight, requests=in_flight),
@@ -114,9 +126,17 @@ def create_app(
     app.state.in_flight = in_flight
     app.state.parser = Parser()
     register_problems(app, {"/v2": inference_error}, refused)
-    resources = (models, reload, predict, predict_batch, heatmap, anomaly_map, probes)
-    for resource in (*resources, v2_health, v2_metadata, v2_infer):
-        app.include_router(resource.router, dependencies=[Depends(known_parameters)])
+    known, v1_denied, v2_denied = (
+        Depends(known_parameters),
+        problem_responses(*ACCESS_PROBLEMS),
+        error_responses(401, 403),
+    )
+    for access, resources in ((PREDICT, PREDICTING), (ADMIN, CHANGING)):
+        for resource in resources:
+            denied = v2_denied if resource.router.prefix.startswith("/v2") else v1_denied
+            app.include_router(resource.router, dependencies=[access, known], responses=denied)
+    for resource in OPEN:
+        app.include_router(resource.router, dependencies=[known])
     mount_docs(app)
     describe(app)
     return app

@@ -8,6 +8,9 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import BeforeValidator
 
+from app.admission import TileRates
+from app.api.access import key_of
+from app.keys import KeyRing
 from app.scheduling import DeviceWorker
 from app.service import ModelCatalogue, Predictor, Reloader
 
@@ -21,6 +24,8 @@ class Services:
 
     metrics: returns the metrics in Prometheus' text format
     batch_pictures: the largest number of pictures in one request
+    keys: the API keys; None: requests need none
+    rates: the rates of tiles of the keys
     notes: returns what is wrong although pictures can be predicted
     """
 
@@ -30,6 +35,8 @@ class Services:
     reloader: Reloader
     metrics: Callable[[], bytes]
     batch_pictures: int
+    keys: KeyRing | None
+    rates: TileRates
     notes: Callable[[], list[str]] = list
 
 
@@ -41,8 +48,12 @@ async def _services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-async def _predictor(services: ServicesDep) -> Predictor:
-    return services.predictor
+async def _predictor(request: Request, services: ServicesDep) -> Predictor:
+    """The predictor, limited to the rate of the request's key."""
+    key = key_of(request.scope)
+    if key is None or key.tiles_per_s is None:
+        return services.predictor
+    return services.predictor.limited(services.rates.of(key.name, key.tiles_per_s))
 
 
 async def _catalogue(services: ServicesDep) -> ModelCatalogue:

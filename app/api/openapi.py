@@ -17,7 +17,13 @@ _RETRY_AFTER = {
     "description": "Seconds after which the client should try again.",
     "schema": {"type": "integer", "minimum": 1, "examples": [5]},
 }
+_CHALLENGE = {
+    "description": "The scheme and what was wrong (RFC 6750).",
+    "schema": {"type": "string", "examples": ['Bearer realm="tessera"']},
+}
 
+ACCESS_PROBLEMS = (ProblemCode.KEY_REQUIRED, ProblemCode.INVALID_KEY, ProblemCode.INSUFFICIENT_SCOPE)
+"""The problems of routes that need an API key."""
 MODEL_PROBLEMS = (ProblemCode.MODEL_NOT_FOUND, ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR)
 """The problems of routes that take the name of a model."""
 
@@ -35,6 +41,7 @@ PICTURE_PROBLEMS = (
     ProblemCode.INVALID_IMAGE,
     ProblemCode.INVALID_REGION,
     ProblemCode.OVERLOADED,
+    ProblemCode.RATE_LIMITED,
     ProblemCode.MODEL_LOADING,
     ProblemCode.INSUFFICIENT_MEMORY,
     ProblemCode.NOT_FINITE,
@@ -67,8 +74,13 @@ def _problem_response(status: int, codes: list[ProblemCode]) -> dict[str, Any]:
         "description": f"{HTTPStatus(status).phrase}: {listed}.",
         "content": {MEDIA_TYPE: {"schema": _PROBLEM, "examples": examples}},
     }
+    headers: dict[str, Any] = {}
+    if 401 in {PROBLEMS[code].status for code in codes}:
+        headers["WWW-Authenticate"] = _CHALLENGE
     if any(PROBLEMS[code].is_temporary for code in codes):
-        response["headers"] = {"Retry-After": _RETRY_AFTER}
+        headers["Retry-After"] = _RETRY_AFTER
+    if headers:
+        response["headers"] = headers
     return response
 
 

@@ -4,8 +4,9 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
+from app.api.access import PREDICT
 from app.api.dependencies import ServicesDep
-from app.api.openapi import Responses, problem_responses
+from app.api.openapi import ACCESS_PROBLEMS, Responses, problem_responses
 from app.api.problem_codes import ProblemCode
 from app.api.schemas.probe import LivenessBody, ReadinessBody
 from app.service.readiness import dead_reasons, unready_reasons
@@ -68,7 +69,8 @@ async def readyz(services: ServicesDep, response: Response) -> ReadinessBody:
     "/metrics",
     summary="Get metrics",
     response_class=Response,
-    responses=problem_responses(ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR)
+    dependencies=[PREDICT],
+    responses=problem_responses(*ACCESS_PROBLEMS, ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR)
     | {200: {"description": "Metrics in Prometheus' text format.", "content": _METRICS}},
 )
 async def metrics(services: ServicesDep) -> Response:

@@ -117,8 +117,15 @@ async def on_tessera_error(request: Request, error: Exception) -> Response:
 def error_response(scope: Scope, error: errors.TesseraError) -> Response:
     """The response for an error, in the form of the request's protocol."""
     response = _response(scope, error.status, error.code, title_of(type(error)), str(error))
-    response.headers.update(_retry_after(error))
+    response.headers.update(_retry_after(error) | _challenge(error))
     return response
+
+
+def _challenge(error: errors.TesseraError) -> dict[str, str]:
+    """The header `WWW-Authenticate` of a refused key (RFC 9110, section 11.6.1; RFC 6750, section 3)."""
+    if not isinstance(error, errors.AccessDenied):
+        return {}
+    return {"WWW-Authenticate": "Bearer " + ", ".join(f'{name}="{value}"' for name, value in error.challenge.items())}
 
 
 def _retry_after(error: errors.TesseraError) -> dict[str, str]:

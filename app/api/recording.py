@@ -6,6 +6,7 @@ from time import monotonic
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.access import key_of
 from app.api.request_context import RequestContext, begin_request
 from app.api.request_id import request_id
 from app.service import Verdict
@@ -25,7 +26,7 @@ class RequestRecord:
     seconds: the time from the start of the request to its end
     client: the client's address; that of a proxy, unless the server trusts its `X-Forwarded-For`
     started_s: the start of the request, on the clock `monotonic`
-    key: the name of the request's API key; None: none
+    key: the name of the API key that allowed the request; None: none was needed, or the request was refused
     code: the code of the error that was answered; empty: none
     verdicts: those of the pictures
     trace: the headers `traceparent` and `tracestate`, as far as they were sent
@@ -75,6 +76,7 @@ class Recording:
 
 def _described(scope: Scope, context: RequestContext, status: int, started: float, seconds: float) -> RequestRecord:
     client, _ = scope.get("client") or ("", 0)
+    key = key_of(scope)
     return RequestRecord(
         scope["method"],
         scope["path"],
@@ -85,7 +87,7 @@ def _described(scope: Scope, context: RequestContext, status: int, started: floa
         client,
         context.request_id,
         started,
-        context.key,
+        key.name if key else None,
         context.code,
         context.verdicts,
         {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE},

@@ -11,13 +11,11 @@ class RequestContext:
     """A request that is being answered.
 
     request_id: its ID
-    key: the name of the API key that the request was made with; None: none
     code: the code of the error that was answered; empty: none
     verdicts: those of its pictures, in the order in which they were ready
     """
 
     request_id: str
-    key: str | None = None
     code: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
 

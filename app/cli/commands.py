@@ -1,4 +1,6 @@
-"""The command line: `tessera serve | train | calibrate | evaluate | compare | predict | import | backbone | models`."""
+"""The command line: `tessera serve | train | calibrate | evaluate | compare | predict | import | backbone | models |
+keys`.
+"""
 
 import sys
 from argparse import ArgumentError
@@ -107,6 +109,16 @@ COMMANDS = {
             "tessera models verify --models_dir models",
             "tessera models promote --name surface --version 2",
             "tessera models rollback --name surface",
+        ),
+    ),
+    "keys": Command(
+        "keys",
+        "make, list or revoke the API keys of a server",
+        (
+            "tessera keys new --name camera-3 --scope predict",
+            "tessera keys new --name operator --scope admin --days 90",
+            "tessera keys list",
+            "tessera keys revoke --name camera-3",
         ),
     ),
 }

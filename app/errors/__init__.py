@@ -13,6 +13,7 @@
     │   ├── DecodingLimit        reading the picture takes more memory or processor time than the limit
     │   └── TooCostly            the picture needs more memory than one request may take
     ├── Overloaded               a budget of the server has no room now
+    │   └── RateLimited          an API key has used its tiles
     ├── TooManyConnections       the server has too many connections, or too many requests in progress
     ├── ClientTooSlow            the client sends or reads too slowly
     ├── InvalidHttp              bytes that are not an HTTP request, or a head that is too large
@@ -37,6 +38,11 @@
     ├── InvalidTraining          settings of a training that cannot work
     ├── UnsupportedImport        a file of another program that cannot be reproduced exactly
     ├── InvalidDevice            a device that is unknown, absent, or does not support the requested precision
+    ├── InvalidKeys              a file of API keys that cannot be used
+    ├── AccessDenied
+    │   ├── KeyRequired          a request without an API key
+    │   ├── InvalidKey           a key that is unknown, was revoked or has expired
+    │   └── InsufficientScope    a key that does not allow the operation
     ├── CrossSite                a request from a page of another site
     ├── UnknownHost              a request for a name that is not the server's
     ├── InsufficientMemory       work that does not fit into memory
@@ -51,6 +57,7 @@ the HTTP responses, the contract, docs/errors.md and their tests use it. The fir
 the problem in responses. `code` is stable: programs may compare it.
 """
 
+from app.errors.access import AccessDenied, InsufficientScope, InvalidKey, InvalidKeys, KeyRequired
 from app.errors.base import TesseraError, every_error
 from app.errors.devices import DeviceFailed, EngineStopped, InvalidDevice, NotFinite
 from app.errors.limits import (
@@ -60,6 +67,7 @@ from app.errors.limits import (
     InsufficientStorage,
     LimitExceeded,
     Overloaded,
+    RateLimited,
     TooCostly,
     TooManyBytes,
     TooManyPictures,
@@ -95,6 +103,7 @@ from app.errors.requests import (
 from app.errors.training import InvalidDataset, InvalidParameter, InvalidTraining
 
 __all__ = [
+    "AccessDenied",
     "ClientTooSlow",
     "CrossSite",
     "DamagedImage",
@@ -105,6 +114,7 @@ __all__ = [
     "EngineStopped",
     "GoldenMismatch",
     "InsufficientMemory",
+    "InsufficientScope",
     "InsufficientStorage",
     "InvalidArtifact",
     "InvalidChange",
@@ -112,6 +122,8 @@ __all__ = [
     "InvalidDevice",
     "InvalidHttp",
     "InvalidImage",
+    "InvalidKey",
+    "InvalidKeys",
     "InvalidName",
     "InvalidParameter",
     "InvalidRegion",
@@ -119,6 +131,7 @@ __all__ = [
     "InvalidTiling",
     "InvalidTraining",
     "InvalidWeights",
+    "KeyRequired",
     "LimitExceeded",
     "LoadTimeout",
     "MissingFile",
@@ -128,6 +141,7 @@ __all__ = [
     "NotFinite",
     "NotServed",
     "Overloaded",
+    "RateLimited",
     "TesseraError",
     "TooCostly",
     "TooManyBytes",

@@ -82,6 +82,17 @@ class Overloaded(TesseraError):
         self.retry_after_s, self.limit = retry_after_s, limit
 
 
+class RateLimited(Overloaded):
+    """The API key has used its tiles."""
+
+    code = "rate_limited"
+    when = "the API key may have `tiles_per_s` tiles computed in a second; `Retry-After` says when to come back"
+    example = (
+        "the key 'camera-3' may have 50 tiles a second computed (tiles_per_s), and the request has 63; "
+        "come back in 1.3 s"
+    )
+
+
 class InsufficientMemory(TesseraError):
     """The work needs more memory than there is."""
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -12,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from app.admission import Budgets, Cost, RequestShare, Ticket, cost_of
+from app.admission import Budgets, Cost, RequestShare, Ticket, TileRate, cost_of
 from app.artifacts import Artifact
 from app.decoders.decoders import Decoders
 from app.decoders.pool import Replaced
@@ -116,6 +117,7 @@ class Predictor:
     ) -> None:
         self._worker, self._budgets, self._digests = worker, budgets, digests
         self._timeout_s, self._clock, self._observer = timeout_s, clock, observer
+        self._rate: TileRate | None = None
         max_pixels = budgets.limits.max_pixels
         self._decoders = Decoders(processes, max_pixels, lenient, self._decoder_replaced)
         self._threads = ThreadPoolExecutor(
@@ -128,6 +130,12 @@ class Predictor:
     def start(self) -> None:
         """Starts the process from which decoders are forked. The calling thread must live until `close`."""
         self._decoders.start()
+
+    def limited(self, rate: TileRate) -> "Predictor":
+        """This predictor for requests that count against `rate`; it shares everything else. They raise RateLimited."""
+        limited = copy(self)
+        limited._rate = rate
+        return limited
 
     async def predict(
         self,
@@ -248,7 +256,12 @@ class Predictor:
         return _Task(artifact, source, rendering, question, size, plan, cost, key, started, header_s)
 
     def _admit(self, tiles: int, task: "_Task[T]", limit_s: float | None) -> Ticket[Job]:
-        return self._worker.admit(tiles, key=task.key, tile_s=task.cost.tile_s, limit_s=limit_s)
+        if self._rate is not None:
+            self._rate.require(tiles)
+        ticket = self._worker.admit(tiles, key=task.key, tile_s=task.cost.tile_s, limit_s=limit_s)
+        if self._rate is not None:
+            self._rate.take(tiles)
+        return ticket
 
     async def _run(self, ticket: Ticket[Job], task: "_Task[T]") -> Answer[T]:
         """Decodes, computes and renders an admitted picture."""

@@ -23,8 +23,6 @@ POLICY = "; ".join(
 """The page loads, runs and requests only what this server sends."""
 PAGE_HEADERS = {
     "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -54,7 +52,7 @@ def _page_router(root_path: str) -> APIRouter:
         found = assets.others.get(path)
         if found is None or digest != assets.digest:
             raise HTTPException(404, "the page has no such file; it may be one of another version: load the page anew")
-        headers = {"Cache-Control": FOR_EVER, "X-Content-Type-Options": "nosniff"}
+        headers = {"Cache-Control": FOR_EVER}
         return Response(found.content, media_type=found.media_type, headers=headers)
 
     @router.get("/page/colours")

@@ -43,6 +43,8 @@ NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised
     "invalid_training",
     "unsupported_import",
     "invalid_device",
+    "invalid_keys",
+    "access_denied",
 }
 
 
@@ -209,6 +211,12 @@ def test_every_code_is_provoked() -> None:
         ProblemCode.CLIENT_TOO_SLOW,
         ProblemCode.INVALID_HTTP,
     }  # connections
+    elsewhere |= {
+        ProblemCode.KEY_REQUIRED,
+        ProblemCode.INVALID_KEY,
+        ProblemCode.INSUFFICIENT_SCOPE,
+        ProblemCode.RATE_LIMITED,
+    }  # access
     assert PROVOKED.keys() | elsewhere == set(ProblemCode)
     assert DAMAGED.keys() == set(RefusalCode) - {RefusalCode.LOAD_TIMEOUT}  # see tests/service/test_slow_loads.py
 

@@ -58,7 +58,7 @@ def test_uploads_and_files_are_binary(client: TestClient) -> None:
 
 def test_problems_are_described(client: TestClient) -> None:
     responses = client.get("/openapi.json").json()["paths"]["/v1/models/{model}/predict"]["post"]["responses"]
-    statuses = {"200", "400", "403", "404", "408", "413", "415", "421", "422", "429", "500", "503", "504", "507"}
+    statuses = {"200", "400", "401", "403", "404", "408", "413", "415", "421", "422", "429", "500", "503", "504", "507"}
     assert responses.keys() == statuses
     assert responses["413"]["content"].keys() == {"application/problem+json"}
 
@@ -82,7 +82,7 @@ def test_the_inference_protocol_is_described_with_its_own_errors(client: TestCli
         operation = schema["paths"][path]["post"]
         assert operation["requestBody"]["content"].keys() == {"application/json", "application/octet-stream"}
         responses = operation["responses"]
-        statuses = {"200", "400", "403", "404", "408", "413", "415", "421", "422", "429", "500", "503", "504"}
+        statuses = {"200", "400", "401", "403", "404", "408", "413", "415", "421", "422", "429", "500", "503", "504"}
         assert responses.keys() == statuses
         assert responses["200"]["content"].keys() == {"application/json", "application/octet-stream"}
     for path, operations in schema["paths"].items():

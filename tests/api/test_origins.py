@@ -102,7 +102,13 @@ def test_the_documentation_has_a_policy_that_its_own_script_satisfies(client: Te
     (script,) = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
     assert f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" in policy
     assert "default-src 'self'" in policy and "frame-ancestors 'self'" in policy
-    for path in ("/docs", "/openapi.json"):
-        headers = client.get(path).headers
-        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
-        assert headers["Content-Security-Policy"]
+    assert all("Content-Security-Policy" in client.get(path).headers for path in ("/", "/docs", "/openapi.json"))
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/docs/assets/swagger-ui.css", "/openapi.json", "/livez", "/v1/models", "/v2", "/no", "/v2/"]
+)
+def test_every_response_has_security_headers(client: TestClient, path: str) -> None:
+    headers = client.get(path, follow_redirects=False).headers
+    assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
+    assert headers["X-Frame-Options"] == "SAMEORIGIN"

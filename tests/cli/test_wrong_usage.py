@@ -23,6 +23,7 @@ COMPLETE = {
     "predict": "predict x.png --name x --output o",
     "backbone": "backbone train --teacher nowhere.safetensors --output o.safetensors",
     "models": "models list",
+    "keys": "keys list --keys_file nowhere.json",
 }
 SERVER_WORDS = re.compile(r"\b(send|upload|request|HTTP|header|field|API)\b")
 

@@ -16,6 +16,8 @@ _RETRY_AFTER = {
 }
 _EXAMPLES = {
     400: "Inference-Header-Content-Length is 900, and the body has 512 bytes; give those of its JSON",
+    401: "send an API key in the header Authorization, as `Bearer KEY`",
+    403: "the key 'camera-3' has the scope predict, and this needs admin",
     404: "there is no model 'screw'; available: demo",
     413: "the maps have 536,870,912 bytes, the limit is 285,212,672; ask for fewer at once",
     415: "Content-Encoding 'br' is not known; send gzip, deflate, or no encoding",

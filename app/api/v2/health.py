@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, HTTPException
 
+from app.api.access import PREDICT
 from app.api.dependencies import CatalogueDep, ModelName, ServicesDep
 from app.api.v2.describe import TAG, error_responses
 from app.api.v2.path import VersionInPath
@@ -44,7 +45,8 @@ async def ready(services: ServicesDep) -> ServerReadyBody:
     "/models/{model}/ready",
     summary="Check whether a model is ready",
     response_description="The model is ready.",
-    responses=error_responses(404, 422, 500, 503),
+    dependencies=[PREDICT],
+    responses=error_responses(401, 403, 404, 422, 500, 503),
     name="v2_model_ready",
 )
 async def model_ready(model: ModelName, catalogue: CatalogueDep) -> ModelReadyBody:
@@ -56,7 +58,8 @@ async def model_ready(model: ModelName, catalogue: CatalogueDep) -> ModelReadyBo
     "/models/{model}/versions/{version}/ready",
     summary="Check whether a version is ready",
     response_description="The version is ready.",
-    responses=error_responses(404, 422, 500, 503),
+    dependencies=[PREDICT],
+    responses=error_responses(401, 403, 404, 422, 500, 503),
     name="v2_model_version_ready",
 )
 async def model_version_ready(model: ModelName, version: VersionInPath, catalogue: CatalogueDep) -> ModelReadyBody:

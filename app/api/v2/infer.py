@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
-from app.api.dependencies import ModelName, Services, ServicesDep, Timeout
+from app.api.dependencies import ModelName, PredictorDep, Services, ServicesDep, Timeout
 from app.api.v2 import encodings
 from app.api.v2.describe import INFER_BODY, INFER_RESPONSES, TAG
 from app.api.v2.invalid import invalid
@@ -20,6 +20,8 @@ from app.api.v2.question import read_question
 from app.api.v2.request import HEADER_LENGTH, read_message
 from app.api.v2.schemas.inference import InferResponseBody
 from app.api.v2.timeout import time_limit
+from app.artifacts import Artifact
+from app.service import Predictor
 
 router = APIRouter(prefix="/v2/models/{model}", tags=[TAG])
 
@@ -43,7 +45,12 @@ HeaderLength = Annotated[
     name="v2_infer",
 )
 async def infer(
-    model: ModelName, request: Request, services: ServicesDep, timeout_s: Timeout = None, header: HeaderLength = None
+    model: ModelName,
+    request: Request,
+    services: ServicesDep,
+    predictor: PredictorDep,
+    timeout_s: Timeout = None,
+    header: HeaderLength = None,
 ) -> Response:
     """Returns the predictions of the live version for one or several pictures.
 
@@ -55,7 +62,8 @@ async def infer(
     Pictures are predicted concurrently. The first axis of each output counts the pictures. Maps are returned only if
     they are requested; all maps of a request must have the same size.
     """
-    return await _infer(request, services, model, None, timeout_s, header)
+    artifact = services.catalogue.get(model)
+    return await _infer(request, services, predictor, artifact, timeout_s, header)
 
 
 @router.post(
@@ -71,17 +79,23 @@ async def infer_version(
     version: VersionInPath,
     request: Request,
     services: ServicesDep,
+    predictor: PredictorDep,
     timeout_s: Timeout = None,
     header: HeaderLength = None,
 ) -> Response:
     """Returns the predictions of a version for one or several pictures; otherwise like inference without a version."""
-    return await _infer(request, services, model, version, timeout_s, header)
+    artifact = services.catalogue.get(model, version)
+    return await _infer(request, services, predictor, artifact, timeout_s, header)
 
 
 async def _infer(
-    request: Request, services: Services, model: str, version: int | None, timeout_s: float | None, header: str | None
+    request: Request,
+    services: Services,
+    predictor: Predictor,
+    artifact: Artifact,
+    timeout_s: float | None,
+    header: str | None,
 ) -> Response:
-    artifact = services.catalogue.get(model, version)
     parser: Parser = request.app.state.parser
     message = await read_message(request, header, parser)
     parameters = message.body.parameters
@@ -92,7 +106,7 @@ async def _infer(
     sources = await read_pictures(message, services.batch_pictures, parser, request.scope)
     request_id = message.body.id
     del message  # the text of the JSON is not needed while the pictures wait
-    rows = await services.predictor.predict_all(
+    rows = await predictor.predict_all(
         artifact,
         sources,
         partial(check_sizes, wanted=wanted, roi=question.roi),
