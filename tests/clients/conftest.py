@@ -3,15 +3,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from app.keys import ApiKey, Scope, digest_of, new_secret, write_keys
 from tests.waiting import WAIT_S, address
 
 ROOT = Path(__file__).parent.parent.parent
 TOOLS = ROOT / ".venv-clients/bin"
 NODE_TOOLS = ROOT / "tests/clients/typescript/node_modules/.bin"
+KEYS = {scope: new_secret() for scope in Scope}
 OFFLINE = {"GOPROXY": "off", "GOTOOLCHAIN": "local"}
 """Go neither downloads modules nor another version of itself."""
 
@@ -26,8 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server of the demo model, a process of its own."""
-    log = tmp_path_factory.mktemp("server") / "log"
+    """The address of a server of the demo model with the keys KEYS, a process of its own."""
+    directory = tmp_path_factory.mktemp("server")
+    log, now = directory / "log", datetime.now(UTC)
+    keys = [ApiKey(scope.value, scope, digest_of(secret), now) for scope, secret in KEYS.items()]
+    write_keys(directory / "keys.json", keys)
     command = [
         sys.executable,
         "-m",
@@ -39,6 +45,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "0",
         "--device",
         "cpu",
+        "--keys_file",
+        str(directory / "keys.json"),
     ]
     with log.open("w") as stream, subprocess.Popen(command, cwd=ROOT, stderr=stream) as process:
         try:
@@ -58,6 +66,7 @@ class Workplace:
         """The output of a shell command, which must succeed and finds the generators on its path."""
         path = f"{TOOLS}:{NODE_TOOLS}:{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "TESSERA_URL": self.url, "NO_COLOR": "1"} | OFFLINE
+        environment |= {"TESSERA_KEY": KEYS[Scope.admin], "TESSERA_PREDICT_KEY": KEYS[Scope.predict]}
         done = subprocess.run(
             command, shell=True, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=timeout_s
         )

@@ -17,6 +17,6 @@ CONFIG, CHECKS = (ROOT / "tests/clients" / name for name in ("schemathesis.toml"
 def test_generated_requests_of_each_operation_pass_all_checks(workplace: Workplace) -> None:
     workplace.run(
         f"SCHEMATHESIS_HOOKS={CHECKS} schemathesis --config-file {CONFIG} run $TESSERA_URL/openapi.json "
-        f"--max-examples {EXAMPLES} --seed 1",
+        f"--header 'Authorization: Bearer '$TESSERA_KEY --max-examples {EXAMPLES} --seed 1",
         timeout_s=900,
     )

@@ -88,6 +88,8 @@ class WithOpenapiGenerator {
   public static void main(String[] arguments) throws Exception {
     client = new ApiClient();
     client.updateBaseUri(arguments[0]);
+    client.setRequestInterceptor(
+        request -> request.setHeader("Authorization", "Bearer " + System.getenv("TESSERA_KEY")));
     var broken = Files.createTempFile("broken", ".png");
     Files.writeString(broken, "no picture");
     try {

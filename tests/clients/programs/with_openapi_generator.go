@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	ctx    = context.Background()
+	ctx    = context.WithValue(context.Background(), tessera.ContextAccessToken, os.Getenv("TESSERA_KEY"))
 	client *tessera.APIClient
 )
 

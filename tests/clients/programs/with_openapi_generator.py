@@ -1,5 +1,6 @@
 """Uses every operation by the client of openapi-generator: with_openapi_generator.py URL DEFECT NORMAL"""
 
+import os
 import struct
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from tessera_openapi import (
 from tessera_openapi.exceptions import ApiException, NotFoundException
 
 url, defect, normal = sys.argv[1], Path(sys.argv[2]).read_bytes(), Path(sys.argv[3]).read_bytes()
-client = ApiClient(Configuration(host=url))
+client = ApiClient(Configuration(host=url, access_token=os.environ["TESSERA_KEY"]))
 predictions, models, probes = PredictionsApi(client), ModelsApi(client), ProbesApi(client)
 
 found = predictions.predict("default", defect, include=[Include.INCLUDE_TILES])
@@ -66,3 +67,14 @@ assert known.name == found.model.name and known.newest == found.model.version
 assert [each.name for each in models.list_models().models] == [known.name]
 assert probes.livez().alive and probes.readyz().ready
 assert "tessera_" in probes.metrics()
+
+for token, code in (
+    ("wrong", ProblemCode.INVALID_KEY),
+    (os.environ["TESSERA_PREDICT_KEY"], ProblemCode.INSUFFICIENT_SCOPE),
+):
+    try:
+        ModelsApi(ApiClient(Configuration(host=url, access_token=token))).reload_all()
+    except ApiException as denied:
+        assert isinstance(denied.data, ProblemBody) and denied.data.code is code
+    else:
+        raise AssertionError("a key that does not allow a reload was accepted")

@@ -1,11 +1,12 @@
 """Uses every operation by the client of openapi-python-client: with_openapi_python_client.py URL DEFECT NORMAL"""
 
 import io
+import os
 import struct
 import sys
 from pathlib import Path
 
-from tessera_client import Client
+from tessera_client import AuthenticatedClient
 from tessera_client.api.models import get_model, list_models, reload_all, reload_model
 from tessera_client.api.predictions import anomaly_map, heatmap, predict, predict_batch
 from tessera_client.api.probes import livez, metrics, readyz
@@ -27,7 +28,7 @@ from tessera_client.models import (
 from tessera_client.types import File
 
 url, defect, normal = sys.argv[1], Path(sys.argv[2]).read_bytes(), Path(sys.argv[3]).read_bytes()
-client = Client(base_url=url)
+client = AuthenticatedClient(base_url=url, token=os.environ["TESSERA_KEY"])
 
 
 def file(content: bytes) -> File:
@@ -82,3 +83,10 @@ assert alive is not None and not isinstance(alive, ProblemBody) and alive.alive
 assert ready is not None and not isinstance(ready, ProblemBody) and ready.ready
 text = metrics.sync(client=client)
 assert isinstance(text, str) and "tessera_" in text
+
+for token, code in (
+    ("wrong", ProblemCode.INVALID_KEY),
+    (os.environ["TESSERA_PREDICT_KEY"], ProblemCode.INSUFFICIENT_SCOPE),
+):
+    denied = reload_all.sync(client=AuthenticatedClient(base_url=url, token=token))
+    assert isinstance(denied, ProblemBody) and denied.code is code

@@ -19,7 +19,7 @@ import {
 
 async function main(): Promise<void> {
   const [url, defectPath, normalPath] = process.argv.slice(2);
-  client.setConfig({ baseUrl: url });
+  client.setConfig({ baseUrl: url, auth: process.env.TESSERA_KEY });
   const path = { model: "default" };
   const defect = await openAsBlob(defectPath);
   const normal = await openAsBlob(normalPath);
@@ -65,6 +65,11 @@ async function main(): Promise<void> {
   assert.equal((await livez({ throwOnError: true })).data.alive, true);
   assert.equal((await readyz({ throwOnError: true })).data.ready, true);
   assert.match((await metrics({ throwOnError: true })).data, /tessera_/);
+
+  for (const [auth, code] of [["wrong", "invalid_key"], [process.env.TESSERA_PREDICT_KEY, "insufficient_scope"]]) {
+    const denied = await reloadAll({ auth });
+    assert.ok(denied.error && "code" in denied.error && denied.error.code === code);
+  }
 }
 
 main().catch((error: unknown) => {
