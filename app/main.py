@@ -242,16 +242,15 @@ def serve(settings: Settings) -> NoReturn:
     with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         _log.info("serving %s on http://%s:%d, described at /docs", settings.models_dir, settings.host, port)
-        _warn_without_keys(app, settings)
+        warn_of_access(settings, app.state.services.keys)
         server = Server(app, settings)
         server.ending = Ending(lambda: server.status)
         server.run(sockets=[listener])
     leave(server.status)
 
 
-def _warn_without_keys(app: FastAPI, settings: Settings) -> None:
+def warn_of_access(settings: Settings, keys: KeyRing | None) -> None:
     """Warns if other machines reach the server and nobody needs a key, or if nobody has a valid one."""
-    keys: KeyRing | None = app.state.services.keys
     if keys is None:
         if not is_loopback(settings.host):
             _log.warning(

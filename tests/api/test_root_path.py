@@ -101,7 +101,12 @@ def test_the_log_has_the_address_that_a_trusted_proxy_forwards(
     live: Callable[..., Live], caplog: pytest.LogCaptureFixture
 ) -> None:
     headers = {"X-Forwarded-For": "203.0.113.9"}
-    for trusted, address in (("10.0.0.0/8", "127.0.0.1"), ("127.0.0.1", "203.0.113.9"), ("*", "203.0.113.9")):
+    for trusted, address in (
+        ("", "127.0.0.1"),
+        ("10.0.0.0/8", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.9"),
+        ("*", "203.0.113.9"),
+    ):
         caplog.clear()
         with caplog.at_level("INFO", "tessera.request"):
             httpx2.get(f"{live(forwarded_allow_ips=trusted).url}/v1/models", headers=headers)

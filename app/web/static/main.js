@@ -8,6 +8,7 @@ import { Inspector } from "./inspector.js";
 import { showCover } from "./panels/cover.js";
 import { showDetails } from "./panels/details.js";
 import { showFiles } from "./panels/files.js";
+import { showKey } from "./panels/key.js";
 import { showConnection, showPicker } from "./panels/picker.js";
 import { RegionList } from "./panels/regions.js";
 import { showStatus } from "./panels/status.js";
@@ -26,6 +27,7 @@ function start() {
   const session = new Session(models, connection);
   const canvas = byId("canvas", HTMLCanvasElement);
   const inspector = new Inspector(new Viewer(canvas));
+  showKey();
   showConnection(connection);
   showPicker(models);
   showDetails(models);

@@ -2,25 +2,51 @@
  * Requests. Uploads use XMLHttpRequest, because only it reports how much was sent.
  */
 
+import { key } from "./key.js";
 import { Problem, Unreachable } from "./problem.js";
+
+const UNAUTHORIZED = 401;
 
 /** @typedef {{body: Blob, header: (name: string) => string | null}} Answer */
 
 /**
  * Posts a picture; rejects with a Problem, with Unreachable, or with the reason of the signal.
  *
- * The answer stays a Blob, which browsers keep outside of the page's memory.
+ * If the server refuses the key, asks for another one, and sends the picture again.
  * @param {string} url
  * @param {Blob} picture
  * @param {AbortSignal} [signal]
  * @param {(share: number) => void} [onSent] called with the share that was sent, in [0, 1]
  * @returns {Promise<Answer>}
  */
-export function post(url, picture, signal, onSent) {
+export async function post(url, picture, signal, onSent) {
+  for (;;) {
+    const headers = key.headers;
+    try {
+      return await postOnce(url, picture, headers, signal, onSent);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== UNAUTHORIZED) throw error;
+      await key.want(headers, error.message);
+      signal?.throwIfAborted();
+    }
+  }
+}
+
+/**
+ * The answer stays a Blob, which browsers keep outside of the page's memory.
+ * @param {string} url
+ * @param {Blob} picture
+ * @param {Record<string, string>} headers
+ * @param {AbortSignal} [signal]
+ * @param {(share: number) => void} [onSent]
+ * @returns {Promise<Answer>}
+ */
+function postOnce(url, picture, headers, signal, onSent) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", url);
     request.responseType = "blob";
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.setRequestHeader("Content-Type", "application/octet-stream"); // the server detects the format from the bytes
     request.upload.onprogress = ({ loaded, total }) => onSent?.(total ? loaded / total : 1);
     request.upload.onload = () => onSent?.(1);
@@ -39,18 +65,23 @@ export function post(url, picture, signal, onSent) {
 }
 
 /**
- * Rejects with a Problem or with Unreachable.
+ * Rejects with a Problem or with Unreachable. If the server refuses the key, asks for another one.
  * @param {string} url
  * @param {number[]} [accepted] error statuses that do not reject
  * @returns {Promise<Response>}
  */
 export async function get(url, accepted = []) {
-  let response;
-  try {
-    response = await fetch(url);
-  } catch {
-    throw new Unreachable();
+  for (;;) {
+    const headers = key.headers;
+    let response;
+    try {
+      response = await fetch(url, { headers });
+    } catch {
+      throw new Unreachable();
+    }
+    if (response.ok || accepted.includes(response.status)) return response;
+    const problem = Problem.of(response.status, await response.text(), response.headers.get("Retry-After"));
+    if (response.status !== UNAUTHORIZED) throw problem;
+    await key.want(headers, problem.message);
   }
-  if (response.ok || accepted.includes(response.status)) return response;
-  throw Problem.of(response.status, await response.text(), response.headers.get("Retry-After"));
 }
