@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"pipeline"},
     {"runtime"},
     {"detectors", "data"},
+    {"drift"},
     {"tiling", "backbones", "scoring", "rendering", "decoding", "synthesis"},
     {"tensor_files"},
     {"environment", "errors", "files", "interruption", "progress", "shown", "similar", "torch_private", "trials"},

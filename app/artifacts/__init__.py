@@ -1,5 +1,6 @@
 """Trained models as files: they appear in the repository only when complete, and are verified before being served."""
 
+from app.artifacts.camera import BaselineRecord
 from app.artifacts.changes import copy, delete, live_version, pin_found, promote, rollback, unpin
 from app.artifacts.default import read_default, record_default
 from app.artifacts.fingerprint import Fingerprint
@@ -29,6 +30,7 @@ from app.artifacts.writer import ModelRecord, write_artifact
 __all__ = [
     "AlikeRecord",
     "Artifact",
+    "BaselineRecord",
     "CalibrationRecord",
     "CandidateRecord",
     "Change",

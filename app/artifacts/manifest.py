@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
+from app.artifacts.camera import BaselineRecord
 from app.artifacts.golden import REDUCED_PRECISION_TOLERANCE
 from app.errors import InvalidArtifact, MissingFile, UnsupportedSchema
 from app.files import read_regular
@@ -277,6 +278,7 @@ class Manifest(_Record):
     golden: GoldenRecord
     files: dict[str, str] = Field(description="SHA-256 of each file, in hexadecimal")
     seen: SeenRecord | None = None
+    camera: BaselineRecord | None = Field(default=None, description="null: not known, or too few pictures")
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from app.artifacts.camera import BaselineRecord
 from app.artifacts.manifest import (
     SCHEMA_VERSION,
     CalibrationRecord,
@@ -23,13 +24,14 @@ def write_recalibrated(
     calibration: CalibrationRecord,
     quality: QualityRecord | None,
     digests: DigestRecord,
+    camera: BaselineRecord | None = None,
 ) -> Entry:
     """Writes the next version of the source's model with this calibration, and returns it.
 
     The version shares the files of weights and golden sample as hard links, or copies them where the file system has no
     links. `quality` and `digests` (of the pictures calibrated on) replace those of the source, because they belong to
-    its thresholds. The rest of the manifest is kept. Raises InvalidName, and DigestMismatch if a file of the source is
-    not the one that its manifest records.
+    its thresholds. `camera` replaces the source's baseline if it is given. The rest of the manifest is kept. Raises
+    InvalidName, and DigestMismatch if a file of the source is not the one that its manifest records.
     """
     manifest = read_manifest(source.path)
     seen = SeenRecord(fitted=manifest.seen.fitted if manifest.seen else None, calibrated=digests)
@@ -39,6 +41,7 @@ def write_recalibrated(
         "provenance": manifest.provenance.model_copy(update={"calibrated_from": source.version, "copied_from": None}),
         "quality": quality,
         "seen": seen,
+        "camera": camera or manifest.camera,
     }
     changed = manifest.model_copy(update=changes)
     return write_version(repository, source.name, partial(share_files, source.path), partial(_numbered, changed))

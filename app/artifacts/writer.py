@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from app.artifacts.camera import BaselineRecord
 from app.artifacts.default import record_default
 from app.artifacts.golden import TOLERANCE, make_golden, save_golden
 from app.artifacts.manifest import (
@@ -55,6 +56,7 @@ class ModelRecord:
     quality: QualityRecord | None = None
     seen: SeenRecord | None = None
     thresholds: ThresholdRecord | None = None
+    camera: BaselineRecord | None = None
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord) -> Entry:
@@ -154,6 +156,7 @@ def _manifest(model: TiledModel, name: str, record: ModelRecord, version: int, f
         golden=GoldenRecord(tolerance=TOLERANCE),
         files=files,
         seen=record.seen,
+        camera=record.camera,
     )
 
 

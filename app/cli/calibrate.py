@@ -124,7 +124,7 @@ def _write(found: Recalibrated, entry: Entry, repository: ModelRepository) -> En
     alarms = false_alarms(normal, calibrated.calibration.image_threshold) if normal else None
     quality = QualityRecord(false_alarms=alarms, alike=calibrated.alike) if alarms else None
     digests = DigestRecord.of(read_digests(found.used).values())
-    return write_recalibrated(entry, repository, record, quality, digests)
+    return write_recalibrated(entry, repository, record, quality, digests, found.camera)
 
 
 def _table(found: Recalibrated, artifact: Artifact, written: Entry) -> Table:

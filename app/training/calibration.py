@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ from app.scoring import (
     share_interval,
 )
 from app.training.alike import Sketches
+from app.training.camera import Levels
 from app.training.one_pass import OnePassFit
 from app.training.precision_margin import precision_margins
 
@@ -55,6 +56,7 @@ class Calibrated:
     thresholds: how the thresholds were computed from normal pictures; None: not from them, or from a single one
     protocol: the protocol that was used; None: that of the division
     alike: the pictures that are alike; None: none, or they were not compared
+    levels: the statistics of maps of normal pictures that were not fitted to
     """
 
     calibration: Calibration
@@ -65,6 +67,7 @@ class Calibrated:
     thresholds: ThresholdRecord | None = None
     protocol: Protocol | None = None
     alike: AlikeRecord | None = None
+    levels: Levels = field(default_factory=Levels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +215,12 @@ def calibrated_on_normal(
 
     The thresholds keep the margins for reduced precision of `model`.
     """
-    read, scores, peaks = [], [], []
+    read, scores, peaks, levels = [], [], [], Levels()
     for number, outcome in outcomes:
         read.append(paths[number])
         scores.append(outcome.raw_score)
         peaks.append(float(outcome.anomaly_map.max()))
+        levels.add(model, outcome)
         progress("calibration", len(scores), len(paths))
     margins = precision_margins(model, read, reading.batch_tiles, reading.unreadable, progress)
     calibration = calibrate_on_normal(scores, peaks, false_positive_rate, (margins.image, margins.pixel))
@@ -230,7 +234,7 @@ def calibrated_on_normal(
             pixel_margin=margins.pixel,
         )
     alarms = false_alarms(scores, calibration.image_threshold)
-    return Calibrated(calibration, len(scores), 0, false_positive_rate, alarms, thresholds)
+    return Calibrated(calibration, len(scores), 0, false_positive_rate, alarms, thresholds, levels=levels)
 
 
 def calibrated_on_labels(found: Evaluation, false_positive_rate: float) -> Calibrated:

@@ -16,6 +16,7 @@ from app.pipeline.parts import FeatureStitcher
 from app.pipeline.thumbnail import ThumbnailSplitter
 from app.progress import Progress, silent
 from app.tiling import Size, TilePlan
+from app.training.camera import CameraPictures
 from app.training.feature_store import FeatureStore
 from app.training.monitor import Monitor
 
@@ -28,12 +29,14 @@ class OnePassFit:
     pictures: the pictures that it was fitted to, in their order
     store: the features of the first of them
     alike: those of them that are alike; None: none
+    camera: the statistics of those that were read in this process
     """
 
     fitter: Fitter
     pictures: Sequence[Path]
     store: FeatureStore
     alike: AlikeRecord | None = None
+    camera: CameraPictures | None = None
 
 
 @torch.inference_mode()

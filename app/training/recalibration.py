@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from app.artifacts import Protocol
+from app.artifacts import BaselineRecord, Protocol
 from app.data import LabelledPicture, Loader
 from app.errors import InvalidDataset, InvalidParameter
 from app.evaluation import EvaluatedPicture
@@ -20,6 +20,7 @@ from app.training.calibration import (
     calibrated_on_normal,
     evaluated,
 )
+from app.training.camera import CameraPictures
 
 RATE = 0.05
 """The rate of false alarms if none is requested."""
@@ -72,12 +73,14 @@ class Recalibrated:
     calibrated: the thresholds, and the numbers of pictures that set them
     used: the pictures that set the thresholds
     scored: all pictures that were measured
+    camera: the statistics of the normal pictures that set the thresholds; None: too few, or other thresholds
     """
 
     protocol: Protocol
     calibrated: Calibrated
     used: tuple[Path, ...]
     scored: tuple[Scored, ...]
+    camera: BaselineRecord | None = None
 
 
 def recalibrate(
@@ -133,14 +136,14 @@ def _on_normal(
     if not normal:
         raise InvalidDataset("a rate of false alarms needs normal pictures, and there are none; ask for a recall")
     scored: list[Scored] = []
-    sketches = Sketches()
-    outcomes = _outcomes(model, normal, reading, scored, sketches)
+    sketches, camera = Sketches(), CameraPictures(model)
+    outcomes = _outcomes(model, normal, reading, scored, sketches, camera)
     found = calibrated_on_normal(model, [each.path for each in normal], outcomes, rate, reading, progress)
     calibrated = replace(found, alike=sketches.alike())
     used = tuple(each.path for each in scored)
     for _ in _outcomes(model, anomalous, reading, scored):
         progress("anomalous", len(scored) - len(used), len(anomalous))
-    return Recalibrated("held-out-normal", calibrated, used, tuple(scored))
+    return Recalibrated("held-out-normal", calibrated, used, tuple(scored), camera.baseline(found.levels))
 
 
 def _on_labels(
@@ -183,14 +186,16 @@ def _outcomes(
     reading: ReadingOptions,
     scored: list[Scored],
     sketches: Sketches | None = None,
+    camera: CameraPictures | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
     """Yields the numbers and outcomes of the pictures that can be read, and adds their scores to `scored`.
 
-    Sketches of the pictures are added to `sketches`.
+    Sketches of the pictures are added to `sketches`, and their statistics to `camera`.
     """
     paths = [each.path for each in pictures]
     with Loader(paths, reading.workers, reading.unreadable, keep_bytes=0) as loader:
-        for number, image in sketches.watch(loader.numbered(), paths) if sketches else loader.numbered():
+        read = camera.watch(loader.numbered()) if camera else loader.numbered()
+        for number, image in sketches.watch(read, paths) if sketches else read:
             outcome = predict(model, image, reading.batch_tiles)
             scored.append(Scored(pictures[number].path, pictures[number].anomalous, outcome.raw_score))
             yield number, outcome

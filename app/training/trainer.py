@@ -26,6 +26,7 @@ from app.progress import Progress
 from app.training.alike import Sketches
 from app.training.assessment import HeldOut, assess, pictures_assessed
 from app.training.calibration import ReadingOptions
+from app.training.camera import CameraPictures
 from app.training.checkpoint import Checkpoint
 from app.training.feature_store import FeatureStore
 from app.training.forecast import Ahead
@@ -80,11 +81,11 @@ def _train(
     room = None if job.calibration.measures_fitted else 0
     with out_of_memory_explained(model.device, model.detector), FeatureStore(checkpoint.path.parent, room) as store:
         if isinstance(model.detector, GradientDetector):
-            training, alike = _fit_by_gradient(model, recipe, job, checkpoint, unreadable, left)
+            training, alike, camera = _fit_by_gradient(model, recipe, job, checkpoint, unreadable, left)
         else:
             fast = with_fused_network(model)
             fitted = _fit_in_one_pass(fast, recipe, job, checkpoint, unreadable, store, left)
-            alike = fitted.alike
+            alike, camera = fitted.alike, fitted.camera or CameraPictures(fast)
         calibrated = job.calibration.calibrate(fast, _calibrated_on(job, fitted), reading, left, fitted)
         protocol = calibrated.protocol or job.protocol
         defects: tuple[DefectSizeRecord, ...] = ()
@@ -111,6 +112,7 @@ def _train(
             alike=alike or calibrated.alike,
         ),
         thresholds=calibrated.thresholds,
+        camera=None if protocol == "training-normal" else camera.baseline(calibrated.levels),
     )
     entry = write_artifact(model.with_calibration(calibrated.calibration), repository, name, record)
     checkpoint.remove()
@@ -170,15 +172,16 @@ def _fit_in_one_pass(
         return Ahead(len(job.calibrate), 1.0 if begun else store.missing_share(count), assessed)
 
     monitor = Monitor(resumption, left, ahead)
-    sketches = Sketches()
+    sketches, camera = Sketches(), CameraPictures(model)
     with Loader(job.fit, recipe.data.num_workers, unreadable, keep_bytes=0) as loader:
-        pictures = resumption.counted(sketches.watch(loader.numbered(resumption.missing(count)), job.fit))
+        read = camera.watch(loader.numbered(resumption.missing(count)))
+        pictures = resumption.counted(sketches.watch(read, job.fit))
         kept = None if begun else store
         try:
             fitter = fit(model, pictures, count, job.grid, job.batch_tiles, left, monitor=monitor, store=kept)
         except NotFinite as error:
             raise NotFinite(f"{job.fit[resumption.added[-1]]}: {error}") from error
-    return OnePassFit(fitter, [job.fit[number] for number in resumption.added], store, sketches.alike())
+    return OnePassFit(fitter, [job.fit[number] for number in resumption.added], store, sketches.alike(), camera)
 
 
 def _calibrated_on(job: Job, fitted: OnePassFit | None) -> list[LabelledPicture]:
@@ -196,11 +199,11 @@ def _fit_by_gradient(
     checkpoint: Checkpoint,
     unreadable: UnreadablePolicy,
     left: TimeLeft,
-) -> tuple[TrainingRecord, AlikeRecord | None]:
+) -> tuple[TrainingRecord, AlikeRecord | None, CameraPictures]:
     workers, schedule = recipe.data.num_workers, _schedule(recipe, job, model.device)
     keep = min(KEEP_BYTES, available_bytes(torch.device("cpu")) // 4)
     normal = [picture.path for picture in job.calibrate if not picture.anomalous]
-    sketches = Sketches()
+    sketches, camera = Sketches(), CameraPictures(model)
     with (
         Loader(job.fit, workers, unreadable, ahead=schedule.batch_pictures, keep_bytes=keep) as pictures,
         Loader(normal, workers, unreadable, keep_bytes=keep // 4) as held_out,
@@ -208,7 +211,7 @@ def _fit_by_gradient(
         expect_gradient(model, pictures, job, schedule, left)
         procedure = Procedure(workers, job.batch_tiles, recipe.data.on_unreadable)
         validation = Validation(model, held_out, job.labelled, procedure)
-        watched = lambda order: (each for _, each in sketches.watch(pictures.numbered(order), job.fit))  # noqa: E731
+        watched = lambda order: (each for _, each in sketches.watch(camera.watch(pictures.numbered(order)), job.fit))  # noqa: E731
         history = fit_by_gradient(model, watched, len(job.fit), schedule, validation, checkpoint, left)
     record = TrainingRecord(
         max_epochs=schedule.max_epochs,
@@ -217,7 +220,7 @@ def _fit_by_gradient(
         validations=history.validations,
         best_epoch=history.best_epoch,
     )
-    return record, sketches.alike()
+    return record, sketches.alike(), camera
 
 
 def _schedule(recipe: Recipe, job: Job, device: torch.device) -> Schedule:

@@ -1,0 +1,273 @@
+"""Follows the pictures of one model version, and reports when and how they have changed."""
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Lock
+
+import numpy as np
+
+from app.drift.appearance import WHOLE, Appearance
+from app.drift.baseline import Baseline
+from app.drift.evidence import MEAN_PICTURES, Evidence
+from app.tiling import Size
+
+QUIET_PICTURES = 200
+"""After so many pictures without another alarm, the camera counts as unchanged again."""
+
+RECENT_PICTURES = 50
+SLOW = 0.07
+"""A change is slow if p-values were, in the mean of recent pictures before its evidence, so far off 1/2: 2.4 standard
+errors.
+"""
+
+NAMED = 0.25
+"""A statistic has changed if its own weighted evidence is at least this share of that of an alarm."""
+
+ONE_PLACE = 0.25
+"""The largest share of the positions that counts as one place."""
+
+MOST_POINTS = 256
+NAMING_PICTURES = 6
+"""The cause of an alarm is named so many pictures later, when all statistics that have changed show it."""
+
+
+class State(StrEnum):
+    """Whether the pictures are like those of the training."""
+
+    no_baseline = "no_baseline"
+    same = "same"
+    changed = "changed"
+
+
+class Change(StrEnum):
+    """What has changed, as far as the statistics show."""
+
+    out_of_focus = "out_of_focus"  # sharpness, everywhere
+    light = "light"  # brightness, everywhere
+    camera_moved = "camera_moved"  # the borders or the contours
+    dirt = "dirt"  # one place
+    surface = "surface"  # many places, or scores, while light, focus and position stay
+
+
+@dataclass(frozen=True, slots=True)
+class CameraChanged:
+    """An alarm of a model version.
+
+    changes: what has changed, the most certain cause first
+    sudden: whether it changed at once, rather than slowly
+    brighter: for a change of light, whether pictures are brighter than in the training; None: no change of light
+    positions: the (row, column) of the places that have changed, if there is one place only
+    picture: the number of the picture that raised the alarm, counted from the start of the process
+    since: the number of the picture at which the evidence begins
+    """
+
+    model: str
+    version: int
+    changes: tuple[Change, ...]
+    sudden: bool
+    brighter: bool | None
+    positions: tuple[tuple[int, int], ...]
+    picture: int
+    since: int
+
+
+@dataclass(slots=True)
+class Point:
+    """Some pictures in a row: the last one's number, the largest evidence, and the means of the whole statistics."""
+
+    picture: int
+    evidence: float
+    count: int
+    means: np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+class History:
+    """At most MOST_POINTS points; when there are more, neighbours are merged, so that memory stays bounded."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self._each = 1  # pictures in a full point
+
+    def add(self, point: Point) -> None:
+        """Adds one picture."""
+        if self.points and self.points[-1].count < self._each:
+            self.points[-1] = _merged(self.points[-1], point)
+            return
+        self.points.append(point)
+        if len(self.points) > MOST_POINTS:
+            pairs = zip(self.points[::2], self.points[1::2], strict=False)
+            odd = self.points[len(self.points) // 2 * 2 :]
+            self.points = [_merged(first, second) for first, second in pairs] + odd
+            self._each *= 2
+
+
+def _merged(first: Point, second: Point) -> Point:
+    count = first.count + second.count
+    means = (first.means * first.count + second.means * second.count) / count
+    return Point(second.picture, max(first.evidence, second.evidence), count, means)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A copy of what a monitor knows.
+
+    pictures: the number of pictures since the start of the process
+    evidence: the present evidence; at least MEAN_PICTURES raises an alarm
+    alarms: the number of alarms since the start
+    last: the last alarm that was reported, also if the camera counts as unchanged again
+    parts: the evidence of each statistic
+    points: the history; each point's means are those of `names`
+    """
+
+    state: State
+    pictures: int
+    evidence: float
+    alarms: int
+    last: CameraChanged | None
+    parts: Mapping[str, float]
+    names: tuple[str, ...]
+    points: tuple[Point, ...]
+
+
+class Monitor:
+    """Compares served pictures of a model version with its baseline. Any thread may call it.
+
+    After an alarm the test begins anew with the training's pictures, so that a camera that stays changed raises the
+    next alarm, and one that is as before becomes quiet. `report` gets alarms of a camera that counted as the same, and
+    those whose first cause is another one.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        version: int,
+        baseline: Baseline,
+        report: Callable[[CameraChanged], None],
+        seed: int | None = None,
+    ) -> None:
+        self.baseline = baseline
+        self._model, self._version, self._report = model, version, report
+        self._random = np.random.default_rng(seed)
+        self._names = tuple(baseline.streams)
+        self._whole = np.array([name in WHOLE for name in self._names])
+        self._weights = _weights(self._whole)
+        self._lock = Lock()
+        self._history = History()
+        self._pictures = self._alarms = self._quiet = 0
+        self._last: CameraChanged | None = None
+        self._changed = False
+        self._start()
+
+    def _start(self) -> None:
+        streams = [self.baseline.streams[name] for name in self._names]
+        self._evidence = Evidence(streams, self._weights, self._random)
+        self._since = self._pictures + 1
+        self._recent = np.zeros(len(self._names))  # means of the p-values of recent pictures, less 1/2
+        self._before = self._recent  # before the evidence began
+        self._crossed: int | None = None  # the picture that raised the alarm, until its cause is named
+
+    def add(self, found: Appearance) -> CameraChanged | None:
+        """Takes the statistics of the next picture; returns the alarm that it raises, and reports it."""
+        values = np.array([found[name] for name in self._names])
+        with self._lock:
+            event = self._add(values)
+        if event is not None:
+            self._report(event)
+        return event
+
+    def _add(self, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> CameraChanged | None:
+        self._pictures += 1
+        found = self._evidence.add(values)
+        self._recent = self._recent + (found - 0.5 - self._recent) / RECENT_PICTURES
+        total = self._evidence.total
+        self._history.add(Point(self._pictures, total, 1, values[self._whole]))
+        if self._crossed is None and total >= MEAN_PICTURES:
+            self._crossed = self._pictures
+        if self._crossed is None or self._pictures < self._crossed + NAMING_PICTURES:
+            if self._crossed is None and total <= self._evidence.pictures:  # the mean without a change
+                self._since, self._before = self._pictures + 1, self._recent
+            self._quiet += 1
+            self._changed &= self._quiet < QUIET_PICTURES
+            return None
+        event = self._alarm()
+        news = not self._changed or self._last is None or event.changes[:1] != self._last.changes[:1]
+        self._alarms += news
+        self._changed, self._quiet = True, 0
+        if news:
+            self._last = event
+        self._start()
+        return event if news else None
+
+    def _alarm(self) -> CameraChanged:
+        shares = self._evidence.parts * self._weights
+        strong = {name for name, share in zip(self._names, shares, strict=True) if share >= NAMED * MEAN_PICTURES}
+        changes, places = causes(strong, self.baseline.grid)
+        return CameraChanged(
+            model=self._model,
+            version=self._version,
+            changes=changes,
+            sudden=abs(float(self._before[shares.argmax()])) < SLOW,
+            brighter=self._brighter() if Change.light in changes else None,
+            positions=places,
+            picture=self._pictures,
+            since=self._since,
+        )
+
+    def _brighter(self) -> bool:
+        parts, rising = self._evidence.parts, self._evidence.rising
+        light = [row for row, name in enumerate(self._names) if WHOLE.get(name) in ("brightness", "highlights")]
+        return bool(rising[max(light, key=lambda row: parts[row])])
+
+    @property
+    def state(self) -> State:
+        """Whether the camera counts as changed."""
+        return State.changed if self._changed else State.same
+
+    def health(self) -> Health:
+        """A copy of the present state."""
+        with self._lock:
+            parts = dict(zip(self._names, self._evidence.parts.tolist(), strict=True))
+            return Health(
+                self.state,
+                self._pictures,
+                self._evidence.total,
+                self._alarms,
+                self._last,
+                parts,
+                tuple(name for name in self._names if name in WHOLE),
+                tuple(self._history.points),
+            )
+
+
+def causes(strong: Set[str], grid: Size) -> tuple[tuple[Change, ...], tuple[tuple[int, int], ...]]:
+    """The causes of a change of these statistics, the most certain one first, and the places of dirt."""
+    kinds = {WHOLE[name] for name in strong if name in WHOLE}
+    places = {place for place in map(position, strong) if place is not None}
+    one_place = bool(places) and len(places) <= max(1, ONE_PLACE * grid[0] * grid[1])
+    moved = bool(kinds & {"border", "centre"})
+    if moved and one_place:  # dirt at an edge of the picture also changes the border; a shift changes a whole side
+        sides = [{(row, column) for row in range(grid[0])} for column in (0, grid[1] - 1)]
+        sides += [{(row, column) for column in range(grid[1])} for row in (0, grid[0] - 1)]
+        moved = any(side <= places for side in sides)
+        one_place = not moved
+    if "sharpness" in kinds and not one_place:  # a blur also changes highlights, borders, contours and scores
+        return (Change.out_of_focus, *([Change.light] if "brightness" in kinds else [])), ()
+    light = [Change.light] if kinds & {"brightness", "highlights"} else []
+    others = [*light, *([Change.camera_moved] if moved else []), *([Change.dirt] if one_place else [])]
+    return tuple(others) or (Change.surface,), tuple(sorted(places)) if one_place else ()
+
+
+def position(name: str) -> tuple[int, int] | None:
+    """The (row, column) that a statistic belongs to; None: the whole picture."""
+    if "@" not in name:
+        return None
+    row, column = name.split("@")[1].split(",")
+    return int(row), int(column)
+
+
+def _weights(whole: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Half of the weight for statistics of whole pictures, half for those of positions."""
+    counts = np.where(whole, whole.sum(), (~whole).sum())
+    groups = len(set(whole.tolist()))
+    return 1.0 / (groups * counts)
