@@ -29,7 +29,7 @@ from app.records import VerdictRecord
 from app.runtime import RunOptions, precisions
 from app.scheduling import DeviceWorker, Job
 from app.server import ABORT_S, Server, listen
-from app.service import ModelCatalogue, Predictor, Reloader
+from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.settings import Settings, unknown_variables
 from app.traces import MISSING, otlp_exporter, tracer
 from app.web import mount_page
@@ -87,6 +87,7 @@ def build_app(settings: Settings) -> FastAPI:
         (None, None) if not settings.traces_endpoint else tracer(otlp_exporter(settings.traces_endpoint))
     )
     observation = Observation(metrics, record, trace)
+    cameras = Cameras()
     predictor = Predictor(
         worker,
         budgets,
@@ -96,8 +97,9 @@ def build_app(settings: Settings) -> FastAPI:
         timeout_s=settings.request_timeout_s or None,
         digests=record is not None,
         observer=observation,
+        cameras=cameras,
     )
-    metrics.watch(catalogue, worker, budgets)
+    metrics.watch(catalogue, worker, budgets, cameras)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -129,6 +131,7 @@ def build_app(settings: Settings) -> FastAPI:
         reloader,
         metrics.exposition,
         settings.batch_pictures,
+        cameras,
         keys,
         TileRates(),
         observation.notes,

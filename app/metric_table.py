@@ -323,6 +323,31 @@ MODEL_STAGES = MetricInfo(
     "GPU; on a CPU they are equal.",
     ("model", "version", "device", "stage", "clock"),
 )
+CAMERA_CHANGED = MetricInfo(
+    "tessera_camera_changed",
+    "gauge",
+    "0 or 1",
+    "1 while the pictures of a version differ from those of its training, by cause: out_of_focus, light, camera_moved, "
+    "dirt, surface; none: 0",
+    "1: look at the camera, the lamp and the lens; GET /v1/models/{model}/health shows what has changed.",
+    ("model", "version", "cause"),
+)
+CAMERA_EVIDENCE = MetricInfo(
+    "tessera_camera_evidence",
+    "gauge",
+    "pictures",
+    "Evidence that the pictures of a version have changed; an alarm is raised at 20,000",
+    "Rising for long: a change begins. Without a change, the mean time to an alarm is 20,000 pictures or more.",
+    ("model", "version"),
+)
+CAMERA_ALARMS = MetricInfo(
+    "tessera_camera_alarms",
+    "counter",
+    "alarms",
+    "Alarms that the pictures of a version differ from those of its training",
+    "Any rise: the camera, the light, the lens or the parts have changed.",
+    ("model", "version"),
+)
 
 METRICS = (
     REQUESTS,
@@ -360,5 +385,8 @@ METRICS = (
     MODEL_VERSION,
     MODEL_INFO,
     MODEL_STAGES,
+    CAMERA_CHANGED,
+    CAMERA_EVIDENCE,
+    CAMERA_ALARMS,
 )
 """All metrics, in the order of docs/metrics.md."""

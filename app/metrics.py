@@ -13,11 +13,12 @@ from app.admission import Budgets
 from app.api import RequestRecord
 from app.artifacts import Artifact
 from app.decoders.pool import Replaced
+from app.drift import Health, State
 from app.errors import TesseraError
 from app.metric_table import MetricInfo
 from app.pipeline import Label
 from app.scheduling import DeviceWorker, End, Job
-from app.service import ModelCatalogue, Verdict, VersionState
+from app.service import Cameras, ModelCatalogue, Verdict, VersionState
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 """The methods that metrics name. Clients can make others without limit, and each would be a series."""
@@ -61,8 +62,8 @@ class Metrics:
         self._scans = _counter(table.SCANS, registry)
         self._scan_seconds = _histogram(table.RELOAD_SECONDS, registry)
 
-    def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker, budgets: Budgets[Job]) -> None:
-        """Reads gauges from the catalogue, the worker and the budgets at each scrape."""
+    def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker, budgets: Budgets[Job], cameras: Cameras) -> None:
+        """Reads gauges from the catalogue, the worker, the budgets and the cameras at each scrape."""
         self._catalogue = catalogue
         self._queue_s.set_function(lambda: worker.tiles / (budgets.queue.budget.rate() or inf))
         for device, lanes in worker.lanes.items():
@@ -72,7 +73,7 @@ class Metrics:
             self._models.labels(state=state).set_function(partial(catalogue.count, state))
         for device in worker.devices:
             self._healthy.labels(device).set_function(partial(_works, worker, device))
-        self._registry.register(_Versions(catalogue))
+        self._registry.register(_Versions(catalogue, cameras))
         self._registry.register(_Budgets(budgets))
 
     def exposition(self) -> bytes:
@@ -207,6 +208,10 @@ def _works(worker: DeviceWorker, device: str) -> float:
     return worker.devices[device]
 
 
+def _cause(health: Health) -> str:
+    return health.last.changes[0] if health.state is State.changed and health.last else "none"
+
+
 class _Budgets(Collector):
     """The budgets, collected at each scrape."""
 
@@ -233,8 +238,8 @@ class _Budgets(Collector):
 class _Versions(Collector):
     """Metrics of the served versions, collected at each scrape, so that withdrawn versions disappear."""
 
-    def __init__(self, catalogue: ModelCatalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: ModelCatalogue, cameras: Cameras) -> None:
+        self._catalogue, self._cameras = catalogue, cameras
 
     def collect(self) -> Iterator[Metric]:
         newest, served = (
@@ -249,6 +254,28 @@ class _Versions(Collector):
         yield newest
         yield served
         yield self._stage_seconds()
+        yield from self._camera()
+
+    def _camera(self) -> Iterator[Metric]:
+        """The comparison of pictures with the training, of each version that has a baseline and got pictures."""
+        changed, evidence = (
+            GaugeMetricFamily(info.name, info.help, labels=info.labels)
+            for info in (table.CAMERA_CHANGED, table.CAMERA_EVIDENCE)
+        )
+        alarms = CounterMetricFamily(
+            table.CAMERA_ALARMS.name, table.CAMERA_ALARMS.help, labels=table.CAMERA_ALARMS.labels
+        )
+        for artifact in self._served():
+            monitor = self._cameras.known(artifact)
+            if monitor is None:
+                continue
+            health, where = monitor.health(), (artifact.name, str(artifact.version))
+            changed.add_metric([*where, _cause(health)], float(health.state is State.changed))
+            evidence.add_metric(where, health.evidence)
+            alarms.add_metric(where, health.alarms)
+        yield changed
+        yield evidence
+        yield alarms
 
     def _stage_seconds(self) -> CounterMetricFamily:
         """The time of each stage of each model that measures stages. On a CPU the clocks host and device are equal."""

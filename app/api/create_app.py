@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from app.admission import Uploads
-from app.api import anomaly_map, heatmap, models, predict, predict_batch, probes, reload
+from app.api import anomaly_map, camera, heatmap, models, predict, predict_batch, probes, reload
 from app.api.access import ADMIN, PREDICT
 from app.api.admission import Admission, Gate
 from app.api.answer_headers import ANSWER_HEADERS
@@ -50,7 +50,7 @@ INCOMPRESSIBLE = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "
 EXPOSED = (*ANSWER_HEADERS, "ETag", HEADER_LENGTH, "Retry-After", "X-Request-ID")
 """The response headers that scripts of other origins may read."""
 
-PREDICTING = (models, predict, predict_batch, heatmap, anomaly_map, v2_metadata, v2_infer)
+PREDICTING = (models, camera, predict, predict_batch, heatmap, anomaly_map, v2_metadata, v2_infer)
 """The resources that need a key with the scope `predict`."""
 CHANGING = (reload,)
 """The resources that need a key with the scope `admin`."""

@@ -12,7 +12,7 @@ from app.admission import TileRates
 from app.api.access import key_of
 from app.keys import KeyRing
 from app.scheduling import DeviceWorker
-from app.service import ModelCatalogue, Predictor, Reloader
+from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 
 MAX_TIMEOUT_S = 86400
 """The largest time limit that a client may set: a day."""
@@ -35,6 +35,7 @@ class Services:
     reloader: Reloader
     metrics: Callable[[], bytes]
     batch_pictures: int
+    cameras: Cameras
     keys: KeyRing | None
     rates: TileRates
     notes: Callable[[], list[str]] = list

@@ -3,7 +3,7 @@
 from app.drift.appearance import WHOLE, Appearance, appearance, grid_of, map_levels, position_names
 from app.drift.baseline import MOST_EDGES, MOST_PICTURES, MOST_POSITIONS, Baseline, Stream, baseline_of
 from app.drift.evidence import MEAN_PICTURES, Evidence
-from app.drift.monitor import CameraChanged, Change, Health, Monitor, State
+from app.drift.monitor import CameraChanged, Change, Health, Monitor, State, position_of
 
 __all__ = [
     "MEAN_PICTURES",
@@ -25,4 +25,5 @@ __all__ = [
     "grid_of",
     "map_levels",
     "position_names",
+    "position_of",
 ]

@@ -1,11 +1,12 @@
 """Follows the pictures of one model version, and reports when and how they have changed."""
 
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.drift.appearance import WHOLE, Appearance
 from app.drift.baseline import Baseline
@@ -79,7 +80,7 @@ class Point:
     picture: int
     evidence: float
     count: int
-    means: np.ndarray[tuple[int], np.dtype[np.float64]]
+    means: NDArray[np.float64]
 
 
 class History:
@@ -110,7 +111,7 @@ def _merged(first: Point, second: Point) -> Point:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A copy of what a monitor knows.
+    """A copy of what a monitor knows; by default of a version without a baseline.
 
     pictures: the number of pictures since the start of the process
     evidence: the present evidence; at least MEAN_PICTURES raises an alarm
@@ -120,14 +121,14 @@ class Health:
     points: the history; each point's means are those of `names`
     """
 
-    state: State
-    pictures: int
-    evidence: float
-    alarms: int
-    last: CameraChanged | None
-    parts: Mapping[str, float]
-    names: tuple[str, ...]
-    points: tuple[Point, ...]
+    state: State = State.no_baseline
+    pictures: int = 0
+    evidence: float = 0.0
+    alarms: int = 0
+    last: CameraChanged | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    points: tuple[Point, ...] = ()
 
 
 class Monitor:
@@ -176,7 +177,7 @@ class Monitor:
             self._report(event)
         return event
 
-    def _add(self, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> CameraChanged | None:
+    def _add(self, values: NDArray[np.float64]) -> CameraChanged | None:
         self._pictures += 1
         found = self._evidence.add(values)
         self._recent = self._recent + (found - 0.5 - self._recent) / RECENT_PICTURES
@@ -243,7 +244,7 @@ class Monitor:
 def causes(strong: Set[str], grid: Size) -> tuple[tuple[Change, ...], tuple[tuple[int, int], ...]]:
     """The causes of a change of these statistics, the most certain one first, and the places of dirt."""
     kinds = {WHOLE[name] for name in strong if name in WHOLE}
-    places = {place for place in map(position, strong) if place is not None}
+    places = {place for place in map(position_of, strong) if place is not None}
     one_place = bool(places) and len(places) <= max(1, ONE_PLACE * grid[0] * grid[1])
     moved = bool(kinds & {"border", "centre"})
     if moved and one_place:  # dirt at an edge of the picture also changes the border; a shift changes a whole side
@@ -258,7 +259,7 @@ def causes(strong: Set[str], grid: Size) -> tuple[tuple[Change, ...], tuple[tupl
     return tuple(others) or (Change.surface,), tuple(sorted(places)) if one_place else ()
 
 
-def position(name: str) -> tuple[int, int] | None:
+def position_of(name: str) -> tuple[int, int] | None:
     """The (row, column) that a statistic belongs to; None: the whole picture."""
     if "@" not in name:
         return None
@@ -266,8 +267,9 @@ def position(name: str) -> tuple[int, int] | None:
     return int(row), int(column)
 
 
-def _weights(whole: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _weights(whole: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Half of the weight for statistics of whole pictures, half for those of positions."""
     counts = np.where(whole, whole.sum(), (~whole).sum())
     groups = len(set(whole.tolist()))
-    return 1.0 / (groups * counts)
+    found: NDArray[np.float64] = 1.0 / (groups * counts)
+    return found

@@ -1,5 +1,6 @@
 """Use cases: predictions for pictures, and the models that are served."""
 
+from app.service.cameras import Cameras
 from app.service.catalogue import CatalogueObserver, ModelCatalogue
 from app.service.choices import ServeNew
 from app.service.notes import Note, NoteCode, notes
@@ -13,6 +14,7 @@ from app.service.version_table import ServedModel, Stage, VersionState, VersionS
 
 __all__ = [
     "Answer",
+    "Cameras",
     "CatalogueObserver",
     "ModelCatalogue",
     "Note",

@@ -21,6 +21,7 @@ from app.errors import DeadlineExceeded, DeviceFailed
 from app.pipeline import USUAL, DefectRegion, Prediction, Question, Roi, interpret, use_processors
 from app.scheduling import DeviceWorker, Done, Job
 from app.service.batch import IN_FLIGHT
+from app.service.cameras import Cameras
 from app.service.notes import Note, notes
 from app.service.reading import PictureReader
 from app.service.source import Source, digest_of, size_in_bytes
@@ -97,9 +98,9 @@ class Predictor:
 
     A picture is admitted by its cost, which follows from its header, before any pixel is decoded. While one picture is
     on the device, the next one is decoded and the previous one rendered. `pinned` puts pixels into page-locked memory,
-    from which GPUs copy asynchronously. `lenient` accepts truncated JPEGs, see `decode`.
-    `digests` computes the SHA-256 of each picture for its verdict, in the thread that renders. Lives on one event loop,
-    from `start` to `close`.
+    from which GPUs copy asynchronously. `cameras` gets every whole picture. `lenient` accepts truncated JPEGs, see
+    `decode`. `digests` computes the SHA-256 of each picture for its verdict, in the thread that renders. Lives on one
+    event loop, from `start` to `close`.
     """
 
     def __init__(
@@ -114,7 +115,9 @@ class Predictor:
         digests: bool = False,
         clock: Callable[[], float] = monotonic,
         observer: StageObserver | None = None,
+        cameras: Cameras | None = None,
     ) -> None:
+        self._cameras = cameras
         self._worker, self._budgets, self._digests = worker, budgets, digests
         self._timeout_s, self._clock, self._observer = timeout_s, clock, observer
         self._rate: TileRate | None = None
@@ -271,7 +274,7 @@ class Predictor:
             submitted = self._worker.submit(ticket, artifact.models, image, task.question.roi, task.plan)
             done = await _done(submitted)
             (predicted, rendered, digest), render_s = await self._timed(
-                partial(_render, task, image, done, digested=self._digests)
+                partial(_render, task, image, done, self._cameras, digested=self._digests)
             )
         decode_s, total_s = task.header_s + decode_s, self._clock() - task.started_s
         queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
@@ -338,9 +341,13 @@ class _Task(Generic[T]):
         return region.height * region.width
 
 
-def _render(task: _Task[T], image: Tensor, done: Done, *, digested: bool) -> tuple[Predicted, T, str | None]:
+def _render(
+    task: _Task[T], image: Tensor, done: Done, cameras: Cameras | None, *, digested: bool
+) -> tuple[Predicted, T, str | None]:
     """The prediction, its rendered form, and the picture's SHA-256 if it is wanted."""
     prediction = interpret(done.outcome, task.artifact.calibration, task.question)
+    if cameras is not None and task.question.roi is None:
+        cameras.add(task.artifact, image, prediction)
     predicted = Predicted(task.artifact, image, task.plan, prediction, task.question)
     return predicted, task.rendering.render(predicted), digest_of(task.source) if digested else None
 

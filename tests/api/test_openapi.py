@@ -6,6 +6,7 @@ from starlette.testclient import TestClient
 OPERATIONS = {
     "list_models",
     "get_model",
+    "get_model_health",
     "reload_model",
     "reload_all",
     "predict",

@@ -88,9 +88,9 @@ class Camera:
 def test_a_change_is_reported_once_and_named(edit: Edit, change: Change) -> None:
     camera = Camera()
     camera.take(30)
-    assert camera.monitor.state is State.same
+    assert camera.monitor.health().state is State.same
     camera.take(60, edit)
-    assert camera.monitor.state is State.changed
+    assert camera.monitor.health().state is State.changed
     (event,) = camera.events
     assert (event.model, event.version, event.changes[0], event.sudden) == ("surface", 3, change, True)
     assert event.positions == (((1, 1),) if change is Change.dirt else ())
@@ -124,7 +124,7 @@ def test_defects_in_some_pictures_are_no_change() -> None:
 def test_a_camera_that_is_as_before_counts_as_the_same_again() -> None:
     camera = Camera()
     camera.take(30, blurred)
-    assert camera.monitor.state is State.changed
+    assert camera.monitor.health().state is State.changed
     camera.take(QUIET_PICTURES + 20)
     health = camera.monitor.health()
     assert (health.state, health.alarms, health.last) == (State.same, 1, camera.events[0])

@@ -1,0 +1,127 @@
+"""The bodies of the comparison of served pictures with those of the training."""
+
+from typing import Self
+
+from pydantic import BaseModel, Field, FiniteFloat
+
+from app.artifacts import Artifact
+from app.drift import MEAN_PICTURES, Baseline, CameraChanged, Change, Health, Monitor, State, position_of
+
+
+class PositionBody(BaseModel):
+    """A position in pictures, on the grid of `positions`."""
+
+    row: int = Field(description="Row, from 0 at the top.", examples=[0])
+    column: int = Field(description="Column, from 0 at the left.", examples=[2])
+
+
+class PositionEvidenceBody(PositionBody):
+    """A position, and the evidence that its content has changed."""
+
+    evidence: FiniteFloat = Field(description="Largest evidence of the statistics of the position.", examples=[4.2])
+
+
+class GridBody(BaseModel):
+    """The grid of positions: about one for each tile, at most 8 x 8."""
+
+    rows: int = Field(description="Number of rows.", examples=[5])
+    columns: int = Field(description="Number of columns.", examples=[2])
+
+
+class CameraChangeBody(BaseModel):
+    """An alarm."""
+
+    changes: list[Change] = Field(description="What has changed, the most certain cause first.", examples=[["light"]])
+    sudden: bool = Field(description="Whether the change came at once. False: slowly, such as by an ageing lamp.")
+    brighter: bool | None = Field(description="Whether pictures became brighter; null without a change of light.")
+    positions: list[PositionBody] = Field(description="Where `dirt` is; empty for changes of the whole picture.")
+    picture: int = Field(description="Number of the picture at which the cause was named.", examples=[1234])
+    since: int = Field(description="Number of the picture at which the evidence begins.", examples=[1210])
+
+    @classmethod
+    def of(cls, event: CameraChanged) -> Self:
+        """The body of an event."""
+        return cls(
+            changes=list(event.changes),
+            sudden=event.sudden,
+            brighter=event.brighter,
+            positions=[PositionBody(row=row, column=column) for row, column in event.positions],
+            picture=event.picture,
+            since=event.since,
+        )
+
+
+class CameraStatisticBody(BaseModel):
+    """A statistic of whole pictures."""
+
+    name: str = Field(description="Name of the statistic; docs/operations.md explains it.", examples=["sharpness"])
+    low: FiniteFloat = Field(description="5 % of the pictures of the training are lower.", examples=[-1.31])
+    high: FiniteFloat = Field(description="5 % of the pictures of the training are higher.", examples=[-1.27])
+    evidence: FiniteFloat = Field(description="Present evidence of this statistic alone.", examples=[0.8])
+    history: list[FiniteFloat] = Field(description="Means of served pictures, one for each of `pictures_at`.")
+
+
+class ModelHealthBody(BaseModel):
+    """Whether the served pictures are like those of the training."""
+
+    model: str = Field(description="Name of the model.", examples=["demo"])
+    version: int = Field(description="Version of the model.", examples=[1])
+    state: State = Field(
+        description="`same` or `changed`; `no_baseline` if the version has no statistics of its training.",
+        examples=["same"],
+    )
+    pictures: int = Field(description="Pictures compared since the start of the process.", examples=[2000])
+    evidence: FiniteFloat = Field(description="Present evidence of a change; its mean grows by 1 a picture.")
+    threshold: FiniteFloat = Field(
+        description="Evidence that raises an alarm. Without a change, the mean number of pictures up to an alarm is at "
+        "least as large.",
+        examples=[MEAN_PICTURES],
+    )
+    alarms: int = Field(description="Number of alarms since the start of the process.", examples=[0])
+    last: CameraChangeBody | None = Field(description="The last alarm; null: there was none.")
+    grid: GridBody | None = Field(description="The grid of positions; null without a baseline.")
+    positions: list[PositionEvidenceBody] = Field(description="The positions, row by row.")
+    pictures_at: list[int] = Field(description="Number of the last picture of each point of the histories.")
+    evidence_history: list[FiniteFloat] = Field(description="Largest evidence, one for each of `pictures_at`.")
+    statistics: list[CameraStatisticBody] = Field(description="The statistics of whole pictures.")
+
+    @classmethod
+    def of(cls, artifact: Artifact, monitor: Monitor | None) -> Self:
+        """The body of a version; without a monitor that of a version without a baseline."""
+        health = Health() if monitor is None else monitor.health()
+        baseline = None if monitor is None else monitor.baseline
+        return cls(
+            model=artifact.name,
+            version=artifact.version,
+            state=health.state,
+            pictures=health.pictures,
+            evidence=health.evidence,
+            threshold=MEAN_PICTURES,
+            alarms=health.alarms,
+            last=None if health.last is None else CameraChangeBody.of(health.last),
+            grid=None if baseline is None else GridBody(rows=baseline.grid[0], columns=baseline.grid[1]),
+            positions=_positions(health),
+            pictures_at=[point.picture for point in health.points],
+            evidence_history=[point.evidence for point in health.points],
+            statistics=[] if baseline is None else _statistics(health, baseline),
+        )
+
+
+def _positions(health: Health) -> list[PositionEvidenceBody]:
+    highest: dict[tuple[int, int], float] = {}
+    for name, evidence in health.parts.items():
+        place = position_of(name)
+        if place is not None:
+            highest[place] = max(evidence, highest.get(place, 0.0))
+    return [
+        PositionEvidenceBody(row=row, column=column, evidence=highest[row, column]) for row, column in sorted(highest)
+    ]
+
+
+def _statistics(health: Health, baseline: Baseline) -> list[CameraStatisticBody]:
+    bodies = []
+    for number, name in enumerate(health.names):
+        low, high = baseline.streams[name].band()
+        history = [float(point.means[number]) for point in health.points]
+        bodies.append(CameraStatisticBody(name=name, low=low, high=high, evidence=health.parts[name], history=history))
+    return bodies
