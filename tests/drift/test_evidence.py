@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.drift.baseline import baseline_of
-from app.drift.evidence import MEAN_PICTURES, MOST_BET, Evidence, bets
+from app.drift.evidence import MEAN_PICTURES, MOST_BET, PLACES, SHIFTS, Evidence, bets
 
 
 def _evidence(training: NDArray[np.float64], seed: int = 0) -> Evidence:
@@ -58,3 +58,13 @@ def test_a_shift_gives_evidence_in_its_direction() -> None:
         evidence.add(random.normal(size=2) + np.array([2, -2]))
     assert (evidence.parts > MEAN_PICTURES).all()
     assert evidence.rising.tolist() == [True, False]
+
+
+def test_false_alarms_are_as_rare_as_their_bound() -> None:
+    """Of 2,000 runs of 200 pictures at a threshold of 1,000, at most a fifth raise an alarm."""
+    random, table, runs = np.random.default_rng(4), bets(), 2_000
+    sums, alarmed = np.zeros((len(SHIFTS), runs)), np.zeros(runs, bool)
+    for _ in range(200):
+        sums = (sums + 1) * table[:, random.integers(0, PLACES, runs)]
+        alarmed |= sums.mean(0) >= 1_000
+    assert 0.02 < alarmed.mean() < 0.2

@@ -5,6 +5,7 @@
 import { byId } from "./element.js";
 import { counted } from "./format.js";
 import { Inspector } from "./inspector.js";
+import { showCamera } from "./panels/camera.js";
 import { showCover } from "./panels/cover.js";
 import { showDetails } from "./panels/details.js";
 import { showFiles } from "./panels/files.js";
@@ -32,6 +33,7 @@ function start() {
   showPicker(models);
   showDetails(models);
   showStatus(models);
+  showCamera(models);
   showToolbar(inspector);
   new Verdict(inspector, session);
   new RegionList(inspector);
