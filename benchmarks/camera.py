@@ -31,7 +31,7 @@ from benchmarks.command_line import with_root
 from benchmarks.hardware import write
 
 CPU = torch.device("cpu")
-PICTURES, EDITED, RUNS, LIMIT = 60, 24, 20, 300
+PICTURES, EDITED, RUNS, LIMIT = 60, 16, 10, 300
 Edit = Callable[[np.ndarray], np.ndarray]
 
 
@@ -84,7 +84,7 @@ def main() -> None:
             for some in [images[:: max(1, len(images) // EDITED)]]
             for name, (cause, edit) in CHANGES.items()
         },
-        "simulation": _simulated(10_000, 2_000, 20),
+        "simulation": _simulated(10_000, 2_000, 10),
         "microseconds_a_picture": {"statistics of 500 x 1260 pixels": round(picture_us), "test": round(test_us)},
     }
     write("camera", result)

@@ -16,7 +16,7 @@ from app.tiling import Size
 
 Array = NDArray[np.float32]
 
-LINES = 128
+LINES = 64
 """The number of rows and of columns of a picture that are read, so that large pictures cost little more."""
 
 MOST_CELLS = 8

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def test_a_training_records_its_pictures(name: str, maps: int | None, tmp_path: 
     folder.mkdir()
     for number in range(10):
         Image.fromarray(random.integers(0, 255, (64, 96, 3), np.uint8)).save(folder / f"{number}.png")
-    options: dict[str, object] = {"layers": ("layer2",)} if name == "patchcore" else {}
+    options: dict[str, Any] = {"layers": ("layer2",)} if name == "patchcore" else {}
     detector = build_detector(name, pre_trained=False, **options)
     data = Folder(str(folder), num_workers=0)
     recipe = Recipe(detector, data, Tiling(tile_size=32), seed=0, trainer=TrainerOptions(max_epochs=1), assess=False)
