@@ -25,7 +25,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"runtime"},
     {"detectors", "data"},
     {"drift"},
-    {"tiling", "backbones", "scoring", "rendering", "decoding", "synthesis"},
+    {"tiling", "backbones", "scoring", "rendering", "decoding", "synthesis", "events"},
     {"tensor_files"},
     {"environment", "errors", "files", "interruption", "progress", "shown", "similar", "torch_private", "trials"},
     {"cgroup"},

@@ -49,6 +49,8 @@
     ├── NotFinite                a device or a network computed NaN or infinity
     ├── DeviceFailed             the device that has the picture in work failed, or no device works
     ├── InsufficientStorage      an upload that cannot be stored
+    ├── InvalidSink              an address of a sink of events that is not known, or cannot work
+    ├── NotDelivered             a sink did not take an event, which is tried again
     ├── DeadlineExceeded         the request was not answered within its time limit
     └── EngineStopped            the device owner is shutting down
 
@@ -60,6 +62,7 @@ the problem in responses. `code` is stable: programs may compare it.
 from app.errors.access import AccessDenied, InsufficientScope, InvalidKey, InvalidKeys, KeyRequired
 from app.errors.base import TesseraError, every_error
 from app.errors.devices import DeviceFailed, EngineStopped, InvalidDevice, NotFinite
+from app.errors.events import InvalidSink, NotDelivered
 from app.errors.limits import (
     DeadlineExceeded,
     DecodingLimit,
@@ -128,6 +131,7 @@ __all__ = [
     "InvalidParameter",
     "InvalidRegion",
     "InvalidServing",
+    "InvalidSink",
     "InvalidTiling",
     "InvalidTraining",
     "InvalidWeights",
@@ -138,6 +142,7 @@ __all__ = [
     "ModelLoading",
     "ModelNotFound",
     "ModelTooLarge",
+    "NotDelivered",
     "NotFinite",
     "NotServed",
     "Overloaded",

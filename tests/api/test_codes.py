@@ -41,6 +41,8 @@ NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised
     "invalid_parameter",
     "invalid_serving",
     "invalid_training",
+    "invalid_sink",
+    "not_delivered",
     "unsupported_import",
     "invalid_device",
     "invalid_keys",

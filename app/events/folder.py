@@ -1,0 +1,27 @@
+"""A sink that writes events into a folder."""
+
+from pathlib import Path
+
+from app.errors import NotDelivered
+from app.events.event import Event
+from app.files import replacing
+
+
+class FolderSink:
+    """Writes `DAY/TIME-ID.json` for each event, complete or not at all; an event that is sent again replaces itself."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.parallel = name, 1
+        self._folder = folder
+
+    def send(self, event: Event) -> None:
+        day, _, clock = event.time.partition("T")
+        name = f"{clock.removesuffix('Z').replace(':', '').replace('.', '')}-{event.id}.json"
+        try:
+            with replacing(self._folder / day / name) as temporary:
+                temporary.write_bytes(event.body + b"\n")
+        except OSError as error:
+            raise NotDelivered(str(error)) from error
+
+    def close(self) -> None:
+        """Nothing is open."""
