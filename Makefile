@@ -9,7 +9,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 extend = $(PYTHON) -m venv $(1) && $(1)/bin/python scripts/extend.py $(VENV)
 
-.PHONY: help run test check format openapi errors metrics clients demo screenshots parity bench torture gpu-kit gpu-rehearsal container clean
+.PHONY: help run test check format openapi errors metrics verdicts clients demo screenshots parity bench torture gpu-kit gpu-rehearsal container clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ errors: $(VENV)/.installed ## write docs/errors.md, which describes every error
 
 metrics: $(VENV)/.installed ## write docs/metrics.md, which describes every metric
 	$(BIN)/python -m scripts.contract.metrics
+
+verdicts: $(VENV)/.installed ## write docs/verdict.schema.json, which describes the verdicts that sinks get
+	$(BIN)/python -m scripts.contract.verdict
 
 clients: $(VENV)/.installed $(CLIENTS)/.installed ## generate clients and test them with a server
 	$(BIN)/pytest tests/clients tests/web/test_types.py

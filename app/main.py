@@ -14,11 +14,13 @@ from fastapi import FastAPI
 from app.admission import Budgets, TileRates, limits_for
 from app.api import Services, create_app
 from app.api.origins import ANY, name_of
+from app.api.verdicts import Verdicts
 from app.artifacts import ModelRepository
 from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, limit_for
 from app.ending import Ending, leave
-from app.errors import InvalidDevice, InvalidKeys, ModelNotFound, UnreadableRepository
+from app.errors import InvalidDevice, InvalidKeys, InvalidSink, ModelNotFound, UnreadableRepository
+from app.events import Outlets, parse_addresses
 from app.heap import share_one_heap
 from app.keys import KeyRing, parse_keys
 from app.logs import JsonFormatter, TextFormatter
@@ -100,6 +102,8 @@ def build_app(settings: Settings) -> FastAPI:
         cameras=cameras,
     )
     metrics.watch(catalogue, worker, budgets, cameras)
+    outlets = Outlets(parse_addresses(settings.on_verdict), settings.spool_dir, settings.spool_bytes, metrics)
+    metrics.watch_outlets(outlets)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -110,6 +114,7 @@ def build_app(settings: Settings) -> FastAPI:
         reloader.start()
         if keys is not None:
             keys.start()
+        outlets.start()
         try:
             yield
         finally:
@@ -119,6 +124,7 @@ def build_app(settings: Settings) -> FastAPI:
             await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
             await asyncio.to_thread(reloader.stop)
             await predictor.close()
+            await asyncio.to_thread(outlets.stop)
             if record is not None:
                 await asyncio.to_thread(record.stop)
             if finish_traces is not None:
@@ -132,6 +138,7 @@ def build_app(settings: Settings) -> FastAPI:
         metrics.exposition,
         settings.batch_pictures,
         cameras,
+        Verdicts(outlets),
         keys,
         TileRates(),
         observation.notes,
@@ -236,7 +243,7 @@ def serve(settings: Settings) -> NoReturn:
     try:
         require_default(settings)
         app = build_app(settings)
-    except (InvalidDevice, InvalidKeys, ModelNotFound) as error:
+    except (InvalidDevice, InvalidKeys, InvalidSink, ModelNotFound) as error:
         raise SystemExit(f"tessera: {error}") from error
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("opentelemetry"):

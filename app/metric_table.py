@@ -348,6 +348,31 @@ CAMERA_ALARMS = MetricInfo(
     "Any rise: the camera, the light, the lens or the parts have changed.",
     ("model", "version"),
 )
+EVENTS = MetricInfo(
+    "tessera_events",
+    "counter",
+    "events",
+    "Events, such as verdicts, by sink and result: delivered; failed (an attempt, which is repeated); lost: full (the "
+    "oldest of a full queue) or disk (the spool took none)",
+    "full or disk: events are lost, see the log. More failed than delivered: the sink is down, or refuses.",
+    ("sink", "result"),
+)
+EVENTS_WAITING = MetricInfo(
+    "tessera_events_waiting",
+    "gauge",
+    "events",
+    "Events that wait for a sink",
+    "A steady rise: the sink is down, or slower than the verdicts; at spool_bytes the oldest are lost.",
+    ("sink",),
+)
+EVENTS_AGE = MetricInfo(
+    "tessera_events_oldest_seconds",
+    "gauge",
+    "seconds",
+    "Age of the oldest event that waits for a sink; 0: none waits",
+    "Above a few minutes: the sink takes nothing, or refuses one event; see the log.",
+    ("sink",),
+)
 
 METRICS = (
     REQUESTS,
@@ -388,5 +413,8 @@ METRICS = (
     CAMERA_CHANGED,
     CAMERA_EVIDENCE,
     CAMERA_ALARMS,
+    EVENTS,
+    EVENTS_WAITING,
+    EVENTS_AGE,
 )
 """All metrics, in the order of docs/metrics.md."""

@@ -15,6 +15,7 @@ from app.artifacts import Artifact
 from app.decoders.pool import Replaced
 from app.drift import Health, State
 from app.errors import TesseraError
+from app.events import Outlets
 from app.metric_table import MetricInfo
 from app.pipeline import Label
 from app.scheduling import DeviceWorker, End, Job
@@ -61,6 +62,11 @@ class Metrics:
         self._load_seconds = _histogram(table.LOAD_TIME, registry)
         self._scans = _counter(table.SCANS, registry)
         self._scan_seconds = _histogram(table.RELOAD_SECONDS, registry)
+        self._events = _counter(table.EVENTS, registry)
+
+    def watch_outlets(self, outlets: Outlets) -> None:
+        """Reads what waits for each sink at each scrape."""
+        self._registry.register(_Events(outlets))
 
     def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker, budgets: Budgets[Job], cameras: Cameras) -> None:
         """Reads gauges from the catalogue, the worker, the budgets and the cameras at each scrape."""
@@ -104,6 +110,15 @@ class Metrics:
     def refused(self, limit: str) -> None:
         """A request, or a picture of a batch, was refused by the limit of this setting."""
         self._refusals.labels(limit).inc()
+
+    def event_delivered(self, sink: str) -> None:
+        self._events.labels(sink, "delivered").inc()
+
+    def delivery_failed(self, sink: str) -> None:
+        self._events.labels(sink, "failed").inc()
+
+    def events_dropped(self, sink: str, reason: str, count: int) -> None:
+        self._events.labels(sink, reason).inc(count)
 
     def queue_changed(self, tiles: int) -> None:
         self._queue.set(tiles)
@@ -233,6 +248,24 @@ class _Budgets(Collector):
         yield used
         yield limits
         yield returns
+
+
+class _Events(Collector):
+    """The events that wait, collected at each scrape."""
+
+    def __init__(self, outlets: Outlets) -> None:
+        self._outlets = outlets
+
+    def collect(self) -> Iterator[Metric]:
+        waiting, age = (
+            GaugeMetricFamily(info.name, info.help, labels=info.labels)
+            for info in (table.EVENTS_WAITING, table.EVENTS_AGE)
+        )
+        for each in self._outlets.waiting():
+            waiting.add_metric([each.sink], each.count)
+            age.add_metric([each.sink], each.age_s)
+        yield waiting
+        yield age
 
 
 class _Versions(Collector):

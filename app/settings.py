@@ -167,6 +167,20 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="How long a device may compute a batch of up to a megapixel, in seconds; then the server ends.",
     )
+    on_verdict: str = Field(
+        default="",
+        description="Where verdicts go, with commas: https://HOST/PATH#secret_file=FILE (a webhook), "
+        "mqtts://USER@BROKER/TOPIC#password_file=FILE, or folder:PATH.",
+    )
+    spool_dir: Path = Field(
+        default=Path("spool"),
+        description="The directory of the queues of on_verdict, on a local disk; each server needs its own.",
+    )
+    spool_bytes: int = Field(
+        default=256 * 2**20,
+        ge=2**20,
+        description="The largest queue of a sink, in bytes; beyond it the oldest verdicts are lost.",
+    )
     stage_times: bool = Field(
         default=False, description="Whether /metrics reports the time of each stage of the models on their devices."
     )

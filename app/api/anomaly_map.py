@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.admission import MAP_FILE_BYTES
 from app.api.answer_headers import answer_headers
-from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
+from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
 from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import ThresholdQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
@@ -56,6 +56,7 @@ async def anomaly_map(
     picture: PictureDep,
     catalogue: CatalogueDep,
     predictor: PredictorDep,
+    verdicts: VerdictsDep,
     query: Annotated[MapQuery, Query()],
     timeout_s: Timeout = None,
 ) -> Response:
@@ -63,6 +64,9 @@ async def anomaly_map(
     normalised = query.format is MapFormat.png16 if query.normalised is None else query.normalised
     rendering = Rendering(partial(map_file, format=query.format, normalised=normalised), MAP_FILE_BYTES)
     artifact = catalogue.get(model, query.version)
-    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
+    upload = Upload(picture.file)
+    async with verdicts.about(upload, picture.filename) as tell:
+        answer = await predictor.predict(artifact, upload, rendering, timeout_s, query.question())
+        await tell(answer.predicted)
     headers = answer_headers(answer.predicted)
     return Response(answer.rendered, media_type=MAP_MEDIA_TYPES[query.format], headers=headers)

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 
 from app.admission import TileRates
 from app.api.access import key_of
+from app.api.verdicts import RequestVerdicts, Verdicts
 from app.keys import KeyRing
 from app.scheduling import DeviceWorker
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
@@ -24,6 +25,7 @@ class Services:
 
     metrics: returns the metrics in Prometheus' text format
     batch_pictures: the largest number of pictures in one request
+    verdicts: tells verdicts to other programs
     keys: the API keys; None: requests need none
     rates: the rates of tiles of the keys
     notes: returns what is wrong although pictures can be predicted
@@ -36,6 +38,7 @@ class Services:
     metrics: Callable[[], bytes]
     batch_pictures: int
     cameras: Cameras
+    verdicts: Verdicts
     keys: KeyRing | None
     rates: TileRates
     notes: Callable[[], list[str]] = list
@@ -61,6 +64,10 @@ async def _catalogue(services: ServicesDep) -> ModelCatalogue:
     return services.catalogue
 
 
+async def _verdicts(request: Request, services: ServicesDep) -> RequestVerdicts:
+    return RequestVerdicts(services.verdicts, request.scope)
+
+
 async def _reloader(services: ServicesDep) -> Reloader:
     return services.reloader
 
@@ -68,6 +75,7 @@ async def _reloader(services: ServicesDep) -> Reloader:
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
 ReloaderDep = Annotated[Reloader, Depends(_reloader)]
+VerdictsDep = Annotated[RequestVerdicts, Depends(_verdicts)]
 
 ModelName = Annotated[str, Path(description="Name of the model, or `default`.", examples=["default"])]
 Version = Annotated[

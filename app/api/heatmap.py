@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from app.api.answer_headers import answer_headers
-from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
+from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
 from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import DrawingQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
@@ -44,6 +44,7 @@ async def heatmap(
     picture: PictureDep,
     catalogue: CatalogueDep,
     predictor: PredictorDep,
+    verdicts: VerdictsDep,
     query: Annotated[HeatmapQuery, Query()],
     timeout_s: Timeout = None,
 ) -> Response:
@@ -51,5 +52,8 @@ async def heatmap(
     draw = partial(heatmap_png, style=query.style, drawing=query.drawing())
     rendering = Rendering(draw, STYLE_BYTES[query.style])
     artifact = catalogue.get(model, query.version)
-    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
+    upload = Upload(picture.file)
+    async with verdicts.about(upload, picture.filename) as tell:
+        answer = await predictor.predict(artifact, upload, rendering, timeout_s, query.question())
+        await tell(answer.predicted)
     return Response(answer.rendered, media_type="image/png", headers=answer_headers(answer.predicted))

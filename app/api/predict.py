@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BeforeValidator, Field
 
-from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
+from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
 from app.api.openapi import PICTURE_PROBLEMS, problem_responses
 from app.api.options import DrawingQuery, split
 from app.api.picture_body import PICTURE_BODY, PictureDep
@@ -46,11 +46,15 @@ async def predict(
     picture: PictureDep,
     catalogue: CatalogueDep,
     predictor: PredictorDep,
+    verdicts: VerdictsDep,
     query: Annotated[PredictionQuery, Query()],
     timeout_s: Timeout = None,
 ) -> PredictionBody:
     """Returns the score, the label and the defect regions of a picture."""
     rendering = rendered_extras(frozenset(query.include), query.drawing())
     artifact = catalogue.get(model, query.version)
-    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
+    upload = Upload(picture.file)
+    async with verdicts.about(upload, picture.filename) as tell:
+        answer = await predictor.predict(artifact, upload, rendering, timeout_s, query.question())
+        await tell(answer.predicted)
     return PredictionBody.of(answer.predicted, answer.timings, answer.rendered)

@@ -12,13 +12,14 @@ from starlette.types import Receive, Scope, Send
 
 from app.admission import RequestShare
 from app.api.batch_body import BATCH_BODY, PicturesDep
-from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout
+from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
 from app.api.openapi import PICTURE_PROBLEMS, Responses, problem_responses
 from app.api.predict import PredictionQuery
 from app.api.problem_codes import ProblemCode
 from app.api.problems import problem_of
 from app.api.schemas.batch import BatchBody, BatchItemBody
 from app.api.schemas.prediction import PredictionBody
+from app.api.verdicts import RequestVerdicts
 from app.artifacts import Artifact
 from app.service import Answer, Predictor, Upload
 from app.service.batch import answers
@@ -64,6 +65,7 @@ async def predict_batch(
     pictures: PicturesDep,
     catalogue: CatalogueDep,
     predictor: PredictorDep,
+    verdicts: VerdictsDep,
     query: Annotated[PredictionQuery, Query()],
     timeout_s: Timeout = None,
 ) -> StreamingResponse:
@@ -77,7 +79,7 @@ async def predict_batch(
     artifact = catalogue.get(model, query.version)  # all pictures use one artifact, even if versions change meanwhile
     limit_s = predictor.timeout_s if timeout_s is None else timeout_s
     share = predictor.share()
-    asks = [partial(_answer, predictor, artifact, picture, query, share) for picture in pictures]
+    asks = [partial(_answer, predictor, verdicts, artifact, picture, query, share) for picture in pictures]
     items = _items(request.scope, answers(asks, limit_s), [picture.filename or "" for picture in pictures])
     if _wants_lines(request.headers.get("accept", "")):
         return _Streamed(_lines(items), NDJSON)
@@ -86,6 +88,7 @@ async def predict_batch(
 
 async def _answer(
     predictor: Predictor,
+    verdicts: RequestVerdicts,
     artifact: Artifact,
     picture: UploadFile,
     query: PredictionQuery,
@@ -93,7 +96,11 @@ async def _answer(
     left_s: float | None,
 ) -> Answer[Extras]:
     rendering = rendered_extras(frozenset(query.include), query.drawing())
-    return await predictor.predict(artifact, Upload(picture.file), rendering, left_s, query.question(), share)
+    upload = Upload(picture.file)
+    async with verdicts.about(upload, picture.filename) as tell:
+        answer = await predictor.predict(artifact, upload, rendering, left_s, query.question(), share)
+        await tell(answer.predicted)
+    return answer
 
 
 async def _items(

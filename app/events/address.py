@@ -66,8 +66,9 @@ class Address:
 
     @property
     def name(self) -> str:
-        """Names the sink in logs and metrics. The path of a URL may hold a secret, and is left out."""
-        return f"{self.url.scheme}:{self.url.hostname or self.url.path}"
+        """Names the sink in logs and metrics. The path of a URL may hold a secret; its digest stands for it."""
+        host = self.url.hostname
+        return f"{self.url.scheme}:{f'{host}/{self.key[-4:]}' if host else self.url.path}"
 
     def sink(self) -> Sink:
         """The sink. Raises InvalidSink if it cannot work, such as without its secret."""

@@ -67,7 +67,8 @@ class MqttSink:
             _end(client)
 
     def _connected(self) -> "Client":
-        from paho.mqtt.client import CallbackAPIVersion, Client, MQTTv311
+        from paho.mqtt.client import Client, MQTTv311
+        from paho.mqtt.enums import CallbackAPIVersion
 
         heard: SimpleQueue[tuple[str, object]] = SimpleQueue()  # a new one, without what the last connection said
         client = Client(CallbackAPIVersion.VERSION2, self._client_id, protocol=MQTTv311, reconnect_on_failure=False)

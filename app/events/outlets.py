@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
@@ -31,11 +32,11 @@ _log = logging.getLogger("tessera.events")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The number of events that wait for a sink, and the time of the oldest; None: none waits."""
+    """The number of events that wait for a sink, and the age of the oldest in seconds; 0: none waits."""
 
     sink: str
     count: int
-    oldest_time: str | None
+    age_s: float
 
 
 class Outlets:
@@ -93,7 +94,7 @@ class Outlets:
     def waiting(self) -> Iterator[Waiting]:
         """What waits for each sink."""
         for delivery in self._deliveries:
-            yield Waiting(delivery.sink.name, delivery.outbox.count, delivery.outbox.oldest_time())
+            yield Waiting(delivery.sink.name, delivery.outbox.count, _age_s(delivery.outbox.oldest_time()))
 
     def stop(self) -> None:
         """Stores what was handed over, and ends the deliveries. What was not delivered stays in the queues."""
@@ -176,3 +177,7 @@ class Outlets:
     def _finish(self, stored: "Future[None]") -> None:
         with suppress(InvalidStateError):  # whoever waited has gone
             stored.set_result(None)
+
+
+def _age_s(time: str | None) -> float:
+    return 0.0 if time is None else max((datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds(), 0.0)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paho.mqtt.client import CallbackAPIVersion, Client
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
 from app.errors import NotDelivered
 from app.events import Outlets, backoff, parse_addresses

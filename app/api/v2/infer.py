@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from app.api.v2.question import read_question
 from app.api.v2.request import HEADER_LENGTH, read_message
 from app.api.v2.schemas.inference import InferResponseBody
 from app.api.v2.timeout import time_limit
+from app.api.verdicts import RequestVerdicts
 from app.artifacts import Artifact
 from app.service import Predictor
 
@@ -106,14 +108,19 @@ async def _infer(
     sources = await read_pictures(message, services.batch_pictures, parser, request.scope)
     request_id = message.body.id
     del message  # the text of the JSON is not needed while the pictures wait
-    rows = await predictor.predict_all(
-        artifact,
-        sources,
-        partial(check_sizes, wanted=wanted, roi=question.roi),
-        rendering(wanted),
-        limit_s,
-        question,
-    )
+    verdicts = RequestVerdicts(services.verdicts, request.scope)
+    async with AsyncExitStack() as stack:
+        tellings = [await stack.enter_async_context(verdicts.about(source)) for source in sources]
+        answers = await predictor.predict_all(
+            artifact,
+            sources,
+            partial(check_sizes, wanted=wanted, roi=question.roi),
+            verdicts.drafted(rendering(wanted)),
+            limit_s,
+            question,
+        )
+        await asyncio.gather(*(tell.tell(verdict) for tell, (verdict, _) in zip(tellings, answers, strict=True)))
+    rows = [row for _, row in answers]
     body = InferResponseBody(model_name=artifact.name, model_version=str(artifact.version), id=request_id, outputs=[])
     return await asyncio.to_thread(_response, body, wanted, rows, request.headers.get("Accept-Encoding", ""))
 
