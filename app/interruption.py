@@ -55,6 +55,37 @@ def stoppable() -> Iterator[None]:
         end_at_once_when_stopped()
 
 
+class Ending:
+    """`asked` becomes true when the process is asked to end."""
+
+    asked = False
+
+
+@contextmanager
+def ending_gently() -> Iterator[Ending]:
+    """Meanwhile the first signal only sets `asked`, and the second ends the process.
+
+    Changes nothing in a process that does not use `end_at_once_when_stopped`.
+    """
+    ending = Ending()
+    before = signal.getsignal(signal.SIGINT)
+    if before not in (_end, _stop):
+        yield ending
+        return
+
+    def ask(number: int, _: FrameType | None) -> None:
+        ending.asked = True
+        end_at_once_when_stopped()
+
+    for number in NAMES:
+        signal.signal(number, ask)
+    try:
+        yield ending
+    finally:
+        for number in NAMES:
+            signal.signal(number, before)
+
+
 def last_words(number: int, arguments: Sequence[str]) -> str:
     """What a stopped command says."""
     command = next((word for word in arguments if not word.startswith("-")), "")

@@ -1,6 +1,4 @@
-"""The command line: `tessera serve | train | calibrate | evaluate | compare | predict | import | backbone | models |
-keys`.
-"""
+"""The command line: `tessera serve | train | calibrate | evaluate | compare | predict | watch | import | ...`."""
 
 import sys
 from argparse import ArgumentError
@@ -95,6 +93,15 @@ COMMANDS = {
         "predict",
         "predict pictures or folders of them",
         ("tessera predict PICTURES --name surface --output results",),
+    ),
+    "watch": Command(
+        "watch",
+        "predict the pictures that cameras write to a folder, as they come",
+        (
+            "tessera watch PICTURES --output results --name surface",
+            "tessera watch PICTURES --output results --name surface --done archive "
+            "--on_verdict 'https://mes.example/verdicts#secret_file=FILE'",
+        ),
     ),
     "backbone": Command(
         "backbone",

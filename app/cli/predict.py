@@ -31,6 +31,14 @@ def parser() -> ArgumentParser:
     parser.add_argument("--name", type=str, required=True, help="the name of the model")
     parser.add_argument("--version", type=int, default=None, help="the version; by default the one that serves")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
+    add_question(parser)
+    add_repository(parser)
+    add_precision(parser)
+    return parser
+
+
+def add_question(parser: ArgumentParser) -> None:
+    """Adds the options of what is asked about each picture."""
     parser.add_argument(
         "--roi", type=str, default=None, help="x,y,width,height in pixels: predict only this region of each picture"
     )
@@ -46,14 +54,16 @@ def parser() -> ArgumentParser:
         default=1,
         help="the smallest area of a region, in pixels; does not change labels",
     )
-    add_repository(parser)
-    add_precision(parser)
-    return parser
+
+
+def question_of(options: Namespace) -> Question:
+    """What is asked about each picture. Raises InvalidParameter or InvalidRegion."""
+    return Question(_criteria(options), None if options.roi is None else _region(options.roi))
 
 
 def run(options: Namespace) -> int:
     """Predicts pictures and writes the results; returns 1 if some pictures failed."""
-    question = Question(_criteria(options), None if options.roi is None else _region(options.roi))
+    question = question_of(options)
     device = resolve_device(options.device)
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
@@ -96,7 +106,8 @@ def _result(artifact: Artifact, path: Path, written: Targets, question: Question
     except (TesseraError, OSError) as error:
         print_error(f"{path}: {reason(error)}")
         return Result(path, None, reason(error))
-    body = _write_files(artifact, image, outcome, written, question, (started, decoded, monotonic()))
+    times = started, decoded, monotonic()
+    body = write_files(interpreted(artifact, image, outcome, question), written, times)
     regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
     console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {path}", markup=False, soft_wrap=True)
     return Result(path, body)
@@ -110,19 +121,22 @@ def _region(text: str) -> Roi:
     return Roi(y, x, height, width)
 
 
-def _write_files(
-    artifact: Artifact,
-    image: Tensor,
-    outcome: Outcome,
-    written: Targets,
-    question: Question,
-    times: tuple[float, float, float],
-) -> PredictionBody:
-    """Writes the files of a picture, each complete or not at all. `times`: of its start, decoded, and predicted."""
+def interpreted(artifact: Artifact, image: Tensor, outcome: Outcome, question: Question) -> Predicted:
+    """The prediction for a picture [C,H,W]."""
     prediction = interpret(outcome, artifact.calibration, question)
     height, width = image.shape[-2:]
-    predicted = Predicted(artifact, image, artifact.model.plan(height, width, question.roi), prediction, question)
-    for file, style in ((written.overlay, HeatmapStyle.overlay), (written.mask, HeatmapStyle.mask)):
+    return Predicted(artifact, image, artifact.model.plan(height, width, question.roi), prediction, question)
+
+
+def write_files(
+    predicted: Predicted, written: Targets, times: tuple[float, float, float], *, pictures: bool = True
+) -> PredictionBody:
+    """Writes the files of a picture, each complete or not at all. `times`: of its start, decoded, and predicted.
+
+    `pictures`: whether to write the overlay and the mask. The JSON is written last.
+    """
+    styles = ((written.overlay, HeatmapStyle.overlay), (written.mask, HeatmapStyle.mask)) if pictures else ()
+    for file, style in styles:
         _write(file, mark_result(heatmap_png(predicted, style)))
     ends = (*times, monotonic())
     decode_s, device_s, render_s = (later - earlier for earlier, later in pairwise(ends))

@@ -3,10 +3,10 @@
 from app.data.base import GOOD, DataModule, LabelledPicture
 from app.data.csv_list import CsvList
 from app.data.digests import picture_digest, read_digests
-from app.data.files import pictures_in
+from app.data.files import SUFFIXES, pictures_in
 from app.data.folder import Folder
 from app.data.headers import MAX_PIXELS, read_headers, reason
-from app.data.left_out import LeftOut
+from app.data.left_out import LeftOut, is_hidden
 from app.data.loading import KEEP_BYTES, Loader, decoded
 from app.data.mvtec import MVTec
 from app.data.result_mark import RESULT_ENDINGS, is_result, mark_result
@@ -18,6 +18,7 @@ __all__ = [
     "KEEP_BYTES",
     "MAX_PIXELS",
     "RESULT_ENDINGS",
+    "SUFFIXES",
     "CsvList",
     "DataModule",
     "Folder",
@@ -29,6 +30,7 @@ __all__ = [
     "Report",
     "UnreadablePolicy",
     "decoded",
+    "is_hidden",
     "is_result",
     "mark_result",
     "picture_digest",

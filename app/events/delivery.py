@@ -67,7 +67,7 @@ class Delivery:
     def join(self, wait_s: float) -> None:
         """Waits until the events in flight have ended, at most so long."""
         deadline_s = monotonic() + wait_s
-        for thread in self._threads:
+        for thread in (each for each in self._threads if each.ident is not None):
             thread.join(max(deadline_s - monotonic(), 0.0))
 
     def _work(self) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app.errors import NotDelivered
 from app.events.event import Event
-from app.files import replacing
+from app.files import replacing, sweep
 
 
 class FolderSink:
@@ -13,10 +13,14 @@ class FolderSink:
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.parallel = name, 1
         self._folder = folder
+        self._day = ""
 
     def send(self, event: Event) -> None:
         day, _, clock = event.time.partition("T")
         name = f"{clock.removesuffix('Z').replace(':', '').replace('.', '')}-{event.id}.json"
+        if day != self._day:
+            sweep(self._folder / day)  # what a killed process left
+            self._day = day
         try:
             with replacing(self._folder / day / name) as temporary:
                 temporary.write_bytes(event.body + b"\n")

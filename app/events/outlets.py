@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Condition, Thread
-from time import monotonic
+from time import monotonic, sleep
 
 from app.errors import InvalidSink
 from app.events.address import Address
@@ -95,6 +95,12 @@ class Outlets:
         """What waits for each sink."""
         for delivery in self._deliveries:
             yield Waiting(delivery.sink.name, delivery.outbox.count, _age_s(delivery.outbox.oldest_time()))
+
+    def wait_until_delivered(self, most_s: float) -> None:
+        """Waits until no event waits for a sink, at most so long."""
+        deadline_s = monotonic() + most_s
+        while any(delivery.outbox.count for delivery in self._deliveries) and monotonic() < deadline_s:
+            sleep(0.05)
 
     def stop(self) -> None:
         """Stores what was handed over, and ends the deliveries. What was not delivered stays in the queues."""
