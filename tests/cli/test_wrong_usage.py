@@ -21,6 +21,7 @@ COMPLETE = {
     "compare": f"compare x y --output o {LABELLED}",
     "import": "import x.ckpt --name x",
     "predict": "predict x.png --name x --output o",
+    "watch": "watch nowhere --name x --output o",
     "backbone": "backbone train --teacher nowhere.safetensors --output o.safetensors",
     "models": "models list",
     "keys": "keys list --keys_file nowhere.json",

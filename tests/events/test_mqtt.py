@@ -86,7 +86,7 @@ def subscribed(broker: Broker) -> Iterator[list[dict[str, Any]]]:
     if broker.certificate is not None:
         client.tls_set_context(ssl.create_default_context(cafile=str(broker.certificate)))
     ready: list[object] = []
-    client.on_connect = lambda *_: client.subscribe(TOPIC, qos=1)
+    client.on_connect = lambda *_: ready.clear() if client.subscribe(TOPIC, qos=1)[0] else None
     client.on_subscribe = lambda *_: ready.append(None)
     client.on_message = lambda _c, _u, message: received.append(json.loads(message.payload))
     client.reconnect_delay_set(1, 1)
