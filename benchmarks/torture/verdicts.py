@@ -65,7 +65,7 @@ def webhook(work: Path, count: int, chance: Random) -> dict[str, int | float]:
     with receiver(decide) as received:
         for part in (range(count // 2), range(count // 2, count)):
             with server(work, received) as (url, process), ThreadPoolExecutor(CLIENTS) as clients:
-                for own in clients.map(lambda number, url=url: ask(url, picture, number), part):  # type: ignore[misc]  # a default
+                for own in clients.map(lambda number, url=url: ask(url, picture, number), part):
                     answered += [own] if own else []
                     if part.start == 0 and len(answered) == count // 2 - CLIENTS:
                         process.kill()  # while the last requests are in work
