@@ -12,7 +12,8 @@ WORKDIR /build
 RUN python3 -m venv --without-pip /opt/tessera
 # Dependencies are installed first, so that their layer stays cached when the code changes.
 COPY pyproject.toml constraints.txt ./
-RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+RUN python3 -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+        print(*project["dependencies"], *project["optional-dependencies"]["mqtt"], sep="\n")' \
         > requirements.txt \
     && python3 -m pip --python /opt/tessera/bin/python install --no-cache-dir --disable-pip-version-check \
         ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"} --constraint constraints.txt --requirement requirements.txt \
