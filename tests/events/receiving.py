@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
@@ -38,8 +40,13 @@ def is_genuine(headers: Any, body: bytes, secret: str = SECRET) -> bool:
 
 
 @contextmanager
-def receiver(decide: Callable[[int], Answer] = lambda _: (204, {}), port: int = 0) -> Iterator[Received]:
-    """Yields what a server on loopback receives. `decide` makes its answer to the n-th request."""
+def receiver(
+    decide: Callable[[int], Answer] = lambda _: (204, {}), certified: Path | None = None
+) -> Iterator[Received]:
+    """Yields what a server on loopback receives. `decide` makes its answer to the n-th request.
+
+    certified: the certificate of `localhost` for TLS, whose key is beside it; None: without TLS
+    """
     received, lock = Received(), Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -70,8 +77,13 @@ def receiver(decide: Callable[[int], Answer] = lambda _: (204, {}), port: int = 
         def log_message(self, *_: object) -> None:
             """Silences the access log."""
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         received.url = f"http://127.0.0.1:{server.server_port}/verdicts"
+        if certified is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certified, certified.with_name("key.pem"))
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            received.url = f"https://localhost:{server.server_port}/verdicts"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

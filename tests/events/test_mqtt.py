@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from app.errors import NotDelivered
 from app.events import Outlets, backoff, parse_addresses
 from tests.events.conftest import Counted
-from tests.events.making import event
+from tests.events.making import certificate, event
 from tests.waiting import wait_until
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
@@ -69,7 +69,7 @@ def broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
             subprocess.run(["mosquitto_passwd", "-b", str(passwords), "line", PASSWORD], check=True)
             with socket.create_server(("127.0.0.1", 0)) as free:
                 port = free.getsockname()[1]
-            found = Broker(tmp_path, port, _certificate(tmp_path) if tls else None)
+            found = Broker(tmp_path, port, certificate(tmp_path) if tls else None)
             found.start()
             stack.callback(lambda: [process.kill() or process.wait() for process in found.processes])  # type: ignore[func-returns-value]  # both are wanted
             return found
@@ -149,12 +149,3 @@ def test_a_wrong_password_is_told(tmp_path: Path, broker: Callable[..., Broker])
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _certificate(folder: Path) -> Path:
-    made = folder / "certificate.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
-    files = ["-keyout", str(folder / "key.pem"), "-out", str(made)]
-    subprocess.run([*command, *names, *files], check=True, capture_output=True)
-    return made

@@ -1,6 +1,7 @@
 import socket
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from threading import Thread
@@ -14,7 +15,7 @@ from app.events import Outlets, backoff, parse_addresses
 from app.events.signature import Keys
 from app.events.webhook import WebhookSink
 from tests.events.conftest import Counted
-from tests.events.making import event
+from tests.events.making import certificate, event
 from tests.events.receiving import SECRET, Answer, receiver
 from tests.waiting import wait_until
 
@@ -88,6 +89,24 @@ def test_other_answers_are_failures(answer: Answer, words: str, asked_s: float |
         webhook.close()
     assert caught.value.retry_after_s == asked_s
     assert received.requests == (2 if answer[0] == 0 else 1)  # a redirect is not followed
+
+
+def test_a_certificate_is_verified_by_the_authorities_that_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
+    made = certificate(tmp_path)
+    with receiver(certified=made) as received:
+        (known,) = parse_addresses(f"{received.url}#secret_env=WEBHOOK_SECRET&ca_file={made}")
+        (unknown,) = parse_addresses(f"{received.url}#secret_env=WEBHOOK_SECRET")
+        for address in (known, unknown):
+            sink = address.sink()
+            with (
+                pytest.raises(NotDelivered, match="CERTIFICATE_VERIFY_FAILED") if address is unknown else nullcontext()
+            ):
+                sink.send(event(1))
+            sink.close()
+    assert len(received.bodies) == 1
 
 
 def test_a_receiver_that_is_slow_by_every_byte_ends_after_the_time_limit() -> None:
