@@ -48,7 +48,7 @@ def main() -> None:
         watching = pool.submit(watched, Path(other), given.pictures, chance)
         told, seen = telling.result(), watching.result()
     write("torture-verdicts", {"webhook": told, "watch": seen})
-    if told["lost"] or told["unknown"] or seen["lost"] or seen["doubled"]:
+    if told["lost"] or told["doubled"] or seen["lost"] or seen["doubled"]:
         sys.exit(1)
 
 
@@ -79,7 +79,7 @@ def webhook(work: Path, count: int, chance: Random) -> dict[str, int | float]:
         "attempts": received.requests,
         "accepted": received.times.total(),
         "lost": len(set(answered) - requests),
-        "unknown": len(received.bodies) - len(requests),
+        "doubled": len(received.bodies) - len(requests),
         "seconds": round(monotonic() - started_s, 1),
     }
 
