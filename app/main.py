@@ -5,6 +5,7 @@ import logging
 import resource
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import NoReturn
 
 import psutil
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 
 from app.admission import Budgets, TileRates, limits_for
 from app.api import Services, create_app
+from app.api.camera_alarms import tell_change
 from app.api.origins import ANY, name_of
 from app.api.verdicts import Verdicts
 from app.artifacts import ModelRepository
@@ -89,7 +91,9 @@ def build_app(settings: Settings) -> FastAPI:
         (None, None) if not settings.traces_endpoint else tracer(otlp_exporter(settings.traces_endpoint))
     )
     observation = Observation(metrics, record, trace)
-    cameras = Cameras()
+    outlets = Outlets(parse_addresses(settings.on_verdict), settings.spool_dir, settings.spool_bytes, metrics)
+    metrics.watch_outlets(outlets)
+    cameras = Cameras([partial(tell_change, outlets)] if outlets.wanted else [])
     predictor = Predictor(
         worker,
         budgets,
@@ -97,13 +101,11 @@ def build_app(settings: Settings) -> FastAPI:
         processes=settings.decode_processes or decode_processes(devices, available_processors()),
         pinned=any(device.type == "cuda" for device in devices),
         timeout_s=settings.request_timeout_s or None,
-        digests=record is not None,
+        digests=record is not None or outlets.wanted,
         observer=observation,
         cameras=cameras,
     )
     metrics.watch(catalogue, worker, budgets, cameras)
-    outlets = Outlets(parse_addresses(settings.on_verdict), settings.spool_dir, settings.spool_bytes, metrics)
-    metrics.watch_outlets(outlets)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -52,8 +52,6 @@ async def heatmap(
     draw = partial(heatmap_png, style=query.style, drawing=query.drawing())
     rendering = Rendering(draw, STYLE_BYTES[query.style])
     artifact = catalogue.get(model, query.version)
-    upload = Upload(picture.file)
-    async with verdicts.about(upload, picture.filename) as tell:
-        answer = await predictor.predict(artifact, upload, rendering, timeout_s, query.question())
-        await tell(answer.predicted)
+    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
+    await verdicts.tell(answer.predicted, picture.filename)
     return Response(answer.rendered, media_type="image/png", headers=answer_headers(answer.predicted))

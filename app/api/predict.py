@@ -53,8 +53,6 @@ async def predict(
     """Returns the score, the label and the defect regions of a picture."""
     rendering = rendered_extras(frozenset(query.include), query.drawing())
     artifact = catalogue.get(model, query.version)
-    upload = Upload(picture.file)
-    async with verdicts.about(upload, picture.filename) as tell:
-        answer = await predictor.predict(artifact, upload, rendering, timeout_s, query.question())
-        await tell(answer.predicted)
+    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
+    await verdicts.tell(answer.predicted, picture.filename)
     return PredictionBody.of(answer.predicted, answer.timings, answer.rendered)

@@ -96,10 +96,8 @@ async def _answer(
     left_s: float | None,
 ) -> Answer[Extras]:
     rendering = rendered_extras(frozenset(query.include), query.drawing())
-    upload = Upload(picture.file)
-    async with verdicts.about(upload, picture.filename) as tell:
-        answer = await predictor.predict(artifact, upload, rendering, left_s, query.question(), share)
-        await tell(answer.predicted)
+    answer = await predictor.predict(artifact, Upload(picture.file), rendering, left_s, query.question(), share)
+    await verdicts.tell(answer.predicted, picture.filename)
     return answer
 
 

@@ -7,11 +7,11 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
-from app.api.schemas.verdict import PictureBody, VerdictBody
+from app.api.schemas.verdict import VerdictBody
 from app.artifacts import Artifact
 from app.cli.predict import interpreted, write_files
 from app.cli.results import Targets, targets
@@ -128,8 +128,14 @@ class Watched:
             written = targets(self.output, Path(record.result))
             body = write_files(predicted, written, (started, decoded, monotonic()), pictures=self.pictures)
             if self.outlets.wanted:
-                verdict = VerdictBody.of(predicted, id=record.event, time=now(), request_id=None, source="watch")
-                verdict.picture = PictureBody(name=seen.name, sha256=record.sha256)
+                verdict = VerdictBody.of(
+                    replace(predicted, picture_digest=record.sha256),
+                    seen.name,
+                    id=record.event,
+                    time=now(),
+                    request_id=None,
+                    source="watch",
+                )
                 event = Event(verdict.id, verdict.type, verdict.time, verdict.model_dump_json().encode())
                 self.outlets.tell(event).result(STORED_WITHIN_S)
             self.ledger.finish(record, State.done)

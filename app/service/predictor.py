@@ -36,13 +36,17 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """A decoded picture [C,H,W], its tiles, and the prediction for the picture or for a region of it."""
+    """A decoded picture [C,H,W], its tiles, and the prediction for the picture or for a region of it.
+
+    picture_digest: the SHA-256 of the picture's file, or of its numbers; None unless somebody wants it
+    """
 
     artifact: Artifact
     image: Tensor
     plan: TilePlan
     prediction: Prediction
     question: Question = USUAL
+    picture_digest: str | None = None
 
     @property
     def region(self) -> Roi:
@@ -273,15 +277,14 @@ class Predictor:
             image, decode_s = await self._reader.pixels(task.source, task.size)
             submitted = self._worker.submit(ticket, artifact.models, image, task.question.roi, task.plan)
             done = await _done(submitted)
-            (predicted, rendered, digest), render_s = await self._timed(
+            (predicted, rendered), render_s = await self._timed(
                 partial(_render, task, image, done, self._cameras, digested=self._digests)
             )
         decode_s, total_s = task.header_s + decode_s, self._clock() - task.started_s
         queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
         timings = Timings(decode_s, queue_s, done.device_s, render_s, total_s)
         if self._observer is not None:
-            verdict = _verdict(task, predicted.prediction, digest, timings)
-            self._observer.answered(verdict, predicted.prediction.regions)
+            self._observer.answered(_verdict(task, predicted, timings), predicted.prediction.regions)
         return Answer(predicted, rendered, timings)
 
     @property
@@ -343,22 +346,22 @@ class _Task(Generic[T]):
 
 def _render(
     task: _Task[T], image: Tensor, done: Done, cameras: Cameras | None, *, digested: bool
-) -> tuple[Predicted, T, str | None]:
-    """The prediction, its rendered form, and the picture's SHA-256 if it is wanted."""
+) -> tuple[Predicted, T]:
     prediction = interpret(done.outcome, task.artifact.calibration, task.question)
     if cameras is not None and task.question.roi is None:
         cameras.add(task.artifact, image, prediction)
-    predicted = Predicted(task.artifact, image, task.plan, prediction, task.question)
-    return predicted, task.rendering.render(predicted), digest_of(task.source) if digested else None
+    digest = digest_of(task.source) if digested else None
+    predicted = Predicted(task.artifact, image, task.plan, prediction, task.question, digest)
+    return predicted, task.rendering.render(predicted)
 
 
-def _verdict(task: _Task[T], prediction: Prediction, digest: str | None, timings: Timings) -> Verdict:
-    artifact = task.artifact
+def _verdict(task: _Task[T], predicted: Predicted, timings: Timings) -> Verdict:
+    artifact, prediction = task.artifact, predicted.prediction
     return Verdict(
         artifact.name,
         artifact.version,
         artifact.digest,
-        digest,
+        predicted.picture_digest,
         task.size,
         task.plan.count,
         prediction.score,

@@ -1,11 +1,13 @@
 """The bodies of the comparison of served pictures with those of the training."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field, FiniteFloat
 
 from app.artifacts import Artifact
 from app.drift import MEAN_PICTURES, Baseline, CameraChanged, Change, Health, Monitor, State, position_of
+
+CAMERA_CHANGED: Literal["tessera.camera_changed.v1"] = "tessera.camera_changed.v1"
 
 
 class PositionBody(BaseModel):
@@ -49,6 +51,23 @@ class CameraChangeBody(BaseModel):
             picture=event.picture,
             since=event.since,
         )
+
+
+class CameraChangedBody(BaseModel):
+    """An alarm as sinks get it."""
+
+    type: Literal["tessera.camera_changed.v1"] = Field(
+        default=CAMERA_CHANGED,
+        description="Name of this schema. Fields may be added to a version; any other change makes a new one.",
+        examples=[CAMERA_CHANGED],
+    )
+    id: str = Field(description="Id of this event, the same for every delivery.", examples=["5f0c1b1e" * 4])
+    time: str = Field(
+        description="Time of the alarm: UTC, ISO 8601, with milliseconds.", examples=["2026-11-28T09:30:00.250Z"]
+    )
+    model: str = Field(description="Name of the model.", examples=["demo"])
+    version: int = Field(description="Version of the model.", examples=[1])
+    change: CameraChangeBody = Field(description="What has changed.")
 
 
 class CameraStatisticBody(BaseModel):

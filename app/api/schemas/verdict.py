@@ -21,8 +21,9 @@ class PictureBody(BaseModel):
         description="File name in the form of the request, or path below the watched folder; may be empty.",
         examples=["screw-017.png"],
     )
-    sha256: str | None = Field(
-        description="SHA-256 of the file; null for pictures that came as numbers.", examples=["9f86d081" * 8]
+    sha256: str = Field(
+        description="SHA-256 of the file, or of the numbers of a picture that came as numbers.",
+        examples=["9f86d081" * 8],
     )
 
 
@@ -63,15 +64,16 @@ class VerdictBody(BaseModel):
     notes: list[NoteBody] = Field(description="What to know of the prediction.", examples=[[]])
 
     @classmethod
-    def of(cls, predicted: Predicted, *, id: str, time: str, request_id: str | None, source: str) -> Self:
-        """The verdict on a picture whose name and digest are not known yet."""
+    def of(cls, predicted: Predicted, name: str, *, id: str, time: str, request_id: str | None, source: str) -> Self:
+        """The verdict on a picture whose digest was computed. `name` is that of its file."""
+        assert predicted.picture_digest is not None
         body = PredictionBody.of(predicted, Timings(0, 0, 0, 0, 0), Extras(None, None, None))
         return cls(
             id=id,
             time=time,
             request_id=request_id,
             source=source,
-            picture=PictureBody(name="", sha256=None),
+            picture=PictureBody(name=name, sha256=predicted.picture_digest),
             image=body.image,
             roi=body.roi,
             model=body.model,

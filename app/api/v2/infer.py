@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated
 
@@ -109,17 +108,15 @@ async def _infer(
     request_id = message.body.id
     del message  # the text of the JSON is not needed while the pictures wait
     verdicts = RequestVerdicts(services.verdicts, request.scope)
-    async with AsyncExitStack() as stack:
-        tellings = [await stack.enter_async_context(verdicts.about(source)) for source in sources]
-        answers = await predictor.predict_all(
-            artifact,
-            sources,
-            partial(check_sizes, wanted=wanted, roi=question.roi),
-            verdicts.drafted(rendering(wanted)),
-            limit_s,
-            question,
-        )
-        await asyncio.gather(*(tell.tell(verdict) for tell, (verdict, _) in zip(tellings, answers, strict=True)))
+    answers = await predictor.predict_all(
+        artifact,
+        sources,
+        partial(check_sizes, wanted=wanted, roi=question.roi),
+        verdicts.drafted(rendering(wanted)),
+        limit_s,
+        question,
+    )
+    await asyncio.gather(*(verdicts.tell_drafted(verdict) for verdict, _ in answers))
     rows = [row for _, row in answers]
     body = InferResponseBody(model_name=artifact.name, model_version=str(artifact.version), id=request_id, outputs=[])
     return await asyncio.to_thread(_response, body, wanted, rows, request.headers.get("Accept-Encoding", ""))
