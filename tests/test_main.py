@@ -119,7 +119,8 @@ def test_each_request_logs_one_line(models_dir: Path) -> None:
         server.wait(20)
     text = log.read_text()
     assert re.search(
-        r"POST '/v1/models/padim/predict' model='padim' status=200 ms=[\d.]+ client='127.0.0.1' id=a7\n", text
+        r"POST '/v1/models/padim/predict' model='padim' status=200 ms=[\d.]+ client='127.0.0.1' id=a7 served=padim/1 ",
+        text,
     )
     assert r"model='x\nforged' status=404" in text
     assert "/readyz" not in text

@@ -148,7 +148,7 @@ class Monitor:
         seed: int | None = None,
     ) -> None:
         self.baseline = baseline
-        self._model, self._version, self._report = model, version, report
+        self._model, self._number, self._report = model, version, report
         self._random = np.random.default_rng(seed)
         self._names = tuple(baseline.streams)
         self._whole = np.array([name in WHOLE for name in self._names])
@@ -206,7 +206,7 @@ class Monitor:
         changes, places = causes(strong, self.baseline.grid)
         return CameraChanged(
             model=self._model,
-            version=self._version,
+            version=self._number,
             changes=changes,
             sudden=abs(float(self._before[shares.argmax()])) < SLOW,
             brighter=self._brighter() if Change.light in changes else None,

@@ -164,11 +164,11 @@ def test_the_record_of_a_request_has_the_name_of_the_key_and_never_the_key(
     models_dir: Path, keys_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records: list[RequestRecord] = []
-    monkeypatch.setattr("app.main._log_request", records.append)
+    monkeypatch.setattr("app.observation.log_request", records.append)
     client = TestClient(build_app(Settings(models_dir=models_dir, device="cpu", keys_file=keys_file)))
     for headers in (bearer("predict"), bearer("other"), {}):
         client.get("/v1/models", headers=headers)
-    assert [record.key for record in records] == ["predict", "", ""]
+    assert [record.key for record in records] == ["predict", None, None]
     assert "tessera_" not in str(records)
 
 

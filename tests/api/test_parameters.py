@@ -16,7 +16,7 @@ MODEL = "/v1/models/patchcore"
 GET = [
     *("/livez", "/readyz", "/metrics", "/v1/models", MODEL, "/v2", "/v2/health/live", "/v2/health/ready"),
     *("/v2/models/patchcore", "/v2/models/patchcore/ready", "/v2/models/patchcore/versions/2"),
-    "/v2/models/patchcore/versions/2/ready",
+    *("/v2/models/patchcore/versions/2/ready", f"{MODEL}/health"),
 ]
 POST = [
     *(f"{MODEL}/predict", f"{MODEL}/predict-batch", f"{MODEL}/heatmap", f"{MODEL}/anomaly-map", f"{MODEL}/reload"),

@@ -85,7 +85,6 @@ def test_unknown_models_versions_paths_and_methods(client: TestClient) -> None:
     for path, code in {
         "/v1/models/screw/predict": "model_not_found",
         f"{URL}?version=7": "version_not_found",
-        "/v1/models/default/predict": "model_not_found",
         "/v3/anything": "not_found",
     }.items():
         answer = client.post(path, files=files)

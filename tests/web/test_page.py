@@ -303,7 +303,7 @@ def test_the_status_is_plotted_from_the_servers_measurements(open_page: Open, si
     memory = page.locator("#status .plot", has_text="Memory").locator(".value")
     expect(memory).to_contain_text("iB")
     expect(page.locator("#status path").first).to_have_attribute("d", re.compile("L"))
-    expect(page.locator("#status .note")).to_contain_text("pictures since it was started")
+    expect(page.locator("#status .note[role=status]")).to_contain_text("pictures since it was started")
 
 
 def test_models_are_described_and_chosen(open_page: Open, site: Live, files: Path) -> None:
