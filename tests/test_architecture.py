@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"metric_table"},
     {"settings", "api", "web"},
     {"service"},
-    {"scheduling", "training", "importing", "decoders", "watching"},
+    {"scheduling", "training", "importing", "decoders", "watching", "sizing"},
     {"admission", "evaluation"},
     {"artifacts", "keys"},
     {"pipeline"},

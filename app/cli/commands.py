@@ -118,6 +118,16 @@ COMMANDS = {
             "tessera models rollback --name surface",
         ),
     ),
+    "bench": Command(
+        "bench",
+        "measure the models on this machine, for `tessera estimate`",
+        ("tessera bench", "tessera bench --name surface --device cuda"),
+    ),
+    "estimate": Command(
+        "estimate",
+        "say how many processors or cards, and how much memory, a rate of pictures needs",
+        ("tessera estimate --name surface --size 1024x1280 --rate 5",),
+    ),
     "keys": Command(
         "keys",
         "make, list or revoke the API keys of a server",

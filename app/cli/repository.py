@@ -13,7 +13,7 @@ def add_repository(parser: ArgumentParser) -> None:
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
 
 
-def add_precision(parser: ArgumentParser) -> None:
+def add_precision(parser: ArgumentParser, default: PrecisionChoice = Precision.float32) -> None:
     """Adds the option of the precision in which networks are computed."""
     known = "auto, float32, bfloat16 or float16; auto: as in `tessera serve`"
-    parser.add_argument("--precision", type=PrecisionChoice, default=Precision.float32, help=known)
+    parser.add_argument("--precision", type=PrecisionChoice, default=default, help=known)

@@ -1,0 +1,98 @@
+"""`tessera bench`."""
+
+from pathlib import Path
+from time import monotonic
+
+import torch
+from jsonargparse import ArgumentParser, Namespace
+
+from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
+from app.cli.repository import add_precision, add_repository
+from app.errors import ModelNotFound, TesseraError
+from app.main import MOST_CPU_LANES
+from app.pipeline import resolve_device
+from app.runtime import PrecisionChoice, RunOptions
+from app.sizing import Figures, Place, default_file, measure, resident_bytes, write_figures
+from app.terminal import console, print_error
+
+BUDGET_S = 50.0
+"""After this time no further model is measured."""
+
+
+def parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Measure the models on this machine in about a minute, and keep the figures for `tessera estimate`."
+    )
+    parser.add_argument("--name", type=str | None, default=None, help="the name of one model; by default all models")
+    parser.add_argument("--version", type=int | None, default=None, help="its version; by default the one that serves")
+    add_measurement(parser)
+    return parser
+
+
+def add_measurement(parser: ArgumentParser) -> None:
+    """Adds the options of how models are measured, and where the figures are kept."""
+    add_repository(parser)
+    add_precision(parser, default="auto")
+    parser.add_argument(
+        "--figures", type=Path | None, default=None, help=f"the file of the figures; default: {default_file()}"
+    )
+
+
+def run(options: Namespace) -> int:
+    """Measures models; returns 1 if some cannot be loaded. Raises ModelNotFound."""
+    repository = ModelRepository(options.models_dir)
+    names = repository.names() if options.name is None else [options.name]
+    entries = [repository.find(name, options.version) for name in names if options.name or repository.versions(name)]
+    if not entries:
+        raise ModelNotFound(f"there is no model in {options.models_dir}; train or import one, or give --models_dir")
+    base_bytes, started, failed = resident_bytes(), monotonic(), False
+    for number, entry in enumerate(entries):
+        if number and monotonic() - started > BUDGET_S:
+            left = ", ".join(entry.name for entry in entries[number:])
+            console.print(f"not measured, to keep to a minute: {left}; give --name", markup=False, soft_wrap=True)
+            break
+        try:
+            artifact, figures = measured(entry, options, base_bytes)
+        except TesseraError as error:
+            print_error(f"{entry.name} version {entry.version}: {error}")
+            failed = True
+        else:
+            print(_line(artifact, figures), flush=True)
+            del artifact  # before the next model is loaded
+    return int(failed)
+
+
+def measured(entry: Entry, options: Namespace, base_bytes: int) -> tuple[Artifact, Figures]:
+    """Measures a model as a server runs it, and keeps the figures. Raises InvalidArtifact or InvalidDevice."""
+    device, processors = resolve_device(options.device), torch.get_num_threads()
+    lanes = min(processors, MOST_CPU_LANES)
+    run_options = RunOptions(options.precision, batch_tiles=0, keep_weights=False, lanes=lanes)
+    console.print(f"measuring {entry.name} version {entry.version} ...", markup=False, soft_wrap=True)
+    artifact, figures = measure(lambda: load_artifact(entry, device, run_options), processors, base_bytes)
+    path = options.figures or default_file()
+    try:
+        write_figures(path, Place.here(device), key_of(artifact.digest, options.precision), figures)
+    except OSError as error:
+        console.print(
+            f"note: the figures are not kept: {path}: {error.strerror}; give another file by --figures",
+            markup=False,
+            soft_wrap=True,
+        )
+    return artifact, figures
+
+
+def key_of(digest: str, precision: PrecisionChoice) -> str:
+    """The key of a model's figures: the SHA-256 of its manifest, and the precision that was asked for."""
+    return f"{digest}:{precision}"
+
+
+def _line(artifact: Artifact, figures: Figures) -> str:
+    height, width = artifact.model.tile_size or (1000, 1000)
+    what = "tiles" if artifact.model.tile_size else "megapixels"
+    rate = 1 / (figures.pixel_s * height * width)
+    decoding = ", ".join(f"{1e6 * each * 1000:.0f} ms {name}" for name, each in figures.decode_s.items())
+    return (
+        f"{artifact.name} version {artifact.version}: {rate:.1f} {what} a second by {figures.lanes} lanes in "
+        f"{artifact.model.network.precision}, {figures.resident_bytes / 2**20:,.0f} MiB; decoding a megapixel takes "
+        f"{decoding}"
+    )

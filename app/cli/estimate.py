@@ -1,0 +1,132 @@
+"""`tessera estimate`."""
+
+import re
+from collections.abc import Iterator
+
+import torch
+from jsonargparse import ArgumentParser, Namespace
+
+from app.admission import Limits
+from app.artifacts import Artifact, ModelRepository, load_artifact, verify_artifact
+from app.cli.bench import add_measurement, key_of, measured
+from app.cli.usage import UsageError
+from app.errors import LimitExceeded
+from app.pipeline import resolve_device
+from app.runtime import RunOptions
+from app.settings import Settings
+from app.sizing import (
+    BUSY_SHARE,
+    Demand,
+    Figures,
+    FileFormat,
+    Need,
+    Place,
+    default_file,
+    need_of,
+    read_figures,
+    resident_bytes,
+)
+from app.tiling import Size
+
+GIB = 2**30
+
+
+def parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Say how many processors or cards, and how much memory, a rate of pictures needs. The figures are "
+        "those of `tessera bench`; a model that was not measured on this machine is measured now."
+    )
+    parser.add_argument("--name", type=str, required=True, help="the name of the model")
+    parser.add_argument("--version", type=int | None, default=None, help="the version; by default the one that serves")
+    parser.add_argument(
+        "--size", type=str, required=True, help="height and width of the pictures in pixels, such as 1024x1280"
+    )
+    parser.add_argument(
+        "--rate", type=float, required=True, help="the pictures that come in a second, such as 5 or 0.2"
+    )
+    parser.add_argument("--format", type=FileFormat, default=FileFormat.png, help="the format of the pictures")
+    add_measurement(parser)
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Prints the estimate. Raises UsageError, ModelNotFound, InvalidArtifact or InvalidDevice."""
+    demand = Demand(_size(options.size), _rate(options.rate), options.format)
+    entry = ModelRepository(options.models_dir).find(options.name, options.version)
+    device, processors = resolve_device(options.device), torch.get_num_threads()
+    _, digest = verify_artifact(entry)
+    place = Place.here(device)
+    figures = read_figures(options.figures or default_file(), place).get(key_of(digest, options.precision))
+    if figures is None:
+        artifact, figures = measured(entry, options, resident_bytes())
+    else:  # not tuned: only sizes are asked for
+        artifact = load_artifact(entry, device, RunOptions(batch_tiles=None))
+    need = need_of(artifact.model, figures, demand, processors)
+    for line in _lines(artifact, figures, demand, need, place):
+        print(line, flush=True)
+    return 0
+
+
+def _lines(artifact: Artifact, figures: Figures, demand: Demand, need: Need, place: Place) -> Iterator[str]:
+    (height, width), cost, on_cpu = demand.size, need.cost, artifact.model.device.type == "cpu"
+    yield (
+        f"{artifact.name} version {artifact.version}, {demand.rate:g} pictures a second of {height} x {width} "
+        f"(height x width), {demand.format}"
+    )
+    where = f"{place.processors} processor{'s' * (place.processors != 1)}, {place.processor}"
+    yield f"measured {figures.measured} on {where if on_cpu else f'{place.device}, {where}'}"
+    yield f"each picture:   {cost.tiles} tiles, {cost.memory_bytes / 2**20:,.0f} MiB of memory while it is in work"
+    yield f"tiles a second: {need.tiles_per_s:,.1f}"
+    busy = f"busy for at most {BUSY_SHARE:.0%} of the time"
+    if on_cpu:
+        total = need.compute_busy + need.decode_busy
+        yield (
+            f"processors:     {need.units}, {busy} ({need.compute_busy:.2f} compute and {need.decode_busy:.2f} decode "
+            "on average)"
+        )
+        yield from _verdict(need.units, place.processors, "processor", demand.rate * place.processors / total)
+        yield "card:           not measured; run this command with --device cuda on the machine that has it"
+    else:
+        yield f"cards:          {need.units}, {busy} ({need.compute_busy:.2f} on average)"
+        yield f"processors:     {need.decoders} for decoding ({need.decode_busy:.2f} on average), and 2"
+        cards = torch.cuda.device_count()
+        yield from _verdict(need.units, cards, "card", demand.rate * cards / need.compute_busy)
+        yield f"card's memory:  {need.device_bytes / GIB:.1f} GiB"
+    yield (
+        f"memory:         {need.memory_bytes / GIB:.1f} GiB: {figures.resident_bytes / GIB:.1f} for the model and the "
+        f"program, and {need.in_work} pictures in work; and as much as max_waiting_bytes for uploads that wait"
+    )
+    yield (
+        f"                {need.free_bytes / GIB:.1f} GiB must be free at the start, so that one picture is admitted "
+        "(max_work_bytes)"
+    )
+    settings = Settings.model_construct()
+    upload = settings.max_image_bytes
+    limits = Limits(upload, upload, cost.memory_bytes, settings.max_pixels, settings.queue_tiles)
+    if height * width > settings.max_pixels:
+        yield f"limit:          max_pixels is {settings.max_pixels:,}; set it to {height * width}"
+    try:
+        limits.require_canvas(cost)
+    except LimitExceeded as error:
+        yield f"limit:          {error}"
+
+
+def _verdict(needed: int, there: int, noun: str, capacity: float) -> Iterator[str]:
+    enough = "enough" if needed <= there else "not enough; use more machines behind a proxy, or a faster one"
+    yield (
+        f"this machine:   {there} {noun}{'s' * (there != 1)}: {enough}; at most {capacity:.1f} pictures a second, "
+        f"{BUSY_SHARE * capacity:.1f} with short queues"
+    )
+
+
+def _size(text: str) -> Size:
+    found = re.fullmatch(r"([1-9]\d{0,6})\s*[xX×]\s*([1-9]\d{0,6})", text.strip())
+    if not found:
+        raise UsageError(f"--size {text!r}: give height and width in pixels, such as 1024x1280")
+    return int(found[1]), int(found[2])
+
+
+def _rate(rate: float) -> float:
+    if not 0 < rate < float("inf"):
+        raise UsageError(f"--rate {rate:g}: give the pictures that come in a second, over 0")
+    return rate

@@ -1,0 +1,20 @@
+"""How many processors or cards, and how much memory, a rate of pictures needs: measured on this machine."""
+
+from app.sizing.estimate import BUSY_SHARE, Demand, Need, need_of
+from app.sizing.figures import Figures, Place, default_file, read_figures, write_figures
+from app.sizing.measurement import FileFormat, measure, resident_bytes
+
+__all__ = [
+    "BUSY_SHARE",
+    "Demand",
+    "Figures",
+    "FileFormat",
+    "Need",
+    "Place",
+    "default_file",
+    "measure",
+    "need_of",
+    "read_figures",
+    "resident_bytes",
+    "write_figures",
+]
