@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 PARITY := .venv-parity
 BENCH := .venv-bench
 CLIENTS := .venv-clients
+SUPPLY := .venv-supply
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 extend = $(PYTHON) -m venv $(1) && $(1)/bin/python scripts/extend.py $(VENV)
 
-.PHONY: help run test check format openapi errors metrics verdicts clients demo screenshots parity bench torture gpu-kit gpu-rehearsal container clean
+.PHONY: help run test check format openapi errors metrics verdicts clients demo screenshots parity bench torture gpu-kit gpu-rehearsal lock supply container clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -42,6 +43,11 @@ $(CLIENTS)/.installed: tests/clients/requirements.txt scripts/install_jdk.sh tes
 	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
 	scripts/install_jdk.sh
 	PATH="$(CURDIR)/$(CLIENTS)/bin:$$PATH" npm ci --no-audit --no-fund --prefix tests/clients/typescript
+	touch $@
+
+$(SUPPLY)/.installed: scripts/supply/requirements.txt
+	$(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 run: $(VENV)/.serving ## serve the demo model on http://127.0.0.1:8000
@@ -96,8 +102,16 @@ demo: $(VENV)/.installed ## rebuild the demo model and the example pictures
 	$(BIN)/python -m scripts.demo.build --models_dir models --examples examples
 	$(BIN)/tessera predict examples/defect.png --name demo --output docs/demo
 
+lock: $(SUPPLY)/.installed ## pin the images' requirements with their hashes, from constraints.txt and pyproject.toml
+	$(SUPPLY)/bin/python -m scripts.supply.lock
+
+supply: $(SUPPLY)/.installed ## lint the Dockerfile, check the pinned requirements, look for known vulnerabilities
+	$(SUPPLY)/bin/hadolint Dockerfile
+	$(SUPPLY)/bin/python -m scripts.supply.lock --check
+	$(SUPPLY)/bin/python -m scripts.supply.audit
+
 container: ## build the image, run it, predict with it, stop it
 	scripts/check_container.sh
 
 clean: ## remove the environments and caches
-	rm -rf $(VENV) $(PARITY) $(BENCH) $(CLIENTS) .venv-gpu .gpu-kit gpu-results tests/clients/typescript/node_modules .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PARITY) $(BENCH) $(CLIENTS) $(SUPPLY) .venv-gpu .gpu-kit gpu-results tests/clients/typescript/node_modules .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

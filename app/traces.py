@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 MISSING = (
-    "traces_endpoint needs OpenTelemetry; install the extra: pip install 'tessera[otel]', or leave the setting out"
+    "traces_endpoint needs OpenTelemetry: pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http, or "
+    "leave the setting out"
 )
 
 

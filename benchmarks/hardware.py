@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from app.version import VERSION
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -23,7 +25,7 @@ def describe() -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in ("tessera", "torch", "anomalib")},
+        "versions": {"tessera": VERSION} | {name: _version(name) for name in ("torch", "anomalib")},
     }
 
 

@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"tiling", "backbones", "scoring", "rendering", "decoding", "synthesis", "events"},
     {"tensor_files"},
     {"environment", "errors", "files", "interruption", "progress", "shown", "similar", "torch_private", "trials"},
-    {"cgroup"},
+    {"cgroup", "version"},
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 HTTP = {"fastapi", "starlette", "uvicorn"}

@@ -1,11 +1,14 @@
 """Every distribution that is installed with Tessera has a permissive licence."""
 
 import re
+import tomllib
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+ROOT = Path(__file__).parent.parent
 PERMISSIVE = re.compile(r"MIT|BSD|Apache|PSF|Python Software Foundation|ISC|Zlib|BSL-1\.0|CC0|HPND|Unlicense", re.I)
 FILE_WISE = {"tqdm": "MPL-2.0 AND MIT"}
 """Licences with copyleft for changes of the licensed files only."""
@@ -29,7 +32,9 @@ def _titles(found: Distribution) -> list[str]:
 def required_distributions() -> dict[str, Distribution]:
     """The installed distributions that Tessera requires, directly or through others."""
     found: dict[str, Distribution] = {}
-    waiting: list[tuple[str, tuple[str, ...]]] = [("tessera", ("",))]  # extras are for developers
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]  # extras are for developers
+    direct = map(Requirement, project["dependencies"])
+    waiting: list[tuple[str, tuple[str, ...]]] = [(needed.name, ("", *needed.extras)) for needed in direct]
     while waiting:
         name, extras = waiting.pop()
         try:

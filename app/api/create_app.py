@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
@@ -39,6 +38,7 @@ from app.api.v2.describe import error_responses
 from app.api.v2.invalid import inference_error
 from app.api.v2.parser import Parser
 from app.api.v2.request import HEADER_LENGTH
+from app.version import VERSION
 
 COMPRESSED_FROM = 1024
 """The smallest response that is compressed, in bytes: shorter ones fit into one packet."""
@@ -91,7 +91,7 @@ def create_app(
         license_info=LICENCE,
         servers=servers(root_path),
         openapi_tags=TAGS,
-        version=version("tessera"),
+        version=VERSION,
         openapi_url=None,  # docs.py serves the document and the page
         docs_url=None,
         redoc_url=None,

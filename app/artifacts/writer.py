@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version as distribution_version
 from pathlib import Path
 
 import torch
@@ -36,6 +35,7 @@ from app.files import digest, flush, locked, naming, sweep, unfinished_directory
 from app.pipeline import TiledModel
 from app.tensor_files import write_tensors
 from app.tiling import Size
+from app.version import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _manifest(model: TiledModel, name: str, record: ModelRecord, version: int, f
         metrics=record.metrics,
         provenance=Provenance(
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            tessera_version=distribution_version("tessera"),
+            tessera_version=VERSION,
             torch_version=torch.__version__,
             dataset=record.dataset,
             pictures=record.pictures,

@@ -118,7 +118,7 @@ def _timm() -> Any:
             warnings.simplefilter("ignore")
             import timm
     except ImportError as error:
-        raise InvalidWeights(f"this backbone needs timm ({error}): pip install 'tessera[timm]'") from error
+        raise InvalidWeights(f"this backbone needs timm ({error}): pip install timm") from error
     except RuntimeError as error:  # a build of torchvision that does not fit that of torch
         raise InvalidWeights(f"timm cannot be imported; install the torchvision of this torch ({error})") from error
     return timm

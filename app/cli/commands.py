@@ -5,7 +5,6 @@ from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from types import ModuleType
 
 from jsonargparse import ArgumentParser, Namespace
@@ -20,6 +19,7 @@ from app.cli.words import CommandLine
 from app.interruption import stoppable
 from app.similar import nearest
 from app.terminal import console
+from app.version import VERSION
 
 DEBUG = "--debug"
 
@@ -162,7 +162,7 @@ def _run(words: list[str]) -> int:
         print(overview({name: command.help for name, command in COMMANDS.items()}), flush=True)
         return 0
     if "--version" in words[:place]:
-        print(f"tessera {version('tessera')}", flush=True)
+        print(f"tessera {VERSION}", flush=True)
         return 0
     if place:
         name = next((word for word in words if word in COMMANDS), "COMMAND")

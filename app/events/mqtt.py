@@ -41,7 +41,7 @@ class MqttSink:
         try:
             import paho.mqtt.client  # noqa: F401 - an optional package
         except ImportError as error:
-            raise InvalidSink("MQTT needs the package paho-mqtt, which the extra `mqtt` installs") from error
+            raise InvalidSink("MQTT needs the package paho-mqtt: pip install paho-mqtt") from error
         self.name, self.parallel = name, 1
         self._url, self._topic, self._password, self._client_id = url, unquote(topic), password, client_id
         self._context, self._timeout_s = context, timeout_s

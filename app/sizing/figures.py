@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from app import __version__
 from app.files import read_regular, replacing
+from app.version import VERSION
 
 FILE = "bench.json"
 MOST_BYTES = 2**20
@@ -35,7 +35,7 @@ class Place:
     def here(cls, device: torch.device) -> "Place":
         """This machine with this device."""
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-        return cls(_processor(), torch.get_num_threads(), name, str(torch.__version__), __version__)
+        return cls(_processor(), torch.get_num_threads(), name, str(torch.__version__), VERSION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 import hashlib
 import json
 from dataclasses import asdict
-from importlib.metadata import version
 
 import torch
 
 from app.detectors import Detector, OnePassDetector
 from app.training.plan import Job, Recipe
+from app.version import VERSION
 
 
 def training_digest(recipe: Recipe, job: Job, backbone_weights: str) -> str:
@@ -30,7 +30,7 @@ def training_digest(recipe: Recipe, job: Job, backbone_weights: str) -> str:
         "validation": [recipe.trainer.check_val_every_n_epoch, asdict(stopping) if stopping else None],
     }
     if isinstance(recipe.detector, OnePassDetector):  # its statistics belong to these weights and this program
-        content["network"] = [_weights_digest(recipe.detector), version("tessera"), torch.__version__]
+        content["network"] = [_weights_digest(recipe.detector), VERSION, torch.__version__]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

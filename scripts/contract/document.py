@@ -3,7 +3,6 @@
 import argparse
 import json
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ RELEASED = ROOT / "openapi.released.json"
 
 
 def application_document() -> dict[str, Any]:
-    """The response of `/openapi.json`, with the version of this source tree instead of the installed version."""
+    """The response of `/openapi.json`."""
     with tempfile.TemporaryDirectory() as empty:
         document: dict[str, Any] = build_app(Settings(models_dir=Path(empty), device="cpu")).openapi()
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    return document | {"info": document["info"] | {"version": version}}
+    return document
 
 
 def text_of(document: dict[str, Any]) -> str:

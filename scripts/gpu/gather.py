@@ -2,7 +2,7 @@
 
     python -m scripts.gpu.gather [--python 3.12] [--into .gpu-kit]
 
-Also builds the project's own wheel, because the program reads its metadata. Prints the bytes of the wheels and of the
+Also builds the project's own wheel, which has the command `tessera`. Prints the bytes of the wheels and of the
 tree, and fails if their sum is over the limit of such a machine.
 """
 

@@ -27,7 +27,7 @@ class ProvenanceBody(BaseModel):
     """The origin of the model."""
 
     created_at: str = Field(description="Time of the training: UTC, ISO 8601.", examples=["2026-11-02T09:30:00+00:00"])
-    tessera_version: str = Field(description="Version of Tessera that wrote the model.", examples=["0.1.0"])
+    tessera_version: str = Field(description="Version of Tessera that wrote the model.", examples=["0.2.0"])
     dataset: str = Field(description="Name of the dataset.", examples=["surface"])
     pictures: int = Field(description="Number of training pictures.", examples=[160])
     backbone_weights: str = Field(

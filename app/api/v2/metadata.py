@@ -1,7 +1,5 @@
 """Metadata of the server and its models, and the index of the repository."""
 
-from importlib.metadata import version as version_of
-
 from fastapi import APIRouter
 
 from app.api.dependencies import CatalogueDep, ModelName
@@ -11,6 +9,7 @@ from app.api.v2.path import VersionInPath
 from app.api.v2.schemas.model import ModelMetadataBody
 from app.api.v2.schemas.server import IndexEntryBody, ServerMetadataBody
 from app.service import VersionState
+from app.version import VERSION
 
 EXTENSIONS = ("binary_tensor_data",)
 
@@ -26,7 +25,7 @@ router = APIRouter(prefix="/v2", tags=[TAG])
 )
 async def server() -> ServerMetadataBody:
     """Returns the name and the version of the program, and the protocol extensions that it supports."""
-    return ServerMetadataBody(name="tessera", version=version_of("tessera"), extensions=[*EXTENSIONS])
+    return ServerMetadataBody(name="tessera", version=VERSION, extensions=[*EXTENSIONS])
 
 
 @router.get(

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version as distribution_version
 from pathlib import Path
 
 from app.artifacts import Artifact
@@ -25,6 +24,7 @@ from app.evaluation.report.record import (
 from app.evaluation.report.write import replace_files
 from app.evaluation.result import Evaluation
 from app.evaluation.seen import Selection
+from app.version import VERSION
 
 COMPARISON, COMPARISON_PAGE = "compare.json", "compare.html"
 SCHEMA_VERSION = 1
@@ -51,7 +51,7 @@ def make_comparison_record(
     return {
         "schema_version": SCHEMA_VERSION,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tessera_version": distribution_version("tessera"),
+        "tessera_version": VERSION,
         "models": [
             {**model_record(artifact), "headline": headline(evaluation)}
             for artifact, evaluation in zip(artifacts, evaluations, strict=True)

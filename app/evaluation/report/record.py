@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version as distribution_version
 from os.path import commonpath
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from app.evaluation.recall import OperatingPoint, operating_points
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult
 from app.evaluation.seen import Selection
 from app.scoring import LEVEL, RESAMPLES, SEED, Confusion, share_interval
+from app.version import VERSION
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 ReportData = dict[str, Json]
@@ -73,7 +73,7 @@ def make_record(
         "warning": warning_of(manifest, selection),
         "notes": [*evaluation.notes, *(selection.notes if selection else ())],
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tessera_version": distribution_version("tessera"),
+        "tessera_version": VERSION,
         "model": model_record(artifact),
         "dataset": dataset_record(evaluation, dataset, selections),
         "calibration": calibration.model_dump(),

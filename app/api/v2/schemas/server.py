@@ -25,7 +25,7 @@ class ServerMetadataBody(BaseModel):
     """Name, version and extensions of the server."""
 
     name: str = Field(description="Name of the program.", examples=["tessera"])
-    version: str = Field(description="Version of the program.", examples=["0.1.0"])
+    version: str = Field(description="Version of the program.", examples=["0.2.0"])
     extensions: list[str] = Field(
         description="Protocol extensions that the server supports.", examples=[["binary_tensor_data"]]
     )

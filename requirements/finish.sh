@@ -1,0 +1,15 @@
+#!/bin/sh
+# Completes /opt/tessera in an image: installs the program, writes the SBOM, and removes what serving never reads.
+# The result depends only on the inputs: wheels have fixed dates, and compiled files have hashes instead of times.
+set -eu
+export SOURCE_DATE_EPOCH=315532800 # 1980-01-01, the first day of ZIP files
+python=/opt/tessera/bin/python
+/opt/build/bin/python -m hatchling build -t wheel
+python3 -m pip --python "$python" install --no-deps --no-index dist/*.whl
+python3 -m pip --python "$python" check
+/opt/build/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --of JSON \
+    -o /opt/tessera/sbom.cdx.json "$python"
+# A quarter of the size: C++ headers, protoc, and the tests of numpy, scipy, sympy and torch.
+find /opt/tessera -depth -type d \( -name tests -o -path '*/torch/test' -o -path '*/torch/include' \) -exec rm -rf {} +
+find /opt/tessera -path '*/torch/bin/*' ! -name torch_shm_manager -delete
+"$python" -m compileall -q --invalidation-mode unchecked-hash /opt/tessera/lib
