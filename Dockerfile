@@ -10,12 +10,15 @@ WORKDIR /build
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_COMPILE=1
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends binutils \
+    && rm -rf /var/lib/apt/lists/*
 # Dependencies are installed first, so that their layers stay cached when the code changes. Their hashes are pinned.
 COPY requirements requirements
 RUN python3 -m venv --without-pip /opt/tessera \
     && python3 -m venv --without-pip /opt/build \
     && python3 -m pip --python /opt/build/bin/python install --no-deps --require-hashes -r requirements/build.txt
-COPY requirements/finish.sh /usr/local/bin/finish
 
 FROM build AS build-cpu
 # An additional package index for torch: pip's own indexes have the CUDA build for Linux, which has several GB.
@@ -28,13 +31,13 @@ RUN sed -n "s/^torch==.*/&${TORCH_SHA256:+ --hash=sha256:${TORCH_SHA256}}/p" req
     && python3 -m pip --python /opt/tessera/bin/python install --no-deps --require-hashes -r requirements/cpu.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
-RUN finish
+RUN requirements/finish.sh
 
 FROM build AS build-gpu
 RUN python3 -m pip --python /opt/tessera/bin/python install --no-deps --require-hashes -r requirements/gpu.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
-RUN finish
+RUN requirements/finish.sh
 
 FROM ${BASE} AS common
 ARG VERSION=unreleased

@@ -10,7 +10,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 extend = $(PYTHON) -m venv $(1) && $(1)/bin/python scripts/extend.py $(VENV)
 
-.PHONY: help run test check format openapi errors metrics verdicts clients demo screenshots parity bench torture gpu-kit gpu-rehearsal lock supply container clean
+.PHONY: help run test check format openapi errors metrics settings verdicts clients demo screenshots parity bench torture gpu-kit gpu-rehearsal lock supply container clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -84,6 +84,9 @@ errors: $(VENV)/.installed ## write docs/errors.md, which describes every error
 
 metrics: $(VENV)/.installed ## write docs/metrics.md, which describes every metric
 	$(BIN)/python -m scripts.contract.metrics
+
+settings: $(VENV)/.installed ## write docs/settings.md, which lists every setting of the server
+	$(BIN)/python -m scripts.contract.settings
 
 verdicts: $(VENV)/.installed ## write docs/verdict.schema.json, which describes the verdicts that sinks get
 	$(BIN)/python -m scripts.contract.verdict

@@ -9,7 +9,10 @@ python3 -m pip --python "$python" install --no-deps --no-index dist/*.whl
 python3 -m pip --python "$python" check
 /opt/build/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --of JSON \
     -o /opt/tessera/sbom.cdx.json "$python"
-# A quarter of the size: C++ headers, protoc, and the tests of numpy, scipy, sympy and torch.
+# What the program never reads: tests, headers, static libraries, protoc, and the symbols for debuggers, which are a fifth
+# of torch.
 find /opt/tessera -depth -type d \( -name tests -o -path '*/torch/test' -o -path '*/torch/include' \) -exec rm -rf {} +
 find /opt/tessera -path '*/torch/bin/*' ! -name torch_shm_manager -delete
-"$python" -m compileall -q --invalidation-mode unchecked-hash /opt/tessera/lib
+find /opt/tessera -type f \( -name '*.a' -o -name '*.pyi' -o -name '*.pxd' -o -name '*.h' \) ! -path '*/triton/*' -delete
+strip --strip-unneeded /opt/tessera/lib/python3*/site-packages/torch/lib/libtorch_cpu.so
+"$python" -B requirements/compile.py

@@ -28,8 +28,8 @@ class Place:
     processor: str
     processors: int
     device: str
-    torch: str
-    tessera: str
+    torch_version: str
+    tessera_version: str
 
     @classmethod
     def here(cls, device: torch.device) -> "Place":

@@ -83,9 +83,9 @@ def problems() -> list[str]:
     for each in map(Requirement, wanted()):
         package = canonicalize_name(each.name)
         for name in ("gpu", "torch" if package == "torch" else "cpu"):
-            version = files[name].get(package)
-            if version is None or not each.specifier.contains(version):
-                found.append(f"{name}.txt has {version or 'no'} {package}, and pyproject.toml wants {each}")
+            there = files[name].get(package)
+            if there is None or not each.specifier.contains(there):
+                found.append(f"{name}.txt has {there or 'no'} {package}, and pyproject.toml wants {each}")
     if any(CUDA.fullmatch(package) for package in files["cpu"]):
         found.append("cpu.txt has packages for CUDA")
     if any(files["gpu"].get(package) != version for package, version in {**files["cpu"], **files["torch"]}.items()):

@@ -18,7 +18,7 @@ LITE0 = "efficientnet_lite0"
 
 
 def installed(architecture: str) -> bool:
-    return find_spec(WEIGHT_PACKAGES[PACKAGED_NAMES[architecture]].module) is not None
+    return find_spec(WEIGHT_PACKAGES[PACKAGED_NAMES[architecture]]) is not None
 
 
 @pytest.fixture(params=LITE_ARCHITECTURES)

@@ -67,7 +67,7 @@ def test_limits_that_refuse_the_picture_are_named(
 
 
 class AnyKey(dict[str, Figures]):
-    def get(self, key: str, default: object = None) -> Figures:  # type: ignore[override]
+    def get(self, key: object, default: object = None) -> Figures:
         return FIGURES
 
 
@@ -95,12 +95,20 @@ def test_the_least_free_memory_admits_the_picture(tiny_model: TiledModel) -> Non
     Budgets[object](limits).require(need.cost)
 
 
-@pytest.mark.parametrize("field", ["processor", "processors", "device", "torch", "tessera"])
-def test_figures_of_another_place_are_not_used(tmp_path: Path, field: str) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(PLACE, processor="other"),
+        replace(PLACE, processors=1),
+        replace(PLACE, device="other"),
+        replace(PLACE, torch_version="other"),
+        replace(PLACE, tessera_version="other"),
+    ],
+)
+def test_figures_of_another_place_are_not_used(tmp_path: Path, other: Place) -> None:
     path = tmp_path / "bench.json"
     write_figures(path, PLACE, "a", FIGURES)
     assert read_figures(path, PLACE) == {"a": FIGURES}
-    other = replace(PLACE, **{field: 1 if field == "processors" else "other"})
     assert read_figures(path, other) == {}
     write_figures(path, other, "b", FIGURES)
     assert read_figures(path, PLACE) == {"a": FIGURES} and read_figures(path, other) == {"b": FIGURES}
