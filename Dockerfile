@@ -11,9 +11,10 @@ ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_COMPILE=1
 # hadolint ignore=DL3008
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends binutils \
-    && rm -rf /var/lib/apt/lists/*
+RUN command -v strip \
+    || (apt-get update \
+        && apt-get install --yes --no-install-recommends binutils \
+        && rm -rf /var/lib/apt/lists/*)
 # Dependencies are installed first, so that their layers stay cached when the code changes. Their hashes are pinned.
 COPY requirements requirements
 RUN python3 -m venv --without-pip /opt/tessera \
