@@ -8,6 +8,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
 from app.cli.repository import add_precision, add_repository
+from app.cli.usage import UsageError
 from app.errors import ModelNotFound, TesseraError
 from app.main import MOST_CPU_LANES
 from app.pipeline import resolve_device
@@ -39,7 +40,9 @@ def add_measurement(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Measures models; returns 1 if some cannot be loaded. Raises ModelNotFound."""
+    """Measures models; returns 1 if some cannot be loaded. Raises UsageError, ModelNotFound or VersionNotFound."""
+    if options.version is not None and options.name is None:
+        raise UsageError("--version needs --name", hint="example: tessera bench --name surface --version 2")
     repository = ModelRepository(options.models_dir)
     names = repository.names() if options.name is None else [options.name]
     entries = [repository.find(name, options.version) for name in names if options.name or repository.versions(name)]

@@ -24,6 +24,8 @@ COMPLETE = {
     "watch": "watch nowhere --name x --output o",
     "backbone": "backbone train --teacher nowhere.safetensors --output o.safetensors",
     "models": "models list",
+    "bench": "bench --models_dir nowhere",
+    "estimate": "estimate --models_dir nowhere --name a --size 64x64 --rate 1",
     "keys": "keys list --keys_file nowhere.json",
 }
 SERVER_WORDS = re.compile(r"\b(send|upload|request|HTTP|header|field|API)\b")
@@ -171,7 +173,7 @@ def test_any_wrong_words_end_in_a_few_lines(name: str, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_without_any_option_a_command_says_what_is_missing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    if name == "serve":
+    if name in ("serve", "bench"):
         assert run([name, "--models_dir", "nowhere"]) == 1
         return
     assert "missing: " in told([name], capsys)
