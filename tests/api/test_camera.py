@@ -22,10 +22,10 @@ def pictures(count: int, light: float) -> Iterator[torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def artifact(client: TestClient) -> Artifact:
-    """A served artifact, with the baseline of 12 grey pictures."""
+    """A served artifact, with the baseline of 60 grey pictures."""
     found: Artifact = client.app.state.services.catalogue.get("padim")  # type: ignore[attr-defined]  # any ASGI
     camera, levels = CameraPictures(found.model), Levels()
-    for _, picture in camera.watch(enumerate(pictures(12, 100))):
+    for _, picture in camera.watch(enumerate(pictures(60, 100))):
         levels.add(found.model, predict(found.model, picture))
     record = camera.baseline(levels)
     assert record is not None
