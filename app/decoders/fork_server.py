@@ -73,6 +73,8 @@ def _fork(connection: socket.socket, own: socket.socket) -> int:
             _die_with(parent)
             work(own)
             status = 0
+        except BrokenPipeError:
+            pass  # the server has given up the picture, and is about to end this process
         except BaseException:
             traceback.print_exc()
         finally:

@@ -286,3 +286,17 @@ asyncio.run(main())
         assert all(each.status() == psutil.STATUS_ZOMBIE for each in alive)  # where nobody reaps orphans
     finally:
         os.close(picture)
+
+
+def test_a_decoder_whose_picture_was_given_up_ends_without_a_word() -> None:
+    """Pictures are given up at any time, so that the server may be gone when the answer is ready."""
+    program = """
+import os, socket
+from app.decoders.fork_server import _fork
+server, own = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+server.shutdown(socket.SHUT_RD)
+number = _fork(socket.socketpair()[0], own)
+print(os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]))
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (found.stdout, found.stderr) == ("1\n", "")
