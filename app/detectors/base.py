@@ -6,7 +6,7 @@ Example shapes, with tiles of 256 x 256 pixels and a ResNet-18:
     assemble(outputs)           -> features, here ([n,100,64,64],)      per batch; `embed` is `network` and `assemble`
     measure(features, places)   -> Measurement(distances ([n,64,64],))  distances to the normal state, 0 or more
     ... stitched, all layers    -> anomaly map [height,width]           by the detector's `map_rule`
-    image_score(map, score_inputs) -> one number, higher when more anomalous
+    score_of(map_score, score_inputs) -> one number, higher when more anomalous
 
 Where tiles overlap, features are stitched before they are measured: [1,100,rows,W], band by band. Features may be
 channels-last in memory, and of half precision; distances are float32.
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from app.backbones import IMAGENET, Normalisation
 from app.detectors.search import SearchChoice, SearchMode
-from app.scoring import MapRule
+from app.scoring import Largest, MapRule, MapScore
 from app.trials import Timer
 
 Features = tuple[Tensor, ...]
@@ -43,7 +43,7 @@ class Measurement:
     """The result of `Detector.measure` for n parts of a picture."""
 
     distances: Features  # one [n,h,w] float32 for each layer of the map
-    score_input: Features = ()  # the inputs of `Detector.image_score` besides the map
+    score_input: Features = ()  # the inputs of `Detector.score_of` besides the map
 
 
 class Detector(nn.Module, ABC):
@@ -172,12 +172,24 @@ class Detector(nn.Module, ABC):
         counted: [n,h,w] bool, the cells of the first feature that may contribute to `score_input`; None: all cells
         """
 
-    def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
-        """The picture's score, a scalar, from its map [H,W] and the score inputs of its parts.
+    def map_score(self, values: int) -> MapScore | None:
+        """What makes a score of all `values` values of a picture's map; None: the score is not made of the map.
 
-        By default, the largest value of the map.
+        By default, the largest value.
         """
-        return anomaly_map.amax()
+        return Largest()
+
+    def score_of(self, map_score: MapScore | None, score_inputs: Sequence[Features]) -> Tensor:
+        """The picture's score, a scalar, from `map_score`, which has taken the map, and its parts' score inputs."""
+        assert map_score is not None
+        return map_score.value()
+
+    def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
+        """The picture's score, a scalar, from its whole map [H,W] and the score inputs of its parts."""
+        map_score = self.map_score(anomaly_map.numel())
+        if map_score is not None:
+            map_score.add(anomaly_map)
+        return self.score_of(map_score, score_inputs)
 
     @property
     def search(self) -> SearchChoice | None:

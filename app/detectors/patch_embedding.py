@@ -11,7 +11,7 @@ from app.detectors.base import Features
 from app.detectors.one_pass import OnePassDetector
 from app.detectors.with_backbone import BackboneDetector
 from app.errors import InvalidParameter
-from app.scoring import ScoreRule, mean_of_highest
+from app.scoring import Largest, MapScore, MeanOfHighest, ScoreRule
 
 LARGEST_BLUR = 64.0
 """The largest standard deviation of the blur in pixels: a pixel then depends on 512 pixels along each edge."""
@@ -67,11 +67,15 @@ class PatchDetector(BackboneDetector, OnePassDetector):
         ]
         return (torch.cat(enlarged, 1),)
 
-    def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
-        """See Detector; made by the rule `score`."""
+    def map_score(self, values: int) -> MapScore | None:
+        """See Detector; by the rule `score`."""
         if self.score is ScoreRule.patch:
-            return self.patch_score(score_inputs)
-        return mean_of_highest(anomaly_map) if self.score is ScoreRule.top else anomaly_map.amax()
+            return None
+        return MeanOfHighest(values) if self.score is ScoreRule.top else Largest()
+
+    def score_of(self, map_score: MapScore | None, score_inputs: Sequence[Features]) -> Tensor:
+        """See Detector."""
+        return self.patch_score(score_inputs) if map_score is None else map_score.value()
 
     def patch_score(self, score_inputs: Sequence[Features]) -> Tensor:
         """The score by the rule `patch`, a scalar: the largest of the distances [1] with which score inputs begin."""

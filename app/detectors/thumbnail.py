@@ -25,7 +25,7 @@ from app.detectors.search import SearchChoice, SearchMode
 from app.detectors.state import with_prefix
 from app.errors import InvalidTiling
 from app.progress import Progress
-from app.scoring import ScoreRule
+from app.scoring import MapScore
 from app.tiling import Size, Tiling
 from app.trials import Timer
 
@@ -145,11 +145,13 @@ class WithThumbnail(OnePassDetector):
     def _divisor(self, branch: int) -> Tensor:
         return 2 * self.scales[branch]
 
-    def image_score(self, anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
+    def map_score(self, values: int) -> MapScore | None:
+        """See Detector."""
+        return self.tiles.map_score(values)
+
+    def score_of(self, map_score: MapScore | None, score_inputs: Sequence[Features]) -> Tensor:
         """See Detector. The thumbnail's score input is the last."""
-        if self.tiles.score is ScoreRule.patch:
-            return self.patch_score(score_inputs)
-        return self.tiles.image_score(anomaly_map, ())
+        return self.patch_score(score_inputs) if map_score is None else map_score.value()
 
     def patch_score(self, score_inputs: Sequence[Features]) -> Tensor:
         """The score by the rule `patch`: the mean of the scores of tiles and thumbnail on the common scale."""

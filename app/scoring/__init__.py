@@ -23,7 +23,7 @@ from app.scoring.calibration import (
 from app.scoring.confusion import Confusion
 from app.scoring.delong import AurocDifference, delong
 from app.scoring.gumbel import confidence_limits
-from app.scoring.image_score import ScoreRule, mean_of_highest
+from app.scoring.image_score import Largest, MapScore, MeanOfHighest, ScoreRule, mean_of_highest
 from app.scoring.interpolation import gaussian
 from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
@@ -58,7 +58,10 @@ __all__ = [
     "Extent",
     "Grid",
     "Interval",
+    "Largest",
     "MapRule",
+    "MapScore",
+    "MeanOfHighest",
     "Ranking",
     "Region",
     "Runs",

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.scoring import mean_of_highest
+from app.scoring import Largest, MeanOfHighest, mean_of_highest
 from app.scoring.image_score import PART
 
 
@@ -49,3 +49,12 @@ def test_a_part_of_a_larger_map_is_scored_alone() -> None:
 def test_a_gpu_finds_the_same_mean() -> None:
     values = torch.rand(3000, 2000)
     torch.testing.assert_close(mean_of_highest(values.cuda()).cpu(), mean_of_highest(values), rtol=1e-6, atol=0)
+
+
+def test_parts_in_any_order_give_the_score_of_the_whole() -> None:
+    whole = torch.rand(3000, 70, generator=torch.Generator().manual_seed(3))
+    found, largest = MeanOfHighest(whole.numel()), Largest()
+    for part in torch.split(whole, 301)[::-1]:
+        found.add(part)
+        largest.add(part)
+    assert (found.value(), largest.value()) == (mean_of_highest(whole), whole.amax())
