@@ -2,9 +2,9 @@
 
 from app.tiling.axis import Axis
 from app.tiling.config import Blend, PaddingFill, Size, Tiling, TilingMode, as_size
-from app.tiling.ops import tile, untile, untile_features, zero_padding
+from app.tiling.ops import rows_shown, tile, untile, untile_features, zero_padding
 from app.tiling.plan import TilePlan, plan
-from app.tiling.stitch import Stitcher
+from app.tiling.stitch import Kept, Stitcher
 from app.tiling.strips import STRIP_PIXELS, Strip
 from app.tiling.tiler import Tiler
 
@@ -12,6 +12,7 @@ __all__ = [
     "STRIP_PIXELS",
     "Axis",
     "Blend",
+    "Kept",
     "PaddingFill",
     "Size",
     "Stitcher",
@@ -22,6 +23,7 @@ __all__ = [
     "TilingMode",
     "as_size",
     "plan",
+    "rows_shown",
     "tile",
     "untile",
     "untile_features",

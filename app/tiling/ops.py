@@ -18,16 +18,23 @@ WEIGHTS_BLOCK = 64
 """The number of neighbouring tiles whose weights are computed, and kept, together."""
 
 
-def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, out: Tensor | None = None) -> Tensor:
+def tile(
+    images: Tensor,
+    plan: TilePlan,
+    indices: Sequence[int] | None = None,
+    out: Tensor | None = None,
+    first_row: int | None = None,
+) -> Tensor:
     """The tiles of pictures: [N,C,H,W] or [C,H,W] -> [N * tiles,C,h,w], ordered by picture, strip, row, column.
 
     `indices` selects tiles of each picture, but never the thumbnail; None: all. `out` receives the tiles, in its own
     dtype and on its device. Pictures with one channel may be copied to an `out` with more channels. Pixels outside the
-    picture are 0, or as the plan's `fill` says.
+    picture are 0, or as the plan's `fill` says. With `first_row`, `images` begin with this row of the pictures, and
+    have at least the rows that the tiles show (`rows_shown`).
     Raises InvalidTiling if the pictures are not of the plan's size.
     """
     batch = images if images.dim() == 4 else images.unsqueeze(0)
-    if tuple(batch.shape[-2:]) != plan.image_size:
+    if batch.shape[-1] != plan.x.length or (first_row is None and batch.shape[-2] != plan.y.length):
         raise InvalidTiling(f"the plan is for {plan.image_size} pixels, the picture has {tuple(batch.shape[-2:])}")
     chosen = range(plan.in_grid) if indices is None else indices
     if out is None:
@@ -36,12 +43,22 @@ def tile(images: Tensor, plan: TilePlan, indices: Sequence[int] | None = None, o
         _, row, column = plan.locate(index)
         (top, bottom), (left, right) = plan.y.window(row), plan.x.window(column)
         rows, columns = _known(top, bottom, plan.y), _known(left, right, plan.x)
-        crop = _crop(batch, _pixels(rows, plan.y, batch.device), _pixels(columns, plan.x, batch.device))
+        down = _pixels(rows, plan.y, batch.device, first_row or 0)
+        crop = _crop(batch, down, _pixels(columns, plan.x, batch.device))
         target = out[position :: len(chosen)]
         if crop.shape[-2:] != target.shape[-2:]:
             target.zero_()
         target[..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = crop
     return out
+
+
+def rows_shown(plan: TilePlan) -> range:
+    """The rows of the picture that the plan's tiles show, with their halo and padding; empty for a thumbnail alone."""
+    if not plan.own_rows:
+        return range(0)
+    top, bottom = plan.y.window(plan.own_rows[0])[0], plan.y.window(plan.own_rows[-1])[1]
+    rows = _pixels(_known(top, bottom, plan.y), plan.y, torch.device("cpu"))
+    return range(rows.start, rows.stop) if isinstance(rows, slice) else range(int(rows.min()), int(rows.max()) + 1)
 
 
 def zero_padding(tiles: Tensor, plan: TilePlan, indices: Sequence[int]) -> Tensor:
@@ -159,11 +176,11 @@ def _known(start: int, stop: int, axis: Axis) -> slice:
     return slice(max(start, 0), min(stop, axis.content))
 
 
-def _pixels(window: slice, axis: Axis, device: torch.device) -> slice | Tensor:
-    """The pixels of the picture that this part of the canvas shows: a slice, or the index of each."""
+def _pixels(window: slice, axis: Axis, device: torch.device, first: int = 0) -> slice | Tensor:
+    """The pixels of the picture that this part of the canvas shows: a slice, or the index of each; from `first` on."""
     if axis.content == axis.length and window.start >= 0 and window.stop <= axis.content:
-        return window
-    return _sources(window, axis, device)
+        return slice(window.start - first, window.stop - first)
+    return _sources(window, axis, device) - first
 
 
 def _crop(batch: Tensor, rows: slice | Tensor, columns: slice | Tensor) -> Tensor:

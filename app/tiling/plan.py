@@ -1,7 +1,7 @@
 """The tiles of one picture, as integers."""
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from operator import attrgetter
 
@@ -19,16 +19,19 @@ class TilePlan:
     between two strips have two numbers, and are computed twice.
     A plan with a thumbnail has one more tile, the last: the whole picture at the size `thumbnail.image_size`, of which
     `thumbnail` is the plan. It has one tile, as large as the others with their halo.
+    `band` has the rows of tiles that are numbered, None: all. A picture that is computed band by band has one plan for
+    each band; weights of overlapping tiles are those of the whole picture.
     """
 
     y: Axis
     x: Axis
     thumbnail: "TilePlan | None" = None
     strip_width: int | None = None
+    band: range | None = None
     strips: tuple[Strip, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "strips", strips(self.x, self.rows, self.strip_width))
+        object.__setattr__(self, "strips", strips(self.x, len(self.own_rows), self.strip_width))
 
     @property
     def tiled(self) -> bool:
@@ -57,8 +60,13 @@ class TilePlan:
 
     @property
     def rows(self) -> int:
-        """The number of rows of tiles."""
+        """The number of rows of tiles, of all bands."""
         return self.y.count
+
+    @property
+    def own_rows(self) -> range:
+        """The rows of tiles that are numbered."""
+        return range(self.y.count) if self.band is None else self.band
 
     @property
     def columns(self) -> int:
@@ -69,7 +77,7 @@ class TilePlan:
     def in_grid(self) -> int:
         """The number of tiles in rows and columns, without the thumbnail; tiles of two strips count twice."""
         last = self.strips[-1]
-        return last.first + self.rows * len(last.columns)
+        return last.first + len(self.own_rows) * len(last.columns)
 
     @property
     def count(self) -> int:
@@ -104,11 +112,19 @@ class TilePlan:
         """
         return TilePlan(self.y.part(rows), self.x.part(columns), self.thumbnail, self.strip_width)
 
+    def of_band(self, rows: range) -> "TilePlan":
+        """The plan of these rows of tiles, without the thumbnail; its tiles are numbered from 0."""
+        return replace(self, thumbnail=None, band=rows)
+
+    def of_thumbnail(self) -> "TilePlan":
+        """The plan of no tile but the thumbnail."""
+        return replace(self, band=range(0))
+
     def locate(self, index: int) -> tuple[Strip, int, int]:
         """The strip, row and column of tile `index`."""
         strip = self.strips[bisect_right(self.strips, index, key=attrgetter("first")) - 1]
         row, column = divmod(index - strip.first, len(strip.columns))
-        return strip, row, strip.columns[column]
+        return strip, self.own_rows[row], strip.columns[column]
 
     def place(self, index: int) -> Size:
         """Where tile `index` begins on the canvas, without its halo: `(top, left)`."""

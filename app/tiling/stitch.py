@@ -27,15 +27,20 @@ class Band:
     left: int = 0
 
 
+Kept = dict[int, Tensor]
+"""Rows of cells [1,C,rows,w] that tiles of a later band change, by the left edge of their strip."""
+
+
 class Stitcher:
     """Yields the rows of a stitched map as soon as no later tile can change them.
 
     All bands together equal the result of `untile`, except that a stretched picture always keeps its canvas's cells.
-    Memory holds one row of tiles of one strip, whatever the picture's height and width.
+    Memory holds one row of tiles of one strip, whatever the picture's height and width. If the plan is that of a band
+    of rows of tiles, `kept` receives what tiles overlap of the next band, whose stitcher begins with it.
     """
 
-    def __init__(self, plan: TilePlan) -> None:
-        self._plan = plan
+    def __init__(self, plan: TilePlan, kept: Kept | None = None) -> None:
+        self._plan, self._kept = plan, {} if kept is None else kept
         self._next = 0
         self._buffer: Tensor | None = None  # [1,C,h,w]: the part of the strip that the current row of tiles covers
 
@@ -57,12 +62,17 @@ class Stitcher:
             if self._next == strip.first:
                 self._buffer = None  # frees the old buffer before the new one is allocated
                 self._buffer = _zeros_like(tiles, *self._buffer_size(strip, stride))
+                begun = self._kept.pop(strip.left, None)
+                if begun is not None:
+                    self._buffer[:, :, : begun.shape[2]] = begun
             assert self._buffer is not None
             top, left = (plan.y.start(row) - plan.y.origin) // stride, (strip.left - plan.x.origin) // stride
             place(each.unsqueeze(0), self._next, self._buffer, plan, stride, (top, left))
             self._next += 1
             if column == strip.columns[-1]:
                 yield from self._complete(row, top, left, stride)
+                if row == plan.own_rows[-1] and row < plan.rows - 1:
+                    self._keep(row, strip, stride)
 
     def _buffer_size(self, strip: Strip, stride: int) -> Size:
         """The size in cells of the part of a strip that a row of tiles covers, without cells wholly in the padding."""
@@ -81,6 +91,12 @@ class Stitcher:
             kept = self._buffer.shape[2] - done
             self._buffer[:, :, :kept] = self._buffer[:, :, done:].clone()
             self._buffer[:, :, kept:] = 0
+
+    def _keep(self, row: int, strip: Strip, stride: int) -> None:
+        assert self._buffer is not None
+        overlapped = (self._plan.y.start(row) + self._plan.y.tile - self._plan.y.start(row + 1)) // stride
+        if overlapped > 0:
+            self._kept[strip.left] = self._buffer[:, :, :overlapped].clone()
 
 
 def _zeros_like(tiles: Tensor, height: int, width: int) -> Tensor:
