@@ -1,6 +1,6 @@
 """A tiled model: what is served, trained and evaluated."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from math import ceil
@@ -12,41 +12,40 @@ from app.detectors import Detector, Features, WithThumbnail
 from app.errors import InvalidDataset, InvalidTiling
 from app.pipeline.device import BATCH_TILES
 from app.pipeline.execution import Execution
-from app.pipeline.finite import checksum, require_finite
-from app.pipeline.parts import Part, PartMaker
 from app.pipeline.preprocessing import Preprocessing
-from app.pipeline.roi import Roi, View, view
+from app.pipeline.roi import Roi, view
 from app.pipeline.stages import Stage, StageClock
-from app.pipeline.thumbnail import ThumbnailSplitter, counted_in_thumbnail, reduced, thumbnail_grid
-from app.pipeline.transfer import Uploader, download
+from app.pipeline.thumbnail import reduced
+from app.pipeline.transfer import Uploader
 from app.runtime import Eager, Network
-from app.scoring import Calibration, Extent, Grid, fill_map, fill_resized
+from app.scoring import Calibration
 from app.tiling import STRIP_PIXELS, Size, TilePlan, Tiling, plan, tile, zero_padding
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture on the device: its pixels [C,h,w], the value of white, and the tiles to compute."""
+    """A picture, or a band of its rows, on the device, with the tiles to compute.
+
+    pixels: [C,h,w]; for a plan of the thumbnail alone, the thumbnail's pixels
+    white: the value of white
+    image_size: the picture's size before it was resized
+    roi: the region that is computed; None: the whole picture
+    first_row: the row of the resized picture with which `pixels` begin; None: `pixels` have all rows
+    """
 
     pixels: Tensor
     white: float
     plan: TilePlan
-    image_size: Size  # before resizing
-    roi: Roi | None = None  # None: the whole picture
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Raw score and anomaly map of a picture or region; the map is [H,W] float32 on the CPU, not normalised."""
-
-    raw_score: float
-    anomaly_map: Tensor
+    image_size: Size
+    roi: Roi | None = None
+    first_row: int | None = None
 
 
 class TiledModel:
     """A detector with the preprocessing, tiling and calibration that belong to it, on a device.
 
-    `prepare` and `finish` run once per picture, `run` once per batch of tiles of one or several pictures.
+    `prepare` runs once per picture or band, `run` once per batch of tiles of one or several pictures; `Assembly` makes
+    the map of the features.
     Raises InvalidTiling if tiles do not lie on the detector's feature grid, or only one of detector and tiling has
     thumbnails (see `with_thumbnail`), and InvalidDataset if the detector needs pictures of one size and the
     preprocessing does not give them.
@@ -155,7 +154,7 @@ class TiledModel:
         with self.stages.timed(Stage.cut):
             tiles = torch.empty(size, device=self.device) if out is None else out
             in_grid, last = tiles[: len(own)], tiles[len(own) :]
-            tile(prepared.pixels, plan, own, in_grid)
+            tile(prepared.pixels, plan, own, in_grid, prepared.first_row)
             if thumbnail is not None and len(last):
                 tile(reduced(prepared.pixels, thumbnail.image_size), thumbnail, [0], last)
             self.preprocessing.normalise(tiles, prepared.white)
@@ -186,149 +185,3 @@ class TiledModel:
         batch_tiles = batch_tiles or self.batch_tiles
         for first in range(0, prepared.plan.count, batch_tiles):
             yield self.run(self.cut(prepared, range(first, min(first + batch_tiles, prepared.plan.count))))
-
-    def finish(self, outputs: Iterable[Features], prepared: Prepared) -> Outcome:
-        """The outcome from the features of all tiles, in order. Consumes the features one batch at a time."""
-        assembly = Assembly(self, prepared)
-        for features in outputs:
-            for _ in assembly.add(features):
-                pass
-        return completed(assembly.finish())
-
-
-class Assembly:
-    """Turns the features of a picture into its score and map; holds the distances of its cells.
-
-    Both methods are generators whose steps have bounded length, so that the lane can do other work between them.
-    Exhaust the generator of `add` before the next call.
-    """
-
-    def __init__(self, model: TiledModel, prepared: Prepared) -> None:
-        self._detector, self._plan, self._prepared = model.detector, prepared.plan, prepared
-        self._stages = model.stages
-        self._view = _viewed(prepared)
-        cells, whole_rows = self._detector.step_cells(model.device), self._detector.needs_whole_rows
-        self._parts = PartMaker(self._plan, self._detector.feature_strides, cells, whole_rows)
-        self._splitter = ThumbnailSplitter(self._plan, self._detector.feature_strides)
-        self._thumbnail: Tensor | None = None  # the distances [h,w] of the thumbnail's cells, once it was added
-        self.score_inputs: list[Features] = []  # see Detector.image_score
-        self.distances = tuple(  # of the cells that were added, [H/stride,W/stride] for each of the map's layers
-            torch.empty(self._plan.y.cells(stride), self._plan.x.cells(stride), device=model.device)
-            for stride in self._detector.map_strides
-        )
-
-    @torch.inference_mode()
-    def add(self, features: Features) -> Iterator[None]:
-        """Stitches and measures the features of the next tiles, [n,C,h,w] each."""
-        in_grid, thumbnail = self._splitter.split(features)
-        parts = self._parts.add(in_grid)
-        while True:
-            with self._stages.timed(Stage.stitch):
-                part = next(parts, None)
-            if part is None:
-                break
-            with self._stages.timed(Stage.measure):
-                self._measure(part)
-            yield
-        if thumbnail is not None:
-            with self._stages.timed(Stage.measure):
-                self._measure_thumbnail(thumbnail)
-            yield
-
-    def _measure_thumbnail(self, features: Features) -> None:
-        assert isinstance(self._detector, WithThumbnail)
-        counted = None if self._prepared.roi is None else counted_in_thumbnail(features, self._plan, self._view)
-        measurement = self._detector.measure_thumbnail(features, counted)
-        self._thumbnail = measurement.distances[0][0]
-        self.score_inputs.append(measurement.score_input)
-
-    def _measure(self, part: Part) -> None:
-        """Writes the part's distances to their places."""
-        measurement = self._detector.measure(part.features, part.places, self._counted(part))
-        self.score_inputs.append(measurement.score_input)
-        layers = zip(self.distances, measurement.distances, self._detector.map_strides, strict=True)
-        for whole, distances, stride in layers:
-            for (top, left), each in zip(part.places, distances, strict=True):
-                y, x = (top - self._plan.y.origin) // stride, (left - self._plan.x.origin) // stride
-                whole[y : y + each.shape[0], x : x + each.shape[1]] = each
-
-    @torch.inference_mode()
-    def finish(self) -> Generator[None, None, Outcome]:
-        """Makes the map and the score, after all tiles were added.
-
-        Raises NotFinite if a distance, the map or the score is NaN or infinite. No detector hides such features: each
-        distance depends on all channels of its cell, by operations that keep NaN and infinity.
-        """
-        found, score = yield from self._stages.steps(Stage.map, self._scored_map())
-        layers = self.distances if self._thumbnail is None else (*self.distances, self._thumbnail)
-        with self._stages.timed(Stage.map):
-            total = checksum((*layers, found, score))
-        host = yield from self._stages.steps(Stage.download, download(found))
-        require_finite(total)  # on a GPU the sum and the score are complete before the copy of the map
-        return Outcome(float(score), host)
-
-    def _scored_map(self) -> Generator[None, None, tuple[Tensor, Tensor]]:
-        """The map at the picture's size, and the score, both on the device."""
-        detector, plan = self._detector, self._plan
-        strides = zip(self.distances, detector.map_strides, strict=True)
-        grids = [_grid(distances, plan, stride) for distances, stride in strides]
-        if self._thumbnail is not None:
-            grids.append(thumbnail_grid(self._thumbnail, plan, detector.feature_strides[0]))
-        found = torch.empty(self._view.size, device=self.distances[0].device)
-        shown = Extent(plan.image_size, self._view.first)
-        yield from fill_map(found, grids, detector.map_rule, shown)
-        score = detector.image_score(found, self.score_inputs)
-        yield
-        if self._prepared.image_size != plan.image_size:
-            roi = _region(self._prepared)
-            resized = torch.empty(roi.height, roi.width, device=found.device)
-            yield from fill_resized(resized, found, Extent(self._prepared.image_size, (roi.top, roi.left)), shown)
-            found = resized
-        return found, score
-
-    def _counted(self, part: Part) -> Tensor | None:
-        """The cells of a part that count for the score of a region: those inside it; None: all."""
-        if self._prepared.roi is None:
-            return None
-        (stride, *_), feature = self._detector.feature_strides, part.features[0]
-        rows, columns = self._view.cells(self._plan, stride)
-        counted = torch.zeros(len(feature), *feature.shape[-2:], dtype=torch.bool, device=feature.device)
-        for (top, left), each in zip(part.places, counted, strict=True):
-            y, x = top // stride, left // stride
-            each[_within(rows, y), _within(columns, x)] = True
-        return counted
-
-
-def _region(prepared: Prepared) -> Roi:
-    return prepared.roi or Roi.whole(prepared.image_size)
-
-
-def _viewed(prepared: Prepared) -> View:
-    return view(_region(prepared), prepared.image_size, prepared.plan.image_size)
-
-
-def _within(cells: range, first: int) -> slice:
-    """The slice of these cells among the cells from number `first` on."""
-    return slice(max(cells.start - first, 0), max(cells.stop - first, 0))
-
-
-def _grid(distances: Tensor, plan: TilePlan, stride: int) -> Grid:
-    scale = plan.y.cells_per_pixel(stride), plan.x.cells_per_pixel(stride)
-    whole = plan.y.all_cells(stride), plan.x.all_cells(stride)
-    return Grid(distances, scale, Extent(whole, (plan.y.origin // stride, plan.x.origin // stride)))
-
-
-def completed(steps: Generator[None, None, Outcome]) -> Outcome:
-    """Runs all steps, and returns the outcome."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return outcome
-
-
-def predict(model: TiledModel, image: Tensor, batch_tiles: int = 0, roi: Roi | None = None) -> Outcome:
-    """The outcome of a picture [C,H,W], or of a region of it, without a queue; `batch_tiles` 0: the model's own."""
-    prepared = model.prepare(image, roi)
-    return model.finish(model.outputs(prepared, batch_tiles), prepared)

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from app.detectors import Features
 from app.errors import InvalidTiling
-from app.tiling import Size, Stitcher, TilePlan
+from app.tiling import Kept, Size, Stitcher, TilePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,13 @@ class Part:
 
 
 class FeatureStitcher:
-    """Stitches the features of a picture's tiles. Yields complete rows of a strip, and the cell at which they begin."""
+    """Stitches the features of a picture's tiles. Yields complete rows of a strip, and the cell at which they begin.
 
-    def __init__(self, plan: TilePlan) -> None:
-        self._plan = plan
+    `kept` has an entry for each feature, see Stitcher; None: the plan has all rows of tiles.
+    """
+
+    def __init__(self, plan: TilePlan, kept: Sequence[Kept] | None = None) -> None:
+        self._plan, self._kept = plan, kept
         self._stitchers: list[Stitcher] = []
 
     def add(self, features: Features) -> Iterator[tuple[Features, tuple[int, int]]]:
@@ -30,7 +33,8 @@ class FeatureStitcher:
         The first feature's cells are counted. Rows are valid until the generator continues.
         """
         if not self._stitchers:
-            self._stitchers = [Stitcher(self._plan) for _ in features]
+            kept = [None for _ in features] if self._kept is None else self._kept
+            self._stitchers = [Stitcher(self._plan, own) for own in kept]
         streams = [stitcher.add(feature) for stitcher, feature in zip(self._stitchers, features, strict=True)]
         for bands in zip(*streams, strict=True):
             yield tuple(band.rows for band in bands), (bands[0].top, bands[0].left)
@@ -41,12 +45,19 @@ class PartMaker:
 
     With `whole_rows`, all tiles are stitched. `strides` are the strides of the features. A part has at most `cells`
     cells of the first feature, but at least one row of cells of the deepest layer. Cells that lie wholly in the padding
-    belong to no part.
+    belong to no part. `kept` has an entry for each feature, see Stitcher.
     """
 
-    def __init__(self, plan: TilePlan, strides: Sequence[int], cells: int, whole_rows: bool = False) -> None:
+    def __init__(
+        self,
+        plan: TilePlan,
+        strides: Sequence[int],
+        cells: int,
+        whole_rows: bool = False,
+        kept: Sequence[Kept] | None = None,
+    ) -> None:
         self._plan, self._strides, self._cells = plan, tuple(strides), cells
-        self._stitcher = FeatureStitcher(plan)
+        self._stitcher = FeatureStitcher(plan, kept)
         self._skips_stitching = plan.disjoint and not whole_rows
         self._next = 0
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from torch import Tensor
 
-from app.pipeline.model import Outcome
+from app.pipeline.assembly import Outcome
 from app.pipeline.roi import Roi
 from app.scoring import Calibration, find_regions
 

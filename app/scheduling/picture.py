@@ -10,7 +10,7 @@ from torch import Tensor
 from app.admission import Ticket
 from app.detectors import Features
 from app.pipeline import Outcome, Prepared, Roi, TiledModel
-from app.pipeline.model import Assembly
+from app.pipeline.assembly import Assembly
 from app.scheduling.job import Job
 from app.tiling import TilePlan
 

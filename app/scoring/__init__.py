@@ -8,6 +8,7 @@ from app.scoring.anomaly_map import (
     cells_of_map,
     fill_map,
     fill_resized,
+    pixels_of_cells,
     pixels_of_resized,
 )
 from app.scoring.calibration import (
@@ -89,6 +90,7 @@ __all__ = [
     "normal_threshold",
     "over_threshold",
     "percentiles",
+    "pixels_of_cells",
     "pixels_of_resized",
     "rank",
     "recall_threshold",

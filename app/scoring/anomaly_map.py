@@ -1,5 +1,6 @@
 """Makes a map of pixels from the distances of cells, in blocks: only the result has the picture's size."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -107,6 +108,19 @@ def cells_of_map(pixels: range, length: int, cells: int, cells_per_pixel: float,
     The whole edge has `length` pixels and `cells` cells; a pixel measures `cells_per_pixel` cells.
     """
     return cells_of(Scale(cells, length, cells_per_pixel, rule.upsampling, rule.blur_sigma), pixels)
+
+
+def pixels_of_cells(pixels: range, length: int, cells: int, cells_per_pixel: float, rule: MapRule, known: int) -> int:
+    """The first of these pixels of a map along an edge that depends on another cell than the first `known` ones.
+
+    The end of `pixels` if there is none; see `cells_of_map`.
+    """
+
+    def depends(pixel: int) -> bool:
+        own = range(pixel, pixel + 1)
+        return cells_of_map(own, length, cells, cells_per_pixel, rule).stop > known
+
+    return pixels.start + bisect_left(pixels, True, key=depends)
 
 
 def pixels_of_resized(pixels: range, length: int, before: int) -> range:

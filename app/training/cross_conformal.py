@@ -13,7 +13,7 @@ from app.artifacts import Protocol
 from app.data import DataModule, LabelledPicture, Loader, require_share
 from app.detectors import Detector, Features, GradientDetector
 from app.errors import InvalidTraining
-from app.pipeline import Outcome, Prepared, TiledModel
+from app.pipeline import Outcome, Prepared, TiledModel, assembled
 from app.progress import Progress, silent
 from app.training.calibration import (
     Calibrated,
@@ -115,7 +115,7 @@ def _outcomes(
         while number not in fold:
             fold = next(remaining)
             without = model.with_detector(fitted.fitter.without(fold))
-        yield number, without.finish(outputs, prepared)
+        yield number, assembled(without, outputs, prepared)
 
 
 def _features(

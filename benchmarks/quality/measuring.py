@@ -14,7 +14,7 @@ from app.detectors import Detector, Features, OnePassDetector, WithThumbnail
 from app.detectors.patch_embedding import PatchDetector
 from app.evaluation.mask import read_mask
 from app.evaluation.pixel_store import PixelStore
-from app.pipeline import Outcome, Preprocessing, TiledModel
+from app.pipeline import Outcome, Preprocessing, TiledModel, assembled
 from app.progress import silent
 from app.scoring import auroc, mean_of_highest, normal_threshold, rank
 from app.tiling import Tiling
@@ -82,7 +82,7 @@ def _predicted(detector: Detector, tiling: Tiling, picture: Picture) -> tuple[Sc
     detector.image_score = score  # type: ignore[method-assign]  # the program computes one score, not three
     model = TiledModel(detector, Preprocessing(), tiling)
     prepared, outputs = picture.outputs(tiling.thumbnail)
-    return scores, model.finish(outputs, prepared)
+    return scores, assembled(model, outputs, prepared)
 
 
 def _figures(normal: Sequence[float], tested: Sequence[float], anomalous: Sequence[bool]) -> dict[str, float]:

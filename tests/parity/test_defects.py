@@ -12,7 +12,7 @@ from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 from torch import Tensor
 
 from app.detectors import OnePassDetector, Padim, Patchcore
-from app.pipeline import Preprocessing, TiledModel, predict
+from app.pipeline import Preprocessing, TiledModel, assembled, predict
 from app.tiling import Size, Tiling
 from app.tiling.config import TilingMode
 from app.training.one_pass import fit
@@ -116,4 +116,4 @@ def test_pictures_of_several_sizes_can_be_in_flight_at_once() -> None:
     outputs = [list(model.outputs(each, 2)) for each in prepared]
     expected = [predict(model, picture, 2) for picture in (noise(1)[0], with_blob())]
     for each, features, outcome in zip(prepared, outputs, expected, strict=True):
-        assert torch.equal(model.finish(features, each).anomaly_map, outcome.anomaly_map)
+        assert torch.equal(assembled(model, features, each).anomaly_map, outcome.anomaly_map)

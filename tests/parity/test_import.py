@@ -28,8 +28,8 @@ from app.importing.detectors import imported_detector
 from app.importing.exported import read_exported
 from app.importing.records import as_dict
 from app.importing.reference import SUPPORTED
-from app.pipeline import Label, Outcome, Preprocessing, TiledModel, interpret, predict
-from app.pipeline.model import Assembly
+from app.pipeline import Label, Outcome, Preprocessing, TiledModel, assembled, interpret, predict
+from app.pipeline.assembly import Assembly
 from app.tiling import Size, Tiling, TilingMode
 from tests.conftest import draw_surface
 from tests.parity.conftest import measure_exactly, without_downloads
@@ -195,7 +195,7 @@ def test_pictures_are_resized_as_in_training_or_as_in_the_exported_model(
     model, calibration = artifact.model, artifact.manifest.calibration.build()
     picture = torch.from_numpy(draw_surface(30, 400, 300)).permute(2, 0, 1).contiguous()
     prepared = replace(model.prepare(picture), image_size=untiled.size)
-    outcome = model.finish(model.outputs(prepared, 4), prepared)
+    outcome = assembled(model, model.outputs(prepared, 4), prepared)
     if antialias:
         assert_equal(outcome, untiled.expected(picture))
     else:

@@ -4,8 +4,8 @@ import torch
 from app.backbones import IMAGENET
 from app.detectors import DETECTORS
 from app.errors import InvalidDataset, InvalidTiling
-from app.pipeline import Preprocessing, TiledModel, predict
-from app.pipeline.model import Assembly
+from app.pipeline import Preprocessing, TiledModel, assembled, predict
+from app.pipeline.assembly import Assembly
 from app.pipeline.parts import FeatureStitcher
 from app.scoring.anomaly_map import ROWS
 from app.tiling import Size, Tiling, tile, untile
@@ -72,9 +72,9 @@ def test_features_are_measured_in_any_order_of_memory_and_in_half_precision(
     model = build(name, Tiling(tile_size=64, stride=stride), size)
     prepared = model.prepare(picture_with_blob(size, (80, 60)))
     outputs = [tuple(each.to(dtype) for each in features) for features in model.outputs(prepared, 4)]
-    expected = model.finish([tuple(each.float() for each in features) for features in outputs], prepared)
+    expected = assembled(model, [tuple(each.float() for each in features) for features in outputs], prepared)
     last = [tuple(each.contiguous(memory_format=torch.channels_last) for each in features) for features in outputs]
-    found = model.finish(last, prepared)
+    found = assembled(model, last, prepared)
     largest = float(expected.anomaly_map.max())
     torch.testing.assert_close(found.anomaly_map, expected.anomaly_map, rtol=0, atol=1e-5 * largest)
     assert found.raw_score == pytest.approx(expected.raw_score, rel=0.02)  # of equally distant patches any may count

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from app.detectors import DETECTORS, Features, Patchcore, Subspace
 from app.pipeline import Execution, Preprocessing, Roi, TiledModel, predict
-from app.pipeline.model import Assembly, completed
+from app.pipeline.assembly import Assembly, completed
 from app.runtime import Eager
 from app.tiling import STRIP_PIXELS, Size, Tiling, TilingMode
 from app.training.one_pass import fit

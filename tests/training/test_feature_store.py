@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from app.detectors import Features
-from app.pipeline import Prepared, TiledModel
+from app.pipeline import Prepared, TiledModel, assembled
 from app.training.feature_store import FeatureStore
 from tests.conftest import draw_surface
 
@@ -25,8 +25,8 @@ def test_stored_pictures_give_the_same_outcomes(tiny_model: TiledModel, tmp_path
         for prepared, outputs in pictures(tiny_model):
             kept = list(store.keep(prepared, outputs))
             assert all(one is other for one, other in zip(kept, outputs, strict=True))
-        found = [tiny_model.finish(outputs, prepared) for prepared, outputs in store.pictures(tiny_model.device)]
-    expected = [tiny_model.finish(outputs, prepared) for prepared, outputs in pictures(tiny_model)]
+        found = [assembled(tiny_model, outputs, prepared) for prepared, outputs in store.pictures(tiny_model.device)]
+    expected = [assembled(tiny_model, outputs, prepared) for prepared, outputs in pictures(tiny_model)]
     assert len(found) == PICTURES
     for one, other in zip(found, expected, strict=True):
         assert one.raw_score == pytest.approx(other.raw_score, rel=1e-5)

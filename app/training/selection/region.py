@@ -2,7 +2,7 @@
 
 from app.detectors import Features
 from app.pipeline import Prepared
-from app.pipeline.model import Assembly, completed
+from app.pipeline.assembly import Assembly, completed
 from app.pipeline.roi import view
 from app.training.selection.measured import Scored
 from app.training.selection.sharing import Group
@@ -44,4 +44,4 @@ class Region:
     def finish(self) -> Scored:
         """The region's map, and the inputs of its cells."""
         found = completed(self._assembly.finish()).anomaly_map
-        return Scored(found, self._assembly.score_inputs, self._assembly.distances)
+        return Scored(found, self._assembly.inputs, self._assembly.distances)

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from app.detectors import Features, Fitter
 from app.errors import InvalidTraining
 from app.pipeline import Prepared, Roi
-from app.pipeline.model import Assembly, completed
+from app.pipeline.assembly import Assembly, completed
 from app.pipeline.parts import FeatureStitcher
 from app.progress import Progress, silent
 from app.synthesis import Defect, Place, add_defect, scattered
@@ -140,7 +140,7 @@ class Trial:
                         pass
         for group, assembly in assemblies.items():
             outcome = completed(assembly.finish())
-            yield group, Scored(outcome.anomaly_map, assembly.score_inputs, assembly.distances)
+            yield group, Scored(outcome.anomaly_map, assembly.inputs, assembly.distances)
 
     def _run_region(self, source: Source, picture: Tensor, roi: Roi) -> Iterator[tuple[Group, Scored]]:
         """The measurements of a region of a picture by each group.

@@ -1,0 +1,287 @@
+"""Turns the features of a picture's tiles into its map and its score, at once or band by band."""
+
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from app.detectors import Features, WithThumbnail
+from app.pipeline.finite import checksum, require_finite
+from app.pipeline.model import Prepared, TiledModel
+from app.pipeline.parts import Part, PartMaker
+from app.pipeline.roi import Roi, View, view
+from app.pipeline.stages import Stage
+from app.pipeline.thumbnail import ThumbnailSplitter, counted_in_thumbnail, thumbnail_grid
+from app.pipeline.transfer import download
+from app.scoring import Extent, Grid, MapScore, cells_of_map, fill_map, fill_resized, pixels_of_cells
+from app.tiling import Kept, TilePlan
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Raw score and anomaly map of a picture or region; the map is [H,W] float32 on the CPU, not normalised."""
+
+    raw_score: float
+    anomaly_map: Tensor
+
+
+class Assembly:
+    """Turns the features of a picture into its score and map. Holds the distances of cells that the map still needs.
+
+    A picture that fits into memory is assembled at once: `add` all tiles, then `finish`. A larger one is assembled in
+    bands of rows of tiles: `add` the tiles of a band, `end` it, and `begin` the next; then ask for the `score`. If the
+    detector measures thumbnails, the first "band" is the thumbnail (`TilePlan.of_thumbnail`).
+
+    Generators have steps of bounded length, so that the lane can do other work between them. Exhaust the generator of
+    `add` before the next call.
+    """
+
+    def __init__(self, model: TiledModel, prepared: Prepared) -> None:
+        self._detector, self._stages, self._device = model.detector, model.stages, model.device
+        self._first = prepared.plan
+        self._image_size, self._roi = prepared.image_size, prepared.roi or Roi.whole(prepared.image_size)
+        self._restricted = prepared.roi is not None
+        self._view = view(self._roi, prepared.image_size, prepared.plan.image_size)
+        self._kept: list[Kept] = [{} for _ in self._detector.feature_strides]
+        self._thumbnail: Tensor | None = None  # the distances [h,w] of the thumbnail's cells, once it was added
+        self._thumbnail_input: Features | None = None
+        self._map_score: MapScore | None = self._detector.map_score(self._view.size[0] * self._view.size[1])
+        self._next = self._view.rows.start  # the first row of the map that was not made yet
+        self._resized: Tensor | None = None  # the map's rows up to then, if the picture was resized
+        self.score_inputs: list[Features] = []  # of parts of tiles, see Detector.score_of
+        self.distances: Features = ()  # of cells of the map's layers [h,w], the rows from `_tops` on
+        self._tops = [0] * len(self._detector.map_strides)
+        self.begin(prepared.plan)
+
+    def begin(self, plan: TilePlan) -> None:
+        """Begins with the tiles of this plan: of the whole picture, or of its next band."""
+        cells, whole_rows = self._detector.step_cells(self._device), self._detector.needs_whole_rows
+        self._plan = plan
+        self._parts = PartMaker(plan, self._detector.feature_strides, cells, whole_rows, self._kept)
+        self._splitter = ThumbnailSplitter(plan, self._detector.feature_strides)
+        known, self.distances = self.distances, ()
+        for layer, (stride, top) in enumerate(zip(self._detector.map_strides, self._tops, strict=True)):
+            rows = torch.empty(_known_cells(plan, stride) - top, plan.x.cells(stride), device=self._device)
+            if known:
+                rows[: len(known[layer])] = known[layer]
+            self.distances = (*self.distances, rows)
+
+    @property
+    def inputs(self) -> list[Features]:
+        """The inputs of the score of all parts so far; see Detector.score_of."""
+        return self.score_inputs if self._thumbnail_input is None else [*self.score_inputs, self._thumbnail_input]
+
+    @torch.inference_mode()
+    def add(self, features: Features) -> Iterator[None]:
+        """Stitches and measures the features of the next tiles, [n,C,h,w] each."""
+        in_grid, thumbnail = self._splitter.split(features)
+        parts = self._parts.add(in_grid)
+        while True:
+            with self._stages.timed(Stage.stitch):
+                part = next(parts, None)
+            if part is None:
+                break
+            with self._stages.timed(Stage.measure):
+                self._measure(part)
+            yield
+        if thumbnail is not None:
+            with self._stages.timed(Stage.measure):
+                self._measure_thumbnail(thumbnail)
+            yield
+
+    def _measure_thumbnail(self, features: Features) -> None:
+        assert isinstance(self._detector, WithThumbnail)
+        counted = counted_in_thumbnail(features, self._plan, self._view) if self._restricted else None
+        measurement = self._detector.measure_thumbnail(features, counted)
+        self._thumbnail = measurement.distances[0][0]
+        self._thumbnail_input = measurement.score_input
+
+    def _measure(self, part: Part) -> None:
+        """Writes the part's distances to their places."""
+        measurement = self._detector.measure(part.features, part.places, self._counted(part))
+        self.score_inputs.append(measurement.score_input)
+        layers = zip(self.distances, measurement.distances, self._detector.map_strides, self._tops, strict=True)
+        for whole, distances, stride, first in layers:
+            for (top, left), each in zip(part.places, distances, strict=True):
+                y, x = (top - self._plan.y.origin) // stride - first, (left - self._plan.x.origin) // stride
+                whole[y : y + each.shape[0], x : x + each.shape[1]] = each
+
+    @torch.inference_mode()
+    def finish(self) -> Generator[None, None, Outcome]:
+        """Makes the map and the score, after all tiles of the picture were added at once.
+
+        Raises NotFinite if a distance, the map or the score is NaN or infinite. No detector hides such features: each
+        distance depends on all channels of its cell, by operations that keep NaN and infinity.
+        """
+        found, score = yield from self._stages.steps(Stage.map, self._scored_map())
+        with self._stages.timed(Stage.map):
+            total = checksum((*self._layers, found, score))
+        host = yield from self._stages.steps(Stage.download, download(found))
+        require_finite(total)  # on a GPU the sum and the score are complete before the copy of the map
+        return Outcome(float(score), host)
+
+    @torch.inference_mode()
+    def end(self) -> Generator[None, None, Tensor]:
+        """Ends a band, after all its tiles were added. Returns the rows of the map that are complete.
+
+        They are [n,w] float32 on the CPU, and follow those of the bands before; n may be 0. If the picture was resized,
+        they are none: `enlarged` returns them after the last band. Raises NotFinite, see `finish`.
+        """
+        found = yield from self._stages.steps(Stage.map, self._rows())
+        with self._stages.timed(Stage.map):
+            total = checksum((*self._layers, found))
+        host = yield from self._stages.steps(Stage.download, download(found[:0] if self.is_resized else found))
+        require_finite(total)
+        self._forget()
+        return host
+
+    @torch.inference_mode()
+    def score(self) -> float:
+        """The picture's raw score, after the last band. Raises NotFinite."""
+        score = self._score()
+        require_finite(checksum([score]))
+        return float(score)
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether the picture was resized before it was tiled, so that its map has to be resized, too."""
+        return self._image_size != self._plan.image_size
+
+    @torch.inference_mode()
+    def enlarged(self, rows: range) -> Generator[None, None, Tensor]:
+        """These rows of the picture, or of its region, of the map of a resized picture, after the last band.
+
+        [rows,w] float32 on the CPU.
+        """
+        found = yield from self._stages.steps(Stage.map, self._enlarged(rows))
+        return (yield from self._stages.steps(Stage.download, download(found)))
+
+    @property
+    def _layers(self) -> Features:
+        return self.distances if self._thumbnail is None else (*self.distances, self._thumbnail)
+
+    def _scored_map(self) -> Generator[None, None, tuple[Tensor, Tensor]]:
+        """The map at the picture's size, and the score, both on the device."""
+        found = yield from self._rows()
+        score = self._score()
+        yield
+        if self.is_resized:
+            found = yield from self._enlarged(self._roi.rows)
+        return found, score
+
+    def _rows(self) -> Generator[None, None, Tensor]:
+        """The next rows of the map, at the size at which the picture is tiled: all that no later band changes."""
+        detector, plan, first = self._detector, self._plan, self._next
+        layers = zip(self.distances, detector.map_strides, self._tops, strict=True)
+        grids = [_grid(distances, plan, stride, top) for distances, stride, top in layers]
+        if self._thumbnail is not None:
+            grids.append(thumbnail_grid(self._thumbnail, self._first, detector.feature_strides[0]))
+        self._next = self._complete()
+        found = torch.empty(self._next - first, self._view.size[1], device=self._device)
+        if not len(found):
+            return found
+        yield from fill_map(found, grids, detector.map_rule, Extent(plan.image_size, (first, self._view.first[1])))
+        if self._map_score is not None:
+            self._map_score.add(found)
+        if self.is_resized:
+            self._resized = found if self._resized is None else torch.cat([self._resized, found])
+        return found
+
+    def _complete(self) -> int:
+        """The first row of the map that depends on cells of a later band."""
+        y, own = self._plan.y, self._plan.own_rows
+        if own.stop == self._plan.rows:
+            return self._view.rows.stop
+        ends = [self._next]
+        for stride in self._detector.map_strides:
+            known = y.origin // stride + _known_cells(self._plan, stride)
+            rows, scale = range(self._next, self._view.rows.stop), y.cells_per_pixel(stride)
+            ends.append(pixels_of_cells(rows, y.length, y.all_cells(stride), scale, self._detector.map_rule, known))
+        return min(ends[1:], default=self._next)
+
+    def _forget(self) -> None:
+        """Drops the distances of cells on which no later row of the map depends."""
+        y = self._plan.y
+        for layer, stride in enumerate(self._detector.map_strides):
+            if self._next == y.length:
+                continue
+            row = range(self._next, self._next + 1)
+            scale, rule = y.cells_per_pixel(stride), self._detector.map_rule
+            first = cells_of_map(row, y.length, y.all_cells(stride), scale, rule).start - y.origin // stride
+            top = min(max(first, self._tops[layer]), self._tops[layer] + len(self.distances[layer]))
+            kept = self.distances[layer][top - self._tops[layer] :].clone()
+            self.distances = (*self.distances[:layer], kept, *self.distances[layer + 1 :])
+            self._tops[layer] = top
+
+    def _score(self) -> Tensor:
+        return self._detector.score_of(self._map_score, self.inputs)
+
+    def _enlarged(self, rows: range) -> Generator[None, None, Tensor]:
+        assert self._resized is not None
+        out = torch.empty(len(rows), self._roi.width, device=self._device)
+        whole = Extent(self._image_size, (rows.start, self._roi.left))
+        yield from fill_resized(out, self._resized, whole, Extent(self._plan.image_size, self._view.first))
+        return out
+
+    def _counted(self, part: Part) -> Tensor | None:
+        """The cells of a part that count for the score of a region: those inside it; None: all."""
+        if not self._restricted:
+            return None
+        return _inside(part, self._view, self._plan, self._detector.feature_strides[0])
+
+
+def _inside(part: Part, shown: View, plan: TilePlan, stride: int) -> Tensor:
+    """The cells of a part that overlap the view, [n,h,w] bool."""
+    feature = part.features[0]
+    rows, columns = shown.cells(plan, stride)
+    counted = torch.zeros(len(feature), *feature.shape[-2:], dtype=torch.bool, device=feature.device)
+    for (top, left), each in zip(part.places, counted, strict=True):
+        y, x = top // stride, left // stride
+        each[_within(rows, y), _within(columns, x)] = True
+    return counted
+
+
+def _within(cells: range, first: int) -> slice:
+    """The slice of these cells among the cells from number `first` on."""
+    return slice(max(cells.start - first, 0), max(cells.stop - first, 0))
+
+
+def _known_cells(plan: TilePlan, stride: int) -> int:
+    """The number of rows of cells, from the plan's first on, that no tile of a later band changes."""
+    y, after = plan.y, plan.own_rows.stop
+    return y.cells(stride) if after == y.count else (y.start(after) - y.origin) // stride
+
+
+def _grid(distances: Tensor, plan: TilePlan, stride: int, top: int) -> Grid:
+    scale = plan.y.cells_per_pixel(stride), plan.x.cells_per_pixel(stride)
+    whole = plan.y.all_cells(stride), plan.x.all_cells(stride)
+    return Grid(distances, scale, Extent(whole, (plan.y.origin // stride + top, plan.x.origin // stride)))
+
+
+def completed(steps: Generator[None, None, R]) -> R:
+    """Runs all steps, and returns their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: R = end.value
+            return found
+
+
+def assembled(model: TiledModel, outputs: Iterable[Features], prepared: Prepared) -> Outcome:
+    """The outcome from the features of all tiles, in order. Consumes the features one batch at a time."""
+    assembly = Assembly(model, prepared)
+    for features in outputs:
+        for _ in assembly.add(features):
+            pass
+    return completed(assembly.finish())
+
+
+def predict(model: TiledModel, image: Tensor, batch_tiles: int = 0, roi: Roi | None = None) -> Outcome:
+    """The outcome of a picture [C,H,W], or of a region of it, without a queue; `batch_tiles` 0: the model's own."""
+    prepared = model.prepare(image, roi)
+    return assembled(model, model.outputs(prepared, batch_tiles), prepared)
