@@ -50,7 +50,9 @@ class Assembly:
         self._thumbnail: Tensor | None = None  # the distances [h,w] of the thumbnail's cells, once it was added
         self._thumbnail_input: Features | None = None
         self._map_score: MapScore | None = self._detector.map_score(self._view.size[0] * self._view.size[1])
-        self._next = self._view.rows.start  # the first row of the map that was not made yet
+        self.next_row = (
+            self._view.rows.start
+        )  # of the map, at the size at which the picture is tiled: the first not made yet
         self._resized: Tensor | None = None  # the map's rows up to then, if the picture was resized
         self.score_inputs: list[Features] = []  # of parts of tiles, see Detector.score_of
         self.distances: Features = ()  # of cells of the map's layers [h,w], the rows from `_tops` on
@@ -175,13 +177,13 @@ class Assembly:
 
     def _rows(self) -> Generator[None, None, Tensor]:
         """The next rows of the map, at the size at which the picture is tiled: all that no later band changes."""
-        detector, plan, first = self._detector, self._plan, self._next
+        detector, plan, first = self._detector, self._plan, self.next_row
         layers = zip(self.distances, detector.map_strides, self._tops, strict=True)
         grids = [_grid(distances, plan, stride, top) for distances, stride, top in layers]
         if self._thumbnail is not None:
             grids.append(thumbnail_grid(self._thumbnail, self._first, detector.feature_strides[0]))
-        self._next = self._complete()
-        found = torch.empty(self._next - first, self._view.size[1], device=self._device)
+        self.next_row = self._complete()
+        found = torch.empty(self.next_row - first, self._view.size[1], device=self._device)
         if not len(found):
             return found
         yield from fill_map(found, grids, detector.map_rule, Extent(plan.image_size, (first, self._view.first[1])))
@@ -196,20 +198,20 @@ class Assembly:
         y, own = self._plan.y, self._plan.own_rows
         if own.stop == self._plan.rows:
             return self._view.rows.stop
-        ends = [self._next]
+        ends = [self.next_row]
         for stride in self._detector.map_strides:
             known = y.origin // stride + _known_cells(self._plan, stride)
-            rows, scale = range(self._next, self._view.rows.stop), y.cells_per_pixel(stride)
+            rows, scale = range(self.next_row, self._view.rows.stop), y.cells_per_pixel(stride)
             ends.append(pixels_of_cells(rows, y.length, y.all_cells(stride), scale, self._detector.map_rule, known))
-        return min(ends[1:], default=self._next)
+        return min(ends[1:], default=self.next_row)
 
     def _forget(self) -> None:
         """Drops the distances of cells on which no later row of the map depends."""
         y = self._plan.y
         for layer, stride in enumerate(self._detector.map_strides):
-            if self._next == y.length:
+            if self.next_row == y.length:
                 continue
-            row = range(self._next, self._next + 1)
+            row = range(self.next_row, self.next_row + 1)
             scale, rule = y.cells_per_pixel(stride), self._detector.map_rule
             first = cells_of_map(row, y.length, y.all_cells(stride), scale, rule).start - y.origin // stride
             top = min(max(first, self._tops[layer]), self._tops[layer] + len(self.distances[layer]))

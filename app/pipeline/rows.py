@@ -1,0 +1,68 @@
+"""Pictures whose rows are read one after the other, when they are needed."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from app.tiling import Size
+
+
+class RowSource(Protocol):
+    """A picture that gives its rows in order.
+
+    size: `(height, width)` in pixels
+    white: the value of white
+    """
+
+    size: Size
+    white: float
+
+    def read(self, count: int) -> Tensor:
+        """The next `count` rows, [C,count,W] uint8 or uint16 with C = 1 or 3; no more than are left."""
+
+    def restart(self) -> None:
+        """Begins with the first row again. Raises InvalidImage for a source that cannot."""
+
+
+class TensorRows:
+    """The rows of a picture in memory, [C,H,W]; float32 if it was resized."""
+
+    def __init__(self, picture: Tensor, white: float | None = None) -> None:
+        self._picture, self._next = picture, 0
+        self.size: Size = (picture.shape[1], picture.shape[2])
+        self.white = float(torch.iinfo(picture.dtype).max) if white is None else white
+
+    def read(self, count: int) -> Tensor:
+        """See RowSource."""
+        self._next += count
+        return self._picture[:, self._next - count : self._next]
+
+    def restart(self) -> None:
+        """See RowSource."""
+        self._next = 0
+
+
+class RowWindow:
+    """The rows of a source from a first row on, that are still needed. Rows are read once, and dropped by `drop`."""
+
+    def __init__(self, source: RowSource) -> None:
+        self._source = source
+        self._parts: list[tuple[int, Tensor]] = []  # consecutive rows, each with the number of its first
+        self._end = 0
+
+    def rows(self, wanted: range) -> Tensor:
+        """These rows, [C,n,W]; no row before those that were dropped."""
+        if wanted.stop > self._end:
+            self._parts.append((self._end, self._source.read(wanted.stop - self._end)))
+            self._end = wanted.stop
+        found = [
+            part[:, max(wanted.start - top, 0) : wanted.stop - top]
+            for top, part in self._parts
+            if top < wanted.stop and top + part.shape[1] > wanted.start
+        ]
+        return found[0] if len(found) == 1 else torch.cat(found, 1)
+
+    def drop(self, before: int) -> None:
+        """Drops the rows before this one."""
+        self._parts = [(top, part) for top, part in self._parts if top + part.shape[1] > before]
