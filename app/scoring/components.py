@@ -67,7 +67,7 @@ class Joining:
     def add(self, piece: Piece) -> None:
         """Takes the next piece."""
         if self._last is not None and self._last[0].window[0].stop == piece.window[0].start:
-            self._pairs.append(_touching(*self._last, piece, self._count))
+            self._pairs.append(touching(*self._last, piece, self._count))
         self._last = piece, self._count
         self._areas.append(np.bincount(piece.labels.ravel(), minlength=piece.count + 1)[1:])
         self._count += piece.count
@@ -95,8 +95,11 @@ def components(anomaly_map: NDArray[np.float32], threshold: float) -> Components
     return joining.finish()
 
 
-def _touching(above: Piece, first_above: int, below: Piece, first_below: int) -> Integers:
-    """The pairs [2,n] of components of two pieces that touch, also at corners, each pair once."""
+def touching(above: Piece, first_above: int, below: Piece, first_below: int) -> Integers:
+    """The pairs [2,n] of components of two pieces that touch, also at corners, each pair once.
+
+    The components of each piece have numbers from `first_above` and `first_below` on.
+    """
     left = min(above.window[1].start, below.window[1].start)
     right = max(above.window[1].stop, below.window[1].stop)
     upper, lower = np.zeros((2, right - left + 2), np.int64)  # one column more at each side

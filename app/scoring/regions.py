@@ -1,12 +1,14 @@
-"""Defect regions: the connected parts of a map over a threshold."""
+"""Defect regions: the connected parts of a map over a threshold, whole or row by row."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from app.scoring.components import Components, Joining, Piece, components, pieces
+from app.scoring.components import Piece, components, pieces, touching
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,9 @@ def over_threshold(anomaly_map: NDArray[np.float32], threshold: float, min_area:
 
 def find_regions(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> list[Region]:
     """The regions of a map [H,W] whose values exceed `threshold`, of at least `min_area` pixels, highest peak first."""
-    joining, parts = Joining(), []
-    for piece in pieces(anomaly_map, threshold):
-        joining.add(piece)
-        parts.append(_described(piece, anomaly_map))
-    if not parts:
-        return []
-    regions = _joined(np.concatenate(parts), joining.finish(), min_area)
-    return sorted(regions, key=lambda region: region.peak_value, reverse=True)
+    finder = RegionFinder(threshold, min_area)
+    finder.add(anomaly_map)
+    return finder.finish()
 
 
 def region_areas(anomaly_map: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
@@ -58,53 +55,127 @@ def region_areas(anomaly_map: NDArray[np.float32], threshold: float) -> NDArray[
     return components(anomaly_map, threshold).areas
 
 
+Parts = NDArray[np.void]
+"""Components, or parts of them: [n] of `_PART`."""
+
 _PART = np.dtype(
-    [*((name, np.int64) for name in ("top", "left", "bottom", "right", "row", "column")), ("value", np.float32)]
+    [
+        *((name, np.int64) for name in ("number", "top", "left", "bottom", "right", "row", "column", "area")),
+        ("value", np.float32),
+    ]
 )
-"""The box of a component, and the place and value of its peak."""
+"""The number of a component in the order of first pixels, row by row; its box; its peak's place; its area and peak."""
 
 
-def _described(piece: Piece, anomaly_map: NDArray[np.float32]) -> NDArray[np.void]:
-    """The components of a piece: [count] of `_PART`, in pixels of the map."""
+class RegionFinder:
+    """Finds the regions of a map whose rows are added from top to bottom.
+
+    Memory holds the regions that were found, and those that reach the last row that was added.
+    """
+
+    def __init__(self, threshold: float, min_area: int = 1) -> None:
+        self._threshold, self._min_area = threshold, min_area
+        self._rows = self._count = 0
+        self._last: Piece | None = None  # the piece that reaches the last row, if there is one
+        self._open: NDArray[np.signedinteger] = np.zeros(
+            0, np.int64
+        )  # for each of its components, the place of its part in `_parts`
+        self._parts = np.zeros(0, _PART)  # of regions that reach the last row
+        self._found: list[Parts] = []
+
+    def add(self, anomaly_map: NDArray[np.float32]) -> None:
+        """Takes the next rows [n,W]."""
+        for piece in pieces(anomaly_map, self._threshold):
+            self._take(piece, anomaly_map[piece.window])
+        self._rows += len(anomaly_map)
+        if self._last is not None and self._last.window[0].stop != self._rows:
+            self._close(np.ones(len(self._parts), np.bool_))
+
+    def final(self) -> list[Region]:
+        """The regions that no later row can change, each returned once; highest peak first."""
+        found, self._found = np.concatenate([np.zeros(0, _PART), *self._found]), []
+        return _regions(found[np.lexsort((found["number"], -found["value"]))])
+
+    def finish(self) -> list[Region]:
+        """The regions that `final` did not return, after the last row; highest peak first."""
+        self._close(np.ones(len(self._parts), np.bool_))
+        return self.final()
+
+    def _take(self, piece: Piece, values: NDArray[np.float32]) -> None:
+        """Joins the components of the next piece with those that touch it, and closes all that do not reach its end."""
+        down = slice(piece.window[0].start + self._rows, piece.window[0].stop + self._rows)
+        piece = Piece((down, piece.window[1]), piece.labels, piece.count)
+        before = len(self._parts)
+        parts = np.concatenate([self._parts, _described(piece, values, self._count)])
+        self._count += piece.count
+        pairs = np.zeros((2, 0), np.int64)
+        if self._last is not None and self._last.window[0].stop == down.start:
+            above, below = touching(self._last, 0, piece, 0)
+            pairs = np.stack([self._open[above], below + before])
+        graph = coo_array((np.ones(pairs.shape[1], np.bool_), (pairs[0], pairs[1])), (len(parts), len(parts)))
+        _, group = connected_components(graph, directed=False)
+        self._parts = _joined(parts, group)
+        self._last, self._open = piece, group[before:]
+        reaching = np.zeros(len(self._parts), np.bool_)
+        at_end = np.unique(piece.labels[-1])
+        reaching[self._open[at_end[at_end > 0] - 1]] = True
+        self._close(~reaching)
+
+    def _close(self, closed: NDArray[np.bool_]) -> None:
+        """Moves these parts to the regions that were found, if they are large enough."""
+        own = self._parts[closed & (self._parts["area"] >= self._min_area)]
+        if len(own):
+            self._found.append(own)
+        places = np.cumsum(~closed) - 1  # of closed parts: any, because nothing touches their components
+        self._parts = self._parts[~closed]
+        self._open = places[self._open] if len(self._parts) else self._open
+        if not len(self._parts):
+            self._last = None
+
+
+def _described(piece: Piece, values: NDArray[np.float32], first: int) -> Parts:
+    """The components of a piece, numbered from `first` on, with the map's values in the piece's window."""
     down, across = piece.window
     found = np.zeros(piece.count, _PART)
+    found["number"] = np.arange(first, first + piece.count)
     boxes = ndimage.find_objects(piece.labels)
     found["top"], found["bottom"] = np.array([(box[0].start, box[0].stop) for box in boxes]).T + down.start
     found["left"], found["right"] = np.array([(box[1].start, box[1].stop) for box in boxes]).T + across.start
     places = np.flatnonzero(piece.labels)
-    labels, values = piece.labels.ravel()[places] - 1, anomaly_map[piece.window].ravel()[places]
+    labels, own = piece.labels.ravel()[places] - 1, values.ravel()[places]
     peaks = np.full(piece.count, -np.inf, np.float32)
-    np.maximum.at(peaks, labels, values)
-    highest = np.flatnonzero(values == peaks[labels])
-    _, first = np.unique(labels[highest], return_index=True)  # the first of equal peaks, row by row
-    rows, columns = np.divmod(places[highest[first]], piece.labels.shape[1])
+    np.maximum.at(peaks, labels, own)
+    highest = np.flatnonzero(own == peaks[labels])
+    _, leading = np.unique(labels[highest], return_index=True)  # the first of equal peaks, row by row
+    rows, columns = np.divmod(places[highest[leading]], piece.labels.shape[1])
     found["row"], found["column"], found["value"] = rows + down.start, columns + across.start, peaks
+    found["area"] = np.bincount(labels, minlength=piece.count)
     return found
 
 
-def _joined(parts: NDArray[np.void], found: Components, min_area: int) -> list[Region]:
-    """The regions of at least `min_area` pixels, from their parts in all pieces."""
-    count, own = len(found.areas), found.numbers
-    tops, lefts = (np.full(count, np.iinfo(np.int64).max) for _ in range(2))
-    bottoms, rights = np.zeros((2, count), np.int64)
-    for whole, name, extreme in (
-        (tops, "top", np.minimum),
-        (lefts, "left", np.minimum),
-        (bottoms, "bottom", np.maximum),
-        (rights, "right", np.maximum),
-    ):
-        extreme.at(whole, own, parts[name])
-    order = np.lexsort((parts["column"], parts["row"], -parts["value"], own))
-    peaks = parts[order[np.unique(own[order], return_index=True)[1]]]
+def _joined(parts: Parts, group: NDArray[np.int32]) -> Parts:
+    """One part for each group of parts; `group` has the number of each part's group."""
+    order = np.lexsort((parts["column"], parts["row"], -parts["value"], group))
+    _, leading = np.unique(group[order], return_index=True)
+    found = parts[order[leading]]  # with the highest peak, and the first of equal ones
+    for name in ("number", "top", "left"):
+        np.minimum.at(found[name], group, parts[name])
+    for name in ("bottom", "right"):
+        np.maximum.at(found[name], group, parts[name])
+    found["area"] = np.bincount(group, parts["area"], len(found)).astype(np.int64)
+    return found
+
+
+def _regions(parts: Parts) -> list[Region]:
     return [
         Region(
-            int(tops[number]),
-            int(lefts[number]),
-            int(bottoms[number] - tops[number]),
-            int(rights[number] - lefts[number]),
-            int(found.areas[number]),
-            float(peaks["value"][number]),
-            (int(peaks["row"][number]), int(peaks["column"][number])),
+            int(part["top"]),
+            int(part["left"]),
+            int(part["bottom"] - part["top"]),
+            int(part["right"] - part["left"]),
+            int(part["area"]),
+            float(part["value"]),
+            (int(part["row"]), int(part["column"])),
         )
-        for number in np.flatnonzero(found.areas >= min_area)
+        for part in parts
     ]

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from app.scoring import Region, find_regions, over_threshold, region_areas
+from app.scoring import Region, RegionFinder, find_regions, over_threshold, region_areas
 
 
 def test_regions_have_box_area_and_peak_and_come_highest_first() -> None:
@@ -80,3 +80,24 @@ def test_regions_of_a_map_in_bands_are_those_of_the_whole_map(
         mask = over_threshold(found, threshold, min_area)
         assert mask.sum() == sum(region.area for region in expected)
         assert all(mask[region.peak] for region in expected)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_regions_of_rows_that_are_added_one_after_the_other_are_those_of_the_whole_map(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    found = (rng.integers(0, 5, (200, 17)) / 4).astype(np.float32)
+    found[rng.random(200) < 0.1] = 0
+    finder, rows, early = RegionFinder(0.6, 2), 0, []
+    while rows < len(found):
+        own = found[rows : rows + int(rng.integers(1, 9))]
+        finder.add(own)
+        rows += len(own)
+        final = finder.final()
+        assert all(region.top + region.height < rows for region in final)  # none that reaches the last row
+        assert sorted(final, key=lambda region: -region.peak_value) == final
+        early += final
+    assert early
+    late = finder.finish()
+    assert all(region.top + region.height == rows for region in late)
+    order = lambda region: (region.top, region.left, region.area)  # noqa: E731
+    assert sorted([*early, *late], key=order) == sorted(find_regions(found, 0.6, 2), key=order)
