@@ -42,7 +42,7 @@ def answer_headers(predicted: Predicted) -> dict[str, str]:
         "Tessera-Score": repr(float(prediction.score)),
         "Tessera-Label": prediction.label.value,
         "Tessera-Threshold": repr(prediction.criteria.threshold),
-        "Tessera-Notes": ", ".join(note.code for note in predicted.notes),
+        "Tessera-Notes": ", ".join(note.code for note in predicted.judged.notes),
     }
 
 

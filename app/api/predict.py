@@ -55,4 +55,4 @@ async def predict(
     artifact = catalogue.get(model, query.version)
     answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
     await verdicts.tell(answer.predicted, picture.filename)
-    return PredictionBody.of(answer.predicted, answer.timings, answer.rendered)
+    return PredictionBody.of(answer.predicted.judged, answer.timings, answer.rendered)

@@ -112,7 +112,7 @@ async def _items(
             if isinstance(outcome, Exception):
                 item.problem = problem_of(scope, outcome)
             else:
-                item.prediction = PredictionBody.of(outcome.predicted, outcome.timings, outcome.rendered)
+                item.prediction = PredictionBody.of(outcome.predicted.judged, outcome.timings, outcome.rendered)
             yield item.model_dump_json(exclude_none=True)
             index += 1
 

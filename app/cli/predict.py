@@ -141,7 +141,7 @@ def write_files(
     ends = (*times, monotonic())
     decode_s, device_s, render_s = (later - earlier for earlier, later in pairwise(ends))
     timings = Timings(decode_s, 0.0, device_s, render_s, ends[-1] - ends[0])
-    body = PredictionBody.of(predicted, timings, Extras(None, None, None))
+    body = PredictionBody.of(predicted.judged, timings, Extras(None, None, None))
     _write(written.body, (body.model_dump_json(indent=2, exclude_none=True) + "\n").encode())
     return body
 

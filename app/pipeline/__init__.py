@@ -7,9 +7,23 @@ from app.pipeline.execution import Execution
 from app.pipeline.loops import Loops
 from app.pipeline.model import Prepared, TiledModel
 from app.pipeline.out_of_memory import is_out_of_memory
-from app.pipeline.prediction import CALIBRATED, USUAL, Criteria, DefectRegion, Label, Prediction, Question, interpret
+from app.pipeline.prediction import (
+    CALIBRATED,
+    USUAL,
+    Criteria,
+    DefectRegion,
+    Judgement,
+    Label,
+    Prediction,
+    Question,
+    defect_region,
+    interpret,
+    judge,
+)
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi
+from app.pipeline.rows import RowSource, TensorRows
+from app.pipeline.scan import MapBand, Scan
 
 __all__ = [
     "BATCH_TILES",
@@ -18,19 +32,26 @@ __all__ = [
     "Criteria",
     "DefectRegion",
     "Execution",
+    "Judgement",
     "Label",
     "Loops",
+    "MapBand",
     "Outcome",
     "Prediction",
     "Prepared",
     "Preprocessing",
     "Question",
     "Roi",
+    "RowSource",
+    "Scan",
+    "TensorRows",
     "TiledModel",
     "assembled",
     "best_batch_tiles",
+    "defect_region",
     "interpret",
     "is_out_of_memory",
+    "judge",
     "predict",
     "resolve_device",
     "resolve_devices",

@@ -1,5 +1,6 @@
 """Interprets the outcome of a picture by the model's calibration."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from app.pipeline.assembly import Outcome
 from app.pipeline.roi import Roi
-from app.scoring import Calibration, find_regions
+from app.scoring import Calibration, Region, find_regions
 
 THRESHOLD = 0.5
 
@@ -67,39 +68,49 @@ class DefectRegion:
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """A calibrated outcome: `score` is in [0, 1]; over `criteria.threshold`, the picture is anomalous.
+class Judgement:
+    """A calibrated verdict: `score` is in [0, 1]; over `criteria.threshold`, the picture is anomalous.
 
-    With a region of interest, the map has the size of that region, and the score is that of the region.
+    With a region of interest, the score is that of the region.
     """
 
     score: float
     raw_score: float
     label: Label
     regions: tuple[DefectRegion, ...]
-    anomaly_map: Tensor  # [H,W] float32 on the CPU, not normalised
     criteria: Criteria
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(Judgement):
+    """A judgement with its map, which has the size of the picture or of the region of interest."""
+
+    anomaly_map: Tensor  # [H,W] float32 on the CPU, not normalised
 
 
 def interpret(outcome: Outcome, calibration: Calibration, question: Question = USUAL) -> Prediction:
     """The prediction for a picture, or for the region of interest in `question`, from its outcome."""
-    found, criteria, roi = outcome.anomaly_map, question.criteria, question.roi
-    top, left = (roi.top, roi.left) if roi else (0, 0)
-    span = calibration.pixel_max - calibration.pixel_min
-    regions = []
+    found, criteria = outcome.anomaly_map, question.criteria
     threshold = calibration.raw_value(criteria.threshold)
-    for region in find_regions(found.numpy(), threshold, criteria.min_region_area):
-        score = min((region.peak_value - calibration.pixel_threshold) / span + THRESHOLD, 1.0)
-        place = top + region.top, left + region.left, region.height, region.width
-        peak = top + region.peak[0], left + region.peak[1]
-        regions.append(DefectRegion(*place, region.area, score, peak))
-    score = calibration.normalise_score(outcome.raw_score)
-    anomalous = score > criteria.threshold
-    return Prediction(
-        score,
-        outcome.raw_score,
-        Label.anomalous if anomalous else Label.normal,
-        tuple(regions),
-        found,
-        criteria,
-    )
+    regions = find_regions(found.numpy(), threshold, criteria.min_region_area)
+    judged = judge(outcome.raw_score, regions, calibration, question)
+    return Prediction(judged.score, judged.raw_score, judged.label, judged.regions, criteria, found)
+
+
+def judge(
+    raw_score: float, regions: Iterable[Region], calibration: Calibration, question: Question = USUAL
+) -> Judgement:
+    """The judgement of a picture with this raw score, and with these regions of its map."""
+    score, criteria = calibration.normalise_score(raw_score), question.criteria
+    label = Label.anomalous if score > criteria.threshold else Label.normal
+    found = tuple(defect_region(region, calibration, question) for region in regions)
+    return Judgement(score, raw_score, label, found, criteria)
+
+
+def defect_region(region: Region, calibration: Calibration, question: Question = USUAL) -> DefectRegion:
+    """A region of the map, in pixels of the picture."""
+    top, left = (question.roi.top, question.roi.left) if question.roi else (0, 0)
+    span = calibration.pixel_max - calibration.pixel_min
+    score = min((region.peak_value - calibration.pixel_threshold) / span + THRESHOLD, 1.0)
+    peak = top + region.peak[0], left + region.peak[1]
+    return DefectRegion(top + region.top, left + region.left, region.height, region.width, region.area, score, peak)

@@ -4,7 +4,8 @@ from app.service.cameras import Cameras
 from app.service.catalogue import CatalogueObserver, ModelCatalogue
 from app.service.choices import ServeNew
 from app.service.notes import Note, NoteCode, notes
-from app.service.predictor import Answer, Predicted, Predictor, Rendering, StageObserver
+from app.service.predicted import Judged, Predicted
+from app.service.predictor import Answer, Predictor, Rendering, StageObserver
 from app.service.reloaded import ReloadedModel
 from app.service.reloader import Reloader
 from app.service.source import Pixels, Source, Upload
@@ -16,6 +17,7 @@ __all__ = [
     "Answer",
     "Cameras",
     "CatalogueObserver",
+    "Judged",
     "ModelCatalogue",
     "Note",
     "NoteCode",

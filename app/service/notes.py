@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.artifacts import Artifact
-from app.pipeline import Label, Prediction
+from app.pipeline import Judgement, Label
 from app.tiling import Size
 
 
@@ -33,12 +33,12 @@ class Note:
 NAMED = 3  # sizes that a note names
 
 
-def notes(artifact: Artifact, size: Size, prediction: Prediction) -> tuple[Note, ...]:
+def notes(artifact: Artifact, size: Size, judgement: Judgement) -> tuple[Note, ...]:
     """The notes on a prediction for a picture of `(height, width)` pixels.
 
     Models that record no sizes have no `unseen_size`.
     """
-    return *_on_size(artifact, size), *_on_verdict(prediction)
+    return *_on_size(artifact, size), *_on_verdict(judgement)
 
 
 def _on_size(artifact: Artifact, size: Size) -> Iterator[Note]:
@@ -57,14 +57,14 @@ def _on_size(artifact: Artifact, size: Size) -> Iterator[Note]:
         yield Note(NoteCode.smaller_than_tile, message)
 
 
-def _on_verdict(prediction: Prediction) -> Iterator[Note]:
-    least = prediction.criteria.min_region_area
-    if prediction.label is Label.anomalous and not prediction.regions:
+def _on_verdict(judgement: Judgement) -> Iterator[Note]:
+    least = judgement.criteria.min_region_area
+    if judgement.label is Label.anomalous and not judgement.regions:
         message = "the picture's score is over the threshold, but no value of its map is"
         if least > 1:
             message = f"the picture's score is over the threshold, but its map has no region of {least} pixels over it"
         yield Note(NoteCode.anomalous_without_region, message)
-    if prediction.label is Label.normal and prediction.regions:
+    if judgement.label is Label.normal and judgement.regions:
         message = "values of the map are over the threshold, but the picture's score is not"
         yield Note(NoteCode.normal_with_regions, message)
 

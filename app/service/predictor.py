@@ -18,11 +18,11 @@ from app.artifacts import Artifact
 from app.decoders.decoders import Decoders
 from app.decoders.pool import Replaced
 from app.errors import DeadlineExceeded, DeviceFailed
-from app.pipeline import USUAL, DefectRegion, Prediction, Question, Roi, interpret, use_processors
+from app.pipeline import USUAL, DefectRegion, Question, Roi, interpret, use_processors
 from app.scheduling import DeviceWorker, Done, Job
 from app.service.batch import IN_FLIGHT
 from app.service.cameras import Cameras
-from app.service.notes import Note, notes
+from app.service.predicted import Predicted
 from app.service.reading import PictureReader
 from app.service.source import Source, digest_of, size_in_bytes
 from app.service.timings import Timings
@@ -32,33 +32,6 @@ from app.tiling import Size, TilePlan
 
 T = TypeVar("T")
 A = TypeVar("A")
-
-
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    """A decoded picture [C,H,W], its tiles, and the prediction for the picture or for a region of it.
-
-    picture_digest: the SHA-256 of the picture's file, or of its numbers; None unless somebody wants it
-    """
-
-    artifact: Artifact
-    image: Tensor
-    plan: TilePlan
-    prediction: Prediction
-    question: Question = USUAL
-    picture_digest: str | None = None
-
-    @property
-    def region(self) -> Roi:
-        """The region that was computed: the region of interest, or the whole picture."""
-        height, width = self.image.shape[-2:]
-        return self.question.roi or Roi.whole((height, width))
-
-    @property
-    def notes(self) -> tuple[Note, ...]:
-        """What a user must know to read the prediction."""
-        height, width = self.image.shape[-2:]
-        return notes(self.artifact, (height, width), self.prediction)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import ceil
 
-from app.service.predictor import Predicted
+from app.service.predicted import Predicted
 from app.tiling import Axis
 
 

@@ -20,7 +20,7 @@ def artifact(models_dir: Path) -> Artifact:
 
 def predicted(label: Label, regions: int, min_region_area: int = 1) -> Prediction:
     region = DefectRegion(0, 0, 1, 1, 1, 0.9, (0, 0))
-    return Prediction(0.5, 1.0, label, (region,) * regions, torch.zeros(1, 1), Criteria(0.5, min_region_area))
+    return Prediction(0.5, 1.0, label, (region,) * regions, Criteria(0.5, min_region_area), torch.zeros(1, 1))
 
 
 NORMAL = predicted(Label.normal, 0)

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import BaseModel, Field, FiniteFloat
 
 from app.pipeline import DefectRegion, Label
-from app.service import NoteCode, Predicted, Timings
+from app.service import Judged, NoteCode, Timings
 from app.service.pictures import Extras
 from app.service.tile_scores import TileScore
 
@@ -175,35 +175,34 @@ class PredictionBody(BaseModel):
     )
 
     @classmethod
-    def of(cls, predicted: Predicted, timings: Timings, extras: Extras) -> Self:
-        prediction = predicted.prediction
-        height, width = predicted.image.shape[-2:]
-        roi = predicted.question.roi
+    def of(cls, judged: Judged, timings: Timings, extras: Extras) -> Self:
+        judgement, roi = judged.judgement, judged.question.roi
+        height, width = judged.size
         return cls(
-            model=_model(predicted),
+            model=_model(judged),
             image=ImageSizeBody(width=width, height=height),
             roi=None if roi is None else BoxBody(x=roi.left, y=roi.top, width=roi.width, height=roi.height),
-            score=prediction.score,
-            raw_score=prediction.raw_score,
-            label=prediction.label,
-            threshold=prediction.criteria.threshold,
-            regions=[RegionBody.of(region) for region in prediction.regions],
-            notes=[NoteBody(code=note.code, message=note.message) for note in predicted.notes],
-            tiles=_tiles(predicted, extras),
+            score=judgement.score,
+            raw_score=judgement.raw_score,
+            label=judgement.label,
+            threshold=judgement.criteria.threshold,
+            regions=[RegionBody.of(region) for region in judgement.regions],
+            notes=[NoteBody(code=note.code, message=note.message) for note in judged.notes],
+            tiles=_tiles(judged, extras),
             timing_ms=TimingBody.of(timings),
             heatmap=_base64(extras.heatmap),
             mask=_base64(extras.mask),
         )
 
 
-def _model(predicted: Predicted) -> ModelRefBody:
-    artifact = predicted.artifact
+def _model(judged: Judged) -> ModelRefBody:
+    artifact = judged.artifact
     detector = artifact.manifest.detector.name
     return ModelRefBody(name=artifact.name, version=artifact.version, detector=detector, digest=artifact.digest)
 
 
-def _tiles(predicted: Predicted, extras: Extras) -> TilesBody:
-    plan = predicted.plan
+def _tiles(judged: Judged, extras: Extras) -> TilesBody:
+    plan = judged.plan
     items = None if extras.tiles is None else [TileBody.of(tile) for tile in extras.tiles]
     return TilesBody(rows=plan.rows, columns=plan.columns, count=plan.distinct, items=items)
 

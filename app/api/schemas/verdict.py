@@ -67,7 +67,7 @@ class VerdictBody(BaseModel):
     def of(cls, predicted: Predicted, name: str, *, id: str, time: str, request_id: str | None, source: str) -> Self:
         """The verdict on a picture whose digest was computed. `name` is that of its file."""
         assert predicted.picture_digest is not None
-        body = PredictionBody.of(predicted, Timings(0, 0, 0, 0, 0), Extras(None, None, None))
+        body = PredictionBody.of(predicted.judged, Timings(0, 0, 0, 0, 0), Extras(None, None, None))
         return cls(
             id=id,
             time=time,
