@@ -9,16 +9,17 @@ from torch import Tensor
 
 from app.api.schemas.prediction import PredictionBody
 from app.artifacts import Artifact, ModelRepository, load_artifact
+from app.cli.large import decoded_whole, predicted_large
 from app.cli.repository import add_precision, add_repository
 from app.cli.results import RESULTS, Result, Targets, require_output, summary, summed_notes, targets, write_results
-from app.data import MAX_PIXELS, mark_result, pictures_in, reason
-from app.decoding import decode
+from app.data import mark_result, pictures_in, reason
 from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError
 from app.files import replacing, sweep
 from app.pipeline import Criteria, Outcome, Question, Roi, interpret, predict, resolve_device
 from app.pipeline.prediction import THRESHOLD
+from app.progress import Progress
 from app.runtime import RunOptions
-from app.service import Predicted, Timings
+from app.service import Judged, Predicted, Timings
 from app.service.pictures import Extras, HeatmapStyle, heatmap_png
 from app.terminal import console, print_error, progress_bars
 
@@ -78,7 +79,7 @@ def run(options: Namespace) -> int:
     results: list[Result] = []
     with progress_bars() as report:
         for number, (path, name) in enumerate(files.items(), start=1):
-            results.append(_result(artifact, path, targets(options.output, name), question))
+            results.append(_result(artifact, path, targets(options.output, name), question, report))
             report("pictures", number, len(files))
     written = write_results(options.output, results)
     for line in (*summary(results), *summed_notes(results), f"wrote {written}"):
@@ -96,18 +97,22 @@ def _criteria(options: Namespace) -> Criteria:
     return Criteria(options.threshold, options.min_region_area)
 
 
-def _result(artifact: Artifact, path: Path, written: Targets, question: Question) -> Result:
+def _result(artifact: Artifact, path: Path, written: Targets, question: Question, report: Progress) -> Result:
     """Predicts a picture, and prints its result or error. Raises OSError if its files cannot be written."""
     started = monotonic()
     try:
-        image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
-        decoded = monotonic()
-        outcome = predict(artifact.model, image, roi=question.roi)
+        image = decoded_whole(path)
+        if image is None:
+            body = write_body(*predicted_large(artifact, path, written, question, report), written)
+        else:
+            decoded = monotonic()
+            outcome = predict(artifact.model, image, roi=question.roi)
     except (TesseraError, OSError) as error:
         print_error(f"{path}: {reason(error)}")
         return Result(path, None, reason(error))
-    times = started, decoded, monotonic()
-    body = write_files(interpreted(artifact, image, outcome, question), written, times)
+    if image is not None:
+        times = started, decoded, monotonic()
+        body = write_files(interpreted(artifact, image, outcome, question), written, times)
     regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
     console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {path}", markup=False, soft_wrap=True)
     return Result(path, body)
@@ -141,7 +146,12 @@ def write_files(
     ends = (*times, monotonic())
     decode_s, device_s, render_s = (later - earlier for earlier, later in pairwise(ends))
     timings = Timings(decode_s, 0.0, device_s, render_s, ends[-1] - ends[0])
-    body = PredictionBody.of(predicted.judged, timings, Extras(None, None, None))
+    return write_body(predicted.judged, timings, written)
+
+
+def write_body(judged: Judged, timings: Timings, written: Targets) -> PredictionBody:
+    """Writes the prediction as JSON, complete or not at all."""
+    body = PredictionBody.of(judged, timings, Extras(None, None, None))
     _write(written.body, (body.model_dump_json(indent=2, exclude_none=True) + "\n").encode())
     return body
 

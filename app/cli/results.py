@@ -9,9 +9,10 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from app.api.schemas.prediction import PredictionBody
-from app.data import RESULT_ENDINGS, is_result
+from app.data import PYRAMID_ENDINGS, RESULT_ENDINGS, is_result
 from app.errors import InvalidParameter
 from app.files import open_regular, read_regular, replacing
+from app.service.large import Pyramids
 
 RESULTS = "results.csv"
 COLUMNS = (
@@ -44,17 +45,24 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The files that are written for a picture: the prediction as JSON, the overlay and the mask."""
+    """The files that are written for a picture: the prediction as JSON, the overlay and the mask.
+
+    pyramids: the overlay, mask and map of a large picture, which are written instead
+    """
 
     body: Path
     overlay: Path
     mask: Path
+    pyramids: Pyramids
 
 
 def targets(output: Path, name: Path) -> Targets:
     """The files of a picture of this name."""
     target = output / name
-    return Targets(*(target.with_name(target.name + ending) for ending in (".json", *RESULT_ENDINGS)))
+    body, overlay, mask, *pyramids = (
+        target.with_name(target.name + ending) for ending in (".json", *RESULT_ENDINGS, *PYRAMID_ENDINGS)
+    )
+    return Targets(body, overlay, mask, Pyramids(*pyramids))
 
 
 def require_output(output: Path, inputs: Iterable[Path], names: Iterable[Path]) -> None:
@@ -73,7 +81,8 @@ def require_output(output: Path, inputs: Iterable[Path], names: Iterable[Path]) 
     for name in names:
         written = targets(output, name)
         foreign += [] if _is_own_body(written.body) else [written.body]
-        foreign += [path for path in (written.overlay, written.mask) if path.exists() and not is_result(path)]
+        pictures = written.overlay, written.mask, *written.pyramids.all
+        foreign += [path for path in pictures if path.exists() and not is_result(path)]
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise InvalidParameter(

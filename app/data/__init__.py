@@ -9,7 +9,7 @@ from app.data.headers import MAX_PIXELS, read_headers, reason
 from app.data.left_out import LeftOut, is_hidden
 from app.data.loading import KEEP_BYTES, Loader, decoded
 from app.data.mvtec import MVTec
-from app.data.result_mark import RESULT_ENDINGS, is_result, mark_result
+from app.data.result_mark import PYRAMID_ENDINGS, PYRAMID_MARK, RESULT_ENDINGS, is_result, mark_result
 from app.data.selection import require_share, spread
 from app.data.unreadable import OnUnreadable, Report, UnreadablePolicy, unreported
 
@@ -17,6 +17,8 @@ __all__ = [
     "GOOD",
     "KEEP_BYTES",
     "MAX_PIXELS",
+    "PYRAMID_ENDINGS",
+    "PYRAMID_MARK",
     "RESULT_ENDINGS",
     "SUFFIXES",
     "CsvList",

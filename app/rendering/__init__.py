@@ -2,7 +2,7 @@
 
 from app.rendering.colormap import ColorMap, colorize
 from app.rendering.encode import MAP_MEDIA_TYPES, MapFormat, encode_jpeg, encode_map, encode_mask, encode_png
-from app.rendering.outline import outline
+from app.rendering.outline import outline, outline_rows
 from app.rendering.overlay import overlay
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "encode_mask",
     "encode_png",
     "outline",
+    "outline_rows",
     "overlay",
 ]

@@ -16,25 +16,27 @@ def outline(picture: Tensor, boxes: Iterable[tuple[int, int, int, int]]) -> Tens
     is scaled down to the size of a screen.
     """
     framed = picture.clone()
-    height, width = framed.shape[1:]
-    line = max(1, round(max(height, width) / _PIXELS_PER_LINE_WIDTH))
-    for top, left, box_height, box_width in boxes:
-        for margin, value in ((2 * line, 0), (line, 255)):
-            edges = (
-                max(top - margin, 2 * line - margin),
-                max(left - margin, 2 * line - margin),
-                min(top + box_height + margin, height - 2 * line + margin),
-                min(left + box_width + margin, width - 2 * line + margin),
-            )
-            _draw(framed, edges, line, value)
+    outline_rows(framed, boxes, 0, (framed.shape[1], framed.shape[2]))
     return framed
 
 
-def _draw(picture: Tensor, edges: tuple[int, int, int, int], line: int, value: int) -> None:
-    """Draws a frame of the given line width in pixels inside the edges (top, left, bottom, right)."""
-    top, left, bottom, right = edges
-    area = picture[:, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-    area[:, :line] = value
-    area[:, -line:] = value
-    area[:, :, :line] = value
-    area[:, :, -line:] = value
+def outline_rows(rows: Tensor, boxes: Iterable[tuple[int, int, int, int]], first: int, size: tuple[int, int]) -> None:
+    """Draws the frames of `outline` into some rows of a picture of this size, [C,n,W] from row `first` on, in place."""
+    height, width = size
+    line = max(1, round(max(height, width) / _PIXELS_PER_LINE_WIDTH))
+    for top, left, box_height, box_width in boxes:
+        if top - 2 * line > first + rows.shape[1] or top + box_height + 2 * line < first:
+            continue
+        for margin, value in ((2 * line, 0), (line, 255)):
+            above, before = max(top - margin, 2 * line - margin), max(left - margin, 2 * line - margin)
+            below = min(top + box_height + margin, height - 2 * line + margin)
+            after = min(left + box_width + margin, width - 2 * line + margin)
+            inner = max(above, below - line), max(before, after - line)
+            for y, x in (
+                ((above, min(above + line, below)), (before, after)),
+                ((inner[0], below), (before, after)),
+                ((above, below), (before, min(before + line, after))),
+                ((above, below), (inner[1], after)),
+            ):
+                down = slice(max(y[0] - first, 0), max(y[1] - first, 0))
+                rows[:, down, max(x[0], 0) : max(x[1], 0)] = value

@@ -32,7 +32,7 @@ from app.scoring.order_keys import to_keys, to_values
 from app.scoring.paired import difference_interval, mcnemar
 from app.scoring.ranking import AUPRO_LIMITS, BestF1, Ranking, rank
 from app.scoring.recall import recall_threshold
-from app.scoring.regions import Region, RegionFinder, find_regions, over_threshold, region_areas
+from app.scoring.regions import Region, RegionFinder, RegionMask, find_regions, over_threshold, region_areas
 from app.scoring.resampling import (
     RESAMPLES,
     SEED,
@@ -66,6 +66,7 @@ __all__ = [
     "Ranking",
     "Region",
     "RegionFinder",
+    "RegionMask",
     "Runs",
     "ScoreRule",
     "Steps",

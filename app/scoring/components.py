@@ -1,7 +1,7 @@
 """Connected components of the pixels of a map over a threshold, found band by band: no labels of the whole map."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,11 @@ class Piece:
     window: tuple[slice, slice]
     labels: NDArray[np.signedinteger]
     count: int
+
+    def moved(self, rows: int) -> "Piece":
+        """The same piece, this number of rows further down."""
+        down, across = self.window
+        return replace(self, window=(slice(down.start + rows, down.stop + rows), across))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from app.scoring.components import Piece, components, pieces, touching
+from app.scoring.components import Joining, Piece, components, pieces, touching
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,50 @@ class Region:
     peak: tuple[int, int]
 
 
+class RegionMask:
+    """The mask of the regions that `find_regions` finds with the same arguments, for maps that come in rows.
+
+    A region's area is known only after its last row. So the rows come twice, in equal parts: first to `add`, unless
+    `min_area` is 1, and then to `rows`.
+    """
+
+    def __init__(self, threshold: float, min_area: int = 1) -> None:
+        self._threshold, self._min_area = threshold, min_area
+        self._joining, self._added, self._numbered = Joining(), 0, 0
+        self._kept: NDArray[np.bool_] | None = None  # for each component of each piece
+
+    @property
+    def comes_twice(self) -> bool:
+        """Whether rows must be added."""
+        return self._min_area > 1
+
+    def add(self, anomaly_map: NDArray[np.float32]) -> None:
+        """Takes the next rows [n,W] for the first time."""
+        for piece in pieces(anomaly_map, self._threshold):
+            self._joining.add(piece.moved(self._added))
+        self._added += len(anomaly_map)
+
+    def rows(self, anomaly_map: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """The mask [n,W] of the next rows."""
+        over: NDArray[np.bool_] = anomaly_map > self._threshold
+        if not self.comes_twice:
+            return over
+        if self._kept is None:
+            found = self._joining.finish()
+            self._kept = found.areas[found.numbers] >= self._min_area
+        for piece in pieces(anomaly_map, self._threshold):
+            own = np.concatenate([[False], self._kept[self._numbered : self._numbered + piece.count]])
+            over[piece.window] = own[piece.labels]
+            self._numbered += piece.count
+        return over
+
+
 def over_threshold(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> NDArray[np.bool_]:
     """The mask [H,W] of the regions that `find_regions` finds with the same arguments."""
-    over: NDArray[np.bool_] = anomaly_map > threshold
-    if min_area > 1:
-        found = components(anomaly_map, threshold)
-        kept, first = found.areas[found.numbers] >= min_area, 0
-        for piece in pieces(anomaly_map, threshold):
-            own = np.concatenate([[False], kept[first : first + piece.count]])
-            over[piece.window] = own[piece.labels]
-            first += piece.count
-    return over
+    mask = RegionMask(threshold, min_area)
+    if mask.comes_twice:
+        mask.add(anomaly_map)
+    return mask.rows(anomaly_map)
 
 
 def find_regions(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> list[Region]:
@@ -103,13 +136,12 @@ class RegionFinder:
 
     def _take(self, piece: Piece, values: NDArray[np.float32]) -> None:
         """Joins the components of the next piece with those that touch it, and closes all that do not reach its end."""
-        down = slice(piece.window[0].start + self._rows, piece.window[0].stop + self._rows)
-        piece = Piece((down, piece.window[1]), piece.labels, piece.count)
+        piece = piece.moved(self._rows)
         before = len(self._parts)
         parts = np.concatenate([self._parts, _described(piece, values, self._count)])
         self._count += piece.count
         pairs = np.zeros((2, 0), np.int64)
-        if self._last is not None and self._last.window[0].stop == down.start:
+        if self._last is not None and self._last.window[0].stop == piece.window[0].start:
             above, below = touching(self._last, 0, piece, 0)
             pairs = np.stack([self._open[above], below + before])
         graph = coo_array((np.ones(pairs.shape[1], np.bool_), (pairs[0], pairs[1])), (len(parts), len(parts)))
