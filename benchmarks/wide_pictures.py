@@ -13,28 +13,21 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from app.artifacts import ModelRepository, load_artifact
-from app.detectors import Features
 from app.heap import share_one_heap
 from app.pipeline import Execution, interpret, predict, use_processors
-from app.runtime import Eager
 from app.service import Predicted
 from app.service.pictures import HeatmapStyle, heatmap_png
 from benchmarks.hardware import write
+from benchmarks.peaks import MIB, StandIn, peak_bytes, staged
 
 SIZES = ["1x300000", "1x1000000", "200x300000"]
-MIB = 2**20
-T = TypeVar("T")
 
 
 def main() -> None:
@@ -61,29 +54,21 @@ def _apart(model: Path, size: str, stand_in: bool) -> dict[str, object]:
     return found
 
 
-class _StandIn(Eager):
-    """The means of each 8 x 8 and each 16 x 16 pixels, in as many channels as the layers of a ResNet-18 have."""
-
-    def __call__(self, tiles: Tensor) -> Features:
-        means = ((F.avg_pool2d(tiles, stride), channels) for stride, channels in ((8, 128), (16, 256)))
-        return tuple(each.repeat(1, channels // 3 + 1, 1, 1)[:, :channels] for each, channels in means)
-
-
 def _measure(folder: Path, height: int, width: int, stand_in: bool) -> dict[str, object]:
     share_one_heap()
     use_processors(torch.get_num_threads())
     artifact = load_artifact(ModelRepository(folder.parent.parent).find(folder.parent.name, int(folder.name)))
     model = artifact.model
     if stand_in:
-        model = model.with_execution(Execution(_StandIn(model.detector), model.batch_tiles))
+        model = model.with_execution(Execution(StandIn(model.detector), model.batch_tiles))
     predict(model, _picture(256, 256))
-    before = _peak_bytes()
+    before = peak_bytes()
     picture = _picture(height, width)
-    outcome, predict_mib, predict_s = _staged(lambda: predict(model, picture), before)
-    prediction, regions_mib, regions_s = _staged(lambda: interpret(outcome, artifact.calibration), before)
+    outcome, predict_mib, predict_s = staged(lambda: predict(model, picture), before)
+    prediction, regions_mib, regions_s = staged(lambda: interpret(outcome, artifact.calibration), before)
     plan = model.plan(height, width)
     predicted = Predicted(artifact, picture, plan, prediction)
-    _, overlay_mib, overlay_s = _staged(lambda: heatmap_png(predicted, HeatmapStyle.overlay), before)
+    _, overlay_mib, overlay_s = staged(lambda: heatmap_png(predicted, HeatmapStyle.overlay), before)
     pixels = height * width
     return {
         "height": height,
@@ -104,24 +89,6 @@ def _picture(height: int, width: int) -> Tensor:
     for row in picture[0]:
         row[:] = 120 + rng.integers(0, 16, width, np.uint8) + rng.integers(0, 8, dtype=np.uint8)
     return torch.from_numpy(picture)
-
-
-def _staged(work: Callable[[], T], before: int) -> tuple[T, int, float]:
-    """The result of `work`, its peak memory in MiB beyond `before`, and its seconds."""
-    _forget_peak()
-    started = perf_counter()
-    result = work()
-    seconds = round(perf_counter() - started, 2)
-    return result, round((_peak_bytes() - before) / MIB), seconds
-
-
-def _forget_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
-
-
-def _peak_bytes() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 if __name__ == "__main__":
