@@ -23,7 +23,7 @@ from app.connections import ConnectionLimits, ConnectionTable, limit_for
 from app.ending import Ending, leave
 from app.errors import InvalidDevice, InvalidKeys, InvalidSink, ModelNotFound, UnreadableRepository
 from app.events import Outlets, parse_addresses
-from app.heap import share_one_heap
+from app.heap import exempt_from_collection, share_one_heap
 from app.keys import KeyRing, parse_keys
 from app.logs import JsonFormatter, TextFormatter
 from app.metrics import Metrics
@@ -257,6 +257,7 @@ def serve(settings: Settings) -> NoReturn:
         warn_of_access(settings, app.state.services.keys)
         server = Server(app, settings)
         server.ending = Ending(lambda: server.status)
+        exempt_from_collection()
         server.run(sockets=[listener])
     leave(server.status)
 
