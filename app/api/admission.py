@@ -38,18 +38,26 @@ class Admission:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        is_probe = own_path(scope) in PROBES and not has_body
-        if not self._gate.enter(is_probe):
+        probe = is_probe(scope)
+        if not self._gate.enter(probe):
             response = refusal(scope, TooManyConnections("too many requests are in progress; try again later"))
-            if not has_body:
+            if not _has_body(scope):
                 response.headers["Connection"] = "close"
             await response(scope, receive, send)
             return
         try:
-            if not is_probe:
+            if not probe:
                 await self._pace.turn()
             await self._app(scope, receive, send)
         finally:
             self._gate.leave()
+
+
+def is_probe(scope: Scope) -> bool:
+    """Whether a request that passed `RootPath` is for a probe, and has no body."""
+    return own_path(scope) in PROBES and not _has_body(scope)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from app.api.access import SCHEME
+from app.api.admission import PROBES
 from app.api.batch_body import PICTURES_FORM
 from app.api.common_problems import declare_common_problems
 from app.api.openapi_3_0 import in_openapi_3_0
@@ -90,6 +91,7 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     schema["components"]["headers"] = {"X-Request-ID": _REQUEST_ID}
+    schema["paths"] = dict(sorted(schema["paths"].items(), key=lambda each: each[0] in PROBES))  # the probes last
     operations = []
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():

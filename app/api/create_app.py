@@ -53,9 +53,7 @@ EXPOSED = (*ANSWER_HEADERS, "ETag", HEADER_LENGTH, "Retry-After", "X-Request-ID"
 PREDICTING = (models, camera, predict, predict_batch, heatmap, anomaly_map, v2_metadata, v2_infer)
 """The resources that need a key with the scope `predict`."""
 CHANGING = (reload,)
-"""The resources that need a key with the scope `admin`."""
-OPEN = (probes, v2_health)
-"""The resources for which each route says what it needs: probes are open."""
+"""The resources that need a key with the scope `admin`. Each other route says what it needs: probes are open."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -131,12 +129,12 @@ def create_app(
         problem_responses(*ACCESS_PROBLEMS),
         error_responses(401, 403),
     )
+    app.include_router(probes.router, dependencies=[known])  # the first, because routes are searched in this order
     for access, resources in ((PREDICT, PREDICTING), (ADMIN, CHANGING)):
         for resource in resources:
             denied = v2_denied if resource.router.prefix.startswith("/v2") else v1_denied
             app.include_router(resource.router, dependencies=[access, known], responses=denied)
-    for resource in OPEN:
-        app.include_router(resource.router, dependencies=[known])
+    app.include_router(v2_health.router, dependencies=[known])
     mount_docs(app)
     describe(app)
     return app

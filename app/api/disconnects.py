@@ -4,19 +4,22 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.admission import is_probe
+
 
 class Disconnects:
     """Cancels the handler of a request if its client disconnects after sending the body and before the response ends.
 
     ASGI servers report a disconnect only through `receive()`. They also report one after the whole response was sent,
-    while the handler still closes its files; then the handler is not cancelled.
+    while the handler still closes its files; then the handler is not cancelled. Probes are answered at once, so that
+    there is nothing to cancel, and watching would delay them by turns of the event loop.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or is_probe(scope):
             await self._app(scope, receive, send)
             return
         body_read, gone, answered = asyncio.Event(), asyncio.Event(), False

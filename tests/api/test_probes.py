@@ -1,8 +1,10 @@
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from app.main import build_app
 from app.settings import Settings
@@ -12,6 +14,26 @@ from tests.waiting import wait_until
 def test_a_server_with_models_is_alive_and_ready(client: TestClient) -> None:
     assert client.get("/livez").json() == {"alive": True}
     assert client.get("/readyz").json() == {"ready": True, "reasons": []}
+
+
+def test_a_probe_is_answered_without_another_turn_of_the_event_loop(client: TestClient) -> None:
+    """A turn may take long while thousands of connections are open."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("a probe has no body")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/livez", "query_string": b"", "headers": [(b"host", b"x")]}
+
+    async def first_turn() -> None:
+        task = asyncio.ensure_future(client.app(scope, receive, send))
+        await asyncio.sleep(0)
+        assert task.done() and sent[0]["status"] == 200
+
+    asyncio.run(first_turn())
 
 
 def test_not_ready_without_a_model(tmp_path: Path) -> None:
