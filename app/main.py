@@ -257,6 +257,7 @@ def serve(settings: Settings) -> NoReturn:
         warn_of_access(settings, app.state.services.keys)
         server = Server(app, settings)
         server.ending = Ending(lambda: server.status)
+        app.state.document(settings.root_path)  # made now, because that takes a quarter of a second
         exempt_from_collection()
         server.run(sockets=[listener])
     leave(server.status)

@@ -2,12 +2,13 @@
 
 import re
 from base64 import b64encode
+from functools import lru_cache
 from hashlib import sha256
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from app.api.contract import servers
@@ -19,11 +20,12 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/openapi.json")
-async def document(request: Request) -> JSONResponse:
+async def document(request: Request) -> Response:
     """The OpenAPI document. Its `servers` depend on the request, because only the request shows the prefix."""
-    return JSONResponse(
-        request.app.openapi() | {"servers": servers(root_path(request.scope))},
+    return Response(
+        request.app.state.document(root_path(request.scope)),
         headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
+        media_type=JSONResponse.media_type,
     )
 
 
@@ -64,5 +66,11 @@ def policy(page: bytes) -> str:
 
 def mount_docs(app: FastAPI) -> None:
     """Serves the page, and the files of Swagger UI from the package `fastapi_swagger`."""
+
+    @lru_cache(maxsize=4)  # making it takes 10 ms, in which the event loop answers nobody
+    def document_bytes(prefix: str) -> bytes:
+        return bytes(JSONResponse(app.openapi() | {"servers": servers(prefix)}).body)
+
+    app.state.document = document_bytes
     app.include_router(router)
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]), name="docs_assets")

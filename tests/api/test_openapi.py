@@ -92,3 +92,8 @@ def test_the_inference_protocol_is_described_with_its_own_errors(client: TestCli
                 if status != "200":
                     reference = response["content"]["application/json"]["schema"]["$ref"]
                     assert reference == "#/components/schemas/InferenceErrorBody", (path, status)
+
+
+def test_the_document_is_made_once(client: TestClient) -> None:
+    document = client.app.state.document  # type: ignore[attr-defined]  # of a Starlette application
+    assert document("/plant") is document("/plant") != document("")
