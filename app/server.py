@@ -7,14 +7,13 @@ from functools import partial
 from threading import Thread
 from time import monotonic
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from app.api import Services
 from app.api.in_flight import RequestsInFlight
-from app.connections import ConnectionTable, LimitedProtocol
+from app.connections import ConnectionTable, LimitedProtocol, Lobby, Slices
 from app.ending import Ending, ExitStatus
 from app.settings import Settings
 
@@ -52,9 +51,7 @@ class Server(uvicorn.Server):
         self.ending: Ending | None = None
         config = uvicorn.Config(
             app,
-            http=partial(LimitedProtocol, self._connections),  # type: ignore[arg-type]  # uvicorn only calls it
             ws="none",
-            backlog=self._connections.limits.accepted_per_turn,
             timeout_keep_alive=settings.idle_timeout_s,
             log_config=None,
             access_log=False,
@@ -64,6 +61,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=self._grace_s + STALLED_S,  # type: ignore[arg-type]  # asyncio takes fractions
         )
         super().__init__(config)
+        self._slices, self._lobby = Slices(), Lobby(self._connections, self._protocol)
 
     @property
     def status(self) -> ExitStatus:
@@ -94,26 +92,19 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts to serve.
-
-        asyncio accepts up to `backlog` connections in one turn of the event loop, and sets the system's queue to this
-        length. The queue must be longer.
-        """
-        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
-        await super().startup(sockets)
+        """Starts to serve. The lobby accepts connections instead of asyncio's servers, which cannot prefer probes."""
+        await super().startup(sockets=[])
         for listener in sockets or ():
-            listener.listen(BACKLOG)
+            self._lobby.listen(listener)
 
-    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """asyncio reports here each connection that it cannot accept: thousands a second while no file is free."""
-        if context["message"] == "socket.accept() out of system resource":
-            self._connections.out_of_files()
-        else:
-            loop.default_exception_handler(context)
+    def _protocol(self) -> asyncio.Protocol:
+        """A protocol as uvicorn makes it for a new connection."""
+        return LimitedProtocol(self._connections, self._slices, self.config, self.server_state, self.lifespan.state)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuses new pictures, waits for the requests in flight, and shuts down."""
         self._worker.drain()
+        self._lobby.close()
         timer = asyncio.get_running_loop().call_later(self._grace_s, self._abort)
         await super().shutdown(sockets)
         timer.cancel()

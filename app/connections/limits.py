@@ -5,7 +5,8 @@ from dataclasses import dataclass
 OWN_FILES = 64
 """The open files that the server keeps for itself beyond those at its start: models, decoders, reloads."""
 FEWEST = 8
-_MOST_ACCEPTED = 32
+_MOST_OPENED = 8
+_MOST_REFUSED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,17 @@ class ConnectionLimits:
         return self.connections - self.spare // 2
 
     @property
-    def accepted_per_turn(self) -> int:
-        """The number of connections that one turn of the event loop accepts.
+    def opened_per_turn(self) -> int:
+        """The number of accepted connections that one turn of the event loop opens; as many probes may be added.
 
-        A new connection needs three turns until its request is read. It must not be closed before that to make room
-        for those that are accepted in these turns.
+        An open connection needs three turns until its request is read.
         """
-        return max(1, min(self.spare // 8, _MOST_ACCEPTED))
+        return max(1, min(self.spare // 16, _MOST_OPENED))
+
+    @property
+    def refused_per_turn(self) -> int:
+        """The number of connections that one turn of the event loop closes to make room for accepted ones."""
+        return max(1, min(self.spare // 8, _MOST_REFUSED))
 
 
 def limit_for(most: int, free_files: int) -> int:

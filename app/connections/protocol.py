@@ -12,7 +12,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from app.api.problems import refusal
+from app.connections.last_answer import last_answer
 from app.connections.metered import MOST_HEAD_BYTES, MeteredConnection
+from app.connections.probes import is_probe
+from app.connections.slices import Slice, Slices
 from app.connections.table import ConnectionTable, Reason
 from app.connections.watch import Phase
 from app.errors import InvalidHttp, TesseraError
@@ -30,13 +33,17 @@ class LimitedProtocol(H11Protocol):
     def __init__(
         self,
         table: ConnectionTable,
+        slices: Slices,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.conn, self.logger, self._table = MeteredConnection(), _log, table
+        self.conn, self.logger, self._table, self._slices = MeteredConnection(), _log, table, slices
+        self._unparsed = bytearray()
+        self._is_lost, self._lost = False, cast(Exception | None, None)
+        self._waits_for_slice = False
 
     @property
     def phase(self) -> Phase:
@@ -44,7 +51,7 @@ class LimitedProtocol(H11Protocol):
         if self.transport.get_write_buffer_size():
             return Phase.ANSWER
         if self._has_request:
-            waits = self.cycle.more_body and not self.flow.read_paused
+            waits = self.cycle.more_body and not self.flow.read_paused and not self._waits_for_slice
             return Phase.BODY if waits else Phase.WORK
         is_idle = self.conn.requests and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
         return Phase.IDLE if is_idle else Phase.HEAD
@@ -68,21 +75,65 @@ class LimitedProtocol(H11Protocol):
         self._table.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Ends the request in a later turn of the event loop, because thousands of clients may leave in one turn."""
         self._table.closed(self)
-        super().connection_lost(exc)
+        if self._has_request or self._waits_for_slice:
+            self._is_lost, self._lost = True, exc
+            self._wait(Slice.REST)
+        else:
+            super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parses the data in small pieces, so that h11 notices at once when a head or a trailer is too large."""
-        for start in range(0, len(data), MOST_HEAD_BYTES):
-            if self.transport.is_closing():
-                return
-            super().data_received(data[start : start + MOST_HEAD_BYTES])
+        """Parses the first slice of the data at once if few connections send something, and the rest later."""
+        self._unparsed += data
+        if self._waits_for_slice:  # the application has asked for more of the body
+            self.transport.pause_reading()
+        else:
+            kind = Slice.PROBE if is_probe(data) else Slice.REQUEST
+            if self._slices.take(kind):
+                self._parse()
+            else:
+                self._wait(kind)
+
+    def work(self) -> None:
+        """Parses the next slice of what was received, or ends the request of a lost connection."""
+        self._waits_for_slice = False
+        if self._is_lost:
+            super().connection_lost(self._lost)
+        elif not self.transport.is_closing():
+            self.conn.begin_slice()
+            self.handle_events()
+            self._parse()
+            if not self._waits_for_slice and not self.flow.read_paused:
+                self.transport.resume_reading()
+
+    def _parse(self) -> None:
+        """Parses data in small pieces, so that h11 notices at once when a head or a trailer is too large."""
+        while self._unparsed and not self.conn.slice_ended and not self.transport.is_closing():
+            piece = bytes(self._unparsed[:MOST_HEAD_BYTES])
+            del self._unparsed[:MOST_HEAD_BYTES]
+            super().data_received(piece)
         if self._has_request:
             self._table.request_began(self)
+        self._end_slice()
+
+    def _end_slice(self) -> None:
+        """Waits for the next slice if this one has ended: data may be left."""
+        if not self.conn.slice_ended:
+            self.conn.begin_slice()
+        elif not self.transport.is_closing():
+            self._wait(Slice.REST)
+
+    def _wait(self, kind: Slice) -> None:
+        if not self._waits_for_slice:
+            self._waits_for_slice = True
+            self.transport.pause_reading()
+            self._slices.wait(self, kind)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self._has_request:  # otherwise the next request has been received already
+        self._end_slice()  # the next request may have been received already
+        if not self._has_request:
             self._table.request_ended(self)
 
     def send_400_response(self, msg: str) -> None:
@@ -93,16 +144,14 @@ class LimitedProtocol(H11Protocol):
 
     def refuse(self, error: TesseraError) -> None:
         """Closes the connection. Sends the error if the client has sent something that was not answered yet."""
-        self._end(error, self._has_request or bool(self.conn.trailing_data[0]))
+        self._end(error, self._has_request or bool(self._unparsed or self.conn.trailing_data[0]))
 
     def _end(self, error: TesseraError, is_asked: bool) -> None:
         is_open = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE) and not self.transport.is_closing()
         if is_asked and is_open and not self.transport.get_write_buffer_size():
             self._answer(error)
-        if self._has_request:  # the application must not send anything more
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-            self.flow.resume_writing()
+        if self._has_request:
+            self.cycle.disconnected = True  # the application must not send anything more
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
@@ -110,11 +159,4 @@ class LimitedProtocol(H11Protocol):
 
     def _answer(self, error: TesseraError) -> None:
         response = refusal(cast(Scope, self.scope) if self._has_request else None, error)
-        headers = [*response.raw_headers, (b"connection", b"close")]
-        is_head = self._has_request and self.scope["method"] == "HEAD"
-        for event in (
-            h11.Response(status_code=error.status, headers=headers),
-            h11.Data(data=b"" if is_head else bytes(response.body)),
-            h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
+        self.transport.write(last_answer(response, is_head=self._has_request and self.scope["method"] == "HEAD"))

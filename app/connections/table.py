@@ -99,8 +99,6 @@ class ConnectionTable:
         """A connection was accepted."""
         self._watches[connection] = Watch(self.limits)
         self._fresh[connection] = None
-        if len(self) > self.limits.connections:
-            self._make_room()
 
     def closed(self, connection: Connection) -> None:
         """A connection was closed."""
@@ -138,10 +136,35 @@ class ConnectionTable:
         if self._observer:
             self._observer.connection_limited(reason)
 
-    def out_of_files(self) -> None:
-        """A connection could not be accepted, because the process or the system has no free file."""
+    def out_of_files(self, waiting: int) -> bool:
+        """Like `make_room`, also with a new connection; one could not be accepted, because there is no free file."""
         self.count(Reason.FILES)
-        self._make_room()
+        return self.make_room(waiting) or self._close_oldest(self._fresh)
+
+    def make_room(self, waiting: int) -> bool:
+        """Closes the oldest connection without a request: one that never had a request, if there are many of these.
+
+        The newest connections are not closed, because they may not have been read yet. Returns False if one of those
+        that wait should be closed instead.
+
+        waiting: the number of connections that were accepted and are not open yet, without those that sent a probe
+        """
+        new = self.limits.spare // 2
+        if len(self._fresh) > new:
+            return self._close_oldest(self._fresh)
+        return waiting <= new and (self._close_oldest(self._idle) or self._give_up_stalled())
+
+    def _close_oldest(self, connections: dict[Connection, None]) -> bool:
+        """Closes the first of these connections to make room, and returns whether there was one."""
+        oldest = next(iter(connections), None)
+        if oldest is not None:
+            self._close(oldest, Reason.ROOM, self._too_many())
+        return oldest is not None
+
+    def refused(self) -> TesseraError:
+        """Counts a connection that was closed before it was open, and returns the error for its client."""
+        self.count(Reason.ROOM)
+        return self._too_many()
 
     def sweep(self, now: float) -> None:
         """Closes the connections that are too slow, and reports what was closed. Called about twice a second."""
@@ -172,20 +195,6 @@ class ConnectionTable:
     def _without_request(self, connection: Connection) -> None:
         self._fresh.pop(connection, None)
         self._idle.pop(connection, None)
-
-    def _make_room(self) -> None:
-        """Closes the oldest connection without a request: one that never had a request, if there are many of these."""
-        if len(self._fresh) > self.limits.spare // 2:
-            victims = self._fresh
-        elif self._idle:
-            victims = self._idle
-        elif self._give_up_stalled():
-            return
-        else:
-            victims = self._fresh
-        victim = next(iter(victims), None)
-        if victim is not None:
-            self._close(victim, Reason.ROOM, self._too_many())
 
     def _give_up_stalled(self) -> bool:
         """Closes the connection of the most stalled client, and returns whether there was one."""

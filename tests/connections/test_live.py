@@ -45,6 +45,11 @@ MANNERS: dict[str, tuple[bytes, list[bytes]]] = {
         b"POST /nowhere HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n",
         [b"HTTP/1.1 404 "],
     ),
+    "many small chunks": (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 90 + b"0\r\n\r\n"
+        b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
+        [b"HTTP/1.1 415 ", b"HTTP/1.1 200 "],
+    ),
     "trailers": (
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
         [b"HTTP/1.1 415 ", b"HTTP/1.1 200 "],
