@@ -6,7 +6,7 @@ OWN_FILES = 64
 """The open files that the server keeps for itself beyond those at its start: models, decoders, reloads."""
 FEWEST = 8
 _MOST_OPENED = 8
-_MOST_REFUSED = 32
+_MOST_REFUSED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class ConnectionLimits:
     @property
     def refused_per_turn(self) -> int:
         """The number of connections that one turn of the event loop closes to make room for accepted ones."""
-        return max(1, min(self.spare // 8, _MOST_REFUSED))
+        return max(1, min(self.spare // 4, _MOST_REFUSED))
 
 
 def limit_for(most: int, free_files: int) -> int:

@@ -23,7 +23,8 @@ class Lobby:
 
     The system has one queue of new connections. To accept a connection takes a tenth of the time in which it is opened,
     read, and answered or closed. So a probe that comes behind a thousand connections is found in time only if they are
-    accepted first and opened later. Those that wait count as connections of the table. Lives on one event loop.
+    accepted first and opened later. Of many probes the newest is the first, because programs that probe mostly connect
+    anew. Those that wait count as connections of the table. Lives on one event loop.
     """
 
     def __init__(self, table: ConnectionTable, protocol: Callable[[], asyncio.Protocol]) -> None:
@@ -97,7 +98,7 @@ class Lobby:
             if not _sent_probe(connection):
                 self._refuse(connection)
                 return True
-            self._probes.append(connection)  # the probe came after the connection was accepted
+            self._probes.appendleft(connection)  # the probe came after the connection was accepted
         return False
 
     def _refuse(self, connection: socket.socket) -> None:
@@ -115,11 +116,11 @@ class Lobby:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        """Opens some probes, and some other connections."""
+        """Opens some probes, the newest first, and some other connections, the oldest first."""
         self._turn_comes = False
-        for waiting in (self._probes, self._others):
+        for waiting, take in ((self._probes, self._probes.pop), (self._others, self._others.popleft)):
             for _ in range(min(len(waiting), self._table.limits.opened_per_turn)):
-                self._open(waiting.popleft())
+                self._open(take())
         self._expect_turn()
 
     def _open(self, connection: socket.socket) -> None:

@@ -29,6 +29,7 @@ class LimitedProtocol(H11Protocol):
     """One connection, which a `ConnectionTable` watches."""
 
     conn: MeteredConnection
+    number: int
 
     def __init__(
         self,
@@ -72,7 +73,7 @@ class LimitedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
-        self._table.opened(self)
+        self.number = self._table.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the request in a later turn of the event loop, because thousands of clients may leave in one turn."""

@@ -1,6 +1,7 @@
 """Spreads the work of many connections over turns of the event loop."""
 
 import asyncio
+from bisect import insort
 from collections import deque
 from enum import Enum, auto
 from typing import Protocol
@@ -13,7 +14,7 @@ class Slice(Enum):
     """The kinds of slices. None waits for another kind."""
 
     PROBE = auto()
-    """A request for a probe."""
+    """A request for a probe. The newest connection is the first, because programs that probe mostly connect anew."""
     REQUEST = auto()
     """Another request, or data of a body."""
     REST = auto()
@@ -22,6 +23,10 @@ class Slice(Enum):
 
 class Sliced(Protocol):
     """A connection with work to do."""
+
+    @property
+    def number(self) -> int:
+        """The number of connections that were opened before this one."""
 
     def work(self) -> None:
         """Does the next slice of the work."""
@@ -47,8 +52,11 @@ class Slices:
         return True
 
     def wait(self, connection: Sliced, kind: Slice) -> None:
-        """Calls `work` of the connection in a later turn: in the order of the calls."""
-        self._waiting[kind].append(connection)
+        """Calls `work` of the connection in a later turn: in the order of the calls, unless the kind says otherwise."""
+        if kind is Slice.PROBE:
+            insort(self._waiting[kind], connection, key=lambda each: -each.number)
+        else:
+            self._waiting[kind].append(connection)
         self._expect_turn()
 
     def _expect_turn(self) -> None:

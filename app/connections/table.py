@@ -88,17 +88,19 @@ class ConnectionTable:
         self._fresh: dict[Connection, None] = {}  # without any request yet, the oldest first
         self._idle: dict[Connection, None] = {}  # after a request, the oldest first
         self._stalled: list[Connection] = []
-        self._requests = 0
+        self._requests = self._opened = 0
         self._counts: Counter[Reason] = Counter()
         self._swept = self._reported = float("-inf")
 
     def __len__(self) -> int:
         return len(self._watches)
 
-    def opened(self, connection: Connection) -> None:
-        """A connection was accepted."""
+    def opened(self, connection: Connection) -> int:
+        """A connection was opened. Returns the number of those that were opened before."""
         self._watches[connection] = Watch(self.limits)
         self._fresh[connection] = None
+        self._opened += 1
+        return self._opened - 1
 
     def closed(self, connection: Connection) -> None:
         """A connection was closed."""

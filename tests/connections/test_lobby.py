@@ -55,6 +55,10 @@ def test_probes_do_not_keep_out_other_connections() -> None:
     assert order.index(50) < 20
 
 
+def test_the_newest_probe_is_opened_first() -> None:
+    assert order_of_opening([PROBE] * 50) == list(range(49, -1, -1))
+
+
 def test_connections_that_cannot_be_served_stay_in_the_queue_of_the_system() -> None:
     assert sorted(order_of_opening([PROBE] * 60, connections=16)) == list(range(60))
 

@@ -13,8 +13,8 @@ BODY = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 class Worker:
     """Records its name when it works."""
 
-    def __init__(self, name: str, done: list[str]) -> None:
-        self._name, self._done = name, done
+    def __init__(self, name: str, done: list[str], number: int = 0) -> None:
+        self._name, self._done, self.number = name, done, number
 
     def work(self) -> None:
         self._done.append(self._name)
@@ -37,6 +37,19 @@ def test_a_turn_does_few_slices_of_each_kind() -> None:
     steps = [after - before for before, after in zip([0, *counts], counts, strict=False)]
     assert max(steps) == SLICES_PER_TURN + 1 and done[0] == "probe"
     assert done[1:] == [f"rest {number}" for number in range(20)]
+
+
+def test_the_probe_of_the_newest_connection_is_the_first() -> None:
+    done: list[str] = []
+
+    async def run() -> None:
+        slices = Slices()
+        for number in (3, 1, 4, 0, 2):
+            slices.wait(Worker(f"{number}", done, number), Slice.PROBE)
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert done == ["4", "3", "2", "1", "0"]
 
 
 def test_slices_are_given_at_once_until_the_turn_has_no_more() -> None:
