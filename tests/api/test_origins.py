@@ -2,8 +2,9 @@
 
 import re
 from base64 import b64encode
+from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -16,10 +17,23 @@ POSTS = [PREDICT, f"{PREDICT}-batch", "/v1/reload", "/v2/models/patchcore/infer"
 EVIL = "https://evil.example"
 
 
-def build(tmp_path: Path, **settings: object) -> TestClient:
-    """A client of an application that is not started: a request that passes gets another status than 403 and 421."""
-    values = {"models_dir": tmp_path, "device": "cpu"} | settings
-    return TestClient(build_app(Settings.model_validate(values)), base_url="http://localhost:8000")
+Build = Callable[..., TestClient]
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """A function that returns a client of an application with the given settings, one for all uses of the same settings.
+
+    The application is not started: a request that passes gets another status than 403 and 421.
+    """
+    folder = tmp_path_factory.mktemp("models")
+
+    @cache
+    def client(**settings: object) -> TestClient:
+        values = {"models_dir": folder, "device": "cpu"} | settings
+        return TestClient(build_app(Settings.model_validate(values)), base_url="http://localhost:8000")
+
+    return client
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -36,8 +50,8 @@ def build(tmp_path: Path, **settings: object) -> TestClient:
         {"Origin": EVIL, "X-Forwarded-Host": "plant.example"},
     ],
 )
-def test_posts_from_pages_of_other_origins_are_refused(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
-    answer = build(tmp_path).post(path, content=b"x", headers=headers)
+def test_posts_from_pages_of_other_origins_are_refused(build: Build, path: str, headers: dict[str, str]) -> None:
+    answer = build().post(path, content=b"x", headers=headers)
     assert answer.status_code == 403 and "cors_origins" in answer.text and answer.headers["X-Request-ID"]
     assert list(answer.json()) == ["error"] if path.startswith("/v2") else answer.json()["code"] == "cross_site"
 
@@ -54,15 +68,15 @@ def test_posts_from_pages_of_other_origins_are_refused(tmp_path: Path, path: str
         {"Origin": "https://line3.example", "Sec-Fetch-Site": "cross-site"},
     ],
 )
-def test_other_posts_are_not_refused(tmp_path: Path, headers: dict[str, str]) -> None:
-    client = build(tmp_path, cors_origins="https://line3.example")
+def test_other_posts_are_not_refused(build: Build, headers: dict[str, str]) -> None:
+    client = build(cors_origins="https://line3.example")
     assert client.post(PREDICT, content=b"x", headers=headers).status_code == 503  # no model is loaded
 
 
-def test_pages_of_all_origins_may_post_if_the_operator_says_so(tmp_path: Path) -> None:
+def test_pages_of_all_origins_may_post_if_the_operator_says_so(build: Build) -> None:
     headers = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
-    assert build(tmp_path, cors_origins="*").post(PREDICT, content=b"x", headers=headers).status_code == 503
-    assert build(tmp_path).get("/livez", headers=headers).status_code == 200
+    assert build(cors_origins="*").post(PREDICT, content=b"x", headers=headers).status_code == 503
+    assert build().get("/livez", headers=headers).status_code == 200
 
 
 LOCAL = ["localhost", "localhost:9", "x", "tessera:8000", "127.0.0.1", "10.1.2.3:80", "[::1]:8000", "a.localhost"]
@@ -72,10 +86,10 @@ LOCAL = ["localhost", "localhost:9", "x", "tessera:8000", "127.0.0.1", "10.1.2.3
 @pytest.mark.parametrize(
     "host", [*LOCAL, "evil.example", "evil.example:8000", "127.0.0.1.evil.example", "a b.c", "[::1"]
 )
-def test_a_server_on_a_loopback_address_refuses_names_of_sites(tmp_path: Path, listener: str, host: str) -> None:
+def test_a_server_on_a_loopback_address_refuses_names_of_sites(build: Build, listener: str, host: str) -> None:
     is_known = host in LOCAL or listener == "0.0.0.0"
     for path in ("/livez", "/v1/models", "/openapi.json", "/", "/v2"):
-        answer = build(tmp_path, host=listener).get(path, headers={"Host": host})
+        answer = build(host=listener).get(path, headers={"Host": host})
         assert (answer.status_code == 421) != is_known, (path, answer.status_code)
         assert is_known or "allowed_hosts" in answer.text
 
@@ -90,8 +104,8 @@ def test_a_server_on_a_loopback_address_refuses_names_of_sites(tmp_path: Path, l
         ({"allowed_hosts": "b.example", "host": "0.0.0.0"}, False),
     ],
 )
-def test_the_operator_names_other_hosts(tmp_path: Path, settings: dict[str, object], known: bool) -> None:
-    client = build(tmp_path, **settings)
+def test_the_operator_names_other_hosts(build: Build, settings: dict[str, object], known: bool) -> None:
+    client = build(**settings)
     assert client.get("/livez", headers={"Host": "Plant.example:443"}).status_code == (200 if known else 421)
     assert client.get("/livez", headers={"Host": "10.0.0.7"}).status_code == 200
 
