@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +27,7 @@ from app.main import build_app
 from app.settings import Settings
 from scripts.contract.errors import PLACE, text
 from tests.interposing import BeforeNetwork
+from tests.repositories import add_version
 
 ROOT = Path(__file__).parent.parent.parent
 URL = "/v1/models/patchcore/predict"
@@ -147,6 +148,14 @@ OTHER_ROUTES = {
     ProblemCode.UNREADABLE_REPOSITORY: "/v1/reload",
 }
 UNROUTED = {ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED}
+BREAKING = (
+    ProblemCode.INSUFFICIENT_MEMORY,
+    ProblemCode.NOT_FINITE,
+    ProblemCode.DEVICE_FAILED,
+    ProblemCode.ENGINE_STOPPED,
+    ProblemCode.INTERNAL_ERROR,
+)
+"""Codes after which a server no longer predicts: each is provoked at a server of its own."""
 
 
 def _worker(client: TestClient):  # type: ignore[no-untyped-def]  # starlette types the application as any ASGI
@@ -176,15 +185,34 @@ def check(answer: Response, code: ProblemCode) -> None:
         assert code in declared
 
 
-@pytest.mark.parametrize("code", PROVOKED)
-def test_the_code_is_answered(
-    code: ProblemCode, models_dir: Path, until_ready: Callable[[TestClient], None], tmp_path: Path
-) -> None:
-    (tmp_path / "patchcore").symlink_to(models_dir / "patchcore")
-    settings = Settings(
-        models_dir=tmp_path, device="cpu", max_image_bytes=100_000, max_pixels=10_000, queue_tiles=64, batch_tiles=1
+@pytest.fixture(scope="module")
+def limited(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a server of `patchcore` with low limits."""
+    root = tmp_path_factory.mktemp("models")
+    (root / "patchcore").symlink_to(models_dir / "patchcore")
+    return Settings(
+        models_dir=root, device="cpu", max_image_bytes=100_000, max_pixels=10_000, queue_tiles=64, batch_tiles=1
     )
-    with TestClient(build_app(settings)) as client:
+
+
+@pytest.fixture(scope="module")
+def limited_client(limited: Settings, until_ready: Callable[[TestClient], None]) -> Iterator[TestClient]:
+    with TestClient(build_app(limited)) as client:
+        until_ready(client)
+        yield client
+
+
+@pytest.mark.parametrize("code", [code for code in PROVOKED if code not in BREAKING])
+def test_the_code_is_answered(code: ProblemCode, limited_client: TestClient) -> None:
+    check(PROVOKED[code](limited_client), code)
+    assert send(limited_client).status_code == 200  # the next tests meet a server that predicts
+
+
+@pytest.mark.parametrize("code", BREAKING)
+def test_the_code_of_a_fault_is_answered(
+    code: ProblemCode, limited: Settings, until_ready: Callable[[TestClient], None]
+) -> None:
+    with TestClient(build_app(limited)) as client:
         until_ready(client)
         check(PROVOKED[code](client), code)
 
@@ -259,14 +287,21 @@ DAMAGED: dict[RefusalCode, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("code", DAMAGED)
-def test_the_code_of_a_refused_version_is_reported(
-    code: RefusalCode, models_dir: Path, until_ready: Callable[[TestClient], None], tmp_path: Path
-) -> None:
-    shutil.copytree(models_dir / "patchcore/1", tmp_path / "patchcore/1")
-    shutil.copytree(models_dir / "padim/1", tmp_path / "padim/1")
-    DAMAGED[code](tmp_path / "padim/1")
-    with TestClient(build_app(Settings(models_dir=tmp_path, device="cpu"))) as client:
+@pytest.fixture(scope="module")
+def refusing(
+    models_dir: Path, until_ready: Callable[[TestClient], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    """A client of a server with one model that works, and one for each way of damage, named by its code."""
+    root = tmp_path_factory.mktemp("damaged")
+    shutil.copytree(models_dir / "patchcore/1", root / "patchcore/1")
+    for code, damage in DAMAGED.items():
+        damage(add_version(models_dir / "padim/1", root, code, 1))
+    with TestClient(build_app(Settings(models_dir=root, device="cpu"))) as client:
         until_ready(client)
-        version = client.get("/v1/models/padim").json()["versions"][0]
+        yield client
+
+
+@pytest.mark.parametrize("code", DAMAGED)
+def test_the_code_of_a_refused_version_is_reported(code: RefusalCode, refusing: TestClient) -> None:
+    (version,) = refusing.get(f"/v1/models/{code}").json()["versions"]
     assert (version["state"], version["error"]["code"]) == ("failed", code)

@@ -11,7 +11,7 @@ from app.pipeline import Outcome, Roi, TiledModel, predict
 from app.tiling import Blend, PaddingFill, Size, Tiling, TilingMode
 from tests.pipeline.conftest import Build
 
-SIZE = (330, 410)
+SIZE = (202, 282)  # 4 x 5 tiles of 64 pixels
 TILINGS = {
     "side by side": Tiling(tile_size=64),
     "overlapping": Tiling(tile_size=64, stride=32),
@@ -26,12 +26,12 @@ FEW = ("stfpm", "subspace")
 """One with features of several strides and one with one: how tiles are stitched does not depend on more of them."""
 OTHERS = sorted(DETECTORS.keys() - set(FEW))
 REGIONS = {
-    "inside": Roi(120, 200, 50, 70),
-    "a pixel": Roi(165, 77, 1, 1),
+    "inside": Roi(56, 136, 50, 70),
+    "a pixel": Roi(101, 77, 1, 1),
     "first corner": Roi(0, 0, 40, 33),
-    "last corner": Roi(320, 390, 10, 20),
-    "a row": Roi(64, 0, 1, 410),
-    "a column": Roi(0, 129, 330, 2),
+    "last corner": Roi(192, 262, 10, 20),
+    "a row": Roi(64, 0, 1, 282),
+    "a column": Roi(0, 129, 202, 2),
     "all": Roi(0, 0, *SIZE),
 }
 
@@ -39,7 +39,7 @@ REGIONS = {
 def picture(size: Size) -> torch.Tensor:
     """Noise with four blobs, so that the map differs from place to place."""
     found = (torch.randn(3, *size, generator=torch.Generator().manual_seed(9)) * 4 + 128).to(torch.uint8)
-    for y, x in ((20, 30), (140, 230), (200, 100), (322, 400)):
+    for y, x in ((20, 30), (76, 166), (136, 36), (194, 272)):
         found[:, max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4] = 255
     return found
 
@@ -85,7 +85,7 @@ def test_only_tiles_that_the_map_of_a_region_depends_on_are_computed(build: Buil
         )
         assert plan.rows <= rows and plan.columns <= columns
         assert plan.count == model.prepare(picture(SIZE), roi).plan.count
-    assert model.plan(*SIZE, REGIONS["a pixel"]).count <= 4 < 42 == model.plan(*SIZE).count
+    assert model.plan(*SIZE, REGIONS["a pixel"]).count <= 4 < 20 == model.plan(*SIZE).count
     assert model.plan(*SIZE, REGIONS["all"]) == model.plan(*SIZE)
 
 
@@ -106,8 +106,8 @@ def test_the_map_of_a_region_depends_on_no_other_tiles(build: Build, name: str) 
 def test_a_defect_beside_a_region_does_not_raise_its_score(build: Build, name: str) -> None:
     model, image = build(name, Tiling(tile_size=64), SIZE), picture(SIZE)
     calm = image.clone()
-    calm[:, 130:150, 220:240] = calm[:, 100:120, 220:240]  # replaces the blob
-    beside = Roi(168, 200, 20, 60)  # in the blob's tile, beyond the reach of its cells and blur
+    calm[:, 66:86, 156:176] = calm[:, 36:56, 156:176]  # replaces the blob
+    beside = Roi(104, 136, 20, 60)  # in the blob's tile, beyond the reach of its cells and blur
     outcomes = [predict(model, each, 4, beside) for each in (image, calm)]
     whole = predict(model, image, 4)
     assert outcomes[0].raw_score < 0.9 * whole.raw_score
@@ -120,16 +120,16 @@ def test_patchcores_score_counts_the_patches_inside_the_region(build: Build) -> 
     model.detector.num_neighbors = 1  # type: ignore[assignment]  # a Patchcore's
     prepared = model.prepare(image)
     features = torch.cat([each[0] for each in model.outputs(prepared, 4)])
-    (distances,) = model.detector.measure((features,), [prepared.plan.place(number) for number in range(42)]).distances
-    cells = distances.view(6, 7, 8, 8).permute(0, 2, 1, 3).reshape(48, 56)
-    for roi in (Roi(120, 200, 50, 70), Roi(165, 77, 1, 1), Roi(0, 0, 40, 33), Roi(320, 390, 10, 20)):
+    (distances,) = model.detector.measure((features,), [prepared.plan.place(number) for number in range(20)]).distances
+    cells = distances.view(4, 5, 8, 8).permute(0, 2, 1, 3).reshape(32, 40)
+    for roi in (REGIONS[name] for name in ("inside", "a pixel", "first corner", "last corner")):
         rows = slice(roi.top // 8, -(-(roi.top + roi.height) // 8))
         columns = slice(roi.left // 8, -(-(roi.left + roi.width) // 8))
         assert predict(model, image, 4, roi).raw_score == pytest.approx(float(cells[rows, columns].max()), rel=1e-5)
 
 
 @pytest.mark.parametrize(
-    "roi", [Roi(0, 0, 331, 5), Roi(0, 400, 5, 11), Roi(-1, 0, 5, 5), Roi(0, 0, 0, 5), Roi(0, 0, 5, 0)]
+    "roi", [Roi(0, 0, 203, 5), Roi(0, 272, 5, 11), Roi(-1, 0, 5, 5), Roi(0, 0, 0, 5), Roi(0, 0, 5, 0)]
 )
 def test_a_region_outside_of_the_picture_is_refused(build: Build, roi: Roi) -> None:
     model = build("stfpm", Tiling(tile_size=64), SIZE)
