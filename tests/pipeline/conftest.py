@@ -16,6 +16,7 @@ from app.training.one_pass import fit
 from tests.building import build_detector
 
 Build = Callable[..., TiledModel]
+SIZE = (160, 160)
 SMALL: dict[str, dict[str, Any]] = {
     "padim": {"n_features": 12},
     "patchcore": {"coreset_sampling_ratio": 0.05},
@@ -44,7 +45,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Detector]:
 def learn(detector: Detector, checkpoint: Checkpoint) -> None:
     model = TiledModel(detector, Preprocessing(None), Tiling(tile_size=64, stride=48))
     pictures = noise(4, (112, 112))
-    schedule = Schedule(15, 2, 64, "32", seed=0, validate_every=15)
+    schedule = Schedule(5, 2, 64, "32", seed=0, validate_every=5)
     fit_by_gradient(model, lambda order: (pictures[number] for number in order), 4, schedule, lambda _: {}, checkpoint)
 
 
@@ -52,23 +53,23 @@ def learn(detector: Detector, checkpoint: Checkpoint) -> None:
 def build(learned: dict[str, Detector]) -> Build:
     """A function that makes a model with a random backbone, fitted to faint noise: its output depends on all pixels.
 
-    Models with the same arguments are fitted once in a module; those of all modules would take 2 GB.
+    Detectors with the same arguments are fitted once in a module; those of all modules would take 2 GB. Only detectors
+    with a fixed size of pictures are fitted to pictures of the given size.
     """
 
     @cache
-    def fitted(name: str, tiling: Tiling, size: Size, image_size: Size | None) -> TiledModel:
+    def fitted(name: str, tiling: Tiling, fixed: Size | None) -> Detector:
         torch.manual_seed(0)
         detector = build_detector(name, **SMALL.get(name, {}))
-        fixed = image_size or (size if detector.image_size_is_fixed else None)
-        model = TiledModel(detector, Preprocessing(fixed), tiling)
+        model, size = TiledModel(detector, Preprocessing(fixed), tiling), fixed or SIZE
         plan, stride = model.plan(*size), detector.feature_strides[0]
         fit(model, noise(3, size), 3, (plan.y.cells(stride), plan.x.cells(stride)), batch_tiles=4)
-        return model
+        return detector
 
-    def make(name: str, tiling: Tiling, size: Size = (160, 160), image_size: Size | None = None) -> TiledModel:
+    def make(name: str, tiling: Tiling, size: Size = SIZE, image_size: Size | None = None) -> TiledModel:
         if name in learned:
             return TiledModel(deepcopy(learned[name]), Preprocessing(image_size), tiling)
-        model = fitted(name, tiling, size, image_size)
-        return TiledModel(deepcopy(model.detector), model.preprocessing, tiling)
+        fixed = (image_size or size) if build_detector(name).image_size_is_fixed else None
+        return TiledModel(deepcopy(fitted(name, tiling, fixed)), Preprocessing(image_size or fixed), tiling)
 
     return make

@@ -55,8 +55,8 @@ def assert_region_equals(model: TiledModel, image: torch.Tensor, whole: Outcome,
 def test_the_map_of_a_region_equals_the_map_of_the_picture(build: Build, name: str, tiling: str) -> None:
     model, image = build(name, TILINGS[tiling], SIZE), picture(SIZE)
     whole = predict(model, image, 4)
-    for roi in REGIONS.values():
-        assert_region_equals(model, image, whole, roi)
+    for region in REGIONS.keys() - {"all"}:  # whose plan is the picture's, as a test below shows
+        assert_region_equals(model, image, whole, REGIONS[region])
 
 
 @pytest.mark.parametrize(
