@@ -31,7 +31,9 @@ from threading import Event
 from app.pipeline import TiledModel
 from app.main import serve
 from app.settings import Settings
+from tests.trials_shortened import shorten_trials
 
+shorten_trials()
 settings = Settings()
 flag = settings.examples_dir / "hang"
 run = TiledModel.run
