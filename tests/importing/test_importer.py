@@ -1,3 +1,4 @@
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -197,17 +198,19 @@ def test_tensors_that_predictions_do_not_depend_on_are_ignored(
     assert imported(write(content), repository).manifest.calibration.image_threshold == 3
 
 
-@pytest.mark.parametrize("name", CLASSES)
+WRAPPERS = [
+    ("model.", "_orig_mod."),
+    ("model.", "module."),
+    ("", "module._orig_mod."),
+    ("", "_forward_module."),
+    ("bn1.", "_checkpoint_wrapped_module."),
+    ("layer1.", "_orig_mod._fsdp_wrapped_module."),
+]
+
+
 @pytest.mark.parametrize(
-    ("part", "wrapper"),
-    [
-        ("model.", "_orig_mod."),
-        ("model.", "module."),
-        ("", "module._orig_mod."),
-        ("", "_forward_module."),
-        ("bn1.", "_checkpoint_wrapped_module."),
-        ("layer1.", "_orig_mod._fsdp_wrapped_module."),
-    ],
+    ("name", "part", "wrapper"),
+    [(name, *each) for name, each in zip(itertools.cycle(CLASSES), [*WRAPPERS, *reversed(WRAPPERS)], strict=False)],
 )
 def test_wrapped_networks_are_imported_as_if_they_were_not(
     name: str, part: str, wrapper: str, write: Write, repository: ModelRepository

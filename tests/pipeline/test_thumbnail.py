@@ -167,8 +167,7 @@ def test_the_number_of_tiles_in_a_batch_does_not_change_the_outcome(model: Tiled
 
 
 @pytest.mark.parametrize("score", list(ScoreRule))
-@pytest.mark.parametrize("stride", [64, 32])
-@pytest.mark.parametrize("image_size", [None, (150, 140)])
+@pytest.mark.parametrize(("stride", "image_size"), [(64, None), (32, (150, 140))])
 def test_the_map_of_a_region_equals_the_map_of_the_picture(
     score: ScoreRule, stride: int, image_size: Size | None
 ) -> None:

@@ -43,8 +43,10 @@ def largest_difference(network: Network, detector: Detector, given: Tensor) -> f
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
-@pytest.mark.parametrize("name", WITH_BACKBONE)
+@pytest.mark.parametrize(
+    ("name", "backbone"),
+    [*((name, "resnet18") for name in WITH_BACKBONE), ("patchcore", "resnet50"), ("reverse_distillation", "resnet50")],
+)
 def test_a_network_gives_the_output_of_the_modules(build: Build, name: str, backbone: str, kind: str) -> None:
     detector = build(name, backbone)
     assert largest_difference(NETWORKS[kind](trace(detector)), detector, tiles()) < 1e-5

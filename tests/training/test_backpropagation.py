@@ -10,6 +10,8 @@ from app.tiling import Blend, Tiling, untile
 from app.training.backpropagation import Backpropagation, grouped, untouched_statistics
 
 DETECTORS = {"stfpm": Stfpm, "reverse_distillation": ReverseDistillation}
+APART = Tiling(tile_size=64)
+OVERLAPPING = Tiling(tile_size=64, stride=32, blend=Blend.gaussian, halo=16)
 
 
 def build(name: str, tiling: Tiling) -> tuple[TiledModel, GradientDetector]:
@@ -58,10 +60,7 @@ def backpropagate(loss: Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
-@pytest.mark.parametrize(
-    "tiling", [Tiling(tile_size=64), Tiling(tile_size=64, stride=32, blend=Blend.gaussian, halo=16)]
-)
-@pytest.mark.parametrize("batch_tiles", [100, 4, 3])
+@pytest.mark.parametrize(("tiling", "batch_tiles"), [(APART, 100), (APART, 3), (OVERLAPPING, 4), (OVERLAPPING, 3)])
 def test_the_gradient_does_not_depend_on_how_tiles_are_batched(name: str, tiling: Tiling, batch_tiles: int) -> None:
     """The statistics of batch norms are fixed: otherwise they would depend on the tiles that run together."""
     model, detector = build(name, tiling)

@@ -69,8 +69,8 @@ def test_losses_fall(name: str, tmp_path: Path) -> None:
     frozen = model.detector.get_submodule("backbone")
     backbone = {key: tensor.clone() for key, tensor in frozen.state_dict().items()}
     never = Checkpoint(tmp_path / "state.pt", "surface")  # is not due in so short a time
-    history = fit_by_gradient(model, Surfaces(), COUNT, schedule(6), nothing, never)
-    assert history.epochs == 6
+    history = fit_by_gradient(model, Surfaces(), COUNT, schedule(4), nothing, never)
+    assert history.epochs == 4
     assert history.losses[-1] < 0.7 * history.losses[0]
     assert not model.detector.training
     assert all(torch.equal(backbone[key], each) for key, each in frozen.state_dict().items())

@@ -70,7 +70,7 @@ def detector(kind: str, weights: str | None) -> Detector:
 
 @pytest.mark.parametrize("kind", sorted(DETECTORS))
 def test_a_trained_model_finds_a_defect(surfaces: Path, weights: str, tmp_path: Path, kind: str) -> None:
-    options = TrainerOptions(max_epochs=8)
+    options = TrainerOptions(max_epochs=4)
     data = Folder(str(surfaces), train_batch_size=3)
     stride = 64 if kind == "reverse_distillation" else 32
     recipe = Recipe(

@@ -19,7 +19,7 @@ from app.training.distillation.student import Student
 from app.training.distillation.teacher import LAYERS, means, variances
 from app.training.distillation.training_batches import TrainingBatches
 
-RECIPE = DistillationRecipe(steps=8, batch_pictures=6, picture_size=64, evaluate_every=4)
+RECIPE = DistillationRecipe(steps=4, batch_pictures=4, picture_size=64, evaluate_every=2)
 CPU = torch.device("cpu")
 
 
@@ -63,7 +63,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(weights: str, tmp_path: 
     checkpoint = Checkpoint(tmp_path / "part", "same", clock=iter(range(0, 10**6, 1000)).__next__)  # always due
 
     def stop(stage: str, done: int, total: int, note: str = "") -> None:
-        if done == 5:
+        if done == 3:
             raise Stopped
 
     teacher = Teacher("resnet18", weights, CPU, RECIPE.picture_size)
