@@ -22,7 +22,7 @@ Build = Callable[..., TestClient]
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """A function that returns a client of an application with the given settings, one for all uses of the same settings.
+    """A function that returns a client of an application with the given settings: the same for the same settings.
 
     The application is not started: a request that passes gets another status than 403 and 421.
     """

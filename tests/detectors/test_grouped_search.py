@@ -30,7 +30,7 @@ def interpreter() -> Iterator[InterpretedSearch]:
 @pytest.mark.parametrize(("of_bank", "tolerance"), [*((family, 0.0) for family in FAMILIES), (FAMILIES[0], 0.1)])
 def test_no_row_is_nearer_than_the_one_found(of_bank: Family, tolerance: float, interpreter: InterpretedSearch) -> None:
     generator = torch.Generator().manual_seed(0)
-    bank = of_bank(300, 70, generator)
+    bank = of_bank(160, 70, generator)
     beside = bank[:4] * (1 + 1e-3)
     x = torch.cat([beside, *(family(1, 70, generator) for family in FAMILIES)])
     assert_nearest(interpreter.nearest(x, bank, tolerance), x, bank, tolerance)
@@ -54,7 +54,7 @@ def test_sizes_need_not_be_multiples_of_blocks(
 @needs_triton
 @pytest.mark.parametrize("blocks", [{}, SMALL, SMALL | {"PART": 100}])
 def test_the_sizes_of_blocks_do_not_change_the_result(blocks: dict[str, int], interpreter: InterpretedSearch) -> None:
-    bank, x = torch.randn(2500, 40), torch.randn(30, 40)
+    bank, x = torch.randn(1200, 40), torch.randn(20, 40)
     found = interpreter.nearest(x, bank, blocks=blocks)
     expected = nearest(x, bank)
     assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
