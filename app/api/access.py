@@ -24,7 +24,11 @@ _bearer = HTTPBearer(
 
 
 def key_of(scope: RequestScope) -> ApiKey | None:
-    """The key of a request that was allowed; None: the server has no keys, or the route needs none."""
+    """The key of a request; None: the server has no keys, the route needs none, or the request had no known key.
+
+    It is also that of a request which the key does not allow, or no longer: the log names it. Routes run with keys that
+    allow them only.
+    """
     found: ApiKey | None = scope.get(_KEY)
     return found
 
@@ -45,6 +49,7 @@ async def _require_key(
     key = ring.find(credentials.credentials)
     if key is None:
         raise _invalid("the server does not know this API key; it may have been revoked")
+    request.scope[_KEY] = key
     if ring.is_expired(key):
         raise _invalid(f"the key {key.name!r} ({key.id}) has expired; ask for a new one")
     for scope in map(Scope, needed.scopes):
@@ -54,7 +59,6 @@ async def _require_key(
                 error="insufficient_scope",
                 scope=scope.value,
             )
-    request.scope[_KEY] = key
 
 
 def _invalid(message: str) -> InvalidKey:

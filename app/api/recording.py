@@ -26,7 +26,7 @@ class RequestRecord:
     seconds: the time from the start of the request to its end
     client: the client's address; that of a proxy, unless the server trusts its `X-Forwarded-For`
     started_s: the start of the request, on the clock `monotonic`
-    key: the name of the API key that allowed the request; None: none was needed, or the request was refused
+    key: the name of the API key of the request, also if it does not allow the request; None: none was needed, or known
     code: the code of the error that was answered; empty: none
     verdicts: those of the pictures
     trace: the headers `traceparent` and `tracestate`, as far as they were sent

@@ -10,8 +10,8 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from app.api.recording import RequestRecord
 from app.keys import ApiKey, Scope, digest_of, new_secret, write_keys
+from app.logs import JsonFormatter
 from app.main import build_app
 from app.settings import Settings
 from tests.waiting import wait_until
@@ -160,16 +160,28 @@ def test_a_server_without_keys_ignores_the_header(client: TestClient) -> None:
     assert client.get("/v1/models", headers=bearer("other")).status_code == 200
 
 
-def test_the_record_of_a_request_has_the_name_of_the_key_and_never_the_key(
-    models_dir: Path, keys_file: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_log_has_the_name_of_the_key_also_of_refused_requests_and_never_the_key(
+    models_dir: Path, keys_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    records: list[RequestRecord] = []
-    monkeypatch.setattr("app.observation.log_request", records.append)
     client = TestClient(build_app(Settings(models_dir=models_dir, device="cpu", keys_file=keys_file)))
-    for headers in (bearer("predict"), bearer("other"), {}):
-        client.get("/v1/models", headers=headers)
-    assert [record.key for record in records] == ["predict", None, None]
-    assert "tessera_" not in str(records)
+    with caplog.at_level("INFO", "tessera.request"):
+        statuses = [
+            client.request(method, path, headers=headers).status_code
+            for method, path, headers in (
+                ("get", "/v1/models", bearer("predict")),
+                ("post", "/v1/reload", bearer("predict")),
+                ("get", "/v1/models", bearer("expired")),
+                ("get", "/v1/models", bearer("other")),
+                ("get", "/v1/models", {}),
+            )
+        ]
+    assert statuses == [200, 403, 401, 401, 401]
+    found = [each for each in caplog.records if each.name == "tessera.request"]
+    names = [json.loads(JsonFormatter().format(each)).get("key") for each in found]
+    assert names == ["predict", "predict", "expired", None, None]
+    assert "key='predict' code=insufficient_scope" in found[1].getMessage()
+    for secret in SECRETS.values():
+        assert secret not in caplog.text
 
 
 def test_the_contract_describes_the_scheme(client: TestClient) -> None:
