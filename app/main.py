@@ -22,7 +22,7 @@ from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, limit_for
 from app.ending import Ending, leave
 from app.errors import InvalidDevice, InvalidKeys, InvalidSink, ModelNotFound, UnreadableRepository
-from app.events import Outlets, parse_addresses
+from app.events import Outlets, sinks_of
 from app.heap import exempt_from_collection, share_one_heap
 from app.keys import KeyRing, parse_keys
 from app.logs import JsonFormatter, TextFormatter
@@ -48,7 +48,7 @@ _log = logging.getLogger("tessera")
 
 def build_app(settings: Settings) -> FastAPI:
     """The application. Its lifespan starts and stops the threads of the devices; models are loaded while it serves."""
-    keys = key_ring(settings)
+    keys, sinks = key_ring(settings), sinks_of(settings.on_verdict)  # what may be wrong, before anything is created
     devices = resolve_devices(settings.device)
     processors = torch.get_num_threads()
     cpu_lanes = settings.cpu_lanes or min(processors, MOST_CPU_LANES)
@@ -91,7 +91,7 @@ def build_app(settings: Settings) -> FastAPI:
         (None, None) if not settings.traces_endpoint else tracer(otlp_exporter(settings.traces_endpoint))
     )
     observation = Observation(metrics, record, trace)
-    outlets = Outlets(parse_addresses(settings.on_verdict), settings.spool_dir, settings.spool_bytes, metrics)
+    outlets = Outlets(sinks, settings.spool_dir, settings.spool_bytes, metrics)
     metrics.watch_outlets(outlets)
     cameras = Cameras([partial(tell_change, outlets)] if outlets.wanted else [])
     predictor = Predictor(

@@ -12,7 +12,7 @@ from app.cli.repository import add_precision, add_repository
 from app.cli.watched import Watched
 from app.data import reason
 from app.errors import InvalidDataset, InvalidParameter
-from app.events import Outlets, parse_addresses
+from app.events import Outlets, sinks_of
 from app.files import locked, sweep
 from app.interruption import Ending, ending_gently
 from app.pipeline import resolve_device
@@ -60,7 +60,7 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> int:
     """Predicts until the process is asked to end; with --once until all is done, and 1 if pictures were set aside."""
     _check(options)
-    question, addresses = question_of(options), parse_addresses(options.on_verdict)
+    question, sinks = question_of(options), sinks_of(options.on_verdict)
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
     with ExitStack() as stack:
         state = options.output / STATE
@@ -74,7 +74,7 @@ def run(options: Namespace) -> int:
         for folder in (options.output, options.done):
             for below in (folder, *folder.rglob("*/")) if folder is not None else ():
                 sweep(below)  # what a killed process left
-        outlets = Outlets(addresses, state / "spool", SPOOL_BYTES, _Uncounted())
+        outlets = Outlets(sinks, state / "spool", SPOOL_BYTES, _Uncounted())
         stack.callback(outlets.stop)
         device = resolve_device(options.device)
         artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))

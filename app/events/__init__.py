@@ -1,6 +1,6 @@
 """Tells events, such as verdicts, to other programs, through queues that survive the process."""
 
-from app.events.address import Address, parse_addresses
+from app.events.address import Address, parse_addresses, sinks_of
 from app.events.delivery import DeliveryObserver
 from app.events.event import Event, new_id, now
 from app.events.outlets import Outlets, Waiting
@@ -16,4 +16,5 @@ __all__ = [
     "new_id",
     "now",
     "parse_addresses",
+    "sinks_of",
 ]

@@ -3,8 +3,10 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Self
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -66,12 +68,14 @@ class Address:
 
     @property
     def name(self) -> str:
-        """Names the sink in logs and metrics. The path of a URL may hold a secret; its digest stands for it."""
-        host = self.url.hostname
-        return f"{self.url.scheme}:{f'{host}/{self.key[-4:]}' if host else self.url.path}"
+        """Names the sink in logs and metrics, with its port. The path of a URL may hold a secret; its digest stands for
+        it.
+        """
+        place = self.url.netloc.rpartition("@")[2].lower()
+        return f"{self.url.scheme}:{f'{place}/{self.key[-4:]}' if place else self.url.path}"
 
     def sink(self) -> Sink:
-        """The sink. Raises InvalidSink if it cannot work, such as without its secret."""
+        """The sink. Creates nothing. Raises InvalidSink if it cannot work, such as without its secret."""
         return KINDS[self.url.scheme][0](self)
 
     def secret(self, option: str) -> Callable[[], str] | None:
@@ -81,6 +85,14 @@ class Address:
         if name := self.options.get(f"{option}_env"):
             return lambda: os.environ[name]
         return None
+
+
+def sinks_of(text: str) -> dict[str, Sink]:
+    """The sinks of a setting by the names of their queues. Raises InvalidSink if any of them cannot work.
+
+    Nothing is created, so that a wrong sink leaves no queue or folder of the others behind.
+    """
+    return {address.key: address.sink() for address in parse_addresses(text)}
 
 
 def parse_addresses(text: str) -> list[Address]:
@@ -103,7 +115,10 @@ def _webhook(address: Address) -> Sink:
             'make one with: echo "whsec_$(openssl rand -base64 32)"'
         )
     keys = Keys(secret)
-    keys.read()
+    try:
+        keys.read()
+    except InvalidSink as error:
+        raise InvalidSink(f"the webhook {address.name}: {error}") from error
     context = client_context(address.options.get("ca_file")) if address.url.scheme == "https" else None
     return WebhookSink(address.name, address.url, keys, context)
 
@@ -113,13 +128,28 @@ def _mqtt(address: Address) -> Sink:
     if not address.url.hostname or not topic or set(topic) & set("+#\0"):
         raise InvalidSink(f"MQTT needs a broker and a topic without wildcards; give one of {EXAMPLES}")
     context = client_context(address.options.get("ca_file")) if address.url.scheme == "mqtts" else None
-    return MqttSink(address.name, address.url, topic, address.secret("password"), f"tessera-{address.key}", context)
+    password = address.secret("password")
+    try:
+        if password is not None:
+            password()
+    except KeyError as error:
+        raise InvalidSink(
+            f"the sink {address.name}: the environment variable {error}, which holds the password, is not set"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSink(f"the sink {address.name}: the password cannot be read: {error}") from error
+    return MqttSink(address.name, address.url, topic, password, f"tessera-{address.key}", context)
 
 
 def _folder(address: Address) -> Sink:
     if address.url.netloc or not address.url.path:
         raise InvalidSink("a folder is given by its path, such as folder:/var/lib/verdicts")
-    return FolderSink(address.name, Path(address.url.path))
+    folder = Path(address.url.path)
+    for place in (folder, *folder.parents):
+        with suppress(OSError):  # it may be missing, or on a share that is away: the delivery waits for it
+            if not S_ISDIR(place.stat().st_mode):
+                raise InvalidSink(f"the sink {address.name}: {place} is not a directory; name another folder")
+    return FolderSink(address.name, folder)
 
 
 _SECRET, _PASSWORD = ("secret_file", "secret_env"), ("password_file", "password_env")

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from threading import Condition, Thread
 from time import monotonic, sleep
 
 from app.errors import InvalidSink
-from app.events.address import Address
 from app.events.delivery import Delivery, DeliveryObserver
 from app.events.event import Event
 from app.events.outbox import FAULTS, Outbox
+from app.events.queues import ENDING, leave_no_queue, remove_queues
+from app.events.sink import Sink
 from app.files import locked
 
 HANDED = 1000
@@ -26,7 +27,6 @@ END_S = 0.5
 """How long deliveries in flight may take when the process ends."""
 SAID_EVERY_S = 60.0
 
-_ENDING = ".sqlite"
 _log = logging.getLogger("tessera.events")
 
 
@@ -42,14 +42,15 @@ class Waiting:
 class Outlets:
     """Stores each event in the queue of every sink, and has it delivered. Nobody waits for a sink.
 
-    addresses: where events go
+    sinks: where events go, by the names of their queues
     folder: holds the queues, one file for each sink; no other process may use it
     most_bytes: the limit of each queue
 
-    Raises InvalidSink if the folder cannot be used. `tell` may be called from any thread, from `start` to `stop`.
+    Empty queues of sinks that are no longer given are removed from the folder; others are named in the log. Raises
+    InvalidSink if the folder cannot be used. `tell` may be called from any thread, from `start` to `stop`.
     """
 
-    def __init__(self, addresses: Sequence[Address], folder: Path, most_bytes: int, observer: DeliveryObserver) -> None:
+    def __init__(self, sinks: Mapping[str, Sink], folder: Path, most_bytes: int, observer: DeliveryObserver) -> None:
         self._observer = observer
         self._stack = ExitStack()
         self._handed: deque[tuple[Event, Future[None]]] = deque()
@@ -58,8 +59,8 @@ class Outlets:
         self._said_s = float("-inf")
         self._writer = Thread(target=self._write, name="tessera-events", daemon=True)
         self._deliveries = [
-            Delivery(address.sink(), outbox, observer)
-            for address, outbox in zip(addresses, self._outboxes(addresses, folder, most_bytes), strict=True)
+            Delivery(sink, outbox, observer)
+            for sink, outbox in zip(sinks.values(), self._outboxes(list(sinks), folder, most_bytes), strict=True)
         ]
 
     def start(self) -> None:
@@ -120,13 +121,14 @@ class Outlets:
                 delivery.outbox.close()
         self._stack.close()
 
-    def _outboxes(self, addresses: Sequence[Address], folder: Path, most_bytes: int) -> list[Outbox]:
-        if not addresses:
+    def _outboxes(self, names: Sequence[str], folder: Path, most_bytes: int) -> list[Outbox]:
+        if not names:
+            leave_no_queue(folder)
             return []
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._stack.enter_context(locked(folder, wait=False))
-            outboxes = [Outbox(folder / f"{each.key}{_ENDING}", most_bytes) for each in addresses]
+            outboxes = [Outbox(folder / f"{name}{ENDING}", most_bytes) for name in names]
         except BlockingIOError as error:
             raise InvalidSink(f"another process uses the spool folder {folder}; give each process its own") from error
         except FAULTS as error:
@@ -134,10 +136,7 @@ class Outlets:
         for outbox in outboxes:
             if outbox.set_aside is not None:
                 _log.error("a queue was damaged, and is set aside as %s; its events are not sent", outbox.set_aside)
-        known = {f"{each.key}{_ENDING}" for each in addresses}
-        for path in sorted(folder.glob(f"*{_ENDING}")):
-            if path.name not in known:
-                _log.warning("the queue %s belongs to no sink, and waits; remove it if its sink is gone", path)
+        remove_queues(folder, names)
         return outboxes
 
     def _write(self) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidSink
-from app.events import parse_addresses
+from app.events import parse_addresses, sinks_of
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,15 @@ def test_an_address_that_cannot_work_is_refused(text: str, words: str) -> None:
         ("mqtt://host/line/+", "without wildcards"),
         ("mqtt://host", "a topic"),
         ("mqtts://host/topic#ca_file=/nowhere", "no certificates"),
+        ("mqtt://user@host/topic#password_file=/nowhere", "mqtt:host/.*password cannot be read"),
+        ("mqtt://user@host/topic#password_env=TESSERA_NOT_SET", "mqtt:host/.*is not set"),
         ("folder:", "given by its path"),
+        ("folder:/dev/null/verdicts", "/dev/null is not a directory"),
     ],
 )
 def test_a_sink_that_cannot_work_is_refused(text: str, words: str) -> None:
     with pytest.raises(InvalidSink, match=words):
-        [address.sink() for address in parse_addresses(text)]
+        sinks_of(text)
 
 
 def test_names_and_queues_tell_no_secret_and_stay_the_same_when_options_change(tmp_path: Path) -> None:
@@ -47,3 +50,17 @@ def test_names_and_queues_tell_no_secret_and_stay_the_same_when_options_change(t
     assert (first.name, first.key) == (second.name, second.key)
     assert first.name.startswith("https:host/")
     assert "T0K3N" not in first.name + first.key
+
+
+@pytest.mark.parametrize("kind", ["http", "https", "mqtt", "mqtts"])
+def test_ports_of_one_host_are_different_sinks_with_different_names(kind: str) -> None:
+    text = ", ".join(f"{kind}://user@host{port}/verdicts" for port in ("", ":8001", ":8002"))
+    addresses = parse_addresses(text)
+    assert len({each.key for each in addresses}) == 3
+    places = [each.name.rpartition("/")[0] for each in addresses]
+    assert places == [f"{kind}:host", f"{kind}:host:8001", f"{kind}:host:8002"]
+
+
+def test_the_name_of_an_ipv6_sink_has_brackets_and_the_port() -> None:
+    (address,) = parse_addresses("https://[::1]:8443/verdicts")
+    assert address.name.startswith("https:[::1]:8443/")

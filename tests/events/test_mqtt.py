@@ -16,7 +16,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from app.errors import NotDelivered
-from app.events import Outlets, backoff, parse_addresses
+from app.events import Outlets, backoff, parse_addresses, sinks_of
 from tests.events.conftest import Counted
 from tests.events.making import certificate, event
 from tests.waiting import wait_until
@@ -106,7 +106,7 @@ def test_events_reach_subscribers_in_order_with_a_password_and_tls(
 ) -> None:
     there = broker(tls=tls)
     with subscribed(there) as received:
-        outlets = Outlets(parse_addresses(there.address), tmp_path / "spool", 10**7, counted)
+        outlets = Outlets(sinks_of(there.address), tmp_path / "spool", 10**7, counted)
         outlets.start()
         for number in range(50):
             outlets.tell(event(number))
@@ -121,7 +121,7 @@ def test_events_wait_while_the_broker_is_down(
 ) -> None:
     monkeypatch.setattr(backoff, "LONGEST_S", 0.2)
     there = broker()
-    outlets = Outlets(parse_addresses(there.address), tmp_path / "spool", 10**7, counted)
+    outlets = Outlets(sinks_of(there.address), tmp_path / "spool", 10**7, counted)
     outlets.start()
     outlets.tell(event(0))
     wait_until(lambda: counted.delivered == 1)

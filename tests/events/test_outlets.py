@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidSink, NotDelivered
-from app.events import Event, Outlets, parse_addresses
+from app.events import Event, Outlets, parse_addresses, sinks_of
 from app.events.folder import FolderSink
+from app.main import build_app
+from app.settings import Settings
 from tests.events.conftest import Counted
 from tests.events.making import event
 from tests.waiting import wait_until
@@ -16,20 +18,20 @@ def numbers(folder: Path) -> set[int]:
 
 
 def test_two_processes_cannot_use_one_spool_folder(tmp_path: Path, counted: Counted) -> None:
-    addresses = parse_addresses(f"folder:{tmp_path}/told")
-    first = Outlets(addresses, tmp_path / "spool", 10**6, counted)
+    sinks = sinks_of(f"folder:{tmp_path}/told")
+    first = Outlets(sinks, tmp_path / "spool", 10**6, counted)
     with pytest.raises(InvalidSink, match="another process uses the spool folder"):
-        Outlets(addresses, tmp_path / "spool", 10**6, counted)
+        Outlets(sinks, tmp_path / "spool", 10**6, counted)
     first.stop()
-    Outlets(addresses, tmp_path / "spool", 10**6, counted).stop()
+    Outlets(sinks, tmp_path / "spool", 10**6, counted).stop()
 
 
 def test_a_sink_that_fails_does_not_hold_up_another_and_a_full_queue_is_counted(
     tmp_path: Path, counted: Counted, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    sinks = sinks_of(f"folder:{tmp_path}/told, folder:{tmp_path}/file")
     (tmp_path / "file").touch()
-    addresses = parse_addresses(f"folder:{tmp_path}/told, folder:{tmp_path}/file")
-    outlets = Outlets(addresses, tmp_path / "spool", 5000, counted)
+    outlets = Outlets(sinks, tmp_path / "spool", 5000, counted)
     outlets.start()
     for number in range(20):
         outlets.tell(event(number, size=1000)).result()
@@ -54,9 +56,68 @@ def test_a_sink_with_a_fault_of_its_own_is_tried_again(
         send(self, one)
 
     monkeypatch.setattr(FolderSink, "send", failing)
-    outlets = Outlets(parse_addresses(f"folder:{tmp_path}/told"), tmp_path / "spool", 10**6, counted)
+    outlets = Outlets(sinks_of(f"folder:{tmp_path}/told"), tmp_path / "spool", 10**6, counted)
     outlets.start()
     outlets.tell(event(7)).result()
     outlets.wait_until_delivered(10)
     outlets.stop()
     assert (numbers(tmp_path / "told"), counted.failed) == ({7}, 2)
+
+
+@pytest.mark.parametrize("left", ["nothing", "other"])
+def test_empty_queues_of_removed_sinks_are_removed_and_others_are_named(
+    tmp_path: Path, counted: Counted, caplog: pytest.LogCaptureFixture, left: str
+) -> None:
+    spool, blocked = tmp_path / "spool", tmp_path / "blocked"
+    outlets = Outlets(sinks_of(f"folder:{tmp_path}/told, folder:{blocked}"), spool, 10**6, counted)
+    blocked.touch()  # this sink takes nothing
+    outlets.start()
+    outlets.tell(event(1)).result()
+    wait_until(lambda: counted.delivered == 1 and counted.failed >= 1)
+    outlets.stop()
+    foreign = [spool / "mine.sqlite", spool / "folder-0123456789ab.sqlite"]
+    for path in foreign:
+        path.write_text("another program's file")
+    before = set(spool.glob("*"))
+    Outlets(sinks_of(f"folder:{tmp_path}/other" if left == "other" else ""), spool, 10**6, counted).stop()
+    (removed,) = before - set(spool.glob("*"))
+    assert removed.name == f"{parse_addresses(f'folder:{tmp_path}/told')[0].key}.sqlite"
+    warnings = [each.getMessage() for each in caplog.records if "does not name" in each.message and each.levelno >= 30]
+    assert [path.read_text() for path in foreign] == ["another program's file"] * 2
+    unreadable, waiting = sorted(warnings, key=lambda each: "events wait" in each)
+    assert "0123456789ab.sqlite" in unreadable and "cannot be read" in unreadable
+    assert "1 events wait" in waiting and "name the sink again" in waiting
+    blocked.unlink()
+    again = Outlets(sinks_of(f"folder:{blocked}"), spool, 10**6, counted)  # the queue is still there
+    again.start()
+    wait_until(lambda: counted.delivered == 2)
+    again.stop()
+    assert numbers(blocked) == {1}
+
+
+def test_the_queues_of_a_running_process_stay(tmp_path: Path, counted: Counted) -> None:
+    running = Outlets(sinks_of(f"folder:{tmp_path}/told"), tmp_path / "spool", 10**6, counted)
+    before = set((tmp_path / "spool").iterdir())
+    Outlets({}, tmp_path / "spool", 10**6, counted).stop()
+    assert before and set((tmp_path / "spool").iterdir()) == before
+    running.stop()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["https://host/x", "mqtt://user@host/topic#password_file=/nowhere", "folder:/dev/null/x", "ftp://host/x"]
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_wrong_sink_leaves_nothing_of_the_others(tmp_path: Path, models_dir: Path, wrong: str, place: int) -> None:
+    sinks = [f"folder:{tmp_path}/one", f"folder:{tmp_path}/two"]
+    sinks.insert(place, wrong)
+    record = tmp_path / "record.csv"
+    settings = Settings(
+        models_dir=models_dir,
+        device="cpu",
+        on_verdict=",".join(sinks),
+        spool_dir=tmp_path / "spool",
+        verdict_record=record,
+    )
+    with pytest.raises(InvalidSink):
+        build_app(settings)
+    assert list(tmp_path.iterdir()) == []

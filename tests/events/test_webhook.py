@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.errors import InvalidSink, NotDelivered
-from app.events import Outlets, backoff, parse_addresses
+from app.events import Outlets, backoff, parse_addresses, sinks_of
 from app.events.signature import Keys
 from app.events.webhook import WebhookSink
 from tests.events.conftest import Counted
@@ -24,11 +24,11 @@ OTHER = "whsec_" + SECRET.removeprefix("whsec_")[::-1].replace("=", "") + "="
 TELL_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from app.events import Outlets, parse_addresses
+from app.events import Outlets, sinks_of
 from tests.events.conftest import Counted
 from tests.events.making import event
 
-outlets = Outlets(parse_addresses(sys.argv[1]), Path(sys.argv[2]), 10**8, Counted())
+outlets = Outlets(sinks_of(sys.argv[1]), Path(sys.argv[2]), 10**8, Counted())
 outlets.start()
 for number in range(100):
     each = event(number)
@@ -151,7 +151,7 @@ def test_nothing_is_lost_and_ids_stay_the_same_if_every_second_answer_fails_and_
         )
         told = done.stdout.split()
         assert (done.returncode, len(told)) == (-9, 100), done.stderr
-        outlets = Outlets(parse_addresses(address), tmp_path, 10**8, counted)
+        outlets = Outlets(sinks_of(address), tmp_path, 10**8, counted)
         outlets.start()
         more = [event(number) for number in range(100, 120)]
         for each in more:
