@@ -19,7 +19,7 @@ from app.environment import warn_if_threads_spin
 from app.errors import InvalidDataset, InvalidTraining
 from app.evaluation import FIGURES, Procedure, evaluate, select_unseen
 from app.pipeline import Prediction, interpret, predict, resolve_device
-from app.terminal import console, print_skipped, progress_bars
+from app.terminal import print_line, print_skipped, progress_bars
 from app.tiling import Tiling
 from app.training import Automatic, CalibrationChoice, Callback, Recipe, TrainerOptions, plan_training, train
 from app.training.precision import Precision
@@ -114,7 +114,7 @@ class Engine:
             raise InvalidDataset(f"{datamodule.description} has no pictures to test on")
         selection = select_unseen(pictures, artifact.manifest)
         for note in filter(None, (selection.warning, *selection.notes)):
-            console.print(f"note: {note}", soft_wrap=True)
+            print_line(f"note: {note}")
         procedure = Procedure(datamodule.num_workers, on_unreadable=datamodule.on_unreadable)
         calibration = artifact.calibration
         with progress_bars() as report:

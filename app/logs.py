@@ -2,17 +2,15 @@
 
 import json
 import logging
-import re
 from datetime import UTC, datetime
 
 from app.api import RequestRecord
 from app.pipeline import Label
-from app.shown import LONGEST
+from app.shown import LONGEST, printable
 
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 """The routes of probes."""
 _PAGE = ("/page", "/docs")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _DIGEST = 12
 """The characters of a digest in a line for people."""
@@ -30,12 +28,12 @@ class TextFormatter(logging.Formatter):
         super().__init__(_TEXT)
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = _escaped(record.message)
+        record.message = printable(record.message)
         return super().formatMessage(record)
 
     def formatException(self, ei: object) -> str:
         lines = super().formatException(ei).split("\n")  # type: ignore[arg-type]  # the tuple of sys.exc_info
-        return "\n".join(f"    {_escaped(line)}" for line in lines)
+        return "\n".join(f"    {printable(line)}" for line in lines)
 
 
 class JsonFormatter(logging.Formatter):
@@ -136,7 +134,3 @@ def _is_quiet(request: RequestRecord) -> bool:
 
 def _ms(seconds: float) -> float:
     return round(1000 * max(seconds, 0.0), 3)
-
-
-def _escaped(text: str) -> str:
-    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

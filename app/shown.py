@@ -1,4 +1,4 @@
-"""Values that clients sent, in messages for people."""
+"""Values that clients sent, and names of files, in messages for people."""
 
 import re
 
@@ -15,6 +15,17 @@ def shown(value: object) -> str:
     except ValueError:  # Python does not write integers of more than 4,300 digits
         return "a number of thousands of digits"
     return text if len(text) <= LONGEST + 2 else f"{text[:LONGEST]}…"
+
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text in one line: control characters, and bytes of a path that are not UTF-8, are escapes such as `\\n`.
+
+    So a name cannot look like a line of its own, move the cursor of a terminal, or reverse the direction of the text.
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 MOST_CHARACTERS = 2000

@@ -10,23 +10,35 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
+from rich.table import Table
 from rich.text import Text
 
 from app.progress import Progress
+from app.shown import printable
 
 LINE_S = 30.0
 
 console = Console(stderr=True, highlight=False)
 
 
+def print_line(message: str) -> None:
+    """Prints a message in one line, in which names of files have no control characters (`printable`)."""
+    console.print(Text(printable(message)), soft_wrap=True)
+
+
 def print_error(message: str) -> None:
-    """Prints an error message."""
-    console.print("[bold red]error:[/]", Text(message), soft_wrap=True)
+    """Prints an error message, as `print_line`."""
+    console.print("[bold red]error:[/]", Text(printable(message)), soft_wrap=True)
 
 
 def print_skipped(path: Path, reason: str) -> None:
     """Prints that a picture is left out, and the reason."""
-    console.print("[yellow]left out:[/]", Text(f"{path}: {reason}"), soft_wrap=True)
+    console.print("[yellow]left out:[/]", Text(printable(f"{path}: {reason}")), soft_wrap=True)
+
+
+def add_row(table: Table, *cells: str | Text) -> None:
+    """Adds a row to a table. Cells are texts without markup, in which names have no control characters."""
+    table.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in cells))
 
 
 @contextmanager

@@ -1,6 +1,9 @@
+import os
+from pathlib import Path
+
 import pytest
 
-from app.terminal import LINE_S, Lines, progress_bars
+from app.terminal import LINE_S, Lines, print_error, print_line, print_skipped, progress_bars
 
 
 def test_a_log_gets_a_line_every_interval_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,3 +31,13 @@ def test_work_done_before_a_resume_does_not_shorten_the_time_left(capsys: pytest
 def test_output_that_is_not_a_terminal_gets_lines() -> None:
     with progress_bars() as report:
         assert isinstance(report, Lines)
+
+
+def test_names_cannot_forge_lines_or_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    name = os.fsdecode(b"a\n[red]\r\x1b[2J\x7f\xe2\x80\xae\xff\xc2\x9b.png")
+    print_line(name)
+    print_error(name)
+    print_skipped(Path(name), "damaged")
+    written = r"a\n[red]\r\x1b[2J\x7f\u202e\udcff\x9b.png"
+    said = capsys.readouterr().err.splitlines()
+    assert said == [written, f"error: {written}", f"left out: {written}: damaged"]

@@ -14,7 +14,7 @@ from app.backbones import ARCHITECTURES, LITE_ARCHITECTURES, ResNet
 from app.data import pictures_in
 from app.errors import InvalidTraining
 from app.pipeline import resolve_device
-from app.terminal import console, progress_bars
+from app.terminal import print_line, progress_bars
 from app.training.checkpoint import Checkpoint
 from app.training.distillation import (
     DistillationRecipe,
@@ -72,7 +72,7 @@ def run(given: Namespace) -> int:
     found, left_out = pictures_in(given.folders)
     pictures = list(found)
     if left_out.note:
-        console.print(f"note: {left_out.note}", markup=False, soft_wrap=True)
+        print_line(f"note: {left_out.note}")
     device = resolve_device(given.device)
     teacher = Teacher(given.teacher_architecture, given.teacher, device, recipe.picture_size)
     checkpoint = Checkpoint(given.output.with_suffix(".training.pt"), _fingerprint(given, recipe, pictures))
@@ -88,7 +88,7 @@ def run(given: Namespace) -> int:
     )
     card = write_backbone(outcome.backbone, given.output, summary)
     checkpoint.remove()
-    console.print(f"wrote {given.output} and its card {card}", soft_wrap=True)
+    print_line(f"wrote {given.output} and its card {card}")
     return 0
 
 

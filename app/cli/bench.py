@@ -14,7 +14,7 @@ from app.main import MOST_CPU_LANES
 from app.pipeline import resolve_device
 from app.runtime import PrecisionChoice, RunOptions
 from app.sizing import Figures, Place, default_file, measure, resident_bytes, write_figures
-from app.terminal import console, print_error
+from app.terminal import print_error, print_line
 
 BUDGET_S = 50.0
 """After this time no further model is measured."""
@@ -52,7 +52,7 @@ def run(options: Namespace) -> int:
     for number, entry in enumerate(entries):
         if number and monotonic() - started > BUDGET_S:
             left = ", ".join(entry.name for entry in entries[number:])
-            console.print(f"not measured, to keep to a minute: {left}; give --name", markup=False, soft_wrap=True)
+            print_line(f"not measured, to keep to a minute: {left}; give --name")
             break
         try:
             artifact, figures = measured(entry, options, base_bytes)
@@ -70,17 +70,13 @@ def measured(entry: Entry, options: Namespace, base_bytes: int) -> tuple[Artifac
     device, processors = resolve_device(options.device), torch.get_num_threads()
     lanes = min(processors, MOST_CPU_LANES)
     run_options = RunOptions(options.precision, batch_tiles=0, keep_weights=False, lanes=lanes)
-    console.print(f"measuring {entry.name} version {entry.version} ...", markup=False, soft_wrap=True)
+    print_line(f"measuring {entry.name} version {entry.version} ...")
     artifact, figures = measure(lambda: load_artifact(entry, device, run_options), processors, base_bytes)
     path = options.figures or default_file()
     try:
         write_figures(path, Place.here(device), key_of(artifact.digest, options.precision), figures)
     except OSError as error:
-        console.print(
-            f"note: the figures are not kept: {path}: {error.strerror}; give another file by --figures",
-            markup=False,
-            soft_wrap=True,
-        )
+        print_line(f"note: the figures are not kept: {path}: {error.strerror}; give another file by --figures")
     return artifact, figures
 
 

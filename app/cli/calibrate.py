@@ -26,7 +26,7 @@ from app.errors import InvalidDataset, InvalidParameter
 from app.pipeline import resolve_device
 from app.runtime import RunOptions
 from app.scoring import Calibration, share_interval
-from app.terminal import console, print_skipped, progress_bars
+from app.terminal import print_line, print_skipped, progress_bars
 from app.training import Goal, ReadingOptions, Recalibrated, recalibrate
 from app.training.calibration import false_alarms
 from app.training.recalibration import RATE
@@ -78,7 +78,7 @@ def run(options: Namespace) -> int:
     output = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     output.print(_table(found, artifact, written))
     for line in (*_unchanged(found, artifact, written), *_notes(found, data), *_next(entry, written)):
-        console.print(line, markup=False, soft_wrap=True)
+        print_line(line)
     return 0
 
 
@@ -88,7 +88,7 @@ def _pictures(data: DataModule, artifact: Artifact) -> list[LabelledPicture]:
     given = given or [LabelledPicture(path, GOOD, None) for path in data.train_pictures()]
     seen = artifact.manifest.seen
     if seen is None or seen.fitted is None:
-        console.print(
+        print_line(
             "note: the model does not record which pictures it was fitted to; give pictures that it was not fitted to"
         )
         return given
@@ -101,10 +101,7 @@ def _pictures(data: DataModule, artifact: Artifact) -> list[LabelledPicture]:
             "other pictures"
         )
     if known:
-        console.print(
-            f"note: {len(known)} of {len(given)} pictures are left out, because the model was fitted to them",
-            soft_wrap=True,
-        )
+        print_line(f"note: {len(known)} of {len(given)} pictures are left out, because the model was fitted to them")
     return unseen
 
 

@@ -18,7 +18,7 @@ from app.cli.usage import UsageError
 from app.cli.words import CommandLine
 from app.interruption import stoppable
 from app.similar import nearest
-from app.terminal import console
+from app.terminal import print_line
 from app.version import VERSION
 
 DEBUG = "--debug"
@@ -211,7 +211,7 @@ def parse(name: str, words: Sequence[str]) -> Namespace:
             raise UsageError(_innermost(str(error)), hint=_hint(name)) from error
         raise
     for note in line.notes:
-        console.print(note, markup=False, soft_wrap=True)
+        print_line(note)
     return found
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from app.artifacts import Artifact, Entry, ModelRepository, load_artifact, read_manifest
 from app.cli.evaluate import add_seen_pictures, data_notes, model_notes, note_size, test_pictures
@@ -31,7 +30,7 @@ from app.evaluation.report import COMPARISON, COMPARISON_PAGE, Gallery, make_com
 from app.pipeline import resolve_device
 from app.progress import Progress
 from app.runtime import RunOptions
-from app.terminal import console, progress_bars
+from app.terminal import add_row, print_line, progress_bars
 
 LISTED = 20
 """The largest number of changed verdicts on the terminal; the report has all of them."""
@@ -92,8 +91,8 @@ def run(options: Namespace) -> int:
     for artifact, evaluation in zip((first, second), evaluations, strict=True):
         output.print(f"at its threshold {_title(artifact)} {headline(evaluation)}", soft_wrap=True)
     for note in found:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
-    console.print(f"wrote {options.output / COMPARISON} and {options.output / COMPARISON_PAGE}", soft_wrap=True)
+        print_line(f"note: {note}")
+    print_line(f"wrote {options.output / COMPARISON} and {options.output / COMPARISON_PAGE}")
     return 0
 
 
@@ -184,7 +183,7 @@ def _changes(
     for number in comparison.changed[:LISTED]:
         results = [evaluation.pictures[number] for evaluation in evaluations]
         cells = [f"{each.score:.3f} {'anomalous' if each.exceeds else 'normal'}" for each in results]
-        table.add_row(Text(results[0].path.name), Text(results[0].kind), *cells)
+        add_row(table, results[0].path.name, results[0].kind, *cells)
     if len(comparison.changed) > LISTED:
         table.add_row(f"and {len(comparison.changed) - LISTED} more", "", "", "")
     return table

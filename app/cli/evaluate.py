@@ -34,7 +34,7 @@ from app.evaluation.report.record import warning_of
 from app.pipeline import resolve_device
 from app.runtime import RunOptions
 from app.scoring import Interval
-from app.terminal import console, progress_bars
+from app.terminal import print_line, progress_bars
 
 
 def parser() -> ArgumentParser:
@@ -85,8 +85,8 @@ def run(options: Namespace) -> int:
     )
     output.print(f"at its threshold the model {headline(evaluation)}", soft_wrap=True)
     for note in (*model_notes(artifact, data, selection), *data_notes(data, evaluation)):
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
-    console.print(f"wrote {options.output / METRICS} and {options.output / PAGE}", soft_wrap=True)
+        print_line(f"note: {note}")
+    print_line(f"wrote {options.output / METRICS} and {options.output / PAGE}")
     return 0
 
 
@@ -103,7 +103,7 @@ def note_size(artifact: Artifact, data: DataModule) -> None:
     size = artifact.model.preprocessing.image_size
     if data.image_size is not None and data.image_size != size:
         what = "takes pictures as they are" if size is None else "resizes pictures to {} x {}".format(*size)
-        console.print(f"note: data.image_size is not used; the model {what}, as it was trained", soft_wrap=True)
+        print_line(f"note: data.image_size is not used; the model {what}, as it was trained")
 
 
 def model_notes(artifact: Artifact, data: DataModule, selection: Selection) -> list[str]:

@@ -12,7 +12,8 @@ from app.cli.usage import UsageError
 from app.errors import TesseraError
 from app.files import said_of_files
 from app.interruption import Stopped, exit_status, last_words
-from app.terminal import console, print_error
+from app.shown import printable
+from app.terminal import console, print_error, print_line
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -29,25 +30,27 @@ def report(error: BaseException, words: Sequence[str], *, debug: bool) -> int:
         console.print("".join(traceback.format_exception(error)), markup=False, soft_wrap=True, end="")
     if isinstance(error, KeyboardInterrupt):
         number = error.number if isinstance(error, Stopped) else INTERRUPTED
-        console.print(last_words(number, words), markup=False, soft_wrap=True)
+        print_line(last_words(number, words))
         return exit_status(number)
     if isinstance(error, BrokenPipeError):  # as of `| head`: nobody reads the rest
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     if isinstance(error, UsageError):
         for line in error.lines:
-            print_error(_printable(line))
+            print_error(line)
         if error.hint:
-            console.print(error.hint, markup=False, soft_wrap=True)
+            print_line(error.hint)
         return WRONG_USAGE
-    print_error(_printable(message(error)))
+    print_error(message(error))
     return FAILED
 
 
 def message(error: BaseException) -> str:
     """The message of an error in one line, in the words of the command line."""
     if isinstance(error, OSError):
-        text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        text = (
+            f"{printable(str(error.filename))}: {error.strerror}" if error.filename and error.strerror else str(error)
+        )
         if error.errno in FULL:
             text = f"{text if error.filename else error.strerror}; {_more_room(error)}"
     elif isinstance(error, TesseraError):
@@ -66,11 +69,6 @@ def _more_room(error: OSError) -> str:
     if Path(os.fsdecode(error.filename)).is_relative_to(gettempdir()):
         return "make room there, or set TMPDIR to a folder with more room"
     return "make room there, or name another folder"
-
-
-def _printable(text: str) -> str:
-    """The text with bytes of a path that are not UTF-8 as escapes."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _place(error: BaseException) -> str:

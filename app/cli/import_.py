@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
-from rich.text import Text
 
 from app.artifacts import ModelRepository
 from app.cli.instantiation import instantiate
 from app.cli.repository import add_repository
 from app.importing import Choices, NormalisationChoice, Thresholds, import_model
 from app.pipeline import resolve_device
-from app.terminal import console
+from app.terminal import print_line
 from app.tiling import Tiling, as_size
 
 
@@ -69,8 +68,8 @@ def run(options: Namespace) -> int:
     repository, device = ModelRepository(options.models_dir), resolve_device(options.device)
     imported = import_model(options.file, repository, options.name, choices, device)
     for line in imported.taken:
-        console.print(Text(line), soft_wrap=True)
+        print_line(line)
     for line in imported.assumed:
-        console.print("[bold yellow]note:[/]", Text(line), soft_wrap=True)
-    console.print(f"wrote version {imported.entry.version} of {imported.entry.name} to {imported.entry.path}")
+        print_line(f"note: {line}")
+    print_line(f"wrote version {imported.entry.version} of {imported.entry.name} to {imported.entry.path}")
     return 0

@@ -14,7 +14,7 @@ from app.cli.usage import UsageError
 from app.errors import InvalidKeys
 from app.files import locked
 from app.keys import NAME, ApiKey, Scope, digest_of, new_secret, read_keys, write_keys
-from app.terminal import console
+from app.terminal import print_line
 
 VARIABLE = "TESSERA_KEYS_FILE"
 FILE = Path("keys.json")
@@ -66,7 +66,7 @@ def _add(path: Path, options: Namespace) -> None:
     expires = None if options.days is None else now + timedelta(days=options.days)
     key = ApiKey(options.name, options.scope, digest_of(secret), now, expires, options.tiles_per_s)
     write_keys(path, [*(read_keys(path) if path.exists() else []), key])
-    console.print(f"key {key.id} of {key.name} ({key.scope}) is in {path}; it is shown this once:", soft_wrap=True)
+    print_line(f"key {key.id} of {key.name} ({key.scope}) is in {path}; it is shown this once:")
     print(secret, flush=True)
 
 
@@ -79,7 +79,7 @@ def _revoke(path: Path, name: str, id_: str | None) -> None:
     if len(named) > 1:
         raise InvalidKeys(f"{name} has several keys; choose one by --id: {', '.join(key.id for key in named)}")
     write_keys(path, [key for key in keys if key is not named[0]])
-    console.print(f"key {named[0].id} of {name} is revoked; servers refuse it within a second", soft_wrap=True)
+    print_line(f"key {named[0].id} of {name} is revoked; servers refuse it within a second")
 
 
 def _show(keys: Sequence[ApiKey]) -> None:

@@ -25,7 +25,7 @@ from app.cli.repository import add_repository
 from app.cli.usage import UsageError
 from app.errors import InvalidServing, TesseraError
 from app.pipeline import resolve_device
-from app.terminal import console
+from app.terminal import add_row, print_line
 
 DIGITS = 12
 """The number of digits of a digest that are shown: enough to distinguish contents."""
@@ -95,7 +95,7 @@ def _change(repository: ModelRepository, options: Namespace) -> None:
     else:
         delete(repository, name, version)
         text = f"version {version} of {name} is deleted; its number is not used again"
-    console.print(text, markup=False, soft_wrap=True)
+    print_line(text)
 
 
 def _list(repository: ModelRepository, entries: list[Entry], options: Namespace) -> int:
@@ -110,12 +110,12 @@ def _list(repository: ModelRepository, entries: list[Entry], options: Namespace)
                 manifest, found, state = artifact.manifest, artifact.digest, "verified"
             else:
                 (manifest, found), state = read_with_digest(entry.path), "not verified"
-            table.add_row(entry.name, str(entry.version), serving, *_summary(manifest), found[:DIGITS], state)
+            add_row(table, entry.name, str(entry.version), serving, *_summary(manifest), found[:DIGITS], state)
         except TesseraError as error:
             failed += 1
             shown = "not known" if isinstance(error, InvalidServing) else serving
             text = Text(f"{error.code}: {error}", style="red")
-            table.add_row(entry.name, str(entry.version), shown, *[""] * 7, text)
+            add_row(table, entry.name, str(entry.version), shown, *[""] * 7, text)
     _print(table)
     return 1 if failed else 0
 
@@ -133,7 +133,7 @@ def _history(repository: ModelRepository, names: list[str]) -> Table:
         for change in repository.serving(name).history:
             before = "" if change.before is None else str(change.before)
             after = "the newest" if change.after is None else str(change.after)
-            table.add_row(name, change.at, change.by, change.action, before, after)
+            add_row(table, name, change.at, change.by, change.action, before, after)
     return table
 
 

@@ -21,7 +21,7 @@ from app.progress import Progress
 from app.runtime import RunOptions
 from app.service import Judged, Predicted, Timings
 from app.service.pictures import Extras, HeatmapStyle, heatmap_png
-from app.terminal import console, print_error, progress_bars
+from app.terminal import print_error, print_line, progress_bars
 
 
 def parser() -> ArgumentParser:
@@ -73,17 +73,17 @@ def run(options: Namespace) -> int:
         raise InvalidDataset("several of these pictures have the same name below their folder; predict them separately")
     require_output(options.output, options.pictures, files.values())
     if left_out.note:
-        console.print(f"note: {left_out.note}", markup=False, soft_wrap=True)
-    for folder in {targets(options.output, name).body.parent for name in files.values()} | {options.output}:
+        print_line(f"note: {left_out.note}")
+    for folder in {targets(options.output / name).body.parent for name in files.values()} | {options.output}:
         sweep(folder)
     results: list[Result] = []
     with progress_bars() as report:
         for number, (path, name) in enumerate(files.items(), start=1):
-            results.append(_result(artifact, path, targets(options.output, name), question, report))
+            results.append(_result(artifact, path, targets(options.output / name), question, report))
             report("pictures", number, len(files))
     written = write_results(options.output, results)
     for line in (*summary(results), *summed_notes(results), f"wrote {written}"):
-        console.print(line, markup=False, soft_wrap=True)
+        print_line(line)
     return 1 if any(result.body is None for result in results) else 0
 
 
@@ -114,7 +114,7 @@ def _result(artifact: Artifact, path: Path, written: Targets, question: Question
         times = started, decoded, monotonic()
         body = write_files(interpreted(artifact, image, outcome, question), written, times)
     regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
-    console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {path}", markup=False, soft_wrap=True)
+    print_line(f"{body.label:9}  {body.score:.3f}  {regions}  {path}")
     return Result(path, body)
 
 

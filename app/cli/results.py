@@ -56,9 +56,8 @@ class Targets:
     pyramids: Pyramids
 
 
-def targets(output: Path, name: Path) -> Targets:
-    """The files of a picture of this name."""
-    target = output / name
+def targets(target: Path) -> Targets:
+    """The files of a picture whose results have this path, without their endings."""
     body, overlay, mask, *pyramids = (
         target.with_name(target.name + ending) for ending in (".json", *RESULT_ENDINGS, *PYRAMID_ENDINGS)
     )
@@ -79,7 +78,7 @@ def require_output(output: Path, inputs: Iterable[Path], names: Iterable[Path]) 
         )
     foreign = [] if _is_own_list(output / RESULTS) else [output / RESULTS]
     for name in names:
-        written = targets(output, name)
+        written = targets(output / name)
         foreign += [] if _is_own_body(written.body) else [written.body]
         pictures = written.overlay, written.mask, *written.pyramids.all
         foreign += [path for path in pictures if path.exists() and not is_result(path)]

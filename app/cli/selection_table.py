@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from app.terminal import console
+from app.terminal import console, print_line
 from app.training.selection import CLEAR, Selection
 
 
@@ -20,17 +20,16 @@ def print_selection(selection: Selection, thumbnail: bool) -> None:
     console.print(table)
     for reason in dict.fromkeys(selection.left_out.values()):
         names = "; ".join(name for name, own in selection.left_out.items() if own == reason)
-        console.print(Text(f"left out: {names}: {reason}"), soft_wrap=True)
-    console.print(
+        print_line(f"left out: {names}: {reason}")
+    print_line(
         f"auto: {selection.candidate.name}, {_reason(selection)}; fitted to {selection.fitted} "
         f"pictures in {selection.fit_s:.0f} s, measured on synthetic defects in {selection.measured} others in "
         f"{selection.measure_s:.0f} s",
-        soft_wrap=True,
     )
     if thumbnail:
-        console.print("auto: with a thumbnail of each picture; --model.thumbnail false leaves it out", soft_wrap=True)
+        print_line("auto: with a thumbnail of each picture; --model.thumbnail false leaves it out")
     elif selection.against_thumbnail is not None:
-        console.print(f"auto: without thumbnails, because {selection.against_thumbnail}", soft_wrap=True)
+        print_line(f"auto: without thumbnails, because {selection.against_thumbnail}")
 
 
 def _reason(selection: Selection) -> str:

@@ -6,7 +6,6 @@ from time import monotonic
 
 import torch
 from jsonargparse import ArgumentParser, Namespace
-from rich.text import Text
 
 from app.artifacts import ModelRepository, read_manifest
 from app.cli.instantiation import instantiate
@@ -17,7 +16,7 @@ from app.data import DataModule
 from app.detectors import DETECTORS, Detector, with_thumbnail
 from app.errors import InvalidTiling
 from app.pipeline import resolve_device
-from app.terminal import console, print_skipped, progress_bars
+from app.terminal import print_line, print_skipped, progress_bars
 from app.tiling import PaddingFill, Tiling, TilingMode
 from app.training import CalibrationChoice, Recipe, TrainerOptions, plan_training, train, training_notes
 from app.training.selection import Auto
@@ -85,21 +84,20 @@ def run(options: Namespace) -> int:
             _recipe(values, values.model) if isinstance(values.model, Detector) else _selected(values, device, left)
         )
         job = plan_training(recipe, device)
-        console.print(
+        print_line(
             f"{recipe.detector.name}: {len(job.fit)} pictures to fit to, {len(job.calibrate)} to calibrate on; "
             f"about {job.needed_bytes / 2**20:,.0f} MiB of memory on {device}",
-            soft_wrap=True,
         )
-        console.print(recipe.detector.description, soft_wrap=True)
+        print_line(recipe.detector.description)
         for note in training_notes(recipe, job):
-            console.print(Text(f"note: {note}"), soft_wrap=True)
+            print_line(f"note: {note}")
         entry = train(recipe, job, repository, options.name, device, left)
-    console.print(f"wrote version {entry.version} of {entry.name} to {entry.path}", soft_wrap=True)
+    print_line(f"wrote version {entry.version} of {entry.name} to {entry.path}")
     for line in (
         *training_summary(read_manifest(entry.path), monotonic() - started_s),
         *next_commands(options, values.data),
     ):
-        console.print(Text(line), soft_wrap=True)
+        print_line(line)
     return 0
 
 
@@ -121,7 +119,7 @@ def _recipe(values: Namespace, detector: Detector) -> Recipe:
 def _selected(values: Namespace, device: torch.device, left: TimeLeft) -> Recipe:
     """The recipe of the detector that `Auto` chooses. Prints what is compared."""
     auto: Auto = values.model
-    console.print(f"auto: compares {len(auto.candidates)} candidates by synthetic defects, then trains one of them")
+    print_line(f"auto: compares {len(auto.candidates)} candidates by synthetic defects, then trains one of them")
     recipe, found = auto.recipe(partial(_recipe, values), device, values.seed_everything, left)
     print_selection(found, recipe.tiling.thumbnail)
     return recipe

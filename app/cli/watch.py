@@ -1,5 +1,6 @@
 """`tessera watch`."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,14 +18,14 @@ from app.files import locked, sweep
 from app.interruption import Ending, ending_gently
 from app.pipeline import resolve_device
 from app.runtime import RunOptions
-from app.terminal import console, print_error
+from app.terminal import print_error, print_line
 from app.watching import Ledger, Seen, Settling, scan
 
 STATE = ".tessera-watch"
 """The folder below the output that holds the ledger, and the queues of the sinks."""
 SPOOL_BYTES = 256 * 2**20
 PATIENCE = 5
-"""A picture that cannot be read is read again after this many times `settle_s`, before it is set aside."""
+"""A picture that cannot be decoded is read again after this many times `settle_s`, before it is set aside."""
 SAID_EVERY_S = 60.0
 DELIVERED_WITHIN_S = 10.0
 _SLICE_S = 0.1
@@ -83,20 +84,21 @@ def run(options: Namespace) -> int:
         patience_s = PATIENCE * options.settle_s
         watched = Watched(
             *(options.pictures, options.output, options.done, artifact, question, options.overlays),
-            *(ledger, outlets, settling, patience_s),
+            *(ledger, outlets, settling, patience_s, options.once),
         )
         outlets.start()
         ending = stack.enter_context(ending_gently())
-        console.print(f"watching {options.pictures} with {entry.name}, version {entry.version}", markup=False)
+        print_line(f"watching {options.pictures} with {entry.name}, version {entry.version}")
         _watch(watched, options, ending)
         if options.once:
             outlets.wait_until_delivered(DELIVERED_WITHIN_S)
         for each in outlets.waiting():
             if each.count:
-                console.print(f"{each.count} verdicts wait for {each.sink}; the same command sends them", markup=False)
+                print_line(f"{each.count} verdicts wait for {each.sink}; the same command sends them")
     line = f"{watched.predicted} pictures predicted, {watched.set_aside} set aside"
-    console.print(f"{line}{'; the same command goes on' if ending.asked else ''}", markup=False)
-    return 1 if options.once and watched.set_aside else 0
+    line += f", {watched.left} left" if watched.left else ""
+    print_line(f"{line}{'; the same command goes on' if ending.asked else ''}")
+    return 1 if watched.left or (options.once and watched.set_aside) else 0
 
 
 def _check(options: Namespace) -> None:
@@ -118,21 +120,31 @@ def _watch(watched: Watched, options: Namespace, ending: Ending) -> None:
     said_s = float("-inf")
     while not ending.asked:
         began_s = monotonic()
-        try:
-            found = scan(watched.folder, left_out)
-        except OSError as error:  # such as a network share that is away
-            if monotonic() >= said_s + SAID_EVERY_S:
-                said_s = monotonic()
-                print_error(f"{watched.folder} cannot be read: {reason(error)}; it is waited for")
+        found, away = _scan(watched.folder, left_out)
+        if away and monotonic() >= said_s + SAID_EVERY_S:
+            said_s = monotonic()
+            for folder, error in away.items():
+                print_error(f"{folder} cannot be read: {reason(error)}; it is waited for")
+        if found is None:
             _sleep(options.interval_s, ending)
             continue
         scan_s = monotonic() - began_s
         watched.forget_others(found)
         left = [seen for seen in found if not watched.is_finished(seen)]
         if options.once and not left:
+            watched.left += len(away)
             return
         _handle(watched, watched.settling.settled(left, began_s), max(options.interval_s, 4 * scan_s), ending)
         _sleep(max(options.interval_s, 4 * scan_s) - (monotonic() - began_s), ending)
+
+
+def _scan(folder: Path, left_out: Sequence[Path]) -> tuple[list[Seen] | None, dict[Path, OSError]]:
+    """The pictures, None if the folder cannot be read, such as a network share that is away; and unreadable folders."""
+    try:
+        found = scan(folder, left_out)
+    except OSError as error:
+        return None, {folder: error}
+    return found.pictures, found.unreadable
 
 
 def _handle(watched: Watched, ready: list[Seen], most_s: float, ending: Ending) -> None:

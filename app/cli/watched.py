@@ -1,37 +1,38 @@
 """Predicts the pictures of a watched folder, each once."""
 
-import errno
 import hashlib
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import TypeVar
 
 from app.api.schemas.verdict import VerdictBody
 from app.artifacts import Artifact
 from app.cli.predict import interpreted, write_files
-from app.cli.results import Targets, targets
+from app.cli.result_names import OF_THE_NAME, all_files, exists, move, plain_name, write_problem
+from app.cli.results import targets
 from app.data import MAX_PIXELS, reason
 from app.decoding import decode
 from app.errors import InvalidImage, InvalidRegion, LimitExceeded, TesseraError
 from app.events import Event, Outlets, new_id, now
-from app.files import open_regular, replacing
+from app.files import open_regular
 from app.pipeline import Question, predict
-from app.terminal import console, print_error, print_skipped
+from app.shown import printable
+from app.terminal import print_error, print_line, print_skipped
 from app.watching import Ledger, Record, Seen, Settling, State
 
-PROBLEM = ".problem.json"
-"""The ending of the file that says why a picture has no result."""
 MOST_TRIES = 3
-"""A picture during which the program ends this often, or the device fails, is set aside."""
+"""A picture during which the program ends this often, or whose prediction fails this often, is set aside."""
 RETRY_S = 10.0
 """The wait after an error that is not the picture's."""
 STORED_WITHIN_S = 10.0
 
+T = TypeVar("T")
 _OF_THE_PICTURE = (InvalidImage, InvalidRegion, LimitExceeded)
 _OF_THE_PLACE = (OSError, sqlite3.Error)
 
@@ -43,6 +44,8 @@ class Watched:
     done: where finished pictures are moved to; None: they stay
     pictures: whether overlays and masks are written
     patience_s: how long a picture that cannot be read may change before it is set aside: it may still be written
+    once: whether a picture that fails more than MOST_TRIES times for a reason of its place, such as rights, is left for
+        the next start, rather than tried for as long as the command runs
     """
 
     folder: Path
@@ -55,8 +58,11 @@ class Watched:
     outlets: Outlets
     settling: Settling
     patience_s: float
+    once: bool
     predicted: int = 0
     set_aside: int = 0
+    left: int = 0
+    _failures: dict[Seen, int] = field(default_factory=dict)
     _finished: set[Seen] = field(default_factory=set)
     _unreadable: dict[Seen, str] = field(default_factory=dict)  # what waits for its second reading, with its digest
 
@@ -64,6 +70,7 @@ class Watched:
         """Forgets files that are no longer there."""
         present = set(found)
         self._finished &= present
+        self._failures = {seen: count for seen, count in self._failures.items() if seen in present}
         self._unreadable = {seen: digest for seen, digest in self._unreadable.items() if seen in present}
 
     def is_finished(self, seen: Seen) -> bool:
@@ -71,12 +78,23 @@ class Watched:
         return seen in self._finished
 
     def handle(self, seen: Seen, clock: Callable[[], float] = monotonic) -> None:
-        """Predicts a picture, unless it is done. Errors are told; what may pass is tried again later."""
+        """Predicts a picture, unless it is done. Errors are told; what may pass is tried again later.
+
+        No error of one picture ends the command, because the others must go on.
+        """
         try:
             self._handle(seen)
-        except _OF_THE_PLACE as error:
-            print_error(f"{self.folder / seen.name}: {reason(error)}; tried again in {RETRY_S:g} s")
-            self.settling.wait_again(seen, clock(), RETRY_S)
+        except Exception as error:
+            self._failures[seen] = self._failures.get(seen, 0) + 1
+            passes = isinstance(error, _OF_THE_PLACE) and not self.once
+            last = self._failures[seen] > MOST_TRIES and not passes
+            then = "left for the next start" if last else f"tried again in {RETRY_S:g} s"
+            print_error(f"{self.folder / seen.name}: {reason(error)}; {then}")
+            if last:
+                self.left += 1
+                self._finished.add(seen)
+            else:
+                self.settling.wait_again(seen, clock(), RETRY_S)
 
     def _handle(self, seen: Seen) -> None:
         record = self.ledger.of(seen)
@@ -91,11 +109,11 @@ class Watched:
             known = self.ledger.same(seen, digest)
             if known is not None:
                 self.ledger.begin(seen, digest, "", "", known.state)
-                console.print(f"done before   {seen.name}, as {known.name}", markup=False, soft_wrap=True)
+                print_line(f"done before   {seen.name}, as {known.name}")
                 self._finish(seen, known.state)
                 return
             self.ledger.drop_unfinished(seen.name)
-            record = self.ledger.begin(seen, digest, self._free_name(seen), new_id())
+            record = self.ledger.begin(seen, digest, self._free_name(str(Path(seen.name).with_suffix(""))), new_id())
         else:
             self.ledger.begin_again(record)
             if record.tries >= MOST_TRIES:
@@ -125,12 +143,14 @@ class Watched:
             return
         try:
             predicted = interpreted(self.artifact, image, outcome, self.question)
-            written = targets(self.output, Path(record.result))
-            body = write_files(predicted, written, (started, decoded, monotonic()), pictures=self.pictures)
+            times = started, decoded, monotonic()
+            body = self._at_its_name(
+                record, lambda path: write_files(predicted, targets(path), times, pictures=self.pictures)
+            )
             if self.outlets.wanted:
                 verdict = VerdictBody.of(
                     replace(predicted, picture_digest=record.sha256),
-                    seen.name,
+                    printable(seen.name),
                     id=record.event,
                     time=now(),
                     request_id=None,
@@ -144,7 +164,7 @@ class Watched:
             raise
         self.predicted += 1
         regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
-        console.print(f"{body.label:9}  {body.score:.3f}  {regions}  {seen.name}", markup=False, soft_wrap=True)
+        print_line(f"{body.label:9}  {body.score:.3f}  {regions}  {seen.name}")
         self._finish(seen, State.done)
 
     def _read(self, seen: Seen) -> bytes | None:
@@ -159,20 +179,27 @@ class Watched:
             data if (status.st_size, status.st_mtime_ns, len(data)) == (seen.size, seen.mtime_ns, seen.size) else None
         )
 
-    def _free_name(self, seen: Seen) -> str:
+    def _free_name(self, plain: str) -> str:
         """The first name whose results overwrite nothing: cameras use names again, and formats share them."""
-        plain, number = str(Path(seen.name).with_suffix("")), 1
-        name = plain
-        while self.ledger.is_taken(name) or any(path.exists() for path in _all(targets(self.output, Path(name)))):
+        name, number = plain, 1
+        while self.ledger.is_taken(name) or any(map(exists, all_files(self.output / name))):
             number += 1
             name = f"{plain}-{number}"
         return name
 
+    def _at_its_name(self, record: Record, write: Callable[[Path], T]) -> T:
+        """Calls `write` with the path of a picture's results without suffix, whatever names the file system takes."""
+        try:
+            return write(self.output / record.result)
+        except OSError as error:
+            if error.errno not in OF_THE_NAME:
+                raise
+        record = self.ledger.rename(record, self._free_name(plain_name(record)))
+        return write(self.output / record.result)
+
     def _set_aside(self, seen: Seen, record: Record, why: str) -> None:
-        path = self.output / f"{record.result}{PROBLEM}"
-        body = {"picture": {"name": seen.name, "sha256": record.sha256}, "time": now(), "problem": why}
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(body, indent=2) + "\n")
+        body = {"picture": {"name": printable(seen.name), "sha256": record.sha256}, "time": now(), "problem": why}
+        self._at_its_name(record, partial(write_problem, text=json.dumps(body, indent=2) + "\n"))
         self.ledger.finish(record, State.aside)
         self.set_aside += 1
         print_skipped(Path(seen.name), f"{why}; set aside")
@@ -183,29 +210,14 @@ class Watched:
         self._finished.add(seen)
         if self.done is None:
             return
+        place = self.done / ("damaged" if state is State.aside else "")
         try:
-            move(self.folder / seen.name, self.done / ("damaged" if state is State.aside else "") / seen.name)
-        except OSError as error:
+            try:
+                move(self.folder / seen.name, place / seen.name)
+            except OSError as error:
+                record = self.ledger.of(seen)
+                if error.errno not in OF_THE_NAME or record is None:
+                    raise
+                move(self.folder / seen.name, place / (plain_name(record) + Path(seen.name).suffix))
+        except _OF_THE_PLACE as error:
             print_error(f"{self.folder / seen.name} cannot be moved, and stays: {reason(error)}")
-
-
-def move(source: Path, target: Path) -> None:
-    """Moves a file, also to another file system, to a free name beside `target`. Raises OSError."""
-    place, number = target, 1
-    while place.exists():
-        number += 1
-        place = target.with_stem(f"{target.stem}-{number}")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        source.rename(place)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        with replacing(place) as temporary:
-            shutil.copy2(source, temporary)
-        source.unlink()
-
-
-def _all(files: Targets) -> tuple[Path, ...]:
-    problem = files.body.with_name(files.body.name.removesuffix(".json") + PROBLEM)
-    return files.body, files.overlay, files.mask, problem

@@ -1,7 +1,8 @@
 """The record of the pictures of a watched folder, in a SQLite database, so that a restart goes on."""
 
+import os
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -59,7 +60,7 @@ class Ledger:
 
     def of(self, seen: Seen) -> Record | None:
         """The record of this very file, by name, size and time, without reading it."""
-        return self._last("name = ? AND size = ? AND mtime_ns = ?", seen.name, seen.size, seen.mtime_ns)
+        return self._last("name = ? AND size = ? AND mtime_ns = ?", _kept(seen.name), seen.size, seen.mtime_ns)
 
     def same(self, seen: Seen, sha256: str) -> Record | None:
         """The record of a finished picture of this content that has the name or the time of this file.
@@ -68,26 +69,31 @@ class Ledger:
         another name and another time.
         """
         return self._last(
-            "sha256 = ? AND state != 'begun' AND (name = ? OR mtime_ns = ?)", sha256, seen.name, seen.mtime_ns
+            "sha256 = ? AND state != 'begun' AND (name = ? OR mtime_ns = ?)", sha256, _kept(seen.name), seen.mtime_ns
         )
 
     def is_taken(self, result: str) -> bool:
         """Whether a picture has its results there."""
-        return self._last("result = ?", result) is not None
+        return self._last("result = ?", _kept(result)) is not None
 
     def drop_unfinished(self, name: str) -> None:
         """Removes pictures of this name that were never finished, because the file is another one now."""
-        self._connection.execute("DELETE FROM pictures WHERE name = ? AND state = 'begun'", (name,))
+        self._connection.execute("DELETE FROM pictures WHERE name = ? AND state = 'begun'", (_kept(name),))
 
     def begin(self, seen: Seen, sha256: str, result: str, event: str, state: State = State.begun) -> Record:
         """Adds a picture."""
-        values = (seen.name, seen.size, seen.mtime_ns, sha256, result, event, 1, state)
+        values = (_kept(seen.name), seen.size, seen.mtime_ns, sha256, _kept(result), event, 1, state)
         added = self._connection.execute(
             "INSERT INTO pictures (name, size, mtime_ns, sha256, result, event, tries, state) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         )
-        return Record(added.lastrowid or 0, *values)
+        return Record(added.lastrowid or 0, seen.name, seen.size, seen.mtime_ns, sha256, result, event, 1, state)
+
+    def rename(self, record: Record, result: str) -> Record:
+        """Gives the results of a picture another name."""
+        self._connection.execute("UPDATE pictures SET result = ? WHERE number = ?", (_kept(result), record.number))
+        return replace(record, result=result)
 
     def begin_again(self, record: Record) -> None:
         """Counts one more try."""
@@ -108,4 +114,20 @@ class Ledger:
             f"SELECT {_COLUMNS} FROM pictures WHERE {condition} ORDER BY number DESC LIMIT 1",
             values,
         ).fetchone()
-        return None if row is None else Record(*(*row[:-1], State(row[-1])))
+        if row is None:
+            return None
+        number, name, size, mtime_ns, sha256, result, event, tries, state = row
+        return Record(number, _name(name), size, mtime_ns, sha256, _name(result), event, tries, State(state))
+
+
+def _kept(name: str) -> str | bytes:
+    """A name as the database keeps it: SQLite has no texts that are not UTF-8, so that such a name is kept as bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name)
+    return name
+
+
+def _name(kept: str | bytes) -> str:
+    return os.fsdecode(kept) if isinstance(kept, bytes) else kept

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.data import SUFFIXES, is_hidden, is_result
@@ -18,20 +18,30 @@ class Seen:
     mtime_ns: int
 
 
-def scan(folder: Path, left_out: Collection[Path] = ()) -> list[Seen]:
-    """The pictures below a folder, the oldest first. Raises OSError if the folder cannot be read.
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The pictures below a folder, the oldest first, and the errors of the folders below it that cannot be read."""
+
+    pictures: list[Seen] = field(default_factory=list)
+    unreadable: dict[Path, OSError] = field(default_factory=dict)
+
+
+def scan(folder: Path, left_out: Collection[Path] = ()) -> Scan:
+    """Finds the pictures below a folder. Raises OSError if the folder itself cannot be read.
 
     Hidden files and folders, links to folders, results of `tessera predict`, and the folders `left_out` (without links)
     are passed over. A file that vanishes meanwhile is none.
     """
-    found, waiting = [], [folder]
+    found, waiting = Scan(), [folder]
     while waiting:
         current = waiting.pop()
         try:
             entries = list(os.scandir(current))
-        except FileNotFoundError:
+        except OSError as error:
             if current == folder:
                 raise
+            if not isinstance(error, FileNotFoundError):
+                found.unreadable[current] = error
             continue
         for entry in entries:
             path = current / entry.name
@@ -48,5 +58,6 @@ def scan(folder: Path, left_out: Collection[Path] = ()) -> list[Seen]:
             except OSError:
                 continue
             if stat.S_ISREG(status.st_mode):
-                found.append(Seen(path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns))
-    return sorted(found, key=lambda seen: (seen.mtime_ns, seen.name))
+                found.pictures.append(Seen(path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns))
+    found.pictures.sort(key=lambda seen: (seen.mtime_ns, seen.name))
+    return found

@@ -17,9 +17,9 @@ class Settling:
         self._since: dict[Seen, float] = {}
 
     def settled(self, found: Iterable[Seen], now_s: float) -> list[Seen]:
-        """The files of this scan that are complete, in its order; empty files never are."""
+        """The files of this scan that are complete, in its order."""
         self._since = {seen: self._since.get(seen, now_s) for seen in found}
-        return [seen for seen, since_s in self._since.items() if seen.size and now_s - since_s >= self._settle_s]
+        return [seen for seen, since_s in self._since.items() if now_s - since_s >= self._settle_s]
 
     def wait_again(self, seen: Seen, now_s: float, wait_s: float) -> None:
         """Has a file wait for `wait_s` from now, even if it does not change."""

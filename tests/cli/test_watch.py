@@ -122,6 +122,85 @@ def test_a_file_that_is_written_slowly_is_waited_for_even_if_its_writer_pauses(c
     assert results(camera) == ["line/0.json", "line/1.json", "slow.json"]
 
 
+NAMES = (
+    b"caf\xe9.png",  # no UTF-8
+    b"forged\nerror: line.png",
+    b"\x1b[31mred.png",
+    "\u202egnp.png".encode(),
+    b"[bold]quotes'\".png",
+    b"12:30:05.png",
+    b" .png",
+    b"a" * 251 + b".png",  # 255 bytes, the most that Linux takes: those of the results are longer
+    b"b" * 251 + b".PNG",
+    "\u00e4".encode() * 125 + b".png",
+)
+
+
+def test_every_name_that_a_camera_can_write_ends_in_a_result_or_a_problem_once(
+    camera: Path, models_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, name in enumerate(NAMES, 20):
+        save(camera.parent / "picture.png", seed)
+        (camera.parent / "picture.png").rename(camera / os.fsdecode(name))
+    folder = camera / ("d" * 255)
+    folder.mkdir()
+    (camera / "line/0.png").rename(folder / ("e" * 251 + ".png"))
+    (camera / "empty.png").touch()
+    (camera / ("f" * 251 + ".png")).write_bytes(b"no picture")
+    done, sink = camera.parent / "done", ["--on_verdict", f"folder:{camera.parent}/told"]
+    assert watch(camera, models_dir, *sink, "--overlays", "true", "--done", str(done)) == 1
+    said = capsys.readouterr().err
+    assert f"{len(NAMES) + 2} pictures predicted, 2 set aside" in said
+    assert (
+        "\x1b" not in said and "\u202e" not in said and not any(line.startswith("error:") for line in said.splitlines())
+    )
+    assert r"forged\nerror: line.png" in said and r"\udce9" in said
+    found = results(camera)
+    problems = [name for name in found if name.endswith(".problem.json")]
+    assert (len(problems), len(found)) == (2, len(NAMES) + 4)
+    reasons = {json.loads((camera.parent / "out" / name).read_text())["problem"] for name in problems}
+    assert any("empty" in why for why in reasons)
+    assert sum(path.is_file() for path in done.rglob("*")) == len(NAMES) + 4
+    assert len(told(camera)) == len(NAMES) + 2
+    for path in list(done.rglob("*")):  # an earlier state of the folder, as from a copy of it
+        if path.is_file():
+            shutil.copy2(path, camera / path.name)
+    assert watch(camera, models_dir, *sink, "--overlays", "true") == 0
+    assert results(camera) == found
+
+
+def test_an_empty_file_that_is_written_later_is_predicted(camera: Path, models_dir: Path) -> None:
+    (camera / "late.png").touch()
+    assert watch(camera, models_dir) == 1
+    save(camera / "late.png", 9)
+    assert watch(camera, models_dir) == 0
+    assert results(camera) == ["late-2.json", "late.problem.json", "line/0.json", "line/1.json"]
+
+
+def test_what_cannot_be_read_or_written_does_not_keep_the_others_and_is_done_by_a_later_start(
+    camera: Path, models_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli.watched.RETRY_S", 0.1)
+    save(camera / "other/2.png", 2)
+    (camera.parent / "out").mkdir()
+    (camera.parent / "out/line").touch()  # where a folder must be
+    below = os.open(camera, os.O_RDONLY)
+    for _ in range(18):  # the system reads no path of more than 4096 bytes
+        os.mkdir("d" * 250, dir_fd=below)  # pathlib has no folders relative to others
+        below, above = os.open("d" * 250, os.O_RDONLY, dir_fd=below), below
+        os.close(above)
+    os.close(below)
+    assert watch(camera, models_dir) == 1
+    said = capsys.readouterr().err
+    assert "1 pictures predicted, 0 set aside, 3 left" in said
+    assert said.count("tried again in 0.1 s") == 2 * 3
+    assert "cannot be read: File name too long; it is waited for" in said
+    shutil.rmtree(camera / ("d" * 250))
+    (camera.parent / "out/line").unlink()
+    assert watch(camera, models_dir) == 0
+    assert results(camera) == ["line/0.json", "line/1.json", "other/2.json"]
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
