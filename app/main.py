@@ -21,7 +21,7 @@ from app.artifacts import ModelRepository
 from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, limit_for
 from app.ending import Ending, leave
-from app.errors import InvalidDevice, InvalidKeys, InvalidSink, ModelNotFound, UnreadableRepository
+from app.errors import InvalidDevice, InvalidKeys, InvalidRecord, InvalidSink, ModelNotFound, UnreadableRepository
 from app.events import Outlets, sinks_of
 from app.heap import exempt_from_collection, share_one_heap
 from app.keys import KeyRing, parse_keys
@@ -174,7 +174,7 @@ def require_default(settings: Settings) -> None:
 
 
 def verdict_record(settings: Settings, metrics: Metrics) -> VerdictRecord | None:
-    """The record of verdicts; None if the settings name none."""
+    """The record of verdicts; None if the settings name none. Raises InvalidRecord."""
     if settings.verdict_record is None:
         return None
     record = VerdictRecord(
@@ -245,7 +245,7 @@ def serve(settings: Settings) -> NoReturn:
     try:
         require_default(settings)
         app = build_app(settings)
-    except (InvalidDevice, InvalidKeys, InvalidSink, ModelNotFound) as error:
+    except (InvalidDevice, InvalidKeys, InvalidRecord, InvalidSink, ModelNotFound) as error:
         raise SystemExit(f"tessera: {error}") from error
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("opentelemetry"):

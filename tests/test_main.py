@@ -132,6 +132,8 @@ FAILURES: dict[str, dict[str, str]] = {
     "'tpu'": {"device": "tpu"},
     "float16": {"precision": "float16", "device": "cpu"},
     "203.0.113.1": {"host": "203.0.113.1"},
+    "/nowhere is not a directory, or is not there; make it": {"verdict_record": "/nowhere/verdicts.csv"},
+    "https:host:8443/": {"on_verdict": "https://host:8443/x#secret_file=/nowhere"},
 }
 """Settings with which a server cannot start, by a word of the reason."""
 

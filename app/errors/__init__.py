@@ -50,6 +50,7 @@
     ├── DeviceFailed             the device that has the picture in work failed, or no device works
     ├── InsufficientStorage      an upload that cannot be stored
     ├── InvalidSink              an address of a sink of events that is not known, or cannot work
+    ├── InvalidRecord            the record of verdicts cannot be written, or another process writes it
     ├── NotDelivered             a sink did not take an event, which is tried again
     ├── DeadlineExceeded         the request was not answered within its time limit
     └── EngineStopped            the device owner is shutting down
@@ -62,7 +63,7 @@ the problem in responses. `code` is stable: programs may compare it.
 from app.errors.access import AccessDenied, InsufficientScope, InvalidKey, InvalidKeys, KeyRequired
 from app.errors.base import TesseraError, every_error
 from app.errors.devices import DeviceFailed, EngineStopped, InvalidDevice, NotFinite
-from app.errors.events import InvalidSink, NotDelivered
+from app.errors.events import InvalidRecord, InvalidSink, NotDelivered
 from app.errors.limits import (
     DeadlineExceeded,
     DecodingLimit,
@@ -129,6 +130,7 @@ __all__ = [
     "InvalidKeys",
     "InvalidName",
     "InvalidParameter",
+    "InvalidRecord",
     "InvalidRegion",
     "InvalidServing",
     "InvalidSink",

@@ -1,4 +1,4 @@
-"""Errors of events: where they are sent to, and their delivery."""
+"""Errors of verdicts and other events: where they are recorded or sent to, and their delivery."""
 
 from app.errors.base import TesseraError
 
@@ -7,6 +7,13 @@ class InvalidSink(TesseraError):
     """A sink of events is not one that is known, or its options cannot work."""
 
     code = "invalid_sink"
+    status = 500
+
+
+class InvalidRecord(TesseraError):
+    """The record of verdicts cannot be written, or another process writes it."""
+
+    code = "invalid_record"
     status = 500
 
 

@@ -12,7 +12,8 @@ class RecordFile:
     """Appends whole lines to a file. Used by one thread at a time.
 
     A file that would exceed `most_bytes`, or whose day (UTC) is over, is renamed to `NAME.TIME.NUMBER.ENDING`, and a
-    new one is begun. The newest `most_files` files are kept, the current one included.
+    new one is begun. The newest `most_files` files are kept, the current one included. The folder is not made: a file
+    system that is not mounted must not be replaced by a folder on another one.
     """
 
     def __init__(self, path: Path, head: bytes, most_bytes: int, most_files: int) -> None:
@@ -21,13 +22,17 @@ class RecordFile:
         self._descriptor: int | None = None
         self._size, self._day = 0, ""
 
+    def open(self, at_s: float) -> None:
+        """Opens or makes the file, unless it is open; raises OSError. `at_s` is the time since 1970."""
+        if self._descriptor is None:
+            self._open(_day(at_s))
+
     def append(self, lines: bytes, at_s: float) -> None:
         """Writes whole lines to the disk, all or none; raises OSError. `at_s` is the time since 1970."""
-        day = _utc(at_s).strftime("%Y-%m-%d")
+        day = _day(at_s)
         if self._descriptor is not None and not self._is_in_place():
             self.close()
-        if self._descriptor is None:
-            self._open(day)
+        self.open(at_s)
         full = self._size > len(self._head) and self._size + len(lines) > self._most_bytes
         if full or day > self._day:
             self._rotate(at_s)
@@ -50,14 +55,13 @@ class RecordFile:
 
     def _open(self, day: str) -> None:
         """Opens or makes the file. Cuts off a last line that a crash left without its end."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             status = os.fstat(self._descriptor)
             self._size = _end_of_lines(self._descriptor, status.st_size)
             if self._size < status.st_size:
                 os.ftruncate(self._descriptor, self._size)
-            self._day = _utc(status.st_mtime).strftime("%Y-%m-%d") if self._size else day
+            self._day = _day(status.st_mtime) if self._size else day
             if not self._size and self._head:
                 self._write(self._head)
         except OSError:
@@ -104,6 +108,10 @@ def _end_of_lines(descriptor: int, size: int) -> int:
             return start + found + 1
         end = start
     return 0
+
+
+def _day(at_s: float) -> str:
+    return _utc(at_s).strftime("%Y-%m-%d")
 
 
 def _utc(at_s: float) -> datetime:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -9,6 +10,7 @@ from time import time
 
 from app.records.file import RecordFile
 from app.records.form import FORMS, Line
+from app.records.place import claimed, invalid_record
 
 MOST_WAITING = 10_000
 """The most lines that wait to be written. Further lines are dropped, counted and reported."""
@@ -29,11 +31,20 @@ class VerdictRecord:
 
     Lines that cannot be written stay in the queue and are tried again every second. When the queue is full, new lines
     are dropped. Inspection goes on meanwhile: `problem` says what is wrong. The ending of the file is one of FORMS.
+
+    At the start the file must be writable, and no other process may write it until `stop`; else raises InvalidRecord.
     """
 
     def __init__(self, path: Path, most_bytes: int, most_files: int, counted: Counted) -> None:
         self._path, self._form, self._counted = path, FORMS[path.suffix.lower()], counted
         self._file = RecordFile(path, self._form.head, most_bytes, most_files)
+        with ExitStack() as stack:
+            stack.enter_context(claimed(path))
+            try:
+                self._file.open(time())
+            except OSError as error:
+                raise invalid_record(path, error) from error
+            self._claim = stack.pop_all()
         self._waiting: SimpleQueue[Line] = SimpleQueue()
         self._held = 0  # lines that the thread has taken, and not written yet
         self._stopped = Event()
@@ -60,11 +71,14 @@ class VerdictRecord:
     def stop(self) -> None:
         """Writes what waits, for at most CLOSE_S, and ends the thread."""
         self._stopped.set()
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            self._file.close()
+        else:
             self._thread.join(CLOSE_S)
         if self.waiting:
             _log.error("%d verdicts are not in the record %s: the server ended first", self.waiting, self._path)
             self._counted("dropped", self.waiting)
+        self._claim.close()
 
     def _run(self) -> None:
         while lines := self._next():

@@ -42,6 +42,7 @@ NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised
     "invalid_parameter",
     "invalid_serving",
     "invalid_training",
+    "invalid_record",
     "invalid_sink",
     "not_delivered",
     "unsupported_import",

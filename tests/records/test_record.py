@@ -1,13 +1,18 @@
 """The record of verdicts: whole lines, a bound on files, and no effect on answers."""
 
 import csv
+import errno
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 from time import perf_counter, time
 
 import pytest
 
+from app.errors import InvalidRecord
 from app.pipeline import DefectRegion, Label
 from app.records import MOST_REGIONS, Line, VerdictRecord
 from app.records import record as record_module
@@ -32,7 +37,7 @@ class Counts(dict[str, int]):
 
 @pytest.mark.parametrize("name", ["record.csv", "record.jsonl"])
 def test_every_verdict_is_a_line_that_programs_can_read(tmp_path: Path, name: str) -> None:
-    counts, path = Counts(), tmp_path / "new" / name
+    counts, path = Counts(), tmp_path / name
     record = VerdictRecord(path, 2**20, 5, counts)
     record.start()
     record.add(line())
@@ -98,9 +103,10 @@ def test_lines_wait_while_the_file_cannot_be_written(
     monkeypatch.setattr(record_module, "RETRY_S", 0.01)
     monkeypatch.setattr(record_module, "MOST_WAITING", 3)
     folder = tmp_path / "folder"
-    folder.write_text("a file where the folder should be")
+    folder.mkdir()
     counts = Counts()
     record = VerdictRecord(folder / "record.jsonl", 2**20, 5, counts)
+    folder.rename(tmp_path / "away")
     record.start()
     started = perf_counter()
     for number in range(5):
@@ -109,9 +115,73 @@ def test_lines_wait_while_the_file_cannot_be_written(
     wait_until(lambda: record.problem is not None)
     assert "cannot be written" in str(record.problem) and counts == {"dropped": 2}
     assert sum(each.levelno == logging.ERROR for each in caplog.records) == 1
-    folder.unlink()
+    assert not folder.exists()
+    (tmp_path / "away").rename(folder)
     wait_until(lambda: counts.get("written") == 3)
     record.stop()
     assert record.problem is None
     kept = [json.loads(each)["request_id"] for each in (folder / "record.jsonl").read_text().splitlines()]
     assert kept == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("name", ["record.csv", "alias.csv"])
+def test_a_second_process_cannot_write_the_same_record(tmp_path: Path, name: str) -> None:
+    (tmp_path / "alias.csv").symlink_to("record.csv")
+    first = VerdictRecord(tmp_path / "record.csv", 2**20, 5, Counts())
+    (tmp_path / "record.csv").rename(tmp_path / "moved.csv")  # also after the file was moved away
+    with pytest.raises(InvalidRecord, match="another process writes it; give each server a file of its own"):
+        VerdictRecord(tmp_path / name, 2**20, 5, Counts())
+    other = VerdictRecord(tmp_path / "other.csv", 2**20, 5, Counts())
+    for record in (first, other):
+        record.stop()
+    VerdictRecord(tmp_path / name, 2**20, 5, Counts()).stop()
+
+
+def test_a_record_that_a_killed_process_wrote_is_free(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from app.records import VerdictRecord\n"
+        "record = VerdictRecord(Path(sys.argv[1]), 2**20, 5, lambda *_: None)\n"
+        "print('held', flush=True); time.sleep(99)"
+    )
+    path = tmp_path / "record.jsonl"
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        with pytest.raises(InvalidRecord, match="another process"):
+            VerdictRecord(path, 2**20, 5, Counts())
+        holder.kill()
+        holder.wait()
+    VerdictRecord(path, 2**20, 5, Counts()).stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("none/record.csv", "none is not a directory, or is not there; make it, or name another file"),
+        ("file/record.csv", "file is not a directory"),
+        ("folder.csv", "it is a directory; name a file in it"),
+        ("pipe.csv", "it is no regular file"),
+        ("none.csv", "let the server's user write to .*, or name another file"),
+    ],
+)
+def test_a_record_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / ".none.csv.lock").symlink_to("away/lock")  # it cannot be made; permissions do not stop root
+    before = set(tmp_path.iterdir())
+    with pytest.raises(InvalidRecord, match=words) as caught:
+        VerdictRecord(tmp_path / name, 2**20, 5, Counts())
+    assert str(tmp_path / name) in str(caught.value)
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["record.csv", "record.jsonl"])
+def test_a_full_disk_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("app.records.place.os.fsync", full)
+    with pytest.raises(InvalidRecord, match="No space left on device; make room on its disk"):
+        VerdictRecord(tmp_path / name, 2**20, 5, Counts())
+    monkeypatch.undo()
+    VerdictRecord(tmp_path / name, 2**20, 5, Counts()).stop()
