@@ -7,9 +7,10 @@ ARG BASE=python:3.12-slim-bookworm
 
 FROM ${BASE} AS build
 WORKDIR /build
+# pip reads the value of PIP_NO_COMPILE as that of --compile: with 1 it compiles every module, 80 MB with times in them.
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    PIP_NO_COMPILE=1
+    PIP_COMPILE=0
 # hadolint ignore=DL3008
 RUN command -v strip \
     || (apt-get update \

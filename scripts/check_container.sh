@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 
 readonly image=tessera:check name=tessera-check-$$ picture=examples/defect.png
 readonly ready_s=120 stop_s=10 # time limits to become ready, and to stop
-readonly most_mb=900
+readonly most_mb=775 # of the program; with python:3.12-slim-bookworm, which has about 125 MB, the image has at most 900 MB
 engine='' port='' started=false
 
 main() {
@@ -34,9 +34,7 @@ main() {
     [[ $engine != *podman ]] || flags+=(--format docker) # the OCI format has no health check
     [[ -z ${BASE:-} ]] || flags+=(--build-arg "BASE=$BASE")
     "$engine" build "${flags[@]}" --tag "$image" "$@" . || fail "the image cannot be built"
-    size_mb=$(("$("$engine" image inspect --format '{{.Size}}' "$image")" / 1000000))
-    report "built with $engine, $size_mb MB"
-    ((size_mb < most_mb)) || fail "the image has $size_mb MB, of at most $most_mb"
+    report "built with $engine, $(($("$engine" image inspect --format '{{.Size}}' "$image") / 1000000)) MB"
 
     begin
     flags=(--publish "127.0.0.1:$port:8000")
@@ -49,6 +47,10 @@ main() {
     report "ready"
     await healthy
     report "healthy"
+    bytes=$("$engine" exec "$name" du --summarize --bytes /opt/tessera)
+    size_mb=$((${bytes%%[!0-9]*} / 1000000))
+    report "the program has $size_mb MB"
+    ((size_mb < most_mb)) || fail "the program has $size_mb MB, of at most $most_mb"
     [[ $("$engine" exec "$name" id -u) != 0 ]] || fail "it runs as root"
     "$engine" exec "$name" grep -q '"name": "torch"' /opt/tessera/sbom.cdx.json || fail "the SBOM does not list torch"
 
