@@ -31,7 +31,7 @@ from benchmarks.command_line import with_root
 from benchmarks.hardware import write
 
 CPU = torch.device("cpu")
-PICTURES, EDITED, RUNS, LIMIT = 60, 16, 10, 300
+PICTURES, EDITED, RUNS, LIMIT = 60, 16, 40, 300
 Edit = Callable[[np.ndarray], np.ndarray]
 
 

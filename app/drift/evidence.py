@@ -65,6 +65,9 @@ class Evidence:
         self._before = np.arange(longest + 1)
         self.pictures = 0
         self._sums = np.zeros((len(streams), len(SHIFTS)))  # R of each stream and shift
+        self._log_bets = np.log(self._bets)
+        self._rises = np.zeros((len(streams), len(SHIFTS)))  # the largest log of the product of the bets up to now
+        self._starts = np.ones((len(streams), len(SHIFTS)), int)  # the picture at which that product begins
 
     def add(self, values: Array) -> Array:
         """Takes the streams' values of the next picture, and returns their p-values: low for low values."""
@@ -78,6 +81,9 @@ class Evidence:
         place = np.minimum((found * PLACES).astype(int), PLACES - 1)
         self._sums = (self._sums + 1) * self._bets[:, place].T
         self.pictures += 1
+        anew = self._rises <= 0
+        self._starts[anew] = self.pictures
+        self._rises = np.where(anew, 0.0, self._rises) + self._log_bets[:, place].T
         return found
 
     @property
@@ -90,6 +96,17 @@ class Evidence:
         """The evidence of each stream, [streams]."""
         found: Array = self._sums.mean(1)
         return found
+
+    @property
+    def began(self) -> int:
+        """The most likely number of the picture at which the change began, counted from 1.
+
+        Of all pictures, it has the largest product of bets from it to the present, over streams and shifts. That is the
+        estimate of the likelihood (Page: Continuous inspection schemes, 1954). `total` passes the mean of its sum only
+        some pictures later, because it also counts the many pictures at which nothing began.
+        """
+        stream, shift = np.unravel_index((self._rises + np.log(self._weights)[:, None]).argmax(), self._rises.shape)
+        return int(self._starts[stream, shift])
 
     @property
     def rising(self) -> NDArray[np.bool_]:

@@ -25,12 +25,22 @@ errors.
 NAMED = 0.25
 """A statistic has changed if its own weighted evidence is at least this share of that of an alarm."""
 
+NEGLIGIBLE = 1e-3
+"""A statistic has not changed if its weighted evidence is less than this share of the largest.
+
+That is five pictures behind, of which each multiplies evidence by at most 4. So chance at one of many positions does
+not name a cause beside a statistic that has clearly changed.
+"""
+
 ONE_PLACE = 0.25
 """The largest share of the positions that counts as one place."""
 
 MOST_POINTS = 256
 NAMING_PICTURES = 6
-"""The cause of an alarm is named so many pictures later, when all statistics that have changed show it."""
+"""The cause of an alarm is named so many pictures later, when all statistics that have changed show it.
+
+If none shows it any more, because the evidence of a small change also falls, the largest since the alarm counts.
+"""
 
 
 class State(StrEnum):
@@ -60,7 +70,7 @@ class CameraChanged:
     brighter: for a change of light, whether pictures are brighter than in the training; None: no change of light
     positions: the (row, column) of the places that have changed, if there is one place only
     picture: the number of the picture that raised the alarm, counted from the start of the process
-    since: the number of the picture at which the evidence begins
+    since: the most likely number of the picture at which the change began
     """
 
     model: str
@@ -116,6 +126,7 @@ class Health:
     pictures: the number of pictures since the start of the process
     evidence: the present evidence; at least MEAN_PICTURES raises an alarm
     alarms: the number of alarms since the start
+    naming: the number of pictures until the cause of an alarm is named, which then counts as an alarm; 0: there is none
     last: the last alarm that was reported, also if the camera counts as unchanged again
     parts: the evidence of each statistic
     points: the history; each point's means are those of `names`
@@ -125,6 +136,7 @@ class Health:
     pictures: int = 0
     evidence: float = 0.0
     alarms: int = 0
+    naming: int = 0
     last: CameraChanged | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
     names: tuple[str, ...] = ()
@@ -163,10 +175,10 @@ class Monitor:
     def _start(self) -> None:
         streams = [self.baseline.streams[name] for name in self._names]
         self._evidence = Evidence(streams, self._weights, self._random)
-        self._since = self._pictures + 1
         self._recent = np.zeros(len(self._names))  # means of the p-values of recent pictures, less 1/2
         self._before = self._recent  # before the evidence began
-        self._crossed: int | None = None  # the picture that raised the alarm, until its cause is named
+        self._highest = np.zeros(len(self._names))  # the largest evidence since the alarm, of each statistic
+        self._naming = 0  # pictures until the cause of an alarm is named
 
     def add(self, found: Appearance) -> CameraChanged | None:
         """Takes the statistics of the next picture; returns the alarm that it raises, and reports it."""
@@ -183,11 +195,7 @@ class Monitor:
         self._recent = self._recent + (found - 0.5 - self._recent) / RECENT_PICTURES
         total = self._evidence.total
         self._history.add(Point(self._pictures, total, 1, values[self._whole]))
-        if self._crossed is None and total >= MEAN_PICTURES:
-            self._crossed = self._pictures
-        if self._crossed is None or self._pictures < self._crossed + NAMING_PICTURES:
-            if self._crossed is None and total <= self._evidence.pictures:  # the mean without a change
-                self._since, self._before = self._pictures + 1, self._recent
+        if not self._is_named(total):
             self._quiet += 1
             self._changed &= self._quiet < QUIET_PICTURES
             return None
@@ -200,9 +208,23 @@ class Monitor:
         self._start()
         return event if news else None
 
+    def _is_named(self, total: float) -> bool:
+        """Whether there is an alarm, and enough pictures came since to name its cause."""
+        if not self._naming and total < MEAN_PICTURES:
+            if total <= self._evidence.pictures:  # the mean without a change
+                self._before = self._recent
+            return False
+        self._highest = np.maximum(self._highest, self._evidence.parts)
+        self._naming = self._naming - 1 if self._naming else NAMING_PICTURES
+        return not self._naming
+
     def _alarm(self) -> CameraChanged:
+        least = NAMED * MEAN_PICTURES
         shares = self._evidence.parts * self._weights
-        strong = {name for name, share in zip(self._names, shares, strict=True) if share >= NAMED * MEAN_PICTURES}
+        if shares.max() < least:
+            shares = self._highest * self._weights
+        least = max(least, NEGLIGIBLE * float(shares.max()))
+        strong = {name for name, share in zip(self._names, shares, strict=True) if share >= least}
         changes, places = causes(strong, self.baseline.grid)
         return CameraChanged(
             model=self._model,
@@ -212,7 +234,7 @@ class Monitor:
             brighter=self._brighter() if Change.light in changes else None,
             positions=places,
             picture=self._pictures,
-            since=self._since,
+            since=self._pictures - self._evidence.pictures + self._evidence.began,
         )
 
     def _brighter(self) -> bool:
@@ -234,6 +256,7 @@ class Monitor:
                 self._pictures,
                 self._evidence.total,
                 self._alarms,
+                self._naming,
                 self._last,
                 parts,
                 tuple(name for name in self._names if name in WHOLE),

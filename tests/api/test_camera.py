@@ -41,6 +41,7 @@ def test_alarms_reach_the_receivers_and_the_description(artifact: Artifact) -> N
         outcome = predict(artifact.model, picture)
         cameras.add(artifact, picture, interpret(outcome, artifact.calibration))
     body = ModelHealthBody.of(artifact, cameras.monitor(artifact))
+    assert "changed suddenly since picture" in body.message and "brighter" in body.message
     assert (body.state, body.pictures, body.alarms) == (State.changed, 40, 1)
     assert [event.picture for event in events] == [body.last.picture if body.last else None]
     assert len(body.evidence_history) == len(body.pictures_at) == len(body.statistics[0].history) == 40
@@ -58,6 +59,7 @@ def test_the_state_of_a_version_outlives_others(artifact: Artifact) -> None:
 def test_models_without_a_baseline_are_predicted_and_say_so(client: TestClient) -> None:
     body = client.get("/v1/models/padim/health").json()
     assert (body["state"], body["pictures"], body["last"], body["statistics"]) == ("no_baseline", 0, None, [])
+    assert "tessera calibrate --name padim" in body["message"]
     assert client.get("/v1/models/padim/health?version=7").status_code == 404
 
 

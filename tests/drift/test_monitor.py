@@ -96,6 +96,33 @@ def test_a_change_is_reported_once_and_named(edit: Edit, change: Change) -> None
     assert event.positions == (((1, 1),) if change is Change.dirt else ())
 
 
+@pytest.mark.parametrize(
+    "edit", [blurred, moved, dirty, lambda each: each * 1.12], ids=["blur", "moved", "dirt", "light"]
+)
+def test_an_alarm_says_when_the_change_began(edit: Edit) -> None:
+    began = []
+    for seed in range(5):
+        camera = Camera(seed)
+        camera.take(100)
+        camera.take(60, edit)
+        began.append(camera.events[0].since)
+    assert sorted(began)[2] == pytest.approx(101, abs=2)
+    assert all(abs(each - 101) <= 25 for each in began)
+
+
+def test_evidence_over_the_threshold_says_how_soon_it_counts_as_an_alarm() -> None:
+    camera, seen = Camera(), []
+    for _ in range(60):
+        camera.take(1, blurred)
+        health = camera.monitor.health()
+        seen.append((health.evidence >= MEAN_PICTURES, health.naming, health.alarms))
+        if health.alarms:
+            break
+    assert [naming for over, naming, _ in seen if over] == [6, 5, 4, 3, 2, 1]
+    assert {alarms for over, _, alarms in seen if over} == {0}
+    assert seen[-1] == (False, 0, 1)
+
+
 def test_light_is_brighter_or_darker() -> None:
     for factor, brighter in ((1.12, True), (1 / 1.12, False)):
         camera = Camera()

@@ -5,9 +5,26 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field, FiniteFloat
 
 from app.artifacts import Artifact
-from app.drift import MEAN_PICTURES, Baseline, CameraChanged, Change, Health, Monitor, State, position_of
+from app.drift import (
+    LEAST_PICTURES,
+    MEAN_PICTURES,
+    Baseline,
+    CameraChanged,
+    Change,
+    Health,
+    Monitor,
+    State,
+    position_of,
+)
 
 CAMERA_CHANGED: Literal["tessera.camera_changed.v1"] = "tessera.camera_changed.v1"
+CAUSES = {
+    Change.out_of_focus: "out of focus",
+    Change.light: "light",
+    Change.camera_moved: "camera moved",
+    Change.dirt: "dirt in one place",
+    Change.surface: "surface of the parts",
+}
 
 
 class PositionBody(BaseModel):
@@ -38,7 +55,7 @@ class CameraChangeBody(BaseModel):
     brighter: bool | None = Field(description="Whether pictures became brighter; null without a change of light.")
     positions: list[PositionBody] = Field(description="Where `dirt` is; empty for changes of the whole picture.")
     picture: int = Field(description="Number of the picture at which the cause was named.", examples=[1234])
-    since: int = Field(description="Number of the picture at which the evidence begins.", examples=[1210])
+    since: int = Field(description="Most likely number of the picture at which the change began.", examples=[1210])
 
     @classmethod
     def of(cls, event: CameraChanged) -> Self:
@@ -97,6 +114,15 @@ class ModelHealthBody(BaseModel):
         examples=[MEAN_PICTURES],
     )
     alarms: int = Field(description="Number of alarms since the start of the process.", examples=[0])
+    naming: int = Field(
+        description="While an alarm is raised and not named yet: the number of pictures after which it is named, and "
+        "counts in `alarms`. Otherwise 0.",
+        examples=[0],
+    )
+    message: str = Field(
+        description="The result in a sentence for people, with what to do. Programs should read the other fields.",
+        examples=["2,000 pictures compared with the training of version 1: no change."],
+    )
     last: CameraChangeBody | None = Field(description="The last alarm; null: there was none.")
     grid: GridBody | None = Field(description="The grid of positions; null without a baseline.")
     positions: list[PositionEvidenceBody] = Field(description="The positions, row by row.")
@@ -117,6 +143,8 @@ class ModelHealthBody(BaseModel):
             evidence=health.evidence,
             threshold=MEAN_PICTURES,
             alarms=health.alarms,
+            naming=health.naming,
+            message=_message(artifact, health),
             last=None if health.last is None else CameraChangeBody.of(health.last),
             grid=None if baseline is None else GridBody(rows=baseline.grid[0], columns=baseline.grid[1]),
             positions=_positions(health),
@@ -124,6 +152,32 @@ class ModelHealthBody(BaseModel):
             evidence_history=[point.evidence for point in health.points],
             statistics=[] if baseline is None else _statistics(health, baseline),
         )
+
+
+def _message(artifact: Artifact, health: Health) -> str:
+    if health.state is State.no_baseline:
+        return (
+            f"Version {artifact.version} has no statistics of the pictures of its training, because it was imported, "
+            f"trained on fewer than {LEAST_PICTURES} pictures, or trained by a Tessera before 0.2.0. Train it again, "
+            f"or run tessera calibrate --name {artifact.name} --data Folder --data.root GOOD_PICTURES, which writes a "
+            "version that has them."
+        )
+    compared = f"{health.pictures:,} picture{'s' * (health.pictures != 1)} compared with the training of version "
+    compared += f"{artifact.version}"
+    if health.naming:
+        more = f"{health.naming} more picture{'s' * (health.naming != 1)}"
+        return f"{compared}: they differ. What has changed is named, and counts as an alarm, after {more}."
+    if health.state is State.same or health.last is None:
+        return f"{compared}: no change."
+    return f"{compared}: {_described(health.last)}."
+
+
+def _described(last: CameraChanged) -> str:
+    light = {None: "", True: ", brighter", False: ", darker"}[last.brighter]
+    where = "; ".join(f"row {row + 1}, column {column + 1}" for row, column in last.positions)
+    causes = ", ".join(CAUSES[change] for change in last.changes)
+    pace = "suddenly" if last.sudden else "slowly"
+    return f"changed {pace} since picture {last.since:,}: {causes}{light}{where and f' ({where})'}"
 
 
 def _positions(health: Health) -> list[PositionEvidenceBody]:

@@ -10,12 +10,9 @@ import { get } from "../server/send.js";
 /** @typedef {import("../server/models.js").Models} Models */
 /**
  * @typedef {object} Health The body of `/v1/models/{model}/health`; see the API at /docs.
- * @property {"same" | "changed" | "no_baseline"} state
- * @property {number} version
+ * @property {string} message
  * @property {number} pictures
  * @property {number} threshold
- * @property {{changes: string[], sudden: boolean, brighter: boolean | null, since: number,
- *   positions: {row: number, column: number}[]} | null} last
  * @property {number[]} pictures_at
  * @property {number[]} evidence_history
  * @property {{name: string, low: number, high: number, history: number[]}[]} statistics
@@ -25,14 +22,6 @@ const EVERY_MS = 5000;
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [240, 56];
 const SHOWN = ["brightness", "highlights", "contrast", "sharpness", "score"];
-/** @type {Record<string, string>} */
-const CAUSES = {
-  out_of_focus: "out of focus",
-  light: "light",
-  camera_moved: "camera moved",
-  dirt: "dirt in one place",
-  surface: "surface of the parts",
-};
 
 /** @param {Models} models */
 export function showCamera(models) {
@@ -50,7 +39,7 @@ export function showCamera(models) {
       try {
         /** @type {Health} */
         const health = await (await get(`v1/models/${encodeURIComponent(choice.name)}/health${version}`)).json();
-        note.textContent = told(health);
+        note.textContent = health.message;
         plots.replaceChildren(...(health.pictures ? figures(health) : []));
       } catch (error) {
         note.textContent = error instanceof Error ? error.message : String(error);
@@ -60,20 +49,6 @@ export function showCamera(models) {
   };
   new MutationObserver(look).observe(panel, { attributeFilter: ["hidden"] });
   models.addEventListener("change", look);
-}
-
-/** @param {Health} health */
-function told({ state, version, pictures, last }) {
-  if (state === "no_baseline") {
-    return `Version ${version} has no statistics of its training. Train it again, or use \`tessera calibrate\`.`;
-  }
-  const compared = `${whole(pictures)} pictures compared with the training of version ${version}`;
-  if (state === "same" || !last) return `${compared}: no change.`;
-  const causes = last.changes.map((change) => CAUSES[change] ?? change).join(", ");
-  const light = last.brighter === null ? "" : last.brighter ? ", brighter" : ", darker";
-  const places = last.positions.map(({ row, column }) => `row ${row + 1}, column ${column + 1}`).join("; ");
-  const pace = last.sudden ? "suddenly" : "slowly";
-  return `${compared}: changed ${pace} since picture ${whole(last.since)}: ${causes}${light}${places && ` (${places})`}.`;
 }
 
 /** @param {Health} health */
