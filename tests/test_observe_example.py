@@ -86,6 +86,7 @@ REJECTS = 'tessera_verdicts_total{model="m",version="1",label="anomalous"}'
 KILLED = 'tessera_decoders_replaced_total{reason="killed"}'
 FULL = 'tessera_refusals_total{limit="queue_tiles"}'
 SUM, COUNT = (f'tessera_score_{part}{{model="m",version="1"}}' for part in ("sum", "count"))
+CAMERA = 'tessera_camera_changed{model="m",version="1",cause="light"}'
 COURSES = {
     "one reject in 100 pictures becomes one in 5": Course(
         "RejectRateJumped",
@@ -135,6 +136,10 @@ COURSES = {
     "scores rise by 0.05": Course(
         "ScoresDrift", {SUM: f"0+2x{DAY} {2 * DAY + 2.5}+2.5x120", COUNT: f"0+10x{DAY + 120}"}, None, DAY + 120
     ),
+    "the lamp has become brighter": Course(
+        "CameraChanged", {CAMERA: "0x5 1x9"}, 6, 5, {"model": "m", "version": "1", "cause": "light"}
+    ),
+    "the camera is the same": Course("CameraChanged", {CAMERA.replace("light", "none"): "0x20"}, None, 20),
     "a version is refused": Course(
         "ModelRefused", {'tessera_models{state="failed"}': "0x5 1x9"}, 11, 9, {"state": "failed"}
     ),
