@@ -14,6 +14,11 @@ from app.errors import InvalidDataset
 TRAINING_ONLY = {"image_size", "num_workers", "train_batch_size", "val_split_mode", "val_split_ratio"}
 """Options of the data that `tessera evaluate` needs only if pictures were set aside, or not at all."""
 
+NOTHING_FOUND = (
+    "none; what finds more: --model Auto, pictures that are not made smaller (--data.image_size), tiles that overlap "
+    "(--tiling.stride), or more false alarms (tessera calibrate --false_positive_rate); see docs/choosing.md"
+)
+
 
 def training_summary(manifest: Manifest, seconds: float) -> Iterator[str]:
     """Lines about the trained model. `seconds` is the duration of the training."""
@@ -28,7 +33,7 @@ def training_summary(manifest: Manifest, seconds: float) -> Iterator[str]:
         found = ", ".join(f"{size.found} of {size.tried} of {size.diameter} pixels" for size in quality.defects)
         yield f"synthetic defects that it finds, by diameter: {found}"
         smallest = quality.smallest_defect
-        yield f"smallest size that it finds reliably (90 %): {f'{smallest} pixels' if smallest else 'none'}"
+        yield f"smallest size that it finds reliably (90 %): {f'{smallest} pixels' if smallest else NOTHING_FOUND}"
     if quality and quality.alike:
         yield f"note: {alike_note(quality.alike)}"
     yield f"duration: {timedelta(seconds=round(seconds))}"
