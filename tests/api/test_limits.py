@@ -5,12 +5,12 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 import httpx2
 import pytest
 
 from tests.interposing import Turnstile
+from tests.running import Live
 from tests.waiting import WAIT_S, wait_until
 
 LIMIT = 100_000
@@ -20,17 +20,21 @@ HEADERS = {"Content-Type": "multipart/form-data; boundary=B"}
 HEAD = b'--B\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
 
 
-def test_too_many_bytes_are_refused(live: Callable[..., Any], normal_png: bytes) -> None:
-    server = live(max_image_bytes=LIMIT)
+@pytest.fixture(scope="module")
+def limited(live_module: Callable[..., Live]) -> Live:
+    """A server that takes pictures of LIMIT bytes at most."""
+    return live_module(max_image_bytes=LIMIT)
+
+
+def test_too_many_bytes_are_refused(limited: Live, normal_png: bytes) -> None:
     assert len(normal_png) < LIMIT
-    assert httpx2.post(server.url + PATH, files={"image": normal_png}).status_code == 200
-    answer = httpx2.post(server.url + PATH, files={"image": bytes(50 * LIMIT)})
+    assert httpx2.post(limited.url + PATH, files={"image": normal_png}).status_code == 200
+    answer = httpx2.post(limited.url + PATH, files={"image": bytes(50 * LIMIT)})
     assert_refused(answer)
-    assert httpx2.post(server.url + PATH, files={"image": normal_png}).status_code == 200
+    assert httpx2.post(limited.url + PATH, files={"image": normal_png}).status_code == 200
 
 
-def test_chunked_uploads_are_refused_while_reading(live: Callable[..., Any]) -> None:
-    server = live(max_image_bytes=LIMIT)
+def test_chunked_uploads_are_refused_while_reading(limited: Live) -> None:
     sent = 0
 
     def endless() -> Iterator[bytes]:
@@ -40,13 +44,12 @@ def test_chunked_uploads_are_refused_while_reading(live: Callable[..., Any]) -> 
             sent += 10_000
             yield bytes(10_000)
 
-    answer = httpx2.post(server.url + PATH, content=endless(), headers=HEADERS)
+    answer = httpx2.post(limited.url + PATH, content=endless(), headers=HEADERS)
     assert_refused(answer)
 
 
-def test_a_content_length_over_the_limit_is_refused_before_the_body_is_sent(live: Callable[..., Any]) -> None:
-    server = live(max_image_bytes=LIMIT)
-    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+def test_a_content_length_over_the_limit_is_refused_before_the_body_is_sent(limited: Live) -> None:
+    address = ("127.0.0.1", int(limited.url.rpartition(":")[2]))
     with socket.create_connection(address, timeout=10) as connection:
         connection.sendall(
             f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {HEADERS['Content-Type']}\r\n"
@@ -55,22 +58,20 @@ def test_a_content_length_over_the_limit_is_refused_before_the_body_is_sent(live
         assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_of_exactly_the_limit_is_read(live: Callable[..., Any]) -> None:
-    server = live(max_image_bytes=LIMIT)
+def test_a_body_of_exactly_the_limit_is_read(limited: Live) -> None:
     tail = b"\r\n--B--\r\n"
     body = HEAD + bytes(LIMIT - len(HEAD) - len(tail)) + tail
-    assert httpx2.post(server.url + PATH, content=body, headers=HEADERS).status_code == 415
-    assert httpx2.post(server.url + PATH, content=body + b"\n", headers=HEADERS).status_code == 413
+    assert httpx2.post(limited.url + PATH, content=body, headers=HEADERS).status_code == 415
+    assert httpx2.post(limited.url + PATH, content=body + b"\n", headers=HEADERS).status_code == 413
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, 20 * LIMIT])
-def test_large_bodies_do_not_change_the_answers_of_other_routes(live: Callable[..., Any], size: int) -> None:
-    server = live(max_image_bytes=LIMIT)
-    assert httpx2.post(f"{server.url}/livez", content=bytes(size)).status_code == 405
+def test_large_bodies_do_not_change_the_answers_of_other_routes(limited: Live, size: int) -> None:
+    assert httpx2.post(f"{limited.url}/livez", content=bytes(size)).status_code == 405
 
 
 def test_the_sum_of_all_uploads_is_limited_and_an_ended_upload_no_longer_counts(
-    live: Callable[..., Any], normal_png: bytes
+    live: Callable[..., Live], normal_png: bytes
 ) -> None:
     server = live(max_image_bytes=LIMIT, max_waiting_bytes=LIMIT)
     address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
@@ -87,7 +88,7 @@ def test_the_sum_of_all_uploads_is_limited_and_an_ended_upload_no_longer_counts(
     wait_until(lambda: httpx2.post(server.url + PATH, files={"image": normal_png}).status_code == 200)
 
 
-def test_waiting_uploads_are_not_in_memory(live: Callable[..., Any], normal_png: bytes) -> None:
+def test_waiting_uploads_are_not_in_memory(live: Callable[..., Live], normal_png: bytes) -> None:
     server = live()
     (model,) = server.services.catalogue.get("patchcore").models
     turnstile = Turnstile(model)
