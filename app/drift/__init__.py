@@ -2,8 +2,9 @@
 
 from app.drift.appearance import WHOLE, Appearance, appearance, grid_of, map_levels, position_names
 from app.drift.baseline import LEAST_PICTURES, MOST_EDGES, MOST_PICTURES, MOST_POSITIONS, Baseline, Stream, baseline_of
+from app.drift.causes import Change, position_of
 from app.drift.evidence import MEAN_PICTURES, Evidence
-from app.drift.monitor import CameraChanged, Change, Health, Monitor, State, position_of
+from app.drift.monitor import CameraChanged, Health, Monitor, State
 
 __all__ = [
     "LEAST_PICTURES",

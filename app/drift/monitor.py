@@ -1,6 +1,6 @@
 """Follows the pictures of one model version, and reports when and how they have changed."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from app.drift.appearance import WHOLE, Appearance
 from app.drift.baseline import Baseline
+from app.drift.causes import Change, causes
 from app.drift.evidence import MEAN_PICTURES, Evidence
-from app.tiling import Size
+from app.drift.history import History, Point
 
 QUIET_PICTURES = 200
 """After so many pictures without another alarm, the camera counts as unchanged again."""
@@ -23,19 +24,13 @@ errors.
 """
 
 NAMED = 0.25
-"""A statistic has changed if its own weighted evidence is at least this share of that of an alarm."""
-
+"""A statistic has changed if its own weighted evidence is at least this share of that of an alarm,"""
 NEGLIGIBLE = 1e-3
-"""A statistic has not changed if its weighted evidence is less than this share of the largest.
+"""and at least this share of the largest: five pictures behind, of which each multiplies evidence by at most 4.
 
-That is five pictures behind, of which each multiplies evidence by at most 4. So chance at one of many positions does
-not name a cause beside a statistic that has clearly changed.
+So chance at one of many positions does not name a cause beside a statistic that has clearly changed.
 """
 
-ONE_PLACE = 0.25
-"""The largest share of the positions that counts as one place."""
-
-MOST_POINTS = 256
 NAMING_PICTURES = 6
 """The cause of an alarm is named so many pictures later, when all statistics that have changed show it.
 
@@ -49,16 +44,6 @@ class State(StrEnum):
     no_baseline = "no_baseline"
     same = "same"
     changed = "changed"
-
-
-class Change(StrEnum):
-    """What has changed, as far as the statistics show."""
-
-    out_of_focus = "out_of_focus"  # sharpness, everywhere
-    light = "light"  # brightness, everywhere
-    camera_moved = "camera_moved"  # the borders or the contours
-    dirt = "dirt"  # one place
-    surface = "surface"  # many places, or scores, while light, focus and position stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,42 +66,6 @@ class CameraChanged:
     positions: tuple[tuple[int, int], ...]
     picture: int
     since: int
-
-
-@dataclass(slots=True)
-class Point:
-    """Some pictures in a row: the last one's number, the largest evidence, and the means of the whole statistics."""
-
-    picture: int
-    evidence: float
-    count: int
-    means: NDArray[np.float64]
-
-
-class History:
-    """At most MOST_POINTS points; when there are more, neighbours are merged, so that memory stays bounded."""
-
-    def __init__(self) -> None:
-        self.points: list[Point] = []
-        self._each = 1  # pictures in a full point
-
-    def add(self, point: Point) -> None:
-        """Adds one picture."""
-        if self.points and self.points[-1].count < self._each:
-            self.points[-1] = _merged(self.points[-1], point)
-            return
-        self.points.append(point)
-        if len(self.points) > MOST_POINTS:
-            pairs = zip(self.points[::2], self.points[1::2], strict=False)
-            odd = self.points[len(self.points) // 2 * 2 :]
-            self.points = [_merged(first, second) for first, second in pairs] + odd
-            self._each *= 2
-
-
-def _merged(first: Point, second: Point) -> Point:
-    count = first.count + second.count
-    means = (first.means * first.count + second.means * second.count) / count
-    return Point(second.picture, max(first.evidence, second.evidence), count, means)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,32 +211,6 @@ class Monitor:
                 tuple(name for name in self._names if name in WHOLE),
                 tuple(self._history.points),
             )
-
-
-def causes(strong: Set[str], grid: Size) -> tuple[tuple[Change, ...], tuple[tuple[int, int], ...]]:
-    """The causes of a change of these statistics, the most certain one first, and the places of dirt."""
-    kinds = {WHOLE[name] for name in strong if name in WHOLE}
-    places = {place for place in map(position_of, strong) if place is not None}
-    one_place = bool(places) and len(places) <= max(1, ONE_PLACE * grid[0] * grid[1])
-    moved = bool(kinds & {"border", "centre"})
-    if moved and one_place:  # dirt at an edge of the picture also changes the border; a shift changes a whole side
-        sides = [{(row, column) for row in range(grid[0])} for column in (0, grid[1] - 1)]
-        sides += [{(row, column) for column in range(grid[1])} for row in (0, grid[0] - 1)]
-        moved = any(side <= places for side in sides)
-        one_place = not moved
-    if "sharpness" in kinds and not one_place:  # a blur also changes highlights, borders, contours and scores
-        return (Change.out_of_focus, *([Change.light] if "brightness" in kinds else [])), ()
-    light = [Change.light] if kinds & {"brightness", "highlights"} else []
-    others = [*light, *([Change.camera_moved] if moved else []), *([Change.dirt] if one_place else [])]
-    return tuple(others) or (Change.surface,), tuple(sorted(places)) if one_place else ()
-
-
-def position_of(name: str) -> tuple[int, int] | None:
-    """The (row, column) that a statistic belongs to; None: the whole picture."""
-    if "@" not in name:
-        return None
-    row, column = name.split("@")[1].split(",")
-    return int(row), int(column)
 
 
 def _weights(whole: NDArray[np.bool_]) -> NDArray[np.float64]:

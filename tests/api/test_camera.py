@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -41,12 +42,26 @@ def test_alarms_reach_the_receivers_and_the_description(artifact: Artifact) -> N
         outcome = predict(artifact.model, picture)
         cameras.add(artifact, picture, interpret(outcome, artifact.calibration))
     body = ModelHealthBody.of(artifact, cameras.monitor(artifact))
-    assert "changed suddenly since picture" in body.message and "brighter" in body.message
     assert (body.state, body.pictures, body.alarms) == (State.changed, 40, 1)
+    assert re.search(r"changed suddenly since picture \d: light \(brighter\)", body.message)
     assert [event.picture for event in events] == [body.last.picture if body.last else None]
     assert len(body.evidence_history) == len(body.pictures_at) == len(body.statistics[0].history) == 40
     brightness = next(each for each in body.statistics if each.name == "brightness")
     assert brightness.history[-1] > brightness.high > brightness.low
+
+
+def test_an_alarm_that_is_not_named_yet_is_explained(artifact: Artifact) -> None:
+    cameras, explained = Cameras(), []
+    for picture in pictures(40, 140):
+        cameras.add(artifact, picture, interpret(predict(artifact.model, picture), artifact.calibration))
+        body = ModelHealthBody.of(artifact, cameras.monitor(artifact))
+        if body.alarms:
+            break
+        assert body.naming or body.evidence < body.threshold
+        if body.naming:
+            assert f"after {body.naming} more picture" in body.message
+            explained.append(body.naming)
+    assert explained == [6, 5, 4, 3, 2, 1]
 
 
 def test_the_state_of_a_version_outlives_others(artifact: Artifact) -> None:
@@ -59,7 +74,7 @@ def test_the_state_of_a_version_outlives_others(artifact: Artifact) -> None:
 def test_models_without_a_baseline_are_predicted_and_say_so(client: TestClient) -> None:
     body = client.get("/v1/models/padim/health").json()
     assert (body["state"], body["pictures"], body["last"], body["statistics"]) == ("no_baseline", 0, None, [])
-    assert "tessera calibrate --name padim" in body["message"]
+    assert "tessera calibrate --name padim --data Folder --data.root" in body["message"]
     assert client.get("/v1/models/padim/health?version=7").status_code == 404
 
 

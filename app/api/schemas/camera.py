@@ -115,8 +115,8 @@ class ModelHealthBody(BaseModel):
     )
     alarms: int = Field(description="Number of alarms since the start of the process.", examples=[0])
     naming: int = Field(
-        description="While an alarm is raised and not named yet: the number of pictures after which it is named, and "
-        "counts in `alarms`. Otherwise 0.",
+        description="While `evidence` has raised an alarm whose cause is not named yet: the number of pictures after "
+        "which it is named, and counts in `alarms` if it is new. Otherwise 0.",
         examples=[0],
     )
     message: str = Field(
@@ -160,11 +160,11 @@ def _message(artifact: Artifact, health: Health) -> str:
             f"Version {artifact.version} has no statistics of the pictures of its training, because it was imported, "
             f"trained on fewer than {LEAST_PICTURES} pictures, or trained by a Tessera before 0.2.0. Train it again, "
             f"or run tessera calibrate --name {artifact.name} --data Folder --data.root GOOD_PICTURES, which writes a "
-            "version that has them."
+            "version with the statistics of these pictures."
         )
     compared = f"{health.pictures:,} picture{'s' * (health.pictures != 1)} compared with the training of version "
     compared += f"{artifact.version}"
-    if health.naming:
+    if health.naming and health.state is State.same:
         more = f"{health.naming} more picture{'s' * (health.naming != 1)}"
         return f"{compared}: they differ. What has changed is named, and counts as an alarm, after {more}."
     if health.state is State.same or health.last is None:
@@ -173,11 +173,14 @@ def _message(artifact: Artifact, health: Health) -> str:
 
 
 def _described(last: CameraChanged) -> str:
-    light = {None: "", True: ", brighter", False: ", darker"}[last.brighter]
-    where = "; ".join(f"row {row + 1}, column {column + 1}" for row, column in last.positions)
-    causes = ", ".join(CAUSES[change] for change in last.changes)
-    pace = "suddenly" if last.sudden else "slowly"
-    return f"changed {pace} since picture {last.since:,}: {causes}{light}{where and f' ({where})'}"
+    words = CAUSES.copy()
+    if last.brighter is not None:
+        words[Change.light] += " (brighter)" if last.brighter else " (darker)"
+    if last.positions:
+        where = "; ".join(f"row {row + 1}, column {column + 1}" for row, column in last.positions)
+        words[Change.dirt] += f" ({where})"
+    causes = ", ".join(words[change] for change in last.changes)
+    return f"changed {'suddenly' if last.sudden else 'slowly'} since picture {last.since:,}: {causes}"
 
 
 def _positions(health: Health) -> list[PositionEvidenceBody]:
