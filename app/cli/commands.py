@@ -5,7 +5,6 @@ from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 from jsonargparse import ArgumentParser, Namespace
@@ -32,7 +31,6 @@ class Command:
     module: the name of its module in `app.cli`, which has the functions `parser` and `run`
     help: one line of help
     examples: complete command lines
-    makes_repository: whether it makes the model repository that `--models_dir` names; others need one
 
     `run` executes the command and returns the exit status. The module is imported only when the command is used,
     because most commands need torch, which takes seconds to import.
@@ -41,7 +39,6 @@ class Command:
     module: str
     help: str
     examples: tuple[str, ...]
-    makes_repository: bool = False
 
     def load(self) -> ModuleType:
         return import_module(f"app.cli.{self.module}")
@@ -64,7 +61,6 @@ COMMANDS = {
             '--data.image_size "[512, 512]" --tiling.tile_size 256 --name surface',
             "tessera train --config train.yaml",
         ),
-        makes_repository=True,
     ),
     "calibrate": Command(
         "calibrate",
@@ -92,7 +88,6 @@ COMMANDS = {
             "tessera import model.pt --name surface",
             "tessera import model.ckpt --name surface --tiling.tile_size 256 --tiling.stride 128",
         ),
-        makes_repository=True,
     ),
     "predict": Command(
         "predict",
@@ -150,8 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command, and returns the exit status. Prints errors.
 
     0: the command succeeded completely; 1: it failed, or some of its pictures did; 2: the command line or a
-    configuration file cannot be understood, or an option has a value that cannot work; 130 and 143: it was stopped by
-    Ctrl-C or SIGTERM; 141: the reader of its output has gone.
+    configuration file cannot be understood; 130 and 143: it was stopped by Ctrl-C or SIGTERM; 141: the reader of its
+    output has gone.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     words = [word for word in given if word != DEBUG]
@@ -182,21 +177,9 @@ def _run(words: list[str]) -> int:
         print(class_help(name, words, Options.of(parser)), flush=True)
         return 0
     options = parse(name, words[1:])
-    if not command.makes_repository:
-        _require_repository(options)
     with stoppable():
         status: int = command.load().run(options)
     return status
-
-
-def _require_repository(options: Namespace) -> None:
-    """Raises UsageError if the model repository that the command needs is not there."""
-    folder = getattr(options, "models_dir", None)
-    if isinstance(folder, Path) and not folder.is_dir():
-        raise UsageError(
-            f"--models_dir {folder} is not a folder, or is not there; name the folder in which models were trained or "
-            "imported"
-        )
 
 
 def _command(name: str) -> Command:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from app.cli.usage import UsageError
-from app.errors import InvalidDevice, InvalidParameter, InvalidRegion, InvalidTiling, TesseraError
+from app.errors import TesseraError
 from app.files import said_of_files
 from app.interruption import Stopped, exit_status, last_words
 from app.shown import printable
@@ -20,9 +20,6 @@ WRONG_USAGE = 2
 PIPE_CLOSED = 141  # 128 and the number of SIGPIPE
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """The numbers of the errors of a disk without room, of a quota that is used up, and of a limit on files."""
-
-OPTIONS = InvalidDevice, InvalidParameter, InvalidRegion, InvalidTiling
-"""The errors of options whose values cannot work. Those of one picture among others do not end a command."""
 
 INTERRUPTED = 2  # the number of SIGINT, for a KeyboardInterrupt of a host program
 
@@ -45,7 +42,7 @@ def report(error: BaseException, words: Sequence[str], *, debug: bool) -> int:
             print_line(error.hint)
         return WRONG_USAGE
     print_error(message(error))
-    return WRONG_USAGE if isinstance(error, OPTIONS) else FAILED
+    return FAILED
 
 
 def message(error: BaseException) -> str:
