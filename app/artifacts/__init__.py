@@ -1,7 +1,7 @@
 """Trained models as files: they appear in the repository only when complete, and are verified before being served."""
 
 from app.artifacts.camera import BaselineRecord
-from app.artifacts.changes import copy, delete, live_version, pin_found, promote, rollback, unpin
+from app.artifacts.changes import Promoted, copy, delete, live_version, pin_found, promote, rollback, unpin
 from app.artifacts.default import read_default, record_default
 from app.artifacts.fingerprint import Fingerprint
 from app.artifacts.manifest import (
@@ -42,6 +42,7 @@ __all__ = [
     "Manifest",
     "ModelRecord",
     "ModelRepository",
+    "Promoted",
     "Protocol",
     "Provenance",
     "QualityRecord",

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from app.artifacts.manifest import SCHEMA_VERSION, Manifest, read_manifest
+from app.artifacts.record import user
 from app.artifacts.repository import Entry, ModelRepository
-from app.artifacts.serving import Action, Serving, served_before, user, write_serving
+from app.artifacts.serving import Action, Serving, served_before, write_serving
 from app.artifacts.sharing import share_files
 from app.artifacts.writer import write_version
 from app.errors import DigestMismatch, InvalidChange
@@ -17,10 +19,22 @@ Verify = Callable[[Entry], object]
 """Loads a version as a server does; raises InvalidArtifact."""
 
 
+class Promoted(NamedTuple):
+    """A version that was chosen to serve.
+
+    before: the version that served before; None: none did
+    changed: False if the version was pinned already, so that nothing was written
+    """
+
+    before: int | None
+    entry: Entry
+    changed: bool
+
+
 def promote(
     repository: ModelRepository, name: str, version: int | None, verify: Verify, action: Action = "promote"
-) -> tuple[int | None, Entry]:
-    """Makes a version serve until another one is chosen; returns the version that served before, and the chosen one.
+) -> Promoted:
+    """Makes a version serve until another one is chosen.
 
     By default `promote` takes the newest version, and `pin` the one that serves now. Raises what `verify` raises, and
     ModelNotFound, VersionNotFound or InvalidServing; then nothing changes.
@@ -30,9 +44,10 @@ def promote(
     verify(entry)
     with _changing(repository, name) as (model, record):
         entry, before = repository.find(name, entry.version), live_version(repository, name)
-        if before != entry.version or record.pinned is None:
+        changed = record.pinned != entry.version
+        if changed:
             write_serving(model, record.changed(action, before, entry.version, user()))
-    return before, entry
+    return Promoted(before, entry, changed)
 
 
 def rollback(repository: ModelRepository, name: str, verify: Verify) -> tuple[int | None, Entry]:
@@ -80,9 +95,8 @@ def copy(repository: ModelRepository, name: str, version: int, to: str | None = 
     """
     source = repository.find(name, version)
     manifest = read_manifest(source.path)
-    return write_version(
-        repository, to or name, partial(share_files, source.path), partial(_renumbered, manifest, to or name, version)
-    )
+    files, describe = partial(share_files, source.path), partial(_renumbered, manifest, to or name, version)
+    return write_version(repository, to or name, files, describe, "copy", f"{name}:{version}")
 
 
 def _renumbered(manifest: Manifest, name: str, source: int, version: int, files: dict[str, str]) -> Manifest:
@@ -102,7 +116,7 @@ def delete(repository: ModelRepository, name: str, version: int) -> None:
         entry = repository.find(name, version)
         if version == live_version(repository, name):
             raise InvalidChange(f"version {version} of model {name!r} serves; promote another version before")
-        repository.reserve(name, max(each.version for each in repository.versions(name)))
+        repository.record(name, "delete", version)
         with naming(entry.path), unfinished_directory(model) as temporary:
             entry.path.rename(temporary / entry.path.name)  # at once for readers; the rest is removed afterwards
             flush(model)

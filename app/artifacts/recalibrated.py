@@ -44,7 +44,9 @@ def write_recalibrated(
         "camera": camera or manifest.camera,
     }
     changed = manifest.model_copy(update=changes)
-    return write_version(repository, source.name, partial(share_files, source.path), partial(_numbered, changed))
+    made_from = f"{source.name}:{source.version}"
+    files, describe = partial(share_files, source.path), partial(_numbered, changed)
+    return write_version(repository, source.name, files, describe, source=made_from)
 
 
 def _numbered(manifest: Manifest, version: int, files: dict[str, str]) -> Manifest:

@@ -3,12 +3,14 @@
 import re
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.artifacts.fingerprint import Fingerprint, fingerprint
 from app.artifacts.serving import Serving, read_serving, write_serving
+from app.artifacts.versions import VersionAction, VersionEvent, add_event, read_versions
 from app.errors import InvalidName, ModelNotFound, UnreadableRepository, VersionNotFound
 from app.files import locked, sweep
 
@@ -119,13 +121,28 @@ class ModelRepository:
                 f"{name!r} cannot name a model; use lower-case letters, digits, '_' and '-', starting with one of the "
                 "first two"
             )
-        return max([self.serving(name).highest, *(entry.version for entry in self.versions(name))]) + 1
+        return self._highest(name) + 1
 
-    def reserve(self, name: str, version: int) -> None:
-        """Records that a number is used. The caller holds the lock of the model's directory."""
-        record = self.serving(name)
-        if record.highest < version:
-            write_serving(self.root / name, record.model_copy(update={"highest": version}))
+    def _highest(self, name: str) -> int:
+        """The highest number that was ever used: that of both records, or of a version that was put there by hand."""
+        recorded = self.serving(name).highest, read_versions(self.root / name).highest
+        return max(*recorded, *(entry.version for entry in self.versions(name)))
+
+    def history(self, name: str) -> Sequence[VersionEvent]:
+        """Who wrote and deleted versions of a model, the oldest event first; raises InvalidServing."""
+        return read_versions(self.root / name).history
+
+    def record(self, name: str, action: VersionAction, version: int, source: str = "") -> None:
+        """Records that a version is written or deleted, and at both places that its number is used.
+
+        source: the version that it is made from, as `NAME:VERSION`
+
+        The caller holds the lock of the model's directory. Raises InvalidServing.
+        """
+        model, highest, serving = self.root / name, max(self._highest(name), version), self.serving(name)
+        add_event(model, action, version, source, highest)
+        if serving.highest < highest:
+            write_serving(model, serving.model_copy(update={"highest": highest}))
 
     def prepare(self, name: str) -> Path:
         """The directory of a model, created if it is missing.

@@ -4,31 +4,23 @@ Without the file, the newest version serves. Each change is made under the lock 
 that replaces the old one.
 """
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from getpass import getuser
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from app.errors import InvalidServing
-from app.files import flush, read_regular, replacing
+from app.artifacts.record import Record, read_record, write_record
 
 SERVING = "serving.json"
-MOST_BYTES = 64 * 2**10
 KEPT_CHANGES = 100
 """The length of the history. The oldest changes are dropped."""
 
 Action = Literal["promote", "pin", "rollback", "unpin"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Change(_Record):
+class Change(Record):
     """A change of the version that serves. `after` is None if from then on the newest version serves.
 
     at: the time, UTC, ISO 8601
@@ -42,11 +34,11 @@ class Change(_Record):
     after: int | None
 
 
-class Serving(_Record):
+class Serving(Record):
     """The content of the file.
 
     pinned: the version that serves requests without a version; None: the newest version serves
-    highest: the highest number that a version of the model ever had
+    highest: the highest number that a version of the model ever had; `.versions.json` has it, too
     """
 
     schema_version: Literal[1] = 1
@@ -56,7 +48,7 @@ class Serving(_Record):
 
     def changed(self, action: Action, before: int | None, after: int | None, by: str) -> "Serving":
         """The record after a change."""
-        at = datetime.now(UTC).isoformat(timespec="seconds")
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
         change = Change(at=at, by=by, action=action, before=before, after=after)
         return self.model_copy(
             update={"pinned": after, "history": (*self.history[1 - KEPT_CHANGES :], change)},
@@ -65,38 +57,14 @@ class Serving(_Record):
 
 def read_serving(model: Path) -> Serving:
     """The record of a model's directory, or an empty one if there is no file; raises InvalidServing."""
-    path = model / SERVING
-    try:
-        return Serving.model_validate_json(read_regular(path, MOST_BYTES))
-    except (FileNotFoundError, NotADirectoryError):
-        return Serving()
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        reason = f"{place[:100]}: {first['msg'][:200]}"
-    raise InvalidServing(
-        f"{path}, which says which version serves, cannot be used ({reason}); restore it, or remove it and promote a "
-        "version"
-    )
+    remedy = "restore it, or remove it and promote a version"
+    found = read_record(Serving, model / SERVING, "which version serves", remedy)
+    return Serving() if found is None else found
 
 
 def write_serving(model: Path, record: Serving) -> None:
     """Replaces the file. The caller holds the lock of the model's directory."""
-    path = model / SERVING
-    with replacing(path) as temporary:
-        temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        temporary.chmod(0o644)
-    flush(model)
-
-
-def user() -> str:
-    """The name of the user who runs this process, or the number of a user without a name."""
-    try:
-        return getuser()[:100]
-    except (KeyError, OSError):  # in a container, a user may have a number only
-        return f"user {os.getuid()}"
+    write_record(model / SERVING, record)
 
 
 def served_before(history: Sequence[Change], live: int, existing: Sequence[int]) -> int | None:

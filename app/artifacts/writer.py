@@ -30,6 +30,7 @@ from app.artifacts.manifest import (
     TrainingRecord,
 )
 from app.artifacts.repository import Entry, ModelRepository
+from app.artifacts.versions import VersionAction
 from app.errors import InvalidArtifact
 from app.files import digest, flush, locked, naming, sweep, unfinished_directory
 from app.pipeline import TiledModel
@@ -74,12 +75,15 @@ def write_version(
     name: str,
     write_files: Callable[[Path], None],
     describe: Callable[[int, dict[str, str]], Manifest],
+    action: VersionAction = "write",
+    source: str = "",
 ) -> Entry:
     """Writes the next version of a model, and returns it; raises InvalidName or InvalidServing.
 
     `write_files` writes weights and golden sample into a directory. `describe` returns the manifest of a version with
-    these SHA-256 of the files. Processes that write versions of the same model wait for each other. Unfinished
-    directories of killed processes are removed. If the model joins the only other one, `default` keeps its meaning.
+    these SHA-256 of the files. The history of the model gets `action` and `source` (`NAME:VERSION`). Processes that
+    write versions of the same model wait for each other. Unfinished directories of killed processes are removed. If the
+    model joins the only other one, `default` keeps its meaning.
     """
     others = {entry.name for entry in repository.entries()} - {name}
     parent = repository.prepare(name)
@@ -88,11 +92,16 @@ def write_version(
         write_files(temporary)
         if len(others) == 1 and not repository.versions(name):
             record_default(repository.root, *others)
-        return _renamed(repository, name, describe, temporary)
+        record = partial(repository.record, name, action, source=source)
+        return _renamed(repository, name, describe, record, temporary)
 
 
 def _renamed(
-    repository: ModelRepository, name: str, describe: Callable[[int, dict[str, str]], Manifest], temporary: Path
+    repository: ModelRepository,
+    name: str,
+    describe: Callable[[int, dict[str, str]], Manifest],
+    record: Callable[[int], None],
+    temporary: Path,
 ) -> Entry:
     """Adds the manifest to the temporary directory, and renames the directory to the version's number."""
     files = {file: digest(temporary / file) for file in (WEIGHTS, GOLDEN)}
@@ -101,7 +110,7 @@ def _renamed(
         _write_manifest(describe(version, files), temporary)
         _make_readable(temporary)
         # Recorded before the rename: after a crash a number is missing, and none is used twice.
-        repository.reserve(name, version)
+        record(version)
         target = temporary.parent / str(version)
         try:
             temporary.rename(target)

@@ -12,6 +12,7 @@ from app.artifacts import (
     Entry,
     Manifest,
     ModelRepository,
+    Promoted,
     copy,
     delete,
     live_version,
@@ -49,7 +50,12 @@ def parser() -> ArgumentParser:
     parser.add_argument("--name", type=str, default=None, help="the model; list and verify: only this model")
     parser.add_argument("--version", type=int, default=None, help="the version of the model")
     parser.add_argument("--to", type=str, default=None, help="copy: the name of the copy; by default that of the model")
-    parser.add_argument("--history", type=bool, default=False, help="list: shows who changed what serves, and when")
+    parser.add_argument(
+        "--history",
+        type=bool,
+        default=False,
+        help="list: shows who changed what serves, who wrote and deleted versions, and when",
+    )
     add_repository(parser)
     return parser
 
@@ -81,14 +87,14 @@ def _change(repository: ModelRepository, options: Namespace) -> None:
         )
     verify = partial(load_artifact, device=resolve_device(options.device))
     if options.action in ("promote", "pin"):
-        before, entry = promote(repository, name, version, verify, options.action)
-        text = f"version {entry.version} of {name} serves; before: version {before}"
+        text = _promoted(name, promote(repository, name, version, verify, options.action))
     elif options.action == "rollback":
         before, entry = rollback(repository, name, verify)
         text = f"version {entry.version} of {name} serves again; before: version {before}"
     elif options.action == "unpin":
-        pinned = unpin(repository, name)
-        text = f"the newest version of {name} serves, version {live_version(repository, name)}; pinned was: {pinned}"
+        pinned, live = unpin(repository, name), live_version(repository, name)
+        was = "no version was pinned" if pinned is None else f"version {pinned} was pinned"
+        text = f"the newest version of {name} serves, version {live}; {was}"
     elif options.action == "copy":
         entry = copy(repository, name, version, options.to)
         text = f"version {version} of {name} is version {entry.version} of {entry.name}, too"
@@ -96,6 +102,16 @@ def _change(repository: ModelRepository, options: Namespace) -> None:
         delete(repository, name, version)
         text = f"version {version} of {name} is deleted; its number is not used again"
     print_line(text)
+
+
+def _promoted(name: str, chosen: Promoted) -> str:
+    """What is so after a version was chosen to serve."""
+    version = f"version {chosen.entry.version} of {name}"
+    if not chosen.changed:
+        return f"{version} serves already, and is pinned; nothing has changed"
+    if chosen.before == chosen.entry.version:
+        return f"{version} serves, as before, and is pinned now"
+    return f"{version} serves; before: version {chosen.before}"
 
 
 def _list(repository: ModelRepository, entries: list[Entry], options: Namespace) -> int:
@@ -128,13 +144,23 @@ def _serving(repository: ModelRepository, entry: Entry) -> str:
 
 
 def _history(repository: ModelRepository, names: list[str]) -> Table:
+    """What changed which version serves, and which versions exist, by model and time."""
     table = Table("model", "time", "by", "change", "from", "to")
     for name in names:
-        for change in repository.serving(name).history:
-            before = "" if change.before is None else str(change.before)
-            after = "the newest" if change.after is None else str(change.after)
-            add_row(table, name, change.at, change.by, change.action, before, after)
+        rows: list[tuple[str, ...]] = [
+            (each.at, each.by, each.action, _number(each.before), _number(each.after, "the newest"))
+            for each in repository.serving(name).history
+        ]
+        for event in repository.history(name):
+            ends = (str(event.version), "") if event.action == "delete" else (event.source, str(event.version))
+            rows.append((event.at, event.by, event.action, *ends))
+        for row in sorted(rows, key=lambda row: row[0]):
+            add_row(table, name, *row)
     return table
+
+
+def _number(version: int | None, otherwise: str = "") -> str:
+    return otherwise if version is None else str(version)
 
 
 def _print(table: Table) -> None:

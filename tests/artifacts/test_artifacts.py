@@ -86,7 +86,7 @@ def test_files_of_a_killed_writer_are_removed_by_the_next_writer(tiny_model: Til
     (tmp_path / "screw/.writing-x").mkdir(parents=True)
     (tmp_path / "screw/.writing-x/weights.safetensors").touch()
     write_artifact(tiny_model, ModelRepository(tmp_path), "screw", RECORD)
-    assert sorted(path.name for path in (tmp_path / "screw").iterdir()) == ["1", "serving.json"]
+    assert sorted(path.name for path in (tmp_path / "screw").iterdir()) == [".versions.json", "1", "serving.json"]
 
 
 def test_unfinished_and_other_directories_are_not_versions(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from app.artifacts import (
     unpin,
     verify_artifact,
 )
-from app.artifacts.serving import KEPT_CHANGES, SERVING, Serving, served_before
+from app.artifacts.record import user
+from app.artifacts.serving import KEPT_CHANGES, SERVING, Serving, served_before, write_serving
+from app.artifacts.versions import KEPT_EVENTS, VERSIONS, add_event, read_versions
 from app.errors import DigestMismatch, InvalidChange, InvalidServing, VersionNotFound
 from tests.repositories import flip_a_bit
 
@@ -101,6 +104,52 @@ def test_numbers_are_not_used_twice_after_deletions(repository: ModelRepository)
         delete(repository, NAME, 1)
 
 
+@pytest.mark.parametrize("lost", [SERVING, VERSIONS])
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_numbers_are_not_used_twice_after_a_record_is_lost(
+    repository: ModelRepository, lost: str, by_hand: bool
+) -> None:
+    model = repository.root / NAME
+    assert [copy(repository, NAME, 1).version for _ in range(2)] == [3, 4]
+    promote(repository, NAME, 1, verify_artifact)
+    for version in (4, 3):
+        shutil.rmtree(model / str(version)) if by_hand else delete(repository, NAME, version)
+    (model / lost).unlink()
+    assert copy(repository, NAME, 1).version == 5
+    # The other record can be lost now: the copy has written the number to both again.
+    (model / (VERSIONS if lost == SERVING else SERVING)).unlink()
+    assert copy(repository, NAME, 1).version == 6
+
+
+def test_a_repository_of_an_earlier_program_gets_the_second_record(repository: ModelRepository) -> None:
+    model = repository.root / NAME
+    (model / VERSIONS).unlink()
+    write_serving(model, Serving(highest=9))
+    promote(repository, NAME, 2, verify_artifact)
+    delete(repository, NAME, 1)
+    (model / SERVING).unlink()
+    assert copy(repository, NAME, 2).version == 10
+
+
+def test_the_history_names_what_was_written_copied_and_deleted(repository: ModelRepository) -> None:
+    copy(repository, NAME, 1)
+    copy(repository, NAME, 3, "other")
+    promote(repository, NAME, 1, verify_artifact)
+    delete(repository, NAME, 3)
+    events = [(each.action, each.version, each.source) for each in repository.history(NAME)]
+    assert events == [("write", 1, ""), ("write", 2, ""), ("copy", 3, "patchcore:1"), ("delete", 3, "")]
+    (event,) = repository.history("other")
+    assert (event.action, event.version, event.source, event.by) == ("copy", 1, "patchcore:3", user())
+    assert datetime.fromisoformat(event.at).utcoffset() == timedelta(0)
+    assert [change.action for change in repository.serving(NAME).history] == ["promote"]
+
+
+def test_a_refused_deletion_is_not_in_the_history(repository: ModelRepository) -> None:
+    with pytest.raises(InvalidChange):
+        delete(repository, NAME, 2)
+    assert [each.action for each in repository.history(NAME)] == ["write", "write"]
+
+
 def test_writers_at_once_use_numbers_and_changes_of_their_own(repository: ModelRepository) -> None:
     def write(number: int) -> int:
         promote(repository, NAME, 1 + number % 2, lambda _: None)
@@ -111,6 +160,7 @@ def test_writers_at_once_use_numbers_and_changes_of_their_own(repository: ModelR
     assert sorted(written) == list(range(3, 11))
     record = repository.serving(NAME)
     assert record.highest == 10
+    assert sorted(event.version for event in repository.history(NAME)) == list(range(1, 11))
     afters = [change.after for change in record.history]
     assert afters[-1] == record.pinned
     assert [change.before for change in record.history][1:] == afters[:-1]
@@ -125,7 +175,20 @@ def test_a_copy_answers_like_its_source(repository: ModelRepository) -> None:
     assert copy(repository, NAME, 1, "other") == Entry("other", 1, repository.root / "other" / "1")
 
 
-@pytest.mark.parametrize("content", ["{", '{"pinned": 0}', '{"unknown": 1}', "x" * 100_000])
+@pytest.mark.parametrize("content", ["{", '{"highest": -1}', '{"unknown": 1}', "x" * 200_000])
+def test_a_damaged_record_of_versions_stops_writers_and_no_server(repository: ModelRepository, content: str) -> None:
+    path = repository.root / NAME / VERSIONS
+    path.write_text(content)
+    assert promote(repository, NAME, 1, verify_artifact).changed
+    for attempt in (lambda: copy(repository, NAME, 1), lambda: delete(repository, NAME, 2)):
+        with pytest.raises(InvalidServing, match=rf"{VERSIONS}.*remove it: serving\.json has the highest number"):
+            attempt()
+    assert path.read_text() == content and (repository.root / NAME / "2").is_dir()
+    path.unlink()
+    assert copy(repository, NAME, 1).version == 3
+
+
+@pytest.mark.parametrize("content", ["{", '{"pinned": 0}', '{"unknown": 1}', "x" * 200_000])
 def test_a_damaged_record_is_refused_and_kept(repository: ModelRepository, content: str) -> None:
     path = repository.root / NAME / SERVING
     path.write_text(content)
@@ -146,3 +209,11 @@ def test_the_history_is_bounded() -> None:
         record = record.changed("promote", number, number + 1, "x")
     assert Serving.model_validate_json(record.model_dump_json()) == record
     assert record.history[-1].after == 2 * KEPT_CHANGES
+
+
+def test_the_history_of_versions_is_bounded_and_can_be_read_at_its_longest(tmp_path: Path) -> None:
+    for number in range(1, 2 * KEPT_EVENTS):
+        add_event(tmp_path, "copy", number, "x" * 300, number)
+    found = read_versions(tmp_path)
+    assert (len(found.history), found.highest) == (KEPT_EVENTS, 2 * KEPT_EVENTS - 1)
+    assert found.history[-1].version == found.highest

@@ -34,6 +34,37 @@ def test_the_list_shows_what_serves_and_who_chose_it(root: Path, capsys: pytest.
     assert shown.index("promote") < shown.index("rollback")
 
 
+def test_the_history_shows_all_changes_in_their_order(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = ["--name", "patchcore"]
+    for words in (["copy", "--version", "1"], ["pin", "--version", "1"], ["delete", "--version", "3"], ["unpin"]):
+        assert run(root, *words, *name) == 0
+    capsys.readouterr()
+    assert run(root, "list", "--history", "true") == 0
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
+    assert [row[3:] for row in rows if row][2:] == [
+        ["copy", "patchcore:1", "3"],
+        ["pin", "3", "1"],
+        ["delete", "3", ""],
+        ["unpin", "1", "the newest"],
+    ]
+
+
+def test_a_repeated_choice_says_that_nothing_has_changed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in (
+        (["pin"], "version 2 of patchcore serves, as before, and is pinned now"),
+        (["pin"], "version 2 of patchcore serves already, and is pinned; nothing has changed"),
+        (["pin", "--version", "1"], "version 1 of patchcore serves; before: version 2"),
+        (["pin", "--version", "1"], "version 1 of patchcore serves already, and is pinned; nothing has changed"),
+        (["promote", "--version", "1"], "version 1 of patchcore serves already, and is pinned; nothing has changed"),
+        (["unpin"], "the newest version of patchcore serves, version 2; version 1 was pinned"),
+        (["unpin"], "the newest version of patchcore serves, version 2; no version was pinned"),
+    ):
+        assert run(root, *words, "--name", "patchcore") == 0
+        assert said in capsys.readouterr().err
+    changes = [(each.before, each.after) for each in ModelRepository(root).serving("patchcore").history]
+    assert changes == [(2, 2), (2, 1), (1, None)]
+
+
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
