@@ -4,7 +4,8 @@
 
 Trains Subspace on 60 pictures of KolektorSDD. Unchanged test pictures are resampled to 2,000. Each change is made to
 test pictures, and begins at the start or after 200 unchanged ones. The simulation draws p-values as they
-are without a change, and compares the share of runs with a false alarm with its bound.
+are without a change, and compares the share of runs with a false alarm with its bound. `began` is the
+picture at which a change is said to begin, where the first changed picture is 1; in the last simulation it is 300.
 """
 
 from collections import Counter
@@ -21,7 +22,7 @@ from torch import Tensor
 from app.artifacts import ModelRepository, load_artifact
 from app.data import MVTec, UnreadablePolicy, decoded
 from app.detectors import Subspace
-from app.drift import MEAN_PICTURES, Appearance, Baseline, Monitor, appearance, map_levels
+from app.drift import MEAN_PICTURES, Appearance, Baseline, Monitor, appearance, baseline_of, map_levels
 from app.drift.evidence import PLACES, SHIFTS, bets
 from app.pipeline import TiledModel, predict
 from app.progress import silent
@@ -85,6 +86,7 @@ def main() -> None:
             for name, (cause, edit) in CHANGES.items()
         },
         "simulation": _simulated(10_000, 2_000, 10),
+        "began_at_300": {f"shift by {shift:g} standard deviations": _began(shift) for shift in (1.0, 1.5, 2.0, 3.0)},
         "microseconds_a_picture": {"statistics of 500 x 1260 pixels": round(picture_us), "test": round(test_us)},
     }
     write("camera", result)
@@ -126,6 +128,7 @@ def _told(
     found: dict[str, object] = {"expected": cause}
     for ahead in (0, 200):
         needed: list[int] = []
+        began: list[int] = []
         names = Counter[str]()
         for seed in range(RUNS):
             random, monitor = np.random.default_rng(seed), Monitor("surface", 1, baseline, lambda _: None, seed)
@@ -135,10 +138,37 @@ def _told(
                 event = monitor.add(changed[number])
                 if event is not None:
                     names[event.changes[0]] += 1
+                    began.append(event.since - ahead)
                     break
             needed.append(monitor.health().pictures - ahead)
-        found[f"after_{ahead}"] = {"median": float(np.median(needed)), "most": max(needed), "named": dict(names)}
+        found[f"after_{ahead}"] = {
+            "median": float(np.median(needed)),
+            "most": max(needed),
+            "named": dict(names),
+            "began": _quantiles(began),
+        }
     return found
+
+
+def _began(shift: float) -> dict[str, float]:
+    """The pictures at which a shift of one of three statistics, from picture 300 on, is said to begin."""
+    names, found = ("brightness", "sharpness", "score"), []
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        baseline = baseline_of((1, 1), [dict(zip(names, random.normal(size=3), strict=True)) for _ in range(100)])
+        assert baseline is not None
+        monitor = Monitor("surface", 1, baseline, lambda _: None, seed)
+        for number in range(1, 1_000):
+            values = random.normal(size=3) + (number >= 300) * shift * np.array([1, 0, 0])
+            event = monitor.add(dict(zip(names, values, strict=True)))
+            if event is not None:
+                found.append(event.since)
+                break
+    return {"alarms": len(found)} | _quantiles(found)
+
+
+def _quantiles(pictures: Sequence[int]) -> dict[str, float]:
+    return {f"{share:.0%}": float(np.quantile(pictures, share)) for share in (0.05, 0.25, 0.5, 0.75, 0.95)}
 
 
 def _simulated(runs: int, pictures: int, streams: int) -> dict[str, float]:
