@@ -32,9 +32,11 @@ def body(picture: bytes, field: str) -> bytes:
     return f"{head}Content-Type: image/png\r\n\r\n".encode() + picture + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
-def post(connection: http.client.HTTPConnection, path: str, content: bytes) -> bytes:
+def post(connection: http.client.HTTPConnection, path: str, content: bytes, key: str | None = None) -> bytes:
     """Posts a body, and returns the response's body; raises RuntimeError for another status than 200."""
-    connection.request("POST", path, content, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    headers |= {} if key is None else {"Authorization": f"Bearer {key}"}
+    connection.request("POST", path, content, headers)
     response = connection.getresponse()
     answer = response.read()
     if response.status != 200:
@@ -57,7 +59,7 @@ def load(server: Server, pictures: Sequence[bytes], clients: int, requests: int)
             connection = connect(server)
             while (number := next(numbers)) < requests:
                 started = perf_counter()
-                post(connection, server.predict, bodies[number % len(bodies)])
+                post(connection, server.predict, bodies[number % len(bodies)], server.key)
                 seconds.append(perf_counter() - started)
         except Exception as error:
             failures.append(error)

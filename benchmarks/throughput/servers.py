@@ -29,6 +29,7 @@ class Server:
     map: str | None  # the path of maps; None if it has none
     field: str = "image"  # the form field of the picture
     described: str | None = None  # the path that describes how the model is run
+    key: str | None = None  # the API key of its clients
 
     def execution(self) -> object:
         """The server's report on how it runs the model; None if it gives none."""

@@ -242,7 +242,7 @@ def test_a_killed_training_in_one_pass_resumes_with_the_same_result(
     assert one.files == other.files
     assert one.calibration == other.calibration
     assert (one.provenance.pictures, other.provenance.pictures) == (6, 6)
-    assert sorted(path.name for path in (stopped / "s").iterdir()) == ["1", "serving.json"]
+    assert sorted(path.name for path in (stopped / "s").iterdir()) == [".versions.json", "1", "serving.json"]
 
 
 def test_statistics_of_other_weights_are_not_continued(
