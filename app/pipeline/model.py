@@ -154,7 +154,8 @@ class TiledModel:
         with self.stages.timed(Stage.cut):
             tiles = torch.empty(size, device=self.device) if out is None else out
             in_grid, last = tiles[: len(own)], tiles[len(own) :]
-            tile(prepared.pixels, plan, own, in_grid, prepared.first_row)
+            if own:
+                tile(prepared.pixels, plan, own, in_grid, prepared.first_row)
             if thumbnail is not None and len(last):
                 tile(reduced(prepared.pixels, thumbnail.image_size), thumbnail, [0], last)
             self.preprocessing.normalise(tiles, prepared.white)

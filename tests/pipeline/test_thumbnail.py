@@ -27,6 +27,7 @@ from app.scoring import ScoreRule, normal_threshold
 from app.tiling import PaddingFill, Size, Tiling, TilingMode
 from app.training.one_pass import fit
 from tests.pipeline.conftest import noise
+from tests.pipeline.test_scan import assert_scan_equals
 
 TILING = Tiling(tile_size=64, mode=TilingMode.cover, padding_fill=PaddingFill.reflect, thumbnail=True)
 SIZE = (160, 130)
@@ -200,6 +201,17 @@ def test_pictures_of_any_size_get_a_map_of_their_size(model: TiledModel, size: S
     outcome = predict(model, blob(size))
     assert tuple(outcome.anomaly_map.shape) == size
     assert outcome.anomaly_map.isfinite().all()
+
+
+@pytest.mark.parametrize("rule", list(ScoreRule))
+def test_bands_of_a_picture_equal_the_whole(rule: ScoreRule, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thumbnail is made before the first band: the picture is read twice."""
+    monkeypatch.setattr("app.pipeline.scan.BAND_TILES", 1)
+    monkeypatch.setattr("app.pipeline.resizing.PIXELS", 5000)
+    torch.manual_seed(1)
+    model = fitted(detector("subspace", rule), TILING, noise(4, SIZE))[0]
+    assert_scan_equals(model, blob((300, 170)))
+    assert_scan_equals(model, blob((300, 170)), Roi(40, 30, 150, 90))
 
 
 def test_pictures_of_one_tile_also_have_a_thumbnail(model: TiledModel) -> None:
