@@ -146,7 +146,8 @@ class ModelCatalogue:
             raise UnreadableRepository("the model repository does not answer; its file system may hang") from error
         except UnreadableRepository as error:
             if str(error) != str(self.problem):  # one line per problem, not per scan
-                _log.error("%s; loaded models stay served", error)
+                stays = self._table.count(VersionState.ready)
+                _log.error("%s; %s", error, "loaded models stay served" if stays else "no model is loaded yet")
             self.problem = _bare(error)
             raise
         if self.problem is not None:

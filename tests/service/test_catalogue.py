@@ -257,3 +257,14 @@ def test_a_missing_repository_withdraws_no_model(copied: Path, caplog: pytest.Lo
     models.refresh()
     assert models.get("patchcore").version == 2
     assert models.problem is None
+
+
+@pytest.mark.parametrize(("first", "words"), [(True, "loaded models stay served"), (False, "no model is loaded yet")])
+def test_an_unreadable_repository_says_whether_models_are_served(
+    copied: Path, first: bool, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = loaded(copied) if first else catalogue(copied)
+    shutil.rmtree(copied)
+    with pytest.raises(UnreadableRepository):
+        found.refresh()
+    assert words in caplog.text
