@@ -76,11 +76,13 @@ class WithOpenapiGenerator {
     expect(unknown.getCode() == ProblemCode.MODEL_NOT_FOUND, unknown);
     ModelBody known = api.getModel("default", null);
     expect(known.getName().equals(found.getModel().getName()), known);
-    expect(known.getNewest().equals(found.getModel().getVersion()), known);
+    expect(known.getLive().equals(found.getModel().getVersion()), known);
+    var health = api.getModelHealth("default", null);
+    expect(health.getVersion().equals(known.getLive()), health);
     var list = api.listModels(null).getModels();
     expect(list.size() == 1 && list.get(0).getName().equals(known.getName()), list);
     var reloaded = api.reloadModel("default");
-    expect(reloaded.getNewest().equals(known.getNewest()) && reloaded.getAdded().isEmpty(), reloaded);
+    expect(reloaded.getNewest().equals(known.getLive()) && reloaded.getAdded().isEmpty(), reloaded);
     var all = api.reloadAll().getModels();
     expect(all.size() == 1 && all.get(0).getName().equals(known.getName()), all);
   }

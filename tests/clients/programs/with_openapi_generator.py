@@ -63,7 +63,8 @@ assert reloaded.newest == found.model.version and reloaded.added == []
 assert [each.name for each in models.reload_all().models] == [reloaded.name]
 
 known = models.get_model("default")
-assert known.name == found.model.name and known.newest == found.model.version
+assert known.name == found.model.name and known.live == found.model.version
+assert models.get_model_health("default").version == known.live
 assert [each.name for each in models.list_models().models] == [known.name]
 assert probes.livez().alive and probes.readyz().ready
 assert "tessera_" in probes.metrics()

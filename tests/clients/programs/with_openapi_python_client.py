@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tessera_client import AuthenticatedClient
-from tessera_client.api.models import get_model, list_models, reload_all, reload_model
+from tessera_client.api.models import get_model, get_model_health, list_models, reload_all, reload_model
 from tessera_client.api.predictions import anomaly_map, heatmap, predict, predict_batch
 from tessera_client.api.probes import livez, metrics, readyz
 from tessera_client.models import (
@@ -17,6 +17,7 @@ from tessera_client.models import (
     Label,
     MapFormat,
     ModelBody,
+    ModelHealthBody,
     PictureForm,
     PicturesForm,
     PredictionBody,
@@ -73,7 +74,9 @@ everything = reload_all.sync(client=client)
 assert isinstance(everything, ReloadBody) and [each.name for each in everything.models] == [reloaded.name]
 
 known = get_model.sync("default", client=client)
-assert isinstance(known, ModelBody) and known.name == found.model.name and known.newest == found.model.version
+assert isinstance(known, ModelBody) and known.name == found.model.name and known.live == found.model.version
+health = get_model_health.sync("default", client=client)
+assert isinstance(health, ModelHealthBody) and health.version == known.live
 listed = list_models.sync(client=client)
 assert (
     not isinstance(listed, ProblemBody) and listed is not None and [each.name for each in listed.models] == [known.name]

@@ -6,6 +6,7 @@ import { client } from "./typescript/client.gen";
 import {
   anomalyMap,
   getModel,
+  getModelHealth,
   heatmap,
   listModels,
   livez,
@@ -60,7 +61,8 @@ async function main(): Promise<void> {
   assert.deepEqual(everything.models.map((each) => each.name), [looked.name]);
 
   const known = (await getModel({ path, throwOnError: true })).data;
-  assert.deepEqual([known.name, known.newest], [found.model.name, found.model.version]);
+  assert.deepEqual([known.name, known.live], [found.model.name, found.model.version]);
+  assert.equal((await getModelHealth({ path, throwOnError: true })).data.version, known.live);
   assert.deepEqual((await listModels({ throwOnError: true })).data.models.map((each) => each.name), [known.name]);
   assert.equal((await livez({ throwOnError: true })).data.alive, true);
   assert.equal((await readyz({ throwOnError: true })).data.ready, true);

@@ -26,6 +26,7 @@ import { get } from "./send.js";
  * @typedef {object} Version
  * @property {number} version
  * @property {"loading" | "ready" | "failed"} state
+ * @property {"live" | "candidate" | "earlier"} stage
  * @property {Details | null} details
  * @property {{code: string, message: string} | null} error
  */
