@@ -14,10 +14,12 @@ import json
 import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_bytes
 from statistics import median
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -69,7 +71,9 @@ def _full(work: Path) -> Iterator[Server]:
     _add_baseline(models, work)
     key = _tessera("keys", "new", "--keys_file", str(work / "keys.json"), "--name", "camera", "--tiles_per_s", "100000")
     with _webhook() as port:
-        sinks = f"folder:{work / 'verdicts'}, http://127.0.0.1:{port}/"
+        secret = work / "secret"
+        secret.write_text(f"whsec_{b64encode(token_bytes(32)).decode()}")
+        sinks = f"folder:{work / 'verdicts'}, http://127.0.0.1:{port}/#secret_file={secret}"
         options = ("--keys_file", str(work / "keys.json"), "--log_format", "json", "--on_verdict", sinks)
         options += ("--verdict_record", str(work / "record.csv"), "--spool_dir", str(work / "spool"))
         with tessera(NAME, work, *options) as server:
