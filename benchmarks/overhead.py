@@ -74,8 +74,8 @@ def _full(work: Path) -> Iterator[Server]:
         secret = work / "secret"
         secret.write_text(f"whsec_{b64encode(token_bytes(32)).decode()}")
         sinks = f"folder:{work / 'verdicts'}, http://127.0.0.1:{port}/#secret_file={secret}"
-        options = ("--keys_file", str(work / "keys.json"), "--log_format", "json", "--on_verdict", sinks)
-        options += ("--verdict_record", str(work / "record.csv"), "--spool_dir", str(work / "spool"))
+        options = ["--keys_file", str(work / "keys.json"), "--log_format", "json", "--on_verdict", sinks]
+        options += ["--verdict_record", str(work / "record.csv"), "--spool_dir", str(work / "spool")]
         with tessera(NAME, work, *options) as server:
             yield replace(server, key=key.strip())
 
