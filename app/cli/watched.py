@@ -78,9 +78,10 @@ class Watched:
         return seen in self._finished
 
     def handle(self, seen: Seen, clock: Callable[[], float] = monotonic) -> None:
-        """Predicts a picture, unless it is done. Errors are told; what may pass is tried again later.
+        """Predicts a picture, unless that was done before.
 
-        No error of one picture ends the command, because the others must go on.
+        An error is printed, and the picture is tried again later, at most MOST_TRIES times unless the error is one of
+        the place. No error of one picture ends the command, because the others must go on.
         """
         try:
             self._handle(seen)

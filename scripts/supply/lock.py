@@ -66,7 +66,7 @@ def resolve(requirements: Iterable[str], target: Path, without: Iterable[str] = 
         file.flush()
         command = [sys.executable, "-m", "uv", "pip", "compile", file.name, "--output-file", str(target), "--quiet"]
         options = ["--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes", "--no-header"]
-        options += ["--no-annotate", "--constraint", str(CONSTRAINTS), "--default-index", "https://pypi.org/simple"]
+        options += ["--no-annotate", "--constraint", str(CONSTRAINTS)]
         options += [word for name in without for word in ("--no-emit-package", name)]
         subprocess.run(command + options, check=True)
 
