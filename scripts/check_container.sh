@@ -7,7 +7,7 @@
 #   CONTAINER_ENGINE  docker or podman; by default the first of them that works
 #   BASE              the base image; by default the Dockerfile's
 #   MODELS_DIR        a model repository with a model `demo`; by default models
-#   WITHOUT_ENGINE    skip, to succeed where no engine works
+#   IF_IMPOSSIBLE     skip, to succeed where no engine works or the base image can be neither found nor pulled
 #   NETWORK           host, if containers cannot have their own network
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,22 +18,20 @@ readonly most_mb=775 # of the program; with python:3.12-slim-bookworm, which has
 engine='' port='' started=false
 
 main() {
-    local models flags=()
+    local models base flags=()
     models=$(realpath "${MODELS_DIR:-models}")
     [[ -d $models/demo ]] || fail "$models holds no model \`demo\`; name another repository in MODELS_DIR"
     engine=$(find_engine)
-    if [[ -z $engine ]]; then
-        [[ ${WITHOUT_ENGINE:-} == skip ]] || fail "${CONTAINER_ENGINE:-neither docker nor podman} works here"
-        echo "check_container: skipped: ${CONTAINER_ENGINE:-neither docker nor podman} works here"
-        exit 0
-    fi
+    [[ -n $engine ]] || skip "no container engine works here (tried: ${CONTAINER_ENGINE:-docker, podman})"
+    base=${BASE:-$(sed -n 's/^ARG BASE=//p' Dockerfile)}
+    "$engine" image inspect "$base" >/dev/null 2>&1 || "$engine" pull --quiet "$base" >/dev/null \
+        || skip "the base image $base is not here and cannot be pulled"
     port=$(find_port)
     trap clean EXIT
 
     begin
     [[ $engine != *podman ]] || flags+=(--format docker) # the OCI format has no health check
-    [[ -z ${BASE:-} ]] || flags+=(--build-arg "BASE=$BASE")
-    "$engine" build "${flags[@]}" --tag "$image" "$@" . || fail "the image cannot be built"
+    "$engine" build "${flags[@]}" --build-arg "BASE=$base" --tag "$image" "$@" . || fail "the image cannot be built"
     report "built with $engine, $(($("$engine" image inspect --format '{{.Size}}' "$image") / 1000000)) MB"
 
     begin
@@ -126,6 +124,12 @@ begin() { begun=${EPOCHREALTIME/[.,]/}; } # microseconds
 report() {
     elapsed_ms=$(((${EPOCHREALTIME/[.,]/} - begun) / 1000))
     printf 'check_container: %s (%d.%03d s)\n' "$*" $((elapsed_ms / 1000)) $((elapsed_ms % 1000))
+}
+
+skip() { # fails, unless a skip is allowed
+    [[ ${IF_IMPOSSIBLE:-} == skip ]] || fail "$*"
+    echo "check_container: skipped: $*"
+    exit 0
 }
 
 fail() {
