@@ -15,15 +15,25 @@ from fastapi import FastAPI
 from app.admission import Budgets, TileRates, limits_for
 from app.api import Services, create_app
 from app.api.camera_alarms import tell_change
+from app.api.jobs.forms import JOB_FORMS
 from app.api.origins import ANY, name_of
 from app.api.verdicts import Verdicts
 from app.artifacts import ModelRepository
 from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, limit_for
 from app.ending import Ending, leave
-from app.errors import InvalidDevice, InvalidKeys, InvalidRecord, InvalidSink, ModelNotFound, UnreadableRepository
+from app.errors import (
+    InvalidDevice,
+    InvalidJobs,
+    InvalidKeys,
+    InvalidRecord,
+    InvalidSink,
+    ModelNotFound,
+    UnreadableRepository,
+)
 from app.events import Outlets, sinks_of
 from app.heap import exempt_from_collection, share_one_heap
+from app.jobs import JobLimits, Jobs
 from app.keys import KeyRing, parse_keys
 from app.logs import JsonFormatter, TextFormatter
 from app.metrics import Metrics
@@ -106,6 +116,7 @@ def build_app(settings: Settings) -> FastAPI:
         cameras=cameras,
     )
     metrics.watch(catalogue, worker, budgets, cameras)
+    jobs = jobs_of(settings, catalogue, budgets)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -117,12 +128,16 @@ def build_app(settings: Settings) -> FastAPI:
         if keys is not None:
             keys.start()
         outlets.start()
+        if jobs is not None:
+            jobs.start()
         try:
             yield
         finally:
             if keys is not None:
                 keys.stop()
             catalogue.stop()
+            if jobs is not None:
+                await asyncio.to_thread(jobs.stop)
             await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
             await asyncio.to_thread(reloader.stop)
             await predictor.close()
@@ -144,6 +159,7 @@ def build_app(settings: Settings) -> FastAPI:
         keys,
         TileRates(),
         observation.notes,
+        jobs,
     )
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
     table = ConnectionTable(connection_limits(settings), metrics)
@@ -161,6 +177,20 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.connections = table
     mount_page(app, settings.examples_dir, settings.root_path)
     return app
+
+
+def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job]) -> Jobs | None:
+    """The jobs; None if the settings name no folder for them. Raises InvalidJobs."""
+    if settings.jobs_dir is None:
+        return None
+    limits = JobLimits(
+        running=settings.jobs_running,
+        per_key=settings.jobs_per_key,
+        bytes_per_key=settings.jobs_bytes_per_key,
+        free_bytes=settings.jobs_free_bytes,
+        expiry_s=settings.jobs_expiry_s,
+    )
+    return Jobs(settings.jobs_dir, settings.jobs_folder, limits, catalogue, budgets.memory.require, JOB_FORMS)
 
 
 def require_default(settings: Settings) -> None:
@@ -245,7 +275,7 @@ def serve(settings: Settings) -> NoReturn:
     try:
         require_default(settings)
         app = build_app(settings)
-    except (InvalidDevice, InvalidKeys, InvalidRecord, InvalidSink, ModelNotFound) as error:
+    except (InvalidDevice, InvalidJobs, InvalidKeys, InvalidRecord, InvalidSink, ModelNotFound) as error:
         raise SystemExit(f"tessera: {error}") from error
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("opentelemetry"):

@@ -181,6 +181,33 @@ class Settings(BaseSettings):
         ge=2**20,
         description="The largest queue of a sink, in bytes; beyond it the oldest verdicts are lost.",
     )
+    jobs_dir: Path | None = Field(
+        default=None,
+        description="The directory of jobs and their results, on a local disk; each server needs its own; by default "
+        "the server takes no jobs.",
+    )
+    jobs_folder: Path | None = Field(
+        default=None, description="A folder of pictures that jobs may name by their paths; by default none."
+    )
+    jobs_running: int = Field(default=1, ge=1, le=16, description="The largest number of jobs that run at once.")
+    jobs_per_key: int = Field(
+        default=100, ge=1, description="The largest number of jobs of an API key, finished ones included; then 429."
+    )
+    jobs_bytes_per_key: int = Field(
+        default=64 * 2**30,
+        ge=1,
+        description="The space on the disk that the jobs of an API key may take, in bytes; 16 for each pixel until a "
+        "job is done.",
+    )
+    jobs_free_bytes: int = Field(
+        default=2**30, ge=0, description="The space that jobs leave free on the disk, in bytes; beyond it 507."
+    )
+    jobs_expiry_s: float = Field(
+        default=7 * 86400.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="How long results of jobs, and uploads that do not go on, are kept, in seconds.",
+    )
     stage_times: bool = Field(
         default=False, description="Whether /metrics reports the time of each stage of the models on their devices."
     )

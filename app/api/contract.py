@@ -12,6 +12,7 @@ from app.api.common_problems import declare_common_problems
 from app.api.openapi_3_0 import in_openapi_3_0
 from app.api.picture_body import PICTURE_FORM
 from app.api.schema_examples import with_examples
+from app.api.schemas.job import JobPictureRequestBody, JobRequestBody
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 from app.api.v2.describe import TAG as INFERENCE_TAG
 from app.api.v2.schemas.inference import InferRequestBody
@@ -40,6 +41,11 @@ TAGS = [
     {"name": "models", "description": "The served models, their versions, and the reasons why versions are refused."},
     {"name": "predictions", "description": "Predictions for pictures: as JSON, as a heatmap, or as an anomaly map."},
     {
+        "name": "jobs",
+        "description": "Predictions of pictures of any size, which outlive their request: uploads in parts, progress, "
+        "regions as they become final, and results as pyramids.",
+    },
+    {
         "name": INFERENCE_TAG,
         "description": "The Open Inference Protocol, version 2, with binary tensor data, for gateways and dashboards. "
         'Its errors have the form `{"error": "..."}`.',
@@ -54,7 +60,14 @@ _REQUEST_ID = {
     "schema": {"type": "string", "examples": ["7d0f6c4b9f0e4a7f8a3c5e2b1d9f6a80"]},
 }
 _REFERENCE = "#/components/schemas/{model}"
-_COMPONENTS: tuple[type[BaseModel], ...] = (ProblemBody, InvalidFieldBody, InferRequestBody, IndexRequestBody)
+_COMPONENTS: tuple[type[BaseModel], ...] = (
+    ProblemBody,
+    InvalidFieldBody,
+    InferRequestBody,
+    IndexRequestBody,
+    JobPictureRequestBody,
+    JobRequestBody,
+)
 _PREFIXED = frozenset({"Codes", "Include"})
 """Enumerations with values that other enumerations have as well.
 

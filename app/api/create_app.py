@@ -20,6 +20,7 @@ from app.api.disconnects import Disconnects
 from app.api.docs import mount_docs
 from app.api.head_requests import HeadRequests
 from app.api.in_flight import InFlight, RequestsInFlight
+from app.api.jobs import RESOURCES as JOBS
 from app.api.limits import BodyLimit
 from app.api.openapi import ACCESS_PROBLEMS, problem_responses
 from app.api.origins import ANY, Origins
@@ -47,10 +48,20 @@ INCOMPRESSIBLE = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "
 """Media types that are not compressed. Floats shrink by a tenth only, and most networks are faster than compression.
 /v2 compresses its own responses for clients that accept it.
 """
-EXPOSED = (*ANSWER_HEADERS, "ETag", HEADER_LENGTH, "Retry-After", "X-Request-ID")
+EXPOSED = (
+    *ANSWER_HEADERS,
+    "ETag",
+    HEADER_LENGTH,
+    "Location",
+    "Retry-After",
+    "Tus-Resumable",
+    "Upload-Length",
+    "Upload-Offset",
+    "X-Request-ID",
+)
 """The response headers that scripts of other origins may read."""
 
-PREDICTING = (models, camera, predict, predict_batch, heatmap, anomaly_map, v2_metadata, v2_infer)
+PREDICTING = (models, camera, predict, predict_batch, heatmap, anomaly_map, *JOBS, v2_metadata, v2_infer)
 """The resources that need a key with the scope `predict`."""
 CHANGING = (reload,)
 """The resources that need a key with the scope `admin`. Each other route says what it needs: probes are open."""

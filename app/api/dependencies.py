@@ -11,7 +11,9 @@ from pydantic import BeforeValidator
 from app.admission import TileRates
 from app.api.access import key_of
 from app.api.verdicts import RequestVerdicts, Verdicts
-from app.keys import KeyRing
+from app.errors import JobsUnavailable
+from app.jobs import Jobs
+from app.keys import KeyRing, Scope
 from app.scheduling import DeviceWorker
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 
@@ -29,6 +31,7 @@ class Services:
     keys: the API keys; None: requests need none
     rates: the rates of tiles of the keys
     notes: returns what is wrong although pictures can be predicted
+    jobs: None: the server takes none
     """
 
     catalogue: ModelCatalogue
@@ -42,6 +45,7 @@ class Services:
     keys: KeyRing | None
     rates: TileRates
     notes: Callable[[], list[str]] = list
+    jobs: Jobs | None = None
 
 
 async def _services(request: Request) -> Services:
@@ -72,9 +76,24 @@ async def _reloader(services: ServicesDep) -> Reloader:
     return services.reloader
 
 
+async def _jobs(services: ServicesDep) -> Jobs:
+    """Raises JobsUnavailable."""
+    if services.jobs is None:
+        raise JobsUnavailable("this server takes no jobs; its operator can name a folder for them (jobs_dir)")
+    return services.jobs
+
+
+async def _viewer(request: Request) -> str | None:
+    """The name of the request's key, whose jobs it sees; None: it sees the jobs of all."""
+    key = key_of(request.scope)
+    return None if key is None or key.scope is Scope.admin else key.name
+
+
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
 ReloaderDep = Annotated[Reloader, Depends(_reloader)]
+JobsDep = Annotated[Jobs, Depends(_jobs)]
+Viewer = Annotated[str | None, Depends(_viewer)]
 VerdictsDep = Annotated[RequestVerdicts, Depends(_verdicts)]
 
 ModelName = Annotated[str, Path(description="Name of the model, or `default`.", examples=["default"])]

@@ -11,7 +11,6 @@ Each packet on the connection DESCRIPTOR is a request of the server PARENT:
 A decoder stays a zombie until the server ends it, so that its number cannot become that of another process.
 """
 
-import ctypes
 import gc
 import os
 import signal
@@ -23,16 +22,14 @@ from contextlib import suppress
 from PIL import AvifImagePlugin
 
 from app.decoders.messages import receive
-from app.decoders.work import ignore_signals, work
+from app.decoders.work import die_with, ignore_signals, work
 from app.environment import set_pillow_switches
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Serves until the server closes the connection or dies; then all decoders are killed."""
     ignore_signals()
-    _die_with(int(sys.argv[2]))
+    die_with(int(sys.argv[2]))
     set_pillow_switches()
     # A decoder uses one processor. The stack of each thread would count towards the limit of memory.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -70,7 +67,7 @@ def _fork(connection: socket.socket, own: socket.socket) -> int:
         status = 1
         try:
             connection.close()
-            _die_with(parent)
+            die_with(parent)
             work(own)
             status = 0
         except BrokenPipeError:
@@ -84,13 +81,6 @@ def _fork(connection: socket.socket, own: socket.socket) -> int:
 def _end(number: int) -> int:
     os.kill(number, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
-
-
-def _die_with(parent: int) -> None:
-    """Makes the kernel kill this process when the thread that started it ends, at the latest with its process."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it has died before
-        os._exit(1)
 
 
 if __name__ == "__main__":

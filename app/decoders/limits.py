@@ -15,6 +15,12 @@ _S_PER_FILE_BYTE = 2**-23
 _S_PER_PIXEL = 2**-20
 
 
+ROWS_BYTES = 2 * 2**30
+"""The memory for reading a picture by libvips in rows: one with strips as high as the picture is decoded whole."""
+ROWS_BYTES_PER_COLUMN = 2**13
+ROWS_BASE_S = 20
+
+
 @dataclass(frozen=True, slots=True)
 class DecoderLimits:
     """The limits of one picture.
@@ -37,4 +43,12 @@ def pixel_limits(file_bytes: int, pixels: int) -> DecoderLimits:
     return DecoderLimits(
         _BASE_BYTES + _BYTES_PER_FILE_BYTE * file_bytes + _BYTES_PER_PIXEL * pixels,
         ceil(_BASE_S + _S_PER_FILE_BYTE * file_bytes + _S_PER_PIXEL * pixels),
+    )
+
+
+def row_limits(file_bytes: int, pixels: int, width: int) -> DecoderLimits:
+    """The limits for reading all rows of a picture once, by libvips. Its header is read with `pixels` and `width` 0."""
+    return DecoderLimits(
+        ROWS_BYTES + ROWS_BYTES_PER_COLUMN * width,
+        ceil(ROWS_BASE_S + _S_PER_FILE_BYTE * file_bytes + _S_PER_PIXEL * pixels),
     )

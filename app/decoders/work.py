@@ -1,5 +1,6 @@
 """What a decoder process does: reads the pictures that the server sends, one after another."""
 
+import ctypes
 import os
 import resource
 import signal
@@ -20,31 +21,37 @@ from app.errors import InsufficientMemory, TesseraError
 
 KEPT_BYTES = 2**25
 """Memory that the C library may keep for the next picture; it does not count towards the limit of a picture."""
+_PR_SET_PDEATHSIG = 1
 _OOM_SCORE = 300  # above that of the server: if memory is short, the kernel kills a decoder first
 
 
 def work(connection: socket.socket) -> None:
     """Answers tasks until the server closes the connection. A process ends after a lack of memory."""
-    with suppress(OSError):  # /proc may be read-only
-        score = Path("/proc/self/oom_score_adj")
-        score.write_text(str(min(int(score.read_text()) + _OOM_SCORE, 1000)))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    idle_bytes = _address_space() + KEPT_BYTES
+    end_first()
+    idle_bytes = address_space() + KEPT_BYTES
     connection.send(str(os.getpid()).encode())
     while True:
         data, descriptors = receive(connection)
         if not data:
             return
         task, out = Task.decode(data), _Pixels()
-        _set_limit(resource.RLIMIT_CPU, ceil(_processor_s() + task.processor_s))
-        _set_limit(resource.RLIMIT_AS, idle_bytes + task.memory_bytes)
+        set_limit(resource.RLIMIT_CPU, ceil(processor_s() + task.processor_s))
+        set_limit(resource.RLIMIT_AS, idle_bytes + task.memory_bytes)
         reply = _answer(task, descriptors[0], out)
-        _set_limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)
+        set_limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)
         os.close(descriptors[0])
         socket.send_fds(connection, [reply.encode()], out.descriptors)
         out.close()
         if reply.error == InsufficientMemory.__name__:
             return  # libraries may have leaked, or be in disorder
+
+
+def end_first() -> None:
+    """Makes the kernel end this process before the server if memory is short, without a core dump."""
+    with suppress(OSError):  # /proc may be read-only
+        score = Path("/proc/self/oom_score_adj")
+        score.write_text(str(min(int(score.read_text()) + _OOM_SCORE, 1000)))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class _Pixels:
@@ -102,22 +109,29 @@ def _read(descriptor: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _set_limit(kind: int, value: int) -> None:
+def set_limit(kind: int, value: int) -> None:
     """Sets the soft limit, up to the hard limit, which a process cannot raise again."""
     hard = resource.getrlimit(kind)[1]
     limits = [limit for limit in (value, hard) if limit != resource.RLIM_INFINITY]
     resource.setrlimit(kind, (min(limits, default=resource.RLIM_INFINITY), hard))
 
 
-def _processor_s() -> float:
+def processor_s() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
-def _address_space() -> int:
+def address_space() -> int:
     """The size of this process's address space, in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     return pages * resource.getpagesize()
+
+
+def die_with(parent: int) -> None:
+    """Makes the kernel kill this process when the thread that started it ends, at the latest with its process."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has died before
+        os._exit(1)
 
 
 def ignore_signals() -> None:

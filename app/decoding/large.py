@@ -1,7 +1,8 @@
 """Reads pictures of any size row by row, by libvips (the extra `large`).
 
 libvips decodes only what is asked for, so that memory depends on the width of a picture, and not on its height. It is
-for files of the operator: unlike `decode`, it is not bounded in time for hostile files.
+for files of the operator: unlike `decode`, it is not bounded in time for hostile files. `app/decoders/rows.py` reads
+those of others in a process with limits.
 """
 
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.errors import DamagedImage, UnsupportedImage
 
@@ -32,21 +34,26 @@ class LargePicture:
     orientation are decoded into a temporary file first, in the folder that the variable TMPDIR names.
 
     Raises `UnsupportedImage` for other formats and kinds of pixels, and `DamagedImage` for damage, also while rows are
-    read.
+    read; messages call the picture `name`, by default that of its file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._vips = path, _library()
+    def __init__(self, path: Path, name: str = "") -> None:
+        self._path, self._name, self._vips = path, name or path.name, _library()
         self.restart()
         self.size = (self._image.height, self._image.width)
-        self.white = 65535.0 if self._image.format == "ushort" else 255.0
+        self.channels, self.bits = int(self._image.bands), 16 if self._image.format == "ushort" else 8
+        self.white = float(2**self.bits - 1)
 
     def read(self, count: int) -> "Tensor":
         """The next `count` rows."""
         import torch  # not at the top, because the processes that decode uploads do not need it
 
+        return torch.from_numpy(self.read_array(count))
+
+    def read_array(self, count: int) -> NDArray[np.uint8 | np.uint16]:
+        """The next `count` rows, in a new array."""
         dtype = np.uint16 if self._image.format == "ushort" else np.uint8
-        out = np.empty((self._image.bands, count, self._image.width), dtype)
+        out: NDArray[np.uint8 | np.uint16] = np.empty((self._image.bands, count, self._image.width), dtype)
         try:
             for top in range(0, count, ROWS):
                 rows = min(ROWS, count - top)
@@ -57,7 +64,7 @@ class LargePicture:
                 self._next += rows
         except self._vips.Error as error:
             raise self._damaged(error) from error
-        return torch.from_numpy(out)
+        return out
 
     def restart(self) -> None:
         """Begins with the first row again."""
@@ -90,7 +97,7 @@ class LargePicture:
 
     def _damaged(self, error: Exception) -> DamagedImage:
         reason = " ".join(str(getattr(error, "detail", error)).split())
-        return DamagedImage(f"{self._path.name} cannot be read: {reason}; save the picture anew")
+        return DamagedImage(f"{self._name} cannot be read: {reason}; save the picture anew")
 
 
 def is_available() -> bool:

@@ -11,9 +11,11 @@
     │   ├── TooManyPictures      the request has more pictures than the limit
     │   ├── TooManyPixels        the picture's header announces more pixels than the limit
     │   ├── DecodingLimit        reading the picture takes more memory or processor time than the limit
-    │   └── TooCostly            the picture needs more memory than one request may take
+    │   ├── TooCostly            the picture needs more memory than one request may take
+    │   └── JobTooLarge          the job needs more space than the jobs of one key may take
     ├── Overloaded               a budget of the server has no room now
-    │   └── RateLimited          an API key has used its tiles
+    │   ├── RateLimited          an API key has used its tiles
+    │   └── JobQuota             an API key has too many jobs
     ├── TooManyConnections       the server has too many connections, or too many requests in progress
     ├── ClientTooSlow            the client sends or reads too slowly
     ├── InvalidHttp              bytes that are not an HTTP request, or a head that is too large
@@ -48,7 +50,13 @@
     ├── InsufficientMemory       work that does not fit into memory
     ├── NotFinite                a device or a network computed NaN or infinity
     ├── DeviceFailed             the device that has the picture in work failed, or no device works
-    ├── InsufficientStorage      an upload that cannot be stored
+    ├── InsufficientStorage      an upload or a job that cannot be stored
+    ├── InvalidJobs              the folder of jobs cannot be used
+    ├── JobsUnavailable          the server takes no jobs
+    ├── JobNotFound              no such job, or no such picture of it
+    ├── JobNotDone               results of a picture that is not done
+    ├── UploadConflict           a part that does not continue its upload
+    ├── InvalidPath              a path that does not name a file in the opened folder
     ├── InvalidSink              an address of a sink of events that is not known, or cannot work
     ├── InvalidRecord            the record of verdicts cannot be written, or another process writes it
     ├── NotDelivered             a sink did not take an event, which is tried again
@@ -64,6 +72,16 @@ from app.errors.access import AccessDenied, InsufficientScope, InvalidKey, Inval
 from app.errors.base import TesseraError, every_error
 from app.errors.devices import DeviceFailed, EngineStopped, InvalidDevice, NotFinite
 from app.errors.events import InvalidRecord, InvalidSink, NotDelivered
+from app.errors.jobs import (
+    InvalidJobs,
+    InvalidPath,
+    JobNotDone,
+    JobNotFound,
+    JobQuota,
+    JobsUnavailable,
+    JobTooLarge,
+    UploadConflict,
+)
 from app.errors.limits import (
     DeadlineExceeded,
     DecodingLimit,
@@ -126,10 +144,12 @@ __all__ = [
     "InvalidDevice",
     "InvalidHttp",
     "InvalidImage",
+    "InvalidJobs",
     "InvalidKey",
     "InvalidKeys",
     "InvalidName",
     "InvalidParameter",
+    "InvalidPath",
     "InvalidRecord",
     "InvalidRegion",
     "InvalidServing",
@@ -137,6 +157,11 @@ __all__ = [
     "InvalidTiling",
     "InvalidTraining",
     "InvalidWeights",
+    "JobNotDone",
+    "JobNotFound",
+    "JobQuota",
+    "JobTooLarge",
+    "JobsUnavailable",
     "KeyRequired",
     "LimitExceeded",
     "LoadTimeout",
@@ -160,6 +185,7 @@ __all__ = [
     "UnsupportedImage",
     "UnsupportedImport",
     "UnsupportedSchema",
+    "UploadConflict",
     "VersionNotFound",
     "every_error",
 ]

@@ -103,12 +103,15 @@ class InsufficientMemory(TesseraError):
 
 
 class InsufficientStorage(TesseraError):
-    """The upload cannot be stored."""
+    """The upload or the job cannot be stored."""
 
     code = "insufficient_storage"
     status = 507
     retry_within_s = 30
-    when = "the temporary folder of the server (`TMPDIR`) is full or cannot be written to"
+    when = (
+        "the temporary folder of the server (`TMPDIR`) is full or cannot be written to; or the disk of `jobs_dir` has "
+        "no room for the job"
+    )
     example = "the upload cannot be stored: No space left on device; try again later, or make room in TMPDIR"
 
 

@@ -1,6 +1,6 @@
 """Predicts pictures that do not fit into memory, in bands, and draws them: the map lies in a file meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +10,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.artifacts import Artifact
-from app.pipeline import Question, Roi, RowSource, Scan, judge
+from app.pipeline import DefectRegion, Question, Roi, RowSource, Scan, judge
+from app.pipeline.prediction import defect_region
 from app.progress import Progress
 from app.rendering import outline_rows, overlay
 from app.rendering.pyramid import PyramidWriter
-from app.scoring import RegionFinder, RegionMask
+from app.scoring import Region, RegionFinder, RegionMask
 from app.service.predicted import Judged
 from app.tiling import Size
 
 WHITE_16 = 65535
+
+Found = Callable[[Sequence[DefectRegion]], None]
+"""Takes regions that no later row can change."""
 
 
 class MapSpool:
@@ -70,10 +74,18 @@ class Pyramids:
         return self.overlay, self.mask, self.map
 
 
-def predict_large(artifact: Artifact, source: RowSource, question: Question, spool: Path, report: Progress) -> Large:
+def predict_large(
+    artifact: Artifact,
+    source: RowSource,
+    question: Question,
+    spool: Path,
+    report: Progress,
+    found: Found = lambda regions: None,
+) -> Large:
     """Predicts a picture band by band, and writes its map to the file `spool`.
 
-    Raises InvalidRegion, NotFinite, the errors of the source, and OSError if the spool cannot be written.
+    `found` is called after each band with the regions that became final, each once; not with those that the last row
+    ends. Raises InvalidRegion, NotFinite, the errors of the source, and OSError if the spool cannot be written.
     """
     calibration, criteria, size = artifact.calibration, question.criteria, source.size
     threshold = calibration.raw_value(criteria.threshold)
@@ -81,7 +93,7 @@ def predict_large(artifact: Artifact, source: RowSource, question: Question, spo
     mask = RegionMask(threshold, criteria.min_region_area)
     shown = question.roi or Roi.whole(size)
     scan, written = Scan(artifact.model, source, question.roi), MapSpool(spool, shown.width)
-    steps = scan.run()
+    steps, final = scan.run(), list[Region]()
     while True:
         try:
             band = next(steps)
@@ -90,11 +102,16 @@ def predict_large(artifact: Artifact, source: RowSource, question: Question, spo
             break
         values = band.values.numpy()
         finder.add(values)
+        if closed := finder.final():
+            final += closed
+            found([defect_region(each, calibration, question) for each in closed])
         if mask.comes_twice:
             mask.add(values)
         written.add(values)
         report("rows", band.top + len(values), shown.height)
-    judgement = judge(raw_score, finder.finish(), calibration, question)
+    final += finder.finish()
+    final.sort(key=lambda region: (-region.peak_value, region.top, region.left))
+    judgement = judge(raw_score, final, calibration, question)
     return Large(Judged(artifact, size, scan.plan, judgement, question), written, mask)
 
 

@@ -1,0 +1,140 @@
+"""The results of the pictures of jobs: predictions, pyramids and their tiles."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from fastapi import Path as PathParameter
+from starlette.responses import FileResponse
+
+from app.api.conditional import IfNoneMatch, tag_matches
+from app.api.dependencies import JobsDep, Viewer
+from app.api.jobs.parameters import JOB_PROBLEMS, PICTURE, PREFIX, JobId, PictureNumber
+from app.api.openapi import BINARY, Responses, problem_responses
+from app.api.problem_codes import ProblemCode
+from app.api.schemas.job import JobRegionsBody, PyramidBody
+from app.api.schemas.prediction import PredictionBody
+from app.jobs import Layer
+
+router = APIRouter(prefix=PREFIX, tags=["jobs"])
+
+RESULT_PROBLEMS = (*JOB_PROBLEMS, ProblemCode.JOB_NOT_DONE)
+KEPT = "private, max-age=3600"
+"""Results do not change while they are there, and belong to one key."""
+_NOT_MODIFIED: Responses = {304: {"description": "Not modified: a tag in `If-None-Match` is still current."}}
+_TAG: dict[str, Any] = {"ETag": {"description": "Tag of the file.", "schema": {"type": "string"}}}
+
+_TILE: Responses = {
+    200: {
+        "description": "The tile: a JPEG of the overlay, a PNG of the mask and the map.",
+        "content": {"image/jpeg": {"schema": BINARY}, "image/png": {"schema": BINARY}},
+    }
+}
+
+LayerName = Annotated[Layer, PathParameter(description="`overlay`, `mask` or `map`.", examples=["overlay"])]
+Place = Annotated[int, PathParameter(ge=0, le=2**31 - 1, examples=[0])]
+
+
+def _file(media_type: str, description: str) -> Responses:
+    content = {media_type: {"schema": BINARY}}
+    return {200: {"description": description, "content": content, "headers": _TAG}} | _NOT_MODIFIED
+
+
+@router.get(
+    f"{PICTURE}/result",
+    summary="Get the prediction of a picture",
+    response_model=PredictionBody,
+    response_description="The prediction, as of `predict`.",
+    responses=_NOT_MODIFIED | problem_responses(*RESULT_PROBLEMS),
+    name="get_job_result",
+)
+async def result(
+    job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Viewer, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Returns the prediction of a picture that is done, with all its regions."""
+    path = await asyncio.to_thread(jobs.result, job, picture, viewer)
+    return await _answer(path, "application/json", if_none_match)
+
+
+@router.get(
+    f"{PICTURE}/regions",
+    summary="Get the regions of a picture that are final",
+    response_model=JobRegionsBody,
+    response_description="The regions so far.",
+    responses=problem_responses(*JOB_PROBLEMS),
+    name="get_job_regions",
+)
+async def regions(job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Viewer) -> JobRegionsBody:
+    """Returns the regions that no later row can change, while the picture is still being predicted."""
+    await asyncio.to_thread(jobs.picture, job, picture, viewer)
+    return JobRegionsBody.model_validate({"regions": await asyncio.to_thread(jobs.regions, job, picture)})
+
+
+@router.get(
+    f"{PICTURE}/pyramid",
+    summary="Describe the pyramids of a picture",
+    response_model=PyramidBody,
+    response_description="The levels and their tiles.",
+    responses=problem_responses(*RESULT_PROBLEMS),
+    name="get_job_pyramid",
+)
+async def pyramid(job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Viewer) -> PyramidBody:
+    """Returns the size and the levels of the pyramids of a picture that is done."""
+    return PyramidBody.of(await asyncio.to_thread(jobs.pyramid, job, picture, viewer))
+
+
+@router.get(
+    f"{PICTURE}/files/{{layer}}",
+    summary="Get a pyramid of a picture",
+    response_class=FileResponse,
+    responses=_file("image/tiff", "The pyramid: a tiled BigTIFF. `Range` is supported.")
+    | {206: {"description": "The requested range."}, 416: {"description": "The range is not in the file."}}
+    | problem_responses(*RESULT_PROBLEMS),
+    name="get_job_file",
+)
+async def file(
+    job: JobId,
+    picture: PictureNumber,
+    layer: LayerName,
+    jobs: JobsDep,
+    viewer: Viewer,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Returns a pyramid of a picture that is done: the overlay, the mask, or the map (16 bits)."""
+    path = await asyncio.to_thread(jobs.pyramid_file, job, picture, layer, viewer)
+    return await _answer(path, "image/tiff", if_none_match)
+
+
+@router.get(
+    f"{PICTURE}/tiles/{{layer}}/{{level}}/{{x}}/{{y}}",
+    summary="Get a tile of a pyramid",
+    response_class=Response,
+    responses=_TILE | problem_responses(*RESULT_PROBLEMS),
+    name="get_job_tile",
+)
+async def tile(
+    job: JobId,
+    picture: PictureNumber,
+    layer: LayerName,
+    level: Place,
+    x: Place,
+    y: Place,
+    jobs: JobsDep,
+    viewer: Viewer,
+) -> Response:
+    """Returns the tile in column `x` and row `y` of a level of a pyramid; level 0 has the picture's own size."""
+    content = await asyncio.to_thread(jobs.tile, job, picture, layer, (level, x, y), viewer)
+    media_type = "image/jpeg" if layer is Layer.overlay else "image/png"
+    return Response(content, media_type=media_type, headers={"Cache-Control": KEPT})
+
+
+async def _answer(path: Path, media_type: str, if_none_match: str | None) -> Response:
+    """The file, or a range of it; 304 if the client has it."""
+    status = await asyncio.to_thread(path.stat)
+    tag = f'"{hashlib.sha256(f"{path}-{status.st_mtime_ns}-{status.st_size}".encode()).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if tag_matches(tag, if_none_match):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(path, media_type=media_type, headers=headers, stat_result=status)
