@@ -41,7 +41,7 @@ from app.observation import Observation
 from app.pipeline import resolve_devices
 from app.records import VerdictRecord
 from app.runtime import RunOptions, precisions
-from app.scheduling import DeviceWorker, Job
+from app.scheduling import DeviceWorker, Job, background_bands
 from app.server import ABORT_S, Server, listen
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.settings import Settings, unknown_variables
@@ -116,7 +116,7 @@ def build_app(settings: Settings) -> FastAPI:
         cameras=cameras,
     )
     metrics.watch(catalogue, worker, budgets, cameras)
-    jobs = jobs_of(settings, catalogue, budgets)
+    jobs = jobs_of(settings, catalogue, budgets, worker)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -179,7 +179,7 @@ def build_app(settings: Settings) -> FastAPI:
     return app
 
 
-def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job]) -> Jobs | None:
+def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job], worker: DeviceWorker) -> Jobs | None:
     """The jobs; None if the settings name no folder for them. Raises InvalidJobs."""
     if settings.jobs_dir is None:
         return None
@@ -190,7 +190,15 @@ def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job]
         free_bytes=settings.jobs_free_bytes,
         expiry_s=settings.jobs_expiry_s,
     )
-    return Jobs(settings.jobs_dir, settings.jobs_folder, limits, catalogue, budgets.memory.require, JOB_FORMS)
+    return Jobs(
+        settings.jobs_dir,
+        settings.jobs_folder,
+        limits,
+        catalogue,
+        budgets.memory.require,
+        JOB_FORMS,
+        partial(background_bands, worker),
+    )
 
 
 def require_default(settings: Settings) -> None:

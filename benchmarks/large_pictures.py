@@ -78,9 +78,7 @@ def _measure(folder: Path, height: int, width: int, stand_in: bool, work: Path) 
     predict(artifact.model, torch.zeros(3, 256, 256, dtype=torch.uint8))
     rates, before = [_small_rate(artifact.model)], peak_bytes()
     source, files = LargePicture(picture), Pyramids(work / "overlay.tif", work / "mask.tif", work / "map.tif")
-    found, predict_mib, predict_s = staged(
-        lambda: predict_large(artifact, source, Question(), work / "spool", silent), before
-    )
+    found, predict_mib, predict_s = staged(lambda: predict_large(artifact, source, Question(), work, silent), before)
     _, draw_mib, draw_s = staged(lambda: draw(found, source, files, "", silent), before)
     rates.append(_small_rate(artifact.model))
     rate = height * width / 1e6 / predict_s

@@ -54,6 +54,20 @@ class Ticket(Generic[J]):
         self._give_up(self)
 
 
+class BackgroundTicket(Ticket[J]):
+    """Control of work that takes no room in the queue."""
+
+    def __init__(self, budget: Budget, give_up: Callable[[Ticket[J]], None]) -> None:
+        super().__init__(0, budget, Hold(0, 0, 0), give_up)
+
+    def ran(self, tiles: int) -> None:
+        """Counts nothing."""
+
+    def release(self) -> bool:
+        """False: there is no room to release."""
+        return False
+
+
 class TileQueue(Generic[J]):
     """Counts the tiles of all tickets that are not released. Every method may be called from any thread.
 
@@ -99,6 +113,10 @@ class TileQueue(Generic[J]):
             hold = self.budget.admit(Demand(self.counted(tiles), tiles, key, tile_s, what))
             self._add(tiles)
         return Ticket(tiles, self.budget, hold, give_up or self.release)
+
+    def background(self, give_up: Callable[[Ticket[J]], None]) -> Ticket[J]:
+        """A ticket for background work; see `admit` for `give_up`."""
+        return BackgroundTicket(self.budget, give_up)
 
     def _require_time(self, tiles: int, limit_s: float, what: str) -> None:
         """Raises Overloaded if the earlier tiles of requests of this size would take longer than the limit.

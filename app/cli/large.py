@@ -49,7 +49,7 @@ def predicted_large(
     source = LargePicture(path)
     with ExitStack() as files:
         written.body.parent.mkdir(parents=True, exist_ok=True)
-        spool = files.enter_context(unfinished_directory(written.body.parent)) / "map"
+        spool = files.enter_context(unfinished_directory(written.body.parent))
         found = predict_large(artifact, source, question, spool, report)
         predicted = monotonic()
         drawn = Pyramids(*(files.enter_context(replacing(file)) for file in written.pyramids.all))

@@ -71,7 +71,7 @@ def stored_bytes(file_bytes: int, size: Size | None) -> int:
 
 def band_bytes(model: TiledModel, plan: TilePlan, size: Size) -> int:
     """The most memory that a picture of this (height, width) takes while it is predicted in bands of `plan`."""
-    pixel = DECODED_BYTES + DECODER_BYTES + MAP_BYTES
+    pixel = 2 * DECODED_BYTES + DECODER_BYTES + MAP_BYTES  # the next band is read while one is computed
     found = bands(plan)
     largest = max(found, key=lambda band: len(rows_shown(band)))
     resized = 0 if plan.image_size == size else 4 * FLOAT * plan.image_size[0] * plan.image_size[1]

@@ -31,7 +31,7 @@ from app.jobs.forms import Forms
 from app.jobs.limits import JobLimits
 from app.jobs.opened import open_below
 from app.jobs.parts import Part
-from app.jobs.runner import JobRunner
+from app.jobs.runner import Bands, JobRunner
 from app.jobs.tiles import Layer, Pyramid, pyramid_of, tile_of
 from app.jobs.watchers import Watchers
 from app.service import ModelCatalogue
@@ -49,6 +49,7 @@ RequireMemory = Callable[[int, str], None]
 class Jobs:
     """The jobs of a server, in a folder of its own. Any thread may call any method; most block on the disk.
 
+    `bands` gives what runs the bands of a picture.
     `owner` is the name of the API key of a request: it sees its own jobs; None sees all.
     Raises InvalidJobs if the folder cannot be used, or another server uses it.
     """
@@ -61,6 +62,7 @@ class Jobs:
         catalogue: ModelCatalogue,
         require_memory: RequireMemory,
         forms: Forms,
+        bands: Bands,
         clock: Callable[[], float] = time,
     ) -> None:
         self._opened, self._limits, self._catalogue, self._clock = opened, limits, catalogue, clock
@@ -82,7 +84,7 @@ class Jobs:
             raise
         self.watchers = Watchers()
         self._admission = JobAdmission(self._table, self._folders, limits, clock)
-        self._runner = JobRunner(self._table, self._folders, catalogue, self.watchers, forms, limits, opened)
+        self._runner = JobRunner(self._table, self._folders, catalogue, self.watchers, forms, limits, opened, bands)
         self._admitting = Lock()
         self._sending: set[tuple[str, int]] = set()  # pictures of which a part is being received
         self._stopped = ThreadEvent()

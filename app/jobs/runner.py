@@ -5,7 +5,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic, time
@@ -29,7 +29,7 @@ from app.jobs.limits import JobLimits
 from app.jobs.opened import open_below
 from app.jobs.watchers import Watchers
 from app.jobs.work import work
-from app.pipeline import DefectRegion
+from app.pipeline import DefectRegion, Run, TiledModel
 from app.service import ModelCatalogue
 from app.store import Job, JobFolders, JobPicture, JobTable, Problem, State
 
@@ -41,6 +41,9 @@ AGAIN_S = 5.0
 REGIONS_PER_EVENT = 1000
 PASSING = (DeviceFailed, InsufficientMemory, torch.AcceleratorError, torch.OutOfMemoryError)
 """Errors that may pass: the job is started again."""
+
+Bands = Callable[[Sequence[TiledModel]], AbstractContextManager[Run]]
+"""Gives what runs the bands of a picture by its model on each device."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class _Cancelled(Exception):
 class JobRunner:
     """Takes queued jobs, the oldest first, and predicts their pictures in order.
 
+    `bands` gives what runs the bands of a picture.
     A picture that fails does not stop the others of its job. Whatever was begun goes on after a restart.
     """
 
@@ -68,9 +72,10 @@ class JobRunner:
         forms: Forms,
         limits: JobLimits,
         opened: Path | None,
+        bands: Bands,
     ) -> None:
         self._table, self._folders, self._catalogue, self._watchers = table, folders, catalogue, watchers
-        self._forms, self._limits, self._opened = forms, limits, opened
+        self._forms, self._limits, self._opened, self._bands = forms, limits, opened, bands
         self._changed = Condition()  # guards what follows
         self._running: set[str] = set()
         self._cancelled: set[str] = set()
@@ -221,9 +226,9 @@ class JobRunner:
             rows = PictureRows(descriptor, picture.name, files.work)
         finally:
             os.close(descriptor)
-        with rows:
+        with rows, self._bands(artifact.models) as run:
             report = _Report(self, job, picture)
-            work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found)
+            work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found, run)
         files.upload.unlink(missing_ok=True)
         for left in files.work.iterdir():
             left.unlink()

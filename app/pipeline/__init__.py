@@ -1,7 +1,9 @@
 """The stages of a prediction: prepare, run, finish."""
 
 from app.pipeline.assembly import Outcome, assembled, predict
+from app.pipeline.bands import Band, BandOutcome, end_band, run_band
 from app.pipeline.batching import best_batch_tiles
+from app.pipeline.carried import Checkpoint, read_checkpoint
 from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices, use_processors
 from app.pipeline.execution import Execution
 from app.pipeline.loops import Loops
@@ -23,12 +25,15 @@ from app.pipeline.prediction import (
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi
 from app.pipeline.rows import RowSource, TensorRows
-from app.pipeline.scan import MapBand, Scan
+from app.pipeline.scan import MapBand, Run, Scan
 
 __all__ = [
     "BATCH_TILES",
     "CALIBRATED",
     "USUAL",
+    "Band",
+    "BandOutcome",
+    "Checkpoint",
     "Criteria",
     "DefectRegion",
     "Execution",
@@ -43,17 +48,21 @@ __all__ = [
     "Question",
     "Roi",
     "RowSource",
+    "Run",
     "Scan",
     "TensorRows",
     "TiledModel",
     "assembled",
     "best_batch_tiles",
     "defect_region",
+    "end_band",
     "interpret",
     "is_out_of_memory",
     "judge",
     "predict",
+    "read_checkpoint",
     "resolve_device",
     "resolve_devices",
+    "run_band",
     "use_processors",
 ]

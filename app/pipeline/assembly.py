@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from app.detectors import Features, WithThumbnail
+from app.pipeline.carried import Carried, moved
 from app.pipeline.finite import checksum, require_finite
 from app.pipeline.model import Prepared, TiledModel
 from app.pipeline.parts import Part, PartMaker
 from app.pipeline.roi import Roi, View, view
 from app.pipeline.stages import Stage
-from app.pipeline.thumbnail import ThumbnailSplitter, counted_in_thumbnail, thumbnail_grid
+from app.pipeline.thumbnail import ThumbnailSplitter, counted_in_thumbnail, thumbnail_scale
 from app.pipeline.transfer import download
 from app.scoring import Extent, Grid, MapScore, cells_of_map, fill_map, fill_resized, pixels_of_cells
 from app.tiling import Kept, TilePlan
@@ -33,44 +34,68 @@ class Assembly:
     """Turns the features of a picture into its score and map. Holds the distances of cells that the map still needs.
 
     A picture that fits into memory is assembled at once: `add` all tiles, then `finish`. A larger one is assembled in
-    bands of rows of tiles: `add` the tiles of a band, `end` it, and `begin` the next; then ask for the `score`. If the
-    detector measures thumbnails, the first "band" is the thumbnail (`TilePlan.of_thumbnail`).
+    bands of rows of tiles, each by an Assembly of its own: `add` the tiles of the band, `end` it, and give what was
+    `carried` to the next one; after the last, ask for the `score`. If the detector measures thumbnails, the first
+    "band" is the thumbnail (`TilePlan.of_thumbnail`), which has no end.
 
     Generators have steps of bounded length, so that the lane can do other work between them. Exhaust the generator of
     `add` before the next call.
     """
 
-    def __init__(self, model: TiledModel, prepared: Prepared) -> None:
+    def __init__(self, model: TiledModel, prepared: Prepared, carried: Carried | None = None) -> None:
         self._detector, self._stages, self._device = model.detector, model.stages, model.device
-        self._first = prepared.plan
+        plan = self._plan = prepared.plan
         self._image_size, self._roi = prepared.image_size, prepared.roi or Roi.whole(prepared.image_size)
         self._restricted = prepared.roi is not None
-        self._view = view(self._roi, prepared.image_size, prepared.plan.image_size)
-        self._kept: list[Kept] = [{} for _ in self._detector.feature_strides]
-        self._thumbnail: Tensor | None = None  # the distances [h,w] of the thumbnail's cells, once it was added
-        self._thumbnail_input: Features | None = None
+        self._view = view(self._roi, prepared.image_size, plan.image_size)
         self._map_score: MapScore | None = self._detector.map_score(self._view.size[0] * self._view.size[1])
-        self.next_row = (
-            self._view.rows.start
-        )  # of the map, at the size at which the picture is tiled: the first not made yet
-        self._resized: Tensor | None = None  # the map's rows up to then, if the picture was resized
-        self.score_inputs: list[Features] = []  # of parts of tiles, see Detector.score_of
-        self.distances: Features = ()  # of cells of the map's layers [h,w], the rows from `_tops` on
-        self._tops = [0] * len(self._detector.map_strides)
-        self.begin(prepared.plan)
-
-    def begin(self, plan: TilePlan) -> None:
-        """Begins with the tiles of this plan: of the whole picture, or of its next band."""
+        before = self._first() if carried is None else moved(carried, self._device)
+        self.next_row = before.next_row
+        self._kept, self._tops = before.kept, before.tops
+        self.score_inputs = list(before.score_inputs)
+        self._thumbnail, self._thumbnail_scale = before.thumbnail, before.thumbnail_scale
+        self._thumbnail_input, self._resized = before.thumbnail_input, before.resized
+        if self._map_score is not None and before.map_values is not None:
+            self._map_score.add(before.map_values)
         cells, whole_rows = self._detector.step_cells(self._device), self._detector.needs_whole_rows
-        self._plan = plan
         self._parts = PartMaker(plan, self._detector.feature_strides, cells, whole_rows, self._kept)
         self._splitter = ThumbnailSplitter(plan, self._detector.feature_strides)
-        known, self.distances = self.distances, ()
+        self.distances = self._room(before.distances)  # of cells of the map's layers [h,w], the rows from `_tops` on
+
+    def _first(self) -> Carried:
+        """What the first band begins with."""
+        kept: tuple[Kept, ...] = tuple({} for _ in self._detector.feature_strides)
+        tops = (0,) * len(self._detector.map_strides)
+        return Carried(self._view.rows.start, kept, (), tops, [], None, None, (1.0, 1.0), None, None)
+
+    def _room(self, known: Features) -> Features:
+        """Room for the distances of all cells of this band, after those that are known."""
+        found: Features = ()
         for layer, (stride, top) in enumerate(zip(self._detector.map_strides, self._tops, strict=True)):
-            rows = torch.empty(_known_cells(plan, stride) - top, plan.x.cells(stride), device=self._device)
+            rows = torch.empty(_known_cells(self._plan, stride) - top, self._plan.x.cells(stride), device=self._device)
             if known:
                 rows[: len(known[layer])] = known[layer]
-            self.distances = (*self.distances, rows)
+            found = (*found, rows)
+        return found
+
+    def carried(self) -> Carried:
+        """What the next band needs, after the `end` of this one."""
+        values = None if self._map_score is None else self._map_score.kept()
+        return moved(
+            Carried(
+                self.next_row,
+                self._kept,
+                self.distances,
+                self._tops,
+                self.score_inputs,
+                values,
+                self._thumbnail,
+                self._thumbnail_scale,
+                self._thumbnail_input,
+                self._resized,
+            ),
+            "cpu",
+        )
 
     @property
     def inputs(self) -> list[Features]:
@@ -100,6 +125,7 @@ class Assembly:
         counted = counted_in_thumbnail(features, self._plan, self._view) if self._restricted else None
         measurement = self._detector.measure_thumbnail(features, counted)
         self._thumbnail = measurement.distances[0][0]
+        self._thumbnail_scale = thumbnail_scale(self._plan, self._detector.feature_strides[0])
         self._thumbnail_input = measurement.score_input
 
     def _measure(self, part: Part) -> None:
@@ -181,7 +207,7 @@ class Assembly:
         layers = zip(self.distances, detector.map_strides, self._tops, strict=True)
         grids = [_grid(distances, plan, stride, top) for distances, stride, top in layers]
         if self._thumbnail is not None:
-            grids.append(thumbnail_grid(self._thumbnail, self._first, detector.feature_strides[0]))
+            grids.append(Grid(self._thumbnail, self._thumbnail_scale))
         self.next_row = self._complete()
         found = torch.empty(self.next_row - first, self._view.size[1], device=self._device)
         if not len(found):
@@ -217,7 +243,7 @@ class Assembly:
             top = min(max(first, self._tops[layer]), self._tops[layer] + len(self.distances[layer]))
             kept = self.distances[layer][top - self._tops[layer] :].clone()
             self.distances = (*self.distances[:layer], kept, *self.distances[layer + 1 :])
-            self._tops[layer] = top
+            self._tops = (*self._tops[:layer], top, *self._tops[layer + 1 :])
 
     def _score(self) -> Tensor:
         return self._detector.score_of(self._map_score, self.inputs)

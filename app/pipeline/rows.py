@@ -7,6 +7,9 @@ from torch import Tensor
 
 from app.tiling import Size
 
+PASSED_ROWS = 256
+"""The number of rows that are read at once, of those that are not needed."""
+
 
 class RowSource(Protocol):
     """A picture that gives its rows in order.
@@ -46,13 +49,17 @@ class TensorRows:
 class RowWindow:
     """The rows of a source from a first row on, that are still needed. Rows are read once, and dropped by `drop`."""
 
-    def __init__(self, source: RowSource) -> None:
-        self._source = source
+    def __init__(self, source: RowSource, first: int = 0) -> None:
+        self._source, self._first = source, first
         self._parts: list[tuple[int, Tensor]] = []  # consecutive rows, each with the number of its first
         self._end = 0
 
     def rows(self, wanted: range) -> Tensor:
-        """These rows, [C,n,W]; no row before those that were dropped."""
+        """These rows, [C,n,W]; no row before the first that is needed."""
+        while self._end < min(self._first, wanted.stop):
+            passed = min(PASSED_ROWS, self._first - self._end)
+            self._source.read(passed)
+            self._end += passed
         if wanted.stop > self._end:
             self._parts.append((self._end, self._source.read(wanted.stop - self._end)))
             self._end = wanted.stop
@@ -65,4 +72,5 @@ class RowWindow:
 
     def drop(self, before: int) -> None:
         """Drops the rows before this one."""
+        self._first = max(self._first, before)
         self._parts = [(top, part) for top, part in self._parts if top + part.shape[1] > before]

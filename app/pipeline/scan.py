@@ -1,11 +1,14 @@
 """Predicts a picture in bands of rows, while it is read: memory does not grow with the picture's height."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from app.pipeline.assembly import Assembly, completed
+from app.pipeline.bands import Band, BandOutcome
+from app.pipeline.carried import Carried, Checkpoint
 from app.pipeline.model import Prepared, TiledModel
 from app.pipeline.resizing import resized
 from app.pipeline.roi import Roi
@@ -18,6 +21,9 @@ BAND_TILES = 64
 MAP_PIXELS = 2**22
 """The number of pixels of the map of a resized picture that are made at once, but at least one row."""
 
+Run = Callable[[Band], Callable[[], BandOutcome]]
+"""Begins to run a band of a picture. The result waits for its outcome, and is called before the next band begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class MapBand:
@@ -26,11 +32,13 @@ class MapBand:
     top: the number of the first of these rows, counted from the first row of the picture or region
     values: [n,w] float32 on the CPU, not normalised
     pixels: [C,n,w] uint8 or uint16
+    checkpoint: from where the prediction goes on after these rows; None: its last band has run
     """
 
     top: int
     values: Tensor
     pixels: Tensor
+    checkpoint: Checkpoint | None = None
 
 
 class Scan:
@@ -43,32 +51,36 @@ class Scan:
         self._model, self._source, self._roi = model, source, roi
         self.plan = model.plan(*source.size, roi)
         self.bands = bands(self.plan)
+        self._shown = [rows_shown(band) for band in self.bands]
 
-    def run(self, batch_tiles: int = 0) -> Generator[MapBand, None, float]:
-        """Yields the bands of the map from top to bottom, and returns the raw score. Raises NotFinite."""
-        model, source = self._model, self._tiled_source()
-        assembly: Assembly | None = None
-        window, shown = RowWindow(source), [rows_shown(band) for band in self.bands]
-        for number, band in enumerate(self.bands):
-            prepared = self._prepared(source, window, band, shown[number])
-            if assembly is None:
-                assembly = Assembly(model, prepared)
-            else:
-                assembly.begin(band)
-            for features in model.outputs(prepared, batch_tiles):
-                for _ in assembly.add(features):
-                    pass
-            if band.own_rows:
-                first = assembly.next_row
-                values = completed(assembly.end())
-                if len(values):
-                    yield self._band(range(first, first + len(values)), values, window)
-                later = [rows.start for rows in shown[number + 1 :] if rows]
-                window.drop(min([assembly.next_row, *later]))
-        assert assembly is not None
-        if assembly.is_resized:
-            yield from self._enlarged(assembly)
-        return assembly.score()
+    def run(self, run: Run, begin: Checkpoint | None = None) -> Generator[MapBand, None, float]:
+        """Yields the bands of the map from top to bottom, and returns the raw score. Raises the errors of `run`.
+
+        `begin`: the checkpoint of a band that was yielded before; its rows and those before it are not yielded again.
+        The rows of the next band are read while `run` works.
+        """
+        source = self._tiled_source()
+        start, carried = (0, None) if begin is None else (begin.band, begin.carried)
+        window = RowWindow(source, self._first_needed(start, carried))
+        outcome: BandOutcome | None = None
+        pixels = self._read(source, window, start)
+        for number in range(start, len(self.bands)):
+            plan, rows = self.bands[number], self._shown[number]
+            first = 0 if plan.thumbnail is not None else rows.start
+            wait = run(Band(pixels, source.white, plan, self._source.size, self._roi, first, carried))
+            if outcome is not None and len(outcome.values):
+                yield self._band(outcome.top, outcome.values, window, (number, outcome.carried))
+                window.drop(self._first_needed(number, outcome.carried))
+            if number + 1 < len(self.bands):
+                pixels = self._read(source, window, number + 1)
+            outcome = wait()
+            carried = outcome.carried
+        assert outcome is not None and outcome.raw_score is not None
+        if len(outcome.values):
+            yield self._band(outcome.top, outcome.values, window)
+        if self.plan.image_size != self._source.size:
+            yield from self._enlarged(outcome.carried)
+        return outcome.raw_score
 
     def _tiled_source(self) -> RowSource:
         """The picture at the size at which it is tiled."""
@@ -78,27 +90,37 @@ class Scan:
         self._source.restart()
         return TensorRows(small, self._source.white)
 
-    def _prepared(self, source: RowSource, window: RowWindow, band: TilePlan, rows: range) -> Prepared:
-        if band.thumbnail is None:
-            pixels, first = window.rows(rows), rows.start
-        else:
-            pixels, first = resized(source, band.thumbnail.image_size), 0
-            source.restart()
-        uploaded = self._model.uploader.upload(pixels)
-        return Prepared(uploaded, source.white, band, self._source.size, self._roi, first)
+    def _first_needed(self, band: int, carried: Carried | None) -> int:
+        """The first row of pixels that this band or a later one, or the rows of the map that follow, need."""
+        needed = [rows.start for rows in self._shown[band:] if rows]
+        return min(needed if carried is None else [carried.next_row, *needed])
 
-    def _band(self, rows: range, values: Tensor, window: RowWindow) -> MapBand:
+    def _read(self, source: RowSource, window: RowWindow, number: int) -> Tensor:
+        """The pixels of a band."""
+        thumbnail = self.bands[number].thumbnail
+        if thumbnail is None:
+            return window.rows(self._shown[number])
+        pixels = resized(source, thumbnail.image_size)
+        source.restart()
+        return pixels
+
+    def _band(self, first: int, values: Tensor, window: RowWindow, then: tuple[int, Carried] | None = None) -> MapBand:
+        """Rows of the map from `first` on; `then` has the number of the next band, and what it needs."""
         region = self._roi or Roi.whole(self._source.size)
+        rows, top = range(first, first + len(values)), first - region.top
         pixels = window.rows(rows)[:, :, region.left : region.left + region.width]
-        return MapBand(rows.start - region.top, values, pixels)
+        checkpoint = None if then is None else Checkpoint(then[0], top + len(rows), then[1])
+        return MapBand(top, values, pixels, checkpoint)
 
-    def _enlarged(self, assembly: Assembly) -> Generator[MapBand, None, None]:
+    def _enlarged(self, carried: Carried) -> Generator[MapBand, None, None]:
         """The map of a resized picture, at the picture's size."""
         region, window = self._roi or Roi.whole(self._source.size), RowWindow(self._source)
+        no_pixels = Prepared(torch.empty(0), self._source.white, self.bands[-1], self._source.size, self._roi, 0)
+        assembly = Assembly(self._model, no_pixels, carried)
         step = max(1, MAP_PIXELS // region.width)
         for top in range(region.rows.start, region.rows.stop, step):
             rows = range(top, min(top + step, region.rows.stop))
-            yield self._band(rows, completed(assembly.enlarged(rows)), window)
+            yield self._band(top, completed(assembly.enlarged(rows)), window)
             window.drop(rows.stop)
 
 

@@ -1,4 +1,4 @@
-"""The thumbnail of a picture: its pixels, its features, and its part of the map."""
+"""The thumbnail of a picture: its pixels, its features, and the scale of its part of the map."""
 
 from collections.abc import Sequence
 from math import ceil, floor
@@ -9,7 +9,6 @@ from torch.nn import functional as F
 
 from app.detectors import Features
 from app.pipeline.roi import View
-from app.scoring import Grid
 from app.tiling import Size, TilePlan
 
 PIXELS = 2**22
@@ -78,10 +77,10 @@ def _overlapping(pixels: range, cells: int, length: int) -> slice:
     return slice(first, max(ceil(pixels.stop * cells / length), first + 1))
 
 
-def thumbnail_grid(distances: Tensor, plan: TilePlan, stride: int) -> Grid:
-    """The thumbnail's distances [h,w] as a layer of the picture's map. Its cells have this stride in the thumbnail."""
+def thumbnail_scale(plan: TilePlan, stride: int) -> tuple[float, float]:
+    """The (height, width) of a pixel of the picture's map, in cells of the thumbnail, which have this stride in it."""
     assert plan.thumbnail is not None
     down, across = (
         small / length / stride for small, length in zip(plan.thumbnail.image_size, plan.image_size, strict=True)
     )
-    return Grid(distances, (down, across))
+    return down, across

@@ -13,8 +13,8 @@ from app.pipeline import is_out_of_memory
 from app.scheduling.failure import explained, is_device_failure
 from app.scheduling.job import Batch, Job, Probe, Step, Unit
 from app.scheduling.life import Life
-from app.scheduling.picture import Picture
 from app.scheduling.scheduler import Scheduler
+from app.scheduling.work import AnyWork
 
 STOPPED = "the server is shutting down; send the picture again, to another server or later"
 NO_DEVICE = "no device works: all have failed, and are tested from time to time; send the picture again later"
@@ -26,7 +26,7 @@ class Assignment:
     """A unit, the pictures that take part in it, and how many threads may compute it on a CPU."""
 
     unit: Unit
-    pictures: Mapping[Job, Picture]
+    pictures: Mapping[Job, AnyWork]
     threads: int
 
 
@@ -46,7 +46,7 @@ class Running:
 class Ended:
     """A picture whose work has ended."""
 
-    picture: Picture
+    picture: AnyWork
     error: BaseException | None = None  # None: the picture is done
     in_flight: bool = True  # whether a lane had taken the picture
 
@@ -61,7 +61,7 @@ class Dispatcher:
     def __init__(self, devices: Sequence[torch.device], threads: int) -> None:
         self._devices, self._threads = devices, threads
         self._scheduler = Scheduler(len(devices))
-        self._pictures: dict[Job, Picture] = {}
+        self._pictures: dict[Job, AnyWork] = {}
         self._life = Life.new
         self._changed = Condition()
         self._units = 0
@@ -120,7 +120,7 @@ class Dispatcher:
             if self._life is Life.running:
                 self._life = Life.draining
 
-    def add(self, picture: Picture) -> None:
+    def add(self, picture: AnyWork) -> None:
         """Queues the picture until a lane takes it; raises EngineStopped or DeviceFailed."""
         with self._changed:
             if self._life not in (Life.running, Life.draining):
@@ -214,6 +214,8 @@ class Dispatcher:
             ended += self._closed()
             if self._life is Life.aborting:
                 ended += self._aborted(lane)
+            if self._scheduler.has_background:
+                self._changed.notify_all()  # lanes that wait because of other work may have time for it now
         return ended
 
     def _advanced(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> list[Job]:
@@ -266,5 +268,7 @@ class Dispatcher:
         """
         if self._devices[lane].type != "cpu":
             return 1
-        busy = sum(self._scheduler.has_jobs(each) for each, device in enumerate(self._devices) if device.type == "cpu")
+        busy = sum(
+            self._scheduler.is_computing(each) for each, device in enumerate(self._devices) if device.type == "cpu"
+        )
         return max(1, self._threads // max(busy, 1))

@@ -33,6 +33,7 @@ class Job:
     tiles: the number of tiles
     limit: the largest number of such tiles in one batch
     lanes: the largest number of lanes that pictures of the model may be in; None: no limit
+    background: whether it has the lowest share of the devices while there are other jobs
 
     The other fields belong to the scheduler.
     """
@@ -42,6 +43,7 @@ class Job:
     tiles: int
     limit: int
     lanes: int | None = None
+    background: bool = False
     issued: int = 0  # the number of tiles that were put into batches
     state: State = State.waiting
     dropped: bool = False  # given up while it was in the current unit
@@ -81,6 +83,11 @@ class Batch:
     def tiles(self) -> int:
         """The number of tiles."""
         return sum(len(part.indices) for part in self.ranges)
+
+    @property
+    def background(self) -> bool:
+        """Whether the tiles belong to background jobs."""
+        return self.ranges[0].job.background
 
     @property
     def jobs(self) -> tuple[Job, ...]:

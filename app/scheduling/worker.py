@@ -7,30 +7,37 @@ from concurrent.futures import CancelledError, Future
 from threading import Thread
 from time import monotonic
 from traceback import clear_frames
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from app.admission import Ticket, TileQueue
 from app.errors import DeviceFailed, EngineStopped, NotFinite
-from app.pipeline import Roi, TiledModel, is_out_of_memory, use_processors
+from app.pipeline import Band, BandOutcome, Outcome, Roi, TiledModel, is_out_of_memory, use_processors
 from app.scheduling.dispatcher import NO_DEVICE, STOPPED, Dispatcher, Ended, Running
 from app.scheduling.execution import Execution, no_golden_sample, untested
 from app.scheduling.health import Health
 from app.scheduling.job import Batch, Job, Step, Unit
 from app.scheduling.life import Life
 from app.scheduling.observer import Observer, SilentObserver
-from app.scheduling.picture import Done, Picture
+from app.scheduling.picture import BandWork, PictureWork
+from app.scheduling.work import Done, Work
 from app.tiling import TilePlan
 
 STUCK_AFTER_S = 120.0
 """The default time after which a unit of up to a megapixel counts as stuck."""
+
+R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
 
 class DeviceWorker:
     """Runs the tiles of all pictures in shared batches, on one or several devices; a picture stays in one lane.
+
+    Bands of pictures that do not fit into memory are work like pictures. As background work, they run while there is
+    nothing else to do, and otherwise with a small share of the time, see SpareTime.
 
     A GPU is one lane; a CPU has `cpu_lanes`, which share its processors and its model. `queue` limits the tiles
     that wait or run. `test_device` gets the number of a device, and raises if the device does not compute correctly. A
@@ -104,10 +111,7 @@ class DeviceWorker:
         Leaving the ticket's `with` block gives up the picture that was submitted with it. There is no other way to give
         it up.
         """
-        if self._dispatcher.life is not Life.running:
-            raise EngineStopped(STOPPED)
-        if self._dispatcher.is_closed:
-            raise DeviceFailed(NO_DEVICE)
+        self._require_running()
         return self._queue.admit(tiles, self._give_up, key=key, tile_s=tile_s, limit_s=limit_s)
 
     def submit(
@@ -117,17 +121,36 @@ class DeviceWorker:
         image: Tensor,
         roi: Roi | None = None,
         plan: TilePlan | None = None,
-    ) -> Future[Done]:
+    ) -> Future[Done[Outcome]]:
         """Puts a picture [C,H,W], or a region of it, into the queue. To be called once per ticket.
 
         `models` holds the picture's model on each device. `plan` is the model's plan for the picture, if it was made
         already. The future raises CancelledError if the picture was given up, and EngineStopped if the worker was
         stopped. Raises EngineStopped or DeviceFailed.
         """
-        picture = Picture(ticket, models, image, roi, plan)
-        self._dispatcher.add(picture)
-        ticket.job = picture.job
-        return picture.done
+        return self._add(PictureWork(ticket, models, image, roi, plan))
+
+    def admit_background(self) -> Ticket[Job]:
+        """A ticket for a band of background work, which takes no room in the queue; otherwise see `admit`."""
+        self._require_running()
+        return self._queue.background(self._give_up)
+
+    def submit_band(
+        self, ticket: Ticket[Job], models: Sequence[TiledModel], band: Band, *, background: bool = False
+    ) -> Future[Done[BandOutcome]]:
+        """Puts a band of a picture into the queue; see `submit`. `background`: the ticket is of `admit_background`."""
+        return self._add(BandWork(ticket, models, band, background=background))
+
+    def _add(self, work: Work[R]) -> Future[Done[R]]:
+        self._dispatcher.add(work)
+        work.ticket.job = work.job
+        return work.done
+
+    def _require_running(self) -> None:
+        if self._dispatcher.life is not Life.running:
+            raise EngineStopped(STOPPED)
+        if self._dispatcher.is_closed:
+            raise DeviceFailed(NO_DEVICE)
 
     def drain(self) -> None:
         """Stops admission. Admitted pictures continue."""
@@ -204,7 +227,8 @@ class DeviceWorker:
     def _observe(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> None:
         device = str(self._lanes[lane][0])
         failed = isinstance(result, Exception)
-        self._queue.measure(unit.tiles if isinstance(unit, Batch) and not failed else 0)
+        queued = isinstance(unit, Batch) and not failed and not unit.background
+        self._queue.measure(unit.tiles if isinstance(unit, Batch) and queued else 0)
         if isinstance(unit, Step):
             self._observer.step_done(device, seconds)
         elif isinstance(unit, Batch) and failed:
@@ -225,7 +249,7 @@ class DeviceWorker:
         for each in ended:
             picture, error = each.picture, each.error
             self._queue.release(picture.ticket)
-            if each.in_flight:
+            if each.in_flight and isinstance(picture, PictureWork):
                 unwanted = isinstance(error, CancelledError | EngineStopped)
                 self._observer.picture_ended("done" if error is None else "dropped" if unwanted else "failed")
             if error is None:

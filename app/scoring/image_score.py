@@ -38,6 +38,10 @@ class MapScore(ABC):
     def value(self) -> Tensor:
         """The score of all values together, a scalar of float32; NaN if any value is NaN."""
 
+    @abstractmethod
+    def kept(self) -> Tensor | None:
+        """Values [n] that stand for all values so far: another score to which they are added goes on from there."""
+
 
 class Largest(MapScore):
     """The largest value."""
@@ -54,6 +58,10 @@ class Largest(MapScore):
         """See MapScore."""
         assert self._found is not None
         return self._found
+
+    def kept(self) -> Tensor | None:
+        """See MapScore."""
+        return None if self._found is None else self._found.reshape(1)
 
 
 class MeanOfHighest(MapScore):
@@ -84,6 +92,12 @@ class MeanOfHighest(MapScore):
         if highest is None:
             highest = torch.from_numpy(_partitioned(self._candidates, self._count))
         return highest.mean(dtype=torch.float64).float()
+
+    def kept(self) -> Tensor | None:
+        """See MapScore."""
+        if self._highest is not None or not self._candidates:
+            return self._highest
+        return torch.from_numpy(np.concatenate(self._candidates))
 
     def _add_on_host(self, values: NDArray[np.float32]) -> None:
         """torch's topk on a CPU needs 16 bytes for each value of the whole map."""

@@ -1,7 +1,9 @@
 """Predicts pictures that do not fit into memory, in bands, and draws them: the map lies in a file meanwhile."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.artifacts import Artifact
-from app.pipeline import DefectRegion, Question, Roi, RowSource, Scan, judge
+from app.files import flush
+from app.pipeline import (
+    Band,
+    BandOutcome,
+    DefectRegion,
+    Question,
+    Roi,
+    RowSource,
+    Run,
+    Scan,
+    judge,
+    read_checkpoint,
+    run_band,
+    use_processors,
+)
 from app.pipeline.prediction import defect_region
 from app.progress import Progress
 from app.rendering import outline_rows, overlay
@@ -20,30 +36,37 @@ from app.service.predicted import Judged
 from app.tiling import Size
 
 WHITE_16 = 65535
+VALUE_BYTES = 4
+READ_VALUES = 2**22
+"""The number of values of a map that are read at once, but at least one row."""
+
+MAP, CHECKPOINT = "map", "checkpoint"
+"""The files in the folder of a prediction."""
 
 Found = Callable[[Sequence[DefectRegion]], None]
 """Takes regions that no later row can change."""
 
 
 class MapSpool:
-    """A map [H,W] float32 in a file, written and read in the same bands of rows. Raises OSError."""
+    """A map [H,W] float32 in a file, written and read in rows from top to bottom. Raises OSError."""
 
-    def __init__(self, path: Path, width: int) -> None:
+    def __init__(self, path: Path, width: int, rows: int = 0) -> None:
+        """Begins a file, or goes on with the first `rows` of one."""
         self._path, self._width = path, width
-        self._heights: list[int] = []
-        path.touch()
+        with path.open("ab") as file:
+            file.truncate(rows * width * VALUE_BYTES)
 
     def add(self, rows: NDArray[np.float32]) -> None:
         """Writes the next rows [n,W]."""
         with self._path.open("ab") as file:
             rows.tofile(file)
-        self._heights.append(len(rows))
 
     def bands(self) -> Iterator[NDArray[np.float32]]:
-        """All rows, in the bands in which they were written."""
+        """All rows, some at a time."""
+        step = max(1, READ_VALUES // self._width)
         with self._path.open("rb") as file:
-            for height in self._heights:
-                yield np.fromfile(file, np.float32, height * self._width).reshape(height, self._width)
+            while len(values := np.fromfile(file, np.float32, step * self._width)):
+                yield values.reshape(-1, self._width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +101,66 @@ def predict_large(
     artifact: Artifact,
     source: RowSource,
     question: Question,
-    spool: Path,
+    folder: Path,
     report: Progress,
     found: Found = lambda regions: None,
+    run: Run | None = None,
 ) -> Large:
-    """Predicts a picture band by band, and writes its map to the file `spool`.
+    """Predicts a picture band by band, and writes its map into `folder`.
 
     `found` is called after each band with the regions that became final, each once; not with those that the last row
-    ends. Raises InvalidRegion, NotFinite, the errors of the source, and OSError if the spool cannot be written.
+    ends. `run` computes the bands; by default a thread does. With `run`, the folder also gets a checkpoint after each
+    band: a prediction that was interrupted goes on after its last complete band if it is called again with the same
+    folder, picture and model, and calls `found` again with the regions up to there. Raises InvalidRegion, NotFinite,
+    the errors of the source and of `run`, and OSError if the folder cannot be written.
     """
+    if run is None:
+        with ThreadPoolExecutor(
+            1, "tessera-bands", initializer=partial(use_processors, torch.get_num_threads())
+        ) as thread:
+            run = partial(_submitted, thread, artifact)
+            return _predict(artifact, source, question, folder, report, found, run, resumable=False)
+    return _predict(artifact, source, question, folder, report, found, run, resumable=True)
+
+
+def _submitted(thread: ThreadPoolExecutor, artifact: Artifact, band: Band) -> Callable[[], BandOutcome]:
+    return thread.submit(run_band, artifact.model, band).result
+
+
+def _predict(
+    artifact: Artifact,
+    source: RowSource,
+    question: Question,
+    folder: Path,
+    report: Progress,
+    found: Found,
+    run: Run,
+    *,
+    resumable: bool,
+) -> Large:
     calibration, criteria, size = artifact.calibration, question.criteria, source.size
     threshold = calibration.raw_value(criteria.threshold)
     finder = RegionFinder(threshold, criteria.min_region_area)
     mask = RegionMask(threshold, criteria.min_region_area)
-    shown = question.roi or Roi.whole(size)
-    scan, written = Scan(artifact.model, source, question.roi), MapSpool(spool, shown.width)
-    steps, final = scan.run(), list[Region]()
+    shown, final, done = question.roi or Roi.whole(size), list[Region](), 0
+    checkpoint = read_checkpoint(folder / CHECKPOINT) if resumable and (folder / CHECKPOINT).exists() else None
+    spool = MapSpool(folder / MAP, shown.width, 0 if checkpoint is None else checkpoint.rows)
+
+    def take(values: NDArray[np.float32]) -> None:
+        nonlocal done
+        finder.add(values)
+        if closed := finder.final():
+            final.extend(closed)
+            found([defect_region(each, calibration, question) for each in closed])
+        if mask.comes_twice:
+            mask.add(values)
+        done += len(values)
+        report("rows", done, shown.height)
+
+    for values in spool.bands():
+        take(values)
+    scan = Scan(artifact.model, source, question.roi)
+    steps = scan.run(run, checkpoint)
     while True:
         try:
             band = next(steps)
@@ -101,18 +168,15 @@ def predict_large(
             raw_score: float = end.value
             break
         values = band.values.numpy()
-        finder.add(values)
-        if closed := finder.final():
-            final += closed
-            found([defect_region(each, calibration, question) for each in closed])
-        if mask.comes_twice:
-            mask.add(values)
-        written.add(values)
-        report("rows", band.top + len(values), shown.height)
+        spool.add(values)
+        if resumable and band.checkpoint is not None:
+            flush(folder / MAP)  # before the checkpoint that relies on it
+            band.checkpoint.write(folder / CHECKPOINT)
+        take(values)
     final += finder.finish()
     final.sort(key=lambda region: (-region.peak_value, region.top, region.left))
     judgement = judge(raw_score, final, calibration, question)
-    return Large(Judged(artifact, size, scan.plan, judgement, question), written, mask)
+    return Large(Judged(artifact, size, scan.plan, judgement, question), spool, mask)
 
 
 def draw(large: Large, source: RowSource, files: Pyramids, description: str, report: Progress) -> None:

@@ -18,7 +18,7 @@ from app.artifacts import Artifact
 from app.decoders.decoders import Decoders
 from app.decoders.pool import Replaced
 from app.errors import DeadlineExceeded, DeviceFailed
-from app.pipeline import USUAL, DefectRegion, Question, Roi, interpret, use_processors
+from app.pipeline import USUAL, DefectRegion, Outcome, Question, Roi, interpret, use_processors
 from app.scheduling import DeviceWorker, Done, Job
 from app.service.batch import IN_FLIGHT
 from app.service.cameras import Cameras
@@ -288,7 +288,7 @@ class Predictor:
         return await asyncio.get_running_loop().run_in_executor(self._threads, timed)
 
 
-async def _done(submitted: Future[Done]) -> Done:
+async def _done(submitted: Future[Done[Outcome]]) -> Done[Outcome]:
     try:
         return await asyncio.wrap_future(submitted)
     except torch.AcceleratorError as error:
@@ -318,7 +318,7 @@ class _Task(Generic[T]):
 
 
 def _render(
-    task: _Task[T], image: Tensor, done: Done, cameras: Cameras | None, *, digested: bool
+    task: _Task[T], image: Tensor, done: Done[Outcome], cameras: Cameras | None, *, digested: bool
 ) -> tuple[Predicted, T]:
     prediction = interpret(done.outcome, task.artifact.calibration, task.question)
     if cameras is not None and task.question.roi is None:

@@ -1,6 +1,8 @@
 """A picture that is read and predicted in bands has the map, the score and the regions of the whole."""
 
+from collections.abc import Callable, Generator
 from itertools import product
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.detectors import DETECTORS
-from app.pipeline import Roi, TiledModel, predict
+from app.pipeline import Band, BandOutcome, Roi, Run, TiledModel, predict, read_checkpoint, run_band
 from app.pipeline import scan as scanning
 from app.pipeline.resizing import resized
 from app.pipeline.rows import RowWindow, TensorRows
-from app.pipeline.scan import Scan
+from app.pipeline.scan import MapBand, Scan
 from app.tiling import Size
 from tests.pipeline.conftest import Build
 from tests.pipeline.test_roi import FEW, OTHERS, SIZE, TILINGS, picture
@@ -30,10 +32,20 @@ class SomeRows(TensorRows):
         return found
 
 
+def direct(model: TiledModel) -> Run:
+    """Runs each band in the calling thread."""
+
+    def run(band: Band) -> Callable[[], BandOutcome]:
+        outcome = run_band(model, band, 4)
+        return lambda: outcome
+
+    return run
+
+
 def assert_scan_equals(model: TiledModel, image: Tensor, roi: Roi | None = None) -> SomeRows:
     whole, source = predict(model, image, 4, roi), SomeRows(image)
     region = roi or Roi.whole(source.size)
-    steps, found, rows = Scan(model, source, roi).run(4), torch.empty_like(whole.anomaly_map), 0
+    steps, found, rows = Scan(model, source, roi).run(direct(model)), torch.empty_like(whole.anomaly_map), 0
     while True:
         try:
             band = next(steps)
@@ -63,6 +75,35 @@ def test_bands_equal_the_whole(
     source = assert_scan_equals(model, picture(SIZE))
     assert source.most < SIZE[0] or tiling == "whole"
     assert_scan_equals(model, picture(SIZE), Roi(41, 57, 110, 150))
+
+
+@pytest.mark.parametrize("name", ["patchcore", "padim", "subspace"])
+def test_a_scan_goes_on_from_each_checkpoint(
+    build: Build, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "BAND_TILES", 1)
+    model, image = build(name, TILINGS["overlapping"], SIZE), picture(SIZE)
+    whole, score = exhausted(Scan(model, TensorRows(image)).run(direct(model)))
+    for number, band in enumerate(whole[:-1]):
+        assert band.checkpoint is not None
+        band.checkpoint.write(tmp_path / "checkpoint")
+        begin = read_checkpoint(tmp_path / "checkpoint")
+        assert begin.rows == band.top + len(band.values)
+        rest, again = exhausted(Scan(model, TensorRows(image)).run(direct(model), begin))
+        assert again == score
+        for one, other in zip(rest, whole[number + 1 :], strict=True):
+            assert one.top == other.top
+            assert torch.equal(one.values, other.values) and torch.equal(one.pixels, other.pixels)
+    assert len(whole) > 2 and whole[-1].checkpoint is None
+
+
+def exhausted(steps: Generator[MapBand, None, float]) -> tuple[list[MapBand], float]:
+    found = []
+    while True:
+        try:
+            found.append(next(steps))
+        except StopIteration as end:
+            return found, end.value
 
 
 @pytest.mark.parametrize(("name", "size"), [*((name, (150, 200)) for name in sorted(DETECTORS)), ("stfpm", (700, 500))])
