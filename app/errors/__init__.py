@@ -21,6 +21,10 @@
     │   ├── ModelNotFound        no model of this name
     │   ├── VersionNotFound      the model has no such version, or it was refused
     │   └── ModelLoading         the model is still being loaded
+    ├── NotStreamable            a model that needs the whole picture, and takes no stream of rows
+    ├── StreamNotFound           a stream of rows that is continued, and is not known
+    ├── StreamConflict           a stream of rows that is begun or continued otherwise than the server has it
+    ├── InvalidStream            a stream of rows that ends within a row
     ├── InvalidArtifact          files of a model that must not be served
     │   ├── MissingFile          a file that the manifest names is absent
     │   ├── DigestMismatch       a file is not the one that was written
@@ -97,9 +101,13 @@ from app.errors.requests import (
     ClientTooSlow,
     CrossSite,
     InvalidHttp,
+    InvalidStream,
     ModelLoading,
     ModelNotFound,
     NotServed,
+    NotStreamable,
+    StreamConflict,
+    StreamNotFound,
     TooManyConnections,
     UnknownHost,
     VersionNotFound,
@@ -134,6 +142,7 @@ __all__ = [
     "InvalidRegion",
     "InvalidServing",
     "InvalidSink",
+    "InvalidStream",
     "InvalidTiling",
     "InvalidTraining",
     "InvalidWeights",
@@ -147,8 +156,11 @@ __all__ = [
     "NotDelivered",
     "NotFinite",
     "NotServed",
+    "NotStreamable",
     "Overloaded",
     "RateLimited",
+    "StreamConflict",
+    "StreamNotFound",
     "TesseraError",
     "TooCostly",
     "TooManyBytes",

@@ -40,7 +40,9 @@ class Assembly:
     `add` before the next call.
     """
 
-    def __init__(self, model: TiledModel, prepared: Prepared) -> None:
+    def __init__(self, model: TiledModel, prepared: Prepared, *, scored: bool = True) -> None:
+        """`scored` says whether `score` will be asked for: without it, nothing is kept for the score."""
+        self._scored = scored
         self._detector, self._stages, self._device = model.detector, model.stages, model.device
         self._first = prepared.plan
         self._image_size, self._roi = prepared.image_size, prepared.roi or Roi.whole(prepared.image_size)
@@ -49,7 +51,9 @@ class Assembly:
         self._kept: list[Kept] = [{} for _ in self._detector.feature_strides]
         self._thumbnail: Tensor | None = None  # the distances [h,w] of the thumbnail's cells, once it was added
         self._thumbnail_input: Features | None = None
-        self._map_score: MapScore | None = self._detector.map_score(self._view.size[0] * self._view.size[1])
+        self._map_score: MapScore | None = None
+        if scored:
+            self._map_score = self._detector.map_score(self._view.size[0] * self._view.size[1])
         self.next_row = (
             self._view.rows.start
         )  # of the map, at the size at which the picture is tiled: the first not made yet
@@ -71,6 +75,21 @@ class Assembly:
             if known:
                 rows[: len(known[layer])] = known[layer]
             self.distances = (*self.distances, rows)
+
+    def move(self, rows: int) -> None:
+        """Adds `rows`, a multiple of all strides, to the numbers of all rows. The next band must be numbered so, too.
+
+        For pictures without a known end, whose numbers of rows would grow.
+        """
+        self.next_row += rows
+        pairs = zip(self._tops, self._detector.map_strides, strict=True)
+        self._tops = [top + rows // stride for top, stride in pairs]
+
+    def set_height(self, height: int) -> None:
+        """Sets the height of a picture whose end was not known. To be called before its last bands begin."""
+        self._image_size = height, self._image_size[1]
+        self._roi = Roi.whole(self._image_size)
+        self._view = view(self._roi, self._image_size, self._image_size)
 
     @property
     def inputs(self) -> list[Features]:
@@ -105,7 +124,8 @@ class Assembly:
     def _measure(self, part: Part) -> None:
         """Writes the part's distances to their places."""
         measurement = self._detector.measure(part.features, part.places, self._counted(part))
-        self.score_inputs.append(measurement.score_input)
+        if self._scored:
+            self.score_inputs.append(measurement.score_input)
         layers = zip(self.distances, measurement.distances, self._detector.map_strides, self._tops, strict=True)
         for whole, distances, stride, first in layers:
             for (top, left), each in zip(part.places, distances, strict=True):
