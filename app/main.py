@@ -34,6 +34,7 @@ from app.runtime import RunOptions, precisions
 from app.scheduling import DeviceWorker, Job
 from app.server import ABORT_S, Server, listen
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
+from app.service.streaming import Streams
 from app.settings import Settings, unknown_variables
 from app.traces import MISSING, otlp_exporter, tracer
 from app.web import mount_page
@@ -106,6 +107,8 @@ def build_app(settings: Settings) -> FastAPI:
         cameras=cameras,
     )
     metrics.watch(catalogue, worker, budgets, cameras)
+    streams = Streams(budgets.memory, most=settings.max_streams, idle_s=settings.stream_idle_s, observer=metrics)
+    metrics.watch_streams(lambda: streams.open)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -123,6 +126,7 @@ def build_app(settings: Settings) -> FastAPI:
             if keys is not None:
                 keys.stop()
             catalogue.stop()
+            await streams.close()
             await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
             await asyncio.to_thread(reloader.stop)
             await predictor.close()
@@ -143,6 +147,7 @@ def build_app(settings: Settings) -> FastAPI:
         Verdicts(outlets),
         keys,
         TileRates(),
+        streams,
         observation.notes,
     )
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]

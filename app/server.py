@@ -44,6 +44,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         services: Services = app.state.services
         self._worker, self._predictor, self._grace_s = services.worker, services.predictor, settings.shutdown_grace_s
+        self._streams = services.streams
         self._connections: ConnectionTable = app.state.connections
         self._in_flight: RequestsInFlight = app.state.in_flight
         self._unread = 0  # connections with a part of an answer that was not sent within the grace period
@@ -104,6 +105,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuses new pictures, waits for the requests in flight, and shuts down."""
         self._worker.drain()
+        self._streams.drain()
         self._lobby.close()
         timer = asyncio.get_running_loop().call_later(self._grace_s, self._abort)
         await super().shutdown(sockets)

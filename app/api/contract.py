@@ -13,6 +13,7 @@ from app.api.openapi_3_0 import in_openapi_3_0
 from app.api.picture_body import PICTURE_FORM
 from app.api.schema_examples import with_examples
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
+from app.api.schemas.stream import StreamLineBody
 from app.api.v2.describe import TAG as INFERENCE_TAG
 from app.api.v2.schemas.inference import InferRequestBody
 from app.api.v2.schemas.server import IndexRequestBody
@@ -54,7 +55,13 @@ _REQUEST_ID = {
     "schema": {"type": "string", "examples": ["7d0f6c4b9f0e4a7f8a3c5e2b1d9f6a80"]},
 }
 _REFERENCE = "#/components/schemas/{model}"
-_COMPONENTS: tuple[type[BaseModel], ...] = (ProblemBody, InvalidFieldBody, InferRequestBody, IndexRequestBody)
+_COMPONENTS: tuple[type[BaseModel], ...] = (
+    ProblemBody,
+    InvalidFieldBody,
+    InferRequestBody,
+    IndexRequestBody,
+    StreamLineBody,
+)
 _PREFIXED = frozenset({"Codes", "Include"})
 """Enumerations with values that other enumerations have as well.
 

@@ -14,6 +14,7 @@ from app.api.verdicts import RequestVerdicts, Verdicts
 from app.keys import KeyRing
 from app.scheduling import DeviceWorker
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
+from app.service.streaming import Streams
 
 MAX_TIMEOUT_S = 86400
 """The largest time limit that a client may set: a day."""
@@ -28,6 +29,7 @@ class Services:
     verdicts: tells verdicts to other programs
     keys: the API keys; None: requests need none
     rates: the rates of tiles of the keys
+    streams: the streams of rows
     notes: returns what is wrong although pictures can be predicted
     """
 
@@ -41,6 +43,7 @@ class Services:
     verdicts: Verdicts
     keys: KeyRing | None
     rates: TileRates
+    streams: Streams
     notes: Callable[[], list[str]] = list
 
 
