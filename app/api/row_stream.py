@@ -20,7 +20,7 @@ from app.api.picture_body import RAW, RAW_ALIASES, media_type, unsupported
 from app.api.problem_codes import ProblemCode
 from app.api.problems import problem_of
 from app.api.schemas.stream import StreamLineBody
-from app.errors import ClientTooSlow
+from app.errors import ClientTooSlow, InvalidStream
 from app.pipeline import Criteria
 from app.pipeline.prediction import THRESHOLD
 from app.service.streaming import Connection, Known, RowFormat, RowStream, SampleType, StreamOptions, Streams
@@ -39,14 +39,18 @@ def _one_or_three(channels: int) -> int:
     return channels
 
 
+SampleTypeParameter = Annotated[
+    SampleType,
+    Query(description="Type of the samples; `uint16` is little endian, and 65535 is white.", examples=["uint8"]),
+]
+
+
 class StreamQuery(BaseModel):
     """Query parameters of a stream of rows."""
 
     version: Version = None
     width: int = Field(ge=1, le=WIDEST, description="Width of a row, in pixels.", examples=[8192])
-    dtype: SampleType = Field(
-        default=SampleType.uint8, description="Type of the samples; `uint16` is little endian, and 65535 is white."
-    )
+    dtype: SampleTypeParameter = SampleType.uint8
     channels: Annotated[int, AfterValidator(_one_or_three)] = Field(
         default=1, ge=1, le=3, description="Samples of a pixel: 1 (grey), or 3 (red, green, blue).", examples=[1]
     )
@@ -77,6 +81,7 @@ class StreamQuery(BaseModel):
         default=False,
         description="Whether the stream goes on after this body. The response then ends with `paused`, after all "
         "regions that are final so far, and another request continues the stream.",
+        examples=[False],
     )
     threshold: float = Field(
         default=THRESHOLD,
@@ -156,7 +161,7 @@ async def stream_rows(
     The server reads no more rows than it can compute. A stream whose connection broke is kept for `stream_idle_s`, and
     continued with `after`.
     """
-    _require_raw(request)
+    _require_raw(request, query.options().form)
     streams, key = services.streams, key_of(request.scope)
     owner = None if key is None else key.name
     artifact, name = services.catalogue.get(model, query.version if query.after is None else None), query.stream
@@ -175,8 +180,8 @@ def _rate(services: Services, scope: Scope) -> TileRate | None:
     return None if key is None or key.tiles_per_s is None else services.rates.of(key.name, key.tiles_per_s)
 
 
-def _require_raw(request: Request) -> None:
-    """Raises HTTPException for a body that is not of raw samples."""
+def _require_raw(request: Request, form: RowFormat) -> None:
+    """Raises HTTPException for a body that is not of raw samples, and InvalidStream if it cannot be of whole rows."""
     content_type = media_type(request)
     if content_type not in RAW_ALIASES:
         raise unsupported(content_type, (RAW,))
@@ -184,6 +189,12 @@ def _require_raw(request: Request) -> None:
     if encoding.lower() != "identity":
         raise HTTPException(
             415, "rows of a stream are not decompressed; send no Content-Encoding", {"Accept-Encoding": "identity"}
+        )
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced[:18]) % form.row_bytes:
+        raise InvalidStream(
+            f"the body has {announced[:18]} bytes, and a row has {form.row_bytes:,} ({form.width:,} pixels x "
+            f"{form.channels} x {form.dtype}); send whole rows"
         )
 
 
