@@ -44,6 +44,7 @@ from app.runtime import RunOptions, precisions
 from app.scheduling import DeviceWorker, Job, background_bands
 from app.server import ABORT_S, Server, listen
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
+from app.service.streaming import Streams
 from app.settings import Settings, unknown_variables
 from app.traces import MISSING, otlp_exporter, tracer
 from app.web import mount_page
@@ -117,6 +118,10 @@ def build_app(settings: Settings) -> FastAPI:
     )
     metrics.watch(catalogue, worker, budgets, cameras)
     jobs = jobs_of(settings, catalogue, budgets, worker)
+    streams = Streams(
+        worker, budgets.memory, most=settings.max_streams, idle_s=settings.stream_idle_s, observer=metrics
+    )
+    metrics.watch_streams(lambda: streams.open)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -138,6 +143,7 @@ def build_app(settings: Settings) -> FastAPI:
             catalogue.stop()
             if jobs is not None:
                 await asyncio.to_thread(jobs.stop)
+            await streams.close()
             await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
             await asyncio.to_thread(reloader.stop)
             await predictor.close()
@@ -158,6 +164,7 @@ def build_app(settings: Settings) -> FastAPI:
         Verdicts(outlets),
         keys,
         TileRates(),
+        streams,
         observation.notes,
         jobs,
     )

@@ -373,6 +373,29 @@ EVENTS_AGE = MetricInfo(
     "Above a few minutes: the sink takes nothing, or refuses one event; see the log.",
     ("sink",),
 )
+STREAMS = MetricInfo(
+    "tessera_streams",
+    "gauge",
+    "streams",
+    "Streams of rows that have not ended, with and without a connection",
+    "Fewer than there are cameras: one has not connected. At max_streams: further ones get 429.",
+)
+STREAM_ROWS = MetricInfo(
+    "tessera_stream_rows",
+    "counter",
+    "rows",
+    "Rows of streams that have arrived, by model",
+    "The rate is that of the cameras. Below it: a camera stands still, or the device is slower and holds it back.",
+    ("model",),
+)
+STREAM_REGIONS = MetricInfo(
+    "tessera_stream_regions",
+    "counter",
+    "regions",
+    "Defect regions of streams that no later row changes, by model",
+    "More for each row than before: worse material, or the lamp, the lens or the camera has changed.",
+    ("model",),
+)
 
 METRICS = (
     REQUESTS,
@@ -416,5 +439,8 @@ METRICS = (
     EVENTS,
     EVENTS_WAITING,
     EVENTS_AGE,
+    STREAMS,
+    STREAM_ROWS,
+    STREAM_REGIONS,
 )
 """All metrics, in the order of docs/metrics.md."""

@@ -63,6 +63,9 @@ class Metrics:
         self._scans = _counter(table.SCANS, registry)
         self._scan_seconds = _histogram(table.RELOAD_SECONDS, registry)
         self._events = _counter(table.EVENTS, registry)
+        self._streams = _gauge(table.STREAMS, registry)
+        self._stream_rows = _counter(table.STREAM_ROWS, registry)
+        self._stream_regions = _counter(table.STREAM_REGIONS, registry)
 
     def watch_outlets(self, outlets: Outlets) -> None:
         """Reads what waits for each sink at each scrape."""
@@ -81,6 +84,16 @@ class Metrics:
             self._healthy.labels(device).set_function(partial(_works, worker, device))
         self._registry.register(_Versions(catalogue, cameras))
         self._registry.register(_Budgets(budgets))
+
+    def watch_streams(self, streams: Callable[[], int]) -> None:
+        """Reads the number of streams of rows at each scrape."""
+        self._streams.set_function(streams)
+
+    def rows_taken(self, model: str, rows: int) -> None:
+        self._stream_rows.labels(model).inc(rows)
+
+    def regions_found(self, model: str, regions: int) -> None:
+        self._stream_regions.labels(model).inc(regions)
 
     def exposition(self) -> bytes:
         """All metrics, in Prometheus' text format."""

@@ -45,6 +45,7 @@ class Server(uvicorn.Server):
         services: Services = app.state.services
         self._worker, self._predictor, self._grace_s = services.worker, services.predictor, settings.shutdown_grace_s
         self._jobs = services.jobs
+        self._streams = services.streams
         self._connections: ConnectionTable = app.state.connections
         self._in_flight: RequestsInFlight = app.state.in_flight
         self._unread = 0  # connections with a part of an answer that was not sent within the grace period
@@ -107,6 +108,7 @@ class Server(uvicorn.Server):
         self._worker.drain()
         if self._jobs is not None:
             self._jobs.watchers.close()  # those who follow a job would otherwise keep the server
+        self._streams.drain()
         self._lobby.close()
         timer = asyncio.get_running_loop().call_later(self._grace_s, self._abort)
         await super().shutdown(sockets)

@@ -135,6 +135,15 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="The time limit of requests without `X-Request-Timeout`, in seconds; then 504; 0: no limit.",
     )
+    max_streams: int = Field(
+        default=8, ge=1, description="The largest number of streams of rows at a time; beyond it requests get 429."
+    )
+    stream_idle_s: float = Field(
+        default=300.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a stream of rows waits for its next row, and is kept without a connection, in seconds.",
+    )
     max_connections: int = Field(
         default=1000,
         ge=8,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from app.pipeline import Roi, TiledModel
+from app.pipeline.endless import Geometry
 from app.tiling import Size, TilePlan
 
 FLOAT = 4  # bytes of a float32
@@ -85,3 +86,13 @@ def stitcher_bytes(model: TiledModel, plan: TilePlan) -> int:
 def distances_bytes(model: TiledModel, plan: TilePlan) -> int:
     """The bytes of the distances of all cells."""
     return sum(FLOAT * plan.y.cells(stride) * plan.x.cells(stride) for stride in model.detector.map_strides)
+
+
+def stream_bytes(model: TiledModel, geometry: Geometry, row_bytes: int) -> int:
+    """The most bytes that a stream of rows takes, also between its bands; the batches of tiles are not counted."""
+    y, x = geometry.plan.y, geometry.plan.x
+    band = geometry.most * y.step + y.tile
+    waiting = 2 * geometry.buffer + y.tile + 2 * y.halo  # those of the window, and those that were not read
+    cells = sum(ceil((band + geometry.latency) / stride) * x.cells(stride) for stride in model.detector.map_strides)
+    device = 2 * FLOAT * cells + stitcher_bytes(model, geometry.plan)
+    return 2 * (waiting + band) * row_bytes + device + (MAP_BYTES + FLOAT) * (band + geometry.latency) * x.length

@@ -54,8 +54,8 @@ class Ticket(Generic[J]):
         self._give_up(self)
 
 
-class BackgroundTicket(Ticket[J]):
-    """Control of work that takes no room in the queue."""
+class BandTicket(Ticket[J]):
+    """Control of the work on a band. It takes no room in the queue: its picture or stream was admitted as a whole."""
 
     def __init__(self, budget: Budget, give_up: Callable[[Ticket[J]], None]) -> None:
         super().__init__(0, budget, Hold(0, 0, 0), give_up)
@@ -114,9 +114,9 @@ class TileQueue(Generic[J]):
             self._add(tiles)
         return Ticket(tiles, self.budget, hold, give_up or self.release)
 
-    def background(self, give_up: Callable[[Ticket[J]], None]) -> Ticket[J]:
-        """A ticket for background work; see `admit` for `give_up`."""
-        return BackgroundTicket(self.budget, give_up)
+    def band(self, give_up: Callable[[Ticket[J]], None]) -> Ticket[J]:
+        """A ticket for a band; see `admit` for `give_up`."""
+        return BandTicket(self.budget, give_up)
 
     def _require_time(self, tiles: int, limit_s: float, what: str) -> None:
         """Raises Overloaded if the earlier tiles of requests of this size would take longer than the limit.

@@ -14,6 +14,7 @@ from app.api.picture_body import PICTURE_FORM
 from app.api.schema_examples import with_examples
 from app.api.schemas.job import JobPictureRequestBody, JobRequestBody
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
+from app.api.schemas.stream import StreamLineBody
 from app.api.v2.describe import TAG as INFERENCE_TAG
 from app.api.v2.schemas.inference import InferRequestBody
 from app.api.v2.schemas.server import IndexRequestBody
@@ -67,6 +68,7 @@ _COMPONENTS: tuple[type[BaseModel], ...] = (
     IndexRequestBody,
     JobPictureRequestBody,
     JobRequestBody,
+    StreamLineBody,
 )
 _PREFIXED = frozenset({"Codes", "Include"})
 """Enumerations with values that other enumerations have as well.

@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from app.admission import Uploads
-from app.api import anomaly_map, camera, heatmap, models, predict, predict_batch, probes, reload
+from app.api import anomaly_map, camera, heatmap, models, predict, predict_batch, probes, reload, row_stream
 from app.api.access import ADMIN, PREDICT
 from app.api.admission import Admission, Gate
 from app.api.answer_headers import ANSWER_HEADERS
@@ -44,8 +44,15 @@ from app.version import VERSION
 COMPRESSED_FROM = 1024
 """The smallest response that is compressed, in bytes: shorter ones fit into one packet."""
 COMPRESSION_LEVEL = 4
-INCOMPRESSIBLE = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "application/x-npy", "image/tiff")
+INCOMPRESSIBLE = (
+    *DEFAULT_EXCLUDED_CONTENT_TYPES,
+    "application/octet-stream",
+    "application/x-npy",
+    "image/tiff",
+    row_stream.MEDIA_TYPE,
+)
 """Media types that are not compressed. Floats shrink by a tenth only, and most networks are faster than compression.
+Compression would delay the lines of a stream.
 /v2 compresses its own responses for clients that accept it.
 """
 EXPOSED = (
@@ -61,7 +68,7 @@ EXPOSED = (
 )
 """The response headers that scripts of other origins may read."""
 
-PREDICTING = (models, camera, predict, predict_batch, heatmap, anomaly_map, *JOBS, v2_metadata, v2_infer)
+PREDICTING = (models, camera, predict, predict_batch, heatmap, anomaly_map, row_stream, *JOBS, v2_metadata, v2_infer)
 """The resources that need a key with the scope `predict`."""
 CHANGING = (reload,)
 """The resources that need a key with the scope `admin`. Each other route says what it needs: probes are open."""

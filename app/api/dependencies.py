@@ -16,6 +16,7 @@ from app.jobs import Jobs
 from app.keys import KeyRing, Scope
 from app.scheduling import DeviceWorker
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
+from app.service.streaming import Streams
 
 MAX_TIMEOUT_S = 86400
 """The largest time limit that a client may set: a day."""
@@ -30,6 +31,7 @@ class Services:
     verdicts: tells verdicts to other programs
     keys: the API keys; None: requests need none
     rates: the rates of tiles of the keys
+    streams: the streams of rows
     notes: returns what is wrong although pictures can be predicted
     jobs: None: the server takes none
     """
@@ -44,6 +46,7 @@ class Services:
     verdicts: Verdicts
     keys: KeyRing | None
     rates: TileRates
+    streams: Streams
     notes: Callable[[], list[str]] = list
     jobs: Jobs | None = None
 

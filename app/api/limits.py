@@ -69,6 +69,21 @@ def hold(scope: Scope, size: int) -> None:
     body.hold(size)
 
 
+def pass_through(scope: Scope) -> None:
+    """Lets the body of a request pass without limits and as it is, because its route limits what it holds of it.
+
+    To be called before any of the body is read. The time of such a body is not limited either: it may have no end.
+    """
+    body: _Body = scope[_KEY]
+    body.is_unlimited = True
+
+
+def is_unlimited(scope: Scope) -> bool:
+    """Whether the body of a request passes without limits."""
+    body: _Body | None = scope.get(_KEY)
+    return body is not None and body.is_unlimited
+
+
 class _Body:
     """The body of a request, decompressed, and the bytes that the request holds."""
 
@@ -84,6 +99,7 @@ class _Body:
         self._is_sent = self._announced > 0 or "transfer-encoding" in headers
         self._has_begun = self._has_ended = self._is_complete = False
         self._size = 0
+        self.is_unlimited = False
 
     def hold(self, size: int) -> None:
         """See the function `hold`."""
@@ -99,6 +115,10 @@ class _Body:
         """The next message for the application."""
         if self._is_complete:  # only a disconnect can follow
             return await self._receive()
+        if self.is_unlimited:
+            message = await self._next()
+            self._is_complete = self._has_ended
+            return message
         if not self._has_begun:
             self._upload = self._uploads.begin(self._announced, (self._path, self._announced))
             self._decoder, self._has_begun = decoder_of(self._encoding), True

@@ -11,6 +11,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from app.api.limits import is_unlimited
 from app.api.problems import refusal
 from app.connections.last_answer import last_answer
 from app.connections.metered import MOST_HEAD_BYTES, MeteredConnection
@@ -53,6 +54,7 @@ class LimitedProtocol(H11Protocol):
             return Phase.ANSWER
         if self._has_request:
             waits = self.cycle.more_body and not self.flow.read_paused and not self._waits_for_slice
+            waits = waits and not is_unlimited(cast(Scope, self.scope))  # its route limits how long it waits
             return Phase.BODY if waits else Phase.WORK
         is_idle = self.conn.requests and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
         return Phase.IDLE if is_idle else Phase.HEAD

@@ -23,6 +23,10 @@
     │   ├── ModelNotFound        no model of this name
     │   ├── VersionNotFound      the model has no such version, or it was refused
     │   └── ModelLoading         the model is still being loaded
+    ├── NotStreamable            a model that needs the whole picture, and takes no stream of rows
+    ├── StreamNotFound           a stream of rows that is continued, and is not known
+    ├── StreamConflict           a stream of rows that is begun or continued otherwise than the server has it
+    ├── InvalidStream            a stream of rows that ends within a row
     ├── InvalidArtifact          files of a model that must not be served
     │   ├── MissingFile          a file that the manifest names is absent
     │   ├── DigestMismatch       a file is not the one that was written
@@ -115,9 +119,13 @@ from app.errors.requests import (
     ClientTooSlow,
     CrossSite,
     InvalidHttp,
+    InvalidStream,
     ModelLoading,
     ModelNotFound,
     NotServed,
+    NotStreamable,
+    StreamConflict,
+    StreamNotFound,
     TooManyConnections,
     UnknownHost,
     VersionNotFound,
@@ -154,6 +162,7 @@ __all__ = [
     "InvalidRegion",
     "InvalidServing",
     "InvalidSink",
+    "InvalidStream",
     "InvalidTiling",
     "InvalidTraining",
     "InvalidWeights",
@@ -172,8 +181,11 @@ __all__ = [
     "NotDelivered",
     "NotFinite",
     "NotServed",
+    "NotStreamable",
     "Overloaded",
     "RateLimited",
+    "StreamConflict",
+    "StreamNotFound",
     "TesseraError",
     "TooCostly",
     "TooManyBytes",

@@ -69,8 +69,9 @@ class Overloaded(TesseraError):
     status = 429
     retry_within_s = 5  # retry_after_s is more exact
     when = (
-        "the queue is full (`queue_tiles`), all uploads and answers together exceed `max_waiting_bytes`, or the tiles "
-        "that wait would take longer than the request's time limit; `Retry-After` says when to come back"
+        "the queue is full (`queue_tiles`), all uploads and answers together exceed `max_waiting_bytes`, the tiles "
+        "that wait would take longer than the request's time limit, or there are `max_streams` streams of rows; "
+        "`Retry-After` says when to come back"
     )
     example = (
         "the request has 16 tiles to compute, and needs 16 tiles of queue_tiles, which is 4,096; 4,090 are taken and "

@@ -1,4 +1,4 @@
-"""Errors of requests: connections, HTTP, origins, models that are not served."""
+"""Errors of requests: connections, HTTP, origins, models that are not served, streams of rows."""
 
 from app.errors.base import TesseraError
 
@@ -80,3 +80,48 @@ class ModelLoading(NotServed):
     retry_within_s = 5
     when = "the model is still being loaded; `Retry-After` says when to ask again"
     example = "version 1 of model 'demo' is still being loaded; try again in a few seconds"
+
+
+class NotStreamable(TesseraError):
+    """The model needs the whole picture, and takes no stream of rows."""
+
+    code = "not_streamable"
+    status = 422
+    when = (
+        "a stream of rows was sent to a model that resizes or stretches pictures, is not tiled, needs a thumbnail, or "
+        "enlarges its map by the picture's height"
+    )
+    example = "the model resizes pictures to 256 x 256 pixels, and a stream of rows has no height; train one with tiles"
+
+
+class StreamNotFound(TesseraError):
+    """The server has no such stream."""
+
+    code = "stream_not_found"
+    status = 404
+    when = (
+        "a stream is continued (`after`) that was not begun, whose connection was gone for `stream_idle_s`, or that a "
+        "restart of the server has ended"
+    )
+    example = "there is no stream 'line-3' to continue; begin it without after, with the next row as first_row"
+
+
+class StreamConflict(TesseraError):
+    """The request does not fit the stream as the server has it."""
+
+    code = "stream_conflict"
+    status = 409
+    when = (
+        "a stream is begun whose name is in use, or continued with another width or model, behind a gap of rows, or "
+        "after a region that is not kept any more"
+    )
+    example = "first_row is 9,000, and the stream 'line-3' has the rows before 8,192; send the rows from there on"
+
+
+class InvalidStream(TesseraError):
+    """The rows of a stream are not whole."""
+
+    code = "invalid_stream"
+    status = 422
+    when = "the rows of a stream end within a row"
+    example = "the body ends with 100 bytes of a row, which has 8,192; send whole rows of width x channels samples"

@@ -245,8 +245,12 @@ class JobRunner:
         state = State.failed if any(each.state is State.failed for each in whole.pictures) else State.done
         used = self._folders.used_bytes(job.id)
         values = {"changed_s": now, "expires_s": now + self._limits.expiry_s, "reserved_bytes": used, "starts": 0}
-        if self._table.change(job.id, only=(State.running,), state=state, **values):
-            self._tell_state(job, state)
+        with self._table.transaction():  # who follows the job must not see its end before the event of it
+            ended = self._table.change(job.id, only=(State.running,), state=state, **values)
+            if ended:
+                self._table.tell(job.id, "state", json.dumps({"state": state}))
+        if ended:
+            self._watchers.notify(job.id)
             _log.info("job %s is %s", job.id, state)
 
     def _fail(self, job: Job, picture: JobPicture, code: str, message: str) -> None:

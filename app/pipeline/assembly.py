@@ -16,7 +16,7 @@ from app.pipeline.roi import Roi, View, view
 from app.pipeline.stages import Stage
 from app.pipeline.thumbnail import ThumbnailSplitter, counted_in_thumbnail, thumbnail_scale
 from app.pipeline.transfer import download
-from app.scoring import Extent, Grid, MapScore, cells_of_map, fill_map, fill_resized, pixels_of_cells
+from app.scoring import Extent, Grid, cells_of_map, fill_map, fill_resized, pixels_of_cells
 from app.tiling import Kept, TilePlan
 
 R = TypeVar("R")
@@ -42,13 +42,18 @@ class Assembly:
     `add` before the next call.
     """
 
-    def __init__(self, model: TiledModel, prepared: Prepared, carried: Carried | None = None) -> None:
+    def __init__(
+        self, model: TiledModel, prepared: Prepared, carried: Carried | None = None, *, scored: bool = True
+    ) -> None:
+        """`scored` says whether `score` will be asked for: without it, nothing is kept for the score."""
         self._detector, self._stages, self._device = model.detector, model.stages, model.device
         plan = self._plan = prepared.plan
         self._image_size, self._roi = prepared.image_size, prepared.roi or Roi.whole(prepared.image_size)
         self._restricted = prepared.roi is not None
         self._view = view(self._roi, prepared.image_size, plan.image_size)
-        self._map_score: MapScore | None = self._detector.map_score(self._view.size[0] * self._view.size[1])
+        self._scored, self._map_score = scored, None
+        if scored:
+            self._map_score = self._detector.map_score(self._view.size[0] * self._view.size[1])
         before = self._first() if carried is None else moved(carried, self._device)
         self.next_row = before.next_row
         self._kept, self._tops = before.kept, before.tops
@@ -131,7 +136,8 @@ class Assembly:
     def _measure(self, part: Part) -> None:
         """Writes the part's distances to their places."""
         measurement = self._detector.measure(part.features, part.places, self._counted(part))
-        self.score_inputs.append(measurement.score_input)
+        if self._scored:
+            self.score_inputs.append(measurement.score_input)
         layers = zip(self.distances, measurement.distances, self._detector.map_strides, self._tops, strict=True)
         for whole, distances, stride, first in layers:
             for (top, left), each in zip(part.places, distances, strict=True):

@@ -24,6 +24,7 @@ class Band:
     roi: the region that is computed; None: the whole picture
     first_row: the row of the resized picture with which `pixels` begin
     carried: what the band before handed over; None: it is the first
+    scored: whether the picture's score is made
     """
 
     pixels: Tensor
@@ -33,12 +34,13 @@ class Band:
     roi: Roi | None
     first_row: int
     carried: Carried | None = None
+    scored: bool = True
 
     def begin(self, model: TiledModel) -> tuple[Prepared, Assembly]:
         """The band on the model's device, and what its tiles are assembled by."""
         uploaded = model.uploader.upload(self.pixels)
         prepared = Prepared(uploaded, self.white, self.plan, self.image_size, self.roi, self.first_row)
-        return prepared, Assembly(model, prepared, self.carried)
+        return prepared, Assembly(model, prepared, self.carried, scored=self.scored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class BandOutcome:
     values: [n,w] float32 on the CPU: the rows of the map that are complete, not normalised; n may be 0, and is if the
         picture was resized
     carried: what the next band needs
-    raw_score: of the picture, after its last band; else None
+    raw_score: of the picture, after its last band, if it is made; else None
     """
 
     top: int
@@ -58,13 +60,13 @@ class BandOutcome:
     raw_score: float | None
 
 
-def end_band(assembly: Assembly, plan: TilePlan) -> Generator[None, None, BandOutcome]:
-    """The outcome of a band with this plan, after all its tiles were added. Raises NotFinite."""
+def end_band(assembly: Assembly, band: Band) -> Generator[None, None, BandOutcome]:
+    """The outcome of a band, after all its tiles were added. Raises NotFinite."""
     top, values = assembly.next_row, torch.empty(0, 0)
-    if plan.own_rows:
+    if band.plan.own_rows:
         values = yield from assembly.end()
-    is_last = plan.own_rows.stop == plan.rows
-    return BandOutcome(top, values, assembly.carried(), assembly.score() if is_last else None)
+    has_score = band.scored and band.plan.own_rows.stop == band.plan.rows
+    return BandOutcome(top, values, assembly.carried(), assembly.score() if has_score else None)
 
 
 def run_band(model: TiledModel, band: Band, batch_tiles: int = 0) -> BandOutcome:
@@ -73,4 +75,4 @@ def run_band(model: TiledModel, band: Band, batch_tiles: int = 0) -> BandOutcome
     for features in model.outputs(prepared, batch_tiles):
         for _ in assembly.add(features):
             pass
-    return completed(end_band(assembly, band.plan))
+    return completed(end_band(assembly, band))

@@ -67,6 +67,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(found["band"], found["rows"], Carried(**found["carried"]))
 
 
+def renumbered(carried: Carried, rows: int, strides: Sequence[int]) -> Carried:
+    """With `rows` added to the numbers of all rows; a multiple of the `strides` of the map's layers.
+
+    For pictures without a known end, whose numbers would grow. The next band must be numbered so, too.
+    """
+    tops = tuple(top + rows // stride for top, stride in zip(carried.tops, strides, strict=True))
+    return replace(carried, next_row=carried.next_row + rows, tops=tops)
+
+
 def moved(carried: Carried, device: torch.device | str) -> Carried:
     """With all tensors on the device."""
     return replace(carried, **{field.name: _mapped(getattr(carried, field.name), device) for field in fields(carried)})

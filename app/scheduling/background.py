@@ -18,7 +18,7 @@ def background_bands(worker: DeviceWorker, models: Sequence[TiledModel]) -> Iter
 
         def run(band: Band) -> Callable[[], BandOutcome]:
             current.close()  # the ticket of the band before, which has run
-            ticket = current.enter_context(worker.admit_background())
+            ticket = current.enter_context(worker.admit_band())
             done = worker.submit_band(ticket, models, band, background=True)
             return lambda: done.result().outcome
 

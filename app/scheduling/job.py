@@ -85,11 +85,6 @@ class Batch:
         return sum(len(part.indices) for part in self.ranges)
 
     @property
-    def background(self) -> bool:
-        """Whether the tiles belong to background jobs."""
-        return self.ranges[0].job.background
-
-    @property
     def jobs(self) -> tuple[Job, ...]:
         """The jobs that the tiles belong to."""
         return tuple(part.job for part in self.ranges)

@@ -47,4 +47,4 @@ class BandWork(Work[BandOutcome]):
         return self._band.begin(model)
 
     def _end(self, assembly: Assembly) -> Generator[None, None, BandOutcome]:
-        return end_band(assembly, self._band.plan)
+        return end_band(assembly, self._band)

@@ -15,10 +15,10 @@ from torch import Tensor
 from app.admission import Ticket, TileQueue
 from app.errors import DeviceFailed, EngineStopped, NotFinite
 from app.pipeline import Band, BandOutcome, Outcome, Roi, TiledModel, is_out_of_memory, use_processors
-from app.scheduling.dispatcher import NO_DEVICE, STOPPED, Dispatcher, Ended, Running
+from app.scheduling.dispatcher import NO_DEVICE, STOPPED, Assignment, Dispatcher, Ended, Running
 from app.scheduling.execution import Execution, no_golden_sample, untested
 from app.scheduling.health import Health
-from app.scheduling.job import Batch, Job, Step, Unit
+from app.scheduling.job import Batch, Job, Step
 from app.scheduling.life import Life
 from app.scheduling.observer import Observer, SilentObserver
 from app.scheduling.picture import BandWork, PictureWork
@@ -130,15 +130,15 @@ class DeviceWorker:
         """
         return self._add(PictureWork(ticket, models, image, roi, plan))
 
-    def admit_background(self) -> Ticket[Job]:
-        """A ticket for a band of background work, which takes no room in the queue; otherwise see `admit`."""
+    def admit_band(self) -> Ticket[Job]:
+        """A ticket for a band, which takes no room in the queue; otherwise see `admit`."""
         self._require_running()
-        return self._queue.background(self._give_up)
+        return self._queue.band(self._give_up)
 
     def submit_band(
         self, ticket: Ticket[Job], models: Sequence[TiledModel], band: Band, *, background: bool = False
     ) -> Future[Done[BandOutcome]]:
-        """Puts a band of a picture into the queue; see `submit`. `background`: the ticket is of `admit_background`."""
+        """Has a band of a picture computed; see `submit`. The ticket is of `admit_band`."""
         return self._add(BandWork(ticket, models, band, background=background))
 
     def _add(self, work: Work[R]) -> Future[Done[R]]:
@@ -203,7 +203,7 @@ class DeviceWorker:
         failed = self._dispatcher.failed_lanes
         ended = self._dispatcher.report(lane, assigned.unit, result, seconds)
         self._log_device(lane, failed, result)
-        self._observe(lane, assigned.unit, result, seconds)
+        self._observe(lane, assigned, result, seconds)
         self._settle(ended)
         del assigned, ended  # an error's traceback keeps this frame, which must not keep the pictures
         return True
@@ -224,11 +224,11 @@ class DeviceWorker:
         else:
             _log.info("device %s works again", device)
 
-    def _observe(self, lane: int, unit: Unit, result: bool | Exception, seconds: float) -> None:
-        device = str(self._lanes[lane][0])
+    def _observe(self, lane: int, assigned: Assignment, result: bool | Exception, seconds: float) -> None:
+        unit, device = assigned.unit, str(self._lanes[lane][0])
         failed = isinstance(result, Exception)
-        queued = isinstance(unit, Batch) and not failed and not unit.background
-        self._queue.measure(unit.tiles if isinstance(unit, Batch) and queued else 0)
+        queued = 0 if failed else _queued_tiles(assigned)
+        self._queue.measure(queued)
         if isinstance(unit, Step):
             self._observer.step_done(device, seconds)
         elif isinstance(unit, Batch) and failed:
@@ -256,3 +256,11 @@ class DeviceWorker:
                 picture.done.set_result(picture.result())
             else:
                 picture.done.set_exception(error)
+
+
+def _queued_tiles(assigned: Assignment) -> int:
+    """The tiles of a batch that took room in the queue: those of pictures, and not those of bands."""
+    if not isinstance(assigned.unit, Batch):
+        return 0
+    parts = assigned.unit.ranges
+    return sum(len(part.indices) for part in parts if assigned.pictures[part.job].ticket.tiles)

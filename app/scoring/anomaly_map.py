@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 import torch
@@ -120,7 +121,9 @@ def pixels_of_cells(pixels: range, length: int, cells: int, cells_per_pixel: flo
         own = range(pixel, pixel + 1)
         return cells_of_map(own, length, cells, cells_per_pixel, rule).stop > known
 
-    return pixels.start + bisect_left(pixels, True, key=depends)
+    # A pixel depends on the cell in which it lies, or on a neighbour of it: all pixels that lie further on depend.
+    searched = min(max(ceil((known + 2) / cells_per_pixel) - pixels.start, 0), len(pixels))
+    return pixels.start + bisect_left(pixels, True, hi=searched, key=depends)
 
 
 def pixels_of_resized(pixels: range, length: int, before: int) -> range:

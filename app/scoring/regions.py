@@ -1,6 +1,6 @@
 """Defect regions: the connected parts of a map over a threshold, whole or row by row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,24 @@ class RegionFinder:
         """The regions that no later row can change, each returned once; highest peak first."""
         found, self._found = np.concatenate([np.zeros(0, _PART), *self._found]), []
         return _regions(found[np.lexsort((found["number"], -found["value"]))])
+
+    def cut(self, longest: int) -> list[Region]:
+        """Ends the regions that reach the last row and have at least `longest` rows, and returns them.
+
+        What touches them below begins another region. So a map without an end has no region without an end.
+        """
+        long: NDArray[np.bool_] = self._rows - self._parts["top"] >= longest
+        if not long.any():
+            return []
+        assert self._last is not None
+        labels = self._last.labels.copy()
+        below = labels[-1]
+        below[np.concatenate([[False], long[self._open]])[below]] = 0
+        self._last = replace(self._last, labels=labels)
+        found, self._found = self._found, []
+        self._close(long)
+        cut, self._found = self.final(), found
+        return cut
 
     def finish(self) -> list[Region]:
         """The regions that `final` did not return, after the last row; highest peak first."""

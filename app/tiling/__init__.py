@@ -2,6 +2,7 @@
 
 from app.tiling.axis import Axis
 from app.tiling.config import Blend, PaddingFill, Size, Tiling, TilingMode, as_size
+from app.tiling.endless import endless_plan, rows_to_settle, settled_rows
 from app.tiling.ops import rows_shown, tile, untile, untile_features, zero_padding
 from app.tiling.plan import TilePlan, plan
 from app.tiling.stitch import Kept, Stitcher
@@ -22,8 +23,11 @@ __all__ = [
     "Tiling",
     "TilingMode",
     "as_size",
+    "endless_plan",
     "plan",
     "rows_shown",
+    "rows_to_settle",
+    "settled_rows",
     "tile",
     "untile",
     "untile_features",

@@ -110,6 +110,16 @@ def stopped(client: TestClient) -> Response:
     return send(client)
 
 
+def stream(client: TestClient, model: str = "patchcore", content: bytes = bytes(160), **parameters: object) -> Response:
+    given = {"width": 160, "stream": "line", **parameters}
+    return client.post(f"/v1/models/{model}/stream", params=given, content=content)  # type: ignore[arg-type]  # as text
+
+
+def begun_twice(client: TestClient) -> Response:
+    stream(client, more=True)
+    return stream(client)
+
+
 PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.UNSUPPORTED_IMAGE: lambda client: send(client, b"%PDF-1.7\n"),
     ProblemCode.DAMAGED_IMAGE: lambda client: send(client, picture()[:-20]),
@@ -122,6 +132,10 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.TOO_COSTLY: too_costly,
     ProblemCode.MODEL_NOT_FOUND: lambda client: send(client, url="/v1/models/screw/predict"),
     ProblemCode.VERSION_NOT_FOUND: lambda client: send(client, url=f"{URL}?version=7"),
+    ProblemCode.NOT_STREAMABLE: lambda client: stream(client, "padim"),
+    ProblemCode.STREAM_NOT_FOUND: lambda client: stream(client, after=0),
+    ProblemCode.STREAM_CONFLICT: begun_twice,
+    ProblemCode.INVALID_STREAM: lambda client: stream(client, content=bytes(100)),
     ProblemCode.OVERLOADED: overloaded,
     ProblemCode.INSUFFICIENT_MEMORY: out_of_memory,
     ProblemCode.NOT_FINITE: not_finite,

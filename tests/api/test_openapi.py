@@ -13,6 +13,7 @@ OPERATIONS = {
     "predict_batch",
     "heatmap",
     "anomaly_map",
+    "stream_rows",
     "livez",
     "readyz",
     "metrics",

@@ -101,3 +101,25 @@ def test_regions_of_rows_that_are_added_one_after_the_other_are_those_of_the_who
     assert all(region.top + region.height == rows for region in late)
     order = lambda region: (region.top, region.left, region.area)  # noqa: E731
     assert sorted([*early, *late], key=order) == sorted(find_regions(found, 0.6, 2), key=order)
+
+
+def test_regions_without_an_end_are_cut_into_parts() -> None:
+    """Every pixel over the threshold belongs to one part, and no part has many more rows than the limit."""
+    found = np.zeros((200, 12), np.float32)
+    found[3:190, 2] = 1  # one long region, with a branch that joins it twice
+    found[40:60, 2:7] = 2
+    found[20:24, 9] = 1  # and others beside it
+    found[100:, 11] = 3
+    finder, final, cut = RegionFinder(0.5), list[Region](), list[Region]()
+    for first in range(0, 200, 5):
+        finder.add(found[first : first + 5])
+        final += finder.final()
+        cut += finder.cut(30)
+        assert not finder.cut(30)
+    final += finder.finish()
+    assert sum(region.area for region in final + cut) == (found > 0.5).sum()
+    assert all(30 <= region.height < 35 for region in cut)
+    assert Region(20, 9, 4, 1, 4, 1.0, (20, 9)) in final
+    spans = sorted((each.top, each.top + each.height) for each in final + cut if each.left == 2)
+    assert [start for start, _ in spans] == [3, *(end for _, end in spans[:-1])]
+    assert {each.left for each in cut} == {2, 11}
