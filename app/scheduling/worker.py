@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError, Future
 from threading import Thread
 from time import monotonic
 from traceback import clear_frames
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -21,7 +22,10 @@ from app.scheduling.job import Batch, Job, Step, Unit
 from app.scheduling.life import Life
 from app.scheduling.observer import Observer, SilentObserver
 from app.scheduling.picture import Done, Picture
+from app.scheduling.work import Finished, Work
 from app.tiling import TilePlan
+
+R = TypeVar("R")
 
 STUCK_AFTER_S = 120.0
 """The default time after which a unit of up to a megapixel counts as stuck."""
@@ -97,7 +101,13 @@ class DeviceWorker:
         self.health.start()
 
     def admit(
-        self, tiles: int, *, key: Hashable = None, tile_s: float | None = None, limit_s: float | None = None
+        self,
+        tiles: int,
+        *,
+        key: Hashable = None,
+        tile_s: float | None = None,
+        limit_s: float | None = None,
+        partial: bool = False,
     ) -> Ticket[Job]:
         """A ticket for this number of tiles; raises at once Overloaded, EngineStopped or DeviceFailed. See TileQueue.
 
@@ -108,7 +118,7 @@ class DeviceWorker:
             raise EngineStopped(STOPPED)
         if self._dispatcher.is_closed:
             raise DeviceFailed(NO_DEVICE)
-        return self._queue.admit(tiles, self._give_up, key=key, tile_s=tile_s, limit_s=limit_s)
+        return self._queue.admit(tiles, self._give_up, key=key, tile_s=tile_s, limit_s=limit_s, partial=partial)
 
     def submit(
         self,
@@ -124,10 +134,13 @@ class DeviceWorker:
         already. The future raises CancelledError if the picture was given up, and EngineStopped if the worker was
         stopped. Raises EngineStopped or DeviceFailed.
         """
-        picture = Picture(ticket, models, image, roi, plan)
-        self._dispatcher.add(picture)
-        ticket.job = picture.job
-        return picture.done
+        return self.run(Picture(ticket, models, image, roi, plan))
+
+    def run(self, work: Work[R]) -> Future[Finished[R]]:
+        """Puts work of any kind into the queue. To be called once per ticket; see `submit`."""
+        self._dispatcher.add(work)
+        work.ticket.job = work.job
+        return work.done
 
     def drain(self) -> None:
         """Stops admission. Admitted pictures continue."""
@@ -225,7 +238,7 @@ class DeviceWorker:
         for each in ended:
             picture, error = each.picture, each.error
             self._queue.release(picture.ticket)
-            if each.in_flight:
+            if each.in_flight and picture.is_picture:
                 unwanted = isinstance(error, CancelledError | EngineStopped)
                 self._observer.picture_ended("done" if error is None else "dropped" if unwanted else "failed")
             if error is None:
