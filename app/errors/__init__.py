@@ -21,6 +21,7 @@
     │   ├── ModelNotFound        no model of this name
     │   ├── VersionNotFound      the model has no such version, or it was refused
     │   └── ModelLoading         the model is still being loaded
+    ├── PartialUnsupported       a partial answer of a model that sees each picture at once
     ├── InvalidArtifact          files of a model that must not be served
     │   ├── MissingFile          a file that the manifest names is absent
     │   ├── DigestMismatch       a file is not the one that was written
@@ -100,6 +101,7 @@ from app.errors.requests import (
     ModelLoading,
     ModelNotFound,
     NotServed,
+    PartialUnsupported,
     TooManyConnections,
     UnknownHost,
     VersionNotFound,
@@ -148,6 +150,7 @@ __all__ = [
     "NotFinite",
     "NotServed",
     "Overloaded",
+    "PartialUnsupported",
     "RateLimited",
     "TesseraError",
     "TooCostly",

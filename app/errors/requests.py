@@ -80,3 +80,18 @@ class ModelLoading(NotServed):
     retry_within_s = 5
     when = "the model is still being loaded; `Retry-After` says when to ask again"
     example = "version 1 of model 'demo' is still being loaded; try again in a few seconds"
+
+
+class PartialUnsupported(TesseraError):
+    """The model cannot answer for a part of a picture."""
+
+    code = "partial_unsupported"
+    status = 422
+    when = (
+        "`partial` is true, and the model sees each picture at once: it is not tiled, has thumbnails, or resizes or "
+        "stretches pictures"
+    )
+    example = (
+        "partial is true, and the model resizes each picture as a whole; leave out partial, or use a model with tiles "
+        "of the picture as it is"
+    )

@@ -2,6 +2,7 @@
 
 from app.pipeline.assembly import Outcome, assembled, predict
 from app.pipeline.batching import best_batch_tiles
+from app.pipeline.blocks import Block, BlockGrid, Coverage, require_partial
 from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices, use_processors
 from app.pipeline.execution import Execution
 from app.pipeline.loops import Loops
@@ -29,6 +30,9 @@ __all__ = [
     "BATCH_TILES",
     "CALIBRATED",
     "USUAL",
+    "Block",
+    "BlockGrid",
+    "Coverage",
     "Criteria",
     "DefectRegion",
     "Execution",
@@ -53,6 +57,7 @@ __all__ = [
     "is_out_of_memory",
     "judge",
     "predict",
+    "require_partial",
     "resolve_device",
     "resolve_devices",
     "use_processors",

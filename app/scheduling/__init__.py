@@ -1,8 +1,20 @@
 """Runs the stages of predictions: the queue of pictures, and the threads that own the devices."""
 
+from app.scheduling.blocks import BlockWork, CoarsePicture, JoinWork
 from app.scheduling.job import Job
 from app.scheduling.observer import End, Observer, SilentObserver
 from app.scheduling.picture import Done
 from app.scheduling.worker import STUCK_AFTER_S, DeviceWorker
 
-__all__ = ["STUCK_AFTER_S", "DeviceWorker", "Done", "End", "Job", "Observer", "SilentObserver"]
+__all__ = [
+    "STUCK_AFTER_S",
+    "BlockWork",
+    "CoarsePicture",
+    "DeviceWorker",
+    "Done",
+    "End",
+    "Job",
+    "JoinWork",
+    "Observer",
+    "SilentObserver",
+]
