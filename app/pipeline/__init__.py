@@ -2,7 +2,7 @@
 
 from app.pipeline.assembly import Outcome, assembled, predict
 from app.pipeline.batching import best_batch_tiles
-from app.pipeline.blocks import Block, BlockGrid, Coverage, require_partial
+from app.pipeline.blocks import Block, BlockGrid, Coverage, edge_tiles, require_partial
 from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices, use_processors
 from app.pipeline.execution import Execution
 from app.pipeline.loops import Loops
@@ -53,6 +53,7 @@ __all__ = [
     "assembled",
     "best_batch_tiles",
     "defect_region",
+    "edge_tiles",
     "interpret",
     "is_out_of_memory",
     "judge",

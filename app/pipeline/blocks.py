@@ -8,7 +8,9 @@ is then the same as in the map of the whole picture.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from math import sqrt
 from typing import Self
 
 import numpy as np
@@ -20,15 +22,19 @@ from app.pipeline.roi import Roi
 from app.scoring import MapRule, cells_of_map, pixels_of_cells
 from app.tiling import Axis, TilePlan, TilingMode
 
-BLOCKS = 6
-"""The number of blocks along an edge, unless they would have fewer or more tiles than the following."""
-LEAST_TILES, MOST_TILES = 4, 8
-"""The smallest and the largest number of tiles along the edge of a block, without those that its neighbours have too.
+LEAST_TILES, USUAL_TILES, MOST_TILES = 2, 4, 8
+"""The smallest, the usual and the largest number of tiles along the edge of a block, without those that its neighbours
+have, too.
 
-With a stride of half a tile, blocks of 4 x 4 tiles compute 25 tiles, and blocks of 8 x 8 tiles 81.
+With a stride of half a tile, blocks of 2 x 2 tiles compute 9 tiles, of 4 x 4 tiles 25, and of 8 x 8 tiles 81.
 """
-LEAST_DISJOINT_TILES = 2
-"""The smallest number, if tiles do not overlap."""
+BLOCKS_IN_TIME = 12
+"""The number of blocks, without the tiles of their neighbours, for which the time should suffice.
+
+Larger blocks compute fewer tiles twice; with smaller ones, more of the time goes to suspicious places. So many blocks
+found most defects in all limits from a tenth to one and a half of the time of the whole picture
+(`benchmarks/partial.py`).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +104,14 @@ class BlockGrid:
 
     plan: the plan of the picture or region
     roi: the region of interest; None: the whole picture
+    edge: the number of tiles along the edge of a block, about; see `edge_tiles`
     """
 
-    def __init__(self, model: TiledModel, plan: TilePlan, roi: Roi | None = None) -> None:
+    def __init__(self, model: TiledModel, plan: TilePlan, roi: Roi | None = None, edge: int = USUAL_TILES) -> None:
         self.plan, self._seen = plan, roi or Roi.whole(plan.image_size)
         strides, rule = model.detector.map_strides, model.detector.map_rule
-        down = _spans(plan.y, self._seen.rows, strides, rule)
-        across = _spans(plan.x, self._seen.columns, strides, rule)
+        down = _spans(plan.y, self._seen.rows, strides, rule, edge)
+        across = _spans(plan.x, self._seen.columns, strides, rule, edge)
         self.blocks = tuple(
             Block(
                 rows,
@@ -131,6 +138,13 @@ class BlockGrid:
         return Coverage(share, unseen, self.tiles, sum(block.plan.count for block in self.blocks if block in done))
 
 
+def edge_tiles(tiles_in_time: float | None) -> int:
+    """The number of tiles along the edge of a block, if about so many tiles can be computed in time; None: unknown."""
+    if tiles_in_time is None:
+        return USUAL_TILES
+    return min(max(round(sqrt(tiles_in_time / BLOCKS_IN_TIME)), LEAST_TILES), MOST_TILES)
+
+
 def disjoint(rectangles: Sequence[Roi]) -> Iterator[Roi]:
     """Disjoint rectangles with the same pixels as these, from top to bottom, then from left to right."""
     rows = sorted({edge for each in rectangles for edge in (each.rows.start, each.rows.stop)})
@@ -155,20 +169,21 @@ def _runs(values: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
-def _spans(axis: Axis, seen: range, strides: Sequence[int], rule: MapRule) -> list[tuple[range, range]]:
+@lru_cache(maxsize=64)
+def _spans(
+    axis: Axis, seen: range, strides: tuple[int, ...], rule: MapRule, edge: int
+) -> tuple[tuple[range, range], ...]:
     """The blocks along an edge: the pixels of the canvas that each has, and the pixels of `seen` that depend on these.
 
     Leaves out blocks on which no pixel of `seen` depends.
     """
-    count, least = axis.count, LEAST_DISJOINT_TILES if axis.disjoint else LEAST_TILES
-    each = min(max(round(count / BLOCKS), least), MOST_TILES)
-    blocks = max(1, round(count / each))
-    cuts = [axis.start(round(number * count / blocks)) for number in range(blocks)]
+    blocks = max(1, round(axis.count / edge))
+    cuts = [axis.start(round(number * axis.count / blocks)) for number in range(blocks)]
     cuts.append(min(axis.last + axis.tile, axis.content))
     firsts = [seen.start, *(_first_after(axis, seen, cut, strides, rule) for cut in cuts[1:-1])]
     ends = [*(_end_before(axis, seen, cut, strides, rule) for cut in cuts[1:-1]), seen.stop]
     own = zip(pairwise(cuts), firsts, ends, strict=True)
-    return [(range(*cut), range(first, end)) for cut, first, end in own if first < end]
+    return tuple((range(*cut), range(first, end)) for cut, first, end in own if first < end)
 
 
 def _first_after(axis: Axis, seen: range, cut: int, strides: Sequence[int], rule: MapRule) -> int:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from app.admission import Ticket
-from app.pipeline import Block, BlockGrid, Outcome, Roi, TiledModel
+from app.pipeline import Block, BlockGrid, Outcome, Roi, TiledModel, edge_tiles
 from app.pipeline.joining import MeasuredBlock
 from app.pipeline.thumbnail import reduced
 from app.scheduling import BlockWork, CoarsePicture, DeviceWorker, Done, Job, JoinWork
@@ -49,11 +49,14 @@ class PartialPlan:
     coarse: TilePlan | None
 
     @classmethod
-    def of(cls, model: TiledModel, plan: TilePlan, roi: Roi | None) -> "PartialPlan":
-        """The partial prediction of a picture with this plan, or of a region of it."""
+    def of(cls, model: TiledModel, plan: TilePlan, roi: Roi | None, tiles_in_time: float | None) -> "PartialPlan":
+        """The partial prediction of a picture with this plan, or of a region of it.
+
+        tiles_in_time: about how many tiles can be computed in time; None: unknown
+        """
         seen = roi or Roi.whole(plan.image_size)
         size = max(1, seen.height // REDUCTION), max(1, seen.width // REDUCTION)
-        grid = BlockGrid(model, plan, roi)
+        grid = BlockGrid(model, plan, roi, edge_tiles(tiles_in_time))
         return cls(grid, size, model.plan(*size) if len(grid.blocks) > 1 else None)
 
     @property

@@ -253,18 +253,26 @@ class Predictor:
         plan, file_bytes = artifact.model.plan(*size, question.roi), size_in_bytes(source)
         drawn, roi = rendering.drawn_bytes, question.roi
         cost = cost_of(artifact.model, plan, size, roi, file_bytes=file_bytes, drawn_bytes=drawn)
-        partial = PartialPlan.of(artifact.model, plan, roi) if question.partial and limit_s is not None else None
-        if partial is not None:
-            cost = replace(cost, tiles=partial.tiles)
+        blocks = None
+        if question.partial and limit_s is not None:
+            in_time = self._tiles_in(limit_s, cost.tile_s)
+            blocks = await self._in_thread(partial(PartialPlan.of, artifact.model, plan, roi, in_time))
+            cost = replace(cost, tiles=blocks.tiles)
         self._budgets.require(cost)
         key = artifact.name, *size, roi, file_bytes
-        return _Task(artifact, source, rendering, question, size, plan, cost, partial, key, started, header_s)
+        return _Task(artifact, source, rendering, question, size, plan, cost, blocks, key, started, header_s)
+
+    def _tiles_in(self, limit_s: float, tile_s: float | None) -> float | None:
+        """About how many tiles can be computed in this time, by what was measured; None: nothing was."""
+        rates = [self._budgets.queue.budget.rate(), None if tile_s is None else 1 / tile_s]
+        known = [rate for rate in rates if rate is not None]
+        return limit_s * min(known) if known else None
 
     def _admit(self, tiles: int, task: "_Task[T]", limit_s: float | None) -> Ticket[Job]:
         if self._rate is not None:
             self._rate.require(tiles)
         ticket = self._worker.admit(
-            tiles, key=task.key, tile_s=task.cost.tile_s, limit_s=limit_s, partial=task.partial is not None
+            tiles, key=task.key, tile_s=task.cost.tile_s, limit_s=limit_s, partial=task.blocks is not None
         )
         if self._rate is not None:
             self._rate.take(tiles)
@@ -275,12 +283,12 @@ class Predictor:
         artifact, clock = task.artifact, asyncio.get_running_loop().time
         with ticket:
             image, decode_s = await self._reader.pixels(task.source, task.size)
-            if task.partial is None or until is None:
+            if task.blocks is None or until is None:
                 submitted = self._worker.submit(ticket, artifact.models, image, task.question.roi, task.plan)
                 done = await finished(submitted)
                 ended_s = None
             else:
-                done, ended_s = await self._until_limit(ticket, task, task.partial, image, until)
+                done, ended_s = await self._until_limit(ticket, task, task.blocks, image, until)
             (predicted, rendered), render_s = await self._timed(
                 partial(_render, task, image, done, self._cameras, digested=self._digests)
             )
@@ -350,7 +358,7 @@ class _Task(Generic[T]):
     size: Size
     plan: TilePlan
     cost: Cost
-    partial: PartialPlan | None  # None: the whole picture is computed, however long it takes
+    blocks: PartialPlan | None  # None: the whole picture is computed, however long it takes
     key: Hashable
     started_s: float
     header_s: float
@@ -369,8 +377,7 @@ def _render(
     if task.question.partial and outcome.coverage is None:
         outcome = replace(outcome, coverage=Coverage.whole(task.plan.count))
     prediction = interpret(outcome, task.artifact.calibration, task.question)
-    complete = outcome.coverage is None or outcome.coverage.complete
-    if cameras is not None and task.question.roi is None and complete:
+    if cameras is not None and task.question.roi is None:
         cameras.add(task.artifact, image, prediction)
     digest = digest_of(task.source) if digested else None
     predicted = Predicted(task.artifact, image, task.plan, prediction, task.question, digest)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from app.errors import PartialUnsupported
-from app.pipeline import Block, BlockGrid, Outcome, Roi, TiledModel, predict, require_partial
+from app.pipeline import Block, BlockGrid, Outcome, Roi, TiledModel, edge_tiles, predict, require_partial
 from app.pipeline.assembly import Assembly, completed
 from app.pipeline.blocks import disjoint
 from app.pipeline.joining import Joining, MeasuredBlock, measured, prepare_block
@@ -93,12 +93,18 @@ def test_blocks_of_a_region_have_its_map_and_score(build: Build, name: str, roi:
         close(less.anomaly_map[seen], whole.anomaly_map[seen], whole)
 
 
-def test_blocks_compute_few_tiles_twice(build: Build) -> None:
-    model = build("subspace", Tiling(tile_size=64, stride=32), SIZE)
-    grid = grid_of(model, (4096, 4096))
-    assert grid.plan.count < grid.tiles < 1.3 * grid.plan.count
-    disjoint_tiles = grid_of(build("subspace", Tiling(tile_size=64), SIZE), (4096, 4096))
+def test_larger_blocks_compute_fewer_tiles_twice(build: Build) -> None:
+    model, size = build("subspace", Tiling(tile_size=64, stride=32), SIZE), (4096, 4096)
+    plan = model.plan(*size)
+    tiles = [BlockGrid(model, plan, edge=edge).tiles / plan.count for edge in (2, 4, 8)]
+    assert 2.3 > tiles[0] > tiles[1] > tiles[2] > 1
+    assert tiles[1] < 1.6 and tiles[2] < 1.3
+    disjoint_tiles = grid_of(build("subspace", Tiling(tile_size=64), SIZE), size)
     assert disjoint_tiles.tiles == disjoint_tiles.plan.count
+
+
+def test_blocks_are_larger_if_more_tiles_can_be_computed_in_time() -> None:
+    assert [edge_tiles(tiles) for tiles in (None, 1, 60, 225, 1e9)] == [4, 2, 2, 4, 8]
 
 
 def test_nothing_and_all_are_covered_exactly(build: Build) -> None:
