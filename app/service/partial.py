@@ -5,12 +5,12 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
 from app.admission import Ticket
-from app.pipeline import Block, BlockGrid, Outcome, Roi, TiledModel, edge_tiles
+from app.pipeline import Block, BlockGrid, Coverage, Outcome, Roi, TiledModel, edge_tiles
 from app.pipeline.joining import MeasuredBlock
 from app.pipeline.thumbnail import reduced
 from app.scheduling import BlockWork, CoarsePicture, DeviceWorker, Done, Job, JoinWork
@@ -29,6 +29,13 @@ FIRST_S, FIRST_S_PER_PIXEL, FIRST_S_PER_BYTE = 0.1, 6e-8, 1e-8
 """What is expected of the first answer: the time of an answer, of a pixel of the map, and of a byte that is drawn."""
 
 R = TypeVar("R")
+A = TypeVar("A")
+
+
+class InThread(Protocol):
+    """Runs a function in a thread, so that the event loop does other work meanwhile."""
+
+    def __call__(self, work: Callable[[], A], /) -> Awaitable[A]: ...
 
 
 class OutOfTime(TimeoutError):
@@ -66,15 +73,12 @@ class PartialPlan:
 
 
 class PartialPrediction:
-    """The work on one picture [C,H,W], of which the ticket admitted the tiles.
-
-    in_thread: runs a function in a thread
-    """
+    """The work on one picture [C,H,W], of which the ticket admitted the tiles."""
 
     def __init__(
         self,
         worker: DeviceWorker,
-        in_thread: Callable[[Callable[[], Tensor]], Awaitable[Tensor]],
+        in_thread: InThread,
         ticket: Ticket[Job],
         models: Sequence[TiledModel],
         image: Tensor,
@@ -85,7 +89,7 @@ class PartialPrediction:
         self._models, self._image, self._roi, self._plan = models, image, roi, plan
         self._device_s = 0.0
 
-    async def measure(self, until_s: float) -> list[MeasuredBlock]:
+    async def measure(self, until_s: float) -> tuple[list[MeasuredBlock], Coverage]:
         """Measures blocks until all are measured, or until the time `until_s` of the event loop.
 
         Blocks that are not measured by then are given up. Raises OutOfTime if no pixel was looked at, and the errors of
@@ -97,16 +101,15 @@ class PartialPrediction:
         except TimeoutError as error:
             raise OutOfTime from error
         found = await self._measured(order, until_s)
-        if not self._plan.grid.coverage({each.block for each in found}).share:
+        coverage = await self._in_thread(lambda: self._plan.grid.coverage({each.block for each in found}))
+        if not coverage.share:
             raise OutOfTime
-        return found
+        return found, coverage
 
-    async def join(self, found: Sequence[MeasuredBlock]) -> Done:
-        """The outcome of the blocks that were measured, with the device time of all work on the picture."""
-        grid = self._plan.grid
-        coverage = grid.coverage({each.block for each in found})
+    async def join(self, found: Sequence[MeasuredBlock], coverage: Coverage) -> Done:
+        """The outcome of what `measure` returned, with the device time of all work on the picture."""
         with self._ticket.part(0) as ticket:
-            work = JoinWork(ticket, self._models, grid.plan, self._roi, found, coverage)
+            work = JoinWork(ticket, self._models, self._plan.grid.plan, self._roi, found, coverage)
             outcome: Outcome = await self._outcome(work)
         return Finished(outcome, self._device_s)
 
@@ -119,7 +122,9 @@ class PartialPrediction:
         with self._ticket.part(coarse.count) as ticket:
             outcome = await self._outcome(CoarsePicture(ticket, self._models, small, plan=coarse))
         seen = self._roi or Roi.whole(self._plan.grid.plan.image_size)
-        return sorted(blocks, key=lambda block: -suspicion(outcome.anomaly_map, block.shown, seen))
+        return await self._in_thread(
+            lambda: sorted(blocks, key=lambda block: -suspicion(outcome.anomaly_map, block.shown, seen))
+        )
 
     def _reduced(self) -> Tensor:
         """The picture or its region of interest, reduced, in its own type."""

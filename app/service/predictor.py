@@ -311,10 +311,10 @@ class Predictor:
             self._worker, self._in_thread, ticket, task.artifact.models, image, task.question.roi, plan
         )
         finish_s = self._finish_times.expected_s(task.shown_pixels, task.rendering.drawn_bytes)
-        found = await work.measure(limit_s - finish_s)
-        ended_s = clock()
+        found, coverage = await work.measure(limit_s - finish_s)
+        ended_s = clock() if coverage.complete else limit_s - finish_s
         until.reschedule(limit_s + LATE_S)
-        return await work.join(found), ended_s
+        return await work.join(found, coverage), ended_s
 
     @property
     def timeout_s(self) -> float | None:
