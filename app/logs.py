@@ -12,6 +12,7 @@ QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 """The routes of probes."""
 _PAGE = ("/page", "/docs")
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+WORST_FIRST = Label.anomalous, Label.undecided, Label.normal
 _DIGEST = 12
 """The characters of a digest in a line for people."""
 
@@ -65,7 +66,8 @@ def log_request(request: RequestRecord) -> None:
 def request_fields(request: RequestRecord) -> dict[str, object]:
     """What the log says of a request; a field that does not apply is absent.
 
-    Of several pictures: times and tiles are sums, the score is the highest, and the label is anomalous if one is.
+    Of several pictures: times and tiles are sums, the score is the highest, and the label is anomalous if one is, else
+    undecided if one is. `share` is the smallest share of a picture that was looked at, unless all were completely.
     """
     fields: dict[str, object] = {
         "method": request.method[:LONGEST],
@@ -97,7 +99,10 @@ def request_fields(request: RequestRecord) -> dict[str, object]:
             "queue_ms": _ms(sum(each.timings.queue_s for each in verdicts)),
             "device_ms": _ms(sum(each.timings.device_s for each in verdicts)),
             "render_ms": _ms(sum(each.timings.render_s for each in verdicts)),
-            "label": (Label.anomalous if Label.anomalous in labels else Label.normal).value,
+            "label": next(each for each in WORST_FIRST if each in labels).value,
+            "share": None
+            if all(each.share == 1 for each in verdicts)
+            else round(min(each.share for each in verdicts), 4),
             "score": round(worst.score, 6),
             "threshold": worst.threshold,
         }
@@ -122,6 +127,7 @@ def _line(request: RequestRecord, fields: dict[str, object]) -> str:
     )
     told = ("pictures", "anomalous", "tiles", "receive_ms", "decode_ms", "queue_ms", "device_ms", "render_ms", "label")
     rest = " ".join(f"{name}={fields[name]}" for name in told)
+    rest += f" share={fields['share']}" if "share" in fields else ""
     served = f"{fields['model']}/{fields['version']}"
     return f"{line} served={served} digest={digest} size={size} {rest} score={fields['score']}"
 

@@ -86,7 +86,8 @@ VERDICTS = MetricInfo(
     "tessera_verdicts",
     "counter",
     "pictures",
-    "Pictures that were judged, by model, version and label: normal or anomalous, by the threshold of the request",
+    "Pictures that were judged, by model, version and label: normal or anomalous, by the threshold of the request; "
+    "undecided: only a part was looked at within the time limit (partial=true), and it is not anomalous",
     "The share of anomalous is the reject rate. A jump: the product, the light or the camera changed. No rise: no "
     "pictures come in.",
     ("model", "version", "label"),
@@ -95,7 +96,8 @@ SCORES_GIVEN = MetricInfo(
     "tessera_score",
     "histogram",
     "score",
-    "Normalised scores of pictures by model and version; the calibrated threshold of every model is 0.5",
+    "Normalised scores of pictures by model and version, without pictures of which only a part was looked at; the "
+    "calibrated threshold of every model is 0.5",
     "A slow shift upwards while the product is the same: lamp, lens or camera. Near 0.5: false alarms are near.",
     ("model", "version"),
     SCORES,
@@ -175,6 +177,13 @@ DEADLINES = MetricInfo(
     "pictures",
     "Pictures that were not answered within their time limit",
     "A rise: the queue is longer than clients wait. Add devices or servers, or lower queue_tiles.",
+)
+PARTIAL = MetricInfo(
+    "tessera_partial_answers",
+    "counter",
+    "pictures",
+    "Pictures that were answered at their time limit with the part that was looked at (partial=true)",
+    "A rise: the device has less time for each picture. Allow more time, or add devices or servers.",
 )
 DECODERS_REPLACED = MetricInfo(
     "tessera_decoders_replaced",
@@ -415,6 +424,7 @@ METRICS = (
     ENDS,
     NOT_FINITE,
     DEADLINES,
+    PARTIAL,
     DECODERS_REPLACED,
     QUEUE_TILES,
     QUEUE_SECONDS,

@@ -48,6 +48,7 @@ class Metrics:
         self._ends = _counter(table.ENDS, registry)
         self._not_finite = _counter(table.NOT_FINITE, registry)
         self._late = _counter(table.DEADLINES, registry)
+        self._partial = _counter(table.PARTIAL, registry)
         self._replaced = _counter(table.DECODERS_REPLACED, registry)
         self._lines = _counter(table.RECORD_LINES, registry)
         self._lines_waiting = _gauge(table.RECORD_WAITING, registry)
@@ -172,7 +173,10 @@ class Metrics:
             for label in Label:  # a rate of a label that does not exist yet would be no number
                 self._verdicts.labels(model, version, label.value)
         self._verdicts.labels(model, version, verdict.label.value).inc()
-        self._scores.labels(model, version).observe(verdict.score)
+        if verdict.share == 1:
+            self._scores.labels(model, version).observe(verdict.score)
+        else:  # its score says little of the whole picture
+            self._partial.inc()
         stages = {
             "decode": timings.decode_s,
             "queue": timings.queue_s,

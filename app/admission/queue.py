@@ -97,19 +97,22 @@ class TileQueue(Generic[J]):
         key: Hashable = None,
         tile_s: float | None = None,
         limit_s: float | None = None,
+        partial: bool = False,
     ) -> Ticket[J]:
         """A ticket for this number of tiles; raises Overloaded.
 
         key: is equal for the same request when it comes back
         tile_s: the expected seconds of a tile, if they are known
         limit_s: the time limit of the request; a request whose tiles cannot have run by then is refused
+        partial: whether the request is answered at its limit with what has run by then; it is refused only if the tiles
+            before it take longer
         give_up: called when the ticket's `with` block is left; must release the ticket, at once or later (default: at
             once)
         """
         what = f"the request has {tiles:,} tile{'s'[: tiles != 1]} to compute, and"
         with self.budget.lock:
             if limit_s is not None:
-                self._require_time(tiles, limit_s, what)
+                self._require_time(1 if partial else tiles, limit_s, what)
             hold = self.budget.admit(Demand(self.counted(tiles), tiles, key, tile_s, what))
             self._add(tiles)
         return Ticket(tiles, self.budget, hold, give_up or self.release)

@@ -1,7 +1,9 @@
 """The headers of responses that are files: the model and the prediction."""
 
+from math import floor
 from typing import Any
 
+from app.pipeline import Coverage
 from app.service import Predicted
 
 _SCHEMAS: dict[str, dict[str, Any]] = {
@@ -16,7 +18,8 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         "schema": {"type": "number", "minimum": 0, "maximum": 1},
     },
     "Tessera-Label": {
-        "description": "`anomalous` if the score exceeds the threshold, else `normal`.",
+        "description": "`anomalous` if the score exceeds the threshold, else `normal`; `undecided` instead of `normal` "
+        "if not all of the picture was looked at.",
         "schema": {"$ref": "#/components/schemas/Label"},
     },
     "Tessera-Threshold": {
@@ -29,7 +32,13 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "examples": ["unseen_size"]},
     },
 }
-ANSWER_HEADERS = tuple(_SCHEMAS)
+_PARTIAL = "Tessera-Partial"
+_PARTIAL_SCHEMA: dict[str, Any] = {
+    "description": "With `partial=true`: the share of the picture, or of its region of interest, that was looked at; "
+    "less than 1 unless all of it was.",
+    "schema": {"type": "string", "examples": ["share=0.43"]},
+}
+ANSWER_HEADERS = (*_SCHEMAS, _PARTIAL)
 
 
 def answer_headers(predicted: Predicted) -> dict[str, str]:
@@ -43,9 +52,23 @@ def answer_headers(predicted: Predicted) -> dict[str, str]:
         "Tessera-Label": prediction.label.value,
         "Tessera-Threshold": repr(prediction.criteria.threshold),
         "Tessera-Notes": ", ".join(note.code for note in predicted.judged.notes),
+        **partial_header(prediction.coverage),
     }
 
 
+def partial_header(coverage: Coverage | None) -> dict[str, str]:
+    """The header of an answer to a request with `partial`, by its name; empty for other requests.
+
+    The share is rounded down, so that it is 1 only if all was looked at.
+    """
+    return {} if coverage is None else {_PARTIAL: f"share={floor(coverage.share * 10_000) / 10_000:g}"}
+
+
+def described_partial_header() -> dict[str, dict[str, Any]]:
+    """The OpenAPI description of the header of `partial`, by its name."""
+    return {_PARTIAL: _PARTIAL_SCHEMA}
+
+
 def described_headers() -> dict[str, dict[str, Any]]:
-    """The OpenAPI description of each header, by name."""
+    """The OpenAPI description of each header of a file, by name."""
     return {name: {"required": True, **schema} for name, schema in _SCHEMAS.items()}

@@ -9,8 +9,9 @@ from starlette.responses import Response
 from app.api.answer_headers import answer_headers
 from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
 from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
-from app.api.options import DrawingQuery
+from app.api.options import PartialQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
+from app.api.problem_codes import ProblemCode
 from app.service import Rendering, Upload
 from app.service.pictures import STYLE_BYTES, HeatmapStyle, heatmap_png
 
@@ -25,7 +26,7 @@ StyleParameter = Annotated[
 ]
 
 
-class HeatmapQuery(DrawingQuery):
+class HeatmapQuery(PartialQuery):
     """Query parameters of a heatmap."""
 
     style: StyleParameter = HeatmapStyle.overlay
@@ -35,8 +36,8 @@ class HeatmapQuery(DrawingQuery):
     "/v1/models/{model}/heatmap",
     response_class=Response,
     summary="Render a heatmap",
-    responses=problem_responses(*PICTURE_PROBLEMS)
-    | binary_response("image/png", description="PNG with the size of the picture or of the region."),
+    responses=problem_responses(*PICTURE_PROBLEMS, ProblemCode.PARTIAL_UNSUPPORTED)
+    | binary_response("image/png", description="PNG with the size of the picture or of the region.", partial=True),
     openapi_extra=PICTURE_BODY,
 )
 async def heatmap(
@@ -48,7 +49,10 @@ async def heatmap(
     query: Annotated[HeatmapQuery, Query()],
     timeout_s: Timeout = None,
 ) -> Response:
-    """Returns a PNG that shows the anomalies, with the size of the uploaded picture or of its region of interest."""
+    """Returns a PNG that shows the anomalies, with the size of the uploaded picture or of its region of interest.
+
+    With `partial`, parts that were not looked at are hatched, and grey (128) with `style=mask`.
+    """
     draw = partial(heatmap_png, style=query.style, drawing=query.drawing())
     rendering = Rendering(draw, STYLE_BYTES[query.style])
     artifact = catalogue.get(model, query.version)

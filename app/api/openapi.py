@@ -4,7 +4,7 @@ from collections import defaultdict
 from http import HTTPStatus
 from typing import Any
 
-from app.api.answer_headers import described_headers
+from app.api.answer_headers import described_headers, described_partial_header
 from app.api.problem_codes import ProblemCode
 from app.api.problem_examples import PROBLEMS, example_of
 from app.api.problems import MEDIA_TYPE
@@ -84,7 +84,8 @@ def _problem_response(status: int, codes: list[ProblemCode]) -> dict[str, Any]:
     return response
 
 
-def binary_response(*media_types: str, description: str) -> Responses:
-    """The 200 response of a route that returns a file of one of these media types."""
+def binary_response(*media_types: str, description: str, partial: bool = False) -> Responses:
+    """The 200 response of a route that returns a file of one of these media types; of a part of a picture, if asked."""
     content = {each: {"schema": BINARY} for each in media_types}
-    return {200: {"description": description, "content": content, "headers": described_headers()}}
+    headers = described_headers() | (described_partial_header() if partial else {})
+    return {200: {"description": description, "content": content, "headers": headers}}

@@ -1,5 +1,6 @@
 """The query parameters that several prediction routes share."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Query
@@ -127,3 +128,20 @@ class DrawingQuery(CriteriaQuery):
 
     def drawing(self) -> Drawing:
         return Drawing(self.colormap, self.opacity)
+
+
+class PartialQuery(DrawingQuery):
+    """The parameters of DrawingQuery, and whether a part of the picture may be the answer."""
+
+    partial: bool = Field(
+        default=False,
+        description="What the time limit does (`X-Request-Timeout`, or the server's `request_timeout_s`). `true`: the "
+        "most suspicious parts of the picture are computed first, and the response comes at the limit with what was "
+        "looked at by then; see `partial` in the prediction, and the header `Tessera-Partial`. A picture of which only "
+        "a part was looked at is `anomalous` or `undecided`, never `normal`. It gets 504 only if nothing was looked "
+        "at. `false`: a request that takes longer gets 504.",
+        examples=[True],
+    )
+
+    def question(self) -> Question:
+        return replace(super().question(), partial=self.partial)

@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator, Field
 
+from app.api.answer_headers import described_partial_header, partial_header
 from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
 from app.api.openapi import PICTURE_PROBLEMS, problem_responses
-from app.api.options import DrawingQuery, split
+from app.api.options import PartialQuery, split
 from app.api.picture_body import PICTURE_BODY, PictureDep
+from app.api.problem_codes import ProblemCode
 from app.api.schemas.prediction import PredictionBody
 from app.service import Upload
 from app.service.pictures import Include, rendered_extras
@@ -26,7 +28,7 @@ Includes = Annotated[
 ]
 
 
-class PredictionQuery(DrawingQuery):
+class PredictionQuery(PartialQuery):
     """Query parameters of a prediction as JSON."""
 
     include: Includes = Field(default=[])
@@ -36,7 +38,8 @@ class PredictionQuery(DrawingQuery):
     "/v1/models/{model}/predict",
     summary="Predict",
     response_description="The prediction for the picture.",
-    responses=problem_responses(*PICTURE_PROBLEMS),
+    responses=problem_responses(*PICTURE_PROBLEMS, ProblemCode.PARTIAL_UNSUPPORTED)
+    | {200: {"headers": described_partial_header()}},
     response_model_exclude_none=True,
     name="predict",
     openapi_extra=PICTURE_BODY,
@@ -48,6 +51,7 @@ async def predict(
     predictor: PredictorDep,
     verdicts: VerdictsDep,
     query: Annotated[PredictionQuery, Query()],
+    response: Response,
     timeout_s: Timeout = None,
 ) -> PredictionBody:
     """Returns the score, the label and the defect regions of a picture."""
@@ -55,4 +59,5 @@ async def predict(
     artifact = catalogue.get(model, query.version)
     answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
     await verdicts.tell(answer.predicted, picture.filename)
+    response.headers.update(partial_header(answer.predicted.prediction.coverage))
     return PredictionBody.of(answer.predicted.judged, answer.timings, answer.rendered)

@@ -54,7 +54,8 @@ class _Streamed(StreamingResponse):
     "/v1/models/{model}/predict-batch",
     summary="Predict several pictures",
     response_description="The result of each picture.",
-    responses=problem_responses(*PICTURE_PROBLEMS, ProblemCode.TOO_MANY_PICTURES) | _LINES,
+    responses=problem_responses(*PICTURE_PROBLEMS, ProblemCode.TOO_MANY_PICTURES, ProblemCode.PARTIAL_UNSUPPORTED)
+    | _LINES,
     response_model=BatchBody,
     name="predict_batch",
     openapi_extra=BATCH_BODY,
@@ -73,13 +74,19 @@ async def predict_batch(
 
     If a picture cannot be predicted, its item has a problem instead of a prediction; the other pictures still get their
     predictions. While the queue is full, pictures wait for room. The time limit applies to all pictures together:
-    pictures that are not finished by then get a problem. With `Accept: application/x-ndjson`, the line of a picture is
-    sent as soon as this picture and all earlier ones are finished.
+    pictures that are not finished by then get a problem. With `partial`, each picture has an equal part of the time,
+    and what earlier pictures leave of theirs, and gets a prediction of what was looked at by then. With
+    `Accept: application/x-ndjson`, the line of a picture is sent as soon as this picture and all earlier ones are
+    finished.
     """
     artifact = catalogue.get(model, query.version)  # all pictures use one artifact, even if versions change meanwhile
     limit_s = predictor.timeout_s if timeout_s is None else timeout_s
     share = predictor.share()
-    asks = [partial(_answer, predictor, verdicts, artifact, picture, query, share) for picture in pictures]
+    kept = _kept_s(len(pictures), limit_s if query.partial else None)
+    asks = [
+        partial(_answer, predictor, verdicts, artifact, picture, query, share, kept_s)
+        for picture, kept_s in zip(pictures, kept, strict=True)
+    ]
     items = _items(request.scope, answers(asks, limit_s), [picture.filename or "" for picture in pictures])
     if _wants_lines(request.headers.get("accept", "")):
         return _Streamed(_lines(items), NDJSON)
@@ -93,12 +100,22 @@ async def _answer(
     picture: UploadFile,
     query: PredictionQuery,
     share: RequestShare,
+    kept_s: float,
     left_s: float | None,
 ) -> Answer[Extras]:
     rendering = rendered_extras(frozenset(query.include), query.drawing())
-    answer = await predictor.predict(artifact, Upload(picture.file), rendering, left_s, query.question(), share)
+    own_s = None if left_s is None else max(left_s - kept_s, 0.0)
+    answer = await predictor.predict(artifact, Upload(picture.file), rendering, own_s, query.question(), share)
     await verdicts.tell(answer.predicted, picture.filename)
     return answer
+
+
+def _kept_s(pictures: int, limit_s: float | None) -> list[float]:
+    """For each picture, the part of the limit that is kept for the later ones: equal parts. None: no time is kept.
+
+    A partial answer takes all the time that it gets, so that nothing would be left for later pictures.
+    """
+    return [0.0 if limit_s is None else limit_s * (1 - number / pictures) for number in range(1, pictures + 1)]
 
 
 async def _items(

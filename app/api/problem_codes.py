@@ -10,6 +10,7 @@ class ProblemCode(StrEnum):
     DAMAGED_IMAGE = "damaged_image"
     INVALID_IMAGE = "invalid_image"
     INVALID_REGION = "invalid_region"
+    PARTIAL_UNSUPPORTED = "partial_unsupported"
     INVALID_REQUEST = "invalid_request"
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PIXELS = "too_many_pixels"

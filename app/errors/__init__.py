@@ -27,6 +27,7 @@
     ├── StreamNotFound           a stream of rows that is continued, and is not known
     ├── StreamConflict           a stream of rows that is begun or continued otherwise than the server has it
     ├── InvalidStream            a stream of rows that ends within a row
+    ├── PartialUnsupported       a partial answer of a model that sees each picture at once
     ├── InvalidArtifact          files of a model that must not be served
     │   ├── MissingFile          a file that the manifest names is absent
     │   ├── DigestMismatch       a file is not the one that was written
@@ -124,6 +125,7 @@ from app.errors.requests import (
     ModelNotFound,
     NotServed,
     NotStreamable,
+    PartialUnsupported,
     StreamConflict,
     StreamNotFound,
     TooManyConnections,
@@ -183,6 +185,7 @@ __all__ = [
     "NotServed",
     "NotStreamable",
     "Overloaded",
+    "PartialUnsupported",
     "RateLimited",
     "StreamConflict",
     "StreamNotFound",

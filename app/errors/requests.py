@@ -125,3 +125,18 @@ class InvalidStream(TesseraError):
     status = 422
     when = "the rows of a stream end within a row"
     example = "the body ends with 100 bytes of a row, which has 8,192; send whole rows of width x channels samples"
+
+
+class PartialUnsupported(TesseraError):
+    """The model cannot answer for a part of a picture."""
+
+    code = "partial_unsupported"
+    status = 422
+    when = (
+        "`partial` is true, and the model sees each picture at once: it is not tiled, has thumbnails, or resizes or "
+        "stretches pictures"
+    )
+    example = (
+        "partial is true, and the model resizes each picture as a whole; leave out partial, or use a model with tiles "
+        "of the picture as it is"
+    )

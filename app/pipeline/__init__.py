@@ -3,6 +3,7 @@
 from app.pipeline.assembly import Outcome, assembled, predict
 from app.pipeline.bands import Band, BandOutcome, end_band, run_band
 from app.pipeline.batching import best_batch_tiles
+from app.pipeline.blocks import Block, BlockGrid, Coverage, edge_tiles, require_partial
 from app.pipeline.carried import Checkpoint, read_checkpoint
 from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices, use_processors
 from app.pipeline.execution import Execution
@@ -33,7 +34,10 @@ __all__ = [
     "USUAL",
     "Band",
     "BandOutcome",
+    "Block",
+    "BlockGrid",
     "Checkpoint",
+    "Coverage",
     "Criteria",
     "DefectRegion",
     "Execution",
@@ -55,12 +59,14 @@ __all__ = [
     "assembled",
     "best_batch_tiles",
     "defect_region",
+    "edge_tiles",
     "end_band",
     "interpret",
     "is_out_of_memory",
     "judge",
     "predict",
     "read_checkpoint",
+    "require_partial",
     "resolve_device",
     "resolve_devices",
     "run_band",

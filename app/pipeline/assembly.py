@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from app.detectors import Features, WithThumbnail
+from app.pipeline.blocks import Coverage
 from app.pipeline.carried import Carried, moved
 from app.pipeline.finite import checksum, require_finite
 from app.pipeline.model import Prepared, TiledModel
@@ -24,10 +25,14 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Raw score and anomaly map of a picture or region; the map is [H,W] float32 on the CPU, not normalised."""
+    """Raw score and anomaly map of a picture or region; the map is [H,W] float32 on the CPU, not normalised.
+
+    coverage: how much of it was looked at; None: all, because nothing else was asked for
+    """
 
     raw_score: float
     anomaly_map: Tensor
+    coverage: Coverage | None = None
 
 
 class Assembly:

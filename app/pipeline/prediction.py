@@ -1,12 +1,13 @@
 """Interprets the outcome of a picture by the model's calibration."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from torch import Tensor
 
 from app.pipeline.assembly import Outcome
+from app.pipeline.blocks import Coverage
 from app.pipeline.roi import Roi
 from app.scoring import Calibration, Region, find_regions
 
@@ -34,20 +35,25 @@ class Question:
 
     criteria: what counts as anomalous
     roi: the region of interest that is computed; None: the whole picture
+    partial: whether a time limit ends the work with an answer for what was looked at by then
     """
 
     criteria: Criteria = CALIBRATED
     roi: Roi | None = None
+    partial: bool = False
 
 
 USUAL = Question()
 
 
 class Label(StrEnum):
-    """The verdict on a picture."""
+    """The verdict on a picture. It is `undecided` only for requests with `partial`: part of the picture was not looked
+    at, and what was looked at is not anomalous. New values may be added, for requests that ask for something new.
+    """
 
     normal = "normal"
     anomalous = "anomalous"
+    undecided = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,9 @@ class Judgement:
     """A calibrated verdict: `score` is in [0, 1]; over `criteria.threshold`, the picture is anomalous.
 
     With a region of interest, the score is that of the region.
+
+    coverage: how much was looked at; None: all, because nothing else was asked for. If that is not all, the score and
+        the regions are those of what was looked at, and the picture is never normal
     """
 
     score: float
@@ -79,11 +88,15 @@ class Judgement:
     label: Label
     regions: tuple[DefectRegion, ...]
     criteria: Criteria
+    coverage: Coverage | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction(Judgement):
-    """A judgement with its map, which has the size of the picture or of the region of interest."""
+    """A judgement with its map, which has the size of the picture or of the region of interest.
+
+    Values of the map are -inf where the picture was not looked at.
+    """
 
     anomaly_map: Tensor  # [H,W] float32 on the CPU, not normalised
 
@@ -93,18 +106,25 @@ def interpret(outcome: Outcome, calibration: Calibration, question: Question = U
     found, criteria = outcome.anomaly_map, question.criteria
     threshold = calibration.raw_value(criteria.threshold)
     regions = find_regions(found.numpy(), threshold, criteria.min_region_area)
-    judged = judge(outcome.raw_score, regions, calibration, question)
-    return Prediction(judged.score, judged.raw_score, judged.label, judged.regions, criteria, found)
+    judged = judge(outcome.raw_score, regions, calibration, question, outcome.coverage)
+    return Prediction(
+        judged.score, judged.raw_score, judged.label, judged.regions, criteria, found, coverage=judged.coverage
+    )
 
 
 def judge(
-    raw_score: float, regions: Iterable[Region], calibration: Calibration, question: Question = USUAL
+    raw_score: float,
+    regions: Iterable[Region],
+    calibration: Calibration,
+    question: Question = USUAL,
+    coverage: Coverage | None = None,
 ) -> Judgement:
     """The judgement of a picture with this raw score, and with these regions of its map."""
     score, criteria = calibration.normalise_score(raw_score), question.criteria
-    label = Label.anomalous if score > criteria.threshold else Label.normal
+    unsuspicious = Label.normal if coverage is None or coverage.complete else Label.undecided
+    label = Label.anomalous if score > criteria.threshold else unsuspicious
     found = tuple(defect_region(region, calibration, question) for region in regions)
-    return Judgement(score, raw_score, label, found, criteria)
+    return Judgement(score, raw_score, label, found, criteria, coverage=coverage)
 
 
 def defect_region(region: Region, calibration: Calibration, question: Question = USUAL) -> DefectRegion:

@@ -24,6 +24,7 @@ COLUMNS = (
     "label",
     "region_count",
     "regions",
+    "share",
 )
 
 
@@ -41,7 +42,7 @@ class Line:
     regions: Sequence[DefectRegion]
 
     def values(self) -> list[object]:
-        """The values of COLUMNS. A region is [x, y, width, height, area, score]."""
+        """The values of COLUMNS. A region is [x, y, width, height, area, score]; the share is what was looked at."""
         verdict = self.verdict
         regions = [
             [each.left, each.top, each.width, each.height, each.area, round(each.score, 6)]
@@ -60,6 +61,7 @@ class Line:
             verdict.label.value,
             len(self.regions),
             regions,
+            verdict.share,
         ]
 
 
@@ -82,10 +84,10 @@ def _csv_row(values: Sequence[object]) -> bytes:
 
 
 def _as_csv(line: Line) -> bytes:
-    time, request_id, *values, regions = line.values()
+    time, request_id, *values, regions, share = line.values()
     if str(request_id).startswith(("=", "+", "-")):
         request_id = f"'{request_id}"  # a spreadsheet would compute it
-    return _csv_row([time, request_id, *values, json.dumps(regions, separators=(",", ":"))])
+    return _csv_row([time, request_id, *values, json.dumps(regions, separators=(",", ":")), share])
 
 
 def _as_json(line: Line) -> bytes:

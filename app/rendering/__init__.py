@@ -2,6 +2,7 @@
 
 from app.rendering.colormap import ColorMap, colorize
 from app.rendering.encode import MAP_MEDIA_TYPES, MapFormat, encode_jpeg, encode_map, encode_mask, encode_png
+from app.rendering.hatching import hatch
 from app.rendering.outline import outline, outline_rows
 from app.rendering.overlay import overlay
 
@@ -14,6 +15,7 @@ __all__ = [
     "encode_map",
     "encode_mask",
     "encode_png",
+    "hatch",
     "outline",
     "outline_rows",
     "overlay",

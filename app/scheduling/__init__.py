@@ -1,9 +1,23 @@
 """Runs the stages of predictions: the queue of pictures, and the threads that own the devices."""
 
 from app.scheduling.background import background_bands
+from app.scheduling.blocks import BlockWork, CoarsePicture, JoinWork
 from app.scheduling.job import Job
 from app.scheduling.observer import End, Observer, SilentObserver
-from app.scheduling.work import Done
+from app.scheduling.picture import BandWork, Done
 from app.scheduling.worker import STUCK_AFTER_S, DeviceWorker
 
-__all__ = ["STUCK_AFTER_S", "DeviceWorker", "Done", "End", "Job", "Observer", "SilentObserver", "background_bands"]
+__all__ = [
+    "STUCK_AFTER_S",
+    "BandWork",
+    "BlockWork",
+    "CoarsePicture",
+    "DeviceWorker",
+    "Done",
+    "End",
+    "Job",
+    "JoinWork",
+    "Observer",
+    "SilentObserver",
+    "background_bands",
+]

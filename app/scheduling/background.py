@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from app.pipeline import Band, BandOutcome, Run, TiledModel
+from app.scheduling.picture import BandWork
 from app.scheduling.worker import DeviceWorker
 
 
@@ -19,7 +20,7 @@ def background_bands(worker: DeviceWorker, models: Sequence[TiledModel]) -> Iter
         def run(band: Band) -> Callable[[], BandOutcome]:
             current.close()  # the ticket of the band before, which has run
             ticket = current.enter_context(worker.admit_band())
-            done = worker.submit_band(ticket, models, band, background=True)
+            done = worker.run(BandWork(ticket, models, band, background=True))
             return lambda: done.result().outcome
 
         yield run

@@ -5,6 +5,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from threading import Condition
 from time import monotonic
+from typing import Any
 
 import torch
 
@@ -14,7 +15,7 @@ from app.scheduling.failure import explained, is_device_failure
 from app.scheduling.job import Batch, Job, Probe, Step, Unit
 from app.scheduling.life import Life
 from app.scheduling.scheduler import Scheduler
-from app.scheduling.work import AnyWork
+from app.scheduling.work import Work
 
 STOPPED = "the server is shutting down; send the picture again, to another server or later"
 NO_DEVICE = "no device works: all have failed, and are tested from time to time; send the picture again later"
@@ -26,7 +27,7 @@ class Assignment:
     """A unit, the pictures that take part in it, and how many threads may compute it on a CPU."""
 
     unit: Unit
-    pictures: Mapping[Job, AnyWork]
+    pictures: Mapping[Job, Work[Any]]
     threads: int
 
 
@@ -46,7 +47,7 @@ class Running:
 class Ended:
     """A picture whose work has ended."""
 
-    picture: AnyWork
+    picture: Work[Any]
     error: BaseException | None = None  # None: the picture is done
     in_flight: bool = True  # whether a lane had taken the picture
 
@@ -61,7 +62,7 @@ class Dispatcher:
     def __init__(self, devices: Sequence[torch.device], threads: int) -> None:
         self._devices, self._threads = devices, threads
         self._scheduler = Scheduler(len(devices))
-        self._pictures: dict[Job, AnyWork] = {}
+        self._pictures: dict[Job, Work[Any]] = {}
         self._life = Life.new
         self._changed = Condition()
         self._units = 0
@@ -120,7 +121,7 @@ class Dispatcher:
             if self._life is Life.running:
                 self._life = Life.draining
 
-    def add(self, picture: AnyWork) -> None:
+    def add(self, picture: Work[Any]) -> None:
         """Queues the picture until a lane takes it; raises EngineStopped or DeviceFailed."""
         with self._changed:
             if self._life not in (Life.running, Life.draining):

@@ -1,6 +1,7 @@
 """Runs units of work on one device."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 from weakref import ref
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from app.pipeline import TiledModel
 from app.scheduling.job import Batch, Job, Probe, Unit
-from app.scheduling.work import AnyWork
+from app.scheduling.work import Work
 from app.tiling import Size
 
 KEPT_VALUES = 2**24
@@ -39,7 +40,7 @@ class Execution:
         self._failed: ref[TiledModel] | None = None
         self._buffer: Tensor | None = None
 
-    def attempt(self, unit: Unit, pictures: Mapping[Job, AnyWork]) -> bool | Exception:
+    def attempt(self, unit: Unit, pictures: Mapping[Job, Work[Any]]) -> bool | Exception:
         """Runs the unit. Returns the exception; or whether a step was the last one before a batch; else True."""
         try:
             if isinstance(unit, Batch):
@@ -61,7 +62,7 @@ class Execution:
             self._test_model(model)
         self._failed = None
 
-    def _run(self, batch: Batch, pictures: Mapping[Job, AnyWork]) -> None:
+    def _run(self, batch: Batch, pictures: Mapping[Job, Work[Any]]) -> None:
         model = pictures[batch.jobs[0]].model(self._device)
         tiles = self._tiles(batch.tiles, batch.jobs[0].shape, model.device)
         bounds, end = [], 0

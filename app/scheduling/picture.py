@@ -1,19 +1,23 @@
-"""The work on one picture, or on a band of a picture that does not fit into memory."""
+"""The work on one picture, or on a band of one."""
 
 from collections.abc import Generator, Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
 from app.admission import Ticket
-from app.pipeline import Band, BandOutcome, Outcome, Prepared, Roi, TiledModel, end_band
+from app.pipeline import Band, BandOutcome, Outcome, Roi, TiledModel, end_band
 from app.pipeline.assembly import Assembly
 from app.scheduling.job import Job
-from app.scheduling.work import Work
+from app.scheduling.work import Finished, Work
 from app.tiling import TilePlan
 
+Done = Finished[Outcome]
+"""A picture's outcome, with the map on the CPU."""
 
-class PictureWork(Work[Outcome]):
-    """The work on a picture [C,H,W] in memory, or on a region of it. The map of the outcome is on the CPU."""
+
+class Picture(Work[Outcome]):
+    """The computation for a picture. `roi` restricts the prediction to a region."""
 
     def __init__(
         self,
@@ -23,28 +27,31 @@ class PictureWork(Work[Outcome]):
         roi: Roi | None = None,
         plan: TilePlan | None = None,
     ) -> None:
-        self._image, self._roi = image, roi
         height, width = image.shape[-2:]
         self._plan = plan or models[0].plan(height, width, roi)
-        super().__init__(ticket, models, self._plan)
+        self._image, self._roi = image, roi
+        super().__init__(ticket, models, self._plan, self._plan.count)
 
-    def _begin(self, model: TiledModel) -> tuple[Prepared, Assembly]:
-        prepared = model.prepare(self._image, self._roi, self._plan)
-        return prepared, Assembly(model, prepared)
+    def _begin(self, model: TiledModel) -> Assembly:
+        self.prepared = model.prepare(self._image, self._roi, self._plan)
+        return Assembly(model, self.prepared)
 
-    def _end(self, assembly: Assembly) -> Generator[None, None, Outcome]:
+    def _finish(self, assembly: Assembly) -> Generator[None, None, Outcome]:
         return assembly.finish()
 
 
 class BandWork(Work[BandOutcome]):
-    """The work on a band of a picture."""
+    """The computation for a band of a picture that does not fit into memory."""
+
+    is_picture: ClassVar[bool] = False
 
     def __init__(self, ticket: Ticket[Job], models: Sequence[TiledModel], band: Band, *, background: bool) -> None:
+        super().__init__(ticket, models, band.plan, band.plan.count, background=background)
         self._band = band
-        super().__init__(ticket, models, band.plan, background=background)
 
-    def _begin(self, model: TiledModel) -> tuple[Prepared, Assembly]:
-        return self._band.begin(model)
+    def _begin(self, model: TiledModel) -> Assembly:
+        self.prepared, assembly = self._band.begin(model)
+        return assembly
 
-    def _end(self, assembly: Assembly) -> Generator[None, None, BandOutcome]:
+    def _finish(self, assembly: Assembly) -> Generator[None, None, BandOutcome]:
         return end_band(assembly, self._band)

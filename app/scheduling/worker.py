@@ -14,15 +14,15 @@ from torch import Tensor
 
 from app.admission import Ticket, TileQueue
 from app.errors import DeviceFailed, EngineStopped, NotFinite
-from app.pipeline import Band, BandOutcome, Outcome, Roi, TiledModel, is_out_of_memory, use_processors
+from app.pipeline import Roi, TiledModel, is_out_of_memory, use_processors
 from app.scheduling.dispatcher import NO_DEVICE, STOPPED, Assignment, Dispatcher, Ended, Running
 from app.scheduling.execution import Execution, no_golden_sample, untested
 from app.scheduling.health import Health
 from app.scheduling.job import Batch, Job, Step
 from app.scheduling.life import Life
 from app.scheduling.observer import Observer, SilentObserver
-from app.scheduling.picture import BandWork, PictureWork
-from app.scheduling.work import Done, Work
+from app.scheduling.picture import Done, Picture
+from app.scheduling.work import Finished, Work
 from app.tiling import TilePlan
 
 STUCK_AFTER_S = 120.0
@@ -104,7 +104,13 @@ class DeviceWorker:
         self.health.start()
 
     def admit(
-        self, tiles: int, *, key: Hashable = None, tile_s: float | None = None, limit_s: float | None = None
+        self,
+        tiles: int,
+        *,
+        key: Hashable = None,
+        tile_s: float | None = None,
+        limit_s: float | None = None,
+        partial: bool = False,
     ) -> Ticket[Job]:
         """A ticket for this number of tiles; raises at once Overloaded, EngineStopped or DeviceFailed. See TileQueue.
 
@@ -112,7 +118,7 @@ class DeviceWorker:
         it up.
         """
         self._require_running()
-        return self._queue.admit(tiles, self._give_up, key=key, tile_s=tile_s, limit_s=limit_s)
+        return self._queue.admit(tiles, self._give_up, key=key, tile_s=tile_s, limit_s=limit_s, partial=partial)
 
     def submit(
         self,
@@ -121,27 +127,22 @@ class DeviceWorker:
         image: Tensor,
         roi: Roi | None = None,
         plan: TilePlan | None = None,
-    ) -> Future[Done[Outcome]]:
+    ) -> Future[Done]:
         """Puts a picture [C,H,W], or a region of it, into the queue. To be called once per ticket.
 
         `models` holds the picture's model on each device. `plan` is the model's plan for the picture, if it was made
         already. The future raises CancelledError if the picture was given up, and EngineStopped if the worker was
         stopped. Raises EngineStopped or DeviceFailed.
         """
-        return self._add(PictureWork(ticket, models, image, roi, plan))
+        return self.run(Picture(ticket, models, image, roi, plan))
 
     def admit_band(self) -> Ticket[Job]:
         """A ticket for a band, which takes no room in the queue; otherwise see `admit`."""
         self._require_running()
         return self._queue.band(self._give_up)
 
-    def submit_band(
-        self, ticket: Ticket[Job], models: Sequence[TiledModel], band: Band, *, background: bool = False
-    ) -> Future[Done[BandOutcome]]:
-        """Has a band of a picture computed; see `submit`. The ticket is of `admit_band`."""
-        return self._add(BandWork(ticket, models, band, background=background))
-
-    def _add(self, work: Work[R]) -> Future[Done[R]]:
+    def run(self, work: Work[R]) -> Future[Finished[R]]:
+        """Puts work of any kind into the queue. To be called once per ticket; see `submit`."""
         self._dispatcher.add(work)
         work.ticket.job = work.job
         return work.done
@@ -249,7 +250,7 @@ class DeviceWorker:
         for each in ended:
             picture, error = each.picture, each.error
             self._queue.release(picture.ticket)
-            if each.in_flight and isinstance(picture, PictureWork):
+            if each.in_flight and picture.is_picture:
                 unwanted = isinstance(error, CancelledError | EngineStopped)
                 self._observer.picture_ended("done" if error is None else "dropped" if unwanted else "failed")
             if error is None:

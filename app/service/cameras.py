@@ -33,9 +33,12 @@ class Cameras:
         self._lock = Lock()
 
     def add(self, artifact: Artifact, picture: Tensor, prediction: Prediction) -> None:
-        """Takes a picture [C,H,W] that was predicted as a whole, if the artifact has a baseline."""
-        monitor = self.monitor(artifact)
-        if monitor is None:
+        """Takes a picture [C,H,W] whose prediction has no region of interest, if the artifact has a baseline.
+
+        Leaves out pictures of which only a part was looked at: their maps have no levels in the other parts.
+        """
+        monitor, coverage = self.monitor(artifact), prediction.coverage
+        if monitor is None or not (coverage is None or coverage.complete):
             return
         grid = monitor.baseline.grid
         found = appearance(picture, grid) | map_levels(prediction.anomaly_map, prediction.raw_score, grid)

@@ -13,13 +13,15 @@ class NoteCode(StrEnum):
     """What to know of a prediction. It may be less reliable than others: the model was trained on pictures of other
     sizes (unseen_size), or the picture is smaller than a tile (smaller_than_tile). Or score and map have thresholds of
     their own, and differ: the picture is anomalous without a region (anomalous_without_region), or normal with regions
-    (normal_with_regions). New values may be added.
+    (normal_with_regions). Or the time limit passed before all of the picture was looked at (partial). New values may be
+    added.
     """
 
     unseen_size = "unseen_size"
     smaller_than_tile = "smaller_than_tile"
     anomalous_without_region = "anomalous_without_region"
     normal_with_regions = "normal_with_regions"
+    partial = "partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def notes(artifact: Artifact, size: Size, judgement: Judgement) -> tuple[Note, .
 
     Models that record no sizes have no `unseen_size`.
     """
-    return *_on_size(artifact, size), *_on_verdict(judgement)
+    return *_on_size(artifact, size), *_on_verdict(judgement), *_on_coverage(judgement)
 
 
 def _on_size(artifact: Artifact, size: Size) -> Iterator[Note]:
@@ -64,9 +66,19 @@ def _on_verdict(judgement: Judgement) -> Iterator[Note]:
         if least > 1:
             message = f"the picture's score is over the threshold, but its map has no region of {least} pixels over it"
         yield Note(NoteCode.anomalous_without_region, message)
-    if judgement.label is Label.normal and judgement.regions:
+    if judgement.label is not Label.anomalous and judgement.regions:
         message = "values of the map are over the threshold, but the picture's score is not"
         yield Note(NoteCode.normal_with_regions, message)
+
+
+def _on_coverage(judgement: Judgement) -> Iterator[Note]:
+    coverage = judgement.coverage
+    if coverage is None or coverage.complete:
+        return
+    message = f"only {coverage.share:.1%} of the picture was looked at within the time limit"
+    if judgement.label is Label.undecided:
+        message += ", so that the picture is not known to be normal"
+    yield Note(NoteCode.partial, message)
 
 
 def _in_words(*sizes: Size) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from app.admission import HEATMAP_BYTES, MASK_BYTES
-from app.rendering import ColorMap, MapFormat, colorize, encode_map, encode_mask, encode_png, outline, overlay
+from app.rendering import ColorMap, MapFormat, colorize, encode_map, encode_mask, encode_png, hatch, outline, overlay
 from app.scoring import over_threshold
 from app.service.predicted import Predicted
 from app.service.predictor import Rendering
@@ -43,6 +43,8 @@ class Drawing:
 
 
 DRAWING = Drawing()
+UNSEEN_GREY = 128
+"""The value in masks of pixels that were not looked at: neither that of a defect nor that of a normal pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +86,38 @@ def heatmap_png(predicted: Predicted, style: HeatmapStyle, drawing: Drawing = DR
     heatmap: the normalised map in colour
     overlay: the normalised map in colour over the picture, with frames around the defect regions
     mask: white inside the defect regions, black elsewhere
+
+    Parts that were not looked at are hatched, and in a mask grey.
     """
     if style is HeatmapStyle.mask:
-        return encode_mask(anomaly_mask(predicted))
+        return _mask_png(predicted)
     if style is HeatmapStyle.heatmap:
-        return encode_png(colorize(normalised_map(predicted), drawing.colors))
+        coloured = colorize(normalised_map(predicted), drawing.colors)
+        hatch(coloured, _unseen(predicted))
+        return encode_png(coloured)
     seen, found = predicted.region, predicted.prediction.regions
     boxes = [(each.top - seen.top, each.left - seen.left, each.height, each.width) for each in found]
     shown = predicted.image[:, seen.top : seen.top + seen.height, seen.left : seen.left + seen.width]
     painted = overlay(shown, normalised_map(predicted), drawing.opacity, drawing.colors)
+    hatch(painted, _unseen(predicted))
     return encode_png(outline(painted, boxes))
+
+
+def _mask_png(predicted: Predicted) -> bytes:
+    mask, unseen = anomaly_mask(predicted), _unseen(predicted)
+    if not unseen:
+        return encode_mask(mask)
+    grey = mask.to(torch.uint8) * 255
+    for top, left, height, width in unseen:
+        grey[top : top + height, left : left + width] = UNSEEN_GREY
+    return encode_png(grey[None])
+
+
+def _unseen(predicted: Predicted) -> list[tuple[int, int, int, int]]:
+    """The (top, left, height, width) in the map of the rectangles that were not looked at."""
+    seen, coverage = predicted.region, predicted.prediction.coverage
+    boxes = () if coverage is None else coverage.unseen
+    return [(each.top - seen.top, each.left - seen.left, each.height, each.width) for each in boxes]
 
 
 def map_file(predicted: Predicted, format: MapFormat, normalised: bool) -> bytes:

@@ -2,26 +2,27 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, nullcontext
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
-import torch
 from torch import Tensor
 
 from app.admission import Budgets, Cost, RequestShare, Ticket, TileRate, cost_of
 from app.artifacts import Artifact
 from app.decoders.decoders import Decoders
 from app.decoders.pool import Replaced
-from app.errors import DeadlineExceeded, DeviceFailed
-from app.pipeline import USUAL, DefectRegion, Outcome, Question, Roi, interpret, use_processors
+from app.errors import DeadlineExceeded
+from app.pipeline import USUAL, Coverage, DefectRegion, Question, Roi, interpret, require_partial, use_processors
 from app.scheduling import DeviceWorker, Done, Job
 from app.service.batch import IN_FLIGHT
 from app.service.cameras import Cameras
+from app.service.finished import finished
+from app.service.partial import LATE_S, FinishTimes, OutOfTime, PartialPlan, PartialPrediction
 from app.service.predicted import Predicted
 from app.service.reading import PictureReader
 from app.service.source import Source, digest_of, size_in_bytes
@@ -98,6 +99,7 @@ class Predictor:
         self._worker, self._budgets, self._digests = worker, budgets, digests
         self._timeout_s, self._clock, self._observer = timeout_s, clock, observer
         self._rate: TileRate | None = None
+        self._finish_times = FinishTimes()
         max_pixels = budgets.limits.max_pixels
         self._decoders = Decoders(processes, max_pixels, lenient, self._decoder_replaced)
         self._threads = ThreadPoolExecutor(
@@ -134,9 +136,19 @@ class Predictor:
         InsufficientMemory, and DeadlineExceeded after `timeout_s` (None: the predictor's own limit). After that limit,
         or if the awaiting task is cancelled, the work is dropped: at once, or after the batch or step that is running.
         A process that decodes the picture is killed.
+
+        With `question.partial`, the most suspicious parts of the picture are computed first, and the limit ends the
+        work with an answer for what was looked at by then (`Judgement.coverage`). DeadlineExceeded then says that
+        nothing was looked at. Raises PartialUnsupported if the model's pictures cannot be divided.
         """
         limit_s = self._timeout_s if timeout_s is None else timeout_s
-        return await self._within(limit_s, self._answer(artifact, source, rendering, limit_s, question, share))
+        if question.partial:
+            require_partial(artifact.model)
+
+        async def answer(until: asyncio.Timeout) -> Answer[T]:
+            return await self._answer(artifact, source, rendering, until, limit_s, question, share)
+
+        return await self._within(limit_s, answer)
 
     async def predict_all(
         self,
@@ -153,18 +165,22 @@ class Predictor:
         pictures together are admitted as one request. The first error ends the request.
         """
         limit_s = self._timeout_s if timeout_s is None else timeout_s
-        return await self._within(limit_s, self._answers(artifact, sources, fit, rendering, limit_s, question))
+
+        async def answers(_: asyncio.Timeout) -> list[T]:
+            return await self._answers(artifact, sources, fit, rendering, limit_s, question)
+
+        return await self._within(limit_s, answers)
 
     def share(self) -> RequestShare:
         """What several pictures of one request may take together, see `predict`."""
         return self._budgets.share()
 
-    async def _within(self, limit_s: float | None, answer: Awaitable[A]) -> A:
+    async def _within(self, limit_s: float | None, answer: Callable[[asyncio.Timeout], Awaitable[A]]) -> A:
         try:
             async with asyncio.timeout(limit_s) as timeout:
-                return await answer
+                return await answer(timeout)
         except TimeoutError as error:
-            if not timeout.expired():
+            if not (timeout.expired() or isinstance(error, OutOfTime)):
                 raise
             if self._observer is not None:
                 self._observer.deadline_missed()
@@ -185,7 +201,7 @@ class Predictor:
         tasks = []
         for number, source in enumerate(sources):
             try:
-                tasks.append(await self._task(artifact, source, rendering, question))
+                tasks.append(await self._task(artifact, source, rendering, question, limit_s))
             except FAULTS as error:
                 raise named(error, number, len(sources)) from error
         fit([task.size for task in tasks])
@@ -196,7 +212,7 @@ class Predictor:
         self._budgets.memory.require(kept + largest, "the request with all its answers")
 
         async def rendered(ticket: Ticket[Job], task: _Task[T]) -> T:  # keeps no picture and no map: there may be many
-            return (await self._run(ticket, task)).rendered
+            return (await self._run(ticket, task, None)).rendered
 
         with self._admit(sum(task.cost.tiles for task in tasks), tasks[0], limit_s) as whole:
             async with self._budgets.memory.hold(kept + at_once * largest):
@@ -208,22 +224,28 @@ class Predictor:
         artifact: Artifact,
         source: Source,
         rendering: Rendering[T],
+        until: asyncio.Timeout,
         limit_s: float | None,
         question: Question,
         share: RequestShare | None,
     ) -> Answer[T]:
         async with AsyncExitStack() as held:
             async with nullcontext() if share is None else share.turn:
-                task = await self._task(artifact, source, rendering, question)
+                task = await self._task(artifact, source, rendering, question, limit_s)
                 if share is not None:
                     tiles = self._budgets.queue.counted(task.cost.tiles)
                     await held.enter_async_context(share.hold(tiles, task.cost.memory_bytes))
                 ticket = held.enter_context(self._admit(task.cost.tiles, task, limit_s))
                 await held.enter_async_context(self._budgets.memory.hold(task.cost.memory_bytes))
-            return await self._run(ticket, task)
+            return await self._run(ticket, task, until)
 
     async def _task(
-        self, artifact: Artifact, source: Source, rendering: Rendering[T], question: Question
+        self,
+        artifact: Artifact,
+        source: Source,
+        rendering: Rendering[T],
+        question: Question,
+        limit_s: float | None,
     ) -> "_Task[T]":
         """Reads the header; raises LimitExceeded if the picture can never be admitted, or what a header may raise."""
         started = self._clock()
@@ -231,34 +253,68 @@ class Predictor:
         plan, file_bytes = artifact.model.plan(*size, question.roi), size_in_bytes(source)
         drawn, roi = rendering.drawn_bytes, question.roi
         cost = cost_of(artifact.model, plan, size, roi, file_bytes=file_bytes, drawn_bytes=drawn)
+        blocks = None
+        if question.partial and limit_s is not None:
+            in_time = self._tiles_in(limit_s, cost.tile_s)
+            blocks = await self._in_thread(partial(PartialPlan.of, artifact.model, plan, roi, in_time))
+            cost = replace(cost, tiles=blocks.tiles)
         self._budgets.require(cost)
         key = artifact.name, *size, roi, file_bytes
-        return _Task(artifact, source, rendering, question, size, plan, cost, key, started, header_s)
+        return _Task(artifact, source, rendering, question, size, plan, cost, blocks, key, started, header_s)
+
+    def _tiles_in(self, limit_s: float, tile_s: float | None) -> float | None:
+        """About how many tiles can be computed in this time, by what was measured; None: nothing was."""
+        rates = [self._budgets.queue.budget.rate(), None if tile_s is None else 1 / tile_s]
+        known = [rate for rate in rates if rate is not None]
+        return limit_s * min(known) if known else None
 
     def _admit(self, tiles: int, task: "_Task[T]", limit_s: float | None) -> Ticket[Job]:
         if self._rate is not None:
             self._rate.require(tiles)
-        ticket = self._worker.admit(tiles, key=task.key, tile_s=task.cost.tile_s, limit_s=limit_s)
+        ticket = self._worker.admit(
+            tiles, key=task.key, tile_s=task.cost.tile_s, limit_s=limit_s, partial=task.blocks is not None
+        )
         if self._rate is not None:
             self._rate.take(tiles)
         return ticket
 
-    async def _run(self, ticket: Ticket[Job], task: "_Task[T]") -> Answer[T]:
+    async def _run(self, ticket: Ticket[Job], task: "_Task[T]", until: asyncio.Timeout | None) -> Answer[T]:
         """Decodes, computes and renders an admitted picture."""
-        artifact = task.artifact
+        artifact, clock = task.artifact, asyncio.get_running_loop().time
         with ticket:
             image, decode_s = await self._reader.pixels(task.source, task.size)
-            submitted = self._worker.submit(ticket, artifact.models, image, task.question.roi, task.plan)
-            done = await _done(submitted)
+            if task.blocks is None or until is None:
+                submitted = self._worker.submit(ticket, artifact.models, image, task.question.roi, task.plan)
+                done = await finished(submitted)
+                ended_s = None
+            else:
+                done, ended_s = await self._until_limit(ticket, task, task.blocks, image, until)
             (predicted, rendered), render_s = await self._timed(
                 partial(_render, task, image, done, self._cameras, digested=self._digests)
             )
+            if ended_s is not None:
+                self._finish_times.add(task.shown_pixels, task.rendering.drawn_bytes, clock() - ended_s)
         decode_s, total_s = task.header_s + decode_s, self._clock() - task.started_s
         queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
         timings = Timings(decode_s, queue_s, done.device_s, render_s, total_s)
         if self._observer is not None:
             self._observer.answered(_verdict(task, predicted, timings), predicted.prediction.regions)
         return Answer(predicted, rendered, timings)
+
+    async def _until_limit(
+        self, ticket: Ticket[Job], task: "_Task[T]", plan: PartialPlan, image: Tensor, until: asyncio.Timeout
+    ) -> tuple[Done, float]:
+        """What was looked at until the answer has to be made, and the time of the event loop at which this began."""
+        clock, limit_s = asyncio.get_running_loop().time, until.when()
+        assert limit_s is not None
+        work = PartialPrediction(
+            self._worker, self._in_thread, ticket, task.artifact.models, image, task.question.roi, plan
+        )
+        finish_s = self._finish_times.expected_s(task.shown_pixels, task.rendering.drawn_bytes)
+        found, coverage = await work.measure(limit_s - finish_s)
+        ended_s = clock() if coverage.complete else limit_s - finish_s
+        until.reschedule(limit_s + LATE_S)
+        return await work.join(found, coverage), ended_s
 
     @property
     def timeout_s(self) -> float | None:
@@ -285,14 +341,10 @@ class Predictor:
             started = self._clock()
             return work(), self._clock() - started
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, timed)
+        return await self._in_thread(timed)
 
-
-async def _done(submitted: Future[Done[Outcome]]) -> Done[Outcome]:
-    try:
-        return await asyncio.wrap_future(submitted)
-    except torch.AcceleratorError as error:
-        raise DeviceFailed(f"the device failed and is tested; send the picture again: {error}") from error
+    async def _in_thread(self, work: Callable[[], A]) -> A:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +358,7 @@ class _Task(Generic[T]):
     size: Size
     plan: TilePlan
     cost: Cost
+    blocks: PartialPlan | None  # None: the whole picture is computed, however long it takes
     key: Hashable
     started_s: float
     header_s: float
@@ -318,9 +371,12 @@ class _Task(Generic[T]):
 
 
 def _render(
-    task: _Task[T], image: Tensor, done: Done[Outcome], cameras: Cameras | None, *, digested: bool
+    task: _Task[T], image: Tensor, done: Done, cameras: Cameras | None, *, digested: bool
 ) -> tuple[Predicted, T]:
-    prediction = interpret(done.outcome, task.artifact.calibration, task.question)
+    outcome = done.outcome
+    if task.question.partial and outcome.coverage is None:
+        outcome = replace(outcome, coverage=Coverage.whole(task.plan.count))
+    prediction = interpret(outcome, task.artifact.calibration, task.question)
     if cameras is not None and task.question.roi is None:
         cameras.add(task.artifact, image, prediction)
     digest = digest_of(task.source) if digested else None
@@ -330,16 +386,18 @@ def _render(
 
 def _verdict(task: _Task[T], predicted: Predicted, timings: Timings) -> Verdict:
     artifact, prediction = task.artifact, predicted.prediction
+    coverage = prediction.coverage
     return Verdict(
         artifact.name,
         artifact.version,
         artifact.digest,
         predicted.picture_digest,
         task.size,
-        task.plan.count,
+        task.plan.count if coverage is None else coverage.tiles_done,
         prediction.score,
         prediction.criteria.threshold,
         prediction.label,
         timings,
         task.started_s,
+        1.0 if coverage is None else coverage.share,
     )

@@ -23,16 +23,21 @@ class TileScore:
 
 
 def tile_scores(predicted: Predicted) -> tuple[TileScore, ...]:
-    """All tiles that overlap the region of interest, row by row."""
+    """All tiles that overlap the region of interest, row by row, without those that were not looked at whole."""
     found, seen = predicted.prediction.anomaly_map, predicted.region
     calibration = predicted.artifact.calibration
     height, width = predicted.image.shape[-2:]
+    coverage = predicted.prediction.coverage
+    partial = coverage is not None and not coverage.complete
     columns = spans(predicted.plan.x, width, seen.columns)
     tiles = []
     for row, rows in spans(predicted.plan.y, height, seen.rows).items():
         top, bottom = rows.start - seen.top, rows.stop - seen.top
         for column, across in columns.items():
-            peak = found[top:bottom, across.start - seen.left : across.stop - seen.left].amax()
+            values = found[top:bottom, across.start - seen.left : across.stop - seen.left]
+            if partial and bool(values.isneginf().any()):
+                continue
+            peak = values.amax()
             score = float(calibration.normalise_map(peak))
             tiles.append(TileScore(row, column, rows.start, across.start, len(rows), len(across), score))
     return tuple(tiles)

@@ -15,6 +15,7 @@ class Verdict:
     picture_digest: the SHA-256 of the picture's file, or of its numbers; None unless it is recorded
     size: (height, width) of the picture
     tiles: the number of tiles that were computed
+    share: the share of the picture, or of its region of interest, that was looked at, in [0, 1]
     score, threshold: normalised, in [0, 1]
     started_s: the time at which the picture was received whole, on the clock `monotonic`
     """
@@ -30,3 +31,4 @@ class Verdict:
     label: Label
     timings: Timings
     started_s: float
+    share: float = 1.0

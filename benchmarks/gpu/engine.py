@@ -15,7 +15,7 @@ from time import monotonic, perf_counter
 import torch
 
 from app.admission import Ticket, TileQueue
-from app.pipeline import Outcome, TiledModel
+from app.pipeline import TiledModel
 from app.pipeline.transfer import Uploader
 from app.runtime import Network, trace
 from app.runtime.plain import plain_network
@@ -125,7 +125,7 @@ def feed(setting: Setting, worker: DeviceWorker, model: TiledModel, at_least_s: 
         shown = [picture.pin_memory() for picture in shown]
     count = model.plan(*setting.scale.picture).count
     started, number = perf_counter(), 0
-    flight: list[tuple[Ticket[Job], Future[Done[Outcome]]]] = []
+    flight: list[tuple[Ticket[Job], Future[Done]]] = []
     while perf_counter() - started < at_least_s or number == 0:
         while len(flight) < IN_FLIGHT // max(1, count // 16):
             ticket = worker.admit(count)

@@ -8,10 +8,13 @@ from scripts.contract.schemas import Comparison
 
 Document = dict[str, Any]
 GROWING = frozenset(
-    {"ProblemCode", "RefusalCode", "NoteCode"}
+    {"ProblemCode", "RefusalCode", "NoteCode", "Label"}
     | {"TilingMode", "PaddingFill", "Blend", "Precision", "Kernels", "SearchMethod", "Codes"}
 )
-"""Enumerations in responses that may gain values: the documentation tells clients to expect new values."""
+"""Enumerations in responses that may gain values: the documentation tells clients to expect new values.
+
+`Label` gains values only for requests with parameters that old clients do not know.
+"""
 
 
 def breaking_changes(old: Document, new: Document) -> list[str]:

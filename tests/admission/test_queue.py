@@ -151,6 +151,17 @@ def test_a_wait_beyond_the_time_limit_is_refused_at_once() -> None:
             pass
 
 
+def test_a_request_that_takes_a_part_as_its_answer_is_refused_only_for_the_wait() -> None:
+    found = measured(LIMIT, Clock(), rate=64)
+    with ExitStack() as earlier:
+        for _ in range(80):
+            earlier.enter_context(found.admit(4))
+        with pytest.raises(Overloaded, match="time"):
+            found.admit(500, limit_s=4, partial=True)
+        with found.admit(500, limit_s=6, partial=True):  # 320 tiles run before it, and 64 of its own
+            pass
+
+
 def test_the_parts_of_a_request_take_no_further_room() -> None:
     found = queue(LIMIT)
     with found.admit(1000) as whole:

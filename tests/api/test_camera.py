@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from app.api.schemas.camera import ModelHealthBody
 from app.artifacts import Artifact, BaselineRecord
 from app.drift import CameraChanged, State
-from app.pipeline import interpret, predict
+from app.pipeline import Coverage, Roi, interpret, predict
 from app.service import Cameras
 from app.training.camera import CameraPictures, Levels
 
@@ -69,6 +69,14 @@ def test_the_state_of_a_version_outlives_others(artifact: Artifact) -> None:
     first = cameras.monitor(artifact)
     assert cameras.monitor(replace(artifact, version=2, digest="another")) is not first
     assert cameras.monitor(artifact) is cameras.known(artifact) is first
+
+
+def test_pictures_of_which_a_part_was_looked_at_are_left_out(artifact: Artifact) -> None:
+    cameras, (picture,) = Cameras(), pictures(1, 100)
+    whole = predict(artifact.model, picture)
+    for coverage, expected in ((Coverage(0.5, (Roi(0, 0, 64, 48),), 4, 2), 0), (Coverage.whole(4), 1), (None, 2)):
+        cameras.add(artifact, picture, interpret(replace(whole, coverage=coverage), artifact.calibration))
+        assert ModelHealthBody.of(artifact, cameras.monitor(artifact)).pictures == expected
 
 
 def test_models_without_a_baseline_are_predicted_and_say_so(client: TestClient) -> None:

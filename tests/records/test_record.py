@@ -24,9 +24,9 @@ REGION = DefectRegion(3, 4, 5, 6, 20, 0.75, (4, 5))
 DAY_S = 86400
 
 
-def line(request_id: str = "abc", regions: tuple[DefectRegion, ...] = (REGION,)) -> Line:
+def line(request_id: str = "abc", regions: tuple[DefectRegion, ...] = (REGION,), share: float = 1.0) -> Line:
     timings = Timings(0.1, 0.0, 0.2, 0.1, 0.4)
-    verdict = Verdict("surface", 2, "d" * 64, "p" * 64, (96, 160), 6, 0.75, 0.5, Label.anomalous, timings, 0.0)
+    verdict = Verdict("surface", 2, "d" * 64, "p" * 64, (96, 160), 6, 0.75, 0.5, Label.anomalous, timings, 0.0, share)
     return Line(0.0, request_id, verdict, regions)
 
 
@@ -41,7 +41,7 @@ def test_every_verdict_is_a_line_that_programs_can_read(tmp_path: Path, name: st
     record = VerdictRecord(path, 2**20, 5, counts)
     record.start()
     record.add(line())
-    record.add(line("=1+1", (REGION,) * (MOST_REGIONS + 1)))
+    record.add(line("=1+1", (REGION,) * (MOST_REGIONS + 1), share=0.25))
     record.stop()
     assert counts == {"written": 2}
     text = path.read_text()
@@ -60,6 +60,7 @@ def test_every_verdict_is_a_line_that_programs_can_read(tmp_path: Path, name: st
     found = rows[1]["regions"]
     assert isinstance(found, list) and len(found) == MOST_REGIONS
     assert str(rows[1]["region_count"]) == str(MOST_REGIONS + 1)
+    assert [float(str(row["share"])) for row in rows] == [1, 0.25]
 
 
 @pytest.mark.parametrize("left", [b"head\nfirst\nsecond wi", b"head\nfirst\n", b"hea", b""])

@@ -17,7 +17,7 @@ from app.admission import TileQueue
 from app.artifacts import ModelRepository, load_artifact
 from app.detectors import Features
 from app.errors import EngineStopped, InsufficientMemory, Overloaded
-from app.pipeline import Outcome, TiledModel, predict
+from app.pipeline import TiledModel, predict
 from app.scheduling import DeviceWorker, Done, End, SilentObserver
 from tests.interposing import BeforeNetwork
 from tests.waiting import wait_until
@@ -110,7 +110,7 @@ def poison(model: TiledModel) -> None:
     model.run = run_unless_poisoned  # type: ignore[method-assign]  # stands for any failure caused by a picture
 
 
-def submit(worker: DeviceWorker, model: TiledModel, image: Tensor = IMAGE) -> Future[Done[Outcome]]:
+def submit(worker: DeviceWorker, model: TiledModel, image: Tensor = IMAGE) -> Future[Done]:
     return worker.submit(worker.admit(TILES), [model], image)
 
 

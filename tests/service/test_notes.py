@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
-from app.pipeline import Criteria, DefectRegion, Label, Prediction
+from app.pipeline import Coverage, Criteria, DefectRegion, Label, Prediction, Roi
 from app.service import NoteCode, notes
 from app.tiling import Size
 from tests.conftest import SIZE
@@ -73,3 +73,12 @@ def test_a_score_and_a_map_that_disagree_are_noted(
 def test_the_smallest_region_is_named_where_it_may_be_the_reason(artifact: Artifact) -> None:
     (note,) = notes(artifact, SIZE, predicted(Label.anomalous, 0, min_region_area=40))
     assert "40 pixels" in note.message
+
+
+@pytest.mark.parametrize("label", [Label.anomalous, Label.undecided])
+def test_a_picture_of_which_a_part_was_looked_at_is_noted(artifact: Artifact, label: Label) -> None:
+    part = Coverage(0.254, (Roi(0, 0, 8, 8),), 8, 2)
+    (note,) = notes(artifact, SIZE, replace(predicted(label, int(label is Label.anomalous)), coverage=part))
+    assert note.code is NoteCode.partial and "25.4%" in note.message
+    assert ("not known to be normal" in note.message) == (label is Label.undecided)
+    assert codes(artifact, SIZE, replace(NORMAL, coverage=Coverage.whole(8))) == []

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field, FiniteFloat
 
-from app.pipeline import DefectRegion, Label
+from app.pipeline import Coverage, DefectRegion, Label, Roi
 from app.service import Judged, NoteCode, Timings
 from app.service.pictures import Extras
 from app.service.tile_scores import TileScore
@@ -70,6 +70,38 @@ class RegionBody(BaseModel):
         )
 
 
+class PartialBody(BaseModel):
+    """How much of the picture, or of its region of interest, was looked at within the time limit."""
+
+    complete: bool = Field(
+        description="Whether all of it was looked at; then the prediction is the same as without `partial`.",
+        examples=[False],
+    )
+    share: FiniteFloat = Field(
+        ge=0, le=1, description="Share of its pixels that was looked at; 1 if it is complete.", examples=[0.43]
+    )
+    unseen: list[BoxBody] = Field(
+        description="The mask of what was not looked at: disjoint rectangles that contain exactly these pixels. All "
+        "other pixels have the same map values as without `partial`."
+    )
+    tiles: int = Field(
+        description="Number of tiles that have to be computed to look at all of it; tiles that two parts need count "
+        "twice.",
+        examples=[784],
+    )
+    tiles_done: int = Field(description="Number of these tiles that were computed.", examples=[337])
+
+    @classmethod
+    def of(cls, coverage: Coverage) -> Self:
+        return cls(
+            complete=coverage.complete,
+            share=coverage.share,
+            unseen=[_box(each) for each in coverage.unseen],
+            tiles=coverage.tiles,
+            tiles_done=coverage.tiles_done,
+        )
+
+
 class TileBody(BaseModel):
     """A tile. With a region of interest, `row` and `column` still count from the top left tile of the whole picture."""
 
@@ -98,13 +130,17 @@ class TilesBody(BaseModel):
     items: list[TileBody] | None = Field(
         default=None,
         description="With `include=tiles`: the tiles, row by row. With a region of interest, only the tiles that "
-        "overlap it, without the tiles around it that were also computed.",
+        "overlap it, without the tiles around it that were also computed. With `partial`, only the tiles that were "
+        "looked at whole.",
         examples=[None],
     )
 
 
 class TimingBody(BaseModel):
-    """Duration of each stage in milliseconds, from the end of the upload; `total` is the sum of the others."""
+    """Duration of each stage in milliseconds, from the end of the upload; `total` is the sum of the others.
+
+    With `partial`, several parts of the picture may be computed at the same time, so that `device` may exceed `total`.
+    """
 
     decode: FiniteFloat = Field(description="Reading the header and decoding the picture.", examples=[14.2])
     queue: FiniteFloat = Field(description="Waiting while other pictures are processed.", examples=[0.1])
@@ -148,7 +184,9 @@ class PredictionBody(BaseModel):
         description="Score of the detector before normalisation, higher when more anomalous.", examples=[41.7]
     )
     label: Label = Field(
-        description="`anomalous` if `score` exceeds `threshold`, else `normal`.", examples=["anomalous"]
+        description="`anomalous` if `score` exceeds `threshold`, else `normal`. With `partial`, `undecided` instead of "
+        "`normal`, unless all of the picture was looked at.",
+        examples=["anomalous"],
     )
     threshold: FiniteFloat = Field(
         ge=0,
@@ -161,16 +199,23 @@ class PredictionBody(BaseModel):
         description="What to know of the prediction: why it may be unreliable, or its parts seem to disagree.",
         examples=[[]],
     )
+    partial: PartialBody | None = Field(
+        default=None,
+        description="With `partial=true`: how much was looked at. Score and regions are those of what was looked at.",
+        examples=[None],
+    )
     tiles: TilesBody = Field(description="Tiles of the picture.")
     timing_ms: TimingBody = Field(description="Duration of each stage in milliseconds.")
     heatmap: str | None = Field(
         default=None,
-        description="With `include=heatmap`: heatmap with the size of the picture or of `roi`, PNG in base64.",
+        description="With `include=heatmap`: heatmap with the size of the picture or of `roi`, PNG in base64. With "
+        "`partial`, hatched where the picture was not looked at.",
         examples=[None],
     )
     mask: str | None = Field(
         default=None,
-        description="With `include=mask`: mask with the same size, white inside the defect regions, PNG in base64.",
+        description="With `include=mask`: mask with the same size, white inside the defect regions, PNG in base64. "
+        "With `partial`, grey (128) where the picture was not looked at.",
         examples=[None],
     )
 
@@ -181,18 +226,23 @@ class PredictionBody(BaseModel):
         return cls(
             model=_model(judged),
             image=ImageSizeBody(width=width, height=height),
-            roi=None if roi is None else BoxBody(x=roi.left, y=roi.top, width=roi.width, height=roi.height),
+            roi=None if roi is None else _box(roi),
             score=judgement.score,
             raw_score=judgement.raw_score,
             label=judgement.label,
             threshold=judgement.criteria.threshold,
             regions=[RegionBody.of(region) for region in judgement.regions],
             notes=[NoteBody(code=note.code, message=note.message) for note in judged.notes],
+            partial=None if judgement.coverage is None else PartialBody.of(judgement.coverage),
             tiles=_tiles(judged, extras),
             timing_ms=TimingBody.of(timings),
             heatmap=_base64(extras.heatmap),
             mask=_base64(extras.mask),
         )
+
+
+def _box(rectangle: Roi) -> BoxBody:
+    return BoxBody(x=rectangle.left, y=rectangle.top, width=rectangle.width, height=rectangle.height)
 
 
 def _model(judged: Judged) -> ModelRefBody:

@@ -4,12 +4,21 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, FiniteFloat
 
-from app.api.schemas.prediction import BoxBody, ImageSizeBody, ModelRefBody, NoteBody, PredictionBody, RegionBody
+from app.api.schemas.prediction import (
+    BoxBody,
+    ImageSizeBody,
+    ModelRefBody,
+    NoteBody,
+    PartialBody,
+    PredictionBody,
+    RegionBody,
+)
 from app.pipeline import Label
 from app.service import Predicted, Timings
 from app.service.pictures import Extras
 
 VERDICT: Literal["tessera.verdict.v1"] = "tessera.verdict.v1"
+UNDECIDED: Literal["tessera.undecided.v1"] = "tessera.undecided.v1"
 MOST_REGIONS = 1000
 """The most regions in one verdict, so that an event stays small."""
 
@@ -30,9 +39,11 @@ class PictureBody(BaseModel):
 class VerdictBody(BaseModel):
     """The verdict of a model on one picture. The parts have the form of the server's answers."""
 
-    type: Literal["tessera.verdict.v1"] = Field(
+    type: Literal["tessera.verdict.v1"] | Literal["tessera.undecided.v1"] = Field(
         default=VERDICT,
-        description="Name of this schema. Fields may be added to a version; any other change makes a new one.",
+        description="Name of this schema. Fields may be added to a version; any other change makes a new one. "
+        "`tessera.undecided.v1` has the same fields, and comes instead of a verdict whose `label` is `undecided`: a "
+        "program that does not know it cannot take the picture for normal.",
         examples=[VERDICT],
     )
     id: str = Field(
@@ -56,7 +67,15 @@ class VerdictBody(BaseModel):
     score: FiniteFloat = Field(ge=0, le=1, description="Normalised anomaly score.", examples=[0.83])
     raw_score: FiniteFloat = Field(description="Score before normalisation.", examples=[41.7])
     threshold: FiniteFloat = Field(ge=0, le=1, description="Scores above it are anomalous.", examples=[0.5])
-    label: Label = Field(description="`anomalous` or `normal`.", examples=["anomalous"])
+    label: Label = Field(
+        description="`anomalous` or `normal`; in `tessera.undecided.v1` always `undecided`.", examples=["anomalous"]
+    )
+    partial: PartialBody | None = Field(
+        default=None,
+        description="How much of the picture was looked at, if the request has `partial=true`; else null. Score and "
+        "regions are those of what was looked at.",
+        examples=[None],
+    )
     regions: list[RegionBody] = Field(
         description=f"Defect regions, the most anomalous first, at most {MOST_REGIONS:,}."
     )
@@ -69,6 +88,7 @@ class VerdictBody(BaseModel):
         assert predicted.picture_digest is not None
         body = PredictionBody.of(predicted.judged, Timings(0, 0, 0, 0, 0), Extras(None, None, None))
         return cls(
+            type=UNDECIDED if body.label is Label.undecided else VERDICT,
             id=id,
             time=time,
             request_id=request_id,
@@ -81,6 +101,7 @@ class VerdictBody(BaseModel):
             raw_score=body.raw_score,
             threshold=body.threshold,
             label=body.label,
+            partial=body.partial,
             regions=body.regions[:MOST_REGIONS],
             region_count=len(body.regions),
             notes=body.notes,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from app.pipeline import Band, BandOutcome, TiledModel
-from app.scheduling import DeviceWorker
+from app.scheduling import BandWork, DeviceWorker
 
 
 class BandLanes:
@@ -16,4 +16,6 @@ class BandLanes:
     async def run(self, models: Sequence[TiledModel], band: Band) -> BandOutcome:
         """The outcome of a band; `models` holds its model on each device. Raises the errors of DeviceWorker.submit."""
         with self._worker.admit_band() as ticket:
-            return (await asyncio.wrap_future(self._worker.submit_band(ticket, models, band))).outcome
+            return (
+                await asyncio.wrap_future(self._worker.run(BandWork(ticket, models, band, background=False)))
+            ).outcome

@@ -1,0 +1,115 @@
+"""Measures the blocks of a picture, and joins those that were measured into its map and its score."""
+
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+import torch
+from torch import Tensor
+
+from app.detectors import Features
+from app.pipeline.assembly import Assembly, Outcome
+from app.pipeline.blocks import Block, Coverage
+from app.pipeline.finite import checksum, require_finite
+from app.pipeline.model import Prepared, TiledModel
+from app.pipeline.roi import Roi
+from app.pipeline.transfer import download
+from app.tiling import TilePlan, rows_shown
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredBlock:
+    """A block whose cells were measured.
+
+    distances: of its own cells, [h,w] float32 on the CPU for each layer of the map
+    score_inputs: see Detector.score_of, on the device that measured the block
+    """
+
+    block: Block
+    distances: Features
+    score_inputs: Sequence[Features]
+
+
+def prepare_block(model: TiledModel, picture: Tensor, block: Block) -> Prepared:
+    """The rows of the picture [C,H,W] that the tiles of the block show, on the device.
+
+    Only the block's own cells within the region of interest count for the score.
+    """
+    rows = rows_shown(block.plan)
+    uploaded = model.uploader.upload(picture[:, rows.start : rows.stop])
+    white = float(torch.iinfo(picture.dtype).max)
+    return Prepared(uploaded, white, block.plan, block.plan.image_size, block.counted, rows.start)
+
+
+@torch.inference_mode()
+def measured(assembly: Assembly, block: Block, strides: Sequence[int]) -> Generator[None, None, MeasuredBlock]:
+    """The block, after all its tiles were added to its assembly. Raises NotFinite, see `Assembly.finish`.
+
+    strides: of the layers of the map
+    """
+    top, left = block.plan.origin
+    on_host = []
+    for distances, stride in zip(assembly.distances, strides, strict=True):
+        own = distances[_cells(block.rows, top, stride), _cells(block.columns, left, stride)].contiguous()
+        total = checksum([own])
+        on_host.append((yield from download(own)))
+        require_finite(total)
+    counted = block.counted.height and block.counted.width
+    return MeasuredBlock(block, tuple(on_host), assembly.score_inputs if counted else ())
+
+
+class Joining(Assembly):
+    """The map and the score of a picture of which some blocks were measured.
+
+    Values of the map are -inf, which no threshold is under, where the picture was not looked at. The score is that of
+    the cells that were measured. If it is made of the map, other pixels count as 0, so that it is at most the score of
+    the whole picture.
+    """
+
+    def __init__(
+        self, model: TiledModel, plan: TilePlan, roi: Roi | None, blocks: Iterable[MeasuredBlock], coverage: Coverage
+    ) -> None:
+        nothing = torch.empty(0, device=model.device)
+        super().__init__(model, Prepared(nothing, 1.0, plan, plan.image_size, roi))
+        self._coverage, seen = coverage, roi or Roi.whole(plan.image_size)
+        self._unseen = [
+            (_slice(each.rows, seen.top), _slice(each.columns, seen.left)) for each in coverage.unseen
+        ]  # in the map
+        for layer in self.distances:
+            layer.zero_()
+        for each in blocks:
+            self._place(each, model)
+
+    def _place(self, found: MeasuredBlock, model: TiledModel) -> None:
+        layers = zip(self.distances, found.distances, model.detector.map_strides, strict=True)
+        for whole, own, stride in layers:
+            (top, left), block = self._plan.origin, found.block
+            whole[_cells(block.rows, top, stride), _cells(block.columns, left, stride)] = own
+        self.score_inputs += [tuple(value.to(model.device) for value in each) for each in found.score_inputs]
+
+    @torch.inference_mode()
+    def finish(self) -> Generator[None, None, Outcome]:
+        """See Assembly; the outcome says how much was looked at."""
+        found = yield from super().finish()
+        for rows, columns in self._unseen:
+            found.anomaly_map[rows, columns] = -inf
+        return Outcome(found.raw_score, found.anomaly_map, self._coverage)
+
+    def _rows(self) -> Generator[None, None, Tensor]:
+        map_score, self._map_score = self._map_score, None
+        found = yield from super()._rows()
+        for rows, columns in self._unseen:
+            found[rows, columns] = 0
+        self._map_score = map_score
+        if map_score is not None:
+            map_score.add(found)
+        return found
+
+
+def _cells(pixels: range, origin: int, stride: int) -> slice:
+    """The cells that show these pixels of the canvas, counted from the cell at the pixel `origin` on."""
+    return slice((pixels.start - origin) // stride, -(-(pixels.stop - origin) // stride))
+
+
+def _slice(pixels: range, first: int) -> slice:
+    return slice(pixels.start - first, pixels.stop - first)
