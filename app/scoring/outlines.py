@@ -47,6 +47,9 @@ _EDGE_DOWN = _of_kinds(4, 8, 7, 11)
 _LEAVES_SIDEWAYS = _of_kinds(1, 8, 11, 13)  # the ring arrives by the vertical edge, and leaves by the horizontal one
 _IS_LOWER, _IS_RIGHT = _of_kinds(4, 8, 13, 14), _of_kinds(2, 8, 13, 14)  # the place of one of the pixels inside
 
+AT_ONCE = 2**19
+"""A piece may have this number of corners, whatever the limit is: small regions are left out later. About 100 MB."""
+
 _CORNER = np.dtype([("y", np.int64), ("x", np.int64), ("patch", np.int64), ("kind", np.uint8)])
 _JOINT = np.dtype([("one", np.int64), ("other", np.int64)])
 """Two patches that turned out to be one."""
@@ -193,7 +196,7 @@ class Tracer:
 
     def _trace(self, grid: Integers, top: int, left: int, patches: Integers, regions: Integers) -> None:
         """Adds the corners of a grid, see `_corners`; `patches` and `regions` are the numbers of each place."""
-        corners = _corners(grid, top, left)
+        corners = _corners(grid, top, left, max(self._most_points, AT_ONCE))
         own = corners["patch"].copy()
         corners["patch"] = patches[own]
         self._corners.add(corners, regions[own])
@@ -207,15 +210,18 @@ def too_many_points(most: int) -> TooManyPoints:
     )
 
 
-def _corners(grid: Integers, top: int, left: int) -> Records:
+def _corners(grid: Integers, top: int, left: int, most: int) -> Records:
     """The corners at the points between the rows and columns of a grid, row by row; at a point, from left to right.
 
     grid: the place of each pixel's patch, + 1; 0: outside
     top, left: the row and the column of the pixel [1,1]
+    most: raises TooManyPoints if there are corners at more points
     """
     inside = (grid > 0).view(np.uint8)
     around = inside[:-1, :-1] + 2 * inside[:-1, 1:] + 4 * inside[1:, :-1] + 8 * inside[1:, 1:]
     places = np.flatnonzero(_TURNS[around])
+    if len(places) > most:
+        raise too_many_points(most)
     kinds = around.ravel()[places]
     doubled = 1 + _MEETS[kinds]
     places, kinds = np.repeat(places, doubled), np.repeat(kinds, doubled)

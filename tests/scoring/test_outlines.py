@@ -109,6 +109,14 @@ def test_regions_that_are_too_small_count_no_points() -> None:
     assert list(outlined_regions([found], 0.5, 2, 80)) == []  # those of the last row are still open
 
 
+def test_a_row_of_very_many_points_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = np.tile(np.array([[1, 0]], np.float32), (1, 300))
+    assert list(outlined_regions([wide], 0.5, 2, 600)) == []
+    monkeypatch.setattr("app.scoring.outlines.AT_ONCE", 500)
+    with pytest.raises(TooManyPoints):
+        list(outlined_regions([wide], 0.5, 2, 500))
+
+
 def test_a_finder_with_a_tracer_gives_outlines_as_rows_arrive() -> None:
     finder = RegionFinder(0.5, 1, Tracer(MOST))
     finder.add(np.array([[1, 0, 0], [0, 0, 1]], np.float32))
