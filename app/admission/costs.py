@@ -21,6 +21,9 @@ MASK_BYTES = 3
 MAP_FILE_BYTES = 2 * FLOAT
 """The bytes of a pixel while a map is encoded: the normalised value, and the file."""
 
+OUTLINE_BYTES = 4 * FLOAT
+"""The bytes of a pixel while outlines are traced: the places of a band of rows, and the corners in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:

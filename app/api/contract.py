@@ -12,6 +12,7 @@ from app.api.common_problems import declare_common_problems
 from app.api.openapi_3_0 import in_openapi_3_0
 from app.api.picture_body import PICTURE_FORM
 from app.api.schema_examples import with_examples
+from app.api.schemas.annotations import CocoBody, GeoJsonBody, LabelmeBody
 from app.api.schemas.job import JobPictureRequestBody, JobRequestBody
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 from app.api.schemas.stream import StreamLineBody
@@ -22,9 +23,9 @@ from app.api.v2.schemas.server import IndexRequestBody
 DESCRIPTION = """\
 Finds small defects in large pictures by dividing the pictures into tiles.
 
-Post a picture to a model. The response is a score, a label and the defect regions; or a heatmap; or an anomaly map with
-one value for each pixel. Scores are in [0, 1] and higher when more anomalous. By default, a picture is anomalous if its
-score exceeds 0.5.
+Post a picture to a model. The response is a score, a label and the defect regions; or the regions as polygons for
+annotation tools; or a heatmap; or an anomaly map with one value for each pixel. Scores are in [0, 1] and higher when
+more anomalous. By default, a picture is anomalous if its score exceeds 0.5.
 
 Errors are problem details (RFC 9457). Their `code` identifies the kind of problem for programs. Errors under `/v2` have
 the form of the Open Inference Protocol. Every response has an `X-Request-ID` header, which identifies the request in
@@ -62,13 +63,9 @@ _REQUEST_ID = {
 }
 _REFERENCE = "#/components/schemas/{model}"
 _COMPONENTS: tuple[type[BaseModel], ...] = (
-    ProblemBody,
-    InvalidFieldBody,
-    InferRequestBody,
-    IndexRequestBody,
-    JobPictureRequestBody,
-    JobRequestBody,
-    StreamLineBody,
+    *(ProblemBody, InvalidFieldBody, InferRequestBody, IndexRequestBody),
+    *(JobPictureRequestBody, JobRequestBody, StreamLineBody),
+    *(GeoJsonBody, CocoBody, LabelmeBody),
 )
 _PREFIXED = frozenset({"Codes", "Include"})
 """Enumerations with values that other enumerations have as well.
@@ -100,7 +97,8 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     for body in _COMPONENTS:
         described = body.model_json_schema(ref_template=_REFERENCE)
-        components.update(described.pop("$defs", {}))
+        for name, part in described.pop("$defs", {}).items():
+            components.setdefault(name, part)
         components[body.__name__] = described
     components.update(PICTURE_FORM | PICTURES_FORM)
     for name in ("HTTPValidationError", "ValidationError"):

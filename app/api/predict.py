@@ -1,21 +1,39 @@
-"""The route that returns a prediction as JSON."""
+"""The route that returns a prediction as JSON, or its regions in the format of an annotation tool."""
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
+from app.admission import OUTLINE_BYTES
 from app.api.answer_headers import described_partial_header, partial_header
 from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
-from app.api.openapi import PICTURE_PROBLEMS, problem_responses
+from app.api.openapi import PICTURE_PROBLEMS, Responses, problem_responses
 from app.api.options import PartialQuery, split
 from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.api.problem_codes import ProblemCode
+from app.api.schemas.annotations import CocoBody, GeoJsonBody, LabelmeBody
 from app.api.schemas.prediction import PredictionBody
-from app.service import Upload
+from app.service import Rendering, Upload
+from app.service.annotations import FORMATS, AnnotationFormat, annotation_file
 from app.service.pictures import Include, rendered_extras
 
 router = APIRouter(tags=["predictions"])
+_BODIES: dict[AnnotationFormat, type[BaseModel]] = {
+    AnnotationFormat.geojson: GeoJsonBody,
+    AnnotationFormat.coco: CocoBody,
+    AnnotationFormat.labelme: LabelmeBody,
+}
+_SUCCESS: Responses = {
+    200: {
+        "headers": described_partial_header(),
+        "content": {
+            FORMATS[format].media_type: {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}
+            for format, body in _BODIES.items()
+        },
+    }
+}
 
 
 Includes = Annotated[
@@ -34,12 +52,32 @@ class PredictionQuery(PartialQuery):
     include: Includes = Field(default=[])
 
 
+class FormatQuery(PredictionQuery):
+    """Query parameters of a prediction as JSON or in the format of an annotation tool."""
+
+    format: AnnotationFormat | None = Field(
+        default=None,
+        description="Answers with the regions as polygons instead: `geojson` (for QuPath and QGIS), `coco` or "
+        "`labelme`. Polygons follow the edges of pixels exactly. Default: the prediction as JSON, with boxes.",
+        examples=["geojson"],
+    )
+
+    @model_validator(mode="after")
+    def _has_no_parts(self) -> Self:
+        if self.format is not None and self.include:
+            raise ValueError("include has no effect on annotations; leave out include, or leave out format")
+        if self.format is not None and self.partial:
+            raise ValueError("annotations cannot say what was not looked at; leave out partial, or leave out format")
+        return self
+
+
 @router.post(
     "/v1/models/{model}/predict",
     summary="Predict",
     response_description="The prediction for the picture.",
-    responses=problem_responses(*PICTURE_PROBLEMS, ProblemCode.PARTIAL_UNSUPPORTED)
-    | {200: {"headers": described_partial_header()}},
+    responses=problem_responses(*PICTURE_PROBLEMS, ProblemCode.PARTIAL_UNSUPPORTED, ProblemCode.TOO_MANY_POINTS)
+    | _SUCCESS,
+    response_model=PredictionBody,
     response_model_exclude_none=True,
     name="predict",
     openapi_extra=PICTURE_BODY,
@@ -50,13 +88,22 @@ async def predict(
     catalogue: CatalogueDep,
     predictor: PredictorDep,
     verdicts: VerdictsDep,
-    query: Annotated[PredictionQuery, Query()],
+    query: Annotated[FormatQuery, Query()],
     response: Response,
     timeout_s: Timeout = None,
-) -> PredictionBody:
-    """Returns the score, the label and the defect regions of a picture."""
-    rendering = rendered_extras(frozenset(query.include), query.drawing())
+) -> PredictionBody | Response:
+    """Returns the score, the label and the defect regions of a picture.
+
+    With `format`, the response is a document of an annotation tool, which has the regions as polygons.
+    """
     artifact = catalogue.get(model, query.version)
+    if query.format is not None:
+        draw = partial(annotation_file, format=query.format, picture=picture.filename or "")
+        file = Rendering(draw, OUTLINE_BYTES)
+        written = await predictor.predict(artifact, Upload(picture.file), file, timeout_s, query.question())
+        await verdicts.tell(written.predicted, picture.filename)
+        return Response(written.rendered, media_type=FORMATS[query.format].media_type)
+    rendering = rendered_extras(frozenset(query.include), query.drawing())
     answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
     await verdicts.tell(answer.predicted, picture.filename)
     response.headers.update(partial_header(answer.predicted.prediction.coverage))

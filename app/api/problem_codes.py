@@ -16,6 +16,7 @@ class ProblemCode(StrEnum):
     TOO_MANY_PIXELS = "too_many_pixels"
     DECODING_LIMIT = "decoding_limit"
     TOO_MANY_PICTURES = "too_many_pictures"
+    TOO_MANY_POINTS = "too_many_points"
     TOO_COSTLY = "too_costly"
     MODEL_NOT_FOUND = "model_not_found"
     VERSION_NOT_FOUND = "version_not_found"

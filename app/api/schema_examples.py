@@ -14,10 +14,15 @@ def with_examples(document: dict[str, Any]) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             for response in operation["responses"].values():
-                content = response.get("content", {}).get("application/json")
-                if content is not None and "example" not in content:
-                    content["example"] = example(content["schema"], components)
+                for media_type, content in response.get("content", {}).items():
+                    if is_json(media_type) and "example" not in content and "examples" not in content:
+                        content["example"] = example(content["schema"], components)
     return document
+
+
+def is_json(media_type: str) -> bool:
+    """Whether documents of this media type are JSON (RFC 6839, section 3.1)."""
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 def example(schema: dict[str, Any], components: dict[str, Any]) -> Any:

@@ -7,6 +7,7 @@ from time import monotonic
 from torch import Tensor
 
 from app.artifacts import Artifact
+from app.cli.annotations import write_annotations
 from app.cli.results import Targets
 from app.data import MAX_PIXELS, PYRAMID_MARK
 from app.decoding import decode
@@ -41,9 +42,9 @@ def decoded_whole(path: Path) -> Tensor | None:
 def predicted_large(
     artifact: Artifact, path: Path, written: Targets, question: Question, report: Progress
 ) -> tuple[Judged, Timings]:
-    """Predicts the picture, and writes its pyramids, each complete or not at all.
+    """Predicts the picture, and writes its pyramids and annotations, each complete or not at all.
 
-    Raises the errors of LargePicture and of `predict_large`, and OSError.
+    Raises the errors of LargePicture, of `predict_large` and of `write_annotations`, and OSError.
     """
     started = monotonic()
     source = LargePicture(path)
@@ -54,5 +55,6 @@ def predicted_large(
         predicted = monotonic()
         drawn = Pyramids(*(files.enter_context(replacing(file)) for file in written.pyramids.all))
         draw(found, source, drawn, PYRAMID_MARK, report)
+        write_annotations(found.judged, found.spool.bands(), path, written.annotations)
     ended = monotonic()
     return found.judged, Timings(0.0, 0.0, predicted - started, ended - predicted, ended - started)

@@ -9,17 +9,19 @@ from torch import Tensor
 
 from app.api.schemas.prediction import PredictionBody
 from app.artifacts import Artifact, ModelRepository, load_artifact
+from app.cli.annotations import write_annotations
 from app.cli.large import decoded_whole, predicted_large
 from app.cli.repository import add_precision, add_repository
 from app.cli.results import RESULTS, Result, Targets, require_output, summary, summed_notes, targets, write_results
 from app.data import mark_result, pictures_in, reason
-from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError
+from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError, TooManyPoints
 from app.files import replacing, sweep
 from app.pipeline import Criteria, Outcome, Question, Roi, interpret, predict, resolve_device
 from app.pipeline.prediction import THRESHOLD
 from app.progress import Progress
 from app.runtime import RunOptions
 from app.service import Judged, Predicted, Timings
+from app.service.annotations import AnnotationFormat
 from app.service.pictures import Extras, HeatmapStyle, heatmap_png
 from app.terminal import print_error, print_line, progress_bars
 
@@ -32,6 +34,13 @@ def parser() -> ArgumentParser:
     parser.add_argument("--name", type=str, required=True, help="the name of the model")
     parser.add_argument("--version", type=int, default=None, help="the version; by default the one that serves")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
+    parser.add_argument(
+        "--format",
+        type=str,
+        default=None,
+        help="also write the regions as polygons for annotation tools: geojson (QuPath, QGIS), coco or labelme, or "
+        "several of them, separated by commas",
+    )
     add_question(parser)
     add_repository(parser)
     add_precision(parser)
@@ -64,25 +73,26 @@ def question_of(options: Namespace) -> Question:
 
 def run(options: Namespace) -> int:
     """Predicts pictures and writes the results; returns 1 if some pictures failed."""
-    question = question_of(options)
+    question, formats = question_of(options), _formats(options.format)
     device = resolve_device(options.device)
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
     files, left_out = pictures_in(options.pictures)
     if len(set(files.values())) < len(files):
         raise InvalidDataset("several of these pictures have the same name below their folder; predict them separately")
-    require_output(options.output, options.pictures, files.values())
+    written = {path: targets(options.output / name, formats) for path, name in files.items()}
+    require_output(options.output, options.pictures, written.values())
     if left_out.note:
         print_line(f"note: {left_out.note}")
-    for folder in {targets(options.output / name).body.parent for name in files.values()} | {options.output}:
+    for folder in {each.body.parent for each in written.values()} | {options.output}:
         sweep(folder)
     results: list[Result] = []
     with progress_bars() as report:
-        for number, (path, name) in enumerate(files.items(), start=1):
-            results.append(_result(artifact, path, targets(options.output / name), question, report))
+        for number, (path, own) in enumerate(written.items(), start=1):
+            results.append(_result(artifact, path, own, question, report))
             report("pictures", number, len(files))
-    written = write_results(options.output, results)
-    for line in (*summary(results), *summed_notes(results), f"wrote {written}"):
+    listed = write_results(options.output, results)
+    for line in (*summary(results), *summed_notes(results), f"wrote {listed}"):
         print_line(line)
     return 1 if any(result.body is None for result in results) else 0
 
@@ -97,6 +107,14 @@ def _criteria(options: Namespace) -> Criteria:
     return Criteria(options.threshold, options.min_region_area)
 
 
+def _formats(text: str | None) -> list[AnnotationFormat]:
+    try:
+        return list(dict.fromkeys(AnnotationFormat(each.strip()) for each in text.split(","))) if text else []
+    except ValueError as error:
+        known = ", ".join(AnnotationFormat)
+        raise InvalidParameter(f"format is {text!r}; give one or several of {known}, separated by commas") from error
+
+
 def _result(artifact: Artifact, path: Path, written: Targets, question: Question, report: Progress) -> Result:
     """Predicts a picture, and prints its result or error. Raises OSError if its files cannot be written."""
     started = monotonic()
@@ -108,14 +126,23 @@ def _result(artifact: Artifact, path: Path, written: Targets, question: Question
             decoded = monotonic()
             outcome = predict(artifact.model, image, roi=question.roi)
     except (TesseraError, OSError) as error:
-        print_error(f"{path}: {reason(error)}")
-        return Result(path, None, reason(error))
+        return _failed(path, error)
     if image is not None:
         times = started, decoded, monotonic()
-        body = write_files(interpreted(artifact, image, outcome, question), written, times)
+        predicted = interpreted(artifact, image, outcome, question)
+        try:
+            write_annotations(predicted.judged, [outcome.anomaly_map.numpy()], path, written.annotations)
+        except TooManyPoints as error:
+            return _failed(path, error)
+        body = write_files(predicted, written, times)
     regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
     print_line(f"{body.label:9}  {body.score:.3f}  {regions}  {path}")
     return Result(path, body)
+
+
+def _failed(path: Path, error: Exception) -> Result:
+    print_error(f"{path}: {reason(error)}")
+    return Result(path, None, reason(error))
 
 
 def _region(text: str) -> Roi:

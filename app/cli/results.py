@@ -4,7 +4,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from app.api.schemas.prediction import PredictionBody
 from app.data import PYRAMID_ENDINGS, RESULT_ENDINGS, is_result
 from app.errors import InvalidParameter
 from app.files import open_regular, read_regular, replacing
+from app.service.annotations import FORMATS, AnnotationFormat
 from app.service.large import Pyramids
 
 RESULTS = "results.csv"
@@ -48,27 +49,35 @@ class Targets:
     """The files that are written for a picture: the prediction as JSON, the overlay and the mask.
 
     pyramids: the overlay, mask and map of a large picture, which are written instead
+    annotations: the regions in the formats that were asked for
     """
 
     body: Path
     overlay: Path
     mask: Path
     pyramids: Pyramids
+    annotations: dict[AnnotationFormat, Path] = field(default_factory=dict)
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """All of them."""
+        return self.body, self.overlay, self.mask, *self.pyramids.all, *self.annotations.values()
 
 
-def targets(target: Path) -> Targets:
+def targets(target: Path, formats: Sequence[AnnotationFormat] = ()) -> Targets:
     """The files of a picture whose results have this path, without their endings."""
     body, overlay, mask, *pyramids = (
         target.with_name(target.name + ending) for ending in (".json", *RESULT_ENDINGS, *PYRAMID_ENDINGS)
     )
-    return Targets(body, overlay, mask, Pyramids(*pyramids))
+    annotations = {each: target.with_name(target.name + FORMATS[each].ending) for each in formats}
+    return Targets(body, overlay, mask, Pyramids(*pyramids), annotations)
 
 
-def require_output(output: Path, inputs: Iterable[Path], names: Iterable[Path]) -> None:
+def require_output(output: Path, inputs: Iterable[Path], results: Iterable[Targets]) -> None:
     """Raises InvalidParameter if results would lie among the pictures of a folder, or overwrite other files.
 
     inputs: the files and folders to predict
-    names: the names of the pictures
+    results: the files of each picture
     """
     among = [path for path in inputs if path.is_dir() and output.is_dir() and path.samefile(output)]
     if among:
@@ -77,11 +86,17 @@ def require_output(output: Path, inputs: Iterable[Path], names: Iterable[Path]) 
             f"one, such as {among[0] / 'results'}"
         )
     foreign = [] if _is_own_list(output / RESULTS) else [output / RESULTS]
-    for name in names:
-        written = targets(output / name)
+    seen: set[Path] = set()
+    for written in results:
+        if shared := seen.intersection(written.all):
+            raise InvalidParameter(
+                f"two of these pictures would have the result {min(shared)}; predict them separately"
+            )
+        seen.update(written.all)
         foreign += [] if _is_own_body(written.body) else [written.body]
         pictures = written.overlay, written.mask, *written.pyramids.all
         foreign += [path for path in pictures if path.exists() and not is_result(path)]
+        foreign += [path for each, path in written.annotations.items() if not _is_own_annotation(each, path)]
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise InvalidParameter(
@@ -110,6 +125,18 @@ def _is_own_body(path: Path) -> bool:
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.keys() >= REQUIRED
+
+
+def _is_own_annotation(format: AnnotationFormat, path: Path) -> bool:
+    """Whether the file is absent, or begins as one of `tessera predict`: tools write their own beginning instead."""
+    if not path.exists():
+        return True
+    try:
+        with open_regular(path) as file:
+            mark = FORMATS[format].mark.encode()
+            return file.read(len(mark)) == mark
+    except OSError:
+        return False
 
 
 def write_results(folder: Path, results: Sequence[Result]) -> Path:

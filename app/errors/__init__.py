@@ -10,6 +10,7 @@
     │   ├── TooManyBytes         the upload is larger than the limit
     │   ├── TooManyPictures      the request has more pictures than the limit
     │   ├── TooManyPixels        the picture's header announces more pixels than the limit
+    │   ├── TooManyPoints        the outlines of the defect regions have more points than the limit
     │   ├── DecodingLimit        reading the picture takes more memory or processor time than the limit
     │   ├── TooCostly            the picture needs more memory than one request may take
     │   └── JobTooLarge          the job needs more space than the jobs of one key may take
@@ -99,6 +100,7 @@ from app.errors.limits import (
     TooManyBytes,
     TooManyPictures,
     TooManyPixels,
+    TooManyPoints,
 )
 from app.errors.models import (
     DigestMismatch,
@@ -195,6 +197,7 @@ __all__ = [
     "TooManyConnections",
     "TooManyPictures",
     "TooManyPixels",
+    "TooManyPoints",
     "UnknownHost",
     "UnreadableRepository",
     "UnsupportedImage",

@@ -58,6 +58,17 @@ class TooCostly(LimitExceeded):
     example = "the picture needs 2,147,483,648 bytes of memory, and one request may take 1,073,741,824"
 
 
+class TooManyPoints(LimitExceeded):
+    """The outlines of the defect regions have more points than the limit."""
+
+    code = "too_many_points"
+    when = "the outlines of the defect regions (`format`) have more than 500,000 points, or as many runs of pixels"
+    example = (
+        "the outlines of the defect regions have more than 500,000 points; raise threshold or min_region_area, predict "
+        "a region of interest (roi), or take the mask instead"
+    )
+
+
 class Overloaded(TesseraError):
     """A budget of this server has no room now; come back later.
 

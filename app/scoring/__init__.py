@@ -29,10 +29,20 @@ from app.scoring.interpolation import gaussian
 from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
 from app.scoring.order_keys import to_keys, to_values
+from app.scoring.outlines import Outline, Polygon, Ring, Tracer, too_many_points
 from app.scoring.paired import difference_interval, mcnemar
 from app.scoring.ranking import AUPRO_LIMITS, BestF1, Ranking, rank
 from app.scoring.recall import recall_threshold
-from app.scoring.regions import Region, RegionFinder, RegionMask, find_regions, over_threshold, region_areas
+from app.scoring.regions import (
+    OutlinedRegion,
+    Region,
+    RegionFinder,
+    RegionMask,
+    find_regions,
+    outlined_regions,
+    over_threshold,
+    region_areas,
+)
 from app.scoring.resampling import (
     RESAMPLES,
     SEED,
@@ -63,14 +73,19 @@ __all__ = [
     "MapRule",
     "MapScore",
     "MeanOfHighest",
+    "Outline",
+    "OutlinedRegion",
+    "Polygon",
     "Ranking",
     "Region",
     "RegionFinder",
     "RegionMask",
+    "Ring",
     "Runs",
     "ScoreRule",
     "Steps",
     "Totals",
+    "Tracer",
     "auroc",
     "calibrate_as_reference",
     "calibrate_on_normal",
@@ -90,6 +105,7 @@ __all__ = [
     "mean_of_highest",
     "merge",
     "normal_threshold",
+    "outlined_regions",
     "over_threshold",
     "percentiles",
     "pixels_of_cells",
@@ -103,6 +119,7 @@ __all__ = [
     "steps_of",
     "to_keys",
     "to_values",
+    "too_many_points",
     "totals_of",
     "weighted_aupro",
     "weighted_confusion",

@@ -1,5 +1,6 @@
 """Defect regions: the connected parts of a map over a threshold, whole or row by row."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from app.scoring.components import Joining, Piece, components, pieces, touching
+from app.scoring.outlines import Outline, Tracer
+
+TRACED_PIXELS = 2**17
+"""The largest number of pixels whose outlines are traced at once: up to two corners a pixel, and 200 bytes a corner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,14 @@ class Region:
     area: int
     peak_value: float
     peak: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OutlinedRegion:
+    """A region with its outline, in pixels of the map."""
+
+    region: Region
+    outline: Outline
 
 
 class RegionMask:
@@ -83,6 +96,24 @@ def find_regions(anomaly_map: NDArray[np.float32], threshold: float, min_area: i
     return finder.finish()
 
 
+def outlined_regions(
+    bands: Iterable[NDArray[np.float32]], threshold: float, min_area: int, most_points: int
+) -> Iterator[OutlinedRegion]:
+    """The regions that `find_regions` finds, with their outlines, for a map that comes in bands of rows.
+
+    They come in the order of their last rows, and of their first pixels within a row, whatever the bands are. Raises
+    TooManyPoints if outlines of more than `most_points` points are needed at once, see Tracer.
+    """
+    finder = RegionFinder(threshold, min_area, Tracer(most_points))
+    for band in bands:
+        step = max(1, TRACED_PIXELS // max(1, band.shape[1]))
+        for top in range(0, len(band), step):
+            finder.add(band[top : top + step])
+            yield from finder.outlined()
+    finder.end()
+    yield from finder.outlined()
+
+
 def region_areas(anomaly_map: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
     """The areas, [n] in pixels, of the regions that `find_regions` finds with the same arguments, in another order."""
     return components(anomaly_map, threshold).areas
@@ -103,11 +134,12 @@ _PART = np.dtype(
 class RegionFinder:
     """Finds the regions of a map whose rows are added from top to bottom.
 
-    Memory holds the regions that were found, and those that reach the last row that was added.
+    Memory holds the regions that were found, and those that reach the last row that was added. With a tracer, regions
+    have outlines: ask for `outlined` instead of `final`, and `end` the map before the last call.
     """
 
-    def __init__(self, threshold: float, min_area: int = 1) -> None:
-        self._threshold, self._min_area = threshold, min_area
+    def __init__(self, threshold: float, min_area: int = 1, tracer: Tracer | None = None) -> None:
+        self._threshold, self._min_area, self._tracer = threshold, min_area, tracer
         self._rows = self._count = 0
         self._last: Piece | None = None  # the piece that reaches the last row, if there is one
         self._open: NDArray[np.signedinteger] = np.zeros(
@@ -115,6 +147,7 @@ class RegionFinder:
         )  # for each of its components, the place of its part in `_parts`
         self._parts = np.zeros(0, _PART)  # of regions that reach the last row
         self._found: list[Parts] = []
+        self._outlines: list[Outline] = []  # of all parts in `_found`, in their order
 
     def add(self, anomaly_map: NDArray[np.float32]) -> None:
         """Takes the next rows [n,W]."""
@@ -122,7 +155,7 @@ class RegionFinder:
             self._take(piece, anomaly_map[piece.window])
         self._rows += len(anomaly_map)
         if self._last is not None and self._last.window[0].stop != self._rows:
-            self._close(np.ones(len(self._parts), np.bool_))
+            self.end()
 
     def final(self) -> list[Region]:
         """The regions that no later row can change, each returned once; highest peak first."""
@@ -147,9 +180,23 @@ class RegionFinder:
         cut, self._found = self.final(), found
         return cut
 
+    def outlined(self) -> list[OutlinedRegion]:
+        """The regions that `final` would return, with outlines; by their last rows, and by their first pixels."""
+        found, self._found = np.concatenate([np.zeros(0, _PART), *self._found]), []
+        outlines, self._outlines = self._outlines, []
+        order = np.lexsort((found["number"], found["bottom"]))
+        regions = _regions(found[order])
+        return [OutlinedRegion(region, outlines[at]) for region, at in zip(regions, order, strict=True)]
+
+    def end(self) -> None:
+        """Ends all regions at the last row that was added."""
+        if self._tracer is not None:
+            self._tracer.end()
+        self._close(np.ones(len(self._parts), np.bool_))
+
     def finish(self) -> list[Region]:
         """The regions that `final` did not return, after the last row; highest peak first."""
-        self._close(np.ones(len(self._parts), np.bool_))
+        self.end()
         return self.final()
 
     def _take(self, piece: Piece, values: NDArray[np.float32]) -> None:
@@ -166,6 +213,8 @@ class RegionFinder:
         _, group = connected_components(graph, directed=False)
         self._parts = _joined(parts, group)
         self._last, self._open = piece, group[before:]
+        if self._tracer is not None:
+            self._tracer.take(piece, group.astype(np.int64))
         reaching = np.zeros(len(self._parts), np.bool_)
         at_end = np.unique(piece.labels[-1])
         reaching[self._open[at_end[at_end > 0] - 1]] = True
@@ -173,9 +222,11 @@ class RegionFinder:
 
     def _close(self, closed: NDArray[np.bool_]) -> None:
         """Moves these parts to the regions that were found, if they are large enough."""
-        own = self._parts[closed & (self._parts["area"] >= self._min_area)]
-        if len(own):
-            self._found.append(own)
+        kept = closed & (self._parts["area"] >= self._min_area)
+        if kept.any():
+            self._found.append(self._parts[kept])
+        if self._tracer is not None:
+            self._outlines += self._tracer.close(closed, kept)
         places = np.cumsum(~closed) - 1  # of closed parts: any, because nothing touches their components
         self._parts = self._parts[~closed]
         self._open = places[self._open] if len(self._parts) else self._open

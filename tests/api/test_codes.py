@@ -105,6 +105,11 @@ def too_costly(client: TestClient) -> Response:
         return send(client)
 
 
+def too_many_points(client: TestClient) -> Response:
+    with patch("app.service.annotations.formats.MOST_POINTS", 3):
+        return send(client, url=f"{URL}?format=geojson&threshold=0")
+
+
 def stopped(client: TestClient) -> Response:
     _worker(client).drain()
     return send(client)
@@ -130,6 +135,7 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.TOO_MANY_BYTES: lambda client: send(client, bytes(200_000)),
     ProblemCode.TOO_MANY_PIXELS: lambda client: send(client, picture((101, 100))),
     ProblemCode.DECODING_LIMIT: decoding_limit,
+    ProblemCode.TOO_MANY_POINTS: too_many_points,
     ProblemCode.TOO_COSTLY: too_costly,
     ProblemCode.MODEL_NOT_FOUND: lambda client: send(client, url="/v1/models/screw/predict"),
     ProblemCode.VERSION_NOT_FOUND: lambda client: send(client, url=f"{URL}?version=7"),

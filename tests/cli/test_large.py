@@ -1,6 +1,7 @@
 """Pictures that are too large to be decoded whole have the results of the whole."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -45,10 +46,18 @@ def predicted(picture: Path, output: Path, *options: str) -> dict[str, object]:
     return found
 
 
+def rounded(path: Path) -> object:
+    """A document, without the last digits of scores, which bands may change."""
+    return json.loads(
+        re.sub(r"score 0[.]\d+", "score", path.read_text()), parse_float=lambda text: round(float(text), 4)
+    )
+
+
 @pytest.mark.parametrize("options", [(), ("--roi", "100,60,900,500", "--min_region_area", "40")], ids=["whole", "roi"])
 def test_the_results_are_those_of_the_whole(
     picture: Path, tmp_path: Path, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    options = (*options, "--format", "geojson,coco,labelme")
     whole = predicted(picture, tmp_path / "whole", *options)
     monkeypatch.setattr("app.cli.large.WHOLE_PIXELS", 2**18)
     monkeypatch.setattr("app.pipeline.scan.BAND_TILES", 1)
@@ -58,8 +67,12 @@ def test_the_results_are_those_of_the_whole(
     for one, other in zip(large["regions"], whole["regions"], strict=True):  # type: ignore[call-overload]  # JSON
         assert one.pop("score") == pytest.approx(other.pop("score"), abs=1e-5)
     assert large == whole and whole["regions"]
+    annotated = ["a [1].coco.json", "a [1].geojson", "a [1].labelme.json"]
+    pyramids = ["a [1].map.tif", "a [1].mask.tif", "a [1].overlay.tif"]
     written = sorted(path.name for path in (tmp_path / "large").iterdir())
-    assert written == ["a [1].json", "a [1].map.tif", "a [1].mask.tif", "a [1].overlay.tif", "results.csv"]
+    assert written == sorted([*annotated, *pyramids, "a [1].json", "results.csv"])
+    for name in annotated:
+        assert rounded(tmp_path / "large" / name) == rounded(tmp_path / "whole" / name)
     for kind in ("mask", "overlay"):
         expected = pixels(tmp_path / "whole" / f"a [1].{kind}.png")
         file = tmp_path / "large" / f"a [1].{kind}.tif"

@@ -215,7 +215,9 @@ def test_downloads_are_the_servers_answers(open_page: Open, site: Live, files: P
     choose(page, files / "defect.png")
     answered(page, "defect.png")
     slide(page, "threshold", 0)  # all pixels are anomalous
-    for button, suffix in (("Overlay", "overlay.png"), ("Mask", "mask.png"), ("Map", "map.npy"), ("JSON", "json")):
+    pictures = (("Overlay", "overlay.png"), ("Mask", "mask.png"), ("Map", "map.npy"))
+    documents = (("JSON", "json"), ("GeoJSON", "geojson"), ("COCO", "coco.json"), ("labelme", "labelme.json"))
+    for button, suffix in (*pictures, *documents):
         with page.expect_download() as download:
             page.get_by_role("button", name=button, exact=True).click()
         assert download.value.suggested_filename == f"defect.{suffix}"
@@ -226,6 +228,13 @@ def test_downloads_are_the_servers_answers(open_page: Open, site: Live, files: P
             assert np.load(io.BytesIO(content)).shape == (96, 160)
         if button == "JSON":
             assert json.loads(content)["threshold"] == 0
+        if button == "GeoJSON":
+            (feature,) = json.loads(content)["features"]
+            assert feature["properties"]["area"] == 96 * 160
+        if button == "COCO":
+            assert json.loads(content)["annotations"][0]["segmentation"] == [[0, 0, 160, 0, 160, 96, 0, 96]]
+        if button == "labelme":
+            assert json.loads(content)["imagePath"] == "defect.png"
     page.get_by_role("button", name="Copy curl").click()
     expect(page.locator("#files-note")).to_contain_text("curl --data-binary '@defect.png' -H")
     expect(page.locator("#files-note")).to_contain_text(f"{site.url}/v1/models/patchcore/predict?version=2&threshold=0")

@@ -40,13 +40,13 @@ class WithOpenapiGenerator {
   static PredictionBody predictions(File defect, File normal, File broken) throws Exception {
     var api = new PredictionsApi(client);
     var tiles = List.of(Include.INCLUDE_TILES);
-    var found = api.predict("default", defect, null, null, null, null, null, null, tiles, null);
+    var found = api.predict("default", defect, null, null, null, null, null, null, tiles, null, null);
     expect(found.getLabel() == Label.ANOMALOUS && !found.getRegions().isEmpty(), found);
     expect(found.getTiles().getItems().size() == found.getTiles().getCount(), found.getTiles());
     var roi = List.of(64, 0, 256, 192);
-    var part = api.predict("default", defect, null, roi, null, null, null, null, null, null);
+    var part = api.predict("default", defect, null, roi, null, null, null, null, null, null, null);
     expect(part.getRoi().getX() == 64 && part.getRoi().getHeight() == 192, part);
-    var nothing = api.predict("default", normal, null, null, null, null, null, null, null, null);
+    var nothing = api.predict("default", normal, null, null, null, null, null, null, null, null, null);
     expect(nothing.getLabel() == Label.NORMAL && nothing.getRegions().isEmpty(), nothing);
 
     var style = HeatmapStyle.MASK;
@@ -58,7 +58,7 @@ class WithOpenapiGenerator {
     expect(new String(npy, 1, 5, StandardCharsets.US_ASCII).equals("NUMPY"), npy.length);
     expect(npy.length >= 4 * found.getImage().getWidth() * found.getImage().getHeight(), npy.length);
 
-    var refused = problem(() -> api.predict("default", broken, null, null, null, null, null, null, null, null));
+    var refused = problem(() -> api.predict("default", broken, null, null, null, null, null, null, null, null, null));
     expect(refused.getCode() == ProblemCode.UNSUPPORTED_IMAGE && refused.getStatus() == 415, refused);
 
     var pictures = List.of(defect, broken, normal);

@@ -3,7 +3,7 @@
  */
 
 import { byId, element } from "../element.js";
-import { describe, draw, route } from "../server/prediction.js";
+import { annotate, describe, draw, route } from "../server/prediction.js";
 
 /** @typedef {import("../inspector.js").Inspector} Inspector */
 /** @typedef {import("../session/picture.js").Picture} Picture */
@@ -21,6 +21,9 @@ export function showFiles(inspector, session) {
     ["Mask", "mask.png", (picture) => drawn(inspector, picture, "mask")],
     ["Map", "map.npy", async (picture) => /** @type {Blob} */ (picture.prediction?.map)],
     ["JSON", "json", (picture) => describe(picture.answered, picture.file, picture.criteria)],
+    ["GeoJSON", "geojson", (picture) => annotated(picture, "geojson")],
+    ["COCO", "coco.json", (picture) => annotated(picture, "coco")],
+    ["labelme", "labelme.json", (picture) => annotated(picture, "labelme")],
   ];
   const buttons = files.map(([text, suffix, make]) =>
     button(text, async (picture) => {
@@ -92,6 +95,14 @@ function drawn(inspector, picture, style) {
   const opacity = inspector.viewer.look.opacity;
   const query = { style, threshold, min_region_area: minArea, colormap: inspector.colour, opacity };
   return draw(picture.answered, picture.file, query);
+}
+
+/**
+ * @param {Picture} picture
+ * @param {import("../server/prediction.js").Format} format
+ */
+function annotated(picture, format) {
+  return annotate(picture.answered, picture.file, picture.name, picture.criteria, format);
 }
 
 /** @param {Picture} picture */

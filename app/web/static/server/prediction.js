@@ -21,6 +21,7 @@ import { post } from "./send.js";
  */
 /** @typedef {{threshold: number, minArea: number}} Criteria */
 /** @typedef {"overlay" | "heatmap" | "mask"} Style */
+/** @typedef {"geojson" | "coco" | "labelme"} Format of an annotation tool */
 
 /**
  * A path of the API, relative to the page. Values of the query that are null are left out.
@@ -72,6 +73,22 @@ export async function predict(choice, models, picture, signal, onSent) {
 export async function describe(choice, picture, { threshold, minArea }) {
   const query = { include: "tiles", threshold, min_region_area: minArea };
   return (await post(route(choice, "predict", query), picture)).body;
+}
+
+/**
+ * The regions as polygons. The server computes the prediction again.
+ * @param {Choice} choice
+ * @param {Blob} picture
+ * @param {string} name of the picture's file, to which the document refers
+ * @param {Criteria} criteria
+ * @param {Format} format
+ * @returns {Promise<Blob>}
+ */
+export async function annotate(choice, picture, name, { threshold, minArea }, format) {
+  const query = { format, threshold, min_region_area: minArea };
+  const form = new FormData();
+  form.append("image", picture, name);
+  return (await post(route(choice, "predict", query), form)).body;
 }
 
 /**

@@ -14,7 +14,7 @@ const UNAUTHORIZED = 401;
  *
  * If the server refuses the key, asks for another one, and sends the picture again.
  * @param {string} url
- * @param {Blob} picture
+ * @param {Blob | FormData} picture the file, or a form with it, which has its name
  * @param {AbortSignal} [signal]
  * @param {(share: number) => void} [onSent] called with the share that was sent, in [0, 1]
  * @returns {Promise<Answer>}
@@ -35,7 +35,7 @@ export async function post(url, picture, signal, onSent) {
 /**
  * The answer stays a Blob, which browsers keep outside of the page's memory.
  * @param {string} url
- * @param {Blob} picture
+ * @param {Blob | FormData} picture
  * @param {Record<string, string>} headers
  * @param {AbortSignal} [signal]
  * @param {(share: number) => void} [onSent]
@@ -47,7 +47,8 @@ function postOnce(url, picture, headers, signal, onSent) {
     request.open("POST", url);
     request.responseType = "blob";
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-    request.setRequestHeader("Content-Type", "application/octet-stream"); // the server detects the format from the bytes
+    // The server detects the format from the bytes. Browsers name the type of a form themselves.
+    if (picture instanceof Blob) request.setRequestHeader("Content-Type", "application/octet-stream");
     request.upload.onprogress = ({ loaded, total }) => onSent?.(total ? loaded / total : 1);
     request.upload.onload = () => onSent?.(1);
     request.onerror = () => reject(new Unreachable());
