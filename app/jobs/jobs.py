@@ -35,7 +35,7 @@ from app.jobs.runner import JobRunner
 from app.jobs.tiles import Layer, Pyramid, pyramid_of, tile_of
 from app.jobs.watchers import Watchers
 from app.service import ModelCatalogue
-from app.store import ENDED, Event, Job, JobFolders, JobPicture, JobTable, State
+from app.store import ENDED, Event, Job, JobFolders, JobPicture, JobState, JobTable
 from app.tiling import Size
 
 EXPIRY_INTERVAL_S = 10.0
@@ -90,10 +90,12 @@ class Jobs:
 
     def start(self) -> None:
         """Goes on with the jobs that were running, and with those that wait."""
-        known = self._table.in_state(*State)
+        known = self._table.in_state(*JobState)
         for job in known:
-            self._table.change(job.id, only=(State.running,), state=State.queued)
-        self._folders.remove_all_but({job.id for job in known if job.state not in (State.cancelled, State.expired)})
+            self._table.change(job.id, only=(JobState.running,), state=JobState.queued)
+        self._folders.remove_all_but(
+            {job.id for job in known if job.state not in (JobState.cancelled, JobState.expired)}
+        )
         self._runner.start()
         self._janitor.start()
 
@@ -119,7 +121,7 @@ class Jobs:
         artifact = self._catalogue.get(asked.model, asked.version)
         id, now = token_hex(8), self._clock()
         pictures = tuple(self._asked(artifact, asked, number) for number in range(len(asked.pictures)))
-        state = State.queued if all(each.state is State.queued for each in pictures) else State.uploading
+        state = JobState.queued if all(each.state is JobState.queued for each in pictures) else JobState.uploading
         reserved = sum(stored_bytes(0 if each.path else each.length, each.size) for each in pictures)
         version = artifact.name, artifact.version, artifact.digest, question_text(asked.question)
         job = Job(id, owner, state, *version, now, now, now + self._limits.expiry_s, reserved, 0, pictures)
@@ -134,7 +136,7 @@ class Jobs:
     def _asked(self, artifact: Artifact, asked: AskedJob, number: int) -> JobPicture:
         picture = asked.pictures[number]
         if picture.path is None:
-            return JobPicture(number, picture.name, None, picture.length, 0, State.uploading)
+            return JobPicture(number, picture.name, None, picture.length, 0, JobState.uploading)
         if self._opened is None:
             raise JobsUnavailable(
                 "this server takes no paths, only uploads; its operator can open a folder for jobs (jobs_folder)"
@@ -146,7 +148,7 @@ class Jobs:
         finally:
             os.close(descriptor)
         self._require_possible(artifact, asked, size)
-        return JobPicture(number, picture.name, picture.path, length, length, State.queued, size)
+        return JobPicture(number, picture.name, picture.path, length, length, JobState.queued, size)
 
     def _read_size(self, descriptor: int, picture: AskedPicture | JobPicture) -> Size:
         if not os.fstat(descriptor).st_size:
@@ -177,9 +179,13 @@ class Jobs:
         """The newest jobs, the newest first."""
         return self._table.newest(owner, most)
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[JobState, int]:
         """The number of jobs in each state."""
         return self._table.counts()
+
+    def free_bytes(self) -> int:
+        """The free bytes of the disk; raises OSError."""
+        return self._folders.free_bytes()
 
     def events(self, id: str, after: int) -> list[Event]:
         """The next events after the number `after`, the oldest first."""
@@ -195,7 +201,7 @@ class Jobs:
         key = id, number
         with self._admitting:
             picture = self.picture(id, number, owner)
-            if picture.state is not State.uploading:
+            if picture.state is not JobState.uploading:
                 raise UploadConflict(f"picture {number} is {picture.state}; it takes no more bytes")
             if key in self._sending:
                 raise UploadConflict(f"another part of picture {number} is being received; wait for its end")
@@ -222,7 +228,7 @@ class Jobs:
         error, this may be called again.
         """
         picture = self.picture(id, number, owner)
-        if picture.state is not State.uploading or picture.offset < picture.length:
+        if picture.state is not JobState.uploading or picture.offset < picture.length:
             return picture
         job = self.get(id, owner)
         try:
@@ -257,14 +263,14 @@ class Jobs:
     def _settle(self, job: Job, picture: JobPicture, error: TesseraError | None) -> None:
         """Queues a picture or lets it fail; the job is queued with its last picture."""
         with self._table.transaction():
-            values = {"state": State.queued} if error is None else {"state": State.failed, "code": error.code}
+            values = {"state": JobState.queued} if error is None else {"state": JobState.failed, "code": error.code}
             message = {} if error is None else {"message": str(error)}
             self._table.change_picture(job.id, picture.number, **values, **message)
             found = self._table.get(job.id)
-            if found is not None and all(each.state is not State.uploading for each in found.pictures):
-                changed = {"state": State.queued, "changed_s": self._clock()}
-                if self._table.change(job.id, only=(State.uploading,), **changed):
-                    self._table.tell(job.id, "state", json.dumps({"state": State.queued}))
+            if found is not None and all(each.state is not JobState.uploading for each in found.pictures):
+                changed = {"state": JobState.queued, "changed_s": self._clock()}
+                if self._table.change(job.id, only=(JobState.uploading,), **changed):
+                    self._table.tell(job.id, "state", json.dumps({"state": JobState.queued}))
         self.watchers.notify(job.id)
         self._runner.wake()
 
@@ -280,13 +286,13 @@ class Jobs:
             self.watchers.notify(id)
             return None
         now = self._clock()
-        active = (State.uploading, State.queued, State.running)
+        active = (JobState.uploading, JobState.queued, JobState.running)
         values = {"changed_s": now, "expires_s": now + self._limits.expiry_s, "reserved_bytes": 0}
-        if self._table.change(id, only=active, state=State.cancelled, **values):
+        if self._table.change(id, only=active, state=JobState.cancelled, **values):
             for each in job.pictures:
                 if each.state not in ENDED:
-                    self._table.change_picture(id, each.number, state=State.cancelled)
-            self._table.tell(id, "state", json.dumps({"state": State.cancelled}))
+                    self._table.change_picture(id, each.number, state=JobState.cancelled)
+            self._table.tell(id, "state", json.dumps({"state": JobState.cancelled}))
             self._runner.give_up(id)
             self.watchers.notify(id)
         return self.get(id, owner)
@@ -311,8 +317,8 @@ class Jobs:
 
     def _require_done(self, id: str, number: int, owner: str | None) -> None:
         picture, job = self.picture(id, number, owner), self.get(id, owner)
-        state = job.state if job.state in (State.expired, State.cancelled) else picture.state
-        if state is not State.done:
+        state = job.state if job.state in (JobState.expired, JobState.cancelled) else picture.state
+        if state is not JobState.done:
             ends = "" if state in ENDED else "; its results are there when it is done"
             raise JobNotDone(f"picture {number} of job {id!r} is {state}{ends}")
 
@@ -320,12 +326,12 @@ class Jobs:
         """Removes what is over: first the files of a job, later also its entry."""
         now = self._clock()
         for job in self._table.due(now):
-            if job.state is State.expired:
+            if job.state is JobState.expired:
                 self._table.remove(job.id)
                 continue
             values = {"changed_s": now, "expires_s": now + self._limits.expiry_s}
-            if self._table.change(job.id, only=(job.state,), state=State.expired, **values):
-                self._table.tell(job.id, "state", json.dumps({"state": State.expired}))
+            if self._table.change(job.id, only=(job.state,), state=JobState.expired, **values):
+                self._table.tell(job.id, "state", json.dumps({"state": JobState.expired}))
                 self._runner.give_up(job.id)
                 self.watchers.notify(job.id)
 
