@@ -117,6 +117,8 @@ def build_app(settings: Settings) -> FastAPI:
     )
     metrics.watch(catalogue, worker, budgets, cameras)
     jobs = jobs_of(settings, catalogue, budgets)
+    if jobs is not None:
+        metrics.watch_jobs(jobs)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
