@@ -4,8 +4,8 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic, time
@@ -27,9 +27,10 @@ from app.jobs.asked import question_of
 from app.jobs.forms import Forms
 from app.jobs.limits import JobLimits
 from app.jobs.opened import open_below
+from app.jobs.progress import PictureProgress
 from app.jobs.watchers import Watchers
 from app.jobs.work import work
-from app.pipeline import DefectRegion
+from app.pipeline import use_processors
 from app.service import ModelCatalogue
 from app.store import Job, JobFolders, JobPicture, JobState, JobTable, Problem
 
@@ -40,7 +41,6 @@ LOADING_S = 0.5
 """How long a job waits whose model is being loaded."""
 AGAIN_S = 5.0
 """How long a job waits after an error that may pass."""
-REGIONS_PER_EVENT = 1000
 PASSING = (DeviceFailed, InsufficientMemory, torch.AcceleratorError, torch.OutOfMemoryError)
 """Errors that may pass: the job is started again."""
 
@@ -117,6 +117,7 @@ class JobRunner:
             raise _Stopped
 
     def _serve(self) -> None:
+        use_processors(1)  # the lanes need the other processors
         while True:
             with self._changed:
                 job = None if self._stopping else self._claimed()
@@ -226,7 +227,8 @@ class JobRunner:
         finally:
             os.close(descriptor)
         with rows:
-            report = _Report(self, job, picture)
+            check = partial(self.check, job.id)
+            report = PictureProgress(self._table, self._watchers, self._forms.regions, check, job, picture)
             work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found)
         files.upload.unlink(missing_ok=True)
         for folder in (files.work, files.temporary):
@@ -271,52 +273,6 @@ class JobRunner:
     def _tell_picture(self, job: Job, number: int, state: JobState, problem: Problem | None = None) -> None:
         error = {"error": {"code": problem.code, "message": problem.message}} if problem else {}
         self._table.tell(job.id, "picture", json.dumps({"picture": number, "state": state} | error), number)
-
-    @property
-    def tell(self) -> tuple[JobTable, Watchers, Callable[[Sequence[DefectRegion]], list[object]]]:
-        """What reports of progress need."""
-        return self._table, self._watchers, self._forms.regions
-
-
-class _Report:
-    """Records the progress of a picture, and the regions that became final; raises what stops its job."""
-
-    def __init__(self, runner: JobRunner, job: Job, picture: JobPicture) -> None:
-        self._runner, self._job, self._number = runner, job, picture.number
-        self._table, self._watchers, self._regions = runner.tell
-        self._furthest, self._counted = picture.furthest, job.starts > 1
-        self._known = {
-            (each["peak"]["x"], each["peak"]["y"])
-            for body in self._table.told(job.id, "regions", picture.number)
-            for each in json.loads(body)["regions"]
-        }
-
-    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
-        self._runner.check(self._job.id)
-        id, rows = self._job.id, done if stage == "rows" else total + done
-        with self._table.transaction():
-            further = rows > self._furthest
-            self._furthest = max(rows, self._furthest)
-            values = {"stage": stage, "done": done, "total": total, "furthest": self._furthest}
-            self._table.change_picture(id, self._number, **values)
-            if further and self._counted:
-                self._table.change(id, starts=1)
-                self._counted = False
-            body = {"picture": self._number, "stage": stage, "done": done, "total": total}
-            self._table.tell(id, "progress", json.dumps(body), self._number, instead=True)
-        self._watchers.notify(id)
-
-    def found(self, regions: Sequence[DefectRegion]) -> None:
-        """After a restart, regions may be found again: their peaks tell."""
-        new = [each for each in regions if (each.peak[1], each.peak[0]) not in self._known]
-        self._known.update((each.peak[1], each.peak[0]) for each in new)
-        with self._table.transaction():
-            for first in range(0, len(new), REGIONS_PER_EVENT):
-                part = self._regions(new[first : first + REGIONS_PER_EVENT])
-                body = {"picture": self._number, "regions": part}
-                self._table.tell(self._job.id, "regions", json.dumps(body), self._number)
-            if new:
-                self._table.change_picture(self._job.id, self._number, regions=len(self._known))
 
 
 def _given_up(job: Job) -> tuple[str, str]:

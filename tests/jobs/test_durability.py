@@ -96,7 +96,7 @@ def test_cancel_stops_the_work_and_frees_the_space(
 def test_a_full_disk_is_an_error_at_admission(serving: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
     client, picture = serving(), drawn()
     free = len(picture) + 1000
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 0, free))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 0, free))
     refused = client.make({"name": "a.tif", "length": free + 1})
     assert (refused.status_code, refused.json()["code"]) == (507, "insufficient_storage")
     assert "jobs_dir" in refused.json()["detail"] and "Retry-After" in refused.headers
