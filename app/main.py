@@ -122,6 +122,8 @@ def build_app(settings: Settings) -> FastAPI:
         worker, budgets.memory, most=settings.max_streams, idle_s=settings.stream_idle_s, observer=metrics
     )
     metrics.watch_streams(lambda: streams.open)
+    if jobs is not None:
+        metrics.watch_jobs(jobs)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -406,6 +406,22 @@ STREAM_REGIONS = MetricInfo(
     ("model",),
 )
 
+JOBS = MetricInfo(
+    "tessera_jobs",
+    "gauge",
+    "jobs",
+    "Jobs by state: uploading, queued, running, done, failed, cancelled, expired",
+    "queued rises steadily: jobs come faster than they are done. failed rises: see the jobs' errors.",
+    ("state",),
+)
+JOBS_BYTES = MetricInfo(
+    "tessera_jobs_free_bytes",
+    "gauge",
+    "bytes",
+    "Free bytes of the disk of jobs_dir",
+    "Near jobs_free_bytes: new jobs are refused (507); delete jobs, or lower jobs_expiry_s.",
+)
+
 METRICS = (
     REQUESTS,
     REQUEST_SECONDS,
@@ -452,5 +468,7 @@ METRICS = (
     STREAMS,
     STREAM_ROWS,
     STREAM_REGIONS,
+    JOBS,
+    JOBS_BYTES,
 )
 """All metrics, in the order of docs/metrics.md."""

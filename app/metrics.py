@@ -1,6 +1,8 @@
 """The values of the Prometheus metrics; app/metric_table.py describes each metric."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from math import inf
 
@@ -16,6 +18,7 @@ from app.decoders.pool import Replaced
 from app.drift import Health, State
 from app.errors import TesseraError
 from app.events import Outlets
+from app.jobs import Jobs
 from app.metric_table import MetricInfo
 from app.pipeline import Label
 from app.scheduling import DeviceWorker, End, Job
@@ -71,6 +74,10 @@ class Metrics:
     def watch_outlets(self, outlets: Outlets) -> None:
         """Reads what waits for each sink at each scrape."""
         self._registry.register(_Events(outlets))
+
+    def watch_jobs(self, jobs: Jobs) -> None:
+        """Reads the jobs at each scrape."""
+        self._registry.register(_Jobs(jobs))
 
     def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker, budgets: Budgets[Job], cameras: Cameras) -> None:
         """Reads gauges from the catalogue, the worker, the budgets and the cameras at each scrape."""
@@ -265,6 +272,23 @@ class _Budgets(Collector):
         yield used
         yield limits
         yield returns
+
+
+class _Jobs(Collector):
+    """The jobs, collected at each scrape. Nothing is collected while their disk fails."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    def collect(self) -> Iterator[Metric]:
+        count = GaugeMetricFamily(table.JOBS.name, table.JOBS.help, labels=table.JOBS.labels)
+        free = GaugeMetricFamily(table.JOBS_BYTES.name, table.JOBS_BYTES.help)
+        with suppress(sqlite3.Error, OSError):
+            for state, number in self._jobs.counts().items():
+                count.add_metric([state], number)
+            free.add_metric([], self._jobs.free_bytes())
+        yield count
+        yield free
 
 
 class _Events(Collector):

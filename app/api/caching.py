@@ -7,6 +7,8 @@ from app.api.root_path import own_path
 
 ASSETS = "/docs/assets/"
 CODING = "Accept-Encoding"
+RANGED = "image/tiff"
+"""The type of files that are sent in ranges. They are never compressed, and `If-Range` needs a strong tag."""
 
 
 class CacheHeaders:
@@ -17,7 +19,7 @@ class CacheHeaders:
 
     Runs outside of the compression. A strong entity tag identifies exact bytes (RFC 9110, section 8.8.3.3), so that
     compressed and uncompressed responses would need different tags. A 304 has no body, and could not show which of the
-    two it confirms. Files that are sent in ranges are not compressed, and `If-Range` needs a strong tag.
+    two it confirms.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -42,7 +44,7 @@ class CacheHeaders:
 def _weaken(headers: MutableHeaders) -> None:
     """Makes the entity tag weak, and adds `Vary: Accept-Encoding`, which a 304 must have, too."""
     tag = headers.get("ETag")
-    if tag is None or "Accept-Ranges" in headers:
+    if tag is None or headers.get("Content-Type") == RANGED:
         return
     headers["ETag"] = f"W/{tag.removeprefix('W/')}"
     if CODING.lower() not in headers.get("Vary", "").lower():

@@ -67,7 +67,7 @@ _COMPONENTS: tuple[type[BaseModel], ...] = (
     *(JobPictureRequestBody, JobRequestBody, StreamLineBody),
     *(GeoJsonBody, CocoBody, LabelmeBody),
 )
-_PREFIXED = frozenset({"Codes", "Include"})
+_PREFIXED = frozenset({"Codes", "Include", "JobState", "Layer"})
 """Enumerations with values that other enumerations have as well.
 
 openapi-generator makes constants of one Go package from the values of all enumerations, so equal names collide.

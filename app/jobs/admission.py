@@ -7,10 +7,10 @@ from app.errors import InsufficientStorage, JobQuota, JobTooLarge
 from app.jobs.limits import PIXEL_BYTES, JobLimits
 from app.pipeline import TiledModel
 from app.pipeline.scan import bands
-from app.store import Job, JobFolders, JobTable, State
+from app.store import Job, JobFolders, JobState, JobTable
 from app.tiling import Size, TilePlan, rows_shown
 
-_ACTIVE = State.uploading, State.queued, State.running
+_ACTIVE = JobState.uploading, JobState.queued, JobState.running
 
 
 class JobAdmission:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic, time
@@ -27,18 +28,20 @@ from app.jobs.asked import question_of
 from app.jobs.forms import Forms
 from app.jobs.limits import JobLimits
 from app.jobs.opened import open_below
+from app.jobs.progress import PictureProgress
 from app.jobs.watchers import Watchers
 from app.jobs.work import work
-from app.pipeline import DefectRegion, Run, TiledModel
+from app.pipeline import Run, TiledModel, use_processors
 from app.service import ModelCatalogue
-from app.store import Job, JobFolders, JobPicture, JobTable, Problem, State
+from app.store import Job, JobFolders, JobPicture, JobState, JobTable, Problem
 
 MOST_STARTS = 3
 """A picture fails after so many starts, by kills or by errors that may pass, after which it did not get further."""
 IDLE_S = 1.0
+LOADING_S = 0.5
+"""How long a job waits whose model is being loaded."""
 AGAIN_S = 5.0
-"""How long a job waits that cannot run now: its model is being loaded, or a device failed."""
-REGIONS_PER_EVENT = 1000
+"""How long a job waits after an error that may pass."""
 PASSING = (DeviceFailed, InsufficientMemory, torch.AcceleratorError, torch.OutOfMemoryError)
 """Errors that may pass: the job is started again."""
 
@@ -120,6 +123,7 @@ class JobRunner:
             raise _Stopped
 
     def _serve(self) -> None:
+        use_processors(1)  # the lanes need the other processors
         while True:
             with self._changed:
                 job = None if self._stopping else self._claimed()
@@ -143,11 +147,11 @@ class JobRunner:
     def _claimed(self) -> Job | None:
         """The next job, which counts as running."""
         with suppress(sqlite3.Error):  # a disk that fails: the next turn tries again
-            for job in self._table.in_state(State.queued):
+            for job in self._table.in_state(JobState.queued):
                 if monotonic() < self._later.get(job.id, 0.0):
                     continue
-                values = {"state": State.running, "changed_s": time(), "starts": job.starts + 1}
-                if self._table.change(job.id, only=(State.queued,), **values):
+                values = {"state": JobState.running, "changed_s": time(), "starts": job.starts + 1}
+                if self._table.change(job.id, only=(JobState.queued,), **values):
                     self._running.add(job.id)
                     self._later.pop(job.id, None)
                     return self._table.get(job.id)
@@ -155,16 +159,16 @@ class JobRunner:
 
     def _run(self, job: Job) -> None:
         try:
-            self._tell_state(job, State.running)
+            self._tell_state(job, JobState.running)
             artifact = self._artifact(job)
             for picture in job.pictures:
-                if picture.state in (State.queued, State.running):
+                if picture.state in (JobState.queued, JobState.running):
                     self._predict(job, picture, artifact)
             self._finish(job)
         except _Cancelled:
             return
         except (_Stopped, ModelLoading, EngineStopped):
-            self._again(job, counted=False)
+            self._again(job, LOADING_S, counted=False)
         except PASSING as error:
             if job.id not in self._cancelled:
                 _log.warning("job %s is started again: %s", job.id, error)
@@ -189,15 +193,15 @@ class JobRunner:
     def _predict(self, job: Job, picture: JobPicture, artifact: Artifact | TesseraError) -> None:
         """Predicts one picture, or records why it failed. Raises what stops the job, and errors that may pass."""
         self.check(job.id)
-        number, begun = picture.number, picture.state is State.running
+        number, begun = picture.number, picture.state is JobState.running
         try:
             if isinstance(artifact, TesseraError):
                 raise artifact
             if begun and job.starts > MOST_STARTS:
                 self._fail(job, picture, *_given_up(job))
                 return
-            self._table.change_picture(job.id, number, state=State.running)
-            self._tell_picture(job, number, State.running)
+            self._table.change_picture(job.id, number, state=JobState.running)
+            self._tell_picture(job, number, JobState.running)
             self._work(job, picture, artifact)
         except (_Stopped, _Cancelled, EngineStopped):
             raise
@@ -215,23 +219,26 @@ class JobRunner:
             self._fail(job, picture, "internal_error", "internal server error; the server's log has the details")
         else:
             with self._table.transaction():
-                self._table.change_picture(job.id, number, state=State.done)
-                self._tell_picture(job, number, State.done)
+                self._table.change_picture(job.id, number, state=JobState.done)
+                self._tell_picture(job, number, JobState.done)
             self._watchers.notify(job.id)
 
     def _work(self, job: Job, picture: JobPicture, artifact: Artifact) -> None:
         files = self._folders.of(job.id, picture.number)
+        self._folders.clear(files.temporary)
+        files.temporary.mkdir()
         descriptor = self._opened_file(job, picture)
         try:
-            rows = PictureRows(descriptor, picture.name, files.work)
+            rows = PictureRows(descriptor, picture.name, files.temporary)
         finally:
             os.close(descriptor)
         with rows, self._bands(artifact.models) as run:
-            report = _Report(self, job, picture)
+            check = partial(self.check, job.id)
+            report = PictureProgress(self._table, self._watchers, self._forms.regions, check, job, picture)
             work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found, run)
         files.upload.unlink(missing_ok=True)
-        for left in files.work.iterdir():
-            left.unlink()
+        for folder in (files.work, files.temporary):
+            self._folders.clear(folder)
 
     def _opened_file(self, job: Job, picture: JobPicture) -> int:
         if picture.path is None:
@@ -242,11 +249,11 @@ class JobRunner:
         now, whole = time(), self._table.get(job.id)
         if whole is None:
             raise _Cancelled
-        state = State.failed if any(each.state is State.failed for each in whole.pictures) else State.done
+        state = JobState.failed if any(each.state is JobState.failed for each in whole.pictures) else JobState.done
         used = self._folders.used_bytes(job.id)
         values = {"changed_s": now, "expires_s": now + self._limits.expiry_s, "reserved_bytes": used, "starts": 0}
         with self._table.transaction():  # who follows the job must not see its end before the event of it
-            ended = self._table.change(job.id, only=(State.running,), state=state, **values)
+            ended = self._table.change(job.id, only=(JobState.running,), state=state, **values)
             if ended:
                 self._table.tell(job.id, "state", json.dumps({"state": state}))
         if ended:
@@ -256,72 +263,26 @@ class JobRunner:
     def _fail(self, job: Job, picture: JobPicture, code: str, message: str) -> None:
         problem = Problem(code, message)
         with self._table.transaction():
-            self._table.change_picture(job.id, picture.number, state=State.failed, code=code, message=message)
+            self._table.change_picture(job.id, picture.number, state=JobState.failed, code=code, message=message)
             self._table.change(job.id, starts=1)
-            self._tell_picture(job, picture.number, State.failed, problem)
+            self._tell_picture(job, picture.number, JobState.failed, problem)
         self._watchers.notify(job.id)
 
-    def _again(self, job: Job, *, counted: bool = True) -> None:
+    def _again(self, job: Job, wait_s: float = AGAIN_S, *, counted: bool = True) -> None:
         with self._changed:
-            self._later[job.id] = monotonic() + AGAIN_S
+            self._later[job.id] = monotonic() + wait_s
         with suppress(sqlite3.Error):
             starts = {} if counted else {"starts": max(job.starts - 1, 0)}
-            if self._table.change(job.id, only=(State.running,), state=State.queued, **starts):
-                self._tell_state(job, State.queued)
+            if self._table.change(job.id, only=(JobState.running,), state=JobState.queued, **starts):
+                self._tell_state(job, JobState.queued)
 
-    def _tell_state(self, job: Job, state: State) -> None:
+    def _tell_state(self, job: Job, state: JobState) -> None:
         self._table.tell(job.id, "state", json.dumps({"state": state}))
         self._watchers.notify(job.id)
 
-    def _tell_picture(self, job: Job, number: int, state: State, problem: Problem | None = None) -> None:
+    def _tell_picture(self, job: Job, number: int, state: JobState, problem: Problem | None = None) -> None:
         error = {"error": {"code": problem.code, "message": problem.message}} if problem else {}
         self._table.tell(job.id, "picture", json.dumps({"picture": number, "state": state} | error), number)
-
-    @property
-    def tell(self) -> tuple[JobTable, Watchers, Callable[[Sequence[DefectRegion]], list[object]]]:
-        """What reports of progress need."""
-        return self._table, self._watchers, self._forms.regions
-
-
-class _Report:
-    """Records the progress of a picture, and the regions that became final; raises what stops its job."""
-
-    def __init__(self, runner: JobRunner, job: Job, picture: JobPicture) -> None:
-        self._runner, self._job, self._number = runner, job, picture.number
-        self._table, self._watchers, self._regions = runner.tell
-        self._furthest, self._counted = picture.furthest, job.starts > 1
-        self._known = {
-            (each["peak"]["x"], each["peak"]["y"])
-            for body in self._table.told(job.id, "regions", picture.number)
-            for each in json.loads(body)["regions"]
-        }
-
-    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
-        self._runner.check(self._job.id)
-        id, rows = self._job.id, done if stage == "rows" else total + done
-        with self._table.transaction():
-            further = rows > self._furthest
-            self._furthest = max(rows, self._furthest)
-            values = {"stage": stage, "done": done, "total": total, "furthest": self._furthest}
-            self._table.change_picture(id, self._number, **values)
-            if further and self._counted:
-                self._table.change(id, starts=1)
-                self._counted = False
-            body = {"picture": self._number, "stage": stage, "done": done, "total": total}
-            self._table.tell(id, "progress", json.dumps(body), self._number, instead=True)
-        self._watchers.notify(id)
-
-    def found(self, regions: Sequence[DefectRegion]) -> None:
-        """After a restart, regions may be found again: their peaks tell."""
-        new = [each for each in regions if (each.peak[1], each.peak[0]) not in self._known]
-        self._known.update((each.peak[1], each.peak[0]) for each in new)
-        with self._table.transaction():
-            for first in range(0, len(new), REGIONS_PER_EVENT):
-                part = self._regions(new[first : first + REGIONS_PER_EVENT])
-                body = {"picture": self._number, "regions": part}
-                self._table.tell(self._job.id, "regions", json.dumps(body), self._number)
-            if new:
-                self._table.change_picture(self._job.id, self._number, regions=len(self._known))
 
 
 def _given_up(job: Job) -> tuple[str, str]:

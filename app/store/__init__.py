@@ -1,7 +1,7 @@
 """What must survive the process: jobs, in a database, and their files."""
 
 from app.store.folders import JobFolders
-from app.store.job import ENDED, Event, Job, JobPicture, Problem, State
+from app.store.job import ENDED, Event, Job, JobPicture, JobState, Problem
 from app.store.table import JobTable
 
-__all__ = ["ENDED", "Event", "Job", "JobFolders", "JobPicture", "JobTable", "Problem", "State"]
+__all__ = ["ENDED", "Event", "Job", "JobFolders", "JobPicture", "JobState", "JobTable", "Problem"]

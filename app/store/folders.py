@@ -19,6 +19,7 @@ class PictureFiles:
 
     upload: the picture's file, as far as it has come
     work: the folder of what a restart goes on from
+    temporary: the folder of what it does not need
     result: the prediction as JSON
     overlay, mask, map: the pyramids
     """
@@ -32,6 +33,10 @@ class PictureFiles:
     @property
     def work(self) -> Path:
         return self.folder / "work"
+
+    @property
+    def temporary(self) -> Path:
+        return self.folder / "temporary"
 
     @property
     def result(self) -> Path:
@@ -63,6 +68,10 @@ class JobFolders:
     def remove(self, id: str) -> None:
         """Removes all files of a job; nothing happens if there are none."""
         shutil.rmtree(self.root / id, ignore_errors=True)
+
+    def clear(self, folder: Path) -> None:
+        """Removes a folder of a picture; nothing happens if there is none."""
+        shutil.rmtree(folder, ignore_errors=True)
 
     def remove_all_but(self, ids: Collection[str]) -> None:
         """Removes the files of other jobs: of those that were being made or removed at a kill."""

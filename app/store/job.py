@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """The state of a job, or of one of its pictures.
 
     uploading: parts of pictures are missing
@@ -25,7 +25,7 @@ class State(StrEnum):
     expired = "expired"
 
 
-ENDED = frozenset({State.done, State.failed, State.cancelled, State.expired})
+ENDED = frozenset({JobState.done, JobState.failed, JobState.cancelled, JobState.expired})
 """The states in which nothing more happens by itself, except that a job expires."""
 
 
@@ -57,7 +57,7 @@ class JobPicture:
     path: str | None
     length: int
     offset: int
-    state: State
+    state: JobState
     size: tuple[int, int] | None = None
     stage: str = ""
     done: int = 0
@@ -81,7 +81,7 @@ class Job:
 
     id: str
     owner: str
-    state: State
+    state: JobState
     model: str
     version: int
     digest: str

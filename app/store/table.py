@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Any
 
 from app.errors import InvalidJobs
-from app.store.job import ENDED, Event, Job, JobPicture, Problem, State
+from app.store.job import ENDED, Event, Job, JobPicture, JobState, Problem
 
 SCHEMA = 1
 """The version of the tables; a database of a later one is refused."""
@@ -76,13 +76,13 @@ class JobTable:
             return self._jobs("ORDER BY number DESC LIMIT ?", most)
         return self._jobs("WHERE owner = ? ORDER BY number DESC LIMIT ?", owner, most)
 
-    def in_state(self, *states: State) -> list[Job]:
+    def in_state(self, *states: JobState) -> list[Job]:
         """The jobs in these states, the oldest first."""
         return self._jobs(f"WHERE state IN ({_marks(len(states))}) ORDER BY number", *states)
 
     def due(self, now_s: float) -> list[Job]:
         """The jobs whose time is over."""
-        states = (*ENDED, State.uploading)
+        states = (*ENDED, JobState.uploading)
         return self._jobs(f"WHERE state IN ({_marks(len(states))}) AND expires_s <= ?", *states, now_s)
 
     def usage(self, owner: str) -> tuple[int, int, float | None]:
@@ -96,13 +96,13 @@ class JobTable:
             ).fetchone()
         return int(count), int(reserved), soonest
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[JobState, int]:
         """The number of jobs in each state."""
         with self._lock:
             found = dict(self._connection.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state"))
-        return {state: found.get(state, 0) for state in State}
+        return {state: found.get(state, 0) for state in JobState}
 
-    def change(self, id: str, *, only: Iterable[State] = State, **values: object) -> bool:
+    def change(self, id: str, *, only: Iterable[JobState] = JobState, **values: object) -> bool:
         """Sets columns of a job if it is in one of the states `only`; returns whether it was."""
         names, states = ", ".join(f"{name} = ?" for name in values), tuple(only)
         with self._lock:
@@ -179,7 +179,7 @@ class JobTable:
         rows = self._connection.execute(f"SELECT {_PICTURE} FROM pictures WHERE job = ? ORDER BY number", (row[0],))
         id, owner, state, model, version, digest, question, created, changed, expires, reserved, starts = row
         artifact, times = (model, version, digest, question), (created, changed, expires)
-        return Job(id, owner, State(state), *artifact, *times, reserved, starts, tuple(map(_picture, rows)))
+        return Job(id, owner, JobState(state), *artifact, *times, reserved, starts, tuple(map(_picture, rows)))
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -217,5 +217,5 @@ def _picture(row: tuple[Any, ...]) -> JobPicture:
     number, name, path, length, offset, state, height, width, stage, done, total, regions, furthest, code, message = row
     size = None if height is None else (height, width)
     problem = None if code is None else Problem(code, message)
-    file = number, name, path, length, offset, State(state), size
+    file = number, name, path, length, offset, JobState(state), size
     return JobPicture(*file, stage, done, total, regions, furthest, problem)

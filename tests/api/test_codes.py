@@ -48,6 +48,7 @@ NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised
     "unsupported_import",
     "invalid_device",
     "invalid_keys",
+    "invalid_jobs",
     "access_denied",
 }
 
@@ -269,6 +270,15 @@ def test_every_code_is_provoked() -> None:
         ProblemCode.INSUFFICIENT_SCOPE,
         ProblemCode.RATE_LIMITED,
     }  # access
+    elsewhere |= {
+        ProblemCode.JOBS_UNAVAILABLE,
+        ProblemCode.JOB_NOT_FOUND,
+        ProblemCode.JOB_NOT_DONE,
+        ProblemCode.JOB_TOO_LARGE,
+        ProblemCode.JOB_QUOTA,
+        ProblemCode.UPLOAD_CONFLICT,
+        ProblemCode.INVALID_PATH,
+    }  # tests/jobs
     assert PROVOKED.keys() | elsewhere == set(ProblemCode)
     assert DAMAGED.keys() == set(RefusalCode) - {RefusalCode.LOAD_TIMEOUT}  # see tests/service/test_slow_loads.py
 

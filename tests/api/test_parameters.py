@@ -13,14 +13,23 @@ from app.similar import nearest
 from tests.running import Live
 
 MODEL = "/v1/models/patchcore"
+PICTURE = "/v1/jobs/1/pictures/0"
 GET = [
     *("/livez", "/readyz", "/metrics", "/v1/models", MODEL, "/v2", "/v2/health/live", "/v2/health/ready"),
     *("/v2/models/patchcore", "/v2/models/patchcore/ready", "/v2/models/patchcore/versions/2"),
     *("/v2/models/patchcore/versions/2/ready", f"{MODEL}/health"),
+    *("/v1/jobs", "/v1/jobs/1", "/v1/jobs/1/events", PICTURE, f"{PICTURE}/result", f"{PICTURE}/regions"),
+    *(f"{PICTURE}/pyramid", f"{PICTURE}/files/mask", f"{PICTURE}/tiles/mask/0/0/0"),
 ]
 POST = [
     *(f"{MODEL}/predict", f"{MODEL}/predict-batch", f"{MODEL}/heatmap", f"{MODEL}/anomaly-map", f"{MODEL}/reload"),
     *("/v1/reload", "/v2/models/patchcore/infer", "/v2/models/patchcore/versions/2/infer", "/v2/repository/index"),
+    "/v1/jobs",
+]
+ROUTES = [
+    *(("GET", path) for path in GET),
+    *(("POST", path) for path in POST),
+    *(("DELETE", "/v1/jobs/1"), ("PATCH", PICTURE)),
 ]
 
 
@@ -31,17 +40,15 @@ def refusal(client: TestClient, method: str, url: str) -> str:
     return str(body["error"] if "/v2" in url else body["detail"])
 
 
-@pytest.mark.parametrize(("method", "path"), [*(("GET", path) for path in GET), *(("POST", path) for path in POST)])
+@pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_unknown_parameters_are_refused_by_name_on_every_route(client: TestClient, method: str, path: str) -> None:
     assert "'nonsense'" in refusal(client, method, f"{path}?nonsense=1")
 
 
 def test_the_table_of_routes_above_is_complete(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    documented = {
-        (method.upper(), path.format(model="patchcore", version=2)) for path, each in paths.items() for method in each
-    }
-    assert documented == {*(("GET", path) for path in GET), *(("POST", path) for path in POST)}
+    values = {"model": "patchcore", "version": 2, "job": 1, "picture": 0, "layer": "mask", "level": 0, "x": 0, "y": 0}
+    assert {(method.upper(), path.format(**values)) for path, each in paths.items() for method in each} == {*ROUTES}
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,11 @@ LastEventId = Annotated[
         examples=[17],
     ),
 ]
+_EXAMPLE = 'id: 17\nevent: progress\ndata: {"picture": 0, "stage": "rows", "done": 512, "total": 4096}\n\n'
 _DESCRIPTION: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events with the types `state`, `picture`, `progress` and `regions`; their data is JSON.",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}},
     }
 }
 

@@ -38,7 +38,7 @@ class JobListQuery(BaseModel):
 async def create(request: Request, body: JobRequest, jobs: JobsDep, response: Response) -> JobBody:
     """Makes a job. Then upload its pictures; those that are given by a path are queued at once."""
     key = key_of(request.scope)
-    job = await asyncio.to_thread(jobs.create, key.name if key else "", body.asked())
+    job = await asyncio.to_thread(jobs.intake.create, key.name if key else "", body.asked())
     response.headers["Location"] = f"{request.scope.get('root_path', '')}{PREFIX}/{job.id}"
     return JobBody.of(job)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Response
 from fastapi import Path as PathParameter
 from starlette.responses import FileResponse
 
+from app.api.caching import RANGED
 from app.api.conditional import IfNoneMatch, tag_matches
 from app.api.dependencies import JobsDep, Viewer
 from app.api.jobs.parameters import JOB_PROBLEMS, PICTURE, PREFIX, JobId, PictureNumber
@@ -21,6 +23,7 @@ from app.jobs import Layer
 router = APIRouter(prefix=PREFIX, tags=["jobs"])
 
 RESULT_PROBLEMS = (*JOB_PROBLEMS, ProblemCode.JOB_NOT_DONE)
+FRESH = "private, no-cache"
 KEPT = "private, max-age=3600"
 """Results do not change while they are there, and belong to one key."""
 _NOT_MODIFIED: Responses = {304: {"description": "Not modified: a tag in `If-None-Match` is still current."}}
@@ -34,7 +37,10 @@ _TILE: Responses = {
 }
 
 LayerName = Annotated[Layer, PathParameter(description="`overlay`, `mask` or `map`.", examples=["overlay"])]
-Place = Annotated[int, PathParameter(ge=0, le=2**31 - 1, examples=[0])]
+_MOST = 2**31 - 1
+Level = Annotated[int, PathParameter(ge=0, le=_MOST, description="Level; 0 has the picture's size.", examples=[0])]
+Column = Annotated[int, PathParameter(ge=0, le=_MOST, description="Column of the tile, from 0.", examples=[0])]
+Row = Annotated[int, PathParameter(ge=0, le=_MOST, description="Row of the tile, from 0.", examples=[0])]
 
 
 def _file(media_type: str, description: str) -> Responses:
@@ -55,7 +61,10 @@ async def result(
 ) -> Response:
     """Returns the prediction of a picture that is done, with all its regions."""
     path = await asyncio.to_thread(jobs.result, job, picture, viewer)
-    return await _answer(path, "application/json", if_none_match)
+    headers = {"ETag": _tag(path, await asyncio.to_thread(path.stat)), "Cache-Control": FRESH}
+    if tag_matches(headers["ETag"], if_none_match):
+        return Response(status_code=304, headers=headers)
+    return Response(await asyncio.to_thread(path.read_bytes), media_type="application/json", headers=headers)
 
 
 @router.get(
@@ -89,7 +98,7 @@ async def pyramid(job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Vie
     f"{PICTURE}/files/{{layer}}",
     summary="Get a pyramid of a picture",
     response_class=FileResponse,
-    responses=_file("image/tiff", "The pyramid: a tiled BigTIFF. `Range` is supported.")
+    responses=_file(RANGED, "The pyramid: a tiled BigTIFF. `Range` is supported.")
     | {206: {"description": "The requested range."}, 416: {"description": "The range is not in the file."}}
     | problem_responses(*RESULT_PROBLEMS),
     name="get_job_file",
@@ -104,7 +113,11 @@ async def file(
 ) -> Response:
     """Returns a pyramid of a picture that is done: the overlay, the mask, or the map (16 bits)."""
     path = await asyncio.to_thread(jobs.pyramid_file, job, picture, layer, viewer)
-    return await _answer(path, "image/tiff", if_none_match)
+    status = await asyncio.to_thread(path.stat)
+    headers = {"ETag": _tag(path, status), "Cache-Control": FRESH}
+    if tag_matches(headers["ETag"], if_none_match):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(path, media_type=RANGED, headers=headers, stat_result=status)
 
 
 @router.get(
@@ -118,9 +131,9 @@ async def tile(
     job: JobId,
     picture: PictureNumber,
     layer: LayerName,
-    level: Place,
-    x: Place,
-    y: Place,
+    level: Level,
+    x: Column,
+    y: Row,
     jobs: JobsDep,
     viewer: Viewer,
 ) -> Response:
@@ -130,11 +143,6 @@ async def tile(
     return Response(content, media_type=media_type, headers={"Cache-Control": KEPT})
 
 
-async def _answer(path: Path, media_type: str, if_none_match: str | None) -> Response:
-    """The file, or a range of it; 304 if the client has it."""
-    status = await asyncio.to_thread(path.stat)
-    tag = f'"{hashlib.sha256(f"{path}-{status.st_mtime_ns}-{status.st_size}".encode()).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if tag_matches(tag, if_none_match):
-        return Response(status_code=304, headers=headers)
-    return FileResponse(path, media_type=media_type, headers=headers, stat_result=status)
+def _tag(path: Path, status: os.stat_result) -> str:
+    named = f"{path}-{status.st_mtime_ns}-{status.st_size}"
+    return f'"{hashlib.sha256(named.encode()).hexdigest()[:32]}"'

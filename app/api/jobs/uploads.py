@@ -88,12 +88,12 @@ async def upload(
         raise HTTPException(415, f"the part must have the Content-Type {PART} (tus 1.0.0)")
     if (version := request.headers.get("Tus-Resumable", VERSION)) != VERSION:
         raise HTTPException(400, f"the server speaks tus {VERSION}, and the request tus {version[:20]}")
-    part = await asyncio.to_thread(jobs.part, job, picture, viewer, offset)
+    part = await asyncio.to_thread(jobs.intake.part, job, picture, viewer, offset)
     try:
         await _receive(request, part)
     except ClientDisconnect:
         return Response(status_code=204)  # nobody reads it
-    found = await asyncio.to_thread(jobs.accept, job, picture, viewer)
+    found = await asyncio.to_thread(jobs.intake.accept, job, picture, viewer)
     return Response(status_code=204, headers=_headers(found))
 
 

@@ -11,7 +11,7 @@ from app.jobs import AskedJob, AskedPicture, Pyramid
 from app.jobs.asked import question_of
 from app.pipeline import Criteria, Question, Roi
 from app.pipeline.prediction import THRESHOLD
-from app.store import Job, JobPicture, Problem, State
+from app.store import Job, JobPicture, JobState, Problem
 
 MOST_PICTURES = 100
 """The most pictures of one job."""
@@ -117,7 +117,7 @@ class JobPictureBody(BaseModel):
     path: str | None = Field(default=None, description="Path below the opened folder, if given.", examples=[None])
     length: int = Field(description="Bytes of the picture's file.", examples=[1073741824])
     offset: int = Field(description="Bytes that the server has; uploads go on here.", examples=[1073741824])
-    state: State = Field(description="State of the picture.", examples=["running"])
+    state: JobState = Field(description="JobState of the picture.", examples=["running"])
     width: int | None = Field(default=None, description="Width in pixels, once it is known.", examples=[32768])
     height: int | None = Field(default=None, description="Height in pixels, once it is known.", examples=[32768])
     stage: str | None = Field(
@@ -152,7 +152,7 @@ class JobBody(BaseModel):
     """A job."""
 
     id: str = Field(description="Id of the job.", examples=["8f14e45fceea167a"])
-    state: State = Field(
+    state: JobState = Field(
         description="`uploading`: parts are missing; `queued`: it waits; `running`; `done`: all results are there; "
         "`failed`: at least one picture has none; `cancelled`; `expired`: its files were removed.",
         examples=["running"],
@@ -185,7 +185,7 @@ class JobBody(BaseModel):
             roi=None if roi is None else BoxBody(x=roi.left, y=roi.top, width=roi.width, height=roi.height),
             created=_time(job.created_s),
             changed=_time(job.changed_s),
-            expires=None if job.state in (State.queued, State.running) else _time(job.expires_s),
+            expires=None if job.state in (JobState.queued, JobState.running) else _time(job.expires_s),
             pictures=[JobPictureBody.of(each) for each in job.pictures],
         )
 

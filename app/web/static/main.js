@@ -9,6 +9,7 @@ import { showCamera } from "./panels/camera.js";
 import { showCover } from "./panels/cover.js";
 import { showDetails } from "./panels/details.js";
 import { showFiles } from "./panels/files.js";
+import { showJobs } from "./panels/jobs.js";
 import { showKey } from "./panels/key.js";
 import { showConnection, showPicker } from "./panels/picker.js";
 import { RegionList } from "./panels/regions.js";
@@ -33,6 +34,7 @@ function start() {
   showPicker(models);
   showDetails(models);
   showStatus(models);
+  showJobs(connection);
   showCamera(models);
   showToolbar(inspector);
   new Verdict(inspector, session);

@@ -71,12 +71,30 @@ function postOnce(url, picture, headers, signal, onSent) {
  * @param {number[]} [accepted] error statuses that do not reject
  * @returns {Promise<Response>}
  */
-export async function get(url, accepted = []) {
+export function get(url, accepted = []) {
+  return request("GET", url, accepted);
+}
+
+/**
+ * Cancels or removes something; rejects as `get` does.
+ * @param {string} url
+ */
+export function remove(url) {
+  return request("DELETE", url, []);
+}
+
+/**
+ * @param {string} method
+ * @param {string} url
+ * @param {number[]} accepted
+ * @returns {Promise<Response>}
+ */
+async function request(method, url, accepted) {
   for (;;) {
     const headers = key.headers;
     let response;
     try {
-      response = await fetch(url, { headers });
+      response = await fetch(url, { method, headers });
     } catch {
       throw new Unreachable();
     }

@@ -19,6 +19,7 @@ import { levelFor } from "./view.js";
 /**
  * @typedef {object} Source
  * @property {number} levels number of sizes; the last one fits into a tile
+ * @property {number} [edge] of a tile in pixels; TILE if it is not given
  * @property {(level: number, column: number, row: number) => ImageBitmap | null} tile null while it is made
  */
 
@@ -33,7 +34,7 @@ const SQUARES = 3;
 export function paintTiles(stage, source) {
   const level = levelFor(stage.view, stage.ratio, source.levels);
   stage.context.imageSmoothingEnabled = stage.view.scale * stage.ratio < SQUARES;
-  const step = TILE * 2 ** level;
+  const step = (source.edge ?? TILE) * 2 ** level;
   const { view, window, picture } = stage;
   const right = Math.min(picture.width, view.x + window.width / view.scale);
   const bottom = Math.min(picture.height, view.y + window.height / view.scale);

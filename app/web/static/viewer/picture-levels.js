@@ -12,6 +12,8 @@ import { TILE } from "../map/heat.js";
  */
 
 export class PictureLevels {
+  edge = TILE;
+
   /**
    * @param {number} width
    * @param {number} height

@@ -11,6 +11,7 @@ import { between, closeUp, fitted, kept, moved, zoomed } from "./view.js";
 
 /** @typedef {import("../map/client.js").MapClient} MapClient */
 /** @typedef {import("./picture-levels.js").PictureLevels} PictureLevels */
+/** @typedef {import("./pyramid-tiles.js").PyramidTiles} PyramidTiles */
 /** @typedef {import("./view.js").View} View */
 /** @typedef {import("./view.js").Box} Box */
 /** @typedef {import("./gestures.js").Point} Point */
@@ -40,7 +41,7 @@ export class Viewer extends EventTarget {
   view = { scale: 1, x: 0, y: 0 };
   /** How long the last frame took to draw, in milliseconds. */
   frameMs = 0;
-  /** @type {PictureLevels | null} */
+  /** @type {PictureLevels | PyramidTiles | null} */
   #picture = null;
   /** @type {Heat | null} */
   #heat = null;
@@ -68,7 +69,7 @@ export class Viewer extends EventTarget {
 
   /**
    * Shows a picture, and closes the previous one.
-   * @param {PictureLevels | null} picture
+   * @param {PictureLevels | PyramidTiles | null} picture
    */
   show(picture) {
     this.#picture?.close();
@@ -209,7 +210,8 @@ export class Viewer extends EventTarget {
     context.fillRect(0, 0, window.width, window.height);
     if (!picture) return;
     const stage = { context, view, window, picture, ratio };
-    paintTiles(stage, { levels: picture.levels.length, tile: (...place) => picture.tile(...place) });
+    const { edge, levels } = picture;
+    paintTiles(stage, { edge, levels: levels.length, tile: (...place) => picture.tile(...place) });
     const divider = Math.round(look.divider * window.width);
     context.save();
     if (look.split) {

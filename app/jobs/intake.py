@@ -1,0 +1,182 @@
+"""Takes jobs: makes them, receives the parts of their pictures, and queues them."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from secrets import token_hex
+from threading import Lock
+
+from app.artifacts import Artifact
+from app.decoders.rows import PictureRows
+from app.decoding.large import is_available
+from app.errors import InvalidImage, InvalidRegion, JobsUnavailable, LimitExceeded, TesseraError, UploadConflict
+from app.jobs.admission import JobAdmission, band_bytes, stored_bytes
+from app.jobs.asked import AskedJob, AskedPicture, question_of, question_text
+from app.jobs.limits import JobLimits
+from app.jobs.lookup import job_of, picture_of
+from app.jobs.opened import open_below
+from app.jobs.parts import Part
+from app.service import ModelCatalogue
+from app.store import Job, JobFolders, JobPicture, JobState, JobTable
+from app.tiling import Size
+
+RequireMemory = Callable[[int, str], None]
+"""Raises TooCostly if no request may take so many bytes for what the text names."""
+
+
+class JobIntake:
+    """Admits jobs. Any thread may call any method; all block on the disk.
+
+    opened: the folder that the operator opened; None: none
+    queued: called with the id of a job when it or one of its pictures has changed
+    """
+
+    def __init__(
+        self,
+        table: JobTable,
+        folders: JobFolders,
+        catalogue: ModelCatalogue,
+        limits: JobLimits,
+        opened: Path | None,
+        *,
+        require_memory: RequireMemory,
+        queued: Callable[[str], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._table, self._folders, self._catalogue, self._limits = table, folders, catalogue, limits
+        self._opened, self._require_memory, self._queued, self._clock = opened, require_memory, queued, clock
+        self._admission = JobAdmission(table, folders, limits, clock)
+        self._admitting = Lock()
+        self._sending: set[tuple[str, int]] = set()  # pictures of which a part is being received
+
+    def create(self, owner: str, asked: AskedJob) -> Job:
+        """Makes a job, which survives the process when this returns.
+
+        Raises JobsUnavailable, NotServed, InvalidPath, InvalidImage, InvalidRegion, LimitExceeded, JobQuota or
+        InsufficientStorage.
+        """
+        if not is_available():
+            raise JobsUnavailable(
+                "this server cannot read pictures of any size; its operator can install the extra `large`: "
+                "pip install 'pyvips[binary]'"
+            )
+        artifact = self._catalogue.get(asked.model, asked.version)
+        id, now = token_hex(8), self._clock()
+        pictures = tuple(self._asked(artifact, asked, number) for number in range(len(asked.pictures)))
+        state = JobState.queued if all(each.state is JobState.queued for each in pictures) else JobState.uploading
+        reserved = sum(stored_bytes(0 if each.path else each.length, each.size) for each in pictures)
+        version = artifact.name, artifact.version, artifact.digest, question_text(asked.question)
+        job = Job(id, owner, state, *version, now, now, now + self._limits.expiry_s, reserved, 0, pictures)
+        with self._admitting:
+            self._admission.require(owner, reserved)
+            self._folders.make(id, len(pictures))
+            self._table.add(job)
+        self._table.tell(id, "state", json.dumps({"state": state}))
+        self._queued(id)
+        return job
+
+    def _asked(self, artifact: Artifact, asked: AskedJob, number: int) -> JobPicture:
+        picture = asked.pictures[number]
+        if picture.path is None:
+            return JobPicture(number, picture.name, None, picture.length, 0, JobState.uploading)
+        if self._opened is None:
+            raise JobsUnavailable(
+                "this server takes no paths, only uploads; its operator can open a folder for jobs (jobs_folder)"
+            )
+        descriptor = open_below(self._opened, picture.path)
+        try:
+            length = os.fstat(descriptor).st_size
+            size = self._read_size(descriptor, picture)
+        finally:
+            os.close(descriptor)
+        self._require_possible(artifact, asked, size)
+        return JobPicture(number, picture.name, picture.path, length, length, JobState.queued, size)
+
+    def _read_size(self, descriptor: int, picture: AskedPicture | JobPicture) -> Size:
+        if not os.fstat(descriptor).st_size:
+            raise InvalidImage(f"{picture.name} is empty; give a picture")
+        with PictureRows(descriptor, picture.name, self._folders.root) as rows:
+            return rows.size
+
+    def _require_possible(self, artifact: Artifact, asked: AskedJob, size: Size) -> None:
+        """Raises InvalidRegion, or TooCostly for a picture so wide that its bands do not fit into memory."""
+        plan = artifact.model.plan(*size, asked.question.roi)
+        self._require_memory(band_bytes(artifact.model, plan, size), "a band of the picture")
+
+    def part(self, id: str, number: int, owner: str | None, offset: int) -> Part:
+        """Begins a part of an upload; it must be closed. Raises JobNotFound or UploadConflict."""
+        key = id, number
+        with self._admitting:
+            picture = picture_of(job_of(self._table, id, owner), number)
+            if picture.state is not JobState.uploading:
+                raise UploadConflict(f"picture {number} is {picture.state}; it takes no more bytes")
+            if key in self._sending:
+                raise UploadConflict(f"another part of picture {number} is being received; wait for its end")
+            if offset != picture.offset:
+                raise UploadConflict(
+                    f"the upload goes on at offset {picture.offset:,}, and the part begins at {offset:,}; HEAD returns "
+                    "the offset"
+                )
+            descriptor = os.open(self._folders.of(id, number).upload, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._sending.add(key)
+
+        def stored(count: int) -> None:
+            with self._admitting:
+                self._sending.discard(key)
+                self._table.change_picture(id, number, offset=offset + count)
+                self._table.change(id, expires_s=self._clock() + self._limits.expiry_s)
+
+        return Part(descriptor, offset, picture.length - offset, stored)
+
+    def accept(self, id: str, number: int, owner: str | None) -> JobPicture:
+        """Queues a picture whose upload is complete, and then its job; returns the picture as it is.
+
+        Raises what `create` raises for a path. A picture that can never be predicted has failed then; after another
+        error, this may be called again.
+        """
+        picture = picture_of(job_of(self._table, id, owner), number)
+        if picture.state is not JobState.uploading or picture.offset < picture.length:
+            return picture
+        job = job_of(self._table, id, owner)
+        try:
+            size = self._accepted_size(job, picture)
+        except (InvalidImage, InvalidRegion, LimitExceeded) as error:
+            self._settle(job, picture, error)
+            raise
+        with self._admitting:
+            job = job_of(self._table, id, owner)
+            needed = job.reserved_bytes + stored_bytes(0, size)
+            try:
+                self._admission.require(job.owner, needed, job)
+            except LimitExceeded as error:
+                self._settle(job, picture, error)
+                raise
+            self._table.change(id, reserved_bytes=needed)
+            self._table.change_picture(id, number, height=size[0], width=size[1])
+        self._settle(job, picture, None)
+        return picture_of(job_of(self._table, id, owner), number)
+
+    def _accepted_size(self, job: Job, picture: JobPicture) -> Size:
+        artifact = self._catalogue.get(job.model, job.version)
+        asked = AskedJob(job.model, job.version, question_of(job.question), ())
+        descriptor = os.open(self._folders.of(job.id, picture.number).upload, os.O_RDONLY)
+        try:
+            size = self._read_size(descriptor, picture)
+        finally:
+            os.close(descriptor)
+        self._require_possible(artifact, asked, size)
+        return size
+
+    def _settle(self, job: Job, picture: JobPicture, error: TesseraError | None) -> None:
+        """Queues a picture or lets it fail; the job is queued with its last picture."""
+        with self._table.transaction():
+            values = {"state": JobState.queued} if error is None else {"state": JobState.failed, "code": error.code}
+            message = {} if error is None else {"message": str(error)}
+            self._table.change_picture(job.id, picture.number, **values, **message)
+            found = self._table.get(job.id)
+            if found is not None and all(each.state is not JobState.uploading for each in found.pictures):
+                changed = {"state": JobState.queued, "changed_s": self._clock()}
+                if self._table.change(job.id, only=(JobState.uploading,), **changed):
+                    self._table.tell(job.id, "state", json.dumps({"state": JobState.queued}))
+        self._queued(job.id)
