@@ -13,7 +13,6 @@ from app.pipeline.scan import BAND_TILES
 from app.scoring import cells_of_map, pixels_of_cells
 from app.tiling import (
     STRIP_PIXELS,
-    PaddingFill,
     TilePlan,
     TilingMode,
     endless_plan,
@@ -155,7 +154,10 @@ class EndlessScan:
         if self._assembly is not None:
             self._assembly.move(self._moved)
             self._assembly.set_height(height)
-        self._moved, self._plan = 0, self._model.plan(height, width)
+        step, plan = self._plan.y.step, self._model.plan(height, width)
+        if self._next and (self._next == plan.rows or plan.y.start(self._next) != self._next * step):
+            self._next -= 1  # its tiles are the last, or the moved last tile overlaps them: they are computed again
+        self._moved, self._plan = 0, plan
 
     def begin_band(self) -> tuple[Prepared, Assembly] | None:
         """The next rows of tiles that can be computed; None: more rows must arrive first, or all were computed."""
@@ -179,8 +181,8 @@ class EndlessScan:
         found = MapRows(self.complete_rows - len(values), values)
         if not self.is_ended:
             y = self._plan.y
-            mirrored = y.tile if y.fill is PaddingFill.reflect else 0  # rows that the last tile shows below the picture
-            self._window.drop(self._moved + y.start(self._next) - y.halo - mirrored)
+            last = y.tile  # of these, the last row of tiles may be computed again, or show some mirrored
+            self._window.drop(self._moved + y.start(self._next) - y.halo - last)
             self._count_anew()
         return found
 

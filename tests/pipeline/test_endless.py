@@ -13,7 +13,7 @@ from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline import endless as streaming
 from app.pipeline.endless import EndlessScan, MapRows, run_band
 from app.scoring import Region, RegionFinder, find_regions
-from app.tiling import PaddingFill, Size, Tiling
+from app.tiling import PaddingFill, Size, Tiling, TilingMode
 from tests.building import build_detector
 from tests.pipeline.conftest import Build
 from tests.pipeline.test_roi import TILINGS
@@ -22,7 +22,10 @@ WIDTH = 200
 UNSUITABLE = {"padim", "reverse_distillation"}
 SUITABLE = sorted(DETECTORS.keys() - UNSUITABLE)
 STREAMED = {name: tiling for name, tiling in TILINGS.items() if name not in ("stretched", "whole")}
-MIRRORED = Tiling(tile_size=64, halo=16, padding_fill=PaddingFill.reflect)
+MIRRORED = [
+    Tiling(tile_size=64, halo=16, mode=mode, padding_fill=PaddingFill.reflect)
+    for mode in (TilingMode.padding, TilingMode.cover)
+]
 
 
 def rows_of(size: Size) -> Tensor:
@@ -89,9 +92,11 @@ def test_all_suitable_detectors_stream(build: Build, name: str, tiling: str) -> 
     assert_equals_whole(build(name, STREAMED[tiling]), rows_of((427, WIDTH)))
 
 
-@pytest.mark.parametrize("height", [1, 40, 63, 64, 65, 80, 81, 129, 144, 145])
-def test_low_pictures_and_mirrored_edges_equal_the_whole(build: Build, height: int) -> None:
-    model, image = build("subspace", MIRRORED), rows_of((height, WIDTH))
+@pytest.mark.parametrize("tiling", MIRRORED, ids=lambda tiling: tiling.mode)
+@pytest.mark.parametrize("height", [1, 40, 63, 64, 65, 80, 81, 129, 144, 145, 199])
+def test_low_pictures_and_mirrored_edges_equal_the_whole(build: Build, tiling: Tiling, height: int) -> None:
+    """Also where the last row of tiles was computed before the end was known, or the moved last tile overlaps it."""
+    model, image = build("subspace", tiling), rows_of((height, WIDTH))
     whole = predict(model, image, 4).anomaly_map
     bands, _ = streamed(model, image, iter(lambda: 16, 0))
     torch.testing.assert_close(
