@@ -1,8 +1,9 @@
 """A simulated line camera against a server: rows lost, defects reported, memory, latency, broken connections.
 
-    python -m benchmarks.line_camera [--model demo] [--seconds 180] [--rows-per-s 200]
+    python -m benchmarks.line_camera [--seconds 180] [--rows-per-s 200] [--models_dir DIR --model NAME]
 
-The server runs in a process of its own. The camera is `examples/line_camera.py`, the client for users. Its rows are
+Trains a `Subspace` with tiles of 256 pixels on pieces of the camera's surface, unless a model is named. The server runs
+in a process of its own. The camera is `examples/line_camera.py`, the client for users. Its rows are
 those of the demo's surface, with defects at known places, at a fixed rate; it waits while the server is slower. Its
 connection is broken off twice, at a third and at two thirds of the time. The latency of a defect is measured in rows,
 from its last row to the rows that were sent when its region came, and in seconds. The resident memory of the server is
@@ -162,14 +163,41 @@ def _defects(drawn: Scene, seen: Seen, stamps: list[tuple[int, float]], sent: in
     }
 
 
+def _trained(drawn: Scene, name: str, work: Path) -> Path:
+    """A model repository with a model of pieces of the surface."""
+    random, pictures, models = np.random.default_rng(1), work / "good", work / "models"
+    pictures.mkdir()
+    height, width = 512, min(1024, drawn.surface.shape[1])
+    for number in range(10):
+        y, x = (
+            random.integers(0, edge - size + 1) for edge, size in zip(drawn.surface.shape, (height, width), strict=True)
+        )
+        Image.fromarray(drawn.surface[y : y + height, x : x + width]).save(pictures / f"{number}.png")
+    command = [
+        sys.executable,
+        "-m",
+        "app",
+        "train",
+        "--model",
+        "Subspace",
+        "--data",
+        "Folder",
+        "--data.root",
+        str(pictures),
+    ]
+    command += ["--tiling.tile_size", "256", "--name", name, "--models_dir", str(models)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+    return models
+
+
 def _mib(values: Sequence[int]) -> int | None:
     return round(max(values) / 2**20) if values else None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models_dir", type=Path, default=ROOT / "models", help="the model repository")
-    parser.add_argument("--model", default="demo", help="the name of the model")
+    parser.add_argument("--models_dir", type=Path, help="a model repository; by default a model is trained")
+    parser.add_argument("--model", default="belt", help="the name of the model")
     parser.add_argument("--width", type=int, default=8192, help="pixels of a row")
     parser.add_argument("--seconds", type=float, default=180, help="the time of the camera")
     parser.add_argument("--rows-per-s", type=float, default=200, help="rows of the camera in a second")
@@ -177,8 +205,9 @@ def main() -> None:
     parser.add_argument("--name", default="line-camera", help="of the file of results")
     given = parser.parse_args()
     with TemporaryDirectory() as work:
-        log = Path(work) / "log"
-        command = [sys.executable, "-m", "app", "serve", "--models_dir", str(given.models_dir), "--port", "0"]
+        log, drawn = Path(work) / "log", scene(given.width, given.every_rows)
+        models = given.models_dir or _trained(drawn, given.model, Path(work))
+        command = [sys.executable, "-m", "app", "serve", "--models_dir", str(models), "--port", "0"]
         with log.open("w") as file:
             server = subprocess.Popen(command, stderr=file, cwd=ROOT, env=os.environ | {"TESSERA_LOG_LEVEL": "info"})
         try:
@@ -186,7 +215,7 @@ def main() -> None:
             found = run(
                 url,
                 given.model,
-                scene(given.width, given.every_rows),
+                drawn,
                 seconds=given.seconds,
                 rows_per_s=given.rows_per_s,
                 process=psutil.Process(server.pid),

@@ -147,7 +147,8 @@ class Assembly:
         for whole, distances, stride, first in layers:
             for (top, left), each in zip(part.places, distances, strict=True):
                 y, x = (top - self._plan.y.origin) // stride - first, (left - self._plan.x.origin) // stride
-                whole[y : y + each.shape[0], x : x + each.shape[1]] = each
+                own = each[max(-y, 0) :]  # of tiles that are computed again, rows may have been dropped
+                whole[max(y, 0) : max(y, 0) + len(own), x : x + each.shape[1]] = own
 
     @torch.inference_mode()
     def finish(self) -> Generator[None, None, Outcome]:

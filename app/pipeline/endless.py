@@ -14,7 +14,6 @@ from app.pipeline.scan import BAND_TILES
 from app.scoring import cells_of_map, pixels_of_cells
 from app.tiling import (
     STRIP_PIXELS,
-    PaddingFill,
     TilePlan,
     TilingMode,
     endless_plan,
@@ -154,7 +153,10 @@ class EndlessScan:
             return
         self._next += self._moved // self._plan.y.step
         self._renumber(self._moved)
-        self._moved, self._plan = 0, self._model.plan(height, width)
+        step, plan = self._plan.y.step, self._model.plan(height, width)
+        if self._next and (self._next == plan.rows or plan.y.start(self._next) != self._next * step):
+            self._next -= 1  # its tiles are the last, or the moved last tile overlaps them: they are computed again
+        self._moved, self._plan = 0, plan
 
     def begin_band(self) -> Band | None:
         """The next rows of tiles that can be computed; None: more rows must arrive first, or all were computed."""
@@ -173,8 +175,8 @@ class EndlessScan:
         found = MapRows(self._moved + outcome.top, outcome.values)
         if not self.is_ended:
             y = self._plan.y
-            mirrored = y.tile if y.fill is PaddingFill.reflect else 0  # rows that the last tile shows below the picture
-            self._window.drop(self._moved + y.start(self._next) - y.halo - mirrored)
+            last = y.tile  # of these, the last row of tiles may be computed again, or show some mirrored
+            self._window.drop(self._moved + y.start(self._next) - y.halo - last)
             self._count_anew()
         return found
 

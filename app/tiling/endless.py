@@ -23,8 +23,8 @@ def settled_rows(y: Axis, known: int, grid: int = 1) -> int:
     y: the rows of tiles of an endless plan
     grid: that of the plan
 
-    Such rows of tiles show known pixels only, and have equal places and weights in all these plans. Another row of
-    tiles follows them, at the same place in all these plans.
+    Such rows of tiles show known pixels only, and have equal places and weights in all these plans. If tiles overlap,
+    another row of tiles follows them, at the same place in all these plans.
     """
     last = last_start(known, y.tile, _unit(y, grid))
     by_pixels, by_others = (known - y.tile - y.halo) // y.step, (last - _needed(y)) // y.step
@@ -33,7 +33,8 @@ def settled_rows(y: Axis, known: int, grid: int = 1) -> int:
 
 def rows_to_settle(y: Axis, count: int, grid: int = 1) -> int:
     """The least number of known rows of pixels for which `settled_rows` returns `count`, 1 or more."""
-    return (count - 1) * y.step + y.tile + max(y.halo, _needed(y) - _unit(y, grid) + 1)
+    beyond = _needed(y) - _unit(y, grid) + 1 if _needed(y) else 0
+    return (count - 1) * y.step + y.tile + max(y.halo, beyond)
 
 
 def _unit(y: Axis, grid: int) -> int:
@@ -44,9 +45,8 @@ def _unit(y: Axis, grid: int) -> int:
 def _needed(y: Axis) -> int:
     """How far after a tile the last tile must begin, so that no end of the picture changes that tile.
 
-    All tiles that overlap it must be there, and the next one. With the mode `cover`, the last tile is moved inward, and
-    could show what the others leave out as their border.
+    All tiles that overlap it must be there. With the mode `cover`, the last tile is moved inward, and could show what
+    the others leave out as their border.
     """
-    overlapping = -(-y.tile // y.step) - 1
-    regular = max(overlapping, 1) * y.step
-    return max(regular, y.tile) if y.mode is TilingMode.cover and y.border else regular
+    overlapping = (-(-y.tile // y.step) - 1) * y.step
+    return y.tile if y.mode is TilingMode.cover and y.border else overlapping

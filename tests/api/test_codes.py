@@ -24,6 +24,7 @@ from app.api.problem_examples import PROBLEMS
 from app.decoders import limits
 from app.errors import every_error
 from app.main import build_app
+from app.pipeline import Preprocessing
 from app.settings import Settings
 from scripts.contract.errors import PLACE, text
 from tests.interposing import BeforeNetwork
@@ -116,14 +117,19 @@ def stopped(client: TestClient) -> Response:
     return send(client)
 
 
-def stream(client: TestClient, model: str = "patchcore", content: bytes = bytes(160), **parameters: object) -> Response:
-    given = {"width": 160, "stream": "line", **parameters}
-    return client.post(f"/v1/models/{model}/stream", params=given, content=content)  # type: ignore[arg-type]  # as text
+def stream(client: TestClient, parameters: str = "", content: bytes = bytes(160)) -> Response:
+    return client.post(f"/v1/models/patchcore/stream?width=160&stream=line{parameters}", content=content)
 
 
 def begun_twice(client: TestClient) -> Response:
-    stream(client, more=True)
+    stream(client, "&more=true")
     return stream(client)
+
+
+def not_streamable(client: TestClient) -> Response:
+    model = client.app.state.services.catalogue.get("patchcore").model  # type: ignore[attr-defined]
+    with patch.object(model, "preprocessing", Preprocessing((64, 64))):
+        return stream(client)
 
 
 PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
@@ -131,7 +137,6 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.DAMAGED_IMAGE: lambda client: send(client, picture()[:-20]),
     ProblemCode.INVALID_IMAGE: lambda client: send(client, b""),
     ProblemCode.INVALID_REGION: lambda client: send(client, url=f"{URL}?roi=90,0,20,20"),
-    ProblemCode.PARTIAL_UNSUPPORTED: lambda client: send(client, url="/v1/models/padim/predict?partial=true"),
     ProblemCode.INVALID_REQUEST: lambda client: send(client, url=f"{URL}?version=0"),
     ProblemCode.TOO_MANY_BYTES: lambda client: send(client, bytes(200_000)),
     ProblemCode.TOO_MANY_PIXELS: lambda client: send(client, picture((101, 100))),
@@ -140,8 +145,8 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.TOO_COSTLY: too_costly,
     ProblemCode.MODEL_NOT_FOUND: lambda client: send(client, url="/v1/models/screw/predict"),
     ProblemCode.VERSION_NOT_FOUND: lambda client: send(client, url=f"{URL}?version=7"),
-    ProblemCode.NOT_STREAMABLE: lambda client: stream(client, "padim"),
-    ProblemCode.STREAM_NOT_FOUND: lambda client: stream(client, after=0),
+    ProblemCode.NOT_STREAMABLE: not_streamable,
+    ProblemCode.STREAM_NOT_FOUND: lambda client: stream(client, "&after=0"),
     ProblemCode.STREAM_CONFLICT: begun_twice,
     ProblemCode.INVALID_STREAM: lambda client: stream(client, content=bytes(100)),
     ProblemCode.OVERLOADED: overloaded,
@@ -169,6 +174,10 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
 OTHER_ROUTES = {
     ProblemCode.TOO_MANY_PICTURES: "/v1/models/{model}/predict-batch",
     ProblemCode.UNREADABLE_REPOSITORY: "/v1/reload",
+    ProblemCode.NOT_STREAMABLE: "/v1/models/{model}/stream",
+    ProblemCode.STREAM_NOT_FOUND: "/v1/models/{model}/stream",
+    ProblemCode.STREAM_CONFLICT: "/v1/models/{model}/stream",
+    ProblemCode.INVALID_STREAM: "/v1/models/{model}/stream",
 }
 UNROUTED = {ProblemCode.NOT_FOUND, ProblemCode.METHOD_NOT_ALLOWED}
 BREAKING = (
@@ -259,6 +268,7 @@ def test_an_unreadable_repository_is_reported(
 
 def test_every_code_is_provoked() -> None:
     elsewhere = {ProblemCode.MODEL_LOADING, ProblemCode.UNREADABLE_REPOSITORY}
+    elsewhere.add(ProblemCode.PARTIAL_UNSUPPORTED)  # tests/api/test_partial.py
     elsewhere |= {
         ProblemCode.TOO_MANY_CONNECTIONS,
         ProblemCode.CLIENT_TOO_SLOW,

@@ -223,6 +223,12 @@ def test_nothing_that_was_looked_at_is_no_answer(slowly: Live, normal: bytes) ->
     wait_until(lambda: slowly.services.worker.tiles == 0)
 
 
+def test_the_work_of_a_client_that_leaves_is_dropped(slowly: Live, normal: bytes) -> None:
+    with pytest.raises(httpx2.ReadTimeout):
+        httpx2.post(f"{slowly.url}{URL}/predict?partial=true", files={"image": normal}, timeout=0.7)
+    wait_until(lambda: slowly.services.worker.tiles == 0)
+
+
 def test_pictures_of_a_batch_share_the_limit(slowly: Live, normal: bytes, stained: bytes) -> None:
     files = [("images", ("a.png", stained)), ("images", ("b.png", normal))]
     started = monotonic()

@@ -15,8 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.pipeline import Band, BandOutcome, TiledModel
+from app.admission import TileRate
+from app.errors import NotFinite, StreamNotFound
+from app.pipeline import Band, BandOutcome, Criteria, TiledModel
+from app.service.streaming import Known, RowFormat, SampleType, StreamOptions
 from app.service.streaming.bands import BandLanes
+from app.service.streaming.stream import _wait_for
 from app.settings import Settings
 from tests.conftest import Picture, draw_surface
 from tests.running import Live, running
@@ -380,3 +384,37 @@ def test_an_empty_stream_ends(connect: Connect, server: Live) -> None:
     camera = connect(server)
     camera.end()
     assert [line["type"] for line in camera.lines("ended")][-1] == "ended"
+
+
+def test_a_failure_ends_the_stream_and_is_told_again(
+    connect: Connect, server: Live, surface: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def not_finite(*_: Any) -> BandOutcome:
+        raise NotFinite("the model computed NaN")
+
+    monkeypatch.setattr(BandLanes, "run", not_finite)
+    camera = connect(server, stream="failing")
+    camera.send(surface)
+    error = camera.lines("error")[-1]["error"]
+    assert (error["code"], error["status"], error["detail"]) == ("not_finite", 503, "the model computed NaN")
+    camera = connect(server, stream="failing", after=0)
+    assert camera.lines("error")[-1]["error"]["code"] == "not_finite"
+    monkeypatch.undo()
+    camera = connect(server, stream="failing")  # the name is free again
+    camera.end()
+    assert camera.lines("ended")[-1]["next_row"] == 0
+
+
+def test_a_stream_belongs_to_its_key(connect: Connect, server: Live) -> None:
+    camera = connect(server, stream="own")
+    camera.lines("started")
+    options = StreamOptions(RowFormat(WIDTH, 3, SampleType.uint8), Criteria(), 10_000)
+    with pytest.raises(StreamNotFound):
+        server.services.streams.resume("another key", "own", Known(options, "patchcore", None, None, 0))
+
+
+def test_the_rate_of_a_key_delays_its_bands() -> None:
+    rate, started = TileRate("camera-3", 100.0), time.monotonic()
+    rate.take(120)
+    asyncio.run(_wait_for(rate, 10))
+    assert time.monotonic() - started >= 0.29
