@@ -139,17 +139,26 @@ def live(setting: Setting, count: int) -> dict[str, object]:
             sleep(0.05)
         beside = latencies(server, setting.model, small, count)
         ran = show(server, id)["state"] == "running"
-        started = monotonic()
         httpx2.delete(f"{server.url}/v1/jobs/{id}").raise_for_status()
-        while (setting.jobs / "jobs" / id).exists():
-            sleep(0.005)
-        cancel_s = monotonic() - started
+        cancel_s = seconds_to_cancel(server, setting)
     return {
         "alone": _summary(alone),
         "beside_a_job": _summary(beside),
         "job_ran_until_the_end": ran,
         "cancel_s": round(cancel_s, 3),
     }
+
+
+def seconds_to_cancel(server: Served, setting: Setting) -> float:
+    """How long it takes from the request to cancel a job, whose first rows are done, until its files are gone."""
+    id = uploaded(server, setting)
+    while not show(server, id)["pictures"][0]["rows_done"]:
+        sleep(0.02)
+    started = monotonic()
+    httpx2.delete(f"{server.url}/v1/jobs/{id}").raise_for_status()
+    while (setting.jobs / "jobs" / id).exists():
+        sleep(0.005)
+    return monotonic() - started
 
 
 def _summary(seconds: Sequence[float]) -> dict[str, float]:

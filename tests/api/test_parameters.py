@@ -24,7 +24,7 @@ GET = [
 POST = [
     *(f"{MODEL}/predict", f"{MODEL}/predict-batch", f"{MODEL}/heatmap", f"{MODEL}/anomaly-map", f"{MODEL}/reload"),
     *("/v1/reload", "/v2/models/patchcore/infer", "/v2/models/patchcore/versions/2/infer", "/v2/repository/index"),
-    "/v1/jobs",
+    *("/v1/jobs", f"{MODEL}/stream"),
 ]
 ROUTES = [
     *(("GET", path) for path in GET),

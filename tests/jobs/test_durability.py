@@ -7,10 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx2
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.ending import ExitStatus
 from app.errors import InvalidJobs
 from app.keys import ApiKey, Scope, digest_of, write_keys
 from app.main import build_app
@@ -20,6 +22,7 @@ from benchmarks.jobs import Setting, killed
 from tests.conftest import draw_surface
 from tests.jobs.conftest import Client, drawn
 from tests.repositories import add_version
+from tests.running import running
 from tests.waiting import wait_until
 
 
@@ -228,3 +231,18 @@ def test_without_a_folder_the_server_takes_no_jobs(models_dir: Path) -> None:
     with TestClient(build_app(Settings(models_dir=models_dir, device="cpu"))) as client:
         answer = client.get("/v1/jobs")
     assert (answer.status_code, answer.json()["code"]) == (404, "jobs_unavailable")
+
+
+def test_clients_that_follow_a_job_do_not_keep_the_server(models_dir: Path, tmp_path: Path) -> None:
+    settings = Settings(models_dir=models_dir, device="cpu", jobs_dir=tmp_path, jobs_free_bytes=0)
+    with running(settings) as live, httpx2.Client(base_url=live.url, timeout=60) as client:
+        body = {"model": "patchcore", "pictures": [{"name": "a.tif", "length": 10}]}
+        id = client.post("/v1/jobs", json=body).json()["id"]
+        with client.stream("GET", f"/v1/jobs/{id}/events") as answer:
+            lines = answer.iter_lines()
+            assert next(lines).startswith("id: ")
+            live.server.should_exit = True
+            started = time.monotonic()
+            assert list(lines)  # the rest of the first event, and then the end
+            assert time.monotonic() - started < settings.shutdown_grace_s
+    assert live.server.status == ExitStatus.answered
