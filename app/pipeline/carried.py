@@ -1,8 +1,10 @@
 """What a band of a picture hands over to the next one."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -11,6 +13,8 @@ from torch import Tensor
 from app.detectors import Features
 from app.files import replacing
 from app.tiling import Kept
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,13 @@ class Checkpoint:
     """How far a prediction in bands has come.
 
     band: the number of the next band
+    bands: the number of all bands of the picture
     rows: the number of rows of the map that are done
     carried: what the next band needs
     """
 
     band: int
+    bands: int
     rows: int
     carried: Carried
 
@@ -58,13 +64,22 @@ class Checkpoint:
         """Writes a file, which is complete or does not change. Raises OSError."""
         carried = {field.name: _alone(getattr(self.carried, field.name)) for field in fields(self.carried)}
         with replacing(path) as temporary:
-            torch.save({"band": self.band, "rows": self.rows, "carried": carried}, temporary)
+            torch.save({"band": self.band, "bands": self.bands, "rows": self.rows, "carried": carried}, temporary)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """What `Checkpoint.write` wrote. Raises OSError."""
-    found = torch.load(path, weights_only=True)
-    return Checkpoint(found["band"], found["rows"], Carried(**found["carried"]))
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """What `Checkpoint.write` wrote; None if there is no such file, or another version of this program wrote it.
+
+    Raises OSError for a file that cannot be read.
+    """
+    try:
+        found = torch.load(path, weights_only=True)
+        return Checkpoint(found["band"], found["bands"], found["rows"], Carried(**found["carried"]))
+    except FileNotFoundError:
+        return None
+    except (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError) as error:
+        _log.warning("%s is not used, and the picture is predicted from its first row: %s", path, error)
+        return None
 
 
 def renumbered(carried: Carried, rows: int, strides: Sequence[int]) -> Carried:

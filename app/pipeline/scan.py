@@ -109,7 +109,7 @@ class Scan:
         region = self._roi or Roi.whole(self._source.size)
         rows, top = range(first, first + len(values)), first - region.top
         pixels = window.rows(rows)[:, :, region.left : region.left + region.width]
-        checkpoint = None if then is None else Checkpoint(then[0], top + len(rows), then[1])
+        checkpoint = None if then is None else Checkpoint(then[0], len(self.bands), top + len(rows), then[1])
         return MapBand(top, values, pixels, checkpoint)
 
     def _enlarged(self, carried: Carried) -> Generator[MapBand, None, None]:

@@ -143,7 +143,10 @@ def _predict(
     finder = RegionFinder(threshold, criteria.min_region_area)
     mask = RegionMask(threshold, criteria.min_region_area)
     shown, final, done = question.roi or Roi.whole(size), list[Region](), 0
-    checkpoint = read_checkpoint(folder / CHECKPOINT) if resumable and (folder / CHECKPOINT).exists() else None
+    scan = Scan(artifact.model, source, question.roi)
+    checkpoint = read_checkpoint(folder / CHECKPOINT) if resumable else None
+    if checkpoint is not None and checkpoint.bands != len(scan.bands):  # of a version that divided pictures otherwise
+        checkpoint = None
     spool = MapSpool(folder / MAP, shown.width, 0 if checkpoint is None else checkpoint.rows)
 
     def take(values: NDArray[np.float32]) -> None:
@@ -159,7 +162,6 @@ def _predict(
 
     for values in spool.bands():
         take(values)
-    scan = Scan(artifact.model, source, question.roi)
     steps = scan.run(run, checkpoint)
     while True:
         try:

@@ -88,7 +88,7 @@ def test_a_scan_goes_on_from_each_checkpoint(
         assert band.checkpoint is not None
         band.checkpoint.write(tmp_path / "checkpoint")
         begin = read_checkpoint(tmp_path / "checkpoint")
-        assert begin.rows == band.top + len(band.values)
+        assert begin is not None and begin.rows == band.top + len(band.values)
         rest, again = exhausted(Scan(model, TensorRows(image)).run(direct(model), begin))
         assert again == score
         for one, other in zip(rest, whole[number + 1 :], strict=True):

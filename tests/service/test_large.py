@@ -63,3 +63,21 @@ def test_an_interrupted_prediction_goes_on(
     assert ran < all_bands
     assert found.judged.judgement == whole.judged.judgement and whole.judged.judgement.regions
     assert (again / MAP).read_bytes() == (tmp_path / "whole" / MAP).read_bytes()
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:100], lambda data: b"other", lambda data: b""])
+def test_a_checkpoint_that_cannot_be_used_is_not_used(
+    demo: Artifact,
+    picture: torch.Tensor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[bytes], bytes],
+) -> None:
+    monkeypatch.setattr("app.pipeline.scan.BAND_TILES", 1)
+    small, checkpoint = picture[:, :, :200], tmp_path / "again" / CHECKPOINT
+    whole, all_bands = predicted(demo, small, tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        predicted(demo, small, tmp_path / "again", 300)
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    found, ran = predicted(demo, small, tmp_path / "again")
+    assert ran == all_bands > 1 and found.judged.judgement == whole.judged.judgement
