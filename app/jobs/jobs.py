@@ -141,11 +141,14 @@ class Jobs:
         now = self._clock()
         active = (JobState.uploading, JobState.queued, JobState.running)
         values = {"changed_s": now, "expires_s": now + self._limits.expiry_s, "reserved_bytes": 0}
-        if self._table.change(id, only=active, state=JobState.cancelled, **values):
-            for each in job.pictures:
-                if each.state not in ENDED:
-                    self._table.change_picture(id, each.number, state=JobState.cancelled)
-            self._table.tell(id, "state", json.dumps({"state": JobState.cancelled}))
+        with self._table.transaction():  # who follows the job must not see its end before the event of it
+            cancelled = self._table.change(id, only=active, state=JobState.cancelled, **values)
+            if cancelled:
+                for each in job.pictures:
+                    if each.state not in ENDED:
+                        self._table.change_picture(id, each.number, state=JobState.cancelled)
+                self._table.tell(id, "state", json.dumps({"state": JobState.cancelled}))
+        if cancelled:
             self._runner.give_up(id)
             self.watchers.notify(id)
         return self.get(id, owner)
@@ -183,8 +186,11 @@ class Jobs:
                 self._table.remove(job.id)
                 continue
             values = {"changed_s": now, "expires_s": now + self._limits.expiry_s}
-            if self._table.change(job.id, only=(job.state,), state=JobState.expired, **values):
-                self._table.tell(job.id, "state", json.dumps({"state": JobState.expired}))
+            with self._table.transaction():
+                expired = self._table.change(job.id, only=(job.state,), state=JobState.expired, **values)
+                if expired:
+                    self._table.tell(job.id, "state", json.dumps({"state": JobState.expired}))
+            if expired:
                 self._runner.give_up(job.id)
                 self.watchers.notify(job.id)
 
