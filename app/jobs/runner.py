@@ -45,8 +45,8 @@ AGAIN_S = 5.0
 PASSING = (DeviceFailed, InsufficientMemory, torch.AcceleratorError, torch.OutOfMemoryError)
 """Errors that may pass: the job is started again."""
 
-Bands = Callable[[Sequence[TiledModel]], AbstractContextManager[Run]]
-"""Gives what runs the bands of a picture by its model on each device."""
+Bands = Callable[[Sequence[TiledModel], Callable[[], None]], AbstractContextManager[Run]]
+"""Gives what runs the bands of a picture by its model on each device; the function raises if it is not wanted."""
 
 _log = logging.getLogger(__name__)
 
@@ -232,8 +232,8 @@ class JobRunner:
             rows = PictureRows(descriptor, picture.name, files.temporary)
         finally:
             os.close(descriptor)
-        with rows, self._bands(artifact.models) as run:
-            check = partial(self.check, job.id)
+        check = partial(self.check, job.id)
+        with rows, self._bands(artifact.models, check) as run:
             report = PictureProgress(self._table, self._watchers, self._forms.regions, check, job, picture)
             work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found, run)
         files.upload.unlink(missing_ok=True)

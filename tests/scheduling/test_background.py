@@ -13,12 +13,20 @@ from app.scheduling.job import Job, Step
 from app.scheduling.scheduler import Scheduler
 from app.scheduling.spare_time import MOST_S, SHARE
 from tests.scheduling.simulation import STEP_S, TILE_S, Simulation, job
-from tests.scheduling.test_worker import IMAGE, Gate, running, submit
+from tests.scheduling.test_worker import IMAGE, TILES, Gate, running, submit
 from tests.waiting import WAIT_S, wait_until
 
 
 def background(tiles: int) -> Job:
     return replace(job(tiles), background=True)
+
+
+def wanted() -> None:
+    """The picture is wanted."""
+
+
+class Unwanted(Exception):
+    """Stands for a job that was cancelled."""
 
 
 def test_background_work_runs_alone() -> None:
@@ -85,7 +93,7 @@ def test_bands_that_run_in_the_background_have_the_outcome_of_those_without_a_qu
     for_whole = bands(tiny_model.plan(*IMAGE.shape[-2:]))
     band = Band(IMAGE, 255.0, for_whole[0], (IMAGE.shape[-2], IMAGE.shape[-1]), None, 0)
     expected = run_band(tiny_model, band)
-    with running() as (worker, observer), background_bands(worker, [tiny_model]) as run:
+    with running() as (worker, observer), background_bands(worker, [tiny_model], wanted) as run:
         outcome = run(band)()
         assert observer.queue == []
     assert torch.equal(outcome.values, expected.values) and outcome.raw_score == expected.raw_score
@@ -97,10 +105,26 @@ def test_leaving_the_block_gives_up_a_band(tiny_model: TiledModel) -> None:
     with running() as (worker, _):
         live = submit(worker, tiny_model)
         assert gate.reached.wait(WAIT_S)
-        with background_bands(worker, [tiny_model]) as run:
+        with background_bands(worker, [tiny_model], wanted) as run:
             wait = run(band)
         gate.open()
         with pytest.raises(CancelledError):
             wait()
         live.result(WAIT_S)
         wait_until(lambda: worker.tiles == 0)
+
+
+def test_a_picture_that_is_no_longer_wanted_frees_its_lane_after_the_current_unit(tiny_model: TiledModel) -> None:
+    plan = bands(tiny_model.plan(*IMAGE.shape[-2:]))[0]
+    band, gate = Band(IMAGE, 255.0, plan, (IMAGE.shape[-2], IMAGE.shape[-1]), None, 0), Gate(tiny_model)
+
+    def check() -> None:
+        if gate.reached.is_set():
+            raise Unwanted
+
+    with running() as (worker, observer):
+        with pytest.raises(Unwanted), background_bands(worker, [tiny_model], check) as run:
+            run(band)()
+        gate.open()
+        submit(worker, tiny_model).result(WAIT_S)
+        assert sum(tiles for tiles, _ in observer.batches) <= TILES + tiny_model.batch_tiles
