@@ -44,15 +44,8 @@ from app.version import VERSION
 COMPRESSED_FROM = 1024
 """The smallest response that is compressed, in bytes: shorter ones fit into one packet."""
 COMPRESSION_LEVEL = 4
-INCOMPRESSIBLE = (
-    *DEFAULT_EXCLUDED_CONTENT_TYPES,
-    "application/octet-stream",
-    "application/x-npy",
-    "image/tiff",
-    row_stream.MEDIA_TYPE,
-)
+INCOMPRESSIBLE = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream", "application/x-npy", "image/tiff")
 """Media types that are not compressed. Floats shrink by a tenth only, and most networks are faster than compression.
-Compression would delay the lines of a stream.
 /v2 compresses its own responses for clients that accept it.
 """
 EXPOSED = (

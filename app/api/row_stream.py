@@ -206,7 +206,7 @@ class _StreamResponse(Response):
     def __init__(
         self, streams: Streams, owner: str | None, stream: RowStream, connection: Connection, *, is_pause: bool
     ) -> None:
-        super().__init__()
+        super().__init__(headers={"Content-Encoding": "identity"})  # compression would delay the lines
         del self.headers["content-length"]
         self._streams, self._owner, self._stream, self._connection = streams, owner, stream, connection
         self._is_pause = is_pause
