@@ -23,7 +23,6 @@ GET = [
 ]
 POST = [
     *(f"{MODEL}/predict", f"{MODEL}/predict-batch", f"{MODEL}/heatmap", f"{MODEL}/anomaly-map", f"{MODEL}/reload"),
-    f"{MODEL}/stream",
     *("/v1/reload", "/v2/models/patchcore/infer", "/v2/models/patchcore/versions/2/infer", "/v2/repository/index"),
     *("/v1/jobs", f"{MODEL}/stream"),
 ]
