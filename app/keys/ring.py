@@ -66,7 +66,12 @@ class KeyRing:
             self._keys = self._all(self._path, content)
         except InvalidKeys as error:
             if str(error) != self._problem:
-                _log.error("%s; the %d keys that were read before stay valid", error, len(self._keys))
+                _log.error(
+                    "%s; the %d keys that were read before stay valid, and none is revoked, until the file can be read: "
+                    "let the user of the server read it, or put back a good copy",
+                    error,
+                    len(self._keys),
+                )
             self._problem = str(error)
             return
         if content != self._content:
