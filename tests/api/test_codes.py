@@ -115,7 +115,6 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.DAMAGED_IMAGE: lambda client: send(client, picture()[:-20]),
     ProblemCode.INVALID_IMAGE: lambda client: send(client, b""),
     ProblemCode.INVALID_REGION: lambda client: send(client, url=f"{URL}?roi=90,0,20,20"),
-    ProblemCode.PARTIAL_UNSUPPORTED: lambda client: send(client, url="/v1/models/padim/predict?partial=true"),
     ProblemCode.INVALID_REQUEST: lambda client: send(client, url=f"{URL}?version=0"),
     ProblemCode.TOO_MANY_BYTES: lambda client: send(client, bytes(200_000)),
     ProblemCode.TOO_MANY_PIXELS: lambda client: send(client, picture((101, 100))),
@@ -238,6 +237,7 @@ def test_an_unreadable_repository_is_reported(
 
 def test_every_code_is_provoked() -> None:
     elsewhere = {ProblemCode.MODEL_LOADING, ProblemCode.UNREADABLE_REPOSITORY}
+    elsewhere.add(ProblemCode.PARTIAL_UNSUPPORTED)  # tests/api/test_partial.py
     elsewhere |= {
         ProblemCode.TOO_MANY_CONNECTIONS,
         ProblemCode.CLIENT_TOO_SLOW,

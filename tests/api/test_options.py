@@ -103,7 +103,7 @@ def test_headers_of_files_hold_the_model_and_the_result(client: TestClient, defe
     assert float(headers["tessera-threshold"]) == 0.25
     assert headers["tessera-notes"] == ""
     described = client.get("/openapi.json").json()["paths"][f"/v1/models/{{model}}/{route}"]["post"]["responses"]
-    assert described["200"]["headers"].keys() - {"X-Request-ID"} == {
+    assert described["200"]["headers"].keys() - {"X-Request-ID", "Tessera-Partial"} == {
         f"Tessera-{name}" for name in ("Model", "Model-Version", "Model-Digest", "Score", "Label", "Threshold", "Notes")
     }
 
