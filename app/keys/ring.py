@@ -67,7 +67,7 @@ class KeyRing:
         except InvalidKeys as error:
             if str(error) != self._problem:
                 _log.error(
-                    "%s; the %d keys that were read before stay valid, and none is revoked, until the file can be read: "
+                    "%s; the %d keys that were read before stay valid, and none is revoked, until it can be read: "
                     "let the user of the server read it, or put back a good copy",
                     error,
                     len(self._keys),

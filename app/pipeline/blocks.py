@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from math import sqrt
+from math import ceil, sqrt
 from typing import Self
 
 import numpy as np
@@ -104,7 +104,7 @@ class BlockGrid:
 
     plan: the plan of the picture or region
     roi: the region of interest; None: the whole picture
-    edge: the number of tiles along the edge of a block, about; see `edge_tiles`
+    edge: the largest number of tiles along the edge of a block, without those of its neighbours; see `edge_tiles`
     """
 
     def __init__(self, model: TiledModel, plan: TilePlan, roi: Roi | None = None, edge: int = USUAL_TILES) -> None:
@@ -177,7 +177,7 @@ def _spans(
 
     Leaves out blocks on which no pixel of `seen` depends.
     """
-    blocks = max(1, round(axis.count / edge))
+    blocks = ceil(axis.count / edge)
     cuts = [axis.start(round(number * axis.count / blocks)) for number in range(blocks)]
     cuts.append(min(axis.last + axis.tile, axis.content))
     firsts = [seen.start, *(_first_after(axis, seen, cut, strides, rule) for cut in cuts[1:-1])]

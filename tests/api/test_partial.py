@@ -54,8 +54,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def slowly(live_module: Callable[..., Live], told: Path) -> Live:
     sinks = {"on_verdict": f"folder:{told}/events", "spool_dir": told / "spool"}
     server = live_module(cpu_lanes=2, verdict_record=told / "record.jsonl", **sinks)
-    httpx2.post(f"{server.url}{URL}/predict", files={"image": png(draw_surface(1))})  # the first one takes longer
     slow(server.services.catalogue.get("patchcore").model)
+    httpx2.post(f"{server.url}{URL}/predict", files={"image": png(draw_surface(1))})  # shows how slow it is
     return server
 
 
@@ -159,8 +159,8 @@ def test_the_values_of_what_was_looked_at_are_those_of_the_whole_picture(
 def test_a_part_without_an_anomaly_is_undecided_and_never_normal(
     slowly: Live, told: Path, normal: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO):
-        response = ask(slowly, normal, LIMIT_S)
+    caplog.set_level(logging.INFO)
+    response = ask(slowly, normal, LIMIT_S)
     answer, own = response.json(), response.headers["X-Request-ID"]
     assert answer["partial"]["share"] < 1
     assert (answer["label"], answer["regions"]) == ("undecided", [])
@@ -168,7 +168,8 @@ def test_a_part_without_an_anomaly_is_undecided_and_never_normal(
     assert "not known to be normal" in note["message"]
     assert 'tessera_verdicts_total{label="undecided",model="patchcore",version="2"} ' in metrics(slowly)
     assert not re.search(r"tessera_partial_answers_total 0\.0", metrics(slowly))
-    (line,) = [each.getMessage() for each in caplog.records if f"id={own} " in each.getMessage()]
+    wait_until(lambda: lines(caplog, own) != [])
+    (line,) = lines(caplog, own)
     assert "label=undecided" in line and f"share={answer['partial']['share']:.4f}".rstrip("0") in line
     wait_until(lambda: own in events(told))
     event = events(told)[own]
@@ -235,10 +236,10 @@ def test_pictures_of_a_batch_share_the_limit(slowly: Live, normal: bytes, staine
     response = httpx2.post(
         f"{slowly.url}{URL}/predict-batch?partial=true",
         files=files,
-        headers={"X-Request-Timeout": str(2 * LIMIT_S)},
+        headers={"X-Request-Timeout": str(2.4 * LIMIT_S)},
         timeout=60,
     )
-    assert monotonic() - started < 2 * LIMIT_S + TOLERANCE_S
+    assert monotonic() - started < 2.4 * LIMIT_S + TOLERANCE_S
     labels = [item["prediction"]["label"] for item in response.json()["items"]]
     assert labels == ["anomalous", "undecided"]
 
@@ -252,6 +253,11 @@ def test_models_that_see_a_picture_at_once_are_refused_before_work_begins(client
 def test_routes_whose_answer_cannot_say_what_is_missing_do_not_have_it(client: TestClient, normal: bytes) -> None:
     answer = client.post("/v1/models/patchcore/anomaly-map?partial=true", files={"image": normal})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def lines(caplog: pytest.LogCaptureFixture, request_id: str) -> list[str]:
+    """The lines of a request in the log."""
+    return [each.getMessage() for each in caplog.records if f"id={request_id} " in each.getMessage()]
 
 
 def metrics(server: Live) -> str:
