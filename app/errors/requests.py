@@ -88,8 +88,8 @@ class NotStreamable(TesseraError):
     code = "not_streamable"
     status = 422
     when = (
-        "a stream of rows was sent to a model that resizes or stretches pictures, is not tiled, needs a thumbnail, or "
-        "enlarges its map by the picture's height"
+        "a stream of rows was sent to a model that resizes or stretches pictures, is not tiled, keeps halos within the "
+        "picture, needs a thumbnail, or enlarges its map by the picture's height"
     )
     example = "the model resizes pictures to 256 x 256 pixels, and a stream of rows has no height; train one with tiles"
 

@@ -80,6 +80,8 @@ def _require_streamable(model: TiledModel) -> None:
         reason = "needs a thumbnail of the whole picture"
     elif tiling.mode is TilingMode.interpolation:
         reason = "stretches pictures to a whole number of tiles (mode interpolation)"
+    elif tiling.mode is TilingMode.within:
+        reason = "keeps the halos of tiles within the picture (mode within), whose last row is not known"
     elif rule.upsampling == "aligned":
         reason = f"enlarges its map by the picture's height ({model.detector.name})"
     if reason is not None:

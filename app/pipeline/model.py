@@ -110,9 +110,14 @@ class TiledModel:
 
     @property
     def tile_size(self) -> Size | None:
-        """`(height, width)` of the network's input, halo included; None if that depends on the picture."""
+        """`(height, width)` of the network's input, halo included; None if that depends on the picture.
+
+        With the mode `within`, pictures of any size that are smaller than this have smaller tiles.
+        """
+        if self.preprocessing.image_size is not None:
+            return self.plan(*self.preprocessing.image_size).input_size
         if not self.tiling.enable:
-            return self.preprocessing.image_size
+            return None
         height, width = self.tiling.tile_size
         return height + 2 * self.tiling.halo, width + 2 * self.tiling.halo
 
@@ -122,7 +127,8 @@ class TiledModel:
         Raises InvalidRegion if the region does not lie within the picture.
         """
         size = self.preprocessing.target_size(height, width)
-        whole = plan(self.tiling, *size, self.detector.stride, STRIP_PIXELS)
+        grid = self.tiling.grid(self.detector.stride, self.detector.tile_multiple)
+        whole = plan(self.tiling, *size, grid, STRIP_PIXELS)
         if roi is None:
             return whole
         roi.require_within(height, width)

@@ -68,23 +68,19 @@ class PartMaker:
             yield from self._split(part)
 
     def _tiles(self, features: Features) -> Iterator[Part]:
-        """Parts of tiles without their halo, for each run of tiles that show an equal size of the picture."""
+        """Parts of tiles without their halo, for each run of tiles with their visible cells at the same place."""
         plan, first = self._plan, self._next
         self._next += len(features[0])
         if self._next > plan.in_grid:
             raise InvalidTiling(f"got {self._next} tiles, the plan has {plan.in_grid}")
-        for size, group in groupby(range(first, self._next), plan.shown):
+        for (size, context), group in groupby(
+            range(first, self._next), lambda index: (plan.shown(index), plan.context(index))
+        ):
             indices = list(group)
             own = slice(indices[0] - first, indices[-1] - first + 1)
             pairs = zip(features, self._strides, strict=True)
-            shown = tuple(feature[own, :, *self._inside(size, stride)] for feature, stride in pairs)
+            shown = tuple(feature[own, :, *_inside(size, context, stride)] for feature, stride in pairs)
             yield Part(shown, tuple(plan.place(index) for index in indices))
-
-    def _inside(self, size: Size, stride: int) -> tuple[slice, slice]:
-        """The rows and columns of a tile's cells that show the picture, for a tile that shows this size of it."""
-        trims = self._plan.y.halo // stride, self._plan.x.halo // stride
-        rows, columns = (slice(trim, trim - -edge // stride) for trim, edge in zip(trims, size, strict=True))
-        return rows, columns
 
     def _bands(self, features: Features) -> Iterator[Part]:
         stride, (y, x) = self._strides[0], self._plan.origin
@@ -114,3 +110,13 @@ class PartMaker:
                 each[number : number + 1, :, offset // stride : (offset + step) // stride] for each, stride in pairs
             )
             yield Part(rows, ((top + offset, left),))
+
+
+def _inside(size: Size, context: Size, stride: int) -> tuple[slice, slice]:
+    """The rows and columns of a tile's cells that show the picture, for a tile that shows this size of it.
+
+    context: the pixels above and to the left of the tile in its window
+    """
+    pairs = zip(context, size, strict=True)
+    rows, columns = (slice(before // stride, before // stride - -edge // stride) for before, edge in pairs)
+    return rows, columns

@@ -19,7 +19,8 @@ class Axis:
     step: the distance between the starts of neighbouring tiles
     last: where the last tile begins; less than `step` after the tile before it if it was moved
     border: the length at each end of a tile that is left out wherever another tile shows the same place
-    halo: the length of the context at each end of a tile
+    halo: the length of the context at each end of a tile; with the mode `within`, at an edge of the picture, the
+        context there is less, and that at the other end is more by as much
     mode: how the tiles were fitted to the picture
     blend: the weights of overlapping tiles
     fill: what tiles and halos contain outside the picture
@@ -115,9 +116,18 @@ class Axis:
         return min(self.tile, self.content - self.start(index))
 
     def window(self, index: int) -> tuple[int, int]:
-        """The start and end of tile `index`, with its halo, on the canvas; both may lie outside the canvas."""
-        start = self.start(index) - self.halo
-        return start, start + self.tile + 2 * self.halo
+        """The start and end of tile `index`, with its halo, on the canvas.
+
+        Both may lie outside the canvas, but not with the mode `within`.
+        """
+        start, length = self.start(index) - self.halo, self.tile + 2 * self.halo
+        if self.mode is TilingMode.within:
+            start = min(max(start, 0), self.canvas - length)
+        return start, start + length
+
+    def context(self, index: int) -> int:
+        """The length of the context before tile `index` in its window."""
+        return self.start(index) - self.window(index)[0]
 
     def weights(self, stride: int, tiles: range | None = None) -> list[list[float]]:
         """The weight of each of these tiles (None: all) in each of its cells: [tiles][tile / stride].

@@ -13,12 +13,19 @@ Member = TypeVar("Member", bound=StrEnum)
 
 class TilingMode(StrEnum):
     """How tiles are fitted to a picture: the picture is padded at the right and bottom (padding) or stretched
-    (interpolation) to a whole number of tiles, or the last tiles are moved inward (cover). New values may be added.
+    (interpolation) to a whole number of tiles, or the last tiles are moved inward (cover), also with their halo
+    (within). New values may be added.
     """
 
     padding = "padding"
     interpolation = "interpolation"
     cover = "cover"
+    within = "within"
+
+    @property
+    def moves_tiles(self) -> bool:
+        """Whether the last tiles are moved inward."""
+        return self in (TilingMode.cover, TilingMode.within)
 
 
 class PaddingFill(StrEnum):
@@ -52,8 +59,9 @@ class Tiling:
         remove_border_count: the width in pixels of the border of each tile that is left out wherever another tile shows
             the same place
         mode: how tiles are fitted to a picture that is not on their grid: padding (the picture is padded at the right
-            and bottom), interpolation (it is stretched, nearest), or cover (the last tiles are moved inward, so that
-            they lie within the picture)
+            and bottom), interpolation (it is stretched, nearest), cover (the last tiles are moved inward, so that
+            they lie within the picture), or within (as cover; halos lie within the picture, too, so that the features
+            at its edges are those of the untiled network)
         blend: the weights of overlapping tiles: mean (equal), or gaussian (highest at the centre of a tile)
         halo: the width in pixels of the context around each tile that the network sees; its features are discarded
         padding_fill: what tiles and halos contain outside the picture: zeros, reflect (the picture mirrored), or
@@ -119,13 +127,16 @@ class Tiling:
         The size of a tile, with and without its halo, must be a multiple of `tile_multiple`, itself a multiple of
         `feature_stride` and by default equal to it. It is larger for networks that downsample further than their
         features, and upsample again. Stride and halo must be multiples of `feature_stride`, and the removed border must
-        leave a cell of each tile.
+        leave a cell of each tile. With the mode `within`, stride and halo must be multiples of `tile_multiple`, too.
         """
         if not self.enable:
             return
         whole = tile_multiple or feature_stride
-        sizes = (("tile_size", self.tile_size, whole), ("stride", self.stride, feature_stride))
-        for name, values, step in (*sizes, ("halo", (self.halo,), -(-whole // 2 // feature_stride) * feature_stride)):
+        within = self.mode is TilingMode.within
+        halo_step = whole if within else -(-whole // 2 // feature_stride) * feature_stride
+        steps = (whole, self.grid(feature_stride, whole), halo_step)
+        named = zip(("tile_size", "stride", "halo"), (self.tile_size, self.stride, (self.halo,)), steps, strict=True)
+        for name, values, step in named:
             for value in values:
                 if value % step:
                     raise InvalidTiling(
@@ -139,6 +150,13 @@ class Tiling:
                 f"remove_border_count {self.remove_border_count} takes {cells} cells of {feature_stride} pixels "
                 f"from each side of a tile of {self.tile_size} and leaves none; use {most} or less"
             )
+
+    def grid(self, feature_stride: int, tile_multiple: int) -> int:
+        """The number of pixels at whose multiples tiles that are moved inward begin.
+
+        With the mode `within` this is `tile_multiple`, so that all layers have the cells of the untiled picture.
+        """
+        return tile_multiple if self.mode is TilingMode.within else feature_stride
 
 
 def as_size(name: str, value: int | Sequence[int]) -> Size:

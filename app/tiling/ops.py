@@ -120,7 +120,7 @@ def _shown(
     strip, row, column = plan.locate(index)
     like = canvas.dtype, canvas.device
     wy, wx = _weights(plan.y, stride, row, *like), _weights(plan.x, stride, column, *like)
-    (first, left), trim_y, trim_x = origin, plan.y.halo // stride, plan.x.halo // stride
+    (first, left), trim_y, trim_x = origin, plan.y.context(row) // stride, plan.x.context(column) // stride
     y = (plan.y.start(row) - plan.y.origin) // stride - first
     x = (plan.x.start(column) - plan.x.origin) // stride - left
     height = min(len(wy), canvas.shape[-2] - y)

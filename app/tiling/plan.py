@@ -136,6 +136,11 @@ class TilePlan:
         _, row, column = self.locate(index)
         return self.y.shown(row), self.x.shown(column)
 
+    def context(self, index: int) -> Size:
+        """`(height, width)` of the context above and to the left of tile `index` in its window."""
+        _, row, column = self.locate(index)
+        return self.y.context(row), self.x.context(column)
+
     def feature_stride(self, height: int, width: int) -> int:
         """The stride of the feature grid with `height` x `width` cells for a tile with its halo, in pixels.
 
@@ -160,7 +165,9 @@ def last_start(length: int, tile: int, stride: int) -> int:
 def plan(tiling: Tiling, height: int, width: int, grid: int = 1, strip_width: int | None = None) -> TilePlan:
     """The tiles of a picture of `height` by `width` pixels, in strips of at most `strip_width` pixels (None: in one).
 
-    With the mode `cover`, tiles begin at multiples of `grid` pixels, which is the stride of the detector's features.
+    With the modes `cover` and `within`, tiles begin at multiples of `grid` pixels: see `Tiling.grid`. With the mode
+    `within`, a picture that is not longer than a window along an edge has one tile there, which ends at the next
+    multiple; with a thumbnail, whose size all tiles have, it is as long as a window.
     """
     if height < 1 or width < 1:
         raise InvalidTiling(f"a picture of {height} x {width} pixels has nothing to tile")
@@ -176,11 +183,15 @@ def _whole(length: int) -> Axis:
 
 def _axis(tiling: Tiling, length: int, axis: int, grid: int) -> Axis:
     tile, stride = tiling.tile_size[axis], tiling.stride[axis]
-    # A tile that is moved inward begins on the grid of features.
-    last = last_start(length, tile, grid if tiling.mode is TilingMode.cover else stride)
     border, halo = tiling.remove_border_count, tiling.halo
-    moved = last % stride != 0
     blend, fill = tiling.blend, tiling.padding_fill
+    whole, window = ceil(length / grid) * grid, tile + 2 * halo
+    if tiling.mode is TilingMode.within and whole <= window:
+        whole = window if tiling.thumbnail else whole
+        return Axis(length, whole, whole, 0, whole, 0, 0, 0, tiling.mode, blend, fill)
+    # A tile that is moved inward begins on the grid of features.
+    last = last_start(length, tile, grid if tiling.mode.moves_tiles else stride)
+    moved = last % stride != 0
     return Axis(length, last + tile, tile, 0, stride, last, border, halo, tiling.mode, blend, fill, moved=moved)
 
 

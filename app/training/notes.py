@@ -7,7 +7,7 @@ from pathlib import Path
 from app.data import DataModule
 from app.detectors import GradientDetector
 from app.errors import InvalidDataset
-from app.tiling import Size, Tiling
+from app.tiling import Size, Tiling, TilingMode
 from app.training.calibration import HoldOut
 from app.training.cross_conformal import CrossConformal
 from app.training.plan import Job, Recipe
@@ -67,7 +67,8 @@ def _tiling(tiling: Tiling, job: Job, multiple: int) -> Iterator[str]:
     sizes = [job.preprocessing.target_size(*size) for size in job.sizes]
     smallest = min(height for height, _ in sizes), min(width for _, width in sizes)
     larger = [tile > edge for tile, edge in zip(tiling.tile_size, smallest, strict=True)]
-    if any(larger):
+    shrinks = tiling.mode is TilingMode.within and not tiling.thumbnail  # tiles are not larger than the picture
+    if any(larger) and not shrinks:
         edges = " and ".join(name for name, is_larger in zip(("height", "width"), larger, strict=True) if is_larger)
         most = [max(edge // multiple * multiple, multiple) for edge in smallest]
         fitting = [min(tile, edge) for tile, edge in zip(tiling.tile_size, most, strict=True)]

@@ -95,7 +95,8 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
         labelled = labelled_pictures(recipe.data, recipe.trainer.early_stopping)
     sizes = Counter((header.height, header.width) for header in headers.values())
     preprocessing = _preprocessing(recipe, set(sizes))
-    plans = [plan(recipe.tiling, *preprocessing.target_size(*size), recipe.detector.stride) for size in sizes]
+    grid_of_tiles = recipe.tiling.grid(recipe.detector.stride, recipe.detector.tile_multiple)
+    plans = [plan(recipe.tiling, *preprocessing.target_size(*size), grid_of_tiles) for size in sizes]
     stride = recipe.detector.feature_strides[0]
     grid = max(each.y.cells(stride) for each in plans), max(each.x.cells(stride) for each in plans)
     largest = max((each.input_size for each in plans), key=lambda size: size[0] * size[1])

@@ -21,7 +21,7 @@ from tests.pipeline.test_roi import TILINGS
 WIDTH = 200
 UNSUITABLE = {"padim", "reverse_distillation"}
 SUITABLE = sorted(DETECTORS.keys() - UNSUITABLE)
-STREAMED = {name: tiling for name, tiling in TILINGS.items() if name not in ("stretched", "whole")}
+STREAMED = {name: tiling for name, tiling in TILINGS.items() if name not in ("stretched", "within", "whole")}
 MIRRORED = [
     Tiling(tile_size=64, halo=16, mode=mode, padding_fill=PaddingFill.reflect)
     for mode in (TilingMode.padding, TilingMode.cover)
@@ -161,6 +161,7 @@ def test_an_empty_stream_has_no_map(build: Build) -> None:
         ("stfpm", "overlapping", (128, 192), "resizes pictures to 192 x 128"),
         ("stfpm", "whole", None, "is not tiled"),
         ("stfpm", "stretched", None, "stretches"),
+        ("stfpm", "within", None, "keeps the halos"),
         ("reverse_distillation", "overlapping", None, "enlarges its map"),
     ],
 )

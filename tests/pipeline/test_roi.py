@@ -20,6 +20,7 @@ TILINGS = {
     "blended": Tiling(tile_size=64, stride=32, blend=Blend.gaussian),
     "stretched": Tiling(tile_size=64, stride=48, mode=TilingMode.interpolation),
     "covering": Tiling(tile_size=64, stride=48, mode=TilingMode.cover, halo=16, padding_fill=PaddingFill.reflect),
+    "within": Tiling(tile_size=64, stride=48, mode=TilingMode.within, halo=32, padding_fill=PaddingFill.reflect),
     "whole": Tiling(enable=False),
 }
 FEW = ("stfpm", "subspace")

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from app.errors import InvalidTiling
-from app.tiling import Tiling
+from app.tiling import Tiling, TilingMode
 
 
 def test_sizes_are_a_number_or_a_pair() -> None:
@@ -23,7 +25,7 @@ def test_the_stride_defaults_to_the_tile() -> None:
         ({"tile_size": 64, "remove_border_count": 32}, r"remove_border_count\b.*\b32\b.*\b31\b"),
         ({"tile_size": 64, "remove_border_count": -1}, r"remove_border_count\b.*-1\b.*\b31\b"),
         ({"tile_size": 64, "halo": -1}, r"halo\b.*-1\b"),
-        ({"tile_size": 64, "mode": "reflect"}, "'reflect'.*padding.*interpolation.*cover"),
+        ({"tile_size": 64, "mode": "reflect"}, "'reflect'.*padding.*interpolation.*cover.*within"),
         ({"tile_size": 64, "blend": "max"}, "'max'.*mean.*gaussian"),
         ({"enable": False, "thumbnail": True}, "thumbnail is true.*the only tile.*leave out"),
     ],
@@ -46,6 +48,19 @@ def test_tilings_that_cannot_work_are_refused_with_values_that_can(arguments: di
 def test_tiles_off_the_feature_grid_are_refused_with_the_nearest_values(tiling: Tiling, message: str) -> None:
     with pytest.raises(InvalidTiling, match=message):
         tiling.require_multiples(16)
+
+
+@pytest.mark.parametrize(
+    ("tiling", "message"),
+    [
+        (Tiling(tile_size=64, halo=16, mode=TilingMode.within), r"halo 16\b.*\b0 or 32\b"),
+        (Tiling(tile_size=64, stride=48, mode=TilingMode.within), r"stride 48\b.*\b32 or 64\b"),
+    ],
+)
+def test_tiles_within_the_picture_lie_on_the_grid_of_the_whole_network(tiling: Tiling, message: str) -> None:
+    with pytest.raises(InvalidTiling, match=message):
+        tiling.require_multiples(16, 32)
+    replace(tiling, mode=TilingMode.cover).require_multiples(16, 32)
 
 
 def test_tiles_on_the_feature_grid_are_accepted() -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.data import Folder, MVTec
 from app.detectors import Subspace, with_thumbnail
-from app.tiling import Tiling
+from app.tiling import Tiling, TilingMode
 from app.training import HoldOut, Labelled, Recipe, plan_training, training_notes
 from tests.conftest import draw_surface
 
@@ -45,6 +45,7 @@ def test_a_usual_training_has_no_notes(noted: Noted) -> None:
 def test_a_tile_larger_than_the_picture_is_noted(noted: Noted, tile_size: int | list[int], words: list[str]) -> None:
     note = noted(Tiling(tile_size=tile_size))
     assert all(word in note for word in ["96 x 160", "tiling.tile_size", *words])
+    assert "tiling.tile_size" not in noted(Tiling(tile_size=tile_size, mode=TilingMode.within))  # its tiles shrink
 
 
 def test_a_changed_ratio_of_edges_is_noted(noted: Noted) -> None:
