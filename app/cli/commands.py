@@ -74,7 +74,10 @@ COMMANDS = {
     "evaluate": Command(
         "evaluate",
         "evaluate a model on labelled pictures, and write a report",
-        (f"tessera evaluate --name surface {_LABELLED} --output report",),
+        (
+            f"tessera evaluate --name surface {_LABELLED} --output report",
+            f"tessera evaluate --name surface {_LABELLED} --output report --seams",
+        ),
     ),
     "compare": Command(
         "compare",

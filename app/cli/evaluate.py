@@ -11,6 +11,7 @@ from rich.table import Table
 from app.artifacts import Artifact, ModelRepository, load_artifact, read_manifest
 from app.cli.instantiation import instantiate
 from app.cli.repository import add_precision, add_repository
+from app.cli.seams import compare_tilings
 from app.data import DataModule, LabelledPicture
 from app.errors import InvalidDataset
 from app.evaluation import (
@@ -29,7 +30,7 @@ from app.evaluation import (
     percent,
     select_unseen,
 )
-from app.evaluation.report import METRICS, PAGE, Gallery, make_record, write_report
+from app.evaluation.report import METRICS, PAGE, SEAMS, SEAMS_PAGE, Gallery, make_record, write_report
 from app.evaluation.report.record import warning_of
 from app.pipeline import resolve_device
 from app.runtime import RunOptions
@@ -45,6 +46,15 @@ def parser() -> ArgumentParser:
     parser.add_subclass_arguments(DataModule, "data", required=True, help="the data set's class, with its parameters")
     parser.add_argument("--output", type=Path, required=True, help=f"the folder to write {METRICS} and {PAGE} to")
     add_seen_pictures(parser)
+    parser.add_argument(
+        "--seams",
+        type=bool,
+        nargs="?",
+        const=True,
+        default=False,
+        help="whether to compare the features of tiles, with several halos, with those of the network without tiles, "
+        f"instead of an evaluation; writes {SEAMS} and {SEAMS_PAGE}",
+    )
     add_repository(parser)
     add_precision(parser)
     return parser
@@ -71,6 +81,9 @@ def run(options: Namespace) -> int:
     options.output.mkdir(parents=True, exist_ok=True)  # a bad folder fails before the evaluation
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
     note_size(artifact, data)
+    if options.seams:
+        compare_tilings(artifact, data, selection.pictures, options.output)
+        return 0
     calibration = artifact.calibration
     gallery = Gallery(calibration)
     procedure = Procedure(data.num_workers, on_unreadable=data.on_unreadable, scratch=options.output, intervals=True)

@@ -1,6 +1,6 @@
 """Renders anomaly maps and masks as pictures and files. Pure functions, whose results are on the CPU."""
 
-from app.rendering.colormap import ColorMap, colorize
+from app.rendering.colormap import ColorMap, color_table, colorize
 from app.rendering.encode import MAP_MEDIA_TYPES, MapFormat, encode_jpeg, encode_map, encode_mask, encode_png
 from app.rendering.hatching import hatch
 from app.rendering.outline import outline, outline_rows
@@ -10,6 +10,7 @@ __all__ = [
     "MAP_MEDIA_TYPES",
     "ColorMap",
     "MapFormat",
+    "color_table",
     "colorize",
     "encode_jpeg",
     "encode_map",

@@ -57,6 +57,20 @@ def test_metrics_are_written_into_a_file_and_a_page(
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["metrics.json", "report.html"]
 
 
+def test_tilings_are_compared_with_the_network_without_tiles(
+    models_dir: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "report"
+    assert main(flags(models_dir, data, "--data.num_workers", "0", "--seams", "--output", str(output))) == 0
+    record = json.loads((output / "seams.json").read_text())
+    assert [picture["width"] for picture in record["pictures"]] == [160] * 4
+    printed = capsys.readouterr().out
+    for tiling in record["tilings"]:
+        assert tiling["name"] in printed
+        assert tiling["name"] in (output / "seams.html").read_text()
+    assert sorted(path.name for path in output.iterdir()) == ["seams.html", "seams.json"]
+
+
 def test_the_command_says_how_it_read_the_masks(
     models_dir: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,7 +47,8 @@ def test_the_help_of_a_command_describes_each_option(name: str, capsys: pytest.C
 def test_defaults_are_those_that_apply(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--help"]) == 0
     train = " ".join(capsys.readouterr().out.split())
-    assert "--tiling.mode padding|interpolation|cover" in train and "lie within the picture) (default: cover)" in train
+    assert "--tiling.mode padding|interpolation|cover|within" in train
+    assert "at its edges are those of the untiled network) (default: cover)" in train
     assert "(default: Automatic)" in train and "(default: 256)" in train
     assert main(["serve", "--help"]) == 0
     assert "--port NUMBER The port to listen on; 0: any free port. (default: 8000)" in " ".join(

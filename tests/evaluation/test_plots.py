@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
 
-from app.evaluation.report.plots import BINS, HALF, LEAST, SIDE, WIDTH, dot, histogram, line_path, step_path
+from app.evaluation.report.plots import (
+    BINS,
+    HALF,
+    LEAST,
+    SIDE,
+    WIDTH,
+    decade_path,
+    decade_ticks,
+    dot,
+    histogram,
+    line_path,
+    step_path,
+)
 
 
 def test_a_line_goes_through_its_points() -> None:
@@ -11,6 +23,12 @@ def test_a_line_goes_through_its_points() -> None:
 def test_each_precision_holds_from_the_previous_recall() -> None:
     assert step_path([[0.5, 1.0], [1.0, 0.5]]) == "M0 0V0H120V120H240"
     assert step_path([]) == line_path([]) == ""
+
+
+def test_powers_of_ten_are_equally_far_apart() -> None:
+    assert [(tick.at, tick.text) for tick in decade_ticks(-2, 0)] == [(SIDE, "1 %"), (SIDE / 2, "10 %"), (0, "100 %")]
+    assert decade_path([0.1, None, 1e-9], -2, 0) == f"M{SIDE / 6:g} {SIDE / 2:g}L{5 * SIDE / 6:g} {SIDE}"
+    assert decade_path([None], -2, 0) == ""
 
 
 def test_an_unknown_point_is_not_drawn() -> None:

@@ -1,8 +1,11 @@
-"""Reports for programs (JSON) and for people (one HTML file): of an evaluation, and of a comparison of two models."""
+"""Reports for programs (JSON) and for people (one HTML file): of an evaluation, of a comparison of two models, and of
+the seams between tiles.
+"""
 
 from app.evaluation.report.comparison import COMPARISON, COMPARISON_PAGE, make_comparison_record, write_comparison
 from app.evaluation.report.gallery import Gallery
 from app.evaluation.report.record import ReportData, make_record
+from app.evaluation.report.seams import SEAMS, SEAMS_PAGE, draw_seams, make_seam_record, write_seams
 from app.evaluation.report.write import METRICS, PAGE, write_report
 
 __all__ = [
@@ -10,10 +13,15 @@ __all__ = [
     "COMPARISON_PAGE",
     "METRICS",
     "PAGE",
+    "SEAMS",
+    "SEAMS_PAGE",
     "Gallery",
     "ReportData",
+    "draw_seams",
     "make_comparison_record",
     "make_record",
+    "make_seam_record",
     "write_comparison",
     "write_report",
+    "write_seams",
 ]

@@ -92,7 +92,7 @@ def draw(evaluated: EvaluatedPicture, number: int, calibration: Calibration) -> 
     An anomalous picture has frames around its labelled defects, a normal picture around the regions above the pixel
     threshold. The map is reduced by maxima, so that small peaks remain visible.
     """
-    size = _reduced(evaluated.result.size)
+    size = reduced_size(evaluated.result.size)
     image = Preprocessing(size).resize(evaluated.image)
     if evaluated.image.dtype != torch.uint8:
         image = image.float() * (255 / torch.iinfo(evaluated.image.dtype).max)
@@ -112,7 +112,8 @@ def _boxes(evaluated: EvaluatedPicture, calibration: Calibration) -> list[Box]:
     return [(region.top, region.left, region.height, region.width) for region in found]
 
 
-def _reduced(size: Size) -> Size:
+def reduced_size(size: Size) -> Size:
+    """The (height, width) at which a report shows a picture of this size: at most EDGE pixels long."""
     scale = min(1.0, EDGE / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 

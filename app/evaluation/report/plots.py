@@ -64,6 +64,22 @@ def step_path(points: Sequence[Sequence[float]]) -> str:
     return f"M0 {_y(points[0][1]):g}" + "".join(f"V{_y(y):g}H{_x(x):g}" for x, y in points)
 
 
+def decade_ticks(low: int, high: int) -> list[Tick]:
+    """The ticks of an upward axis of shares, from 10^low to 10^high, in percent."""
+    return [Tick(_y((power - low) / (high - low)), f"{100 * 10.0**power:g} %") for power in range(low, high + 1)]
+
+
+def decade_path(values: Sequence[float | None], low: int, high: int) -> str:
+    """A line through shares at equal distances, on an axis of `decade_ticks`. Shares outside it are drawn at its ends.
+
+    A share that is None is left out.
+    """
+    known = [
+        (number, min(max(value, 10.0**low), 10.0**high)) for number, value in enumerate(values) if value is not None
+    ]
+    return line_path([((number + 0.5) / len(values), (log10(value) - low) / (high - low)) for number, value in known])
+
+
 def dot(x: float | None, y: float | None) -> tuple[float, float] | None:
     """The coordinates of a point in [0,1] x [0,1]; None if x or y is None."""
     return None if x is None or y is None else (_x(x), _y(y))
