@@ -4,8 +4,9 @@
 
 Both serve the demo model to four clients. One has no keys and the text log, and its version has no baseline of the
 camera. The other asks for a key with a rate, writes a JSON log and the record of verdicts, sends each verdict to a
-folder and to a webhook on this machine, and compares each picture with a baseline. All responses must be predictions,
-and the scores of both must be equal.
+folder and to a webhook on this machine, and compares each picture with a baseline. Both run the model in the same way,
+which each server would otherwise choose by measurements of its own. All responses must be predictions, and the scores
+of both must be equal.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from scripts.demo.dataset import Plan, write_dataset
 
 ROOT = Path(__file__).parent.parent
 NAME, CLIENTS, WARM_UP, PICTURES = "demo", 4, 16, 12
+EXECUTION = ("--precision", "float32", "--batch_tiles", "4", "--cpu_lanes", "2")
 
 
 def main() -> None:
@@ -42,11 +44,12 @@ def main() -> None:
     pictures = [(ROOT / f"examples/{name}.png").read_bytes() for name in ("normal", "defect")]
     with TemporaryDirectory() as temporary, ExitStack() as running:
         work = Path(temporary)
-        plain = running.enter_context(tessera(NAME, _models(work / "plain")))
+        plain = running.enter_context(tessera(NAME, _models(work / "plain"), *EXECUTION))
         full = running.enter_context(_full(work / "full"))
         scores = [[_score(server, picture) for picture in pictures] for server in (plain, full)]
         if scores[0] != scores[1]:
             raise SystemExit(f"the scores differ: {scores}")
+        executions = [plain.execution(), full.execution()]
         for server in (plain, full):
             load(server, pictures, CLIENTS, WARM_UP)
         runs = []
@@ -56,7 +59,16 @@ def main() -> None:
             runs.append({"plain": round(rates[id(plain)], 3), "full": round(rates[id(full)], 3)})
             print(runs[-1], flush=True)
     ratios = [round(run["full"] / run["plain"], 4) for run in runs]
-    write("overhead", {"clients": CLIENTS, "requests": given.requests, "runs": runs, "median_ratio": median(ratios)})
+    write(
+        "overhead",
+        {
+            "clients": CLIENTS,
+            "requests": given.requests,
+            "executions": executions,
+            "runs": runs,
+            "median_ratio": median(ratios),
+        },
+    )
 
 
 def _models(work: Path) -> Path:
@@ -76,7 +88,7 @@ def _full(work: Path) -> Iterator[Server]:
         sinks = f"folder:{work / 'verdicts'}, http://127.0.0.1:{port}/#secret_file={secret}"
         options = ["--keys_file", str(work / "keys.json"), "--log_format", "json", "--on_verdict", sinks]
         options += ["--verdict_record", str(work / "record.csv"), "--spool_dir", str(work / "spool")]
-        with tessera(NAME, work, *options) as server:
+        with tessera(NAME, work, *EXECUTION, *options) as server:
             yield replace(server, key=key.strip())
 
 

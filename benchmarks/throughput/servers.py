@@ -36,7 +36,8 @@ class Server:
         if self.described is None:
             return None
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("GET", self.described)
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        connection.request("GET", self.described, headers=headers)
         return json.loads(connection.getresponse().read())["versions"][-1]["details"]["execution"]
 
     def peak_mib(self) -> float:

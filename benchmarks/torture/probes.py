@@ -74,8 +74,10 @@ def probing(port: int, control: int) -> Iterator[Probes]:
     """Probes the servers at these ports."""
     command = [sys.executable, "-m", "benchmarks.torture.probes", str(port), str(control)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        yield Probes(process)
-        process.terminate()
+        try:
+            yield Probes(process)
+        finally:
+            process.terminate()
 
 
 def main() -> None:
