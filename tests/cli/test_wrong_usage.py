@@ -79,7 +79,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (f"{TRAIN} --root x", ["did you mean --data.root?"]),
         (f"{TRAIN} --tile_size 64", ["did you mean --tiling.tile_size?"]),
         (f"{TRAIN} --data.category x", ["is not an option of Folder", "it is one of MVTec"]),
-        (f"{TRAIN} --tiling.mode stretch", ["padding, interpolation or cover"]),
+        (f"{TRAIN} --tiling.mode stretch", ["padding, interpolation, cover or within"]),
         (f"{TRAIN} --tiling.enable maybe", ["true or false"]),
         (f"{TRAIN} --model.layers layer1,layer2", ['"[layer1, layer2]"']),
         (f"{TRAIN} --trainer.precision 64", ["auto, 32, bf16 or 16"]),
