@@ -43,7 +43,8 @@ def schema_in_3_0(schema: Schema) -> Schema:
 def _nullable(schema: Schema) -> Schema:
     """The schema with `nullable` in place of the alternative `null`."""
     kinds = [kind for kind in schema["anyOf"] if kind != _NULL]
-    others = {key: value for key, value in schema.items() if key != "anyOf"} | {"nullable": True}
+    others = {key: value for key, value in schema.items() if key != "anyOf" and (key, value) != ("default", None)}
+    others |= {"nullable": True}
     return kinds[0] | others if len(kinds) == 1 else {"anyOf": kinds} | others
 
 

@@ -89,8 +89,11 @@ def test_every_operation_is_used_by_every_client() -> None:
 
     document = json.loads((ROOT / "openapi.json").read_text())
     operations = [each for path in document["paths"].values() for each in path.values()]
-    # The Open Inference Protocol has its own clients.
-    names = [each["operationId"] for each in operations if each["tags"] != ["open inference protocol"]]
+    # The Open Inference Protocol has its own clients. Jobs and streams of rows speak protocols that generated clients
+    # do not: tus, server-sent events, and lines of JSON while rows are sent; their own tests do.
+    others = ["open inference protocol"], ["jobs"]
+    names = [each["operationId"] for each in operations if each["tags"] not in others]
+    names.remove("stream_rows")
     for program in PROGRAMS.iterdir():
         text = program.read_text()
         for name in names:

@@ -40,17 +40,17 @@ class WithOpenapiGenerator {
   static PredictionBody predictions(File defect, File normal, File broken) throws Exception {
     var api = new PredictionsApi(client);
     var tiles = List.of(Include.INCLUDE_TILES);
-    var found = api.predict("default", defect, null, null, null, null, null, null, tiles, null, null);
+    var found = api.predict("default", defect, null, null, null, null, null, null, null, tiles, null, null);
     expect(found.getLabel() == Label.ANOMALOUS && !found.getRegions().isEmpty(), found);
     expect(found.getTiles().getItems().size() == found.getTiles().getCount(), found.getTiles());
     var roi = List.of(64, 0, 256, 192);
-    var part = api.predict("default", defect, null, roi, null, null, null, null, null, null, null);
+    var part = api.predict("default", defect, null, roi, null, null, null, null, null, null, null, null);
     expect(part.getRoi().getX() == 64 && part.getRoi().getHeight() == 192, part);
-    var nothing = api.predict("default", normal, null, null, null, null, null, null, null, null, null);
+    var nothing = api.predict("default", normal, null, null, null, null, null, null, null, null, null, null);
     expect(nothing.getLabel() == Label.NORMAL && nothing.getRegions().isEmpty(), nothing);
 
     var style = HeatmapStyle.MASK;
-    var heatmap = api.heatmap("default", defect, null, null, null, null, null, null, style, null);
+    var heatmap = api.heatmap("default", defect, null, null, null, null, null, null, null, style, null);
     var png = ByteBuffer.wrap(Files.readAllBytes(heatmap.toPath()));
     expect(png.getInt(0) == 0x89504E47 && png.getInt(16) == found.getImage().getWidth(), found.getImage());
     var map = api.anomalyMap("default", defect, null, null, null, MapFormat.NPY, null, null);
@@ -58,11 +58,11 @@ class WithOpenapiGenerator {
     expect(new String(npy, 1, 5, StandardCharsets.US_ASCII).equals("NUMPY"), npy.length);
     expect(npy.length >= 4 * found.getImage().getWidth() * found.getImage().getHeight(), npy.length);
 
-    var refused = problem(() -> api.predict("default", broken, null, null, null, null, null, null, null, null, null));
+    var refused = problem(() -> api.predict("default", broken, null, null, null, null, null, null, null, null, null, null));
     expect(refused.getCode() == ProblemCode.UNSUPPORTED_IMAGE && refused.getStatus() == 415, refused);
 
     var pictures = List.of(defect, broken, normal);
-    var items = api.predictBatch("default", pictures, null, null, null, null, null, null, null, null).getItems();
+    var items = api.predictBatch("default", pictures, null, null, null, null, null, null, null, null, null).getItems();
     expect(items.size() == 3, items);
     expect(items.get(0).getPrediction().getScore().equals(found.getScore()), items);
     expect(items.get(1).getProblem().getCode() == ProblemCode.UNSUPPORTED_IMAGE, items);

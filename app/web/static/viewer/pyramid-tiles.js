@@ -21,7 +21,10 @@ export class PyramidTiles {
    * @param {(error: unknown) => void} onError called when a tile was not sent; it is not requested again
    */
   constructor(url, { width, height, levels, tile }, onTile, onError) {
-    [this.url, this.width, this.height, this.edge] = [url, width, height, tile];
+    this.url = url;
+    this.width = width;
+    this.height = height;
+    this.edge = tile;
     this.levels = Array.from({ length: levels }, (_, level) => ({
       columns: Math.ceil((width >> level) / tile),
       rows: Math.ceil((height >> level) / tile),
