@@ -99,7 +99,8 @@ class StreamQuery(BaseModel):
         default=10_000,
         ge=1,
         le=MOST_PIXELS,
-        description="A region that has this many rows and has not ended is told in parts; `continues` marks them.",
+        description="A region that reaches this many rows is reported in parts. `continues` is true for all "
+        "parts but the last.",
         examples=[10_000],
     )
 
@@ -155,7 +156,7 @@ _BODY: dict[str, Any] = {
 async def stream_rows(
     model: ModelName, request: Request, services: ServicesDep, query: Annotated[StreamQuery, Query()]
 ) -> Response:
-    """Returns the defect regions of rows that come without an end, such as those of a line camera. Each region is told
+    """Returns the defect regions of rows that come without an end, such as those of a line camera. Each region is sent
     as soon as no later row can change it. There is no score of the picture, because it has no end.
 
     The server reads no more rows than it can compute. A stream whose connection broke is kept for `stream_idle_s`, and

@@ -48,7 +48,7 @@ class StreamLineBody(BaseModel):
     )
     latency_rows: int | None = Field(
         default=None,
-        description="In `started`: a region is final when this many rows have arrived after its last row. It is told "
+        description="In `started`: a region is final when this many rows have arrived after its last row. It is sent "
         "as soon as they are computed.",
         examples=[None],
     )

@@ -1,4 +1,4 @@
-"""What a client is told of a stream. Rows are numbered as the client does: from its first row on."""
+"""The events of a stream that are sent to its client. Rows have the client's numbers, which begin at its first row."""
 
 from dataclasses import dataclass
 

@@ -27,7 +27,7 @@ MOST_KEPT = 20_000
 MOST_UNSENT = 5_000
 """While more regions than this were not sent, nothing is computed, because the client does not read."""
 MOST_EVENTS = 256
-"""The most events that are told at once."""
+"""The largest number of regions that are sent to the client at once."""
 HEARTBEAT_S = 5.0
 """The longest time without an event."""
 
@@ -117,8 +117,8 @@ class RowStream:
         self._notify()
 
     async def events(self, connection: Connection) -> AsyncIterator[Sequence[StreamEvent]]:
-        """What the client is told, as it happens. Raises what has ended the stream."""
-        told = -1
+        """The events for the client, as they happen. Raises the error that has ended the stream."""
+        reported = -1
         while True:
             changed = self._changed
             is_idle = not self._is_busy and not self._scan.is_ready
@@ -128,8 +128,8 @@ class RowStream:
                 self._notify()  # what was sent may go on, see MOST_UNSENT
             if self.failure is not None:
                 raise self.failure
-            if self._complete != told or connection.pauses or self.is_ended:
-                told = self._complete
+            if self._complete != reported or connection.pauses or self.is_ended:
+                reported = self._complete
                 yield [self._progress()]
             if self.is_ended:
                 yield [Ended(self.next_row, self.regions)]
@@ -141,7 +141,7 @@ class RowStream:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await changed.wait()
             except TimeoutError:
-                told = -1
+                reported = -1
 
     async def run(self, bands: BandLanes, rate: TileRate | None, observer: StreamObserver) -> None:
         """Computes the bands as their rows come, until the stream has ended or failed.
