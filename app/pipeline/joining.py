@@ -58,7 +58,7 @@ def measured(assembly: Assembly, block: Block, strides: Sequence[int]) -> Genera
     return MeasuredBlock(block, tuple(on_host), assembly.score_inputs if counted else ())
 
 
-class Joining(Assembly):
+class BlockAssembly(Assembly):
     """The map and the score of a picture of which some blocks were measured.
 
     Values of the map are -inf, which no threshold is under, where the picture was not looked at. The score is that of

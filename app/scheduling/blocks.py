@@ -9,7 +9,7 @@ from app.admission import Ticket
 from app.pipeline import Outcome, Roi, TiledModel
 from app.pipeline.assembly import Assembly
 from app.pipeline.blocks import Block, Coverage
-from app.pipeline.joining import Joining, MeasuredBlock, measured, prepare_block
+from app.pipeline.joining import BlockAssembly, MeasuredBlock, measured, prepare_block
 from app.scheduling.job import Job
 from app.scheduling.picture import Picture
 from app.scheduling.work import Work
@@ -58,7 +58,7 @@ class JoinWork(Work[Outcome]):
         self._plan, self._roi, self._blocks, self._coverage = plan, roi, blocks, coverage
 
     def _begin(self, model: TiledModel) -> Assembly:
-        return Joining(model, self._plan, self._roi, self._blocks, self._coverage)
+        return BlockAssembly(model, self._plan, self._roi, self._blocks, self._coverage)
 
     def _finish(self, assembly: Assembly) -> Generator[None, None, Outcome]:
         return assembly.finish()

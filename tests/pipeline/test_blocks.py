@@ -11,7 +11,7 @@ from app.errors import PartialUnsupported
 from app.pipeline import Block, BlockGrid, Outcome, Roi, TiledModel, edge_tiles, predict, require_partial
 from app.pipeline.assembly import Assembly, completed
 from app.pipeline.blocks import disjoint
-from app.pipeline.joining import Joining, MeasuredBlock, measured, prepare_block
+from app.pipeline.joining import BlockAssembly, MeasuredBlock, measured, prepare_block
 from app.tiling import Tiling
 from tests.pipeline.conftest import Build
 from tests.pipeline.test_roi import SIZE, TILINGS, picture
@@ -35,7 +35,7 @@ def measure(model: TiledModel, image: Tensor, blocks: Collection[Block]) -> list
 
 def join(model: TiledModel, grid: BlockGrid, blocks: Sequence[MeasuredBlock], roi: Roi | None = None) -> Outcome:
     coverage = grid.coverage({each.block for each in blocks})
-    return completed(Joining(model, grid.plan, roi, blocks, coverage).finish())
+    return completed(BlockAssembly(model, grid.plan, roi, blocks, coverage).finish())
 
 
 def close(found: Tensor, expected: Tensor, whole: Outcome) -> None:
