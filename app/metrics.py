@@ -1,4 +1,4 @@
-"""The values of the Prometheus metrics; app/metric_table.py describes each metric."""
+"""The values of the Prometheus metrics; app/metric_table describes each metric."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ PLACE = Path(__file__).parent.parent.parent / "docs/metrics.md"
 HEAD = """# Metrics
 
 `GET /metrics` answers in Prometheus' text format. On Linux it also has metrics of the process (`process_*`).
-This page is made from `app/metric_table.py` by `make metrics`.
+This page is made from `app/metric_table` by `make metrics`.
 
 | metric | type, unit | labels | what is measured | what a change means |
 |---|---|---|---|---|
