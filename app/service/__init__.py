@@ -4,8 +4,9 @@ from app.service.cameras import Cameras
 from app.service.catalogue import CatalogueObserver, ModelCatalogue
 from app.service.choices import ServeNew
 from app.service.notes import Note, NoteCode, notes
+from app.service.picture_task import Answer, Rendering
 from app.service.predicted import Judged, Predicted
-from app.service.predictor import Answer, Predictor, Rendering, StageObserver
+from app.service.predictor import Predictor, StageObserver
 from app.service.reloaded import ReloadedModel
 from app.service.reloader import Reloader
 from app.service.source import Pixels, Source, Upload

@@ -11,8 +11,8 @@ from torch import Tensor
 from app.admission import HEATMAP_BYTES, MASK_BYTES
 from app.rendering import ColorMap, MapFormat, colorize, encode_map, encode_mask, encode_png, hatch, outline, overlay
 from app.scoring import over_threshold
+from app.service.picture_task import Rendering
 from app.service.predicted import Predicted
-from app.service.predictor import Rendering
 from app.service.tile_scores import TileScore, tile_scores
 
 

@@ -1,61 +1,38 @@
 """Predicts pictures: decodes them, has the device worker run them, and renders the predictions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, nullcontext
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from time import monotonic
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
-from app.admission import Budgets, Cost, RequestShare, Ticket, TileRate, cost_of
+from app.admission import Budgets, RequestShare, Ticket, TileRate, cost_of
 from app.artifacts import Artifact
 from app.decoders.decoders import Decoders
 from app.decoders.pool import Replaced
 from app.errors import DeadlineExceeded
-from app.pipeline import USUAL, Coverage, DefectRegion, Question, Roi, interpret, require_partial, use_processors
+from app.pipeline import USUAL, DefectRegion, Question, require_partial, use_processors
 from app.scheduling import DeviceWorker, Done, Job
 from app.service.batch import IN_FLIGHT
 from app.service.cameras import Cameras
 from app.service.finished import finished
 from app.service.partial import LATE_S, FinishTimes, OutOfTime, PartialPlan, PartialPrediction
-from app.service.predicted import Predicted
+from app.service.picture_task import Answer, PictureTask, Rendering, render, verdict_of
 from app.service.reading import PictureReader
-from app.service.source import Source, digest_of, size_in_bytes
+from app.service.source import Source, size_in_bytes
 from app.service.timings import Timings
 from app.service.together import FAULTS, all_answers, named
 from app.service.verdict import Verdict
-from app.tiling import Size, TilePlan
+from app.tiling import Size
 
 T = TypeVar("T")
 A = TypeVar("A")
-
-
-@dataclass(frozen=True, slots=True)
-class Rendering(Generic[T]):
-    """How a prediction is rendered, and the memory that this takes.
-
-    render: renders it
-    drawn_bytes: the bytes for each pixel of the map while it is rendered
-    kept_bytes: the bytes for each pixel that the rendered form keeps until all pictures of a request are answered
-    """
-
-    render: Callable[[Predicted], T]
-    drawn_bytes: int = 0
-    kept_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
-    """A prediction, its rendered form, and the timings."""
-
-    predicted: Predicted
-    rendered: T
-    timings: Timings
 
 
 class StageObserver(Protocol):
@@ -211,7 +188,9 @@ class Predictor:
             at_once -= 1
         self._budgets.memory.require(kept + largest, "the request with all its answers")
 
-        async def rendered(ticket: Ticket[Job], task: _Task[T]) -> T:  # keeps no picture and no map: there may be many
+        async def rendered(
+            ticket: Ticket[Job], task: PictureTask[T]
+        ) -> T:  # keeps no picture and no map: there may be many
             return (await self._run(ticket, task, None)).rendered
 
         with self._admit(sum(task.cost.tiles for task in tasks), tasks[0], limit_s) as whole:
@@ -246,7 +225,7 @@ class Predictor:
         rendering: Rendering[T],
         question: Question,
         limit_s: float | None,
-    ) -> "_Task[T]":
+    ) -> PictureTask[T]:
         """Reads the header; raises LimitExceeded if the picture can never be admitted, or what a header may raise."""
         started = self._clock()
         size, header_s = await self._reader.size(source)
@@ -260,7 +239,7 @@ class Predictor:
             cost = replace(cost, tiles=blocks.tiles)
         self._budgets.require(cost)
         key = artifact.name, *size, roi, file_bytes
-        return _Task(artifact, source, rendering, question, size, plan, cost, blocks, key, started, header_s)
+        return PictureTask(artifact, source, rendering, question, size, plan, cost, blocks, key, started, header_s)
 
     def _tiles_in(self, limit_s: float, tile_s: float | None) -> float | None:
         """About how many tiles can be computed in this time, by what was measured; None: nothing was."""
@@ -268,7 +247,7 @@ class Predictor:
         known = [rate for rate in rates if rate is not None]
         return limit_s * min(known) if known else None
 
-    def _admit(self, tiles: int, task: "_Task[T]", limit_s: float | None) -> Ticket[Job]:
+    def _admit(self, tiles: int, task: PictureTask[T], limit_s: float | None) -> Ticket[Job]:
         if self._rate is not None:
             self._rate.require(tiles)
         ticket = self._worker.admit(
@@ -278,7 +257,7 @@ class Predictor:
             self._rate.take(tiles)
         return ticket
 
-    async def _run(self, ticket: Ticket[Job], task: "_Task[T]", until: asyncio.Timeout | None) -> Answer[T]:
+    async def _run(self, ticket: Ticket[Job], task: PictureTask[T], until: asyncio.Timeout | None) -> Answer[T]:
         """Decodes, computes and renders an admitted picture."""
         artifact, clock = task.artifact, asyncio.get_running_loop().time
         with ticket:
@@ -290,7 +269,7 @@ class Predictor:
             else:
                 done, ended_s = await self._until_limit(ticket, task, task.blocks, image, until)
             (predicted, rendered), render_s = await self._timed(
-                partial(_render, task, image, done, self._cameras, digested=self._digests)
+                partial(render, task, image, done, self._cameras, digested=self._digests)
             )
             if ended_s is not None:
                 self._finish_times.add(task.shown_pixels, task.rendering.drawn_bytes, clock() - ended_s)
@@ -298,11 +277,11 @@ class Predictor:
         queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
         timings = Timings(decode_s, queue_s, done.device_s, render_s, total_s)
         if self._observer is not None:
-            self._observer.answered(_verdict(task, predicted, timings), predicted.prediction.regions)
+            self._observer.answered(verdict_of(task, predicted, timings), predicted.prediction.regions)
         return Answer(predicted, rendered, timings)
 
     async def _until_limit(
-        self, ticket: Ticket[Job], task: "_Task[T]", plan: PartialPlan, image: Tensor, until: asyncio.Timeout
+        self, ticket: Ticket[Job], task: PictureTask[T], plan: PartialPlan, image: Tensor, until: asyncio.Timeout
     ) -> tuple[Done, float]:
         """What was looked at until the answer has to be made, and the time of the event loop at which this began."""
         clock, limit_s = asyncio.get_running_loop().time, until.when()
@@ -345,59 +324,3 @@ class Predictor:
 
     async def _in_thread(self, work: Callable[[], A]) -> A:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-
-@dataclass(frozen=True, slots=True)
-class _Task(Generic[T]):
-    """A picture whose header was read, and what it costs."""
-
-    artifact: Artifact
-    source: Source
-    rendering: Rendering[T]
-    question: Question
-    size: Size
-    plan: TilePlan
-    cost: Cost
-    blocks: PartialPlan | None  # None: the whole picture is computed, however long it takes
-    key: Hashable
-    started_s: float
-    header_s: float
-
-    @property
-    def shown_pixels(self) -> int:
-        """The number of pixels of the map."""
-        region = self.question.roi or Roi.whole(self.size)
-        return region.height * region.width
-
-
-def _render(
-    task: _Task[T], image: Tensor, done: Done, cameras: Cameras | None, *, digested: bool
-) -> tuple[Predicted, T]:
-    outcome = done.outcome
-    if task.question.partial and outcome.coverage is None:
-        outcome = replace(outcome, coverage=Coverage.whole(task.plan.count))
-    prediction = interpret(outcome, task.artifact.calibration, task.question)
-    if cameras is not None and task.question.roi is None:
-        cameras.add(task.artifact, image, prediction)
-    digest = digest_of(task.source) if digested else None
-    predicted = Predicted(task.artifact, image, task.plan, prediction, task.question, digest)
-    return predicted, task.rendering.render(predicted)
-
-
-def _verdict(task: _Task[T], predicted: Predicted, timings: Timings) -> Verdict:
-    artifact, prediction = task.artifact, predicted.prediction
-    coverage = prediction.coverage
-    return Verdict(
-        artifact.name,
-        artifact.version,
-        artifact.digest,
-        predicted.picture_digest,
-        task.size,
-        task.plan.count if coverage is None else coverage.tiles_done,
-        prediction.score,
-        prediction.criteria.threshold,
-        prediction.label,
-        timings,
-        task.started_s,
-        1.0 if coverage is None else coverage.share,
-    )

@@ -51,7 +51,7 @@ def hanging(place, function):
 
 TiledModel.run = hanging("lane", TiledModel.run)
 ModelRepository.scan = hanging("loader", ModelRepository.scan)
-predictor._render = hanging("thread", predictor._render)
+predictor.render = hanging("thread", predictor.render)
 serve(settings)
 """
 
