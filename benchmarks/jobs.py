@@ -6,7 +6,7 @@ First a job runs undisturbed. Then, in each round, a job is uploaded and runs, a
 SIGKILL ends the server at a random moment of the work. A new server goes on with the same folder: the first job by
 itself, the other one with its upload. The results must be those of the undisturbed job: the same regions, scores that
 differ by rounding only (the kernels are chosen anew at each start), and at most one pixel of the mask in 10,000. Then
-the latency of small pictures is measured, one after another, without and beside a running job, and the time from the
+the latency of small pictures is measured, one after another, without and beside jobs in turn, and the time from the
 request to cancel until the job's files are gone. Needs nothing but the demo and the extra `large`.
 """
 
@@ -38,6 +38,8 @@ ENDED = {"done", "failed", "cancelled", "expired"}
 TUS = {"Content-Type": "application/offset+octet-stream", "Tus-Resumable": "1.0.0"}
 MOST_DIFFERING = 1e-4
 ROUNDING = 1e-5
+PAIRS = 3
+"""The latency is measured so many times without jobs, and so many times beside them, in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--height", type=int, default=4096)
     parser.add_argument("--width", type=int, default=4096)
+    parser.add_argument("--jobs", type=int, default=20, help="jobs beside the small pictures")
     parser.add_argument("--requests", type=int, default=50, help="the number of small pictures of each measurement")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", default="jobs", help="of the file of results")
@@ -75,7 +78,7 @@ def main() -> None:
         picture = surface(given.height, given.width)
         setting = Setting(ROOT / "models", "demo", picture, Path(work))
         faults, rows = killed(setting, given.rounds, given.seed)
-        beside = live(setting, given.requests)
+        beside = live(setting, given.jobs, given.requests)
     write(given.name, {"picture": [given.height, given.width], "rounds": rows, "live": beside, "faults": faults})
     print(*(faults or ["no fault"]), sep="\n")
     sys.exit(bool(faults))
@@ -128,23 +131,29 @@ def killed(setting: Setting, rounds: int, seed: int) -> tuple[list[str], list[di
     return faults, rows
 
 
-def live(setting: Setting, count: int) -> dict[str, object]:
-    """The latency of small pictures without and beside a job in seconds, and the time to cancel the job."""
+def live(setting: Setting, jobs: int, count: int) -> dict[str, object]:
+    """The latency of small pictures without and beside jobs in turn, and the time to cancel one, in seconds."""
     small = (ROOT / "examples/normal.png").read_bytes()
+    alone, beside, ran = list[float](), list[float](), True
     with served(setting.models, *setting.options()) as server:
         latencies(server, setting.model, small, 5)  # warms up
-        alone = latencies(server, setting.model, small, count)
-        id = uploaded(server, setting)
-        while show(server, id)["state"] != "running":
-            sleep(0.05)
-        beside = latencies(server, setting.model, small, count)
-        ran = show(server, id)["state"] == "running"
-        httpx2.delete(f"{server.url}/v1/jobs/{id}").raise_for_status()
+        for _ in range(PAIRS):
+            alone += latencies(server, setting.model, small, count)
+            ids = [uploaded(server, setting) for _ in range(jobs)]
+            while not any(show(server, id)["state"] == "running" for id in ids):
+                sleep(0.05)
+            beside += latencies(server, setting.model, small, count)
+            ran &= any(show(server, id)["state"] == "running" for id in ids)
+            remove_all(server)
+            while list((setting.jobs / "jobs").iterdir()):
+                sleep(0.05)
         cancel_s = seconds_to_cancel(server, setting)
     return {
+        "jobs": jobs,
         "alone": _summary(alone),
-        "beside_a_job": _summary(beside),
-        "job_ran_until_the_end": ran,
+        "beside_jobs": _summary(beside),
+        "p95_ratio": round(_p95(beside) / _p95(alone), 3),
+        "jobs_ran_until_the_end": ran,
         "cancel_s": round(cancel_s, 3),
     }
 
@@ -164,9 +173,13 @@ def seconds_to_cancel(server: Served, setting: Setting) -> float:
 def _summary(seconds: Sequence[float]) -> dict[str, float]:
     return {
         "median_s": round(median(seconds), 4),
-        "p95_s": round(quantiles(seconds, n=20)[-1], 4),
+        "p95_s": round(_p95(seconds), 4),
         "most_s": round(max(seconds), 4),
     }
+
+
+def _p95(seconds: Sequence[float]) -> float:
+    return quantiles(seconds, n=20)[-1]
 
 
 def latencies(server: Served, model: str, picture: bytes, count: int) -> list[float]:
@@ -220,7 +233,7 @@ def rows_done(server: Served, id: str) -> str:
 
 
 def remove_all(server: Served) -> None:
-    """Removes all jobs, which have ended."""
+    """Removes all jobs; those that have not ended are cancelled."""
     for job in httpx2.get(f"{server.url}/v1/jobs").raise_for_status().json()["jobs"]:
         httpx2.delete(f"{server.url}/v1/jobs/{job['id']}").raise_for_status()
 
