@@ -27,11 +27,11 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from app.application import build_app
 from app.decoders.decoders import Decoders
 from app.decoding import decode, read_header
 from app.environment import prepare_process
 from app.heap import share_one_heap
-from app.main import build_app
 from app.server import Server, listen
 from app.service.reading import PictureReader
 from app.service.source import Source, Upload

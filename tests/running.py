@@ -9,7 +9,7 @@ import httpx2
 from fastapi import FastAPI
 
 from app.api import Services
-from app.main import build_app
+from app.application import build_app
 from app.server import Server, listen
 from app.settings import Settings
 from tests.waiting import wait_until

@@ -12,6 +12,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"__main__"},
     {"cli", "engine"},
     {"main", "deploy"},
+    {"application"},
     {"server"},
     {"observation"},
     {"connections", "metrics", "logs", "records", "traces", "terminal", "heap", "ending"},
@@ -73,7 +74,7 @@ def test_only_border_packages_import_frameworks(path: Path) -> None:
     for name in imports(path):
         package = name.split(".")[0]
         if package in HTTP:
-            assert own in {"api", "web", "connections", "server", "main", "deploy"}, f"{own} imports {name}"
+            assert own in {"api", "web", "connections", "server", "application", "main", "deploy"}, f"{own} imports {name}"
         assert own in BORDERS.get(package, {own}), f"{own} imports {name}"
         if package == "prometheus_client":
             assert own in {"metrics", "api"}

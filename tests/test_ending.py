@@ -17,8 +17,8 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.in_flight import InFlight
+from app.application import build_app
 from app.ending import Ending, ExitStatus
-from app.main import build_app
 from app.server import Server
 from app.settings import Settings
 from tests.test_main import process

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from app.application import build_app
 from app.logs import JsonFormatter, TextFormatter
-from app.main import build_app
 from app.settings import Settings
 from tests.waiting import wait_until
 

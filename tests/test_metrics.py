@@ -5,7 +5,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from app.main import build_app
+from app.application import build_app
 from app.metric_table import METRICS
 from app.settings import Settings
 from scripts.contract.metrics import PLACE, text

@@ -15,8 +15,8 @@ from PIL import Image
 from scipy import ndimage
 from starlette.testclient import TestClient
 
+from app.application import build_app
 from app.cli.commands import build_parser
-from app.main import build_app
 from app.settings import Settings
 from scripts.demo.examples import draw_defect
 

@@ -6,11 +6,11 @@ from time import monotonic
 import torch
 from jsonargparse import ArgumentParser, Namespace
 
+from app.application import MOST_CPU_LANES
 from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
 from app.cli.repository import add_precision, add_repository
 from app.cli.usage import UsageError
 from app.errors import ModelNotFound, TesseraError
-from app.main import MOST_CPU_LANES
 from app.pipeline import resolve_device
 from app.runtime import PrecisionChoice, RunOptions
 from app.sizing import Figures, Place, default_file, measure, resident_bytes, write_figures

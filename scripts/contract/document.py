@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from app.main import build_app
+from app.application import build_app
 from app.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent

@@ -17,7 +17,7 @@ from threading import Thread
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from app.main import build_app
+from app.application import build_app
 from app.server import Server, listen
 from app.settings import Settings
 

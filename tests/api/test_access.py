@@ -10,9 +10,9 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
+from app.application import build_app
 from app.keys import ApiKey, Scope, digest_of, new_secret, write_keys
 from app.logs import JsonFormatter
-from app.main import build_app
 from app.settings import Settings
 from tests.waiting import wait_until
 

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.api.charset import unknown_charset
-from app.main import build_app
+from app.application import build_app
 from app.settings import Settings
 from app.shown import LONGEST, MOST_CHARACTERS, bounded, shown
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.main import build_app
+from app.application import build_app
 from app.settings import Settings
 from tests.waiting import wait_until
 

@@ -21,9 +21,9 @@ from starlette.testclient import TestClient
 from app.api import picture_body
 from app.api.problem_codes import ProblemCode, RefusalCode
 from app.api.problem_examples import PROBLEMS
+from app.application import build_app
 from app.decoders import limits
 from app.errors import every_error
-from app.main import build_app
 from app.pipeline import Preprocessing
 from app.settings import Settings
 from scripts.contract.errors import PLACE, text

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from app.api.content_encoding import STEP, Decoder, decoder_of
-from app.main import build_app
+from app.application import build_app
 from app.settings import Settings
 from tests.running import Live
 

@@ -13,8 +13,8 @@ import torch
 from starlette.testclient import TestClient
 from torch import Tensor
 
+from app.application import build_app
 from app.detectors import Features
-from app.main import build_app
 from app.pipeline import TiledModel
 from app.settings import Settings
 from tests.api.test_probes import samples

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.application import build_app
 from app.artifacts import ModelRepository, read_manifest
 from app.cli import main
-from app.main import build_app
 from app.settings import Settings
 from tests.conftest import draw_surface
 

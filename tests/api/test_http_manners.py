@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
-from app.main import build_app
+from app.application import build_app
 from app.settings import Settings
 from tests.running import Live
 

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.api.schemas.calibration import CalibrationBody
-from app.main import build_app
+from app.application import build_app
 from app.service import ServedModel
 from app.settings import Settings
 

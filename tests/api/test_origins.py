@@ -9,7 +9,7 @@ from hashlib import sha256
 import pytest
 from starlette.testclient import TestClient
 
-from app.main import build_app
+from app.application import build_app
 from app.settings import Settings
 
 PREDICT = "/v1/models/patchcore/predict"

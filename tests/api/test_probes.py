@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from app.main import build_app
+from app.application import build_app
 from app.settings import Settings
 from tests.waiting import wait_until
 

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from app import errors
 from app.api.problems import refusal
+from app.application import build_app
 from app.errors import every_error
-from app.main import build_app
 from app.settings import Settings
 from tests.interposing import BeforeNetwork
 

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.application import build_app
 from app.artifacts import Artifact, ModelRepository, load_artifact, read_manifest
 from app.cli import main
-from app.main import build_app
 from app.pipeline import Roi, predict
 from app.runtime import Precision, RunOptions
 from app.settings import Settings

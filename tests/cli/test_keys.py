@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from app.application import build_app
 from app.cli import main
 from app.keys import Scope, digest_of, read_keys
-from app.main import build_app, warn_of_access
+from app.main import warn_of_access
 from app.settings import Settings
 
 

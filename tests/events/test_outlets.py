@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from app.application import build_app
 from app.errors import InvalidSink, NotDelivered
 from app.events import Event, Outlets, parse_addresses, sinks_of
 from app.events.folder import FolderSink
-from app.main import build_app
 from app.settings import Settings
 from tests.events.conftest import Counted
 from tests.events.making import event

@@ -14,7 +14,7 @@ from httpx2 import Response
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.main import build_app
+from app.application import build_app
 from app.settings import Settings
 from tests.conftest import draw_surface
 from tests.waiting import WAIT_S, wait_until

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.application import build_app
 from app.ending import ExitStatus
 from app.errors import InvalidJobs
 from app.keys import ApiKey, Scope, digest_of, write_keys
-from app.main import build_app
 from app.settings import Settings
 from app.store import JobTable
 from benchmarks.jobs import Setting, killed

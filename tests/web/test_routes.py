@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from app.main import build_app
+from app.application import build_app
 from app.settings import Settings
 
 

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from app.main import build_app
+from app.application import build_app
 from app.settings import Settings
 from tests.api.test_timeout import Holding
 from tests.api.v2.messages import LENGTH, URL, Document, ask, files_input
