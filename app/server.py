@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from app.api import Services
 from app.api.in_flight import RequestsInFlight
-from app.connections import ConnectionTable, LimitedProtocol, Lobby, Slices
+from app.connections import ConnectionTable, LimitedProtocol, Lobby, SharingSelector, Slices
 from app.ending import Ending, ExitStatus
 from app.settings import Settings
 
@@ -64,6 +64,14 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._slices, self._lobby = Slices(), Lobby(self._connections, self._protocol)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves until it is stopped, on an event loop that leaves the interpreter to the lanes while they compute."""
+        with asyncio.Runner(loop_factory=self._loop) as runner:
+            runner.run(self.serve(sockets))
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.SelectorEventLoop(SharingSelector(self._worker.needs_interpreter))
 
     @property
     def status(self) -> ExitStatus:

@@ -3,6 +3,7 @@
 from app.connections.limits import ConnectionLimits, limit_for
 from app.connections.lobby import Lobby
 from app.connections.protocol import LimitedProtocol
+from app.connections.sharing import SharingSelector
 from app.connections.slices import Slices
 from app.connections.table import ConnectionObserver, ConnectionTable, Reason
 
@@ -13,6 +14,7 @@ __all__ = [
     "LimitedProtocol",
     "Lobby",
     "Reason",
+    "SharingSelector",
     "Slices",
     "limit_for",
 ]

@@ -106,6 +106,11 @@ class Dispatcher:
             return dict(self._running)
 
     @property
+    def computes(self) -> bool:
+        """Whether a lane runs a unit now. Takes no lock, because event loops ask in each turn."""
+        return bool(self._running)
+
+    @property
     def in_flight(self) -> int:
         """The number of pictures in flight."""
         with self._changed:

@@ -74,6 +74,7 @@ class DeviceWorker:
             for lane, (device, _) in enumerate(self._lanes)
         ]
         owned = [device for device, _ in self._lanes]
+        self._on_cpu = any(device.type == "cpu" for device in owned)
         self.health = Health(self._dispatcher, self._threads, owned, stuck_after_s, self._abandon)
 
     @property
@@ -95,6 +96,10 @@ class DeviceWorker:
     def tiles(self) -> int:
         """The number of tiles that wait or run."""
         return self._queue.tiles
+
+    def needs_interpreter(self) -> bool:
+        """Whether a lane runs a unit now whose operations take the interpreter again and again: one on a CPU."""
+        return self._on_cpu and self._dispatcher.computes
 
     def start(self) -> None:
         """Starts the threads."""
