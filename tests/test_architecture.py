@@ -74,7 +74,9 @@ def test_only_border_packages_import_frameworks(path: Path) -> None:
     for name in imports(path):
         package = name.split(".")[0]
         if package in HTTP:
-            assert own in {"api", "web", "connections", "server", "application", "main", "deploy"}, f"{own} imports {name}"
+            assert own in {"api", "web", "connections", "server", "application", "main", "deploy"}, (
+                f"{own} imports {name}"
+            )
         assert own in BORDERS.get(package, {own}), f"{own} imports {name}"
         if package == "prometheus_client":
             assert own in {"metrics", "api"}

@@ -133,7 +133,7 @@ def create_app(
     )
     app.state.services = services
     app.state.in_flight = in_flight
-    app.state.parser = Parser()
+    app.state.parser = Parser(services.worker.needs_interpreter)
     register_problems(app, {"/v2": inference_error}, refused)
     known, v1_denied, v2_denied = (
         Depends(known_parameters),

@@ -40,6 +40,10 @@ class MeteredConnection(h11.Connection):
         """Allows the next `PARTS_PER_SLICE` heads and chunks."""
         self._left = PARTS_PER_SLICE
 
+    def end_slice(self) -> None:
+        """Parses nothing more before `begin_slice`."""
+        self._left = 0
+
     def receive_data(self, data: bytes) -> None:
         self.received += len(data)
         super().receive_data(data)

@@ -134,8 +134,11 @@ class LimitedProtocol(H11Protocol):
             self._slices.wait(self, kind)
 
     def on_response_complete(self) -> None:
+        """Lets other connections have a turn if the next request has been received already."""
+        if self._unparsed or self.conn.trailing_data[0]:
+            self.conn.end_slice()
         super().on_response_complete()
-        self._end_slice()  # the next request may have been received already
+        self._end_slice()
         if not self._has_request:
             self._table.request_ended(self)
 
