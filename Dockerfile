@@ -1,6 +1,7 @@
 # The server without models. Models are mounted at /models. Two images, with the same program:
 #   docker build -t tessera:0.2.0 .                      # the CPU
 #   docker build -t tessera:0.2.0-gpu --target gpu .     # NVIDIA GPUs
+# With --build-arg EXTRA=ray, an image can be a node of a Ray cluster.
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL -v "$PWD/models:/models:ro" -p 127.0.0.1:8000:8000 tessera:0.2.0
 # The base can be any Debian with Python 3.11 or newer, venv and pip; for the GPU also with Python's header files.
 ARG BASE=python:3.12-slim-bookworm
@@ -21,6 +22,9 @@ COPY requirements requirements
 RUN python3 -m venv --without-pip /opt/tessera \
     && python3 -m venv --without-pip /opt/build \
     && python3 -m pip --python /opt/build/bin/python install --no-deps --require-hashes -r requirements/build.txt
+ARG EXTRA=
+RUN [ -z "${EXTRA}" ] \
+    || python3 -m pip --python /opt/tessera/bin/python install --no-deps --require-hashes -r "requirements/${EXTRA}.txt"
 
 FROM build AS build-cpu
 # An additional package index for torch: pip's own indexes have the CUDA build for Linux, which has several GB.

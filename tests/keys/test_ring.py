@@ -49,6 +49,21 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert ring.find(new) is None and ring.find(fixed)
 
 
+def test_a_secret_of_kubernetes_is_read_again(tmp_path: Path) -> None:
+    """Each version of a mounted Secret is a directory, and one link to the newest of them is replaced."""
+    (old, one), (new, other) = made(), made()
+    for directory, key in (("..1", one), ("..2", other)):
+        write_keys(tmp_path / directory / "keys.json", [key])
+    (tmp_path / "..data").symlink_to("..1")
+    (tmp_path / "keys.json").symlink_to("..data/keys.json")
+    ring = KeyRing(tmp_path / "keys.json")
+    assert ring.find(old)
+    (tmp_path / "..next").symlink_to("..2")
+    (tmp_path / "..next").rename(tmp_path / "..data")
+    ring.refresh()
+    assert ring.find(old) is None and ring.find(new)
+
+
 @pytest.mark.parametrize("damage", ["half", "empty", "missing", "other", "directory"])
 def test_a_damaged_file_keeps_the_last_keys_and_is_reported_once(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture

@@ -80,6 +80,27 @@ def test_compiled_kernels_may_be_executed(name: str) -> None:
         assert not cache.startswith(mount.partition(":")[0] + "/")
 
 
+def test_the_cluster_is_reached_from_this_machine_by_its_server_only() -> None:
+    cluster = {name: each for name, each in SERVICES.items() if "cluster" in each.get("profiles", [])}
+    workers = {name: each for name, each in cluster.items() if name.startswith("cluster-worker-")}
+    assert cluster.keys() - workers.keys() == {"cluster-head"} and len(workers) == 2
+    assert cluster["cluster-head"]["ports"] == ["127.0.0.1:8002:8000"], "neither Ray's port nor its dashboard"
+    for name, each in cluster.items():
+        assert each["build"]["args"]["EXTRA"] in lock.ADDED and each["init"] is True, name
+        assert each["environment"]["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN" in each["environment"], name
+        assert each["environment"]["FORWARDED_ALLOW_IPS"] == "", name
+    for name, each in workers.items():
+        assert "--address=cluster-head:6379" in each["entrypoint"] and each["depends_on"] == ["cluster-head"], name
+        assert "ports" not in each, name
+
+
+def test_the_cluster_has_a_replica_on_each_node() -> None:
+    head = SERVICES["cluster-head"]
+    (command,) = [word for word in head["entrypoint"] if "tessera cluster up" in word]
+    assert f"--replicas {sum(name.startswith('cluster-') for name in SERVICES)} " in f"{command} "
+    assert f"--processors {head['cpus']}" in command and '--node_address "$$(hostname -i)"' in command
+
+
 def test_triton_is_only_where_cuda_is() -> None:
     assert "triton" in lock.pinned(ROOT / "requirements/gpu.txt")
     assert not any(
@@ -125,6 +146,8 @@ def test_the_pinned_requirements_fit_the_project() -> None:
         ("gpu.txt", r"^pillow==\S+ \\\n(    --hash\S+( \\)?\n)+", "pillow==13.0.0\n", "no hash of pillow"),
         ("torch.txt", r"torch==\S+", "torch==2.0.0", "torch.txt has 2.0.0 torch"),
         ("cpu.txt", r"\A", "triton==3.7.1 --hash=sha256:0\n", "packages for CUDA"),
+        ("ray.txt", r"^ray(\[\w+\])?==\S+", "ray==1.0.0", "ray.txt has 1.0.0 ray"),
+        ("ray.txt", r"\A", "numpy==2.0.0 --hash=sha256:0\n", "ray.txt has numpy, and so has gpu.txt"),
     ],
 )
 def test_requirements_that_do_not_fit_are_named(
