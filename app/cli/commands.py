@@ -129,7 +129,10 @@ COMMANDS = {
     "estimate": Command(
         "estimate",
         "say how many processors or cards, and how much memory, a rate of pictures needs",
-        ("tessera estimate --name surface --size 1024x1280 --rate 5",),
+        (
+            "tessera estimate --name surface --size 1024x1280 --rate 5",
+            "tessera estimate --name surface --size 1024x1280 --cards 16 --price 2.50 --device cuda",
+        ),
     ),
     "keys": Command(
         "keys",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from jsonargparse import ArgumentParser, Namespace
@@ -9,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from app.admission import Limits
 from app.artifacts import Artifact, ModelRepository, load_artifact, verify_artifact
 from app.cli.bench import add_measurement, key_of, measured
+from app.cli.cluster import add_cluster, cluster_lines, given_cluster
 from app.cli.usage import UsageError
 from app.errors import LimitExceeded
 from app.pipeline import resolve_device
@@ -25,7 +27,9 @@ from app.sizing import (
     need_of,
     read_figures,
     resident_bytes,
+    work_of,
 )
+from app.sizing.cluster import short_queues_rate
 from app.tiling import Size
 
 GIB = 2**30
@@ -33,8 +37,9 @@ GIB = 2**30
 
 def parser() -> ArgumentParser:
     parser = ArgumentParser(
-        description="Say how many processors or cards, and how much memory, a rate of pictures needs. The figures are "
-        "those of `tessera bench`; a model that was not measured on this machine is measured now."
+        description="Say how many processors or cards, and how much memory, a rate of pictures needs, or which rate a "
+        "number of cards answers; and how soon, and what limits it. The figures are those of `tessera bench`; a model "
+        "that was not measured on this machine is measured now."
     )
     parser.add_argument("--name", type=str, required=True, help="the name of the model")
     parser.add_argument("--version", type=int | None, default=None, help="the version; by default the one that serves")
@@ -42,16 +47,19 @@ def parser() -> ArgumentParser:
         "--size", type=str, required=True, help="height and width of the pictures in pixels, such as 1024x1280"
     )
     parser.add_argument(
-        "--rate", type=float, required=True, help="the pictures that come in a second, such as 5 or 0.2"
+        "--rate", type=float | None, default=None, help="the pictures that come in a second, such as 5 or 0.2"
     )
     parser.add_argument("--format", type=FileFormat, default=FileFormat.png, help="the format of the pictures")
+    parser.add_argument("--heatmap", type=bool, default=False, help="whether answers are heatmaps over the pictures")
+    add_cluster(parser)
     add_measurement(parser)
     return parser
 
 
 def run(options: Namespace) -> int:
-    """Prints the estimate. Raises UsageError, ModelNotFound, InvalidArtifact or InvalidDevice."""
-    demand = Demand(_size(options.size), _rate(options.rate), options.format)
+    """Prints the estimate. Raises UsageError, ModelNotFound, InvalidArtifact, InvalidDevice or InvalidParameter."""
+    demand = Demand(_size(options.size), _rate(options.rate, options.cards), options.format, options.heatmap)
+    given = given_cluster(parser(), options)
     entry = ModelRepository(options.models_dir).find(options.name, options.version)
     device, processors = resolve_device(options.device), torch.get_num_threads()
     _, digest = verify_artifact(entry)
@@ -61,8 +69,13 @@ def run(options: Namespace) -> int:
         artifact, figures = measured(entry, options, resident_bytes())
     else:  # not tuned: only sizes are asked for
         artifact = load_artifact(entry, device, RunOptions(batch_tiles=None))
+    work, cluster = work_of(artifact.model, figures, demand), given.with_processors(processors)
+    if options.rate is None:
+        demand = replace(demand, rate=short_queues_rate(work, cluster, options.cards))
     need = need_of(artifact.model, figures, demand, processors)
     for line in _lines(artifact, figures, demand, need, place):
+        print(line, flush=True)
+    for line in cluster_lines(work, cluster, demand.rate, options.cards, options.price):
         print(line, flush=True)
     return 0
 
@@ -126,7 +139,10 @@ def _size(text: str) -> Size:
     return int(found[1]), int(found[2])
 
 
-def _rate(rate: float) -> float:
-    if not 0 < rate < float("inf"):
+def _rate(rate: float | None, cards: int | None) -> float:
+    """The rate; 0 if it is asked for."""
+    if rate is None and cards is None:
+        raise UsageError("missing: --rate (the pictures that come in a second) or --cards (the number of cards)")
+    if rate is not None and not 0 < rate < float("inf"):
         raise UsageError(f"--rate {rate:g}: give the pictures that come in a second, over 0")
-    return rate
+    return rate or 0.0

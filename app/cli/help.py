@@ -16,6 +16,7 @@ from app.cli.usage import UsageError
 from app.cli.value_types import alternatives, is_size, placeholder
 
 GROUPS = {
+    "cluster": "the machines of a cluster, and what HTTP and a hop between two machines take",
     "tiling": "how pictures are cut into tiles; sizes in pixels, a number or [height, width]",
     "trainer": "for detectors that are trained by gradient descent, and callbacks",
 }

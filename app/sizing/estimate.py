@@ -9,7 +9,7 @@ from app.admission.memory import SHARE
 from app.pipeline import TiledModel
 from app.sizing.figures import Figures
 from app.sizing.measurement import FileFormat
-from app.tiling import Size
+from app.sizing.work import Demand, work_of
 
 BUSY_SHARE = 0.7
 """The share of the time for which processors and cards are busy at the given rate. At 0.7 a picture that comes at a
@@ -25,23 +25,15 @@ measured after a dozen requests, and the rest is a reserve.
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """The pictures that come: their (height, width), their format, and how many a second."""
-
-    size: Size
-    rate: float
-    format: FileFormat
-
-
-@dataclass(frozen=True, slots=True)
 class Need:
     """What a demand needs.
 
     cost: what one picture costs, as the server computes it before it admits the picture
     tiles_per_s: the tiles to compute in a second
-    compute_busy, decode_busy: the processors (on a GPU: the cards, and the processors) that are busy on average
+    compute_busy, decode_busy: the processors (on a GPU: the cards, and the processors) that are busy on average;
+        drawing counts as decoding
     units: the processors or cards that compute
-    decoders: the processors that decode; 0 on a CPU, where `units` includes them
+    decoders: the processors that decode and draw; 0 on a CPU, where `units` includes them
     in_work: the pictures that are decoded, computed or drawn at the same time
     memory_bytes: the memory of the server
     free_bytes: the least memory that is free at the start, so that `max_work_bytes` 0 admits the picture
@@ -63,14 +55,12 @@ class Need:
 def need_of(model: TiledModel, figures: Figures, demand: Demand, processors: int) -> Need:
     """What the demand needs. `processors`: those on which the figures were measured."""
     height, width = demand.size
-    plan = model.plan(height, width)
-    pixels = height * width
-    file_bytes = FILE_BYTES[demand.format] * pixels
+    file_bytes = FILE_BYTES[demand.format] * height * width
+    plan, work = model.plan(height, width), work_of(model, figures, demand)
     cost = cost_of(model, plan, demand.size, None, file_bytes=file_bytes, drawn_bytes=HEATMAP_BYTES)
-    seconds = figures.pixel_s * plan.count * plan.input_size[0] * plan.input_size[1]
-    on_cpu = model.device.type == "cpu"
-    compute = demand.rate * seconds * (processors if on_cpu else 1)
-    decoding = demand.rate * pixels * figures.decode_s[demand.format]
+    on_cpu = work.on_cpu
+    compute = demand.rate * work.device_s * (processors if on_cpu else 1)
+    decoding = demand.rate * (work.decode_s + work.render_s)
     units = ceil((compute + decoding if on_cpu else compute) / BUSY_SHARE)
     decoders = 0 if on_cpu else ceil(decoding / BUSY_SHARE)
     in_work = 2 * max(figures.lanes, 1) + max(ceil(decoding), 1)  # one computed, one waiting; those being decoded

@@ -45,6 +45,10 @@ class Figures:
     pixel_s: seconds of all lanes together for each pixel of a tile: network, distances, map and regions
     lanes: the pictures that were computed at the same time
     decode_s: seconds of one processor to decode a pixel, by the format of the file
+    file_bytes: bytes of the file for each pixel, by its format
+    map_s: seconds of one thread for each pixel of the map, after all distances were measured: map, score and regions
+    render_s: seconds of one processor to draw and encode a pixel of a heatmap over its picture
+    drawn_bytes: bytes of the file of that heatmap for each pixel
     resident_bytes: the memory of a process that has the model loaded and has predicted, without the pictures
     device_bytes: the memory on the card; 0 for a CPU
     measured: the date, in ISO 8601
@@ -53,6 +57,10 @@ class Figures:
     pixel_s: float
     lanes: int
     decode_s: dict[str, float]
+    file_bytes: dict[str, float]
+    map_s: float
+    render_s: float
+    drawn_bytes: float
     resident_bytes: int
     device_bytes: int
     measured: str

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from time import perf_counter
@@ -13,7 +14,10 @@ from PIL import Image
 
 from app.artifacts import Artifact
 from app.decoding import decode
-from app.pipeline import Loops, interpret, predict
+from app.pipeline import Loops, TiledModel, interpret, predict
+from app.pipeline.assembly import Assembly, completed
+from app.rendering import encode_png, overlay
+from app.scoring import Calibration
 from app.sizing.figures import Figures
 
 TILES = 4
@@ -23,9 +27,11 @@ UNTILED = 512, 512
 BUDGET_S = 4.0
 """The approximate time for the predictions of one model; at least FEWEST are measured."""
 FEWEST = 3
-DECODINGS = 5
+MAPS = 2
+"""Each needs the tiles of a whole picture."""
+REPEATS = 5
 DECODED = 1024
-"""The edge of the picture that is decoded, in pixels."""
+"""The edge of the picture that is decoded and drawn, in pixels."""
 
 
 class FileFormat(StrEnum):
@@ -61,12 +67,18 @@ def measure(
         started, seconds = clock(), [loops.seconds(work)]
         while len(seconds) < FEWEST or clock() - started < BUDGET_S:
             seconds.append(loops.seconds(work))
+    held_bytes = resident_bytes()
     on_card = torch.cuda.max_memory_reserved(model.device) if model.device.type == "cuda" else 0
+    decoded, drawn = {kind.value: measured_decoding(kind, clock) for kind in FileFormat}, measured_drawing(clock)
     figures = Figures(
         pixel_s=min(seconds) / pixels,
         lanes=lanes,
-        decode_s={kind.value: decode_seconds(kind, clock) for kind in FileFormat},
-        resident_bytes=base_bytes + max(resident_bytes() - before_bytes, 0),
+        decode_s={name: each.pixel_s for name, each in decoded.items()},
+        file_bytes={name: each.pixel_bytes for name, each in decoded.items()},
+        map_s=map_seconds(model, artifact.calibration, image),
+        render_s=drawn.pixel_s,
+        drawn_bytes=drawn.pixel_bytes,
+        resident_bytes=base_bytes + max(held_bytes - before_bytes, 0),
         device_bytes=on_card,
         measured=datetime.now(UTC).date().isoformat(),
     )
@@ -78,16 +90,60 @@ def resident_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def decode_seconds(kind: FileFormat, clock: Callable[[], float] = perf_counter) -> float:
-    """Seconds of one processor to decode a pixel of a colour picture with texture."""
+@dataclass(frozen=True, slots=True)
+class FileWork:
+    """Seconds of one processor, and bytes of the file, for each pixel of a picture."""
+
+    pixel_s: float
+    pixel_bytes: float
+
+
+def measured_decoding(kind: FileFormat, clock: Callable[[], float] = perf_counter) -> FileWork:
+    """The decoding of a colour picture with texture."""
     data = io.BytesIO()
     Image.fromarray(_texture(DECODED, DECODED)).save(data, kind.value)
+    seconds = _best(lambda: decode(data.getvalue(), max_pixels=DECODED**2), clock)
+    return FileWork(seconds / DECODED**2, len(data.getvalue()) / DECODED**2)
+
+
+def measured_drawing(clock: Callable[[], float] = perf_counter) -> FileWork:
+    """The drawing and encoding of a heatmap over a picture with texture."""
+    image = torch.from_numpy(_texture(DECODED, DECODED)).permute(2, 0, 1).contiguous()
+    heat = torch.linspace(0, 1, DECODED).expand(DECODED, DECODED)
+    size = len(encode_png(overlay(image, heat)))
+    return FileWork(_best(lambda: encode_png(overlay(image, heat)), clock) / DECODED**2, size / DECODED**2)
+
+
+def map_seconds(model: TiledModel, calibration: Calibration, image: torch.Tensor) -> float:
+    """Seconds of one thread for each pixel of the map, the score and the regions, after all distances were measured."""
+    with Loops(model.device, model.plan(*image.shape[-2:]).input_size, 1, 1) as loops:
+
+        def once() -> float:
+            assembly = _measured(model, image)
+            return loops.seconds(lambda: interpret(completed(assembly.finish()), calibration))
+
+        return min(once() for _ in range(MAPS)) / (image.shape[-2] * image.shape[-1])
+
+
+@torch.inference_mode()
+def _measured(model: TiledModel, image: torch.Tensor) -> Assembly:
+    """The assembly of a picture whose tiles were all added."""
+    prepared = model.prepare(image)
+    assembly = Assembly(model, prepared)
+    for features in model.outputs(prepared):
+        for _ in assembly.add(features):
+            pass
+    return assembly
+
+
+def _best(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    """The seconds of the fastest of several runs."""
     seconds = []
-    for _ in range(DECODINGS):
+    for _ in range(REPEATS):
         started = clock()
-        decode(data.getvalue(), max_pixels=DECODED**2)
+        work()
         seconds.append(clock() - started)
-    return min(seconds) / DECODED**2
+    return min(seconds)
 
 
 def _size(artifact: Artifact) -> tuple[int, int]:

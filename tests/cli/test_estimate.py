@@ -1,17 +1,33 @@
 """`tessera bench` and `tessera estimate`."""
 
 import json
+import re
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
 import pytest
 import torch
 
 from app.cli import main
+from app.cli.cluster import cluster_lines
 from app.pipeline import TiledModel
-from app.sizing import BUSY_SHARE, Demand, Figures, FileFormat, Place, need_of, read_figures, write_figures
+from app.sizing import BUSY_SHARE, Demand, Figures, FileFormat, Place, need_of, read_figures, work_of, write_figures
+from app.sizing.cluster import Cluster
 
-FIGURES = Figures(1e-6, 2, {"png": 5e-8, "jpeg": 2e-8}, 500 * 2**20, 0, "2026-11-29")
+FIGURES = Figures(
+    pixel_s=1e-6,
+    lanes=2,
+    decode_s={"png": 5e-8, "jpeg": 2e-8},
+    file_bytes={"png": 2.0, "jpeg": 0.25},
+    map_s=1e-8,
+    render_s=3e-8,
+    drawn_bytes=2.5,
+    resident_bytes=500 * 2**20,
+    device_bytes=0,
+    measured="2026-11-29",
+)
+FOUR = ("--cluster.ingress_processors", "4")
 PLACE = Place("a processor", 2, "cpu", "2.13", "0.2.0")
 
 
@@ -34,6 +50,9 @@ def test_an_estimate_uses_the_figures_that_were_kept(
     assert run("bench", models_dir, file) == 0
     assert "tiles a second" in capsys.readouterr().out
     (key,) = json.loads(file.read_text())
+    found = json.loads(file.read_text())[key]
+    assert all(found[name] > 0 for name in ("pixel_s", "map_s", "render_s", "drawn_bytes"))
+    assert found["file_bytes"].keys() == found["decode_s"].keys() == {"png", "jpeg"}
     write_figures(file, Place.here(torch.device("cpu")), key, replace(FIGURES, resident_bytes=40 * 2**30))
     asked = ("--size", "128x160", "--rate", "2")
     assert run("estimate", models_dir, file, *asked) == 0
@@ -69,6 +88,97 @@ def test_limits_that_refuse_the_picture_are_named(
 class AnyKey(dict[str, Figures]):
     def get(self, key: object, default: object = None) -> Figures:
         return FIGURES
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.cli.estimate.read_figures", lambda *_: AnyKey())
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_number_of_cards_gives_the_rate_that_they_answer(
+    models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = ("--cluster.processors", "1", "--cluster.request_ms", "0", "--cluster.request_ns_per_byte", "0", *FOUR)
+    asked = ("--size", "128x160", "--cards", "40", "--price", "0.50", *cluster)
+    assert run("estimate", models_dir, tmp_path / "none.json", *asked) == 0
+    out = capsys.readouterr().out
+    highest = 40 / (12 * 64 * 64 * 1e-6 + 128 * 160 * 5e-8)
+    assert f"cluster:        40 machines behind 1 ingress: at most {highest:,.1f} pictures a second" in out
+    assert "the limit: processors of the servers" in out
+    assert f"{BUSY_SHARE * highest:,.1f} pictures a second at random times" in out
+    assert (
+        f"price:          20.00 an hour for all, {20 / (BUSY_SHARE * highest) / 3600 * 1e6:,.2f} for a million" in out
+    )
+    assert "28.00 of 40" in out and "70.0%" in out
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_rate_gives_the_number_of_cards(models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("--size", "128x160", "--rate", "100", "--cluster.processors", "1")
+    assert run("estimate", models_dir, tmp_path / "none.json", *asked) == 0
+    out = capsys.readouterr().out
+    needed = ceil(100 * (12 * 64 * 64 * 1e-6 + 128 * 160 * 5e-8 + 2.4e-3 + (2 * 128 * 160 + 2_000) * 2e-9) / BUSY_SHARE)
+    assert f"cluster:        {needed} machines behind 1 ingress" in out
+    assert "0.033 Gbit/s of pictures, 0.002 of answers" in out
+    found = re.search(r"latency: +(\S+) s \(median\), (\S+) s \(95%\)", out)
+    assert found and 0.04 < float(found[1]) < float(found[2]) < 0.5
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_rate_over_the_limit_is_named(models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("--size", "128x160", "--rate", "100", "--cards", "2", "--cluster.block_tiles", "2", *FOUR)
+    assert run("estimate", models_dir, tmp_path / "none.json", *asked) == 0
+    out = capsys.readouterr().out
+    assert "2 machines that share 4 blocks of each picture, behind 1 ingress" in out
+    assert "latency:        grows without end, because 100.0 pictures a second are over the limit" in out
+
+
+@pytest.mark.usefixtures("kept")
+def test_heatmaps_take_processors_and_network(
+    models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--size", "128x160", "--rate", "10", "--heatmap", "true")
+    assert run("estimate", models_dir, tmp_path / "none.json", *asked) == 0
+    out = capsys.readouterr().out
+    assert "0.003 Gbit/s of pictures, 0.004 of answers" in out
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        ("--cards 0", 2, "--cards 0: give 1 to 2,000"),
+        ("--cards 20000", 2, "give 1 to 2,000"),
+        ("--rate 1 --price -1", 2, "--price -1: give the price"),
+        ("", 2, "missing: --rate"),
+        ("--rate 1 --cluster.network_gbit_s 0", 1, "cluster.network_gbit_s is 0; use more than 0"),
+        ("--cards 2 --cluster.block_tiles 4 --cluster.ingresses 0", 1, "cluster.ingresses is 0, and engines get"),
+        ("--rate 1 --cluster.balance best", 2, "in_turn, random or less_busy_of_two"),
+    ],
+)
+def test_clusters_that_cannot_work_are_refused(
+    models_dir: Path, tmp_path: Path, words: str, status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--size", "128x160", *words.split())
+    assert run("estimate", models_dir, tmp_path / "none.json", *asked) == status
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_more_cards_than_can_be_simulated_are_counted(tiny_model: TiledModel) -> None:
+    work = work_of(tiny_model, FIGURES, Demand((128, 160), 1.0, FileFormat.png))
+    (line,) = cluster_lines(work, Cluster().with_processors(1), 1e6, None, None)
+    assert "more than 2,000 are not simulated" in line
+
+
+def test_the_work_of_a_picture_follows_from_the_figures_and_the_tiling(tiny_model: TiledModel) -> None:
+    work = work_of(tiny_model, FIGURES, Demand((128, 160), 1.0, FileFormat.png, heatmap=True))
+    pixels = 128 * 160
+    assert work.on_cpu and (work.tiles, work.shared) == ((3, 4), (1, 1))  # tiles of 64 with a stride of 32
+    assert work.device_s == pytest.approx(12 * 64 * 64 * 1e-6)
+    assert (work.decode_s, work.map_s, work.render_s) == pytest.approx((pixels * 5e-8, pixels * 1e-8, pixels * 3e-8))
+    assert (work.file_bytes, work.answer_bytes, work.pixel_bytes) == (2 * pixels, 2.5 * pixels, 3 * pixels)
+    assert work.blocks(2) == pytest.approx((4, (1 + 1 / 3) * (1 + 1 / 4)))
 
 
 def test_needs_grow_with_the_rate_and_follow_from_the_figures(tiny_model: TiledModel) -> None:

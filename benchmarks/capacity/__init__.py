@@ -1,0 +1,1 @@
+"""The capacity model beside real servers, and its predictions for clusters."""
