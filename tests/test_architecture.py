@@ -29,7 +29,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"detectors", "data"},
     {"drift"},
     {"tiling", "backbones", "scoring", "rendering", "decoding", "synthesis", "events"},
-    {"tensor_files"},
+    {"tensor_files", "remote"},
     {"environment", "errors", "files", "interruption", "progress", "shown", "similar", "torch_private", "trials"},
     {"cgroup", "version"},
 ]
@@ -74,7 +74,9 @@ def test_only_border_packages_import_frameworks(path: Path) -> None:
     for name in imports(path):
         package = name.split(".")[0]
         if package in HTTP:
-            assert own in {"api", "web", "connections", "server", "application", "main", "deploy"}, f"{own} imports {name}"
+            assert own in {"api", "web", "connections", "server", "application", "main", "deploy"}, (
+                f"{own} imports {name}"
+            )
         assert own in BORDERS.get(package, {own}), f"{own} imports {name}"
         if package == "prometheus_client":
             assert own in {"metrics", "api"}

@@ -37,6 +37,7 @@
     │   ├── ModelTooLarge        the model does not fit into the memory that is free
     │   └── LoadTimeout          its files are still being read long after they should have been
     ├── UnreadableRepository     the directory of models cannot be read at present
+    ├── InvalidBucket            the URL of a bucket that cannot be used, or whose package is missing
     ├── InvalidServing           the file that says which version or model serves cannot be used
     ├── InvalidChange            a version that cannot be promoted, rolled back or deleted
     ├── InvalidWeights           backbone weights that do not fit the network, or cannot be loaded
@@ -106,6 +107,7 @@ from app.errors.models import (
     DigestMismatch,
     GoldenMismatch,
     InvalidArtifact,
+    InvalidBucket,
     InvalidChange,
     InvalidName,
     InvalidServing,
@@ -151,6 +153,7 @@ __all__ = [
     "InsufficientScope",
     "InsufficientStorage",
     "InvalidArtifact",
+    "InvalidBucket",
     "InvalidChange",
     "InvalidDataset",
     "InvalidDevice",

@@ -37,6 +37,7 @@ NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised
     "limit_exceeded",
     "not_served",
     "invalid_weights",
+    "invalid_bucket",
     "invalid_change",
     "invalid_dataset",
     "invalid_name",
