@@ -24,6 +24,7 @@ from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, limit_for
 from app.errors import (
     InvalidBucket,
+    InvalidJobs,
     ModelNotFound,
     UnreadableRepository,
 )
@@ -41,6 +42,7 @@ from app.server import ABORT_S
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.service.streaming import Streams
 from app.settings import Settings
+from app.store import BucketResults, FolderResults, Results
 from app.traces import otlp_exporter, tracer
 from app.web import mount_page
 
@@ -184,7 +186,7 @@ def build_app(settings: Settings) -> FastAPI:
 
 
 def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job], worker: DeviceWorker) -> Jobs | None:
-    """The jobs; None if the settings name no folder for them. Raises InvalidJobs."""
+    """The jobs; None if the settings name no folder for them. Raises InvalidJobs or InvalidBucket."""
     if settings.jobs_dir is None:
         return None
     limits = JobLimits(
@@ -202,7 +204,20 @@ def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job]
         budgets.memory.require,
         JOB_FORMS,
         partial(background_bands, worker),
+        results_of(settings),
     )
+
+
+def results_of(settings: Settings) -> Results | None:
+    """Where the results of jobs lie; None: in the folder of jobs. Raises InvalidBucket or InvalidJobs."""
+    place = settings.jobs_results
+    if place is None:
+        return None
+    if not isinstance(place, Path):
+        return BucketResults(RemoteFolder(place))
+    if not place.is_dir():
+        raise InvalidJobs(f"{place} (jobs_results) is not a directory; make it, or name another")
+    return FolderResults(place)
 
 
 def require_default(settings: Settings) -> None:

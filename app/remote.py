@@ -97,6 +97,11 @@ class RemoteFolder:
             if each["type"] == "file"
         }
 
+    def file(self, path: str) -> RemoteFile:
+        """A file."""
+        found = self._call(path, CALL_S, "info", f"{self._path}/{path}")
+        return RemoteFile(int(found["size"] or 0), _tag(found))
+
     def read(self, path: str, start: int, end: int) -> bytes:
         """The bytes of a file from `start` to before `end`; the file must have so many."""
         if start == end:
@@ -121,6 +126,11 @@ class RemoteFolder:
     def write(self, path: str, content: bytes) -> None:
         """Writes a small file, which others see when it is complete."""
         self._call(path, CALL_S, "pipe_file", f"{self._path}/{path}", content)
+
+    def remove(self, path: str) -> None:
+        """Removes all files below a path; nothing happens if there are none."""
+        for file in self._call(path, CALL_S, "find", f"{self._path}/{path}"):
+            self._call(path, CALL_S, "rm_file", file)
 
     def place(self, path: str) -> str:
         """The URL of a file, for messages."""

@@ -209,6 +209,11 @@ class Settings(BaseSettings):
         description="The directory of jobs and their results, on a local disk; each server needs its own; by default "
         "the server takes no jobs.",
     )
+    jobs_results: str | Path | None = Field(
+        default=None,
+        description="The directory of the results of jobs, or its URL in a bucket, as s3://BUCKET/PREFIX, which needs "
+        "the extra `s3`; by default jobs_dir.",
+    )
     jobs_folder: Path | None = Field(
         default=None, description="A folder of pictures that jobs may name by their paths; by default none."
     )
@@ -261,7 +266,7 @@ class Settings(BaseSettings):
         default=6.0, ge=0, description="How long requests in flight may still run after SIGTERM or SIGINT, in seconds."
     )
 
-    @field_validator("models_dir", mode="before")
+    @field_validator("models_dir", "jobs_results", mode="before")
     @classmethod
     def _is_folder_or_url(cls, place: object) -> object:
         return Path(place) if isinstance(place, str) and not is_url(place) else place

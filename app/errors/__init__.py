@@ -62,6 +62,7 @@
     ├── JobsUnavailable          the server takes no jobs
     ├── JobNotFound              no such job, or no such picture of it
     ├── JobNotDone               results of a picture that is not done
+    ├── ResultsUnavailable       the folder or bucket of results cannot be read at present
     ├── UploadConflict           a part that does not continue its upload
     ├── InvalidPath              a path that does not name a file in the opened folder
     ├── InvalidSink              an address of a sink of events that is not known, or cannot work
@@ -87,6 +88,7 @@ from app.errors.jobs import (
     JobQuota,
     JobsUnavailable,
     JobTooLarge,
+    ResultsUnavailable,
     UploadConflict,
 )
 from app.errors.limits import (
@@ -192,6 +194,7 @@ __all__ = [
     "Overloaded",
     "PartialUnsupported",
     "RateLimited",
+    "ResultsUnavailable",
     "StreamConflict",
     "StreamNotFound",
     "TesseraError",

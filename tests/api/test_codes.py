@@ -285,6 +285,7 @@ def test_every_code_is_provoked() -> None:
         ProblemCode.JOBS_UNAVAILABLE,
         ProblemCode.JOB_NOT_FOUND,
         ProblemCode.JOB_NOT_DONE,
+        ProblemCode.RESULTS_UNAVAILABLE,
         ProblemCode.JOB_TOO_LARGE,
         ProblemCode.JOB_QUOTA,
         ProblemCode.UPLOAD_CONFLICT,
