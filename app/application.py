@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import os
 import resource
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import psutil
 import torch
@@ -17,10 +19,12 @@ from app.api.camera_alarms import tell_change
 from app.api.jobs.forms import JOB_FORMS
 from app.api.origins import ANY, name_of
 from app.api.verdicts import Verdicts
-from app.artifacts import ModelRepository
+from app.artifacts import MirroredRepository, ModelRepository
 from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, limit_for
 from app.errors import (
+    InvalidBucket,
+    InvalidJobs,
     ModelNotFound,
     UnreadableRepository,
 )
@@ -31,12 +35,14 @@ from app.metrics import Metrics
 from app.observation import Observation
 from app.pipeline import resolve_devices
 from app.records import VerdictRecord
+from app.remote import RemoteFolder
 from app.runtime import RunOptions, precisions
 from app.scheduling import DeviceWorker, Job, background_bands
 from app.server import ABORT_S
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.service.streaming import Streams
 from app.settings import Settings
+from app.store import BucketResults, FolderResults, Results
 from app.traces import otlp_exporter, tracer
 from app.web import mount_page
 
@@ -65,7 +71,7 @@ def build_app(settings: Settings) -> FastAPI:
     for device in devices:
         precisions(options.precision, device)
     metrics = Metrics()
-    repository = ModelRepository(settings.models_dir)
+    repository = repository_of(settings)
     catalogue = ModelCatalogue(
         repository, devices, settings.default_model, options, serve_new=settings.serve_new, observer=metrics
     )
@@ -180,7 +186,7 @@ def build_app(settings: Settings) -> FastAPI:
 
 
 def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job], worker: DeviceWorker) -> Jobs | None:
-    """The jobs; None if the settings name no folder for them. Raises InvalidJobs."""
+    """The jobs; None if the settings name no folder for them. Raises InvalidJobs or InvalidBucket."""
     if settings.jobs_dir is None:
         return None
     limits = JobLimits(
@@ -198,17 +204,53 @@ def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job]
         budgets.memory.require,
         JOB_FORMS,
         partial(background_bands, worker),
+        results_of(settings),
     )
 
 
+def results_of(settings: Settings) -> Results | None:
+    """Where the results of jobs lie; None: in the folder of jobs. Raises InvalidBucket or InvalidJobs."""
+    place = settings.jobs_results
+    if place is None:
+        return None
+    if not isinstance(place, Path):
+        return BucketResults(RemoteFolder(place))
+    if not place.is_dir():
+        raise InvalidJobs(f"{place} (jobs_results) is not a directory; make it, or name another")
+    return FolderResults(place)
+
+
 def require_default(settings: Settings) -> None:
-    """Raises ModelNotFound if the repository lacks the model that `default_model` names."""
-    repository, wanted = ModelRepository(settings.models_dir), settings.default_model
-    if wanted is None or repository.versions(wanted):
+    """Raises ModelNotFound if the repository lacks the model that `default_model` names; and InvalidBucket."""
+    wanted = settings.default_model
+    if wanted is None:
         return
+    repository = repository_of(settings)
     with suppress(UnreadableRepository):  # the catalogue reports it, and tries again
-        known = ", ".join(name for name in repository.names() if repository.versions(name)) or "none"
-        raise ModelNotFound(f"default_model is {wanted!r}, and {repository.root} has no such model; available: {known}")
+        repository.update()
+        if not repository.versions(wanted):
+            known = ", ".join(name for name in repository.names() if repository.versions(name)) or "none"
+            raise ModelNotFound(
+                f"default_model is {wanted!r}, and {repository.place} has no such model; available: {known}"
+            )
+
+
+def repository_of(settings: Settings) -> ModelRepository:
+    """The models of a directory or of a bucket; raises InvalidBucket."""
+    place = settings.models_dir
+    if isinstance(place, Path):
+        return ModelRepository(place)
+    return MirroredRepository(
+        RemoteFolder(place), settings.models_cache or _user_cache() / "tessera/models", settings.models_cache_bytes
+    )
+
+
+def _user_cache() -> Path:
+    """The directory for files that can be fetched again (XDG Base Directory Specification)."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError as error:
+        raise InvalidBucket("this user has no home, and so no cache; name a folder by models_cache") from error
 
 
 def verdict_record(settings: Settings, metrics: Metrics) -> VerdictRecord | None:

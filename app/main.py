@@ -1,11 +1,20 @@
 """Runs the application as a server of its own."""
 
 import logging
+from pathlib import Path
 from typing import NoReturn
 
 from app.application import build_app, is_loopback, require_default
 from app.ending import Ending, leave
-from app.errors import InvalidDevice, InvalidJobs, InvalidKeys, InvalidRecord, InvalidSink, ModelNotFound
+from app.errors import (
+    InvalidBucket,
+    InvalidDevice,
+    InvalidJobs,
+    InvalidKeys,
+    InvalidRecord,
+    InvalidSink,
+    ModelNotFound,
+)
 from app.heap import exempt_from_collection, share_one_heap
 from app.keys import KeyRing
 from app.logs import JsonFormatter, TextFormatter
@@ -27,12 +36,20 @@ def serve(settings: Settings) -> NoReturn:
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     for name in unknown_variables():
         _log.warning("the environment variable %s is not a setting of this server, and is ignored", name)
-    if not settings.models_dir.is_dir():
+    if isinstance(settings.models_dir, Path) and not settings.models_dir.is_dir():
         raise SystemExit(f"tessera: models_dir {settings.models_dir} is not a directory; make it, or name another")
     try:
         require_default(settings)
         app = build_app(settings)
-    except (InvalidDevice, InvalidJobs, InvalidKeys, InvalidRecord, InvalidSink, ModelNotFound) as error:
+    except (
+        InvalidBucket,
+        InvalidDevice,
+        InvalidJobs,
+        InvalidKeys,
+        InvalidRecord,
+        InvalidSink,
+        ModelNotFound,
+    ) as error:
         raise SystemExit(f"tessera: {error}") from error
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("opentelemetry"):

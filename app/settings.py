@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.detectors import SearchMode
+from app.remote import is_url
 from app.runtime import PrecisionChoice
 from app.scheduling import STUCK_AFTER_S
 from app.service import ServeNew
@@ -32,8 +33,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
-    models_dir: Path = Field(
-        default=Path("models"), description="The model repository, a directory that contains <name>/<version>/."
+    models_dir: str | Path = Field(
+        default=Path("models"),
+        description="The model repository: a directory that contains <name>/<version>/, or the URL of such a folder in "
+        "a bucket, as s3://BUCKET/PREFIX, which needs the extra `s3`.",
+    )
+    models_cache: Path | None = Field(
+        default=None,
+        description="The directory into which models are fetched from a bucket; by default tessera/models in the "
+        "user's cache ($XDG_CACHE_HOME or ~/.cache).",
+    )
+    models_cache_bytes: int = Field(
+        default=64 * 2**30,
+        ge=1,
+        description="The largest sum of the versions in models_cache, in bytes; beyond it the versions that were not "
+        "used for longest are removed.",
     )
     examples_dir: Path = Field(
         default=Path("examples"), description="The directory of the example pictures on the page; it may be missing."
@@ -195,6 +209,11 @@ class Settings(BaseSettings):
         description="The directory of jobs and their results, on a local disk; each server needs its own; by default "
         "the server takes no jobs.",
     )
+    jobs_results: str | Path | None = Field(
+        default=None,
+        description="The directory of the results of jobs, or its URL in a bucket, as s3://BUCKET/PREFIX, which needs "
+        "the extra `s3`; by default jobs_dir.",
+    )
     jobs_folder: Path | None = Field(
         default=None, description="A folder of pictures that jobs may name by their paths; by default none."
     )
@@ -246,6 +265,11 @@ class Settings(BaseSettings):
     shutdown_grace_s: float = Field(
         default=6.0, ge=0, description="How long requests in flight may still run after SIGTERM or SIGINT, in seconds."
     )
+
+    @field_validator("models_dir", "jobs_results", mode="before")
+    @classmethod
+    def _is_folder_or_url(cls, place: object) -> object:
+        return Path(place) if isinstance(place, str) and not is_url(place) else place
 
     @field_validator("cors_origins")
     @classmethod

@@ -1,5 +1,7 @@
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.parts import FeatureStitcher
 from app.scoring import calibrate_on_normal
 from app.tiling import Size, Tiling
+from tests.buckets import KEY, SECRET, Bucket, S3Server, s3_server
 from tests.trials_shortened import shorten_trials
 
 Picture = NDArray[np.uint8]
@@ -124,6 +127,31 @@ def large_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_model(models_dir: Path) -> TiledModel:
     """A newly loaded `patchcore` for each test: tiles of 64 pixels with a stride of 32."""
     return load_artifact(ModelRepository(models_dir).find("patchcore", 1)).model
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server, which the environment of the tests names, with credentials."""
+    for package in ("s3fs", "moto", "flask"):
+        pytest.importorskip(package, reason="the S3 server of the tests needs s3fs and moto[server]")
+    home = tmp_path_factory.mktemp("home")  # without files of AWS
+    with s3_server() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", server.url)
+        patch.setenv("AWS_ACCESS_KEY_ID", KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_CONFIG_FILE", str(home / "config"))
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "credentials"))
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> Bucket:
+    """A new bucket on the server."""
+    s3.requests.clear()
+    s3.ranges.clear()
+    return Bucket(s3, f"plant-{uuid4().hex}")
 
 
 def _trained(detector: OnePassDetector, image_size: Size | None, tiling: Tiling) -> TiledModel:

@@ -29,7 +29,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"detectors", "data"},
     {"drift"},
     {"tiling", "backbones", "scoring", "rendering", "decoding", "synthesis", "events"},
-    {"tensor_files"},
+    {"tensor_files", "remote"},
     {"environment", "errors", "files", "interruption", "progress", "shown", "similar", "torch_private", "trials"},
     {"cgroup", "version"},
 ]

@@ -133,6 +133,7 @@ FAILURES: dict[str, dict[str, str]] = {
     "float16": {"precision": "float16", "device": "cpu"},
     "203.0.113.1": {"host": "203.0.113.1"},
     "/nowhere is not a directory, or is not there; make it": {"verdict_record": "/nowhere/verdicts.csv"},
+    "credentials come from the environment": {"models_dir": "s3://key:secret@plant/models"},
     "https:host:8443/": {"on_verdict": "https://host:8443/x#secret_file=/nowhere"},
 }
 """Settings with which a server cannot start, by a word of the reason."""

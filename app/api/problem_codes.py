@@ -37,6 +37,7 @@ class ProblemCode(StrEnum):
     JOBS_UNAVAILABLE = "jobs_unavailable"
     JOB_NOT_FOUND = "job_not_found"
     JOB_NOT_DONE = "job_not_done"
+    RESULTS_UNAVAILABLE = "results_unavailable"
     JOB_TOO_LARGE = "job_too_large"
     JOB_QUOTA = "job_quota"
     UPLOAD_CONFLICT = "upload_conflict"

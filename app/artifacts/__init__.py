@@ -21,10 +21,12 @@ from app.artifacts.manifest import (
     read_manifest,
     read_with_digest,
 )
+from app.artifacts.mirror import MirroredRepository
 from app.artifacts.reader import Artifact, build_artifact, load_artifact, read_artifact, verify_artifact
 from app.artifacts.recalibrated import write_recalibrated
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.serving import Change, Serving
+from app.artifacts.transfer import pull, push
 from app.artifacts.writer import ModelRecord, write_artifact
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "FalseAlarmRecord",
     "Fingerprint",
     "Manifest",
+    "MirroredRepository",
     "ModelRecord",
     "ModelRepository",
     "Promoted",
@@ -57,6 +60,8 @@ __all__ = [
     "load_artifact",
     "pin_found",
     "promote",
+    "pull",
+    "push",
     "read_artifact",
     "read_default",
     "read_manifest",

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.artifacts.record import Record, read_record, write_record
+from app.artifacts.record import Record, read_record, record_content, write_record
 from app.errors import InvalidServing
 from app.files import locked
 
@@ -26,6 +26,11 @@ def read_default(root: Path) -> str | None:
     remedy = "restore it, or remove it and set default_model"
     found = read_record(_Default, root / DEFAULT_FILE, "what `default` means", remedy)
     return None if found is None else found.model
+
+
+def default_content(name: str) -> bytes:
+    """The content of the file that records a model."""
+    return record_content(_Default(model=name))
 
 
 def record_default(root: Path, name: str) -> None:

@@ -47,9 +47,14 @@ def read_record(kind: type[R], path: Path, meaning: str, remedy: str) -> R | Non
 def write_record(path: Path, record: Record) -> None:
     """Replaces a record. The caller holds the lock of its directory. Servers of other users may read it."""
     with replacing(path) as temporary:
-        temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        temporary.write_bytes(record_content(record))
         temporary.chmod(0o644)
     flush(path.parent)
+
+
+def record_content(record: Record) -> bytes:
+    """The content of a record's file."""
+    return f"{record.model_dump_json(indent=2)}\n".encode()
 
 
 def user() -> str:

@@ -3,8 +3,8 @@
 import re
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,18 +39,34 @@ class ModelRepository:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def place(self) -> str:
+        """Where the models are, for messages."""
+        return str(self.root)
+
+    def update(self) -> None:
+        """Makes the directory what it mirrors, if it is a mirror; raises UnreadableRepository."""
+
+    def require_writable(self) -> None:
+        """Raises OSError if programs never write to this repository."""
+
+    @contextmanager
+    def held(self, entry: Entry) -> Iterator[None]:
+        """In the `with` block, the files of a version are in its directory. Raises InvalidArtifact."""
+        yield
+
     def entries(self) -> list[Entry]:
         """All versions of all models, sorted by name and version."""
-        models = sorted(model for model in _directories(self.root) if NAME.fullmatch(model.name))
-        return [entry for model in models for entry in self._versions(model)]
+        return [entry for name in self._names() for entry in self.versions(name)]
 
-    def _versions(self, model: Path) -> list[Entry]:
-        found = (
-            Entry(model.name, int(version.name), version)
-            for version in _directories(model)
-            if VERSION.fullmatch(version.name)
-        )
+    def versions(self, name: str) -> list[Entry]:
+        """The versions of a model, the oldest first; empty if there is no such model."""
+        model = self.root / name
+        found = (Entry(name, int(version.name), version) for version in version_directories(model))
         return sorted(found, key=lambda entry: entry.version)
+
+    def _names(self) -> list[str]:
+        return sorted(model.name for model in directories(self.root) if NAME.fullmatch(model.name))
 
     def names(self) -> list[str]:
         """The names of all models, sorted; raises UnreadableRepository.
@@ -60,7 +76,7 @@ class ModelRepository:
         if not self.root.is_dir():
             raise UnreadableRepository(f"the model repository {self.root} is not a directory, or is not there")
         try:
-            return sorted(model.name for model in _directories(self.root) if NAME.fullmatch(model.name))
+            return self._names()
         except OSError as error:
             raise UnreadableRepository(
                 f"the model repository {self.root} cannot be read: {error.filename}: {error.strerror}"
@@ -68,12 +84,12 @@ class ModelRepository:
 
     def scan(self, name: str) -> dict[Entry, Fingerprint]:
         """The versions of a model, in their order, with the fingerprints of their files; raises OSError."""
-        return {entry: fingerprint(entry.path) for entry in self._versions(self.root / name)}
+        return {entry: fingerprint(entry.path) for entry in self.versions(name)}
 
     def sweep(self) -> list[Path]:
         """Removes what killed writers left, and returns it. Checkpoints stay: their trainings continue from them."""
         removed = []
-        for model in _directories(self.root):
+        for model in directories(self.root):
             if NAME.fullmatch(model.name):
                 removed += sweep(model)
                 removed += [lock for lock in model.glob(f"{TRAINING}*.lock") if _removed_lock(lock)]
@@ -102,10 +118,6 @@ class ModelRepository:
             known = ", ".join(sorted({entry.name for entry in entries})) or "none"
             raise ModelNotFound(f"there is no model {name!r} in {self.root}; available: {known}")
         return versions[-1]
-
-    def versions(self, name: str) -> list[Entry]:
-        """The versions of a model, the oldest first; empty if there is no such model."""
-        return self._versions(self.root / name)
 
     def serving(self, name: str) -> Serving:
         """Which version of a model serves; raises InvalidServing."""
@@ -183,7 +195,13 @@ def _removed_lock(lock: Path) -> bool:
     return False
 
 
-def _directories(parent: Path) -> list[Path]:
+def version_directories(model: Path) -> list[Path]:
+    """The directories of a model that have the names of versions, in any order."""
+    return [version for version in directories(model) if VERSION.fullmatch(version.name)]
+
+
+def directories(parent: Path) -> list[Path]:
+    """The directories in a directory, in any order; none if it is not there."""
     try:
         return [child for child in parent.iterdir() if child.is_dir()]
     except (FileNotFoundError, NotADirectoryError):  # it may have been removed during the scan

@@ -1,5 +1,6 @@
 """The command line: `tessera serve | train | calibrate | evaluate | compare | predict | watch | import | ...`."""
 
+import re
 import sys
 from argparse import ArgumentError
 from collections.abc import Sequence
@@ -119,6 +120,7 @@ COMMANDS = {
             "tessera models verify --models_dir models",
             "tessera models promote --name surface --version 2",
             "tessera models rollback --name surface",
+            "tessera models push --name surface --bucket s3://BUCKET/models",
         ),
     ),
     "bench": Command(
@@ -216,6 +218,12 @@ def parse(name: str, words: Sequence[str]) -> Namespace:
         if isinstance(error, ArgumentError | TypeError | ValueError):
             raise UsageError(_innermost(str(error)), hint=_hint(name)) from error
         raise
+    folder = str(found.get("models_dir", ""))
+    if name != "serve" and re.match("[a-z0-9]{2,}:/", folder):
+        raise UsageError(
+            f"--models_dir: `tessera {name}` uses a folder, and no bucket",
+            hint="fetch the model first: tessera models pull --name surface --bucket s3://BUCKET/PREFIX",
+        )
     for note in line.notes:
         print_line(note)
     return found

@@ -18,6 +18,8 @@ from app.artifacts import (
     live_version,
     load_artifact,
     promote,
+    pull,
+    push,
     read_with_digest,
     rollback,
     unpin,
@@ -26,6 +28,7 @@ from app.cli.repository import add_repository
 from app.cli.usage import UsageError
 from app.errors import InvalidServing, TesseraError
 from app.pipeline import resolve_device
+from app.remote import RemoteFolder
 from app.terminal import add_row, print_line
 
 DIGITS = 12
@@ -40,6 +43,8 @@ ACTIONS = {
     "unpin": "lets the newest version serve",
     "copy": "writes a version again, with a new number",
     "delete": "removes a version that does not serve",
+    "push": "copies a model to a bucket, with what serves",
+    "pull": "copies a model from a bucket, with what serves",
 }
 
 
@@ -50,6 +55,9 @@ def parser() -> ArgumentParser:
     parser.add_argument("--name", type=str, default=None, help="the model; list and verify: only this model")
     parser.add_argument("--version", type=int, default=None, help="the version of the model")
     parser.add_argument("--to", type=str, default=None, help="copy: the name of the copy; by default that of the model")
+    parser.add_argument(
+        "--bucket", type=str, default=None, help="push and pull: the URL of a repository, as s3://BUCKET/PREFIX"
+    )
     parser.add_argument(
         "--history",
         type=bool,
@@ -79,6 +87,7 @@ def _change(repository: ModelRepository, options: Namespace) -> None:
     """Changes which version serves, or which versions exist, and prints what is so now."""
     name, version = options.name, options.version
     needed = ["name"] + ["version"] * (options.action in ("copy", "delete"))
+    needed += ["bucket"] * (options.action in ("push", "pull"))
     missing = [option for option in needed if options[option] is None]
     if missing:
         raise UsageError(
@@ -98,10 +107,20 @@ def _change(repository: ModelRepository, options: Namespace) -> None:
     elif options.action == "copy":
         entry = copy(repository, name, version, options.to)
         text = f"version {version} of {name} is version {entry.version} of {entry.name}, too"
+    elif options.action in ("push", "pull"):
+        text = _transferred(repository, options)
     else:
         delete(repository, name, version)
         text = f"version {version} of {name} is deleted; its number is not used again"
     print_line(text)
+
+
+def _transferred(repository: ModelRepository, options: Namespace) -> str:
+    """Copies a model to a bucket or from it; returns what was copied."""
+    remote = RemoteFolder(options.bucket)
+    transfer, end = (push, remote.url) if options.action == "push" else (pull, str(repository.root))
+    copied = ", ".join(map(str, transfer(repository, options.name, remote)))
+    return f"copied versions of {options.name}: {copied or 'none'}; what serves is the same in {end} now"
 
 
 def _promoted(name: str, chosen: Promoted) -> str:

@@ -37,6 +37,7 @@
     │   ├── ModelTooLarge        the model does not fit into the memory that is free
     │   └── LoadTimeout          its files are still being read long after they should have been
     ├── UnreadableRepository     the directory of models cannot be read at present
+    ├── InvalidBucket            the URL of a bucket that cannot be used, or whose package is missing
     ├── InvalidServing           the file that says which version or model serves cannot be used
     ├── InvalidChange            a version that cannot be promoted, rolled back or deleted
     ├── InvalidWeights           backbone weights that do not fit the network, or cannot be loaded
@@ -61,6 +62,7 @@
     ├── JobsUnavailable          the server takes no jobs
     ├── JobNotFound              no such job, or no such picture of it
     ├── JobNotDone               results of a picture that is not done
+    ├── ResultsUnavailable       the folder or bucket of results cannot be read at present
     ├── UploadConflict           a part that does not continue its upload
     ├── InvalidPath              a path that does not name a file in the opened folder
     ├── InvalidSink              an address of a sink of events that is not known, or cannot work
@@ -86,6 +88,7 @@ from app.errors.jobs import (
     JobQuota,
     JobsUnavailable,
     JobTooLarge,
+    ResultsUnavailable,
     UploadConflict,
 )
 from app.errors.limits import (
@@ -106,6 +109,7 @@ from app.errors.models import (
     DigestMismatch,
     GoldenMismatch,
     InvalidArtifact,
+    InvalidBucket,
     InvalidChange,
     InvalidName,
     InvalidServing,
@@ -151,6 +155,7 @@ __all__ = [
     "InsufficientScope",
     "InsufficientStorage",
     "InvalidArtifact",
+    "InvalidBucket",
     "InvalidChange",
     "InvalidDataset",
     "InvalidDevice",
@@ -189,6 +194,7 @@ __all__ = [
     "Overloaded",
     "PartialUnsupported",
     "RateLimited",
+    "ResultsUnavailable",
     "StreamConflict",
     "StreamNotFound",
     "TesseraError",

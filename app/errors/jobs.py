@@ -31,6 +31,16 @@ class JobNotFound(TesseraError):
     example = "there is no job '8f14e45fceea167a'; it may have expired, or belong to another key"
 
 
+class ResultsUnavailable(TesseraError):
+    """The results of jobs cannot be read at present."""
+
+    code = "results_unavailable"
+    status = 503
+    retry_within_s = 10
+    when = "the results of a picture are there, and their folder or bucket (`jobs_results`) cannot be read"
+    example = "s3://plant/results/8f14e45fceea167a/0/mask.tif cannot be read now: it does not answer within 10 s"
+
+
 class JobNotDone(TesseraError):
     """The picture of the job has no result."""
 

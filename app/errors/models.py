@@ -56,6 +56,12 @@ class UnreadableRepository(TesseraError):
     example = "models cannot be read: Permission denied; loaded models stay served"
 
 
+class InvalidBucket(TesseraError):
+    """The URL of a bucket cannot be used."""
+
+    code = "invalid_bucket"
+
+
 class InvalidServing(TesseraError):
     """The file that says which version or model serves cannot be used."""
 

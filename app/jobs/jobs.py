@@ -18,7 +18,7 @@ from app.jobs.runner import Bands, JobRunner
 from app.jobs.tiles import Layer, Pyramid, pyramid_of, tile_of
 from app.jobs.watchers import Watchers
 from app.service import ModelCatalogue
-from app.store import ENDED, Event, Job, JobFolders, JobPicture, JobState, JobTable
+from app.store import ENDED, Event, Job, JobFolders, JobPicture, JobState, JobTable, ResultFile, Results
 
 EXPIRY_INTERVAL_S = 10.0
 STOP_S = 0.25
@@ -28,7 +28,7 @@ STOP_S = 0.25
 class Jobs:
     """The jobs of a server, in a folder of its own. Any thread may call any method; most block on the disk.
 
-    `bands` gives what runs the bands of a picture.
+    `bands` gives what runs the bands of a picture. `results` holds the results; by default the folder does.
     `owner` is the name of the API key of a request: it sees its own jobs; None sees all.
     Raises InvalidJobs if the folder cannot be used, or another server uses it.
     """
@@ -42,12 +42,13 @@ class Jobs:
         require_memory: RequireMemory,
         forms: Forms,
         bands: Bands,
+        results: Results | None = None,
         clock: Callable[[], float] = time,
     ) -> None:
         self._limits, self._clock = limits, clock
         self._held = ExitStack()
         try:
-            self._folders = JobFolders(root)
+            self._folders = JobFolders(root, results)
             self._held.enter_context(locked(root, wait=False))
         except BlockingIOError as error:
             raise InvalidJobs(
@@ -153,22 +154,25 @@ class Jobs:
             self.watchers.notify(id)
         return self.get(id, owner)
 
-    def result(self, id: str, number: int, owner: str | None) -> Path:
-        """The prediction of a picture that is done, as JSON. Raises JobNotFound or JobNotDone."""
-        self._require_done(id, number, owner)
-        return self._folders.of(id, number).result
+    def result(self, id: str, number: int, owner: str | None) -> ResultFile:
+        """The prediction of a picture that is done, as JSON. Raises as `_file`."""
+        return self._file(id, number, self._folders.of(id, number).result.name, owner)
 
-    def pyramid_file(self, id: str, number: int, layer: Layer, owner: str | None) -> Path:
-        """A pyramid of a picture that is done. Raises JobNotFound or JobNotDone."""
+    def pyramid_file(self, id: str, number: int, layer: Layer, owner: str | None) -> ResultFile:
+        """A pyramid of a picture that is done. Raises as `_file`."""
+        return self._file(id, number, self._folders.of(id, number).pyramid(layer).name, owner)
+
+    def _file(self, id: str, number: int, name: str, owner: str | None) -> ResultFile:
+        """Raises JobNotFound, JobNotDone or ResultsUnavailable."""
         self._require_done(id, number, owner)
-        return self._folders.of(id, number).pyramid(layer)
+        return self._folders.results.file(id, number, name)
 
     def pyramid(self, id: str, number: int, owner: str | None) -> Pyramid:
-        """The levels of the pyramids of a picture that is done. Raises JobNotFound or JobNotDone."""
+        """The levels of the pyramids of a picture that is done. Raises as `_file`."""
         return pyramid_of(self.pyramid_file(id, number, Layer.overlay, owner))
 
     def tile(self, id: str, number: int, layer: Layer, place: tuple[int, int, int], owner: str | None) -> bytes:
-        """The tile at (level, x, y): JPEG of the overlay, PNG of the others. Raises JobNotFound or JobNotDone."""
+        """The tile at (level, x, y): JPEG of the overlay, PNG of the others. Raises as `_file`."""
         return tile_of(self.pyramid_file(id, number, layer, owner), *place, lossless=layer is not Layer.overlay)
 
     def _require_done(self, id: str, number: int, owner: str | None) -> None:
@@ -179,7 +183,7 @@ class Jobs:
             raise JobNotDone(f"picture {number} of job {id!r} is {state}{ends}")
 
     def expire(self) -> None:
-        """Removes what is over: first the files of a job, later also its entry."""
+        """Removes what is over: first the files of a job, later also its entry. Raises OSError if results stay."""
         now = self._clock()
         for job in self._table.due(now):
             if job.state is JobState.expired:
@@ -193,8 +197,9 @@ class Jobs:
             if expired:
                 self._runner.give_up(job.id)
                 self.watchers.notify(job.id)
+        self._folders.remove_results()
 
     def _expire_often(self) -> None:
         while not self._stopped.wait(EXPIRY_INTERVAL_S):
-            with suppress(Exception):  # a disk that fails is reported by the requests that need it
+            with suppress(Exception):  # a disk or a bucket that fails is reported by the requests that need it
                 self.expire()

@@ -29,6 +29,7 @@ from app.jobs.forms import Forms
 from app.jobs.limits import JobLimits
 from app.jobs.opened import open_below
 from app.jobs.progress import PictureProgress
+from app.jobs.tiles import Layer
 from app.jobs.watchers import Watchers
 from app.jobs.work import work
 from app.pipeline import Run, TiledModel, use_processors
@@ -42,6 +43,8 @@ LOADING_S = 0.5
 """How long a job waits whose model is being loaded."""
 AGAIN_S = 5.0
 """How long a job waits after an error that may pass."""
+RESULT_PAUSES_S = 1.0, 5.0, 20.0, 60.0
+"""The pauses before the results of a picture are stored again after an error."""
 PASSING = (DeviceFailed, InsufficientMemory, torch.AcceleratorError, torch.OutOfMemoryError)
 """Errors that may pass: the job is started again."""
 
@@ -236,9 +239,37 @@ class JobRunner:
         with rows, self._bands(artifact.models, check) as run:
             report = PictureProgress(self._table, self._watchers, self._forms.regions, check, job, picture)
             work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found, run)
+        self._keep(job, picture, [*(files.pyramid(layer) for layer in Layer), files.result])
         files.upload.unlink(missing_ok=True)
         for folder in (files.work, files.temporary):
             self._folders.clear(folder)
+
+    def _keep(self, job: Job, picture: JobPicture, files: Sequence[Path]) -> None:
+        """Puts the results where they are read from. Raises InsufficientStorage if they still cannot be put there."""
+        results = self._folders.results
+        for pause_s in (*RESULT_PAUSES_S, None):
+            try:
+                results.put(job.id, picture.number, files)
+                return
+            except OSError as error:
+                reason = error.strerror or str(error)
+                _log.warning("the results of job %s cannot be stored in %s: %s", job.id, results.place, reason)
+                if pause_s is None:
+                    break
+            self._pause(job.id, pause_s)
+        raise InsufficientStorage(
+            f"the results cannot be stored in {results.place} ({reason}), tried {len(RESULT_PAUSES_S) + 1} times; make "
+            "the job again when it can be written"
+        )
+
+    def _pause(self, id: str, wait_s: float) -> None:
+        """Waits; raises what stops the work on a job."""
+        end_s = monotonic() + wait_s
+        while (left_s := end_s - monotonic()) > 0:
+            self.check(id)
+            with self._changed:
+                self._changed.wait(min(left_s, IDLE_S))
+        self.check(id)
 
     def _opened_file(self, job: Job, picture: JobPicture) -> int:
         if picture.path is None:

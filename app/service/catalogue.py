@@ -105,7 +105,7 @@ class ModelCatalogue:
         """
         before, started = self._table, self._clock()
         try:
-            self._find(only, again)
+            current = self._find(only, again)
             for status in self._table.due(only):
                 if not self._stopped:
                     self._try(status)
@@ -118,6 +118,8 @@ class ModelCatalogue:
         changes = compare(before, self._table, only)
         if any(change.removed or change.replaced for change in changes):
             gc.collect()  # tracing leaves reference cycles, which would keep removed detectors in memory
+        if not current:
+            raise UnreadableRepository(str(self.problem))
         return changes
 
     def sweep(self) -> None:
@@ -138,21 +140,18 @@ class ModelCatalogue:
         """Waits at most so long for loads that are under way; returns whether all have ended."""
         return self._loads.finish(most_s)
 
-    def _find(self, only: str | None, again: bool) -> None:
+    def _find(self, only: str | None, again: bool) -> bool:
+        """Scans the repository; returns False if it is a mirror that could not be updated."""
+        outdated = self._update()
         try:
             found, pinned = self._scan(only)
             default = self._scans.run("default", self._choices.default)
         except StillRunning as error:
             raise UnreadableRepository("the model repository does not answer; its file system may hang") from error
         except UnreadableRepository as error:
-            if str(error) != str(self.problem):  # one line per problem, not per scan
-                stays = self._table.count(VersionState.ready)
-                _log.error("%s; %s", error, "loaded models stay served" if stays else "no model is loaded yet")
-            self.problem = _bare(error)
+            self._report(error)
             raise
-        if self.problem is not None:
-            _log.info("the model repository can be read again")
-            self.problem = None
+        self._report(outdated)
         with self._change:
             before = self._table
             table = replace(before, recorded_default=default).chosen(pinned)
@@ -166,6 +165,26 @@ class ModelCatalogue:
         default = self._table.default_model
         if default is not None and default not in self._table.names and (default in before.names or not before.known):
             _log.warning("the default model %r is not in the repository", default)
+        return outdated is None
+
+    def _update(self) -> UnreadableRepository | None:
+        """Brings a mirror up to date; returns why it cannot be. What it has is served nevertheless."""
+        try:
+            self._scans.run("update", self._repository.update)
+        except StillRunning:
+            return UnreadableRepository(f"the model repository {self._repository.place} does not answer")
+        except UnreadableRepository as error:
+            return error
+        return None
+
+    def _report(self, problem: UnreadableRepository | None) -> None:
+        """Logs a change of the repository's problem: one line per problem, not per scan."""
+        if problem is not None and str(problem) != str(self.problem):
+            stays = self._table.count(VersionState.ready)
+            _log.error("%s; %s", problem, "loaded models stay served" if stays else "no model is loaded yet")
+        if problem is None and self.problem is not None:
+            _log.info("the model repository can be read again")
+        self.problem = None if problem is None else _bare(problem)
 
     def _scan(self, only: str | None) -> tuple[dict[Entry, Fingerprint], dict[str, Pinned]]:
         """The versions of all models, or of the model `only`, with fingerprints, and the pinned version of each model.
@@ -176,7 +195,7 @@ class ModelCatalogue:
             names = self._scans.run("names", self._repository.names)
         except StillRunning as error:
             raise UnreadableRepository(
-                f"the model repository {self._repository.root} does not answer; its file system may hang"
+                f"the model repository {self._repository.place} does not answer; its file system may hang"
             ) from error
         found: dict[Entry, Fingerprint] = {}
         pinned: dict[str, Pinned] = {}
@@ -276,13 +295,16 @@ class ModelCatalogue:
 
     def _load(self, status: VersionStatus) -> Artifact:
         entry, before = status.entry, status.artifact
-        if before is not None and verify_artifact(entry)[1] == before.digest:
-            return before  # its files were touched or restored: the content is the same
+        if before is not None:
+            with self._repository.held(entry):
+                if verify_artifact(entry)[1] == before.digest:
+                    return before  # its files were touched or restored: the content is the same
         first, *others = (self._loaded(entry, device) for device in self._devices)
         return replace(first, replicas=tuple(other.model for other in others))
 
     def _loaded(self, entry: Entry, device: torch.device) -> Artifact:
-        files = read_artifact(entry)
+        with self._repository.held(entry):
+            files = read_artifact(entry)
         with self._alone():
             return build_artifact(files, device, self._options)
 

@@ -67,6 +67,7 @@ class Choices:
 
     def _record(self, key: object, write: Callable[[], None]) -> bool:
         try:
+            self._repository.require_writable()
             self._calls.run(key, write)
             return True
         except (StillRunning, OSError, InvalidServing) as error:

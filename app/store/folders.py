@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.files import flush
+from app.store.results import FolderResults, Results
 
 BLOCK_BYTES = 512
 """The unit of `st_blocks` (stat(2))."""
@@ -22,6 +23,8 @@ class PictureFiles:
     temporary: the folder of what it does not need
     result: the prediction as JSON
     overlay, mask, map: the pyramids
+
+    Finished results are read from `JobFolders.results`.
     """
 
     folder: Path
@@ -48,11 +51,15 @@ class PictureFiles:
 
 
 class JobFolders:
-    """The files of all jobs, in one folder. Methods raise OSError."""
+    """The files of all jobs, in one folder, and their results: there, or elsewhere. Methods raise OSError."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, results: Results | None = None) -> None:
         self.root = root / "jobs"
         self.root.mkdir(parents=True, exist_ok=True)
+        self.results: Results = results or FolderResults(self.root)
+        self._removed = None if results is None else root / "removed"
+        if self._removed is not None:
+            self._removed.mkdir(exist_ok=True)
 
     def of(self, id: str, number: int) -> PictureFiles:
         return PictureFiles(self.root / id / str(number))
@@ -66,8 +73,16 @@ class JobFolders:
         flush(self.root)
 
     def remove(self, id: str) -> None:
-        """Removes all files of a job; nothing happens if there are none."""
+        """Removes all files of a job; nothing happens if there are none. `remove_results` removes results elsewhere."""
+        if self._removed is not None:
+            (self._removed / id).touch()
         shutil.rmtree(self.root / id, ignore_errors=True)
+
+    def remove_results(self) -> None:
+        """Removes the results, elsewhere, of jobs that were removed. Those that fail are removed by a later call."""
+        for job in self._removed.iterdir() if self._removed is not None else ():
+            self.results.remove(job.name)
+            job.unlink(missing_ok=True)
 
     def clear(self, folder: Path) -> None:
         """Removes a folder of a picture; nothing happens if there is none."""
@@ -77,7 +92,7 @@ class JobFolders:
         """Removes the files of other jobs: of those that were being made or removed at a kill."""
         for folder in self.root.iterdir():
             if folder.name not in ids:
-                shutil.rmtree(folder, ignore_errors=True)
+                self.remove(folder.name)
 
     def used_bytes(self, id: str) -> int:
         """The bytes that the files of a job take on the disk."""

@@ -2,27 +2,25 @@
 
 import asyncio
 import hashlib
-import os
-from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
-from fastapi import Path as PathParameter
-from starlette.responses import FileResponse
+from fastapi import APIRouter, Path, Request, Response
 
 from app.api.caching import RANGED
 from app.api.conditional import IfNoneMatch, tag_matches
 from app.api.dependencies import JobsDep, Viewer
 from app.api.jobs.parameters import JOB_PROBLEMS, PICTURE, PREFIX, JobId, PictureNumber
+from app.api.jobs.streaming import streamed, streamed_range
 from app.api.openapi import BINARY, Responses, problem_responses
 from app.api.problem_codes import ProblemCode
 from app.api.schemas.job import JobRegionsBody, PyramidBody
 from app.api.schemas.prediction import PredictionBody
 from app.jobs import Layer
+from app.store import ResultFile
 
 router = APIRouter(prefix=PREFIX, tags=["jobs"])
 
-RESULT_PROBLEMS = (*JOB_PROBLEMS, ProblemCode.JOB_NOT_DONE)
+RESULT_PROBLEMS = (*JOB_PROBLEMS, ProblemCode.JOB_NOT_DONE, ProblemCode.RESULTS_UNAVAILABLE)
 FRESH = "private, no-cache"
 KEPT = "private, max-age=3600"
 """Results do not change while they are there, and belong to one key."""
@@ -36,11 +34,11 @@ _TILE: Responses = {
     }
 }
 
-LayerName = Annotated[Layer, PathParameter(description="`overlay`, `mask` or `map`.", examples=["overlay"])]
+LayerName = Annotated[Layer, Path(description="`overlay`, `mask` or `map`.", examples=["overlay"])]
 _MOST = 2**31 - 1
-Level = Annotated[int, PathParameter(ge=0, le=_MOST, description="Level; 0 has the picture's size.", examples=[0])]
-Column = Annotated[int, PathParameter(ge=0, le=_MOST, description="Column of the tile, from 0.", examples=[0])]
-Row = Annotated[int, PathParameter(ge=0, le=_MOST, description="Row of the tile, from 0.", examples=[0])]
+Level = Annotated[int, Path(ge=0, le=_MOST, description="Level; 0 has the picture's size.", examples=[0])]
+Column = Annotated[int, Path(ge=0, le=_MOST, description="Column of the tile, from 0.", examples=[0])]
+Row = Annotated[int, Path(ge=0, le=_MOST, description="Row of the tile, from 0.", examples=[0])]
 
 
 def _file(media_type: str, description: str) -> Responses:
@@ -60,11 +58,11 @@ async def result(
     job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Viewer, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Returns the prediction of a picture that is done, with all its regions."""
-    path = await asyncio.to_thread(jobs.result, job, picture, viewer)
-    headers = {"ETag": _tag(path, await asyncio.to_thread(path.stat)), "Cache-Control": FRESH}
+    file = await asyncio.to_thread(jobs.result, job, picture, viewer)
+    headers = {"ETag": _tag(file), "Cache-Control": FRESH}
     if tag_matches(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
-    return Response(await asyncio.to_thread(path.read_bytes), media_type="application/json", headers=headers)
+    return await streamed(file, "application/json", headers)
 
 
 @router.get(
@@ -97,7 +95,7 @@ async def pyramid(job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Vie
 @router.get(
     f"{PICTURE}/files/{{layer}}",
     summary="Get a pyramid of a picture",
-    response_class=FileResponse,
+    response_class=Response,
     responses=_file(RANGED, "The pyramid: a tiled BigTIFF. `Range` is supported.")
     | {206: {"description": "The requested range."}, 416: {"description": "The range is not in the file."}}
     | problem_responses(*RESULT_PROBLEMS),
@@ -109,15 +107,15 @@ async def file(
     layer: LayerName,
     jobs: JobsDep,
     viewer: Viewer,
+    request: Request,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Returns a pyramid of a picture that is done: the overlay, the mask, or the map (16 bits)."""
-    path = await asyncio.to_thread(jobs.pyramid_file, job, picture, layer, viewer)
-    status = await asyncio.to_thread(path.stat)
-    headers = {"ETag": _tag(path, status), "Cache-Control": FRESH}
+    found = await asyncio.to_thread(jobs.pyramid_file, job, picture, layer, viewer)
+    headers = {"ETag": _tag(found), "Cache-Control": FRESH}
     if tag_matches(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
-    return FileResponse(path, media_type=RANGED, headers=headers, stat_result=status)
+    return await streamed_range(found, request, RANGED, headers)
 
 
 @router.get(
@@ -143,6 +141,5 @@ async def tile(
     return Response(content, media_type=media_type, headers={"Cache-Control": KEPT})
 
 
-def _tag(path: Path, status: os.stat_result) -> str:
-    named = f"{path}-{status.st_mtime_ns}-{status.st_size}"
-    return f'"{hashlib.sha256(named.encode()).hexdigest()[:32]}"'
+def _tag(file: ResultFile) -> str:
+    return f'"{hashlib.sha256(file.tag.encode()).hexdigest()[:32]}"'
