@@ -1,4 +1,5 @@
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.parts import FeatureStitcher
 from app.scoring import calibrate_on_normal
 from app.tiling import Size, Tiling
+from tests.postgresql import PostgreSQL, postgresql
 from tests.trials_shortened import shorten_trials
 
 Picture = NDArray[np.uint8]
@@ -124,6 +126,13 @@ def large_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_model(models_dir: Path) -> TiledModel:
     """A newly loaded `patchcore` for each test: tiles of 64 pixels with a stride of 32."""
     return load_artifact(ModelRepository(models_dir).find("patchcore", 1)).model
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server for all tests that need one, which make databases of their own."""
+    with postgresql() as server:
+        yield server
 
 
 def _trained(detector: OnePassDetector, image_size: Size | None, tiling: Tiling) -> TiledModel:

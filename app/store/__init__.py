@@ -1,7 +1,22 @@
 """What must survive the process: jobs, in a database, and their files."""
 
+from app.store.address import DatabaseAddress
 from app.store.folders import JobFolders
 from app.store.job import ENDED, Event, Job, JobPicture, JobState, Problem
-from app.store.table import JobTable
+from app.store.schema import ADMISSION, EXPIRY
+from app.store.table import JobTable, LeaseLost
 
-__all__ = ["ENDED", "Event", "Job", "JobFolders", "JobPicture", "JobState", "JobTable", "Problem"]
+__all__ = [
+    "ADMISSION",
+    "ENDED",
+    "EXPIRY",
+    "DatabaseAddress",
+    "Event",
+    "Job",
+    "JobFolders",
+    "JobPicture",
+    "JobState",
+    "JobTable",
+    "LeaseLost",
+    "Problem",
+]
