@@ -29,7 +29,7 @@ from app.errors import (
     UnreadableRepository,
 )
 from app.events import Outlets, sinks_of
-from app.jobs import JobLimits, Jobs
+from app.jobs import JobLimits, JobPlaces, Jobs
 from app.keys import KeyRing, parse_keys
 from app.metrics import Metrics
 from app.observation import Observation
@@ -164,7 +164,7 @@ def build_app(settings: Settings) -> FastAPI:
         keys,
         TileRates(),
         streams,
-        observation.notes,
+        lambda: [*observation.notes(), *(jobs.notes() if jobs is not None else ())],
         jobs,
     )
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
@@ -195,10 +195,10 @@ def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job]
         bytes_per_key=settings.jobs_bytes_per_key,
         free_bytes=settings.jobs_free_bytes,
         expiry_s=settings.jobs_expiry_s,
+        lease_s=settings.jobs_lease_s,
     )
     return Jobs(
-        settings.jobs_dir,
-        settings.jobs_folder,
+        JobPlaces(settings.jobs_dir, settings.jobs_folder, settings.jobs_database),
         limits,
         catalogue,
         budgets.memory.require,

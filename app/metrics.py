@@ -1,6 +1,5 @@
 """The values of the Prometheus metrics; app/metric_table describes each metric."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -16,7 +15,7 @@ from app.api import RequestRecord
 from app.artifacts import Artifact
 from app.decoders.pool import Replaced
 from app.drift import Health, State
-from app.errors import TesseraError
+from app.errors import JobsDatabaseUnavailable, TesseraError
 from app.events import Outlets
 from app.jobs import Jobs
 from app.metric_table import MetricInfo
@@ -283,7 +282,7 @@ class _Jobs(Collector):
     def collect(self) -> Iterator[Metric]:
         count = GaugeMetricFamily(table.JOBS.name, table.JOBS.help, labels=table.JOBS.labels)
         free = GaugeMetricFamily(table.JOBS_BYTES.name, table.JOBS_BYTES.help)
-        with suppress(sqlite3.Error, OSError):
+        with suppress(JobsDatabaseUnavailable, OSError):
             for state, number in self._jobs.counts().items():
                 count.add_metric([state], number)
             free.add_metric([], self._jobs.free_bytes())

@@ -206,8 +206,21 @@ class Settings(BaseSettings):
     )
     jobs_dir: Path | None = Field(
         default=None,
-        description="The directory of jobs and their results, on a local disk; each server needs its own; by default "
-        "the server takes no jobs.",
+        description="The directory of jobs and their results, on a local disk; each server needs its own, but servers "
+        "with one jobs_database share one; by default the server takes no jobs.",
+    )
+    jobs_database: str = Field(
+        default="",
+        description="The PostgreSQL database of jobs that several servers share, such as "
+        "postgresql://USER@HOST/NAME#password_file=FILE; needs the extra `postgres`; by default SQLite in jobs_dir.",
+    )
+    jobs_lease_s: float = Field(
+        default=15.0,
+        ge=2,
+        le=3600,
+        allow_inf_nan=False,
+        description="How long a server that shares a jobs_database may be silent before another one takes its jobs, in "
+        "seconds.",
     )
     jobs_results: str | Path | None = Field(
         default=None,

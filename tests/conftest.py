@@ -25,6 +25,7 @@ from app.pipeline.parts import FeatureStitcher
 from app.scoring import calibrate_on_normal
 from app.tiling import Size, Tiling
 from tests.buckets import KEY, SECRET, Bucket, S3Server, s3_server
+from tests.postgresql import PostgreSQL, postgresql
 from tests.trials_shortened import shorten_trials
 
 Picture = NDArray[np.uint8]
@@ -152,6 +153,13 @@ def bucket(s3: S3Server) -> Bucket:
     s3.requests.clear()
     s3.ranges.clear()
     return Bucket(s3, f"plant-{uuid4().hex}")
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server for all tests that need one, which make databases of their own."""
+    with postgresql() as server:
+        yield server
 
 
 def _trained(detector: OnePassDetector, image_size: Size | None, tiling: Tiling) -> TiledModel:

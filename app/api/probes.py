@@ -1,5 +1,7 @@
 """The routes for monitoring: liveness, readiness and metrics."""
 
+import asyncio
+
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
@@ -75,4 +77,5 @@ async def readyz(services: ServicesDep, response: Response) -> ReadinessBody:
 )
 async def metrics(services: ServicesDep) -> Response:
     """Returns the metrics of the server in Prometheus' text format."""
-    return Response(services.metrics(), media_type=CONTENT_TYPE_LATEST)
+    text = await asyncio.to_thread(services.metrics)  # those of jobs wait for their database
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -35,6 +35,7 @@ class ProblemCode(StrEnum):
     DEVICE_FAILED = "device_failed"
     INSUFFICIENT_STORAGE = "insufficient_storage"
     JOBS_UNAVAILABLE = "jobs_unavailable"
+    JOBS_DATABASE_UNAVAILABLE = "jobs_database_unavailable"
     JOB_NOT_FOUND = "job_not_found"
     JOB_NOT_DONE = "job_not_done"
     RESULTS_UNAVAILABLE = "results_unavailable"

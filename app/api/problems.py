@@ -30,8 +30,10 @@ MOST_FIELDS = 20
 ErrorForm = Callable[[int, str], Response]
 """Makes an error response from a status and a message."""
 
-NO_FAULT = errors.DeadlineExceeded, errors.ModelLoading
-"""5xx responses that are not faults: the client's own deadline, or a model that is still loading."""
+NO_FAULT = errors.DeadlineExceeded, errors.ModelLoading, errors.JobsDatabaseUnavailable
+"""5xx responses that are not faults: the client's own deadline, a model that is still loading, or a database that is
+away, which is logged once.
+"""
 MEDIA_TYPE = "application/problem+json"
 INVALID_TITLE = "The request is invalid."
 INTERNAL_TITLE = "Internal server error."

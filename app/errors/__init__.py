@@ -58,7 +58,8 @@
     ├── NotFinite                a device or a network computed NaN or infinity
     ├── DeviceFailed             the device that has the picture in work failed, or no device works
     ├── InsufficientStorage      an upload or a job that cannot be stored
-    ├── InvalidJobs              the folder of jobs cannot be used
+    ├── InvalidJobs              the folder or the database of jobs cannot be used
+    ├── JobsDatabaseUnavailable  the database of jobs is away
     ├── JobsUnavailable          the server takes no jobs
     ├── JobNotFound              no such job, or no such picture of it
     ├── JobNotDone               results of a picture that is not done
@@ -86,6 +87,7 @@ from app.errors.jobs import (
     JobNotDone,
     JobNotFound,
     JobQuota,
+    JobsDatabaseUnavailable,
     JobsUnavailable,
     JobTooLarge,
     ResultsUnavailable,
@@ -179,6 +181,7 @@ __all__ = [
     "JobNotFound",
     "JobQuota",
     "JobTooLarge",
+    "JobsDatabaseUnavailable",
     "JobsUnavailable",
     "KeyRequired",
     "LimitExceeded",

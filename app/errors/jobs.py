@@ -1,14 +1,30 @@
-"""Errors of jobs: the server takes none, one is not known or not ready, its upload or its path cannot be taken."""
+"""Errors of jobs: of their folder and database, of what a client asks of them, and of uploads and paths."""
 
 from app.errors.base import TesseraError
 from app.errors.limits import LimitExceeded, Overloaded
 
 
 class InvalidJobs(TesseraError):
-    """The folder of jobs cannot be used."""
+    """The folder or the database of jobs cannot be used."""
 
     code = "invalid_jobs"
     status = 500
+
+
+class JobsDatabaseUnavailable(TesseraError):
+    """The database of jobs cannot be used at present."""
+
+    code = "jobs_database_unavailable"
+    status = 503
+    retry_within_s = 10
+    when = (
+        "the database of jobs cannot be reached, does not answer, or cannot write; predictions are not affected, and "
+        "accepted jobs are kept"
+    )
+    example = (
+        "the database of jobs cannot be used at present; jobs that were accepted are kept, and go on when it is back; "
+        "try again in a few seconds"
+    )
 
 
 class JobsUnavailable(TesseraError):

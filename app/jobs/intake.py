@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from threading import Lock
@@ -18,7 +20,7 @@ from app.jobs.lookup import job_of, picture_of
 from app.jobs.opened import open_below
 from app.jobs.parts import Part
 from app.service import ModelCatalogue
-from app.store import Job, JobFolders, JobPicture, JobState, JobTable
+from app.store import ADMISSION, Job, JobFolders, JobPicture, JobState, JobTable
 from app.tiling import Size
 
 RequireMemory = Callable[[int, str], None]
@@ -47,8 +49,9 @@ class JobIntake:
         self._table, self._folders, self._catalogue, self._limits = table, folders, catalogue, limits
         self._opened, self._require_memory, self._queued, self._clock = opened, require_memory, queued, clock
         self._admission = JobAdmission(table, folders, limits, clock)
-        self._admitting = Lock()
-        self._sending: set[tuple[str, int]] = set()  # pictures of which a part is being received
+        self._admitting = Lock()  # so that one thread of this server waits for the turn, with one connection
+        self._receiving = Lock()
+        self._sending: set[tuple[str, int]] = set()  # pictures of which this server receives a part
 
     def create(self, owner: str, asked: AskedJob) -> Job:
         """Makes a job, which survives the process when this returns.
@@ -68,13 +71,19 @@ class JobIntake:
         reserved = sum(stored_bytes(0 if each.path else each.length, each.size) for each in pictures)
         version = artifact.name, artifact.version, artifact.digest, question_text(asked.question)
         job = Job(id, owner, state, *version, now, now, now + self._limits.expiry_s, reserved, 0, pictures)
-        with self._admitting:
+        with self._admitting_alone():
             self._admission.require(owner, reserved)
             self._folders.make(id, len(pictures))
             self._table.add(job)
-        self._table.tell(id, "state", json.dumps({"state": state}))
+            self._table.tell(id, "state", json.dumps({"state": state}))
         self._queued(id)
         return job
+
+    @contextmanager
+    def _admitting_alone(self) -> Iterator[None]:
+        """A transaction in which no other job is admitted, on no server: limits hold for all together."""
+        with self._admitting, self._table.turn(ADMISSION):
+            yield
 
     def _asked(self, artifact: Artifact, asked: AskedJob, number: int) -> JobPicture:
         picture = asked.pictures[number]
@@ -107,27 +116,44 @@ class JobIntake:
     def part(self, id: str, number: int, owner: str | None, offset: int) -> Part:
         """Begins a part of an upload; it must be closed. Raises JobNotFound or UploadConflict."""
         key = id, number
-        with self._admitting:
-            picture = picture_of(job_of(self._table, id, owner), number)
-            if picture.state is not JobState.uploading:
-                raise UploadConflict(f"picture {number} is {picture.state}; it takes no more bytes")
+        picture_of(job_of(self._table, id, owner), number)
+        with self._receiving:
             if key in self._sending:
                 raise UploadConflict(f"another part of picture {number} is being received; wait for its end")
-            if offset != picture.offset:
-                raise UploadConflict(
-                    f"the upload goes on at offset {picture.offset:,}, and the part begins at {offset:,}; HEAD returns "
-                    "the offset"
-                )
-            descriptor = os.open(self._folders.of(id, number).upload, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._sending.add(key)
+        try:
+            picture = self._continued(id, number, owner, offset)
+            descriptor = os.open(self._folders.of(id, number).upload, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except BaseException:
+            self._received(key)
+            raise
+        return Part(descriptor, offset, picture.length - offset, partial(self._stored, key, offset))
 
-        def stored(count: int) -> None:
-            with self._admitting:
-                self._sending.discard(key)
-                self._table.change_picture(id, number, offset=offset + count)
+    def _continued(self, id: str, number: int, owner: str | None, offset: int) -> JobPicture:
+        """The picture, if its upload goes on at this offset. Raises JobNotFound or UploadConflict."""
+        picture = picture_of(job_of(self._table, id, owner), number)
+        if picture.state is not JobState.uploading:
+            raise UploadConflict(f"picture {number} is {picture.state}; it takes no more bytes")
+        if offset != picture.offset:
+            raise UploadConflict(
+                f"the upload goes on at offset {picture.offset:,}, and the part begins at {offset:,}; HEAD returns the "
+                "offset"
+            )
+        return picture
+
+    def _stored(self, key: tuple[str, int], offset: int, count: int) -> None:
+        id, number = key
+        try:
+            with self._table.transaction():
+                # Another server may have taken a part of the same client meanwhile: then this one does not count.
+                self._table.change_picture(id, number, only={"offset": offset}, offset=offset + count)
                 self._table.change(id, expires_s=self._clock() + self._limits.expiry_s)
+        finally:
+            self._received(key)
 
-        return Part(descriptor, offset, picture.length - offset, stored)
+    def _received(self, key: tuple[str, int]) -> None:
+        with self._receiving:
+            self._sending.discard(key)
 
     def accept(self, id: str, number: int, owner: str | None) -> JobPicture:
         """Queues a picture whose upload is complete, and then its job; returns the picture as it is.
@@ -144,16 +170,17 @@ class JobIntake:
         except (InvalidImage, InvalidRegion, LimitExceeded) as error:
             self._settle(job, picture, error)
             raise
-        with self._admitting:
-            job = job_of(self._table, id, owner)
-            needed = job.reserved_bytes + stored_bytes(0, size)
-            try:
-                self._admission.require(job.owner, needed, job)
-            except LimitExceeded as error:
-                self._settle(job, picture, error)
-                raise
-            self._table.change(id, reserved_bytes=needed)
-            self._table.change_picture(id, number, height=size[0], width=size[1])
+        try:
+            with self._admitting_alone():
+                job = job_of(self._table, id, owner)
+                if picture_of(job, number).size is None:  # else another request has got further
+                    needed = job.reserved_bytes + stored_bytes(0, size)
+                    self._admission.require(job.owner, needed, job)
+                    self._table.change(id, reserved_bytes=needed)
+                    self._table.change_picture(id, number, height=size[0], width=size[1])
+        except LimitExceeded as error:
+            self._settle(job, picture, error)
+            raise
         self._settle(job, picture, None)
         return picture_of(job_of(self._table, id, owner), number)
 
@@ -171,9 +198,11 @@ class JobIntake:
     def _settle(self, job: Job, picture: JobPicture, error: TesseraError | None) -> None:
         """Queues a picture or lets it fail; the job is queued with its last picture."""
         with self._table.transaction():
+            self._table.lock(job.id)  # another server may settle another picture of the job
             values = {"state": JobState.queued} if error is None else {"state": JobState.failed, "code": error.code}
             message = {} if error is None else {"message": str(error)}
-            self._table.change_picture(job.id, picture.number, **values, **message)
+            uploading = {"state": JobState.uploading}
+            self._table.change_picture(job.id, picture.number, only=uploading, **values, **message)
             found = self._table.get(job.id)
             if found is not None and all(each.state is not JobState.uploading for each in found.pictures):
                 changed = {"state": JobState.queued, "changed_s": self._clock()}

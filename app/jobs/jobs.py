@@ -1,42 +1,83 @@
 """What clients do with jobs: make, follow, cancel and remove them, and read their results."""
 
+import asyncio
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from threading import Event as ThreadEvent
-from threading import Thread
 from time import time
+from typing import ParamSpec, TypeVar
 
-from app.errors import InvalidJobs, JobNotDone
+from app.errors import InvalidJobs, JobNotDone, JobsDatabaseUnavailable
 from app.files import locked
+from app.jobs.follower import Follower
 from app.jobs.forms import Forms
 from app.jobs.intake import JobIntake, RequireMemory
+from app.jobs.janitor import Janitor
+from app.jobs.leases import Leases
 from app.jobs.limits import JobLimits
 from app.jobs.lookup import job_of, picture_of
-from app.jobs.runner import Bands, JobRunner
+from app.jobs.picture_runner import Bands, PictureRunner
+from app.jobs.rounds import Round
+from app.jobs.runner import JobRunner
 from app.jobs.tiles import Layer, Pyramid, pyramid_of, tile_of
 from app.jobs.watchers import Watchers
 from app.service import ModelCatalogue
-from app.store import ENDED, Event, Job, JobFolders, JobPicture, JobState, JobTable, ResultFile, Results
+from app.store import (
+    ENDED,
+    DatabaseAddress,
+    Event,
+    Job,
+    JobFolders,
+    JobPicture,
+    JobState,
+    JobTable,
+    ResultFile,
+    Results,
+)
 
 EXPIRY_INTERVAL_S = 10.0
+SWEEP_INTERVAL_S = 600.0
+FOLLOW_INTERVAL_S = 0.5
+"""How soon clients that follow a job see what happens on another server."""
 STOP_S = 0.25
 """How long running jobs may finish their current band when the server ends."""
+THREADS = 8
+"""The most requests for jobs that are worked on at once."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlaces:
+    """Where jobs are.
+
+    folder: of their files
+    opened: the folder that the operator opened; None: none
+    database: the address of the database that servers share; empty: a SQLite database in `folder`
+    """
+
+    folder: Path
+    opened: Path | None
+    database: str
 
 
 class Jobs:
-    """The jobs of a server, in a folder of its own. Any thread may call any method; most block on the disk.
+    """The jobs of a server, or of several servers. Any thread may call any method; most block on the disk.
 
     `bands` gives what runs the bands of a picture. `results` holds the results; by default the folder does.
     `owner` is the name of the API key of a request: it sees its own jobs; None sees all.
-    Raises InvalidJobs if the folder cannot be used, or another server uses it.
+    Methods raise JobsDatabaseUnavailable. The constructor raises InvalidJobs if the folder or the database cannot be
+    used, or if another server uses a folder with a SQLite database.
     """
 
     def __init__(
         self,
-        root: Path,
-        opened: Path | None,
+        places: JobPlaces,
         limits: JobLimits,
         catalogue: ModelCatalogue,
         require_memory: RequireMemory,
@@ -47,57 +88,86 @@ class Jobs:
     ) -> None:
         self._limits, self._clock = limits, clock
         self._held = ExitStack()
-        try:
-            self._folders = JobFolders(root, results)
-            self._held.enter_context(locked(root, wait=False))
-        except BlockingIOError as error:
-            raise InvalidJobs(
-                f"another server uses {root} (jobs_dir); each server needs a folder of its own"
-            ) from error
-        except OSError as error:
-            raise InvalidJobs(f"{root} (jobs_dir) cannot be used: {error.strerror or error}") from error
-        try:
-            self._table = JobTable(root / "jobs.sqlite")
-        except BaseException:
-            self._held.close()
-            raise
+        self._folders, self._table = self._opened(places, results)
         self.watchers = Watchers()
-        self._runner = JobRunner(self._table, self._folders, catalogue, self.watchers, forms, limits, opened, bands)
+        self._leases = leases = Leases(self._table, limits.lease_s)
+        pictures = PictureRunner(self._table, self._folders, leases, self.watchers, forms, places.opened, bands)
+        self._runner = JobRunner(self._table, self._folders, catalogue, leases, self.watchers, limits, pictures)
         self.intake = JobIntake(
             self._table,
             self._folders,
             catalogue,
             limits,
-            opened,
+            places.opened,
             require_memory=require_memory,
             queued=self._queued,
             clock=clock,
         )
-        self._stopped = ThreadEvent()
-        self._janitor = Thread(target=self._expire_often, name="tessera-jobs-expiry", daemon=True)
+        self._janitor = Janitor(
+            self._table, self._folders, leases, self.watchers, limits.expiry_s, lambda: self._clock()
+        )
+        self._rounds = (
+            Round("tessera-jobs-leases", leases.renew_s, leases.renew),
+            Round("tessera-jobs-follow", FOLLOW_INTERVAL_S, Follower(self._table, self.watchers).look),
+            Round("tessera-jobs-expiry", EXPIRY_INTERVAL_S, self._janitor.expire),
+            Round("tessera-jobs-sweep", SWEEP_INTERVAL_S, self._janitor.sweep),
+        )
+        self._threads = ThreadPoolExecutor(THREADS, "tessera-jobs")
+
+    def _opened(self, places: JobPlaces, results: Results | None) -> tuple[JobFolders, JobTable]:
+        root = places.folder
+        address = DatabaseAddress.parse(places.database) if places.database else None
+        try:
+            folders = JobFolders(root, results)
+            if address is None:
+                self._held.enter_context(locked(root, wait=False))
+        except BlockingIOError as error:
+            raise InvalidJobs(
+                f"another server uses {root} (jobs_dir); each server needs a folder of its own, or all servers need "
+                "one database (jobs_database)"
+            ) from error
+        except OSError as error:
+            raise InvalidJobs(f"{root} (jobs_dir) cannot be used: {error.strerror or error}") from error
+        try:
+            return folders, JobTable(address or DatabaseAddress.of_file(root / "jobs.sqlite"), folders)
+        except BaseException:
+            self._held.close()
+            raise
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls a function in a thread of the jobs, so that other requests never wait for their disk and database."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     def start(self) -> None:
         """Goes on with the jobs that were running, and with those that wait."""
-        known = self._table.in_state(*JobState)
-        for job in known:
-            self._table.change(job.id, only=(JobState.running,), state=JobState.queued)
-        self._folders.remove_all_but(
-            {job.id for job in known if job.state not in (JobState.cancelled, JobState.expired)}
-        )
+        with suppress(JobsDatabaseUnavailable):
+            if not self._table.shared:  # no other server can have them
+                self._table.end_leases(None)
+            self._janitor.sweep()
         self._runner.start()
-        self._janitor.start()
+        for each in self._rounds:
+            each.start()
 
     def stop(self) -> None:
-        """Ends the threads; running jobs go on after the next start."""
-        self._stopped.set()
+        """Ends the threads; running jobs go on after the next start, or on other servers."""
+        for each in self._rounds:
+            each.stop()
         self.watchers.close()
+        self._leases.stop()
         self._runner.stop(STOP_S)
+        with suppress(JobsDatabaseUnavailable):
+            self._leases.give_back()
         self._table.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._held.close()
+
+    def notes(self) -> list[str]:
+        """What is wrong although pictures can be predicted."""
+        return ["the database of jobs cannot be used; requests for jobs get 503"] if self._table.failing else []
 
     def _queued(self, id: str) -> None:
         self.watchers.notify(id)
-        self._runner.wake()
+        self._leases.wake()
 
     def get(self, id: str, owner: str | None) -> Job:
         """Raises JobNotFound."""
@@ -133,26 +203,33 @@ class Jobs:
 
         Either frees its space: at once, or when the band that is being computed is done. Raises JobNotFound.
         """
-        job = self.get(id, owner)
-        if job.state in ENDED:
+        if self.get(id, owner).state in ENDED:
             self._table.remove(id)
-            self._runner.give_up(id)
+            self._janitor.remove_files(id)
             self.watchers.notify(id)
             return None
+        before = self._cancel(id, owner)
+        if before is JobState.running:
+            self._leases.lose(id)  # the server that works on it removes its files
+        elif before not in ENDED:
+            self._folders.remove(id)
+        self.watchers.notify(id)
+        return self.get(id, owner)
+
+    def _cancel(self, id: str, owner: str | None) -> JobState:
+        """Cancels a job that has not ended; returns its state before. The server that works on it will see that."""
         now = self._clock()
-        active = (JobState.uploading, JobState.queued, JobState.running)
-        values = {"changed_s": now, "expires_s": now + self._limits.expiry_s, "reserved_bytes": 0}
+        expires_s = now + self._limits.expiry_s
         with self._table.transaction():  # who follows the job must not see its end before the event of it
-            cancelled = self._table.change(id, only=active, state=JobState.cancelled, **values)
-            if cancelled:
+            self._table.lock(id)
+            job = self.get(id, owner)
+            if job.state not in ENDED:
+                self._table.change(id, state=JobState.cancelled, changed_s=now, expires_s=expires_s, reserved_bytes=0)
                 for each in job.pictures:
                     if each.state not in ENDED:
                         self._table.change_picture(id, each.number, state=JobState.cancelled)
                 self._table.tell(id, "state", json.dumps({"state": JobState.cancelled}))
-        if cancelled:
-            self._runner.give_up(id)
-            self.watchers.notify(id)
-        return self.get(id, owner)
+        return job.state
 
     def result(self, id: str, number: int, owner: str | None) -> ResultFile:
         """The prediction of a picture that is done, as JSON. Raises as `_file`."""
@@ -183,23 +260,5 @@ class Jobs:
             raise JobNotDone(f"picture {number} of job {id!r} is {state}{ends}")
 
     def expire(self) -> None:
-        """Removes what is over: first the files of a job, later also its entry. Raises OSError if results stay."""
-        now = self._clock()
-        for job in self._table.due(now):
-            if job.state is JobState.expired:
-                self._table.remove(job.id)
-                continue
-            values = {"changed_s": now, "expires_s": now + self._limits.expiry_s}
-            with self._table.transaction():
-                expired = self._table.change(job.id, only=(job.state,), state=JobState.expired, **values)
-                if expired:
-                    self._table.tell(job.id, "state", json.dumps({"state": JobState.expired}))
-            if expired:
-                self._runner.give_up(job.id)
-                self.watchers.notify(job.id)
-        self._folders.remove_results()
-
-    def _expire_often(self) -> None:
-        while not self._stopped.wait(EXPIRY_INTERVAL_S):
-            with suppress(Exception):  # a disk or a bucket that fails is reported by the requests that need it
-                self.expire()
+        """Removes what is over: first the files of a job, later also its entry."""
+        self._janitor.expire()

@@ -17,6 +17,7 @@ class JobLimits:
     bytes_per_key: the space that the jobs of one key may take
     free_bytes: the space that stays free on the disk
     expiry_s: how long results, and uploads that do not go on, are kept
+    lease_s: how long a server keeps a job whose lease it does not renew
     """
 
     running: int
@@ -24,3 +25,4 @@ class JobLimits:
     bytes_per_key: int
     free_bytes: int
     expiry_s: float
+    lease_s: float

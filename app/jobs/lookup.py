@@ -6,7 +6,7 @@ from app.store import Job, JobPicture, JobTable
 
 def job_of(table: JobTable, id: str, owner: str | None) -> Job:
     """The job, if it belongs to `owner`; None sees all. Raises JobNotFound."""
-    job = table.get(id)
+    job = table.get(id) if id.isascii() and id.isalnum() else None  # PostgreSQL takes no NUL
     if job is None or owner not in (None, job.owner):
         raise JobNotFound(f"there is no job {id[:40]!r}; it may have expired, or belong to another key")
     return job

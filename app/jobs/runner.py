@@ -2,71 +2,47 @@
 
 import json
 import logging
-import os
-import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
-from functools import partial
-from pathlib import Path
-from threading import Condition, Thread
-from time import monotonic, time
-
-import torch
+from contextlib import suppress
+from threading import Thread
+from time import time
 
 from app.artifacts import Artifact
-from app.decoders.rows import PictureRows
 from app.errors import (
-    DeviceFailed,
     EngineStopped,
-    InsufficientMemory,
-    InsufficientStorage,
+    JobsDatabaseUnavailable,
     ModelLoading,
+    NotServed,
     TesseraError,
     VersionNotFound,
 )
-from app.jobs.asked import question_of
-from app.jobs.forms import Forms
+from app.jobs.leases import Leases, Lost, Stopped
 from app.jobs.limits import JobLimits
-from app.jobs.opened import open_below
-from app.jobs.progress import PictureProgress
-from app.jobs.tiles import Layer
+from app.jobs.picture_runner import PASSING, PictureRunner
 from app.jobs.watchers import Watchers
-from app.jobs.work import work
-from app.pipeline import Run, TiledModel, use_processors
+from app.pipeline import use_processors
 from app.service import ModelCatalogue
-from app.store import Job, JobFolders, JobPicture, JobState, JobTable, Problem
+from app.store import Job, JobFolders, JobState, JobTable, LeaseLost
 
-MOST_STARTS = 3
-"""A picture fails after so many starts, by kills or by errors that may pass, after which it did not get further."""
 IDLE_S = 1.0
 LOADING_S = 0.5
 """How long a job waits whose model is being loaded."""
 AGAIN_S = 5.0
 """How long a job waits after an error that may pass."""
-RESULT_PAUSES_S = 1.0, 5.0, 20.0, 60.0
-"""The pauses before the results of a picture are stored again after an error."""
-PASSING = (DeviceFailed, InsufficientMemory, torch.AcceleratorError, torch.OutOfMemoryError)
-"""Errors that may pass: the job is started again."""
-
-Bands = Callable[[Sequence[TiledModel], Callable[[], None]], AbstractContextManager[Run]]
-"""Gives what runs the bands of a picture by its model on each device; the function raises if it is not wanted."""
+KNOWN_S = 60.0
+"""How long after a job was made a server may not know its version yet, which another server has found."""
 
 _log = logging.getLogger(__name__)
 
 
-class _Stopped(Exception):
-    """The server ends, and the job goes on when it is started again."""
-
-
-class _Cancelled(Exception):
-    """The job was cancelled, or removed."""
+class _NotKnownYet(Exception):
+    """This server has not found the version yet with which another one made the job."""
 
 
 class JobRunner:
-    """Takes queued jobs, the oldest first, and predicts their pictures in order.
+    """Claims queued jobs, the oldest first, and predicts their pictures in order.
 
-    `bands` gives what runs the bands of a picture.
-    A picture that fails does not stop the others of its job. Whatever was begun goes on after a restart.
+    A picture that fails does not stop the others of its job. Whatever was begun goes on after a restart, or on another
+    server.
     """
 
     def __init__(
@@ -74,19 +50,13 @@ class JobRunner:
         table: JobTable,
         folders: JobFolders,
         catalogue: ModelCatalogue,
+        leases: Leases,
         watchers: Watchers,
-        forms: Forms,
         limits: JobLimits,
-        opened: Path | None,
-        bands: Bands,
+        pictures: PictureRunner,
     ) -> None:
-        self._table, self._folders, self._catalogue, self._watchers = table, folders, catalogue, watchers
-        self._forms, self._limits, self._opened, self._bands = forms, limits, opened, bands
-        self._changed = Condition()  # guards what follows
-        self._running: set[str] = set()
-        self._cancelled: set[str] = set()
-        self._later: dict[str, float] = {}  # when jobs that cannot run now are tried again
-        self._stopping = False
+        self._table, self._folders, self._catalogue, self._leases = table, folders, catalogue, leases
+        self._watchers, self._limits, self._pictures = watchers, limits, pictures
         self._threads = [
             Thread(target=self._serve, name=f"tessera-job-{number}", daemon=True) for number in range(limits.running)
         ]
@@ -96,96 +66,71 @@ class JobRunner:
             thread.start()
 
     def stop(self, wait_s: float) -> None:
-        """Stops after the current bands; running jobs go on after a restart. Waits at most so long."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+        """Waits at most so long for each thread; the leases have stopped."""
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(wait_s)
 
-    def wake(self) -> None:
-        """A job was queued."""
-        with self._changed:
-            self._changed.notify_all()
-
-    def give_up(self, id: str) -> bool:
-        """Stops the work on a job and removes its files: now, or after its current band. Returns whether it runs."""
-        with self._changed:
-            if id in self._running:
-                self._cancelled.add(id)
-                return True
-        self._folders.remove(id)
-        return False
-
-    def check(self, id: str) -> None:
-        """Raises what stops the work on a job."""
-        if id in self._cancelled:
-            raise _Cancelled
-        if self._stopping:
-            raise _Stopped
-
     def _serve(self) -> None:
         use_processors(1)  # the lanes need the other processors
-        while True:
-            with self._changed:
-                job = None if self._stopping else self._claimed()
-                if self._stopping:
-                    return
-                if job is None:
-                    self._changed.wait(IDLE_S)
-                    continue
+        while not self._leases.stopping:
             try:
-                self._run(job)
-            except Exception:  # such as a disk that fails: the thread must live on
-                _log.exception("job %s stopped", job.id)
-                self._again(job)
-            finally:
-                with self._changed:
-                    self._running.discard(job.id)
-                    if job.id in self._cancelled:
-                        self._cancelled.discard(job.id)
-                        self._folders.remove(job.id)
+                if not self._serve_one():
+                    self._leases.wait(IDLE_S)
+            except JobsDatabaseUnavailable:
+                self._leases.wait(IDLE_S)
+            except Exception:  # the thread must live on
+                _log.exception("no job can be run at present")
+                self._leases.wait(AGAIN_S)
 
-    def _claimed(self) -> Job | None:
-        """The next job, which counts as running."""
-        with suppress(sqlite3.Error):  # a disk that fails: the next turn tries again
-            for job in self._table.in_state(JobState.queued):
-                if monotonic() < self._later.get(job.id, 0.0):
-                    continue
-                values = {"state": JobState.running, "changed_s": time(), "starts": job.starts + 1}
-                if self._table.change(job.id, only=(JobState.queued,), **values):
-                    self._running.add(job.id)
-                    self._later.pop(job.id, None)
-                    return self._table.get(job.id)
-        return None
-
-    def _run(self, job: Job) -> None:
+    def _serve_one(self) -> bool:
+        """Runs the next job; returns whether there was one."""
+        job = self._leases.claim() if self._catalogue.started else None
+        if job is None:
+            return False
+        later_s = 0.0
         try:
-            self._tell_state(job, JobState.running)
+            later_s = self._run(job)
+        except Exception:  # such as a disk that fails
+            _log.exception("job %s stopped", job.id)
+            later_s = self._again(job, AGAIN_S)
+        finally:
+            if self._leases.end(job.id, later_s):
+                self._clear(job.id)
+        return True
+
+    def _run(self, job: Job) -> float:
+        """Runs a job; returns how long it waits if it is to run again, else 0."""
+        try:
+            self._leases.change(job, lambda: self._tell_state(job, JobState.running))
+            self._watchers.notify(job.id)
             artifact = self._artifact(job)
             for picture in job.pictures:
                 if picture.state in (JobState.queued, JobState.running):
-                    self._predict(job, picture, artifact)
+                    self._pictures.run(job, picture, artifact)
+                elif picture.state is JobState.done:
+                    self._folders.finish(job.id, picture.number)  # a kill may have come between
             self._finish(job)
-        except _Cancelled:
-            return
-        except (_Stopped, ModelLoading, EngineStopped):
-            self._again(job, LOADING_S, counted=False)
+        except Lost:
+            pass
+        except (Stopped, ModelLoading, EngineStopped):
+            return self._again(job, LOADING_S, counted=False)
+        except _NotKnownYet:
+            return self._again(job, AGAIN_S, counted=False)
         except PASSING as error:
-            if job.id not in self._cancelled:
-                _log.warning("job %s is started again: %s", job.id, error)
-                self._again(job)
+            _log.warning("job %s stopped: %s", job.id, error)
+            return self._again(job, AGAIN_S)
+        return 0.0
 
     def _artifact(self, job: Job) -> Artifact | TesseraError:
-        """The version with which the job was made, or why it cannot be used. Raises ModelLoading."""
-        if not self._catalogue.started:
-            raise ModelLoading("the models are being loaded")
+        """The version with which the job was made, or why it cannot be used. Raises ModelLoading, or _NotKnownYet."""
         try:
             artifact = self._catalogue.get(job.model, job.version)
         except ModelLoading:
             raise
         except TesseraError as error:
+            if self._table.shared and isinstance(error, NotServed) and time() - job.created_s < KNOWN_S:
+                raise _NotKnownYet from error
             return error
         if artifact.digest != job.digest:
             return VersionNotFound(
@@ -193,131 +138,44 @@ class JobRunner:
             )
         return artifact
 
-    def _predict(self, job: Job, picture: JobPicture, artifact: Artifact | TesseraError) -> None:
-        """Predicts one picture, or records why it failed. Raises what stops the job, and errors that may pass."""
-        self.check(job.id)
-        number, begun = picture.number, picture.state is JobState.running
-        try:
-            if isinstance(artifact, TesseraError):
-                raise artifact
-            if begun and job.starts > MOST_STARTS:
-                self._fail(job, picture, *_given_up(job))
-                return
-            self._table.change_picture(job.id, number, state=JobState.running)
-            self._tell_picture(job, number, JobState.running)
-            self._work(job, picture, artifact)
-        except (_Stopped, _Cancelled, EngineStopped):
-            raise
-        except PASSING:
-            if job.starts < MOST_STARTS:
-                raise
-            self._fail(job, picture, *_given_up(job))
-        except TesseraError as error:
-            self._fail(job, picture, error.code, str(error))
-        except OSError as error:
-            self.check(job.id)  # a cancelled job may have lost its files
-            self._fail(job, picture, InsufficientStorage.code, f"the files of the picture failed: {error}")
-        except Exception:
-            _log.exception("picture %d of job %s failed", number, job.id)
-            self._fail(job, picture, "internal_error", "internal server error; the server's log has the details")
-        else:
-            with self._table.transaction():
-                self._table.change_picture(job.id, number, state=JobState.done)
-                self._tell_picture(job, number, JobState.done)
-            self._watchers.notify(job.id)
-
-    def _work(self, job: Job, picture: JobPicture, artifact: Artifact) -> None:
-        files = self._folders.of(job.id, picture.number)
-        self._folders.clear(files.temporary)
-        files.temporary.mkdir()
-        descriptor = self._opened_file(job, picture)
-        try:
-            rows = PictureRows(descriptor, picture.name, files.temporary)
-        finally:
-            os.close(descriptor)
-        check = partial(self.check, job.id)
-        with rows, self._bands(artifact.models, check) as run:
-            report = PictureProgress(self._table, self._watchers, self._forms.regions, check, job, picture)
-            work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found, run)
-        self._keep(job, picture, [*(files.pyramid(layer) for layer in Layer), files.result])
-        files.upload.unlink(missing_ok=True)
-        for folder in (files.work, files.temporary):
-            self._folders.clear(folder)
-
-    def _keep(self, job: Job, picture: JobPicture, files: Sequence[Path]) -> None:
-        """Puts the results where they are read from. Raises InsufficientStorage if they still cannot be put there."""
-        results = self._folders.results
-        for pause_s in (*RESULT_PAUSES_S, None):
-            try:
-                results.put(job.id, picture.number, files)
-                return
-            except OSError as error:
-                reason = error.strerror or str(error)
-                _log.warning("the results of job %s cannot be stored in %s: %s", job.id, results.place, reason)
-                if pause_s is None:
-                    break
-            self._pause(job.id, pause_s)
-        raise InsufficientStorage(
-            f"the results cannot be stored in {results.place} ({reason}), tried {len(RESULT_PAUSES_S) + 1} times; make "
-            "the job again when it can be written"
-        )
-
-    def _pause(self, id: str, wait_s: float) -> None:
-        """Waits; raises what stops the work on a job."""
-        end_s = monotonic() + wait_s
-        while (left_s := end_s - monotonic()) > 0:
-            self.check(id)
-            with self._changed:
-                self._changed.wait(min(left_s, IDLE_S))
-        self.check(id)
-
-    def _opened_file(self, job: Job, picture: JobPicture) -> int:
-        if picture.path is None:
-            return os.open(self._folders.of(job.id, picture.number).upload, os.O_RDONLY)
-        return open_below(self._opened or Path("/nonexistent"), picture.path)
-
     def _finish(self, job: Job) -> None:
-        now, whole = time(), self._table.get(job.id)
-        if whole is None:
-            raise _Cancelled
-        state = JobState.failed if any(each.state is JobState.failed for each in whole.pictures) else JobState.done
-        used = self._folders.used_bytes(job.id)
-        values = {"changed_s": now, "expires_s": now + self._limits.expiry_s, "reserved_bytes": used, "starts": 0}
-        with self._table.transaction():  # who follows the job must not see its end before the event of it
-            ended = self._table.change(job.id, only=(JobState.running,), state=state, **values)
-            if ended:
-                self._table.tell(job.id, "state", json.dumps({"state": state}))
-        if ended:
-            self._watchers.notify(job.id)
-            _log.info("job %s is %s", job.id, state)
+        used, state = self._folders.used_bytes(job.id), JobState.done
 
-    def _fail(self, job: Job, picture: JobPicture, code: str, message: str) -> None:
-        problem = Problem(code, message)
-        with self._table.transaction():
-            self._table.change_picture(job.id, picture.number, state=JobState.failed, code=code, message=message)
-            self._table.change(job.id, starts=1)
-            self._tell_picture(job, picture.number, JobState.failed, problem)
+        def change() -> None:
+            nonlocal state
+            whole = self._table.get(job.id)
+            if whole is not None and any(each.state is JobState.failed for each in whole.pictures):
+                state = JobState.failed
+            now = time()
+            expires_s = now + self._limits.expiry_s
+            self._table.change(job.id, state=state, changed_s=now, expires_s=expires_s, reserved_bytes=used, starts=0)
+            self._tell_state(job, state)
+
+        self._leases.change(job, change)
         self._watchers.notify(job.id)
+        _log.info("job %s is %s", job.id, state)
 
-    def _again(self, job: Job, wait_s: float = AGAIN_S, *, counted: bool = True) -> None:
-        with self._changed:
-            self._later[job.id] = monotonic() + wait_s
-        with suppress(sqlite3.Error):
-            starts = {} if counted else {"starts": max(job.starts - 1, 0)}
-            if self._table.change(job.id, only=(JobState.running,), state=JobState.queued, **starts):
+    def _again(self, job: Job, wait_s: float, *, counted: bool = True) -> float:
+        """Queues a job again, and returns `wait_s`. If the database is away, the job waits for the end of its lease."""
+        try:
+            with self._table.held(job):
+                self._table.change(job.id, state=JobState.queued)
+                if not counted:
+                    self._table.change(job.id, starts=max(job.starts - 1, 0))
                 self._tell_state(job, JobState.queued)
+        except LeaseLost:
+            self._leases.lose(job.id)
+        except JobsDatabaseUnavailable:
+            pass
+        self._watchers.notify(job.id)
+        return wait_s
+
+    def _clear(self, id: str) -> None:
+        """Removes the files of a job that was cancelled or removed, not of one that another server has."""
+        with suppress(JobsDatabaseUnavailable):  # the janitor removes them later
+            job = self._table.get(id)
+            if job is None or job.state in (JobState.cancelled, JobState.expired):
+                self._folders.remove(id)
 
     def _tell_state(self, job: Job, state: JobState) -> None:
         self._table.tell(job.id, "state", json.dumps({"state": state}))
-        self._watchers.notify(job.id)
-
-    def _tell_picture(self, job: Job, number: int, state: JobState, problem: Problem | None = None) -> None:
-        error = {"error": {"code": problem.code, "message": problem.message}} if problem else {}
-        self._table.tell(job.id, "picture", json.dumps({"picture": number, "state": state} | error), number)
-
-
-def _given_up(job: Job) -> tuple[str, str]:
-    return (
-        "internal_error",
-        f"the picture was begun {job.starts} times, and each time the server or a device failed; its log may say why",
-    )

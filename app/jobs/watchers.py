@@ -32,6 +32,11 @@ class Watchers:
                 if not self._waiting[id]:
                     del self._waiting[id]
 
+    def ids(self) -> list[str]:
+        """The jobs that somebody follows."""
+        with self._lock:
+            return list(self._waiting)
+
     def notify(self, id: str) -> None:
         """Something happened to the job."""
         with self._lock:

@@ -2,16 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.files import flush
+from app.files import flush, replacing
 from app.store.results import FolderResults, Results
 
 BLOCK_BYTES = 512
 """The unit of `st_blocks` (stat(2))."""
+WORK = "work"
+"""The beginning of the name of a folder of what a restart goes on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,11 @@ class PictureFiles:
     """
 
     folder: Path
+    work: Path
 
     @property
     def upload(self) -> Path:
         return self.folder / "upload"
-
-    @property
-    def work(self) -> Path:
-        return self.folder / "work"
 
     @property
     def temporary(self) -> Path:
@@ -51,26 +49,63 @@ class PictureFiles:
 
 
 class JobFolders:
-    """The files of all jobs, in one folder, and their results: there, or elsewhere. Methods raise OSError."""
+    """The files of all jobs, in one folder, which servers may share, and their results: there, or elsewhere.
+
+    Methods raise OSError.
+    """
 
     def __init__(self, root: Path, results: Results | None = None) -> None:
-        self.root = root / "jobs"
+        self.root, self.id_file = root / "jobs", root / "folder-id"
         self.root.mkdir(parents=True, exist_ok=True)
         self.results: Results = results or FolderResults(self.root)
         self._removed = None if results is None else root / "removed"
         if self._removed is not None:
             self._removed.mkdir(exist_ok=True)
 
-    def of(self, id: str, number: int) -> PictureFiles:
-        return PictureFiles(self.root / id / str(number))
+    def read_id(self) -> str:
+        """The id of the folder, which its database also has; empty: it has none yet."""
+        try:
+            return self.id_file.read_text().strip()
+        except FileNotFoundError:
+            return ""
+
+    def write_id(self, id: str) -> None:
+        with replacing(self.id_file) as file:
+            file.write_text(id)
+
+    def of(self, id: str, number: int, fence: int = 0) -> PictureFiles:
+        """The files of a picture; those of the work are of the server that has this fence."""
+        folder = self.root / id / str(number)
+        return PictureFiles(folder, folder / f"{WORK}-{fence}")
 
     def make(self, id: str, pictures: int) -> None:
         """Makes the folders of a job, on the disk when it returns."""
         for number in range(pictures):
-            self.of(id, number).work.mkdir(parents=True)
+            self.of(id, number).folder.mkdir(parents=True)
             flush(self.of(id, number).folder)
         flush(self.root / id)
         flush(self.root)
+
+    def begin(self, id: str, number: int, fence: int) -> PictureFiles:
+        """The files of a picture whose work begins, or goes on; `fence` is higher each time.
+
+        The folder of the work gets a new name, so that a server that has lost the job, and does not know it yet, writes
+        no more into it.
+        """
+        files = self.of(id, number, fence)
+        shutil.rmtree(files.temporary, ignore_errors=True)
+        files.temporary.mkdir()
+        for left in files.folder.glob(f"{WORK}*"):  # there is one at most
+            left.replace(files.work)
+        files.work.mkdir(exist_ok=True)
+        return files
+
+    def finish(self, id: str, number: int) -> None:
+        """Removes what a picture no longer needs that is done: its upload, and the folders of the work."""
+        files = self.of(id, number)
+        files.upload.unlink(missing_ok=True)
+        for folder in (files.temporary, *files.folder.glob(f"{WORK}*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self, id: str) -> None:
         """Removes all files of a job; nothing happens if there are none. `remove_results` removes results elsewhere."""
@@ -84,15 +119,13 @@ class JobFolders:
             self.results.remove(job.name)
             job.unlink(missing_ok=True)
 
-    def clear(self, folder: Path) -> None:
-        """Removes a folder of a picture; nothing happens if there is none."""
-        shutil.rmtree(folder, ignore_errors=True)
+    def ids(self) -> list[str]:
+        """The ids of the jobs that have files."""
+        return [folder.name for folder in self.root.iterdir()]
 
-    def remove_all_but(self, ids: Collection[str]) -> None:
-        """Removes the files of other jobs: of those that were being made or removed at a kill."""
-        for folder in self.root.iterdir():
-            if folder.name not in ids:
-                self.remove(folder.name)
+    def changed_s(self, id: str) -> float:
+        """When the folder of a job was made, or a picture was added, in seconds since 1970."""
+        return (self.root / id).stat().st_mtime
 
     def used_bytes(self, id: str) -> int:
         """The bytes that the files of a job take on the disk."""

@@ -77,6 +77,7 @@ class Job:
     created_s, changed_s, expires_s: seconds since 1970; queued and running jobs do not expire
     reserved_bytes: the space that the job may take on the disk
     starts: how often it was begun since it last got further
+    fence: how often servers have claimed it: who claimed it earlier has lost it
     """
 
     id: str
@@ -92,6 +93,7 @@ class Job:
     reserved_bytes: int
     starts: int
     pictures: tuple[JobPicture, ...]
+    fence: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,6 +283,7 @@ def test_every_code_is_provoked() -> None:
     }  # access
     elsewhere |= {
         ProblemCode.JOBS_UNAVAILABLE,
+        ProblemCode.JOBS_DATABASE_UNAVAILABLE,
         ProblemCode.JOB_NOT_FOUND,
         ProblemCode.JOB_NOT_DONE,
         ProblemCode.RESULTS_UNAVAILABLE,

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 from app.api.dependencies import JobsDep, Viewer
 from app.api.jobs.parameters import JOB_PROBLEMS, PREFIX, JobId
 from app.api.openapi import problem_responses
-from app.errors import JobNotFound
+from app.errors import JobNotFound, JobsDatabaseUnavailable
 from app.jobs import Jobs
 from app.store import ENDED
 
@@ -52,7 +52,7 @@ async def follow(job: JobId, jobs: JobsDep, viewer: Viewer, last: LastEventId = 
     `state`: `{state}` of the job. `picture`: `{picture, state}`, with `error` if it failed. `progress`: `{picture,
     stage, done, total}` in rows. `regions`: `{picture, regions}`, those that no later row can change, each once.
     """
-    await asyncio.to_thread(jobs.get, job, viewer)
+    await jobs.call(jobs.get, job, viewer)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # proxies must not keep events back
     return StreamingResponse(_events(jobs, job, viewer, last or 0), headers=headers, media_type=MEDIA_TYPE)
 
@@ -62,10 +62,12 @@ async def _events(jobs: Jobs, id: str, viewer: str | None, last: int) -> AsyncIt
         while not jobs.watchers.closed:
             changed.clear()
             try:
-                ended = (await asyncio.to_thread(jobs.get, id, viewer)).state in ENDED
+                ended = (await jobs.call(jobs.get, id, viewer)).state in ENDED
+                events = await jobs.call(jobs.events, id, last)
             except JobNotFound:  # it was removed
                 return
-            events = await asyncio.to_thread(jobs.events, id, last)
+            except JobsDatabaseUnavailable:  # the stream goes on when it is back
+                ended, events = False, []
             for event in events:
                 yield f"id: {event.number}\nevent: {event.type}\ndata: {event.body}\n\n"
                 last = event.number

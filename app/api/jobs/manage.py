@@ -1,6 +1,5 @@
 """The routes that make, list, show, cancel and remove jobs."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -38,7 +37,7 @@ class JobListQuery(BaseModel):
 async def create(request: Request, body: JobRequest, jobs: JobsDep, response: Response) -> JobBody:
     """Makes a job. Then upload its pictures; those that are given by a path are queued at once."""
     key = key_of(request.scope)
-    job = await asyncio.to_thread(jobs.intake.create, key.name if key else "", body.asked())
+    job = await jobs.call(jobs.intake.create, key.name if key else "", body.asked())
     response.headers["Location"] = f"{request.scope.get('root_path', '')}{PREFIX}/{job.id}"
     return JobBody.of(job)
 
@@ -54,7 +53,7 @@ async def create(request: Request, body: JobRequest, jobs: JobsDep, response: Re
 )
 async def list_jobs(jobs: JobsDep, viewer: Viewer, query: Annotated[JobListQuery, Query()]) -> JobListBody:
     """Returns the newest jobs of the request's key, or of all keys for one with the scope `admin`."""
-    found = await asyncio.to_thread(jobs.newest, viewer, query.limit)
+    found = await jobs.call(jobs.newest, viewer, query.limit)
     return JobListBody(jobs=[JobBody.of(job) for job in found])
 
 
@@ -69,7 +68,7 @@ async def list_jobs(jobs: JobsDep, viewer: Viewer, query: Annotated[JobListQuery
 )
 async def show(job: JobId, jobs: JobsDep, viewer: Viewer) -> JobBody:
     """Returns a job with its progress."""
-    return JobBody.of(await asyncio.to_thread(jobs.get, job, viewer))
+    return JobBody.of(await jobs.call(jobs.get, job, viewer))
 
 
 @router.delete(
@@ -86,5 +85,5 @@ async def delete(job: JobId, jobs: JobsDep, viewer: Viewer) -> JobBody | Respons
 
     Removes a job that has ended, with its results.
     """
-    found = await asyncio.to_thread(jobs.delete, job, viewer)
+    found = await jobs.call(jobs.delete, job, viewer)
     return Response(status_code=204) if found is None else JobBody.of(found)

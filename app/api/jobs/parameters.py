@@ -12,7 +12,12 @@ PICTURE = "/{job}/pictures/{picture}"
 JobId = Annotated[str, Path(description="Id of the job.", examples=["8f14e45fceea167a"])]
 PictureNumber = Annotated[int, Path(ge=0, le=2**31 - 1, description="Number of the picture, from 0.", examples=[0])]
 
-COMMON_PROBLEMS = (ProblemCode.JOBS_UNAVAILABLE, ProblemCode.INVALID_REQUEST, ProblemCode.INTERNAL_ERROR)
+COMMON_PROBLEMS = (
+    ProblemCode.JOBS_UNAVAILABLE,
+    ProblemCode.JOBS_DATABASE_UNAVAILABLE,
+    ProblemCode.INVALID_REQUEST,
+    ProblemCode.INTERNAL_ERROR,
+)
 JOB_PROBLEMS = (*COMMON_PROBLEMS, ProblemCode.JOB_NOT_FOUND)
 ADMISSION_PROBLEMS = (
     ProblemCode.MODEL_NOT_FOUND,

@@ -1,6 +1,5 @@
 """The results of the pictures of jobs: predictions, pyramids and their tiles."""
 
-import asyncio
 import hashlib
 from typing import Annotated, Any
 
@@ -58,7 +57,7 @@ async def result(
     job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Viewer, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Returns the prediction of a picture that is done, with all its regions."""
-    file = await asyncio.to_thread(jobs.result, job, picture, viewer)
+    file = await jobs.call(jobs.result, job, picture, viewer)
     headers = {"ETag": _tag(file), "Cache-Control": FRESH}
     if tag_matches(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
@@ -75,8 +74,8 @@ async def result(
 )
 async def regions(job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Viewer) -> JobRegionsBody:
     """Returns the regions that no later row can change, while the picture is still being predicted."""
-    await asyncio.to_thread(jobs.picture, job, picture, viewer)
-    return JobRegionsBody.model_validate({"regions": await asyncio.to_thread(jobs.regions, job, picture)})
+    await jobs.call(jobs.picture, job, picture, viewer)
+    return JobRegionsBody.model_validate({"regions": await jobs.call(jobs.regions, job, picture)})
 
 
 @router.get(
@@ -89,7 +88,7 @@ async def regions(job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Vie
 )
 async def pyramid(job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Viewer) -> PyramidBody:
     """Returns the size and the levels of the pyramids of a picture that is done."""
-    return PyramidBody.of(await asyncio.to_thread(jobs.pyramid, job, picture, viewer))
+    return PyramidBody.of(await jobs.call(jobs.pyramid, job, picture, viewer))
 
 
 @router.get(
@@ -111,7 +110,7 @@ async def file(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Returns a pyramid of a picture that is done: the overlay, the mask, or the map (16 bits)."""
-    found = await asyncio.to_thread(jobs.pyramid_file, job, picture, layer, viewer)
+    found = await jobs.call(jobs.pyramid_file, job, picture, layer, viewer)
     headers = {"ETag": _tag(found), "Cache-Control": FRESH}
     if tag_matches(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
@@ -136,7 +135,7 @@ async def tile(
     viewer: Viewer,
 ) -> Response:
     """Returns the tile in column `x` and row `y` of a level of a pyramid; level 0 has the picture's own size."""
-    content = await asyncio.to_thread(jobs.tile, job, picture, layer, (level, x, y), viewer)
+    content = await jobs.call(jobs.tile, job, picture, layer, (level, x, y), viewer)
     media_type = "image/jpeg" if layer is Layer.overlay else "image/png"
     return Response(content, media_type=media_type, headers={"Cache-Control": KEPT})
 

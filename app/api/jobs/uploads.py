@@ -17,7 +17,7 @@ from app.api.openapi import BINARY, Responses, problem_responses
 from app.api.picture_body import media_type
 from app.api.problem_codes import ProblemCode
 from app.api.schemas.job import JobPictureBody
-from app.jobs import Part
+from app.jobs import Jobs, Part
 from app.store import JobPicture
 
 router = APIRouter(prefix=PREFIX, tags=["jobs"])
@@ -54,7 +54,7 @@ Offset = Annotated[
 )
 async def show(job: JobId, picture: PictureNumber, jobs: JobsDep, viewer: Viewer, response: Response) -> JobPictureBody:
     """Returns a picture of a job with its progress, and how much of its upload has arrived."""
-    found = await asyncio.to_thread(jobs.picture, job, picture, viewer)
+    found = await jobs.call(jobs.picture, job, picture, viewer)
     response.headers.update(_headers(found))
     return JobPictureBody.of(found)
 
@@ -88,16 +88,16 @@ async def upload(
         raise HTTPException(415, f"the part must have the Content-Type {PART} (tus 1.0.0)")
     if (version := request.headers.get("Tus-Resumable", VERSION)) != VERSION:
         raise HTTPException(400, f"the server speaks tus {VERSION}, and the request tus {version[:20]}")
-    part = await asyncio.to_thread(jobs.intake.part, job, picture, viewer, offset)
+    part = await jobs.call(jobs.intake.part, job, picture, viewer, offset)
     try:
-        await _receive(request, part)
+        await _receive(request, part, jobs)
     except ClientDisconnect:
         return Response(status_code=204)  # nobody reads it
-    found = await asyncio.to_thread(jobs.intake.accept, job, picture, viewer)
+    found = await jobs.call(jobs.intake.accept, job, picture, viewer)
     return Response(status_code=204, headers=_headers(found))
 
 
-async def _receive(request: Request, part: Part) -> None:
+async def _receive(request: Request, part: Part, jobs: Jobs) -> None:
     """Writes the body, and makes it durable, also if it breaks off."""
     held = bytearray()
     try:
@@ -106,14 +106,14 @@ async def _receive(request: Request, part: Part) -> None:
                 held += chunk
                 if len(held) >= WRITTEN_BYTES:
                     data, held = bytes(held), bytearray()
-                    await asyncio.to_thread(part.write, data)
-        await asyncio.to_thread(part.write, bytes(held))
+                    await jobs.call(part.write, data)
+        await jobs.call(part.write, bytes(held))
         held.clear()
     except ClientDisconnect:
-        await asyncio.to_thread(part.write, bytes(held))
+        await jobs.call(part.write, bytes(held))
         raise
     finally:
-        await asyncio.shield(asyncio.to_thread(part.close))
+        await asyncio.shield(jobs.call(part.close))
 
 
 def _headers(picture: JobPicture) -> dict[str, str]:
