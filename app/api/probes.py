@@ -74,5 +74,8 @@ async def readyz(services: ServicesDep, response: Response) -> ReadinessBody:
     | {200: {"description": "Metrics in Prometheus' text format.", "content": _METRICS}},
 )
 async def metrics(services: ServicesDep) -> Response:
-    """Returns the metrics of the server in Prometheus' text format."""
-    return Response(services.metrics(), media_type=CONTENT_TYPE_LATEST)
+    """Returns the metrics of the server in Prometheus' text format. On a cluster: those of all replicas, with the label
+    `replica`.
+    """
+    own = services.metrics() if services.replicas is None else await services.replicas.metrics()
+    return Response(own, media_type=CONTENT_TYPE_LATEST)
