@@ -10,7 +10,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 extend = $(PYTHON) -m venv $(1) && $(1)/bin/python scripts/extend.py $(VENV)
 
-.PHONY: help run test check format openapi errors metrics settings verdicts clients demo screenshots parity bench torture gpu-kit gpu-rehearsal lock supply container clean
+.PHONY: help run test check format openapi errors metrics settings verdicts clients demo screenshots parity bench torture cluster gpu-kit gpu-rehearsal lock supply container clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -69,6 +69,9 @@ bench: $(BENCH)/.installed ## measure throughput beside anomalib: make bench ROO
 
 torture: $(VENV)/.installed ## attack servers for an hour, and write a table: make torture TORTURE="--parts damage tricks"
 	$(BIN)/python -m benchmarks.torture $(TORTURE)
+
+cluster: $(VENV)/.installed ## change a Ray cluster under load: updates, a node that is lost, a node that joins
+	$(BIN)/python -m benchmarks.cluster
 
 gpu-kit: $(VENV)/.installed ## collect the wheels that scripts/gpu/run.sh needs on a machine with a GPU and no network
 	$(BIN)/python -m scripts.gpu.gather

@@ -14,7 +14,7 @@ import torch
 from fastapi import FastAPI
 
 from app.admission import Budgets, TileRates, limits_for
-from app.api import Services, create_app
+from app.api import Replicas, Services, create_app
 from app.api.camera_alarms import tell_change
 from app.api.jobs.forms import JOB_FORMS
 from app.api.origins import ANY, name_of
@@ -22,6 +22,7 @@ from app.api.verdicts import Verdicts
 from app.artifacts import MirroredRepository, ModelRepository
 from app.cgroup import available_processors
 from app.connections import ConnectionLimits, ConnectionTable, limit_for
+from app.draining import ABORT_S
 from app.errors import (
     InvalidBucket,
     InvalidJobs,
@@ -38,7 +39,6 @@ from app.records import VerdictRecord
 from app.remote import RemoteFolder
 from app.runtime import RunOptions, precisions
 from app.scheduling import DeviceWorker, Job, background_bands
-from app.server import ABORT_S
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.service.streaming import Streams
 from app.settings import Settings
@@ -54,8 +54,11 @@ FEWEST_DECODE_PROCESSES = 2
 _log = logging.getLogger("tessera")
 
 
-def build_app(settings: Settings) -> FastAPI:
-    """The application. Its lifespan starts and stops the threads of the devices; models are loaded while it serves."""
+def build_app(settings: Settings, replicas: Replicas | None = None) -> FastAPI:
+    """The application. Its lifespan starts and stops the threads of the devices; models are loaded while it serves.
+
+    replicas: all replicas of the application; None: there is one only
+    """
     keys, sinks = key_ring(settings), sinks_of(settings.on_verdict)  # what may be wrong, before anything is created
     devices = resolve_devices(settings.device)
     processors = torch.get_num_threads()
@@ -166,6 +169,7 @@ def build_app(settings: Settings) -> FastAPI:
         streams,
         lambda: [*observation.notes(), *(jobs.notes() if jobs is not None else ())],
         jobs,
+        replicas,
     )
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
     table = ConnectionTable(connection_limits(settings), metrics)

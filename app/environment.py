@@ -22,6 +22,9 @@ threads outnumber cores, GNU's OpenMP spins only with the policy ACTIVE. It read
 imported.
 """
 
+PRECISION = {"NVIDIA_TF32_OVERRIDE": "0"}
+"""Without it, cuDNN on a GPU rounds the factors of float32 convolutions to 10 bits (TF32)."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -34,9 +37,14 @@ def prepare_process() -> None:
         warn_if_threads_spin()
         os.environ.update(VARIABLES)
     _limit_threads()
-    # Without this, cuDNN on a GPU rounds the factors of float32 convolutions to 10 bits (TF32).
-    os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+    for name, value in PRECISION.items():
+        os.environ.setdefault(name, value)
     set_pillow_switches()
+
+
+def variables_of(threads: int) -> dict[str, str]:
+    """What `prepare_process` sets, for a process that begins with it and uses this number of threads of torch."""
+    return VARIABLES | PRECISION | {"OMP_NUM_THREADS": str(threads)}
 
 
 def _limit_threads() -> None:

@@ -8,6 +8,13 @@ import sys
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 KEPT_BYTES = 2**28  # of free memory are kept: returned memory would be requested again for every picture
 LARGE_BYTES = 2**25  # larger blocks are mapped one by one, and unmapped when freed; glibc's own maximum
+VARIABLES = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(LARGE_BYTES),
+    "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
+}
+"""The environment with which glibc begins as `share_one_heap` leaves it: for processes that have threads already when
+this program's code runs in them."""
 
 
 def share_one_heap() -> bool:

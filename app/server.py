@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import socket
-from functools import partial
-from threading import Thread
 from time import monotonic
 from types import FrameType
 
@@ -14,6 +12,7 @@ from fastapi import FastAPI
 from app.api import Services
 from app.api.in_flight import RequestsInFlight
 from app.connections import ConnectionTable, LimitedProtocol, Lobby, SharingSelector, Slices
+from app.draining import Draining
 from app.ending import Ending, ExitStatus
 from app.settings import Settings
 
@@ -21,8 +20,6 @@ STALLED_S = 0.75
 """Requests whose client has stopped sending or reading are cancelled this long after the grace period."""
 ENDS_S = 1.5
 """The process ends this long after the grace period, whatever still runs."""
-ABORT_S = 0.25
-"""How long lanes may finish their current unit after the grace period."""
 
 BACKLOG = 2048
 """The number of connections that the system keeps until they are accepted."""
@@ -43,9 +40,8 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         services: Services = app.state.services
-        self._worker, self._predictor, self._grace_s = services.worker, services.predictor, settings.shutdown_grace_s
-        self._jobs = services.jobs
-        self._streams = services.streams
+        self._worker, self._grace_s = services.worker, settings.shutdown_grace_s
+        self._draining = Draining(app)
         self._connections: ConnectionTable = app.state.connections
         self._in_flight: RequestsInFlight = app.state.in_flight
         self._unread = 0  # connections with a part of an answer that was not sent within the grace period
@@ -113,23 +109,17 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuses new pictures, waits for the requests in flight, and shuts down."""
-        self._worker.drain()
-        if self._jobs is not None:
-            self._jobs.watchers.close()  # those who follow a job would otherwise keep the server
-        self._streams.drain()
+        self._draining.begin()
         self._lobby.close()
         timer = asyncio.get_running_loop().call_later(self._grace_s, self._abort)
         await super().shutdown(sockets)
         timer.cancel()
 
     def _abort(self) -> None:
-        """Ends the grace period: answers what waits by EngineStopped, and stops the devices after their units."""
+        """Ends the grace period."""
         self._unread = sum(_unsent_bytes(each) > 0 for each in self.server_state.connections)
-        self._in_flight.give_up()
+        self._draining.give_up()
         self._connections.close_stalled()
-        self._predictor.stop_decoding()
-        stop = partial(self._worker.stop, finish_running=False, wait_s=ABORT_S)
-        Thread(target=stop, name="tessera-stop", daemon=True).start()
 
 
 def _unsent_bytes(connection: asyncio.Protocol) -> int:

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.detectors import SearchMode
@@ -345,3 +345,12 @@ def unknown_variables(names: Iterable[str] = os.environ) -> list[str]:
     """The names with the prefix of settings that are no settings, sorted; probably mistyped."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(name for name in names if name.upper().startswith(PREFIX) and name.upper() not in known)
+
+
+def said_of_settings(error: ValidationError) -> list[str]:
+    """A line for each setting that is wrong."""
+    lines = []
+    for each in error.errors():
+        message = each["msg"].removeprefix("Value error, ")
+        lines.append(f"{each['loc'][0]}: {message}; it is {each['input']!r}")
+    return lines

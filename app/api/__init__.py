@@ -3,5 +3,7 @@
 from app.api.create_app import create_app
 from app.api.dependencies import Services
 from app.api.recording import RequestRecord
+from app.api.reload import reload_here
+from app.api.replicas import Replicas
 
-__all__ = ["RequestRecord", "Services", "create_app"]
+__all__ = ["Replicas", "RequestRecord", "Services", "create_app", "reload_here"]

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 
 from app.admission import TileRates
 from app.api.access import key_of
+from app.api.replicas import Replicas
 from app.api.verdicts import RequestVerdicts, Verdicts
 from app.errors import JobsUnavailable
 from app.jobs import Jobs
@@ -34,6 +35,7 @@ class Services:
     streams: the streams of rows
     notes: returns what is wrong although pictures can be predicted
     jobs: None: the server takes none
+    replicas: all replicas of the application; None: this process serves by itself
     """
 
     catalogue: ModelCatalogue
@@ -49,6 +51,7 @@ class Services:
     streams: Streams
     notes: Callable[[], list[str]] = list
     jobs: Jobs | None = None
+    replicas: Replicas | None = None
 
 
 async def _services(request: Request) -> Services:
@@ -75,10 +78,6 @@ async def _verdicts(request: Request, services: ServicesDep) -> RequestVerdicts:
     return RequestVerdicts(services.verdicts, request.scope)
 
 
-async def _reloader(services: ServicesDep) -> Reloader:
-    return services.reloader
-
-
 async def _jobs(services: ServicesDep) -> Jobs:
     """Raises JobsUnavailable."""
     if services.jobs is None:
@@ -94,7 +93,6 @@ async def _viewer(request: Request) -> str | None:
 
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
-ReloaderDep = Annotated[Reloader, Depends(_reloader)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
 Viewer = Annotated[str | None, Depends(_viewer)]
 VerdictsDep = Annotated[RequestVerdicts, Depends(_verdicts)]

@@ -76,6 +76,11 @@ async def readyz(services: ServicesDep, response: Response) -> ReadinessBody:
     | {200: {"description": "Metrics in Prometheus' text format.", "content": _METRICS}},
 )
 async def metrics(services: ServicesDep) -> Response:
-    """Returns the metrics of the server in Prometheus' text format."""
-    text = await asyncio.to_thread(services.metrics)  # those of jobs wait for their database
+    """Returns the metrics of the server in Prometheus' text format. On a cluster: those of all replicas, with the label
+    `replica`.
+    """
+    if services.replicas is not None:
+        text = await services.replicas.metrics()
+    else:
+        text = await asyncio.to_thread(services.metrics)  # those of jobs wait for their database
     return Response(text, media_type=CONTENT_TYPE_LATEST)

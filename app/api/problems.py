@@ -19,9 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import errors
 from app.api.problem_codes import ProblemCode
 from app.api.request_context import current_request
-from app.api.request_id import HEADER, request_id
+from app.api.request_id import request_id
 from app.api.root_path import own_path
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
+from app.request_ids import HEADER
 from app.shown import LONGEST, bounded
 
 MOST_FIELDS = 20

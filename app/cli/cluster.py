@@ -1,78 +1,129 @@
-"""What `tessera estimate` says about clusters."""
+"""`tessera cluster`."""
 
-from collections.abc import Iterator
-from itertools import chain, repeat
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from time import sleep
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser, Namespace
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
 
-from app.cli.instantiation import instantiate
+from app.cli.serve import add_settings, given_settings
 from app.cli.usage import UsageError
-from app.sizing import BUSY_SHARE, Work
-from app.sizing.cluster import BITS, Cluster, Layout, cards_for, ingresses_for, layout_of, poisson, simulate_open
+from app.deploy.arguments import Arguments
+from app.deploy.environment import client_variables, node_variables
+from app.errors import CannotServe
+from app.interruption import ending_gently
+from app.settings import Settings, said_of_settings
+from app.terminal import print_line
 
-GROUP = "cluster"
-MOST_CARDS = 2_000
-FEWEST_PICTURES, PARTS, PARTS_PER_CARD = 500, 20_000, 20
-"""What is simulated at least: pictures; pictures or their blocks; the same for each card."""
+if TYPE_CHECKING:
+    from app.deploy.cluster import State
+
+CLUSTER = tuple(name for name in Arguments.model_fields if name != "settings")
+"""The arguments of the cluster that are options of the command."""
+POLL_S = 1.0
+LONELY = "127.0.0.1"
 
 
-def add_cluster(parser: ArgumentParser) -> None:
-    """Adds the options of a cluster."""
+def parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Run the application on a Ray cluster, as replicas behind one address. `up` takes the settings of "
+        "`tessera serve`, too, and starts a head node on this machine unless --address names a cluster."
+    )
     parser.add_argument(
-        "--cards",
-        type=int | None,
+        "action",
+        choices=("up", "status", "down"),
+        help="up runs the application until it is stopped; status describes it; down ends it",
+    )
+    parser.add_argument(
+        "--node_address",
+        type=str,
+        default=LONELY,
+        help="up: the address of this machine in the cluster; other machines reach it unless it is a loopback address, "
+        "and need Ray's token",
+    )
+    parser.add_argument(
+        "--address",
+        type=str | None,
         default=None,
-        help="the number of cards, or of machines like this one without a card (default: as many as the rate needs)",
+        help="the head node of a running cluster, such as 10.0.0.5:6379; by default up starts one, and status and down "
+        "use that",
     )
-    parser.add_argument(
-        "--price", type=float | None, default=None, help="the price of a card for an hour, in any currency"
-    )
-    parser.add_class_arguments(Cluster, GROUP)
+    parser.add_argument("--ray_port", type=int, default=6379, help="up: the port by which other machines join")
+    parser.add_argument("--dashboard_port", type=int, default=8265, help="up: the port of Ray's dashboard, on loopback")
+    for name in CLUSTER:
+        field = Arguments.model_fields[name]
+        shown = "" if field.default is None else f" (default: {field.default})"
+        kind = field.annotation | None  # type: ignore[operator]  # a type that is known at run time only
+        parser.add_argument(f"--{name}", type=kind, default=None, help=f"up: {field.description}{shown}")
+    add_settings(parser)
+    return parser
 
 
-def given_cluster(parser: ArgumentParser, options: Namespace) -> Cluster:
-    """The cluster that the options describe. Raises UsageError or InvalidParameter."""
-    if options.cards is not None and not 0 < options.cards <= MOST_CARDS:
-        raise UsageError(f"--cards {options.cards}: give 1 to {MOST_CARDS:,}")
-    if options.price is not None and not 0 <= options.price < float("inf"):
-        raise UsageError(f"--price {options.price:g}: give the price of a card for an hour, 0 or more")
-    cluster: Cluster = instantiate(parser, options)[GROUP]
-    return cluster
+def run(options: Namespace) -> int:
+    """Runs, describes or ends the application. Raises UsageError or CannotServe."""
+    if find_spec("ray") is None:
+        raise CannotServe("clusters need the extra `ray`: pip install 'tessera-inspection[ray]'")
+    address = options.address or f"{options.node_address}:{options.ray_port}"
+    if options.action == "up":
+        return _up(options, address)
+    cluster = _ray(client_variables(address.rpartition(":")[0]))
+    with cluster.connected(address):
+        if options.action == "status":
+            return _status(cluster.state())
+        print_line("the application is ended" if cluster.withdraw() else "the application does not run")
+    return 0
 
 
-def cluster_lines(work: Work, cluster: Cluster, rate: float, cards: int | None, price: float | None) -> Iterator[str]:
-    """What a cluster with this number of cards does at this rate; None: as many cards as the rate needs."""
-    cards = cards or cards_for(work, cluster, rate)
-    what = f"{cards:,} {'machine' if work.on_cpu else 'card'}{'s' * (cards != 1)}"
-    if cards > MOST_CARDS:
-        yield f"cluster:        {what}; more than {MOST_CARDS:,} are not simulated"
-        return
-    ingresses = ingresses_for(work, cluster, cards, rate)
-    layout = layout_of(work, cluster, cards, ingresses)
-    limits = layout.limits()
-    parts = f" that share {layout.parts:,} blocks of each picture," if cluster.block_tiles else ""
-    before = f" behind {ingresses:,} ingress{'es' * (ingresses != 1)}" if ingresses else ""
-    highest = limits[0].pictures_per_s
-    yield (
-        f"cluster:        {what}{parts}{before}: at most {highest:,.1f} pictures a second, {BUSY_SHARE * highest:,.1f} "
-        f"with short queues; the limit: {limits[0].resource}"
-    )
-    yield f"latency:        {_latency(layout, cluster, rate, cards)}"
-    for title, limit in zip(chain(["busy:"], repeat("")), limits, strict=False):
-        used = rate * limit.seconds
-        yield f"{title:16}{limit.resource:30} {used:10,.2f} of {limit.units:<7,} {limit.busy(rate):7.1%}"
-    to_network, back = (rate * each * BITS / 1e9 for each in (work.file_bytes, work.answer_bytes))
-    yield f"network:        {to_network:,.3f} Gbit/s of pictures, {back:,.3f} of answers"
-    if price is not None:
-        hourly = price * cards
-        yield f"price:          {hourly:,.2f} an hour for all, {hourly / rate / 3600 * 1e6:,.2f} for a million pictures"
-    yield "assumed:        HTTP, hops and the network (--cluster.*); docs/scaling.md says how to measure them"
+def _ray(variables: Mapping[str, str]) -> ModuleType:
+    """The module that uses Ray, which reads its variables when it is imported."""
+    os.environ.update(variables)
+    return import_module("app.deploy.cluster")
 
 
-def _latency(layout: Layout, cluster: Cluster, rate: float, cards: int) -> str:
-    if layout.limits()[0].busy(rate) >= 1:
-        return f"grows without end, because {rate:,.1f} pictures a second are over the limit"
-    pictures = max(FEWEST_PICTURES, max(PARTS, PARTS_PER_CARD * cards) // layout.parts)
-    found = simulate_open(layout, poisson(rate, pictures, seed=0), cluster.balance)
-    half, most = found.quantile(0.5), found.quantile(0.95)
-    return f"{half:.3f} s (median), {most:.3f} s (95%), simulated: {rate:,.1f} pictures a second at random times"
+def _up(options: Namespace, address: str) -> int:
+    given = {name: options[name] for name in CLUSTER if options[name] is not None}
+    try:
+        settings = Settings.model_validate(given_settings(options))
+        arguments = Arguments.model_validate(given | {"settings": given_settings(options)})
+    except ValidationError as error:
+        raise UsageError(*said_of_settings(error), hint="tessera cluster --help describes the options") from error
+    cluster = _ray(node_variables(settings, address.rpartition(":")[0]))
+    if options.address is not None:
+        with cluster.connected(address):
+            cluster.deploy(arguments, settings)
+        print_line(f"the application runs on {address}; `tessera cluster down` ends it")
+        return 0
+    with (
+        cluster.head(options.node_address, options.ray_port, options.dashboard_port) as head,
+        cluster.connected(address),
+    ):
+        cluster.deploy(arguments, settings)
+        print_line(f"serving {settings.models_dir} on http://{settings.host}:{settings.port}, described at /docs")
+        with ending_gently() as ending:
+            while not ending.asked and head.poll() is None and cluster.state().status is not None:
+                sleep(POLL_S)
+        if head.poll() is not None:
+            raise CannotServe(f"Ray's head node has ended with the status {head.returncode}")
+        cluster.withdraw()
+    return 0
+
+
+def _status(state: "State") -> int:
+    """Prints the state; returns 1 unless the application is well."""
+    table = Table("node", "state", "processors", "GPUs")
+    for node in state.nodes:
+        table.add_row(node.address, "alive" if node.is_alive else "gone", f"{node.processors:g}", f"{node.gpus:g}")
+    Console(highlight=False).print(table)
+    print(f"application: {state.status or 'does not run'}")
+    if state.replicas:
+        print("replicas: " + ", ".join(f"{count} {name}" for name, count in sorted(state.replicas.items())))
+    if state.message:
+        print(state.message)
+    return 0 if state.is_well else 1

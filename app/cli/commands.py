@@ -136,6 +136,16 @@ COMMANDS = {
             "tessera estimate --name surface --size 1024x1280 --cards 16 --price 2.50 --device cuda",
         ),
     ),
+    "cluster": Command(
+        "cluster",
+        "run the server as replicas on a Ray cluster, and describe or end it",
+        (
+            "tessera cluster up --replicas 2 --models_dir models",
+            "tessera cluster up --replicas 2 --most_replicas 8 --gpus 1 --host 0.0.0.0 --keys_file keys.json",
+            "tessera cluster status",
+            "tessera cluster down",
+        ),
+    ),
     "keys": Command(
         "keys",
         "make, list or revoke the API keys of a server",

@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 from app.admission import Limits
 from app.artifacts import Artifact, ModelRepository, load_artifact, verify_artifact
 from app.cli.bench import add_measurement, key_of, measured
-from app.cli.cluster import add_cluster, cluster_lines, given_cluster
+from app.cli.cluster_estimate import add_cluster, cluster_lines, given_cluster
 from app.cli.usage import UsageError
 from app.errors import LimitExceeded
 from app.pipeline import resolve_device

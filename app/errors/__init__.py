@@ -46,6 +46,7 @@
     ├── InvalidName              a model name that is not allowed, or whose directory cannot be written to
     ├── InvalidTraining          settings of a training that cannot work
     ├── UnsupportedImport        a file of another program that cannot be reproduced exactly
+    ├── CannotServe              settings with which a server, or a replica on a cluster, cannot start
     ├── InvalidDevice            a device that is unknown, absent, or does not support the requested precision
     ├── InvalidKeys              a file of API keys that cannot be used
     ├── AccessDenied
@@ -140,10 +141,12 @@ from app.errors.requests import (
     UnknownHost,
     VersionNotFound,
 )
+from app.errors.starting import CannotServe
 from app.errors.training import InvalidDataset, InvalidParameter, InvalidTraining
 
 __all__ = [
     "AccessDenied",
+    "CannotServe",
     "ClientTooSlow",
     "CrossSite",
     "DamagedImage",

@@ -100,10 +100,13 @@ class StreamNotFound(TesseraError):
     code = "stream_not_found"
     status = 404
     when = (
-        "a stream is continued (`after`) that was not begun, whose connection was gone for `stream_idle_s`, or that a "
-        "restart of the server has ended"
+        "a stream is continued (`after`) that was not begun, whose connection was gone for `stream_idle_s`, that a "
+        "restart of the server has ended, or that another replica of the application has"
     )
-    example = "there is no stream 'line-3' to continue; begin it without after, with the next row as first_row"
+    example = (
+        "there is no stream 'line-3' to continue here; begin one under a new name, without after, with the next row as "
+        "first_row"
+    )
 
 
 class StreamConflict(TesseraError):

@@ -54,7 +54,7 @@ def test_a_new_version_is_served_after_a_reload(start: Callable[[float], Any], r
     changed = reload(url)
     assert changed == {
         **{"name": "steel", "newest": 2, "ready": [1, 2], "added": [2]},
-        **{"replaced": [], "removed": [], "failed": []},
+        **{"replaced": [], "removed": [], "failed": [], "replicas": []},
     }
     assert predicted(url, normal_png)[1]["model"]["version"] == 2
     answer = httpx2.get(f"{url}/v1/models/steel", headers={"If-None-Match": before})

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from app.cli import main
-from app.cli.cluster import cluster_lines
+from app.cli.cluster_estimate import cluster_lines
 from app.pipeline import TiledModel
 from app.sizing import BUSY_SHARE, Demand, Figures, FileFormat, Place, need_of, read_figures, work_of, write_figures
 from app.sizing.cluster import Cluster

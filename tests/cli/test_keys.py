@@ -9,8 +9,8 @@ import pytest
 from app.application import build_app
 from app.cli import main
 from app.keys import Scope, digest_of, read_keys
-from app.main import warn_of_access
 from app.settings import Settings
+from app.starting import warn_of_access
 
 
 def new(path: Path, *words: str) -> int:

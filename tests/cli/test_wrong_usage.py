@@ -26,6 +26,7 @@ COMPLETE = {
     "models": "models list",
     "bench": "bench --models_dir nowhere",
     "estimate": "estimate --models_dir nowhere --name a --size 64x64 --rate 1",
+    "cluster": "cluster status --address 127.0.0.1:9",
     "keys": "keys list --keys_file nowhere.json",
 }
 SERVER_WORDS = re.compile(r"\b(send|upload|request|HTTP|header|field|API)\b")

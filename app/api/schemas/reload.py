@@ -48,7 +48,31 @@ class ReloadedModelBody(BaseModel):
         )
 
 
+class ReplicaReloadBody(BaseModel):
+    """What a replica of the application found in its scan."""
+
+    replica: str = Field(description="Name of the replica.", examples=["b0x2k9qd"])
+    answered: bool = Field(
+        description="Whether the replica has finished its scan. If not, it may serve other versions than the others "
+        "until its next scan."
+    )
+    problem: str | None = Field(
+        default=None, description="Why the replica did not finish its scan; null if it did.", examples=[None]
+    )
+    models: list[ReloadedModelBody] = Field(default=[], description="The models that it scanned, sorted by name.")
+
+
+_REPLICAS = "On a cluster: what each replica of the application found, sorted by its name; else empty."
+
+
+class ModelReloadBody(ReloadedModelBody):
+    """The served versions of a model after a scan of the repository, and the changes."""
+
+    replicas: list[ReplicaReloadBody] = Field(default=[], description=_REPLICAS, examples=[[]])
+
+
 class ReloadBody(BaseModel):
     """The served versions of all models after a scan, and the changes; removed models are included."""
 
     models: list[ReloadedModelBody] = Field(description="Models, sorted by name.")
+    replicas: list[ReplicaReloadBody] = Field(default=[], description=_REPLICAS, examples=[[]])

@@ -115,8 +115,9 @@ class Streams:
         stream = self._streams.get((owner, name))
         if stream is None:
             raise StreamNotFound(
-                f"there is no stream {name!r} to continue: it was never begun, or had no connection for "
-                f"{self.idle_s:g} s (stream_idle_s); begin it without `after`, with the next row as first_row"
+                f"there is no stream {name!r} to continue here: it was never begun, had no connection for "
+                f"{self.idle_s:g} s (stream_idle_s), or is on another replica of the application; begin one "
+                "under a new name, without `after`, with the next row as first_row"
             )
         _require_same(stream, known)
         next_row = stream.next_row

@@ -18,13 +18,13 @@ from tessera_client.models import (
     MapFormat,
     ModelBody,
     ModelHealthBody,
+    ModelReloadBody,
     PictureForm,
     PicturesForm,
     PredictionBody,
     ProblemBody,
     ProblemCode,
     ReloadBody,
-    ReloadedModelBody,
 )
 from tessera_client.types import File
 
@@ -69,7 +69,7 @@ assert isinstance(second.problem, ProblemBody) and second.problem.code is Proble
 assert isinstance(third.prediction, PredictionBody) and third.prediction.label is Label.NORMAL
 
 reloaded = reload_model.sync("default", client=client)
-assert isinstance(reloaded, ReloadedModelBody) and reloaded.newest == found.model.version and reloaded.added == []
+assert isinstance(reloaded, ModelReloadBody) and reloaded.newest == found.model.version and reloaded.added == []
 everything = reload_all.sync(client=client)
 assert isinstance(everything, ReloadBody) and [each.name for each in everything.models] == [reloaded.name]
 

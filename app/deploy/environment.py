@@ -1,0 +1,20 @@
+"""Environment variables of Ray. They must be set before `ray` is imported, so this module does not import it."""
+
+from app.application import is_loopback
+from app.deploy.proxy import IMPORT_PATH, VARIABLE
+from app.settings import Settings
+
+
+def client_variables(address: str) -> dict[str, str]:
+    """What a program needs that uses a cluster whose head node has this address."""
+    usage = {"RAY_USAGE_STATS_ENABLED": "0"}
+    # Without the first, Ray replaces loopback addresses by one that other machines reach. Its name is historical.
+    return usage | ({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if is_loopback(address) else {"RAY_AUTH_MODE": "token"})
+
+
+def node_variables(settings: Settings, address: str) -> dict[str, str]:
+    """What Ray's processes on a node need."""
+    return client_variables(address) | {
+        VARIABLE: IMPORT_PATH,
+        "FORWARDED_ALLOW_IPS": settings.forwarded_allow_ips,  # by default, proxies would trust the loopback addresses
+    }
