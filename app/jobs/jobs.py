@@ -28,7 +28,7 @@ STOP_S = 0.25
 class Jobs:
     """The jobs of a server, in a folder of its own. Any thread may call any method; most block on the disk.
 
-    `bands` gives what runs the bands of a picture.
+    `bands` gives what computes the bands of a picture.
     `owner` is the name of the API key of a request: it sees its own jobs; None sees all.
     Raises InvalidJobs if the folder cannot be used, or another server uses it.
     """

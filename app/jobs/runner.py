@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from app.jobs.opened import open_below
 from app.jobs.progress import PictureProgress
 from app.jobs.watchers import Watchers
 from app.jobs.work import work
-from app.pipeline import Run, TiledModel, use_processors
+from app.pipeline import Runner, use_processors
 from app.service import ModelCatalogue
 from app.store import Job, JobFolders, JobPicture, JobState, JobTable, Problem
 
@@ -45,8 +45,8 @@ AGAIN_S = 5.0
 PASSING = (DeviceFailed, InsufficientMemory, torch.AcceleratorError, torch.OutOfMemoryError)
 """Errors that may pass: the job is started again."""
 
-Bands = Callable[[Sequence[TiledModel], Callable[[], None]], AbstractContextManager[Run]]
-"""Gives what runs the bands of a picture by its model on each device; the function raises if it is not wanted."""
+Bands = Callable[[Artifact, Callable[[], None]], AbstractContextManager[Runner]]
+"""Gives what computes the bands of a picture; the function raises if the picture is not wanted any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class _Cancelled(Exception):
 class JobRunner:
     """Takes queued jobs, the oldest first, and predicts their pictures in order.
 
-    `bands` gives what runs the bands of a picture.
+    `bands` gives what computes the bands of a picture.
     A picture that fails does not stop the others of its job. Whatever was begun goes on after a restart.
     """
 
@@ -233,9 +233,9 @@ class JobRunner:
         finally:
             os.close(descriptor)
         check = partial(self.check, job.id)
-        with rows, self._bands(artifact.models, check) as run:
+        with rows, self._bands(artifact, check) as runner:
             report = PictureProgress(self._table, self._watchers, self._forms.regions, check, job, picture)
-            work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found, run)
+            work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found, runner)
         files.upload.unlink(missing_ok=True)
         for folder in (files.work, files.temporary):
             self._folders.clear(folder)
