@@ -6,6 +6,7 @@ import os
 import resource
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -38,8 +39,9 @@ from app.pipeline import resolve_devices
 from app.records import VerdictRecord
 from app.remote import RemoteFolder
 from app.runtime import RunOptions, precisions
-from app.scheduling import DeviceWorker, Job, background_bands
+from app.scheduling import DeviceWorker, Job
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
+from app.service.fan_out import Engines, FanOut, divided_bytes
 from app.service.streaming import Streams
 from app.settings import Settings
 from app.store import BucketResults, FolderResults, Results
@@ -54,12 +56,22 @@ FEWEST_DECODE_PROCESSES = 2
 _log = logging.getLogger("tessera")
 
 
-def build_app(settings: Settings, replicas: Replicas | None = None) -> FastAPI:
-    """The application. Its lifespan starts and stops the threads of the devices; models are loaded while it serves.
+@dataclass(frozen=True, slots=True)
+class DeviceParts:
+    """The parts of a process that computes: those of a server, or of an engine for other servers."""
 
-    replicas: all replicas of the application; None: there is one only
+    devices: Sequence[torch.device]
+    catalogue: ModelCatalogue
+    budgets: Budgets[Job]
+    worker: DeviceWorker
+    reloader: Reloader
+
+
+def device_parts(settings: Settings, metrics: Metrics) -> DeviceParts:
+    """The models of the repository, on the devices of the settings, and what computes with them.
+
+    Raises InvalidDevice.
     """
-    keys, sinks = key_ring(settings), sinks_of(settings.on_verdict)  # what may be wrong, before anything is created
     devices = resolve_devices(settings.device)
     processors = torch.get_num_threads()
     cpu_lanes = settings.cpu_lanes or min(processors, MOST_CPU_LANES)
@@ -73,7 +85,6 @@ def build_app(settings: Settings, replicas: Replicas | None = None) -> FastAPI:
     )
     for device in devices:
         precisions(options.precision, device)
-    metrics = Metrics()
     repository = repository_of(settings)
     catalogue = ModelCatalogue(
         repository, devices, settings.default_model, options, serve_new=settings.serve_new, observer=metrics
@@ -97,6 +108,20 @@ def build_app(settings: Settings, replicas: Replicas | None = None) -> FastAPI:
         stuck_after_s=settings.stuck_after_s,
     )
     reloader = Reloader(catalogue, interval_s=settings.reload_interval_s, processors=processors)
+    return DeviceParts(devices, catalogue, budgets, worker, reloader)
+
+
+def build_app(settings: Settings, replicas: Replicas | None = None, engines: Engines = Engines()) -> FastAPI:  # noqa: B008
+    """The application. Its lifespan starts and stops the threads of the devices; models are loaded while it serves.
+
+    replicas: all replicas of the application; None: there is one only
+    engines: those of other processes that measure blocks of large pictures
+    """
+    keys, sinks = key_ring(settings), sinks_of(settings.on_verdict)  # what may be wrong, before anything is created
+    metrics = Metrics()
+    parts = device_parts(settings, metrics)
+    devices, catalogue, budgets, worker = parts.devices, parts.catalogue, parts.budgets, parts.worker
+    reloader, fan_out = parts.reloader, FanOut(worker, engines)
     record = verdict_record(settings, metrics)
     trace, finish_traces = (
         (None, None) if not settings.traces_endpoint else tracer(otlp_exporter(settings.traces_endpoint))
@@ -115,9 +140,10 @@ def build_app(settings: Settings, replicas: Replicas | None = None) -> FastAPI:
         digests=record is not None or outlets.wanted,
         observer=observation,
         cameras=cameras,
+        fan_out=fan_out,
     )
     metrics.watch(catalogue, worker, budgets, cameras)
-    jobs = jobs_of(settings, catalogue, budgets, worker)
+    jobs = jobs_of(settings, catalogue, budgets, fan_out, divided=bool(engines.others))
     streams = Streams(
         worker, budgets.memory, most=settings.max_streams, idle_s=settings.stream_idle_s, observer=metrics
     )
@@ -130,6 +156,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None) -> FastAPI:
         if record is not None:
             record.start()
         worker.start()
+        fan_out.start()
         predictor.start()
         reloader.start()
         if keys is not None:
@@ -149,6 +176,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None) -> FastAPI:
             await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
             await asyncio.to_thread(reloader.stop)
             await predictor.close()
+            await fan_out.close()
             await asyncio.to_thread(outlets.stop)
             if record is not None:
                 await asyncio.to_thread(record.stop)
@@ -189,8 +217,13 @@ def build_app(settings: Settings, replicas: Replicas | None = None) -> FastAPI:
     return app
 
 
-def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job], worker: DeviceWorker) -> Jobs | None:
-    """The jobs; None if the settings name no folder for them. Raises InvalidJobs or InvalidBucket."""
+def jobs_of(
+    settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job], fan_out: FanOut, *, divided: bool
+) -> Jobs | None:
+    """The jobs; None if the settings name no folder for them. Raises InvalidJobs or InvalidBucket.
+
+    divided: whether `fan_out` has engines, so that pictures may take the memory of divided ones
+    """
     if settings.jobs_dir is None:
         return None
     limits = JobLimits(
@@ -201,13 +234,17 @@ def jobs_of(settings: Settings, catalogue: ModelCatalogue, budgets: Budgets[Job]
         expiry_s=settings.jobs_expiry_s,
         lease_s=settings.jobs_lease_s,
     )
+
+    def require_memory(band_bytes: int, pixels: int) -> None:
+        budgets.memory.require(band_bytes + (divided_bytes(pixels) if divided else 0), "a band of the picture")
+
     return Jobs(
         JobPlaces(settings.jobs_dir, settings.jobs_folder, settings.jobs_database),
         limits,
         catalogue,
-        budgets.memory.require,
+        require_memory,
         JOB_FORMS,
-        partial(background_bands, worker),
+        fan_out.background,
         results_of(settings),
     )
 

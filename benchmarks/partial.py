@@ -117,7 +117,8 @@ def orders(model: TiledModel, pictures: Sequence[Planted], size: int) -> list[di
     plan, coarse = model.plan(size, size), model.plan(size // REDUCTION, size // REDUCTION).count
     results: list[dict[str, object]] = []
     for share in SHARES:
-        grid = BlockGrid(model, plan, edge=edge_tiles(share * plan.count))
+        edge = edge_tiles(share * plan.count)
+        grid = BlockGrid(model, plan, edges=(edge, edge))
         found: dict[str, list[bool]] = {}
         for number, picture in enumerate(pictures):
             for name, order, extra in _orders(model, grid, picture, number, coarse):

@@ -23,8 +23,8 @@ from app.service import ModelCatalogue
 from app.store import ADMISSION, Job, JobFolders, JobPicture, JobState, JobTable
 from app.tiling import Size
 
-RequireMemory = Callable[[int, str], None]
-"""Raises TooCostly if no request may take so many bytes for what the text names."""
+RequireMemory = Callable[[int, int], None]
+"""Raises TooCostly if no band may take so many bytes, of a picture with so many pixels."""
 
 
 class JobIntake:
@@ -111,7 +111,7 @@ class JobIntake:
     def _require_possible(self, artifact: Artifact, asked: AskedJob, size: Size) -> None:
         """Raises InvalidRegion, or TooCostly for a picture so wide that its bands do not fit into memory."""
         plan = artifact.model.plan(*size, asked.question.roi)
-        self._require_memory(band_bytes(artifact.model, plan, size), "a band of the picture")
+        self._require_memory(band_bytes(artifact.model, plan, size), size[0] * size[1])
 
     def part(self, id: str, number: int, owner: str | None, offset: int) -> Part:
         """Begins a part of an upload; it must be closed. Raises JobNotFound or UploadConflict."""

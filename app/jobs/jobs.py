@@ -69,7 +69,7 @@ class JobPlaces:
 class Jobs:
     """The jobs of a server, or of several servers. Any thread may call any method; most block on the disk.
 
-    `bands` gives what runs the bands of a picture. `results` holds the results; by default the folder does.
+    `bands` gives what computes the bands of a picture. `results` holds the results; by default the folder does.
     `owner` is the name of the API key of a request: it sees its own jobs; None sees all.
     Methods raise JobsDatabaseUnavailable. The constructor raises InvalidJobs if the folder or the database cannot be
     used, or if another server uses a folder with a SQLite database.

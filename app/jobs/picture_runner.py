@@ -22,7 +22,7 @@ from app.jobs.progress import PictureProgress
 from app.jobs.tiles import Layer
 from app.jobs.watchers import Watchers
 from app.jobs.work import work
-from app.pipeline import Run, TiledModel
+from app.pipeline import Runner
 from app.store import Job, JobFolders, JobPicture, JobState, JobTable, Problem
 
 MOST_STARTS = 3
@@ -34,8 +34,8 @@ RESULT_PAUSES_S = 1.0, 5.0, 20.0, 60.0
 CHECK_S = 0.25
 """How often it is checked in a pause whether the work is still wanted."""
 
-Bands = Callable[[Sequence[TiledModel], Callable[[], None]], AbstractContextManager[Run]]
-"""Gives what runs the bands of a picture by its model on each device; the function raises if it is not wanted."""
+Bands = Callable[[Artifact, Callable[[], None]], AbstractContextManager[Runner]]
+"""Gives what computes the bands of a picture; the function raises if the picture is not wanted any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class PictureRunner:
     """Predicts pictures, and records their states.
 
     opened: the folder that the operator opened; None: none
-    bands: gives what runs the bands of a picture
+    bands: gives what computes the bands of a picture
     """
 
     def __init__(
@@ -101,10 +101,10 @@ class PictureRunner:
             rows = PictureRows(descriptor, picture.name, files.temporary)
         finally:
             os.close(descriptor)
-        with rows, self._bands(artifact.models, partial(self._leases.check, job.id)) as run:
+        with rows, self._bands(artifact, partial(self._leases.check, job.id)) as runner:
             report = PictureProgress(self._table, self._leases, self._watchers, self._forms.regions, job, picture)
             report.begin()
-            work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found, run)
+            work(artifact, rows, question_of(job.question), files, self._forms.result, report, report.found, runner)
         self._keep(job, picture, [*(files.pyramid(layer) for layer in Layer), files.result])
 
     def _keep(self, job: Job, picture: JobPicture, files: Sequence[Path]) -> None:

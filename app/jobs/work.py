@@ -8,7 +8,7 @@ from app.artifacts import Artifact
 from app.data import PYRAMID_MARK
 from app.files import replacing, sweep
 from app.jobs.tiles import Layer
-from app.pipeline import Question, RowSource, Run
+from app.pipeline import Question, RowSource, Runner
 from app.progress import Progress
 from app.service import Judged, Timings
 from app.service.large import Found, Pyramids, draw, predict_large
@@ -25,7 +25,7 @@ def work(
     write: Write,
     report: Progress,
     found: Found,
-    run: Run,
+    runner: Runner,
 ) -> None:
     """Writes the results of a picture, each complete or not at all; the prediction, which `write` makes, is the last.
 
@@ -33,7 +33,7 @@ def work(
     """
     started = monotonic()
     sweep(files.folder)
-    large = predict_large(artifact, source, question, files.work, report, found, run)
+    large = predict_large(artifact, source, question, files.work, report, found, runner)
     predicted = monotonic()
     with ExitStack() as drawn:
         pyramids = Pyramids(*(drawn.enter_context(replacing(files.pyramid(layer))) for layer in Layer))

@@ -6,7 +6,9 @@ from app.pipeline.batching import best_batch_tiles
 from app.pipeline.blocks import Block, BlockGrid, Coverage, edge_tiles, require_partial
 from app.pipeline.carried import Checkpoint, read_checkpoint
 from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices, use_processors
+from app.pipeline.division import Division
 from app.pipeline.execution import Execution
+from app.pipeline.joining import BlockPixels, MeasuredBlock
 from app.pipeline.loops import Loops
 from app.pipeline.model import Prepared, TiledModel
 from app.pipeline.out_of_memory import is_out_of_memory
@@ -26,7 +28,7 @@ from app.pipeline.prediction import (
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.roi import Roi
 from app.pipeline.rows import RowSource, TensorRows
-from app.pipeline.scan import MapBand, Run, Scan
+from app.pipeline.scan import MapBand, Run, Runner, Scan
 
 __all__ = [
     "BATCH_TILES",
@@ -36,15 +38,18 @@ __all__ = [
     "BandOutcome",
     "Block",
     "BlockGrid",
+    "BlockPixels",
     "Checkpoint",
     "Coverage",
     "Criteria",
     "DefectRegion",
+    "Division",
     "Execution",
     "Judgement",
     "Label",
     "Loops",
     "MapBand",
+    "MeasuredBlock",
     "Outcome",
     "Prediction",
     "Prepared",
@@ -53,6 +58,7 @@ __all__ = [
     "Roi",
     "RowSource",
     "Run",
+    "Runner",
     "Scan",
     "TensorRows",
     "TiledModel",

@@ -1,6 +1,6 @@
 """The prediction of one band of rows of a picture."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from app.pipeline.assembly import Assembly, completed
 from app.pipeline.carried import Carried
+from app.pipeline.joining import JoiningAssembly, MeasuredBlock
 from app.pipeline.model import Prepared, TiledModel
 from app.pipeline.roi import Roi
 from app.tiling import Size, TilePlan
@@ -17,7 +18,7 @@ from app.tiling import Size, TilePlan
 class Band:
     """The rows of a picture, at the size at which it is tiled, that some of its rows of tiles need.
 
-    pixels: [C,n,W] on the CPU; for a plan of the thumbnail alone, the thumbnail's pixels
+    pixels: [C,n,W] on the CPU; for a plan of the thumbnail alone, the thumbnail's pixels; [0] with `blocks`
     white: the value of white
     plan: the tiles of the band, see TilePlan.of_band and TilePlan.of_thumbnail
     image_size: the picture's size before it was resized
@@ -25,6 +26,7 @@ class Band:
     first_row: the row of the resized picture with which `pixels` begin
     carried: what the band before handed over; None: it is the first
     scored: whether the picture's score is made
+    blocks: the blocks that have the band's cells, if they were measured already; None: the band's tiles are computed
     """
 
     pixels: Tensor
@@ -35,11 +37,19 @@ class Band:
     first_row: int
     carried: Carried | None = None
     scored: bool = True
+    blocks: Sequence[MeasuredBlock] | None = None
+
+    @property
+    def tiles(self) -> int:
+        """The number of tiles that the network computes."""
+        return self.plan.count if self.blocks is None else 0
 
     def begin(self, model: TiledModel) -> tuple[Prepared, Assembly]:
         """The band on the model's device, and what its tiles are assembled by."""
-        uploaded = model.uploader.upload(self.pixels)
-        prepared = Prepared(uploaded, self.white, self.plan, self.image_size, self.roi, self.first_row)
+        pixels = self.pixels if self.blocks is not None else model.uploader.upload(self.pixels)
+        prepared = Prepared(pixels, self.white, self.plan, self.image_size, self.roi, self.first_row)
+        if self.blocks is not None:
+            return prepared, JoiningAssembly(model, prepared, self.blocks, self.carried, scored=self.scored)
         return prepared, Assembly(model, prepared, self.carried, scored=self.scored)
 
 
@@ -72,7 +82,7 @@ def end_band(assembly: Assembly, band: Band) -> Generator[None, None, BandOutcom
 def run_band(model: TiledModel, band: Band, batch_tiles: int = 0) -> BandOutcome:
     """The outcome of a band, without a queue; `batch_tiles` 0: the model's own. Raises NotFinite."""
     prepared, assembly = band.begin(model)
-    for features in model.outputs(prepared, batch_tiles):
+    for features in model.outputs(prepared, batch_tiles) if band.tiles else ():
         for _ in assembly.add(features):
             pass
     return completed(end_band(assembly, band))

@@ -20,7 +20,7 @@ from app.errors import PartialUnsupported
 from app.pipeline.model import TiledModel
 from app.pipeline.roi import Roi
 from app.scoring import MapRule, cells_of_map, pixels_of_cells
-from app.tiling import Axis, TilePlan, TilingMode
+from app.tiling import Axis, Size, TilePlan, TilingMode
 
 LEAST_TILES, USUAL_TILES, MOST_TILES = 2, 4, 8
 """The smallest, the usual and the largest number of tiles along the edge of a block, without those that its neighbours
@@ -104,14 +104,16 @@ class BlockGrid:
 
     plan: the plan of the picture or region
     roi: the region of interest; None: the whole picture
-    edge: the largest number of tiles along the edge of a block, without those of its neighbours; see `edge_tiles`
+    edges: the largest `(rows, columns)` of tiles of a block, without those of its neighbours; see `edge_tiles`
     """
 
-    def __init__(self, model: TiledModel, plan: TilePlan, roi: Roi | None = None, edge: int = USUAL_TILES) -> None:
+    def __init__(
+        self, model: TiledModel, plan: TilePlan, roi: Roi | None = None, edges: Size = (USUAL_TILES, USUAL_TILES)
+    ) -> None:
         self.plan, self._seen = plan, roi or Roi.whole(plan.image_size)
         strides, rule = model.detector.map_strides, model.detector.map_rule
-        down = _spans(plan.y, self._seen.rows, strides, rule, edge)
-        across = _spans(plan.x, self._seen.columns, strides, rule, edge)
+        down = _spans(plan.y, self._seen.rows, strides, rule, edges[0])
+        across = _spans(plan.x, self._seen.columns, strides, rule, edges[1])
         self.blocks = tuple(
             Block(
                 rows,

@@ -51,20 +51,23 @@ class Checkpoint:
 
     band: the number of the next band
     bands: the number of all bands of the picture
+    divided: whether the bands are rows of blocks, which keep nothing of overlapping tiles for each other
     rows: the number of rows of the map that are done
     carried: what the next band needs
     """
 
     band: int
     bands: int
+    divided: bool
     rows: int
     carried: Carried
 
     def write(self, path: Path) -> None:
         """Writes a file, which is complete or does not change. Raises OSError."""
-        carried = {field.name: _alone(getattr(self.carried, field.name)) for field in fields(self.carried)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["carried"] = {field.name: _alone(getattr(self.carried, field.name)) for field in fields(self.carried)}
         with replacing(path) as temporary:
-            torch.save({"band": self.band, "bands": self.bands, "rows": self.rows, "carried": carried}, temporary)
+            torch.save(values, temporary)
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
@@ -74,7 +77,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     """
     try:
         found = torch.load(path, weights_only=True)
-        return Checkpoint(found["band"], found["bands"], found["rows"], Carried(**found["carried"]))
+        return Checkpoint(**found | {"carried": Carried(**found["carried"])})
     except FileNotFoundError:
         return None
     except (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError) as error:

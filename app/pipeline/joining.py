@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -10,11 +11,12 @@ from torch import Tensor
 from app.detectors import Features
 from app.pipeline.assembly import Assembly, Outcome
 from app.pipeline.blocks import Block, Coverage
+from app.pipeline.carried import Carried
 from app.pipeline.finite import checksum, require_finite
 from app.pipeline.model import Prepared, TiledModel
 from app.pipeline.roi import Roi
 from app.pipeline.transfer import download
-from app.tiling import TilePlan, rows_shown
+from app.tiling import TilePlan, columns_shown, rows_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,37 @@ class MeasuredBlock:
     score_inputs: Sequence[Features]
 
 
-def prepare_block(model: TiledModel, picture: Tensor, block: Block) -> Prepared:
-    """The rows of the picture [C,H,W] that the tiles of the block show, on the device.
+@dataclass(frozen=True, slots=True)
+class BlockPixels:
+    """A block, and the pixels of the picture that its tiles show.
 
-    Only the block's own cells within the region of interest count for the score.
+    pixels: [C,h,w] on the CPU, uint8 or uint16, or float32 if the picture was resized
+    white: the value of white
+    first_row, first_column: of the picture, with which `pixels` begin
     """
-    rows = rows_shown(block.plan)
-    uploaded = model.uploader.upload(picture[:, rows.start : rows.stop])
-    white = float(torch.iinfo(picture.dtype).max)
-    return Prepared(uploaded, white, block.plan, block.plan.image_size, block.counted, rows.start)
+
+    block: Block
+    pixels: Tensor
+    white: float
+    first_row: int
+    first_column: int
+
+    @classmethod
+    def of(cls, rows: Tensor, block: Block, white: float | None = None, first_row: int = 0) -> Self:
+        """Those of a picture, or of some of its rows [C,n,W], from `first_row` on; a view.
+
+        white: None: the largest value of the type
+        """
+        down, across = rows_shown(block.plan), columns_shown(block.plan)
+        pixels = rows[:, down.start - first_row : down.stop - first_row, across.start : across.stop]
+        white = float(torch.iinfo(rows.dtype).max) if white is None else white
+        return cls(block, pixels, white, down.start, across.start)
+
+    def upload(self, model: TiledModel) -> Prepared:
+        """The block on the model's device. Only its own cells within the region of interest count for the score."""
+        plan, uploaded = self.block.plan, model.uploader.upload(self.pixels)
+        counted, place = self.block.counted, (self.first_row, self.first_column)
+        return Prepared(uploaded, self.white, plan, plan.image_size, counted, *place)
 
 
 @torch.inference_mode()
@@ -58,7 +82,36 @@ def measured(assembly: Assembly, block: Block, strides: Sequence[int]) -> Genera
     return MeasuredBlock(block, tuple(on_host), assembly.score_inputs if counted else ())
 
 
-class BlockAssembly(Assembly):
+class JoiningAssembly(Assembly):
+    """An assembly of distances that were measured block by block, instead of features. Other cells have distance 0."""
+
+    def __init__(
+        self,
+        model: TiledModel,
+        prepared: Prepared,
+        blocks: Iterable[MeasuredBlock],
+        carried: Carried | None = None,
+        *,
+        scored: bool = True,
+    ) -> None:
+        """`blocks` have cells that no block of an earlier band has; see Assembly for the others."""
+        super().__init__(model, prepared, carried, scored=scored)
+        known = (0,) * len(self.distances) if carried is None else tuple(map(len, carried.distances))
+        for layer, rows in zip(self.distances, known, strict=True):
+            layer[rows:].zero_()
+        for each in blocks:
+            self._place(each, model)
+
+    def _place(self, found: MeasuredBlock, model: TiledModel) -> None:
+        (top, left), block = self._plan.origin, found.block
+        layers = zip(self.distances, found.distances, model.detector.map_strides, self._tops, strict=True)
+        for whole, own, stride, first in layers:
+            rows, columns = _cells(block.rows, top, stride), _cells(block.columns, left, stride)
+            whole[rows.start - first : rows.stop - first, columns] = own
+        self.score_inputs += [tuple(value.to(model.device) for value in each) for each in found.score_inputs]
+
+
+class BlockAssembly(JoiningAssembly):
     """The map and the score of a picture of which some blocks were measured.
 
     Values of the map are -inf, which no threshold is under, where the picture was not looked at. The score is that of
@@ -70,22 +123,11 @@ class BlockAssembly(Assembly):
         self, model: TiledModel, plan: TilePlan, roi: Roi | None, blocks: Iterable[MeasuredBlock], coverage: Coverage
     ) -> None:
         nothing = torch.empty(0, device=model.device)
-        super().__init__(model, Prepared(nothing, 1.0, plan, plan.image_size, roi))
+        super().__init__(model, Prepared(nothing, 1.0, plan, plan.image_size, roi), blocks)
         self._coverage, seen = coverage, roi or Roi.whole(plan.image_size)
         self._unseen = [
             (_slice(each.rows, seen.top), _slice(each.columns, seen.left)) for each in coverage.unseen
         ]  # in the map
-        for layer in self.distances:
-            layer.zero_()
-        for each in blocks:
-            self._place(each, model)
-
-    def _place(self, found: MeasuredBlock, model: TiledModel) -> None:
-        layers = zip(self.distances, found.distances, model.detector.map_strides, strict=True)
-        for whole, own, stride in layers:
-            (top, left), block = self._plan.origin, found.block
-            whole[_cells(block.rows, top, stride), _cells(block.columns, left, stride)] = own
-        self.score_inputs += [tuple(value.to(model.device) for value in each) for each in found.score_inputs]
 
     @torch.inference_mode()
     def finish(self) -> Generator[None, None, Outcome]:

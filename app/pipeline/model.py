@@ -24,13 +24,14 @@ from app.tiling import STRIP_PIXELS, Size, TilePlan, Tiling, plan, tile, zero_pa
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture, or a band of its rows, on the device, with the tiles to compute.
+    """A picture, a band of its rows, or a block of it, on the device, with the tiles to compute.
 
     pixels: [C,h,w]; for a plan of the thumbnail alone, the thumbnail's pixels
     white: the value of white
     image_size: the picture's size before it was resized
     roi: the region that is computed; None: the whole picture
     first_row: the row of the resized picture with which `pixels` begin; None: `pixels` have all rows
+    first_column: likewise
     """
 
     pixels: Tensor
@@ -39,6 +40,7 @@ class Prepared:
     image_size: Size
     roi: Roi | None = None
     first_row: int | None = None
+    first_column: int | None = None
 
 
 class TiledModel:
@@ -161,7 +163,7 @@ class TiledModel:
             tiles = torch.empty(size, device=self.device) if out is None else out
             in_grid, last = tiles[: len(own)], tiles[len(own) :]
             if own:
-                tile(prepared.pixels, plan, own, in_grid, prepared.first_row)
+                tile(prepared.pixels, plan, own, in_grid, prepared.first_row, prepared.first_column)
             if thumbnail is not None and len(last):
                 tile(reduced(prepared.pixels, thumbnail.image_size), thumbnail, [0], last)
             self.preprocessing.normalise(tiles, prepared.white)

@@ -1,6 +1,6 @@
 """Runs the stages of predictions: the queue of pictures, and the threads that own the devices."""
 
-from app.scheduling.background import background_bands
+from app.scheduling.bands import worker_bands
 from app.scheduling.blocks import BlockWork, CoarsePicture, JoinWork
 from app.scheduling.job import Job
 from app.scheduling.observer import End, Observer, SilentObserver
@@ -19,5 +19,5 @@ __all__ = [
     "JoinWork",
     "Observer",
     "SilentObserver",
-    "background_bands",
+    "worker_bands",
 ]

@@ -3,13 +3,11 @@
 from collections.abc import Generator, Sequence
 from typing import ClassVar
 
-from torch import Tensor
-
 from app.admission import Ticket
 from app.pipeline import Outcome, Roi, TiledModel
 from app.pipeline.assembly import Assembly
-from app.pipeline.blocks import Block, Coverage
-from app.pipeline.joining import BlockAssembly, MeasuredBlock, measured, prepare_block
+from app.pipeline.blocks import Coverage
+from app.pipeline.joining import BlockAssembly, BlockPixels, MeasuredBlock, measured
 from app.scheduling.job import Job
 from app.scheduling.picture import Picture
 from app.scheduling.work import Work
@@ -23,20 +21,23 @@ class CoarsePicture(Picture):
 
 
 class BlockWork(Work[MeasuredBlock]):
-    """Measures one block of a picture [C,H,W] that is not resized."""
+    """Measures one block of a picture."""
 
     is_picture: ClassVar[bool] = False
 
-    def __init__(self, ticket: Ticket[Job], models: Sequence[TiledModel], image: Tensor, block: Block) -> None:
-        super().__init__(ticket, models, block.plan, block.plan.count)
-        self._image, self._block = image, block
+    def __init__(
+        self, ticket: Ticket[Job], models: Sequence[TiledModel], pixels: BlockPixels, *, background: bool = False
+    ) -> None:
+        plan = pixels.block.plan
+        super().__init__(ticket, models, plan, plan.count, background=background)
+        self._pixels = pixels
 
     def _begin(self, model: TiledModel) -> Assembly:
-        self.prepared = prepare_block(model, self._image, self._block)
+        self.prepared = self._pixels.upload(model)
         return Assembly(model, self.prepared)
 
     def _finish(self, assembly: Assembly) -> Generator[None, None, MeasuredBlock]:
-        return measured(assembly, self._block, self._models[0].detector.map_strides)
+        return measured(assembly, self._pixels.block, self._models[0].detector.map_strides)
 
 
 class JoinWork(Work[Outcome]):

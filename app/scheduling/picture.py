@@ -46,7 +46,7 @@ class BandWork(Work[BandOutcome]):
     is_picture: ClassVar[bool] = False
 
     def __init__(self, ticket: Ticket[Job], models: Sequence[TiledModel], band: Band, *, background: bool) -> None:
-        super().__init__(ticket, models, band.plan, band.plan.count, background=background)
+        super().__init__(ticket, models, band.plan, band.tiles, background=background)
         self._band = band
 
     def _begin(self, model: TiledModel) -> Assembly:

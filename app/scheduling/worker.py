@@ -20,7 +20,7 @@ from app.scheduling.execution import Execution, no_golden_sample, untested
 from app.scheduling.health import Health
 from app.scheduling.job import Batch, Job, Step
 from app.scheduling.life import Life
-from app.scheduling.observer import Observer, SilentObserver
+from app.scheduling.observer import End, Observer, SilentObserver
 from app.scheduling.picture import Done, Picture
 from app.scheduling.work import Finished, Work
 from app.tiling import TilePlan
@@ -151,6 +151,15 @@ class DeviceWorker:
         self._dispatcher.add(work)
         work.ticket.job = work.job
         return work.done
+
+    def ran_elsewhere(self, ticket: Ticket[Job], tiles: int) -> None:
+        """Counts tiles of an admitted picture that other engines have run, for the rate of the queue."""
+        ticket.ran(tiles)
+        self._queue.measure(tiles)
+
+    def ended_elsewhere(self, how: End) -> None:
+        """Counts an admitted picture that was not submitted, because other engines ran its tiles."""
+        self._observer.picture_ended(how)
 
     def _require_running(self) -> None:
         if self._dispatcher.life is not Life.running:

@@ -20,7 +20,7 @@ from app.pipeline import (
     Question,
     Roi,
     RowSource,
-    Run,
+    Runner,
     Scan,
     judge,
     read_checkpoint,
@@ -104,23 +104,23 @@ def predict_large(
     folder: Path,
     report: Progress,
     found: Found = lambda regions: None,
-    run: Run | None = None,
+    runner: Runner | None = None,
 ) -> Large:
     """Predicts a picture band by band, and writes its map into `folder`.
 
     `found` is called after each band with the regions that became final, each once; not with those that the last row
-    ends. `run` computes the bands; by default a thread does. With `run`, the folder also gets a checkpoint after each
+    ends. `runner` computes the bands; by default a thread does. With one, the folder also gets a checkpoint after each
     band: a prediction that was interrupted goes on after its last complete band if it is called again with the same
     folder, picture and model, and calls `found` again with the regions up to there. Raises InvalidRegion, NotFinite,
-    the errors of the source and of `run`, and OSError if the folder cannot be written.
+    the errors of the source and of `runner`, and OSError if the folder cannot be written.
     """
-    if run is None:
+    if runner is None:
         with ThreadPoolExecutor(
             1, "tessera-bands", initializer=partial(use_processors, torch.get_num_threads())
         ) as thread:
-            run = partial(_submitted, thread, artifact)
-            return _predict(artifact, source, question, folder, report, found, run, resumable=False)
-    return _predict(artifact, source, question, folder, report, found, run, resumable=True)
+            own = Runner(partial(_submitted, thread, artifact))
+            return _predict(artifact, source, question, folder, report, found, own, resumable=False)
+    return _predict(artifact, source, question, folder, report, found, runner, resumable=True)
 
 
 def _submitted(thread: ThreadPoolExecutor, artifact: Artifact, band: Band) -> Callable[[], BandOutcome]:
@@ -134,7 +134,7 @@ def _predict(
     folder: Path,
     report: Progress,
     found: Found,
-    run: Run,
+    runner: Runner,
     *,
     resumable: bool,
 ) -> Large:
@@ -143,9 +143,9 @@ def _predict(
     finder = RegionFinder(threshold, criteria.min_region_area)
     mask = RegionMask(threshold, criteria.min_region_area)
     shown, final, done = question.roi or Roi.whole(size), list[Region](), 0
-    scan = Scan(artifact.model, source, question.roi)
+    scan = Scan(artifact.model, source, question.roi, runner.division)
     checkpoint = read_checkpoint(folder / CHECKPOINT) if resumable else None
-    if checkpoint is not None and checkpoint.bands != len(scan.bands):  # of a version that divided pictures otherwise
+    if checkpoint is not None and not scan.goes_on_from(checkpoint):  # the picture was divided otherwise then
         checkpoint = None
     spool = MapSpool(folder / MAP, shown.width, 0 if checkpoint is None else checkpoint.rows)
 
@@ -162,7 +162,7 @@ def _predict(
 
     for values in spool.bands():
         take(values)
-    steps = scan.run(run, checkpoint)
+    steps = scan.run(runner.run, checkpoint)
     while True:
         try:
             band = next(steps)

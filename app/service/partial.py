@@ -11,7 +11,7 @@ from torch import Tensor
 
 from app.admission import Ticket
 from app.pipeline import Block, BlockGrid, Coverage, Outcome, Roi, TiledModel, edge_tiles
-from app.pipeline.joining import MeasuredBlock
+from app.pipeline.joining import BlockPixels, MeasuredBlock
 from app.pipeline.thumbnail import reduced
 from app.scheduling import BlockWork, CoarsePicture, DeviceWorker, Done, Job, JoinWork
 from app.scheduling.work import Finished, Work
@@ -63,7 +63,8 @@ class PartialPlan:
         """
         seen = roi or Roi.whole(plan.image_size)
         size = max(1, seen.height // REDUCTION), max(1, seen.width // REDUCTION)
-        grid = BlockGrid(model, plan, roi, edge_tiles(tiles_in_time))
+        edge = edge_tiles(tiles_in_time)
+        grid = BlockGrid(model, plan, roi, (edge, edge))
         return cls(grid, size, model.plan(*size) if len(grid.blocks) > 1 else None)
 
     @property
@@ -154,7 +155,7 @@ class PartialPrediction:
 
     async def _block(self, block: Block) -> MeasuredBlock:
         with self._ticket.part(block.plan.count) as ticket:
-            return await self._outcome(BlockWork(ticket, self._models, self._image, block))
+            return await self._outcome(BlockWork(ticket, self._models, BlockPixels.of(self._image, block)))
 
     @property
     def _at_once(self) -> int:

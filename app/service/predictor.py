@@ -21,6 +21,7 @@ from app.pipeline import USUAL, DefectRegion, Question, require_partial, use_pro
 from app.scheduling import DeviceWorker, Done, Job
 from app.service.batch import IN_FLIGHT
 from app.service.cameras import Cameras
+from app.service.fan_out import FanOut, divided_bytes
 from app.service.finished import finished
 from app.service.partial import LATE_S, FinishTimes, OutOfTime, PartialPlan, PartialPrediction
 from app.service.picture_task import Answer, PictureTask, Rendering, render, verdict_of
@@ -53,7 +54,8 @@ class Predictor:
 
     A picture is admitted by its cost, which follows from its header, before any pixel is decoded. While one picture is
     on the device, the next one is decoded and the previous one rendered. `pinned` puts pixels into page-locked memory,
-    from which GPUs copy asynchronously. `cameras` gets every whole picture. `lenient` accepts truncated JPEGs, see
+    from which GPUs copy asynchronously. `cameras` gets every whole picture. `fan_out` divides large pictures among
+    engines. `lenient` accepts truncated JPEGs, see
     `decode`. `digests` computes the SHA-256 of each picture for its verdict, in the thread that renders. Lives on one
     event loop, from `start` to `close`.
     """
@@ -71,8 +73,9 @@ class Predictor:
         clock: Callable[[], float] = monotonic,
         observer: StageObserver | None = None,
         cameras: Cameras | None = None,
+        fan_out: FanOut | None = None,
     ) -> None:
-        self._cameras = cameras
+        self._cameras, self._fan_out = cameras, fan_out
         self._worker, self._budgets, self._digests = worker, budgets, digests
         self._timeout_s, self._clock, self._observer = timeout_s, clock, observer
         self._rate: TileRate | None = None
@@ -237,6 +240,8 @@ class Predictor:
             in_time = self._tiles_in(limit_s, cost.tile_s)
             blocks = await self._in_thread(partial(PartialPlan.of, artifact.model, plan, roi, in_time))
             cost = replace(cost, tiles=blocks.tiles)
+        elif self._fan_out is not None and self._fan_out.divides(artifact, plan):
+            cost = replace(cost, memory_bytes=cost.memory_bytes + divided_bytes(size[0] * size[1]))
         self._budgets.require(cost)
         key = artifact.name, *size, roi, file_bytes
         return PictureTask(artifact, source, rendering, question, size, plan, cost, blocks, key, started, header_s)
@@ -259,13 +264,11 @@ class Predictor:
 
     async def _run(self, ticket: Ticket[Job], task: PictureTask[T], until: asyncio.Timeout | None) -> Answer[T]:
         """Decodes, computes and renders an admitted picture."""
-        artifact, clock = task.artifact, asyncio.get_running_loop().time
+        clock = asyncio.get_running_loop().time
         with ticket:
             image, decode_s = await self._reader.pixels(task.source, task.size)
             if task.blocks is None or until is None:
-                submitted = self._worker.submit(ticket, artifact.models, image, task.question.roi, task.plan)
-                done = await finished(submitted)
-                ended_s = None
+                done, ended_s = await self._whole(ticket, task, image), None
             else:
                 done, ended_s = await self._until_limit(ticket, task, task.blocks, image, until)
             (predicted, rendered), render_s = await self._timed(
@@ -279,6 +282,12 @@ class Predictor:
         if self._observer is not None:
             self._observer.answered(verdict_of(task, predicted, timings), predicted.prediction.regions)
         return Answer(predicted, rendered, timings)
+
+    async def _whole(self, ticket: Ticket[Job], task: PictureTask[T], image: Tensor) -> Done:
+        artifact, roi = task.artifact, task.question.roi
+        if self._fan_out is not None and self._fan_out.divides(artifact, task.plan):
+            return await self._fan_out.predict(ticket, artifact, image, roi)
+        return await finished(self._worker.submit(ticket, artifact.models, image, roi, task.plan))
 
     async def _until_limit(
         self, ticket: Ticket[Job], task: PictureTask[T], plan: PartialPlan, image: Tensor, until: asyncio.Timeout

@@ -3,7 +3,7 @@
 from app.tiling.axis import Axis
 from app.tiling.config import Blend, PaddingFill, Size, Tiling, TilingMode, as_size
 from app.tiling.endless import endless_plan, rows_to_settle, settled_rows
-from app.tiling.ops import rows_shown, tile, untile, untile_features, zero_padding
+from app.tiling.ops import columns_shown, rows_shown, tile, untile, untile_features, zero_padding
 from app.tiling.plan import TilePlan, plan
 from app.tiling.stitch import Kept, Stitcher
 from app.tiling.strips import STRIP_PIXELS, Strip
@@ -23,6 +23,7 @@ __all__ = [
     "Tiling",
     "TilingMode",
     "as_size",
+    "columns_shown",
     "endless_plan",
     "plan",
     "rows_shown",

@@ -24,17 +24,19 @@ def tile(
     indices: Sequence[int] | None = None,
     out: Tensor | None = None,
     first_row: int | None = None,
+    first_column: int | None = None,
 ) -> Tensor:
     """The tiles of pictures: [N,C,H,W] or [C,H,W] -> [N * tiles,C,h,w], ordered by picture, strip, row, column.
 
     `indices` selects tiles of each picture, but never the thumbnail; None: all. `out` receives the tiles, in its own
     dtype and on its device. Pictures with one channel may be copied to an `out` with more channels. Pixels outside the
     picture are 0, or as the plan's `fill` says. With `first_row`, `images` begin with this row of the pictures, and
-    have at least the rows that the tiles show (`rows_shown`).
+    have at least the rows that the tiles show (`rows_shown`); likewise with `first_column` (`columns_shown`).
     Raises InvalidTiling if the pictures are not of the plan's size.
     """
     batch = images if images.dim() == 4 else images.unsqueeze(0)
-    if batch.shape[-1] != plan.x.length or (first_row is None and batch.shape[-2] != plan.y.length):
+    edges = zip((first_row, first_column), batch.shape[-2:], plan.image_size, strict=True)
+    if any(first is None and length != expected for first, length, expected in edges):
         raise InvalidTiling(f"the plan is for {plan.image_size} pixels, the picture has {tuple(batch.shape[-2:])}")
     chosen = range(plan.in_grid) if indices is None else indices
     if out is None:
@@ -44,7 +46,7 @@ def tile(
         (top, bottom), (left, right) = plan.y.window(row), plan.x.window(column)
         rows, columns = _known(top, bottom, plan.y), _known(left, right, plan.x)
         down = _pixels(rows, plan.y, batch.device, first_row or 0)
-        crop = _crop(batch, down, _pixels(columns, plan.x, batch.device))
+        crop = _crop(batch, down, _pixels(columns, plan.x, batch.device, first_column or 0))
         target = out[position :: len(chosen)]
         if crop.shape[-2:] != target.shape[-2:]:
             target.zero_()
@@ -54,11 +56,21 @@ def tile(
 
 def rows_shown(plan: TilePlan) -> range:
     """The rows of the picture that the plan's tiles show, with their halo and padding; empty for a thumbnail alone."""
-    if not plan.own_rows:
-        return range(0)
-    top, bottom = plan.y.window(plan.own_rows[0])[0], plan.y.window(plan.own_rows[-1])[1]
-    rows = _pixels(_known(top, bottom, plan.y), plan.y, torch.device("cpu"))
-    return range(rows.start, rows.stop) if isinstance(rows, slice) else range(int(rows.min()), int(rows.max()) + 1)
+    return _all_shown(plan.y, plan.own_rows) if plan.own_rows else range(0)
+
+
+def columns_shown(plan: TilePlan) -> range:
+    """The columns of the picture that the plan's tiles show, with their halo and padding."""
+    return _all_shown(plan.x, range(plan.x.count))
+
+
+def _all_shown(axis: Axis, tiles: range) -> range:
+    """From the first to the last pixel that these tiles show along an edge."""
+    first, end = axis.window(tiles[0])[0], axis.window(tiles[-1])[1]
+    pixels = _pixels(_known(first, end, axis), axis, torch.device("cpu"))
+    if isinstance(pixels, slice):
+        return range(pixels.start, pixels.stop)
+    return range(int(pixels.min()), int(pixels.max()) + 1)
 
 
 def zero_padding(tiles: Tensor, plan: TilePlan, indices: Sequence[int]) -> Tensor:

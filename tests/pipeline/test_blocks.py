@@ -11,7 +11,7 @@ from app.errors import PartialUnsupported
 from app.pipeline import Block, BlockGrid, Outcome, Roi, TiledModel, edge_tiles, predict, require_partial
 from app.pipeline.assembly import Assembly, completed
 from app.pipeline.blocks import disjoint
-from app.pipeline.joining import BlockAssembly, MeasuredBlock, measured, prepare_block
+from app.pipeline.joining import BlockAssembly, BlockPixels, MeasuredBlock, measured
 from app.tiling import Tiling
 from tests.pipeline.conftest import Build
 from tests.pipeline.test_roi import SIZE, TILINGS, picture
@@ -24,7 +24,7 @@ LARGE = 330, 394
 def measure(model: TiledModel, image: Tensor, blocks: Collection[Block]) -> list[MeasuredBlock]:
     found = []
     for block in blocks:
-        prepared = prepare_block(model, image, block)
+        prepared = BlockPixels.of(image, block).upload(model)
         assembly = Assembly(model, prepared)
         for features in model.outputs(prepared, 4):
             for _ in assembly.add(features):
@@ -96,7 +96,7 @@ def test_blocks_of_a_region_have_its_map_and_score(build: Build, name: str, roi:
 def test_larger_blocks_compute_fewer_tiles_twice(build: Build) -> None:
     model, size = build("subspace", Tiling(tile_size=64, stride=32), SIZE), (4096, 4096)
     plan = model.plan(*size)
-    tiles = [BlockGrid(model, plan, edge=edge).tiles / plan.count for edge in (2, 4, 8)]
+    tiles = [BlockGrid(model, plan, edges=(edge, edge)).tiles / plan.count for edge in (2, 4, 8)]
     assert 2.3 > tiles[0] > tiles[1] > tiles[2] > 1
     assert tiles[1] < 1.6 and tiles[2] < 1.3
     disjoint_tiles = grid_of(build("subspace", Tiling(tile_size=64), SIZE), size)

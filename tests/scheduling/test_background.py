@@ -8,7 +8,7 @@ import torch
 
 from app.pipeline import Band, TiledModel, run_band
 from app.pipeline.scan import bands
-from app.scheduling import background_bands
+from app.scheduling import worker_bands
 from app.scheduling.job import Job, Step
 from app.scheduling.scheduler import Scheduler
 from app.scheduling.spare_time import MOST_S, SHARE
@@ -93,7 +93,7 @@ def test_bands_that_run_in_the_background_have_the_outcome_of_those_without_a_qu
     for_whole = bands(tiny_model.plan(*IMAGE.shape[-2:]))
     band = Band(IMAGE, 255.0, for_whole[0], (IMAGE.shape[-2], IMAGE.shape[-1]), None, 0)
     expected = run_band(tiny_model, band)
-    with running() as (worker, observer), background_bands(worker, [tiny_model], wanted) as run:
+    with running() as (worker, observer), worker_bands(worker, [tiny_model], wanted) as run:
         outcome = run(band)()
         assert observer.queue == []
     assert torch.equal(outcome.values, expected.values) and outcome.raw_score == expected.raw_score
@@ -105,7 +105,7 @@ def test_leaving_the_block_gives_up_a_band(tiny_model: TiledModel) -> None:
     with running() as (worker, _):
         live = submit(worker, tiny_model)
         assert gate.reached.wait(WAIT_S)
-        with background_bands(worker, [tiny_model], wanted) as run:
+        with worker_bands(worker, [tiny_model], wanted) as run:
             wait = run(band)
         gate.open()
         with pytest.raises(CancelledError):
@@ -123,7 +123,7 @@ def test_a_picture_that_is_no_longer_wanted_frees_its_lane_after_the_current_uni
             raise Unwanted
 
     with running() as (worker, observer):
-        with pytest.raises(Unwanted), background_bands(worker, [tiny_model], check) as run:
+        with pytest.raises(Unwanted), worker_bands(worker, [tiny_model], check) as run:
             run(band)()
         gate.open()
         submit(worker, tiny_model).result(WAIT_S)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
-from app.pipeline import Band, BandOutcome, Question, TensorRows
+from app.pipeline import Band, BandOutcome, Question, Runner, TensorRows
 from app.service.large import CHECKPOINT, MAP, Large, predict_large
 from tests.pipeline.test_scan import direct
 
@@ -31,7 +31,7 @@ def predicted(artifact: Artifact, picture: torch.Tensor, folder: Path, until: in
 
     begin = direct(artifact.model)
     folder.mkdir(exist_ok=True)
-    return predict_large(artifact, TensorRows(picture), Question(), folder, report, run=run), ran
+    return predict_large(artifact, TensorRows(picture), Question(), folder, report, runner=Runner(run)), ran
 
 
 @pytest.fixture(scope="module")
