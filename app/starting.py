@@ -20,28 +20,35 @@ from app.errors import (
 from app.heap import exempt_from_collection, share_one_heap
 from app.keys import KeyRing
 from app.logs import JsonFormatter, TextFormatter
+from app.service.fan_out import Engines
 from app.settings import Settings, unknown_variables
 from app.traces import MISSING
 
 _log = logging.getLogger("tessera")
 
 
-def start(settings: Settings, replicas: Replicas | None = None) -> FastAPI:
-    """The application, after the process was set up for it and the settings were checked. Raises CannotServe.
-
-    replicas: all replicas of the application; None: this process serves by itself
-    """
+def set_up_process(settings: Settings) -> None:
+    """Sets up the heap and the log of a process that computes."""
     share_one_heap()
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+
+
+def start(settings: Settings, replicas: Replicas | None = None, engines: Engines = Engines()) -> FastAPI:  # noqa: B008
+    """The application, after the process was set up for it and the settings were checked. Raises CannotServe.
+
+    replicas: all replicas of the application; None: this process serves by itself
+    engines: those of other processes that measure blocks of large pictures
+    """
+    set_up_process(settings)
     for name in unknown_variables():
         _log.warning("the environment variable %s is not a setting of this server, and is ignored", name)
     if isinstance(settings.models_dir, Path) and not settings.models_dir.is_dir():
         raise CannotServe(f"models_dir {settings.models_dir} is not a directory; make it, or name another")
     try:
         require_default(settings)
-        return build_app(settings, replicas)
+        return build_app(settings, replicas, engines)
     except (InvalidBucket, InvalidDevice, InvalidJobs, InvalidKeys, InvalidRecord, InvalidSink, ModelNotFound) as error:
         raise CannotServe(str(error)) from error
     except ModuleNotFoundError as error:

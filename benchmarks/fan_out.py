@@ -26,7 +26,8 @@ from torch import Tensor
 
 from app.application import DeviceParts, device_parts
 from app.artifacts import Artifact
-from app.deploy.engines import EngineArguments, engine_deployment
+from app.deploy.arguments import EngineArguments
+from app.deploy.engines import engine_deployment
 from app.deploy.fan_out import ServeEngines
 from app.metrics import Metrics
 from app.pipeline import Outcome

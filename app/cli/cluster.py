@@ -15,7 +15,7 @@ from rich.table import Table
 
 from app.cli.serve import add_settings, given_settings
 from app.cli.usage import UsageError
-from app.deploy.arguments import Arguments
+from app.deploy.arguments import Arguments, EngineArguments
 from app.deploy.environment import client_variables, node_variables
 from app.errors import CannotServe
 from app.interruption import ending_gently
@@ -25,8 +25,10 @@ from app.terminal import print_line
 if TYPE_CHECKING:
     from app.deploy.cluster import State
 
-CLUSTER = tuple(name for name in Arguments.model_fields if name != "settings")
+CLUSTER = tuple(name for name in Arguments.model_fields if name not in ("settings", "engines"))
 """The arguments of the cluster that are options of the command."""
+ENGINES = "engines"
+"""The group of options of engines; large pictures are divided among engines if any of them is given."""
 POLL_S = 1.0
 LONELY = "127.0.0.1"
 
@@ -57,8 +59,9 @@ def parser() -> ArgumentParser:
     )
     parser.add_argument("--ray_port", type=int, default=6379, help="up: the port by which other machines join")
     parser.add_argument("--dashboard_port", type=int, default=8265, help="up: the port of Ray's dashboard, on loopback")
-    for name in CLUSTER:
-        field = Arguments.model_fields[name]
+    fields = {name: Arguments.model_fields[name] for name in CLUSTER}
+    fields |= {f"{ENGINES}.{name}": field for name, field in EngineArguments.model_fields.items()}
+    for name, field in fields.items():
         shown = "" if field.default is None else f" (default: {field.default})"
         kind = field.annotation | None  # type: ignore[operator]  # a type that is known at run time only
         parser.add_argument(f"--{name}", type=kind, default=None, help=f"up: {field.description}{shown}")
@@ -89,6 +92,9 @@ def _ray(variables: Mapping[str, str]) -> ModuleType:
 
 def _up(options: Namespace, address: str) -> int:
     given = {name: options[name] for name in CLUSTER if options[name] is not None}
+    engines = {name: value for name, value in options[ENGINES].items() if value is not None}
+    if engines:
+        given[ENGINES] = engines
     try:
         settings = Settings.model_validate(given_settings(options))
         arguments = Arguments.model_validate(given | {"settings": given_settings(options)})

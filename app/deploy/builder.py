@@ -8,10 +8,10 @@ from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, RequestRouterConfig
 
 from app.deploy.arguments import Arguments
+from app.deploy.engines import engine_deployment
+from app.deploy.process import process_options
 from app.deploy.replica import STALE_S, Replica
-from app.environment import variables_of
 from app.errors import CannotServe
-from app.heap import VARIABLES
 from app.settings import Settings, said_of_settings
 
 NAME = "tessera"
@@ -36,11 +36,7 @@ def application(arguments: Arguments) -> Application:
         scale = {"autoscaling_config": _autoscaling(arguments, arguments.most_replicas)}
     deployed = serve.deployment(
         name=NAME,
-        ray_actor_options={
-            "num_cpus": arguments.processors,
-            "num_gpus": arguments.gpus,
-            "runtime_env": {"env_vars": VARIABLES | variables_of(max(1, int(arguments.processors)))},
-        },
+        ray_actor_options=process_options(arguments.processors, arguments.gpus),
         max_ongoing_requests=settings.max_connections,  # the application itself refuses what is too much
         request_router_config=RequestRouterConfig(request_router_class="app.deploy.routing:AnyNode"),  # type: ignore[arg-type]
         graceful_shutdown_wait_loop_s=STALE_S,
@@ -49,7 +45,10 @@ def application(arguments: Arguments) -> Application:
         logging_config={"enable_access_log": False},  # the application logs its requests
         **scale,
     )(Replica)
-    return deployed.bind(settings, arguments.reload_timeout_s)
+    if arguments.engines is None:
+        return deployed.bind(settings, arguments.reload_timeout_s)
+    engines = engine_deployment(arguments.engines, settings)
+    return deployed.bind(settings, arguments.reload_timeout_s, arguments.engines, engines)
 
 
 def _autoscaling(arguments: Arguments, most_replicas: int) -> AutoscalingConfig:

@@ -1,22 +1,22 @@
 """Device engines on Ray Serve: replicas without HTTP that measure blocks of large pictures for servers."""
 
 import asyncio
-from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 
 from app.application import device_parts
+from app.deploy.arguments import EngineArguments
+from app.deploy.process import process_options
 from app.deploy.transport import SentDistances, SentPixels
 from app.errors import DeviceFailed
 from app.metrics import Metrics
 from app.service import VersionState
 from app.service.engines import EngineHost, EngineState, ModelVersion
-from app.service.fan_out import LEAST_TILES
 from app.service.readiness import dead_reasons
 from app.settings import Settings
+from app.starting import set_up_process
 
 NAME = "engines"
 """The name of the deployment."""
@@ -29,43 +29,11 @@ END_S = 2.0
 """How long the current units of the lanes may take when a replica is stopped."""
 
 
-class EngineArguments(BaseModel):
-    """The engines of a server, as a part of the arguments of its application in a Serve configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    replicas: int = Field(
-        default=1, ge=1, le=10_000, description="The number of engines; with `most_replicas`: the least number."
-    )
-    most_replicas: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000,
-        description="The largest number of engines. If given, their number follows the blocks in flight.",
-    )
-    processors: float = Field(
-        default=1.0, ge=0.01, allow_inf_nan=False, description="The processors that are reserved for an engine."
-    )
-    gpus: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="The GPUs that are reserved for an engine.")
-    own: bool = Field(default=False, description="Whether the devices of the server measure blocks, too.")
-    least_tiles: int = Field(
-        default=LEAST_TILES, ge=1, description="The number of tiles from which on a picture is divided."
-    )
-
-    @model_validator(mode="after")
-    def _is_range(self) -> Self:
-        if self.most_replicas is not None and self.most_replicas < self.replicas:
-            raise ValueError(
-                f"most_replicas of the engines is {self.most_replicas}, and replicas, the least number, is "
-                f"{self.replicas}; give at least that"
-            )
-        return self
-
-
 class ServedEngine:
     """The models of a repository on the devices of one replica."""
 
     def __init__(self, settings: Settings) -> None:
+        set_up_process(settings)
         self._parts = device_parts(settings, Metrics())
         self._host = EngineHost(self._parts.catalogue, self._parts.worker)
         self._is_loaded = False
@@ -114,7 +82,7 @@ def engine_deployment(arguments: EngineArguments, settings: Settings) -> Applica
         name=NAME,
         num_replicas=arguments.replicas if scaling is None else None,
         autoscaling_config=scaling,
-        ray_actor_options={"num_cpus": arguments.processors, "num_gpus": arguments.gpus},
+        ray_actor_options=process_options(arguments.processors, arguments.gpus),
         max_ongoing_requests=MOST_ONGOING,
         logging_config={"enable_access_log": False},
     )(ServedEngine)

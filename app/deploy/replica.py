@@ -2,14 +2,18 @@
 
 import asyncio
 from contextlib import ExitStack
+from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
+from ray.serve.handle import DeploymentHandle
 
 from app.api import Services, reload_here
 from app.api.schemas.reload import ReplicaReloadBody
+from app.deploy.arguments import EngineArguments
 from app.deploy.autoscaling import QUEUE
 from app.deploy.everywhere import Everywhere
+from app.deploy.fan_out import ServeEngines
 from app.deploy.members import Members
 from app.deploy.own_folders import with_own_folders
 from app.deploy.proxy import LeaveToProxy
@@ -17,6 +21,7 @@ from app.draining import Draining
 from app.environment import set_pillow_switches
 from app.errors import CannotServe, DeviceFailed, TesseraError
 from app.service import VersionState
+from app.service.fan_out import Engines
 from app.service.readiness import dead_reasons, unready_reasons
 from app.settings import Settings
 from app.starting import finish_start, start
@@ -30,8 +35,17 @@ POLL_S = 0.05
 class Replica:
     """Serves the application, which it builds as a server of its own does. Serve calls its methods."""
 
-    def __init__(self, settings: Settings, reload_timeout_s: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reload_timeout_s: float,
+        engines: EngineArguments | None = None,
+        handle: DeploymentHandle[Any] | None = None,
+    ) -> None:
         self._settings, self._reload_timeout_s = settings, reload_timeout_s
+        self._engines = Engines()
+        if engines is not None and handle is not None:
+            self._engines = Engines([ServeEngines(handle)], engines.own, engines.least_tiles)
         self._folders = ExitStack()  # held until the process ends
         self._is_loaded = False
 
@@ -40,7 +54,7 @@ class Replica:
         set_pillow_switches()
         settings = with_own_folders(self._settings, self._folders)
         self._members = Members(self._leave)
-        app = start(settings, Everywhere(self._members, self._reload_timeout_s))
+        app = start(settings, Everywhere(self._members, self._reload_timeout_s), self._engines)
         app.add_middleware(LeaveToProxy)
         finish_start(settings, app)
         self._services: Services = app.state.services
@@ -74,7 +88,8 @@ class Replica:
 
     async def metrics_here(self) -> tuple[str, str]:
         """The name and the metrics of this replica."""
-        return self._members.own, self._services.metrics().decode()
+        text = await asyncio.to_thread(self._services.metrics)  # those of jobs wait for their database
+        return self._members.own, text.decode()
 
     async def _load(self) -> None:
         """Waits until no version is being loaded. Raises CannotServe if no picture could be predicted then."""
