@@ -208,7 +208,7 @@ def test_the_jobs_of_a_killed_server_go_on_from_its_checkpoint(
     result = servers.one.get(f"{id}/pictures/0/result").json()
     assert result["regions"] and result["score"] == pytest.approx(expected["score"], abs=1e-5)
     assert [each["box"] for each in result["regions"]] == [each["box"] for each in expected["regions"]]
-    assert states(servers.one, id) == ["queued", "running", "running", "done"]
+    assert states(servers.one, id) == ["uploading", "queued", "running", "running", "done"]
 
 
 def test_work_waits_for_a_database_that_is_away(
