@@ -105,7 +105,7 @@ def test_a_number_of_cards_gives_the_rate_that_they_answer(
     out = capsys.readouterr().out
     highest = 40 / (12 * 64 * 64 * 1e-6 + 128 * 160 * 5e-8)
     assert f"cluster:        40 machines behind 1 ingress: at most {highest:,.1f} pictures a second" in out
-    assert "the limit: processors of the servers" in out
+    assert "the limit: machines without a card" in out
     assert f"{BUSY_SHARE * highest:,.1f} pictures a second at random times" in out
     assert (
         f"price:          20.00 an hour for all, {20 / (BUSY_SHARE * highest) / 3600 * 1e6:,.2f} for a million" in out

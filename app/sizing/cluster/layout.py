@@ -14,6 +14,7 @@ class Resource(StrEnum):
     server_in = "network into the servers"
     server_processors = "processors of the servers"
     card = "cards"
+    machine = "machines without a card"
     server_out = "network out of the servers"
 
 

@@ -14,7 +14,7 @@ def layout_of(work: Work, cluster: Cluster, cards: int, ingresses: int) -> Layou
         parts, (before, part, after) = work.blocks(cluster.block_tiles)[0], _divided(work, cluster)
     else:
         parts, (before, part, after) = 1, _whole(work, cluster, ingresses)
-    units = {Resource.server_processors: 1 if work.on_cpu else cluster.processors or 1}
+    units = {Resource.server_processors: cluster.processors or 1}
     units[Resource.ingress_processors] = cluster.ingress_processors or 1
     used = {step.resource for step in (*before, *part, *after)}
     machines = {
@@ -112,4 +112,4 @@ def _computed(work: Work, cluster: Cluster, before_s: float, device_s: float, af
         return Step(Resource.server_processors, before_s), Step(Resource.card, device_s), *after
     processors, alone_s = cluster.processors or 1, before_s + after_s
     held_s = device_s + alone_s / processors
-    return (Step(Resource.server_processors, held_s, alone_s - alone_s / processors),)
+    return (Step(Resource.machine, held_s, alone_s - alone_s / processors),)

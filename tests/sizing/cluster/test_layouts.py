@@ -43,9 +43,9 @@ def test_a_machine_without_a_card_computes_and_decodes_with_the_same_processors(
     work = replace(work, on_cpu=True)
     layout = layout_of(work, cluster, cards=2, ingresses=0)
     serial_s = 1e-3 + 1.5 * MB * 2e-9 + work.decode_s + work.render_s
-    assert layout.seconds(Resource.server_processors) == pytest.approx(work.device_s + serial_s / 4)
-    assert Resource.card not in layout.machines
-    latency = sum(step.seconds + step.then_s for step in layout.part if step.resource is Resource.server_processors)
+    assert layout.seconds(Resource.machine) == pytest.approx(work.device_s + serial_s / 4)
+    assert not {Resource.card, Resource.server_processors} & layout.machines.keys()
+    latency = sum(step.seconds + step.then_s for step in layout.part if step.resource is Resource.machine)
     assert latency == pytest.approx(work.device_s + serial_s)
 
 
