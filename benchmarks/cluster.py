@@ -10,6 +10,7 @@ joins, on which Serve starts a replica that must take requests. Needs the extra 
 """
 
 import argparse
+import io
 import os
 import shutil
 import sys
@@ -23,6 +24,7 @@ from threading import Event, Thread
 from time import monotonic, sleep
 
 import httpx2
+from PIL import Image
 
 from benchmarks.hardware import write
 from tests.clusters import ROOT, Site, site
@@ -30,6 +32,9 @@ from tests.repositories import add_version
 
 MODEL = "demo"
 WAIT_S = 180.0
+GRACE_S = 60
+"""Longer than any request: one that takes longer gets 503 when its replica is replaced."""
+EDGE = 384
 SETTLE_S = 2.0
 """How long clients post before and after each event."""
 AGAIN = frozenset({429, 500, 502, 503, 504})
@@ -62,11 +67,14 @@ def main() -> None:
         models = Path(work) / "models"
         shutil.copytree(ROOT / "models", models)
         options = {"device": "cpu", "precision": "float32", "batch_tiles": 4, "reload_interval_s": 0, "replicas": 2}
+        options |= {"shutdown_grace_s": GRACE_S}
         with site(2, models_dir=models, **options) as here:
             here.up()
             results = {
                 "model": measured(here, given.clients, lambda: update_model(here, models), again=False),
-                "application": measured(here, given.clients, lambda: here.up(shutdown_grace_s=7), again=False),
+                "application": measured(
+                    here, given.clients, lambda: here.up(shutdown_grace_s=GRACE_S + 1), again=False
+                ),
                 "node_lost": measured(here, given.clients, lambda: lose_node(here), again=True),
                 "node_joined": measured(here, given.clients, lambda: join_node(here), again=True),
             }
@@ -95,7 +103,9 @@ def measured(here: Site, clients: int, change: Callable[[], object], *, again: b
 def loaded(here: Site, clients: int, *, again: bool) -> Iterator[Load]:
     """Meanwhile clients post pictures; with `again` they repeat what failed."""
     load, ended = Load(), Event()
-    picture = (ROOT / "examples/normal.png").read_bytes()
+    file = io.BytesIO()
+    Image.open(ROOT / "examples/normal.png").crop((0, 0, EDGE, EDGE)).save(file, "PNG")
+    picture = file.getvalue()
 
     def client() -> None:
         while not ended.is_set():
