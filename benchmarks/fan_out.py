@@ -101,6 +101,7 @@ def cluster() -> Iterator[None]:
     """A cluster of one node in processes of its own, which nothing outside this machine reaches."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(
+        "local",  # and no other cluster of this machine
         num_cpus=PROCESSORS,
         object_store_memory=STORE_BYTES,
         include_dashboard=False,

@@ -29,7 +29,7 @@ print(json.dumps([asdict(run) for run in runs]))
 def test_two_engines_divide_the_work_of_a_picture_and_its_map_is_equal(models_dir: Path, tmp_path: Path) -> None:
     shutil.copytree(models_dir / "patchcore" / "1", tmp_path / "patchcore" / "1")  # each engine loads what there is
     command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * WAIT_S)
     assert done.returncode == 0, done.stderr
     runs = json.loads(done.stdout.splitlines()[-1])
     tiles = [sum(run["shares"][engine]["tiles"] for run in runs) for engine in (0, 1)]
