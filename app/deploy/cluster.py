@@ -25,6 +25,7 @@ STARTED_WITHIN_S = 60.0
 CONNECTED_WITHIN_S = 5.0
 POLL_S = 1.0
 ENDED_WITHIN_S = 15.0
+RAY = sys.executable, "-m", "ray.scripts.scripts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,12 @@ class State:
 def head(node_address: str, port: int, dashboard_port: int) -> Iterator[subprocess.Popen[bytes]]:
     """A head node, a process with children that ends with the block. Raises CannotServe if it does not start.
 
-    It needs the variables of `node_variables`. Only programs of this machine reach its dashboard.
+    It needs the variables of `node_variables`. Only programs of this machine reach its dashboard. Clients need the
+    token in ~/.ray/auth_token, which is made if there is none, or that of the environment.
     """
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
+    if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        subprocess.run([*RAY, "get-auth-token", "--generate"], check=True, stdout=subprocess.DEVNULL)
+    command = [*RAY, "start", "--head", "--block", "--disable-usage-stats"]
     command += [f"--node-ip-address={node_address}", f"--port={port}"]
     command += [f"--dashboard-host={LOOPBACK}", f"--dashboard-port={dashboard_port}"]
     own = os.environ | {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}  # the application is withdrawn before

@@ -6,10 +6,14 @@ from app.settings import Settings
 
 
 def client_variables(address: str) -> dict[str, str]:
-    """What a program needs that uses a cluster whose head node has this address."""
-    usage = {"RAY_USAGE_STATS_ENABLED": "0"}
-    # Without the first, Ray replaces loopback addresses by one that other machines reach. Its name is historical.
-    return usage | ({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if is_loopback(address) else {"RAY_AUTH_MODE": "token"})
+    """What a program needs that uses a cluster whose head node has this address.
+
+    Ray asks for a token even on loopback, because each replica of Serve opens a port on all addresses.
+    """
+    found = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token"}
+    if is_loopback(address):  # Ray would replace it by an address that other machines reach; the name is historical
+        found["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    return found
 
 
 def node_variables(settings: Settings, address: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
 from ray.serve.schema import ServeDeploySchema
 
-from app.deploy.arguments import Arguments
+from app.deploy.arguments import Arguments, EngineArguments
 from app.deploy.builder import application
 from app.errors import CannotServe
 
@@ -60,8 +60,20 @@ def test_settings_that_cannot_work_are_refused_before_a_replica_starts(arguments
         config(**arguments)
 
 
-def test_jobs_are_taken_by_one_replica() -> None:
+def test_jobs_are_taken_by_one_replica_or_need_a_database() -> None:
     assert config(replicas=1, settings={"jobs_dir": "/jobs"}).num_replicas == 1
+    shared = {"jobs_dir": "/jobs", "jobs_database": "postgresql://tessera@db/jobs"}
+    assert config(replicas=2, settings=shared).num_replicas == 2
+
+
+def test_engines_are_a_deployment_of_their_own() -> None:
+    given = {"replicas": 2, "engines": {"replicas": 3, "processors": 2, "own": True}}
+    replica = application(Arguments.model_validate(given))._bound_deployment
+    arguments, engines = replica.init_args[2:]
+    assert arguments == EngineArguments(replicas=3, processors=2, own=True)
+    assert engines._bound_deployment.name == "engines"
+    assert engines._bound_deployment._deployment_config.num_replicas == 3
+    assert len(application(Arguments(replicas=2))._bound_deployment.init_args) == 2
 
 
 @pytest.mark.parametrize(
