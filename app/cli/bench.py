@@ -7,8 +7,8 @@ import torch
 from jsonargparse import ArgumentParser, Namespace
 
 from app.application import MOST_CPU_LANES
-from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
-from app.cli.repository import add_precision, add_repository
+from app.artifacts import Artifact, Entry, load_artifact
+from app.cli.repository import add_precision, add_repository, read_repository
 from app.cli.usage import UsageError
 from app.errors import ModelNotFound, TesseraError
 from app.pipeline import resolve_device
@@ -43,7 +43,7 @@ def run(options: Namespace) -> int:
     """Measures models; returns 1 if some cannot be loaded. Raises UsageError, ModelNotFound or VersionNotFound."""
     if options.version is not None and options.name is None:
         raise UsageError("--version needs --name", hint="example: tessera bench --name surface --version 2")
-    repository = ModelRepository(options.models_dir)
+    repository = read_repository(options)
     names = repository.names() if options.name is None else [options.name]
     entries = [repository.find(name, options.version) for name in names if options.name or repository.versions(name)]
     if not entries:

@@ -8,9 +8,10 @@ import torch
 from jsonargparse import ArgumentParser, Namespace
 
 from app.admission import Limits
-from app.artifacts import Artifact, ModelRepository, load_artifact, verify_artifact
+from app.artifacts import Artifact, load_artifact, verify_artifact
 from app.cli.bench import add_measurement, key_of, measured
 from app.cli.cluster_estimate import add_cluster, cluster_lines, given_cluster
+from app.cli.repository import read_repository
 from app.cli.usage import UsageError
 from app.errors import LimitExceeded
 from app.pipeline import resolve_device
@@ -60,7 +61,7 @@ def run(options: Namespace) -> int:
     """Prints the estimate. Raises UsageError, ModelNotFound, InvalidArtifact, InvalidDevice or InvalidParameter."""
     demand = Demand(_size(options.size), _rate(options.rate, options.cards), options.format, options.heatmap)
     given = given_cluster(parser(), options)
-    entry = ModelRepository(options.models_dir).find(options.name, options.version)
+    entry = read_repository(options).find(options.name, options.version)
     device, processors = resolve_device(options.device), torch.get_num_threads()
     _, digest = verify_artifact(entry)
     place = Place.here(device)

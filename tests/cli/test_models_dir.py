@@ -17,6 +17,25 @@ from app.settings import PREFIX, Settings
 
 SERVERS = {"serve", "cluster"}
 """These commands take the options of a server, and read its variables as it does."""
+WRITERS = {"train", "import"}
+"""These commands make the folder of the models if it is missing."""
+NAMED = ("--name", "screw")
+DATA = ("--data", "Folder", "--data.root", "pictures")
+READERS = (
+    ("models", "list"),
+    ("models", "verify"),
+    ("models", "list", "--history", "true"),
+    *(("models", action, *NAMED) for action in ("promote", "pin", "rollback", "unpin")),
+    *(("models", action, *NAMED, "--version", "1") for action in ("copy", "delete")),
+    ("models", "push", *NAMED, "--bucket", "s3://plant/models"),
+    ("bench",),
+    ("estimate", *NAMED, "--size", "64x64", "--rate", "1"),
+    ("predict", "pictures", *NAMED, "--output", "out"),
+    ("watch", "pictures", *NAMED, "--output", "out"),
+    ("evaluate", *NAMED, *DATA, "--output", "out"),
+    ("compare", "screw:1", "screw:2", *DATA, "--output", "out"),
+    ("calibrate", *NAMED, "--image_threshold", "0.6"),
+)
 
 
 def options_of(command: str) -> Options:
@@ -77,3 +96,21 @@ def test_the_commands_after_a_training_name_a_folder_that_is_not_the_default(
         options = parse("train", [*words, *more])
         (*_, last) = next_commands(options, Folder(str(tmp_path)))
         assert last == f"  tessera serve{place}"
+
+
+def test_each_command_with_models_reads_them_or_writes_them_or_serves_them() -> None:
+    assert {command for command, *_ in READERS} | WRITERS | SERVERS == set(WITH_MODELS)
+
+
+@pytest.mark.parametrize("words", READERS, ids=" ".join)
+def test_a_command_that_reads_models_refuses_a_folder_that_is_missing(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.setenv(MODELS_DIR, str(tmp_path / "nowhere"))
+    assert main([*words, "--device", "cpu"]) == 1
+    shown = capsys.readouterr()
+    folder = f"{tmp_path / 'nowhere'} is not a directory"
+    assert shown.err == f"error: {folder}; name the folder of the models by --models_dir or TESSERA_MODELS_DIR\n"
+    assert not shown.out and [path.name for path in tmp_path.iterdir()] == ["pictures"]
