@@ -5,15 +5,20 @@ import re
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
 from app.cli import main
+from app.cli.bench import precision_notes
 from app.cli.cluster_estimate import cluster_lines
-from app.pipeline import TiledModel
+from app.pipeline import Execution, TiledModel
+from app.runtime import Candidate, Kernels, Network, Precision, PrecisionChoice
 from app.sizing import BUSY_SHARE, Demand, Figures, FileFormat, Place, need_of, read_figures, work_of, write_figures
 from app.sizing.cluster import Cluster
+from app.trials import Trial
 
 FIGURES = Figures(
     pixel_s=1e-6,
@@ -27,6 +32,7 @@ FIGURES = Figures(
     device_bytes=0,
     measured="2026-11-29",
 )
+FLOAT32, BFLOAT16 = Precision.float32, Precision.bfloat16
 FOUR = ("--cluster.ingress_processors", "4")
 PLACE = Place("a processor", 2, "cpu", "2.13", "0.2.0")
 
@@ -59,6 +65,44 @@ def test_an_estimate_uses_the_figures_that_were_kept(
     out, err = capsys.readouterr()
     assert "measuring" not in err
     assert "tiles a second: 24.0" in out and "40.0 for the model" in out  # 3 x 4 tiles of 64 with a stride of 32
+
+
+@pytest.mark.parametrize(
+    ("own", "seconds", "asked", "said"),
+    [
+        (
+            FLOAT32,
+            {FLOAT32: 0.02, BFLOAT16: 0.03},
+            "auto",
+            "bfloat16 took 1.5 times as long as float32; a server",
+        ),
+        (BFLOAT16, {BFLOAT16: 0.02, FLOAT32: 0.04}, "auto", "float32 took 2.0 times as long as bfloat16"),
+        (BFLOAT16, {BFLOAT16: 0.2}, "auto", "float32 was not measured"),
+        (FLOAT32, {BFLOAT16: 0.2}, "auto", "float32 was not measured"),
+        (FLOAT32, {}, "auto", None),
+        (FLOAT32, {FLOAT32: 0.02}, FLOAT32, None),
+    ],
+)
+def test_the_choice_of_the_precision_is_explained(
+    own: Precision,
+    seconds: dict[Precision, float],
+    asked: PrecisionChoice,
+    said: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.cli.bench.fast_precision", lambda _: BFLOAT16)
+    trials = tuple(Trial(Candidate(precision, Kernels.fused), each) for precision, each in seconds.items())
+    execution = Execution(cast(Network, SimpleNamespace(precision=own)), 1, trials=trials)
+    found = list(precision_notes(execution, asked))
+    assert len(found) == (said is not None) and all(str(said) in each for each in found)
+
+
+def test_a_processor_with_one_precision_needs_no_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.cli.bench.fast_precision", lambda _: None)
+    trial = Trial(Candidate(FLOAT32, Kernels.fused), 0.02)
+    assert not list(
+        precision_notes(Execution(cast(Network, SimpleNamespace(precision=FLOAT32)), 1, trials=(trial,)), "auto")
+    )
 
 
 @pytest.mark.usefixtures("brief")
