@@ -170,6 +170,29 @@ def test_a_rate_gives_the_number_of_cards(models_dir: Path, tmp_path: Path, caps
 
 
 @pytest.mark.usefixtures("kept")
+def test_a_rate_that_this_machine_cannot_answer_is_shared_by_machines_like_it(
+    models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def estimated(*words: str) -> str:
+        assert run("estimate", models_dir, tmp_path / "none.json", "--size", "128x160", *words) == 0
+        return capsys.readouterr().out
+
+    one, many, given = (
+        estimated("--rate", "1"),
+        estimated("--rate", "2000"),
+        estimated("--rate", "2000", "--cards", "4"),
+    )
+    assert "128 x 160 (height x width)" in one and "memory: " in one and ": enough; at most" in one
+    assert "machines: " not in one and "memory of each" not in one
+    count = re.search(r"cluster: +([\d,]+) machines", many)
+    assert (
+        count and f"machines:       {count[1]} like this one behind a proxy" in many and ": not enough; at most" in many
+    )
+    assert re.findall(r"GiB: 0.5 for .* and (\d+) pictures", one) == re.findall(r"each: .* and (\d+) pictures", many)
+    assert f"machines:       {count[1]} like this one" in given and "4 machines behind" in given
+
+
+@pytest.mark.usefixtures("kept")
 def test_a_rate_over_the_limit_is_named(models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("--size", "128x160", "--rate", "100", "--cards", "2", "--cluster.block_tiles", "2", *FOUR)
     assert run("estimate", models_dir, tmp_path / "none.json", *asked) == 0
