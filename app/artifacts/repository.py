@@ -115,6 +115,8 @@ class ModelRepository:
         entries = self.entries()
         versions = [entry for entry in entries if entry.name == name]
         if not versions:
+            if not self.root.is_dir():
+                raise ModelNotFound(f"there is no model {name!r}, because {self.root} is not a directory")
             known = ", ".join(sorted({entry.name for entry in entries})) or "none"
             raise ModelNotFound(f"there is no model {name!r} in {self.root}; available: {known}")
         return versions[-1]

@@ -1,5 +1,6 @@
 """`tessera bench`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 
@@ -7,12 +8,13 @@ import torch
 from jsonargparse import ArgumentParser, Namespace
 
 from app.application import MOST_CPU_LANES
-from app.artifacts import Artifact, Entry, ModelRepository, load_artifact
-from app.cli.repository import add_precision, add_repository
+from app.artifacts import Artifact, Entry, load_artifact
+from app.cli.repository import add_precision, add_repository, read_repository
 from app.cli.usage import UsageError
 from app.errors import ModelNotFound, TesseraError
-from app.pipeline import resolve_device
-from app.runtime import PrecisionChoice, RunOptions
+from app.pipeline import Execution, resolve_device
+from app.runtime import Precision, PrecisionChoice, RunOptions
+from app.runtime.hardware import fast_precision
 from app.sizing import Figures, Place, default_file, measure, resident_bytes, write_figures
 from app.terminal import print_error, print_line
 
@@ -43,7 +45,7 @@ def run(options: Namespace) -> int:
     """Measures models; returns 1 if some cannot be loaded. Raises UsageError, ModelNotFound or VersionNotFound."""
     if options.version is not None and options.name is None:
         raise UsageError("--version needs --name", hint="example: tessera bench --name surface --version 2")
-    repository = ModelRepository(options.models_dir)
+    repository = read_repository(options)
     names = repository.names() if options.name is None else [options.name]
     entries = [repository.find(name, options.version) for name in names if options.name or repository.versions(name)]
     if not entries:
@@ -61,12 +63,17 @@ def run(options: Namespace) -> int:
             failed = True
         else:
             print(_line(artifact, figures), flush=True)
+            for note in precision_notes(artifact.model.execution, options.precision):
+                print_line(f"note: {note}")
             del artifact  # before the next model is loaded
     return int(failed)
 
 
 def measured(entry: Entry, options: Namespace, base_bytes: int) -> tuple[Artifact, Figures]:
-    """Measures a model as a server runs it, and keeps the figures. Raises InvalidArtifact or InvalidDevice."""
+    """Measures a model as a server with the default settings runs it, and keeps the figures.
+
+    Raises InvalidArtifact or InvalidDevice.
+    """
     device, processors = resolve_device(options.device), torch.get_num_threads()
     lanes = min(processors, MOST_CPU_LANES)
     run_options = RunOptions(options.precision, batch_tiles=0, keep_weights=False, lanes=lanes)
@@ -83,6 +90,26 @@ def measured(entry: Entry, options: Namespace, base_bytes: int) -> tuple[Artifac
 def key_of(digest: str, precision: PrecisionChoice) -> str:
     """The key of a model's figures: the SHA-256 of its manifest, and the precision that was asked for."""
     return f"{digest}:{precision}"
+
+
+def precision_notes(execution: Execution, asked: PrecisionChoice) -> Iterator[str]:
+    """How `auto` chose the precision on a CPU, if it had a choice: a server measures again, and may choose another."""
+    own, tried = execution.network.precision, execution.trials
+    known = fast_precision(torch.device("cpu"))
+    if asked != "auto" or known is None or not tried:
+        return
+    best_s: dict[Precision, float] = {}
+    for trial in tried:
+        best_s[trial.candidate.precision] = min(trial.seconds, best_s.get(trial.candidate.precision, trial.seconds))
+    other = Precision.float32 if own is known else known
+    if own not in best_s or other not in best_s:
+        found = f"{other if own in best_s else own} was not measured, because other programs took the time"
+    else:
+        found = f"{other} took {best_s[other] / best_s[own]:.1f} times as long as {own}"
+    yield (
+        f"{found}; a server measures again when it loads the model, and may choose the other precision "
+        "(GET /v1/models/NAME shows it); --precision and TESSERA_PRECISION fix it for both"
+    )
 
 
 def _line(artifact: Artifact, figures: Figures) -> str:

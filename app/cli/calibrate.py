@@ -19,7 +19,7 @@ from app.artifacts import (
     write_recalibrated,
 )
 from app.cli.instantiation import instantiate
-from app.cli.repository import add_precision, add_repository
+from app.cli.repository import add_precision, add_repository, read_repository
 from app.cli.training_summary import alike_note
 from app.data import GOOD, DataModule, LabelledPicture, UnreadablePolicy, read_digests
 from app.errors import InvalidDataset, InvalidParameter
@@ -61,7 +61,7 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> int:
     """Calibrates and writes a version."""
     goal = Goal(options.recall, options.false_positive_rate, options.image_threshold, options.pixel_threshold)
-    device, repository = resolve_device(options.device), ModelRepository(options.models_dir)
+    device, repository = resolve_device(options.device), read_repository(options)
     data: DataModule | None = instantiate(parser(), options).data
     if data is None and not goal.values:
         raise InvalidParameter(

@@ -14,6 +14,7 @@ from app.cli import anomalib
 from app.cli.diagnosis import null_problems, usage_problems
 from app.cli.failure import report
 from app.cli.help import class_help, command_help, is_help, overview
+from app.cli.models_dir import MODELS_DIR
 from app.cli.options import Options
 from app.cli.usage import UsageError
 from app.cli.words import CommandLine
@@ -230,8 +231,9 @@ def parse(name: str, words: Sequence[str]) -> Namespace:
         raise
     folder = str(found.get("models_dir", ""))
     if name != "serve" and re.match("[a-z0-9]{2,}:/", folder):
+        where = "--models_dir" if any(each.name == "models_dir" for each in line.given) else MODELS_DIR
         raise UsageError(
-            f"--models_dir: `tessera {name}` uses a folder, and no bucket",
+            f"{where}: `tessera {name}` uses a folder, and no bucket",
             hint="fetch the model first: tessera models pull --name surface --bucket s3://BUCKET/PREFIX",
         )
     for note in line.notes:

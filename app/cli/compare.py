@@ -12,7 +12,7 @@ from rich.table import Table
 from app.artifacts import Artifact, Entry, ModelRepository, load_artifact, read_manifest
 from app.cli.evaluate import add_seen_pictures, data_notes, model_notes, note_size, test_pictures
 from app.cli.instantiation import instantiate
-from app.cli.repository import add_precision, add_repository
+from app.cli.repository import add_precision, add_repository, read_repository
 from app.data import DataModule, LabelledPicture
 from app.errors import InvalidName
 from app.evaluation import (
@@ -58,7 +58,7 @@ def run(options: Namespace) -> int:
     """Evaluates both models and writes the comparison."""
     device = resolve_device(options.device)
     data: DataModule = instantiate(parser(), options).data
-    repository = ModelRepository(options.models_dir)
+    repository = read_repository(options)
     entries = [_find(repository, text) for text in (options.first, options.second)]
     if entries[0] == entries[1]:
         raise InvalidName(

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import ceil
 
 import torch
 from jsonargparse import ArgumentParser, Namespace
 
 from app.admission import Limits
-from app.artifacts import Artifact, ModelRepository, load_artifact, verify_artifact
+from app.artifacts import Artifact, load_artifact, verify_artifact
 from app.cli.bench import add_measurement, key_of, measured
 from app.cli.cluster_estimate import add_cluster, cluster_lines, given_cluster
+from app.cli.repository import read_repository
 from app.cli.usage import UsageError
 from app.errors import LimitExceeded
 from app.pipeline import resolve_device
@@ -29,7 +31,7 @@ from app.sizing import (
     resident_bytes,
     work_of,
 )
-from app.sizing.cluster import short_queues_rate
+from app.sizing.cluster import cards_for, short_queues_rate
 from app.tiling import Size
 
 GIB = 2**30
@@ -56,11 +58,25 @@ def parser() -> ArgumentParser:
     return parser
 
 
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What computes on this machine.
+
+    noun: `processor` or `card`
+    units: how many of them there are
+    servers: how many servers of a cluster this machine replaces: one for each card, or one without a card
+    """
+
+    noun: str
+    units: int
+    servers: int
+
+
 def run(options: Namespace) -> int:
     """Prints the estimate. Raises UsageError, ModelNotFound, InvalidArtifact, InvalidDevice or InvalidParameter."""
     demand = Demand(_size(options.size), _rate(options.rate, options.cards), options.format, options.heatmap)
     given = given_cluster(parser(), options)
-    entry = ModelRepository(options.models_dir).find(options.name, options.version)
+    entry = read_repository(options).find(options.name, options.version)
     device, processors = resolve_device(options.device), torch.get_num_threads()
     _, digest = verify_artifact(entry)
     place = Place.here(device)
@@ -73,7 +89,16 @@ def run(options: Namespace) -> int:
     if options.rate is None:
         demand = replace(demand, rate=short_queues_rate(work, cluster, options.cards))
     need = need_of(artifact.model, figures, demand, processors)
+    needed = options.cards if options.rate is None else cards_for(work, cluster, demand.rate)
+    cards = torch.cuda.device_count()
+    here = Here("processor", processors, 1) if work.on_cpu else Here("card", cards, cards)
+    machines = ceil((options.cards or (needed if need.units > here.units else 1)) / here.servers)
+    each = need_of(artifact.model, figures, replace(demand, rate=demand.rate / machines), processors)
     for line in _lines(artifact, figures, demand, need, place):
+        print(line, flush=True)
+    for line in _machine_lines(figures, demand.rate, need, here, ceil(needed / here.servers)):
+        print(line, flush=True)
+    for line in _memory_lines(artifact, figures, demand, each, machines):
         print(line, flush=True)
     for line in cluster_lines(work, cluster, demand.rate, options.cards, options.price):
         print(line, flush=True)
@@ -92,21 +117,38 @@ def _lines(artifact: Artifact, figures: Figures, demand: Demand, need: Need, pla
     yield f"tiles a second: {need.tiles_per_s:,.1f}"
     busy = f"busy for at most {BUSY_SHARE:.0%} of the time"
     if on_cpu:
-        total = need.compute_busy + need.decode_busy
         yield (
-            f"processors:     {need.units}, {busy} ({need.compute_busy:.2f} compute and {need.decode_busy:.2f} decode "
-            "on average)"
+            f"processors:     {need.units:,}, {busy} ({need.compute_busy:.2f} compute and "
+            f"{need.decode_busy:.2f} decode on average)"
         )
-        yield from _verdict(need.units, place.processors, "processor", demand.rate * place.processors / total)
+    else:
+        yield f"cards:          {need.units:,}, {busy} ({need.compute_busy:.2f} on average)"
+        yield f"processors:     {need.decoders} for decoding ({need.decode_busy:.2f} on average), and 2"
+
+
+def _machine_lines(figures: Figures, rate: float, need: Need, here: Here, machines: int) -> Iterator[str]:
+    """Whether this machine is enough; otherwise how many like it are."""
+    on_cpu = here.noun == "processor"
+    highest = rate * here.units / (need.compute_busy + need.decode_busy * on_cpu)
+    yield (
+        f"this machine:   {here.units} {here.noun}{'s' * (here.units != 1)}: "
+        f"{'enough' if need.units <= here.units else 'not enough'}; at most {highest:.1f} pictures a second, "
+        f"{BUSY_SHARE * highest:.1f} with short queues"
+    )
+    if need.units > here.units:
+        yield f"machines:       {machines:,} like this one behind a proxy, or fewer that are faster"
+    if on_cpu:
         yield "card:           not measured; run this command with --device cuda on the machine that has it"
     else:
-        yield f"cards:          {need.units}, {busy} ({need.compute_busy:.2f} on average)"
-        yield f"processors:     {need.decoders} for decoding ({need.decode_busy:.2f} on average), and 2"
-        cards = torch.cuda.device_count()
-        yield from _verdict(need.units, cards, "card", demand.rate * cards / need.compute_busy)
-        yield f"card's memory:  {need.device_bytes / GIB:.1f} GiB"
+        yield f"card's memory:  {figures.device_bytes / GIB:.1f} GiB"
+
+
+def _memory_lines(artifact: Artifact, figures: Figures, demand: Demand, need: Need, machines: int) -> Iterator[str]:
+    """The memory of each of the machines, which share the pictures, and the limits that refuse a picture."""
+    (height, width), cost = demand.size, need.cost
+    title = "memory:" if machines == 1 else "memory of each:"
     yield (
-        f"memory:         {need.memory_bytes / GIB:.1f} GiB: {figures.resident_bytes / GIB:.1f} for the model and the "
+        f"{title:15} {need.memory_bytes / GIB:.1f} GiB: {figures.resident_bytes / GIB:.1f} for the model and the "
         f"program, and {need.in_work} pictures in work; and as much as max_waiting_bytes for uploads that wait"
     )
     yield (
@@ -122,14 +164,6 @@ def _lines(artifact: Artifact, figures: Figures, demand: Demand, need: Need, pla
         limits.require_canvas(cost)
     except LimitExceeded as error:
         yield f"limit:          {error}"
-
-
-def _verdict(needed: int, there: int, noun: str, capacity: float) -> Iterator[str]:
-    enough = "enough" if needed <= there else "not enough; use more machines behind a proxy, or a faster one"
-    yield (
-        f"this machine:   {there} {noun}{'s' * (there != 1)}: {enough}; at most {capacity:.1f} pictures a second, "
-        f"{BUSY_SHARE * capacity:.1f} with short queues"
-    )
 
 
 def _size(text: str) -> Size:

@@ -8,9 +8,9 @@ from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
 
-from app.artifacts import Artifact, ModelRepository, load_artifact, read_manifest
+from app.artifacts import Artifact, load_artifact, read_manifest
 from app.cli.instantiation import instantiate
-from app.cli.repository import add_precision, add_repository
+from app.cli.repository import add_precision, add_repository, read_repository
 from app.cli.seams import compare_tilings
 from app.data import DataModule, LabelledPicture
 from app.errors import InvalidDataset
@@ -76,7 +76,7 @@ def run(options: Namespace) -> int:
     """Evaluates and writes the report."""
     device = resolve_device(options.device)
     data: DataModule = instantiate(parser(), options).data
-    entry = ModelRepository(options.models_dir).find(options.name, options.version)
+    entry = read_repository(options).find(options.name, options.version)
     selection = select_unseen(test_pictures(data), read_manifest(entry.path), options.seen_pictures)
     options.output.mkdir(parents=True, exist_ok=True)  # a bad folder fails before the evaluation
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))

@@ -24,7 +24,7 @@ from app.artifacts import (
     rollback,
     unpin,
 )
-from app.cli.repository import add_repository
+from app.cli.repository import add_repository, read_repository
 from app.cli.usage import UsageError
 from app.errors import InvalidServing, TesseraError
 from app.pipeline import resolve_device
@@ -70,10 +70,10 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> int:
     """Lists, verifies or changes; returns 1 if a listed version is refused."""
-    repository = ModelRepository(options.models_dir)
     if options.action not in ("list", "verify"):
-        _change(repository, options)
+        _change(options)
         return 0
+    repository = read_repository(options)
     entries = repository.entries()
     if options.name is not None:
         entries = [entry for entry in entries if entry.name == repository.newest(options.name).name]
@@ -83,7 +83,7 @@ def run(options: Namespace) -> int:
     return _list(repository, entries, options)
 
 
-def _change(repository: ModelRepository, options: Namespace) -> None:
+def _change(options: Namespace) -> None:
     """Changes which version serves, or which versions exist, and prints what is so now."""
     name, version = options.name, options.version
     needed = ["name"] + ["version"] * (options.action in ("copy", "delete"))
@@ -94,6 +94,7 @@ def _change(repository: ModelRepository, options: Namespace) -> None:
             f"`models {options.action}` needs --{missing[0]}",
             hint="example: tessera models promote --name surface --version 2",
         )
+    repository = ModelRepository(options.models_dir) if options.action == "pull" else read_repository(options)
     verify = partial(load_artifact, device=resolve_device(options.device))
     if options.action in ("promote", "pin"):
         text = _promoted(name, promote(repository, name, version, verify, options.action))

@@ -8,10 +8,10 @@ from jsonargparse import ArgumentParser, Namespace
 from torch import Tensor
 
 from app.api.schemas.prediction import PredictionBody
-from app.artifacts import Artifact, ModelRepository, load_artifact
+from app.artifacts import Artifact, load_artifact
 from app.cli.annotations import write_annotations
 from app.cli.large import decoded_whole, predicted_large
-from app.cli.repository import add_precision, add_repository
+from app.cli.repository import add_precision, add_repository, read_repository
 from app.cli.results import RESULTS, Result, Targets, require_output, summary, summed_notes, targets, write_results
 from app.data import mark_result, pictures_in, reason
 from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError, TooManyPoints
@@ -75,7 +75,7 @@ def run(options: Namespace) -> int:
     """Predicts pictures and writes the results; returns 1 if some pictures failed."""
     question, formats = question_of(options), _formats(options.format)
     device = resolve_device(options.device)
-    entry = ModelRepository(options.models_dir).find(options.name, options.version)
+    entry = read_repository(options).find(options.name, options.version)
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
     files, left_out = pictures_in(options.pictures)
     if len(set(files.values())) < len(files):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from jsonargparse import Namespace
 
 from app.artifacts import AlikeRecord, Manifest
+from app.cli.models_dir import default_models_dir
 from app.data import DataModule
 from app.errors import InvalidDataset
 
@@ -54,7 +55,9 @@ def alike_note(record: AlikeRecord) -> str:
 
 def next_commands(options: Namespace, data: DataModule) -> Iterator[str]:
     """The commands that use the model, with the options of its training. `evaluate` needs pictures of defects."""
-    place = "" if str(options.models_dir) == "models" else f" --models_dir {shlex.quote(str(options.models_dir))}"
+    place = (
+        "" if options.models_dir == default_models_dir() else f" --models_dir {shlex.quote(str(options.models_dir))}"
+    )
     yield "next:"
     if _has_defects(data):
         yield f"  tessera evaluate --name {options.name}{place} {_options(options.data)} --output report"

@@ -7,9 +7,9 @@ from time import monotonic, sleep
 
 from jsonargparse import ArgumentParser, Namespace
 
-from app.artifacts import ModelRepository, load_artifact
+from app.artifacts import load_artifact
 from app.cli.predict import add_question, question_of
-from app.cli.repository import add_precision, add_repository
+from app.cli.repository import add_precision, add_repository, read_repository
 from app.cli.watched import Watched
 from app.data import reason
 from app.errors import InvalidDataset, InvalidParameter
@@ -62,7 +62,7 @@ def run(options: Namespace) -> int:
     """Predicts until the process is asked to end; with --once until all is done, and 1 if pictures were set aside."""
     _check(options)
     question, sinks = question_of(options), sinks_of(options.on_verdict)
-    entry = ModelRepository(options.models_dir).find(options.name, options.version)
+    entry = read_repository(options).find(options.name, options.version)
     with ExitStack() as stack:
         state = options.output / STATE
         state.mkdir(parents=True, exist_ok=True)

@@ -116,6 +116,11 @@ def test_unknown_models_and_versions_are_refused_with_the_known_ones(models_dir:
         repository.find("patchcore", 7)
 
 
+def test_a_model_in_a_folder_that_is_missing_is_not_found_because_of_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound, match=r"there is no model 'screw', because .*/nowhere is not a directory"):
+        ModelRepository(tmp_path / "nowhere").find("screw")
+
+
 @pytest.mark.parametrize("file", ["weights.safetensors", "golden.safetensors"])
 def test_a_flipped_bit_is_detected(entry: Entry, file: str) -> None:
     path = entry.path / file

@@ -117,4 +117,12 @@ def test_what_cannot_be_copied_is_refused(
 def test_a_bucket_in_place_of_a_folder_is_refused_with_what_would_work(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "list", "--models_dir", "s3://plant/models"]) == 2
     told = capsys.readouterr().err
-    assert "uses a folder, and no bucket" in told and "tessera models pull" in told
+    assert "--models_dir: `tessera models` uses a folder, and no bucket" in told and "tessera models pull" in told
+
+
+def test_a_bucket_in_the_variable_is_refused_by_the_name_of_the_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TESSERA_MODELS_DIR", "s3://plant/models")
+    assert main(["predict", "x.png", "--name", "screw", "--output", "out"]) == 2
+    assert "TESSERA_MODELS_DIR: `tessera predict` uses a folder, and no bucket" in capsys.readouterr().err

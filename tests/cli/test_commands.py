@@ -158,7 +158,7 @@ def test_models_are_listed_and_verified(
     [
         (
             ["predict", "x.png", "--name", "steel", "--output", "o", "--models_dir", "nowhere"],
-            "there is no model 'steel'",
+            "error: nowhere is not a directory; name the folder of the models by --models_dir or TESSERA_MODELS_DIR",
         ),
         (
             ["train", "--model", "Padim", "--data", "Folder", "--data.root", "nowhere", "--name", "x"],

@@ -5,15 +5,20 @@ import re
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
 from app.cli import main
+from app.cli.bench import precision_notes
 from app.cli.cluster_estimate import cluster_lines
-from app.pipeline import TiledModel
+from app.pipeline import Execution, TiledModel
+from app.runtime import Candidate, Kernels, Network, Precision, PrecisionChoice
 from app.sizing import BUSY_SHARE, Demand, Figures, FileFormat, Place, need_of, read_figures, work_of, write_figures
 from app.sizing.cluster import Cluster
+from app.trials import Trial
 
 FIGURES = Figures(
     pixel_s=1e-6,
@@ -27,6 +32,7 @@ FIGURES = Figures(
     device_bytes=0,
     measured="2026-11-29",
 )
+FLOAT32, BFLOAT16 = Precision.float32, Precision.bfloat16
 FOUR = ("--cluster.ingress_processors", "4")
 PLACE = Place("a processor", 2, "cpu", "2.13", "0.2.0")
 
@@ -59,6 +65,44 @@ def test_an_estimate_uses_the_figures_that_were_kept(
     out, err = capsys.readouterr()
     assert "measuring" not in err
     assert "tiles a second: 24.0" in out and "40.0 for the model" in out  # 3 x 4 tiles of 64 with a stride of 32
+
+
+@pytest.mark.parametrize(
+    ("own", "seconds", "asked", "said"),
+    [
+        (
+            FLOAT32,
+            {FLOAT32: 0.02, BFLOAT16: 0.03},
+            "auto",
+            "bfloat16 took 1.5 times as long as float32; a server",
+        ),
+        (BFLOAT16, {BFLOAT16: 0.02, FLOAT32: 0.04}, "auto", "float32 took 2.0 times as long as bfloat16"),
+        (BFLOAT16, {BFLOAT16: 0.2}, "auto", "float32 was not measured"),
+        (FLOAT32, {BFLOAT16: 0.2}, "auto", "float32 was not measured"),
+        (FLOAT32, {}, "auto", None),
+        (FLOAT32, {FLOAT32: 0.02}, FLOAT32, None),
+    ],
+)
+def test_the_choice_of_the_precision_is_explained(
+    own: Precision,
+    seconds: dict[Precision, float],
+    asked: PrecisionChoice,
+    said: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.cli.bench.fast_precision", lambda _: BFLOAT16)
+    trials = tuple(Trial(Candidate(precision, Kernels.fused), each) for precision, each in seconds.items())
+    execution = Execution(cast(Network, SimpleNamespace(precision=own)), 1, trials=trials)
+    found = list(precision_notes(execution, asked))
+    assert len(found) == (said is not None) and all(str(said) in each for each in found)
+
+
+def test_a_processor_with_one_precision_needs_no_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.cli.bench.fast_precision", lambda _: None)
+    trial = Trial(Candidate(FLOAT32, Kernels.fused), 0.02)
+    assert not list(
+        precision_notes(Execution(cast(Network, SimpleNamespace(precision=FLOAT32)), 1, trials=(trial,)), "auto")
+    )
 
 
 @pytest.mark.usefixtures("brief")
@@ -123,6 +167,29 @@ def test_a_rate_gives_the_number_of_cards(models_dir: Path, tmp_path: Path, caps
     assert "0.033 Gbit/s of pictures, 0.002 of answers" in out
     found = re.search(r"latency: +(\S+) s \(median\), (\S+) s \(95%\)", out)
     assert found and 0.04 < float(found[1]) < float(found[2]) < 0.5
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_rate_that_this_machine_cannot_answer_is_shared_by_machines_like_it(
+    models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def estimated(*words: str) -> str:
+        assert run("estimate", models_dir, tmp_path / "none.json", "--size", "128x160", *words) == 0
+        return capsys.readouterr().out
+
+    one, many, given = (
+        estimated("--rate", "1"),
+        estimated("--rate", "2000"),
+        estimated("--rate", "2000", "--cards", "4"),
+    )
+    assert "128 x 160 (height x width)" in one and "memory: " in one and ": enough; at most" in one
+    assert "machines: " not in one and "memory of each" not in one
+    count = re.search(r"cluster: +([\d,]+) machines", many)
+    assert (
+        count and f"machines:       {count[1]} like this one behind a proxy" in many and ": not enough; at most" in many
+    )
+    assert re.findall(r"GiB: 0.5 for .* and (\d+) pictures", one) == re.findall(r"each: .* and (\d+) pictures", many)
+    assert f"machines:       {count[1]} like this one" in given and "4 machines behind" in given
 
 
 @pytest.mark.usefixtures("kept")
