@@ -27,8 +27,10 @@ from app.errors import (
     GoldenMismatch,
     InvalidArtifact,
     LoadTimeout,
+    ModelLoading,
     TesseraError,
     UnreadableRepository,
+    VersionNotFound,
 )
 from app.pipeline import TiledModel, use_processors
 from app.runtime import RunOptions
@@ -358,6 +360,24 @@ class ModelCatalogue:
     def get(self, name: str, version: int | None = None) -> Artifact:
         """A loaded version, by default the live one; raises ModelNotFound, VersionNotFound or ModelLoading."""
         return self._table.get(name, version)
+
+    def notes(self) -> list[str]:
+        """The models that answer no request without a version, and choices of operators that cannot be read."""
+        table, notes = self._table, []
+        if self._choices.unread_default:
+            notes.append(f"the default model is not known, or may be outdated: {self._choices.unread_default}")
+        for model in table.models():
+            if reason := self._choices.unread(model.name):
+                state = "is not known" if model.live is None else "may be outdated"
+                notes.append(f"the version of model {model.name!r} that serves {state}: {reason}")
+            elif model.live is None:
+                try:
+                    table.get(model.name)
+                except ModelLoading:
+                    pass  # it will serve soon
+                except VersionNotFound as error:
+                    notes.append(str(error))
+        return notes
 
     @property
     def default_name(self) -> str | None:
