@@ -91,7 +91,7 @@ def test_unknown_models_versions_paths_and_methods(client: TestClient) -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, code)
     answer = client.get(URL)
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert answer.headers["Allow"] == "POST"
+    assert answer.headers["Allow"] == "POST" and answer.json()["detail"].endswith("does not take GET; it takes POST")
     assert client.options("/v1/jobs").headers["Allow"] == "GET, HEAD, POST"
     assert client.put("/v1/jobs/1/pictures/0").headers["Allow"] == "GET, HEAD, PATCH"
 
