@@ -37,7 +37,7 @@ from app.runtime import RunOptions
 from app.service.choices import Choices, Pinned, ServeNew
 from app.service.patience import STOPPED, Calls, StillRunning
 from app.service.reloaded import ReloadedModel, compare
-from app.service.version_table import Pin, ServedModel, VersionState, VersionStatus, VersionTable
+from app.service.version_table import NO_MODEL, Pin, ServedModel, VersionState, VersionStatus, VersionTable
 
 PATIENCE_S = 15.0
 """After this time, a version that is being loaded no longer delays the next ones, nor the readiness of the server."""
@@ -164,6 +164,8 @@ class ModelCatalogue:
         for status in before.statuses:
             if status.entry not in {kept.entry for kept in self._table.statuses}:
                 _log.info("model %s version %d was removed", status.entry.name, status.entry.version)
+        if outdated is None and not self._table.names and (before.names or not before.known):
+            _log.warning("%s (%s)", NO_MODEL, self._repository.place)
         default = self._table.default_model
         if default is not None and default not in self._table.names and (default in before.names or not before.known):
             _log.warning("the default model %r is not in the repository", default)

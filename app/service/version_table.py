@@ -8,6 +8,7 @@ from app.artifacts import Artifact, Entry, Fingerprint
 from app.errors import InvalidServing, ModelLoading, ModelNotFound, TesseraError, VersionNotFound
 
 DEFAULT = "default"
+NO_MODEL = "there is no model in models_dir; train one (tessera train), or copy the folder of one there"
 
 
 class VersionState(StrEnum):
@@ -201,6 +202,8 @@ class VersionTable:
         """The model of this name, or the one that `default` means; raises ModelNotFound or ModelLoading."""
         if not self.known:
             raise ModelLoading("the model repository was not read yet; try again in a few seconds")
+        if not self.names:
+            raise ModelNotFound(NO_MODEL)
         meant = self.default_name if name == DEFAULT else name
         if meant is None:
             raise ModelNotFound(f"no default model is set (default_model); name one of these: {_listed(self.names)}")
