@@ -160,7 +160,8 @@ class ModelCatalogue:
             self._table = table.found(found, only=only, again=again)
         for name, pin in self._table.pins.items():
             if pin.version != before.pins.get(name, Pin()).version:
-                _log.info("model %s: version %s is chosen to serve", name, pin.version or "the newest")
+                which = "the newest version that is ready" if pin.version is None else f"version {pin.version}"
+                _log.info("model %s: %s is chosen to serve", name, which)
         for status in before.statuses:
             if status.entry not in {kept.entry for kept in self._table.statuses}:
                 _log.info("model %s version %d was removed", status.entry.name, status.entry.version)
