@@ -195,7 +195,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
         keys,
         TileRates(),
         streams,
-        lambda: [*observation.notes(), *(jobs.notes() if jobs is not None else ())],
+        lambda: [*catalogue.notes(), *observation.notes(), *(jobs.notes() if jobs is not None else ())],
         jobs,
         replicas,
     )

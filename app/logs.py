@@ -123,7 +123,7 @@ def _line(request: RequestRecord, fields: dict[str, object]) -> str:
         return line
     digest, size = (
         str(fields["digest"])[:_DIGEST],
-        f"{fields['height']}x{fields['width']}" if "height" in fields else "-",
+        f"{fields['width']}x{fields['height']}" if "height" in fields else "-",
     )
     told = ("pictures", "anomalous", "tiles", "receive_ms", "decode_ms", "queue_ms", "device_ms", "render_ms", "label")
     rest = " ".join(f"{name}={fields[name]}" for name in told)

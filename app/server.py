@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from errno import EACCES, EADDRINUSE, EPERM
 from time import monotonic
 from types import FrameType
 
@@ -127,13 +128,23 @@ def _unsent_bytes(connection: asyncio.Protocol) -> int:
     return transport.get_write_buffer_size()
 
 
+def _said(error: OSError) -> str:
+    """The reason and the remedy; the text of `create_server` repeats the address."""
+    reason = (error.strerror or str(error)).partition(" (while")[0]
+    if error.errno == EADDRINUSE:
+        return f"{reason}; set another --port, or end the program that uses it"
+    if error.errno in (EACCES, EPERM):
+        return f"{reason}; set another --port, such as one over 1023"
+    return f"{reason}; set another --host or --port"
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; raises SystemExit with the reason if the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise SystemExit(f"tessera: cannot listen on {host} port {port}: {error.strerror}; set others") from error
+        raise SystemExit(f"tessera: cannot listen on {host} port {port}: {_said(error)}") from error
     # Accepted connections inherit TCP_NODELAY. asyncio does not set it for sockets that do not name a protocol, as this
     # one. Without TCP_NODELAY the body of a response waits until the client has acknowledged the headers, which
     # clients delay by 40 ms.

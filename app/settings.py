@@ -347,10 +347,15 @@ def unknown_variables(names: Iterable[str] = os.environ) -> list[str]:
     return sorted(name for name in names if name.upper().startswith(PREFIX) and name.upper() not in known)
 
 
+def _plain(value: object) -> str:
+    """A value as a person writes it: texts and numbers as they are given, paths as texts."""
+    return repr(str(value) if isinstance(value, Path) else value)
+
+
 def said_of_settings(error: ValidationError) -> list[str]:
     """A line for each setting that is wrong."""
     lines = []
     for each in error.errors():
         message = each["msg"].removeprefix("Value error, ")
-        lines.append(f"{each['loc'][0]}: {message}; it is {each['input']!r}")
+        lines.append(f"{each['loc'][0]}: {message}; it is {_plain(each['input'])}")
     return lines

@@ -71,6 +71,7 @@ def test_a_prediction_is_one_line_with_what_was_judged(
     lines = requests(caplog, TextFormatter())
     assert len(lines) == 4 and not any("\n" in each for each in lines)
     assert "served=patchcore/2" in lines[0] and "label=anomalous" in lines[0]
+    assert "size=160x96" in lines[0]
     kept = [json.loads(each) for each in path.read_text().splitlines()]
     assert kept[0]["score"] == answer["score"] and len(kept) == 3
     assert kept[0]["picture_sha256"] == kept[1]["picture_sha256"] != kept[2]["picture_sha256"]

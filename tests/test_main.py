@@ -171,6 +171,7 @@ def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith("tessera: ") and ended.stderr.count("\n") == 1
     assert f"127.0.0.1 port {port}" in ended.stderr and os.strerror(errno.EADDRINUSE) in ended.stderr
+    assert ended.stderr.endswith("; set another --port, or end the program that uses it\n")
 
 
 @pytest.mark.slow

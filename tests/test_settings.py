@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.settings import Settings, unknown_variables
+from app.settings import Settings, said_of_settings, unknown_variables
 
 
 def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +23,13 @@ def test_arguments_override_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 def test_invalid_settings_are_refused(name: str, value: object) -> None:
     with pytest.raises(ValidationError, match=name):
         Settings.model_validate({name: value})
+
+
+def test_the_message_of_a_wrong_setting_has_its_value_as_a_person_writes_it() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(verdict_record=Path("rec/v.txt"))
+    (line,) = said_of_settings(caught.value)
+    assert line.endswith("; it is 'rec/v.txt'")
 
 
 @pytest.mark.parametrize("path", ["tessera", "/", "/tessera/", "//tessera", "/a/../b", "/a b", "/v1", "/docs/tessera"])

@@ -40,7 +40,8 @@ class Limits:
         if cost.canvas_pixels > limit:
             raise TooManyPixels(
                 f"the picture has {cost.canvas_pixels:,} pixels with the padding to whole tiles, and the limit is "
-                f"{limit:,}, {CANVAS_FACTOR} times max_pixels; send it in parts, or a region of it (roi)"
+                f"{limit:,}, {CANVAS_FACTOR} times max_pixels; cut it into several pictures, or "
+                "name a region of it (roi)"
             )
 
 

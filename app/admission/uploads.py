@@ -7,6 +7,7 @@ from app.admission.budget import Budget, Demand, Hold
 from app.errors import TooManyBytes
 
 NAME = "max_waiting_bytes"
+SMALLER = "send a smaller file. A server with jobs_dir takes pictures of any size as jobs (POST /v1/jobs)"
 
 
 class Uploads:
@@ -30,7 +31,7 @@ class Uploads:
     def require(self, size: int) -> None:
         """Raises TooManyBytes if a body may not have this many bytes."""
         if size > self.largest:
-            raise TooManyBytes(f"the upload has more than {self.largest:,} bytes; send a smaller file")
+            raise TooManyBytes(f"the upload has more than {self.largest:,} bytes (max_image_bytes); {SMALLER}")
 
 
 class Upload:

@@ -7,6 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.admission import Upload, Uploads
+from app.admission.uploads import SMALLER
 from app.api.content_encoding import Decoder, decoder_of
 from app.errors import TooManyBytes
 
@@ -126,7 +127,9 @@ class _Body:
         size = len(message.get("body", b""))
         self._size += size
         if self._decoder is not None and self._size > self._uploads.largest:
-            raise TooManyBytes(f"the body unpacks to more than {self._uploads.largest:,} bytes; send a smaller file")
+            raise TooManyBytes(
+                f"the body unpacks to more than {self._uploads.largest:,} bytes (max_image_bytes); {SMALLER}"
+            )
         self._uploads.require(self._size)
         if self._upload is not None:
             self._upload.add(size)

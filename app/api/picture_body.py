@@ -15,6 +15,7 @@ from app.api.charset import unknown_charset
 from app.api.form import read_form, storing
 from app.api.parameters import query_parameters, unknown
 from app.shown import shown
+from app.similar import nearest
 
 FORM = "multipart/form-data"
 RAW = "application/octet-stream"
@@ -24,6 +25,8 @@ RAW_ALIASES = frozenset(
     {RAW, "application/x-octet-stream", "application/octetstream", "application/binary", "binary/octet-stream"}
 )
 FIELD = "image"
+PARAMETER_SIMILARITY = 0.75
+"""The least similarity of a form field's name with that of a query parameter that it may be."""
 IN_MEMORY = 2**20
 """Larger bodies are stored in a temporary file, like the files of forms."""
 _BINARY = {"type": "string", "format": "binary"}
@@ -87,7 +90,10 @@ def _file_of(form: FormData, in_query: Iterable[str]) -> FormFile:
     values = form.getlist(FIELD)
     if not values:
         others = f", but {', '.join(repr(name[:100]) for name in list(form)[:10])}" if form else ""
-        raise invalid_field(FIELD, f"the form has no field {FIELD!r}{others}; put the picture's file there")
+        message = f"the form has no field {FIELD!r}{others}; put the picture's file there"
+        if close := next(filter(None, (_parameter_like(name, FIELD, in_query) for name in list(form)[:10])), None):
+            message += f", and the query parameter {close!r} in the URL, as ?{close}=..."
+        raise invalid_field(FIELD, message)
     if len(values) > 1:
         raise invalid_field(FIELD, f"the form has {len(values)} of it; send one, or several to predict-batch")
     (value,) = values
@@ -101,9 +107,17 @@ def _file_of(form: FormData, in_query: Iterable[str]) -> FormFile:
 
 def unknown_field(name: str, field: str, in_query: Iterable[str]) -> RequestValidationError:
     """The error for a form field that is not `field`; `in_query` are the query parameters of the route."""
-    if name in in_query:
-        return invalid_field(name, f"{name!r} is a query parameter; send it in the URL, as ?{name}=...")
-    return invalid_field(name, unknown("form field", name, [field]))
+    close = _parameter_like(name, field, in_query)
+    if close is None:
+        return invalid_field(name, unknown("form field", name, [field]))
+    what = f"{name!r} is a" if name == close else f"there is no form field {name[:100]!r}; {close!r} is a"
+    return invalid_field(name, f"{what} query parameter; send it in the URL, as ?{close}=...")
+
+
+def _parameter_like(name: str, field: str, in_query: Iterable[str]) -> str | None:
+    """The query parameter that a form field resembles; None if it resembles `field` more, or nothing."""
+    close = nearest(name, [field, *in_query], PARAMETER_SIMILARITY)
+    return None if close == field else close
 
 
 def not_a_file(field: str) -> RequestValidationError:

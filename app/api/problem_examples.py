@@ -46,7 +46,7 @@ _OF_HTTP: dict[ProblemCode, Problem] = {
     ),
     ProblemCode.NOT_FOUND: Problem(404, "Not Found.", "there is no such route", "Not Found"),
     ProblemCode.METHOD_NOT_ALLOWED: Problem(
-        405, "Method Not Allowed.", "the route does not take this method", "Method Not Allowed"
+        405, "Method Not Allowed.", "the path does not take this method", "this path does not take GET; it takes POST"
     ),
     ProblemCode.INTERNAL_ERROR: Problem(
         500, INTERNAL_TITLE, "a fault of the server; it is logged with the ID of the request", UNEXPECTED

@@ -157,11 +157,13 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     error = cast(HTTPException, error)
     if isinstance(error.__cause__, errors.TesseraError):  # raised while FastAPI was reading the body
         return await on_tessera_error(request, error.__cause__)
-    status = HTTPStatus(error.status_code)
-    response = _response(request.scope, status, status.name.lower(), f"{status.phrase}.", str(error.detail))
-    response.headers.update(error.headers or {})
-    if status is HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods(request)):
-        response.headers["Allow"] = ", ".join(sorted(methods))
+    status, detail, headers = HTTPStatus(error.status_code), str(error.detail), dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        if methods := _methods(request):
+            headers["Allow"] = ", ".join(sorted(methods))
+        detail = f"this path does not take {request.method[:20]}; it takes {headers.get('Allow', 'no method')}"
+    response = _response(request.scope, status, status.name.lower(), f"{status.phrase}.", detail)
+    response.headers.update(headers)
     return response
 
 

@@ -41,7 +41,8 @@ def read_record(kind: type[R], path: Path, meaning: str, remedy: str) -> R | Non
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         reason = f"{place[:100]}: {first['msg'][:200]}"
-    raise InvalidServing(f"{path}, which says {meaning}, cannot be used ({reason}); {remedy}")
+    rest = f"which says {meaning}, cannot be used ({reason}); {remedy}"
+    raise InvalidServing(f"{path}, {rest}", plain=f"{path.name}, {rest}")
 
 
 def write_record(path: Path, record: Record) -> None:

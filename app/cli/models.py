@@ -107,7 +107,7 @@ def _change(options: Namespace) -> None:
         text = f"the newest version of {name} serves, version {live}; {was}"
     elif options.action == "copy":
         entry = copy(repository, name, version, options.to)
-        text = f"version {version} of {name} is version {entry.version} of {entry.name}, too"
+        text = f"version {version} of {name} was copied; the copy is version {entry.version} of {entry.name}"
     elif options.action in ("push", "pull"):
         text = _transferred(repository, options)
     else:

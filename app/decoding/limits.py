@@ -13,8 +13,9 @@ def check_pixels(height: int, width: int, max_pixels: int) -> None:
     """Raises `TooManyPixels` if the picture has more pixels than the limit."""
     if height * width > max_pixels:
         raise TooManyPixels(
-            f"The picture has {width:,} x {height:,} = {height * width:,} pixels, the limit is {max_pixels:,}; "
-            "scale it down or send it in parts"
+            f"The picture has {width:,} x {height:,} = {height * width:,} pixels, the limit is {max_pixels:,} "
+            "(max_pixels); scale it down, or cut it into several pictures: a region of it (roi) needs the whole "
+            "picture, too. A server with jobs_dir takes pictures of any size as jobs (POST /v1/jobs)"
         )
 
 

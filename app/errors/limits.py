@@ -17,7 +17,10 @@ class TooManyBytes(LimitExceeded):
     code = "too_many_bytes"
     limit = "max_image_bytes"
     when = "the upload exceeds `max_image_bytes`; refused while it is read"
-    example = "the upload has more than 285,212,672 bytes; send a smaller file"
+    example = (
+        "the upload has more than 285,212,672 bytes (max_image_bytes); send a smaller file. A server with jobs_dir "
+        "takes pictures of any size as jobs (POST /v1/jobs)"
+    )
 
 
 class TooManyPictures(LimitExceeded):
@@ -38,7 +41,11 @@ class TooManyPixels(LimitExceeded):
         "the picture's header announces more than `max_pixels`, or more than four times as many with the padding to "
         "whole tiles; refused before it is decoded"
     )
-    example = "The picture has 10000 x 8000 pixels, the limit is 67,108,864; send a smaller one"
+    example = (
+        "The picture has 10,000 x 8,000 = 80,000,000 pixels, the limit is 67,108,864 (max_pixels); scale it down, or "
+        "cut it into several pictures: a region of it (roi) needs the whole picture, too. A server with jobs_dir takes "
+        "pictures of any size as jobs (POST /v1/jobs)"
+    )
 
 
 class DecodingLimit(LimitExceeded):

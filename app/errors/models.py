@@ -63,9 +63,16 @@ class InvalidBucket(TesseraError):
 
 
 class InvalidServing(TesseraError):
-    """The file that says which version or model serves cannot be used."""
+    """The file that says which version or model serves cannot be used.
+
+    plain: the message without the server's path, for clients
+    """
 
     code = "invalid_serving"
+
+    def __init__(self, message: str, plain: str | None = None) -> None:
+        super().__init__(message)
+        self.plain = message if plain is None else plain
 
 
 class InvalidChange(TesseraError):

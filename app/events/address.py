@@ -1,5 +1,6 @@
 """Addresses of sinks, as settings give them."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from typing import Self
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from app.errors import InvalidSink
-from app.events.folder import FolderSink
+from app.events.folder import FolderSink, require_writable
 from app.events.mqtt import MqttSink
 from app.events.signature import Keys
 from app.events.sink import Sink
@@ -146,10 +147,22 @@ def _folder(address: Address) -> Sink:
         raise InvalidSink("a folder is given by its path, such as folder:/var/lib/verdicts")
     folder = Path(address.url.path)
     for place in (folder, *folder.parents):
-        with suppress(OSError):  # it may be missing, or on a share that is away: the delivery waits for it
+        with suppress(OSError):
             if not S_ISDIR(place.stat().st_mode):
                 raise InvalidSink(f"the sink {address.name}: {place} is not a directory; name another folder")
+    try:
+        require_writable(folder)
+    except OSError as error:
+        if error.errno in _REFUSALS:  # others pass: a share is away, or a disk is full, and the events wait for it
+            raise InvalidSink(
+                f"the sink {address.name} cannot be written: {error.strerror}; let the server's user write to {folder} "
+                "(make it, or mount its disk, if it is not there), or name another folder"
+            ) from error
     return FolderSink(address.name, folder)
+
+
+_REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+"""Errors that last: time does not mend them."""
 
 
 _SECRET, _PASSWORD = ("secret_file", "secret_env"), ("password_file", "password_env")

@@ -3,6 +3,7 @@
 import logging
 import random
 from collections.abc import Callable
+from math import inf
 from threading import Condition, Thread
 from time import monotonic
 from typing import Protocol
@@ -14,7 +15,7 @@ from app.events.window import Window
 from app.shown import bounded
 
 SAID_EVERY_S = 60.0
-"""While a sink fails, the log says so this often."""
+"""The log says at most this often that a sink takes no event, and once after each such line that it takes events."""
 
 _log = logging.getLogger("tessera.events")
 
@@ -43,7 +44,9 @@ class Delivery:
         self._window = Window(random.random)
         self._changed = Condition()
         self._stopped = False
-        self._said_s: float | None = None  # when the log said last that the sink fails; None: it works
+        self._said_s = -inf  # when the log said last that the sink fails
+        self._failures = 0  # attempts that failed since the log said so
+        self._fails = False  # as the last line of the log says
         self._threads = [
             Thread(target=self._work, name=f"tessera-{sink.name}-{number}", daemon=True)
             for number in range(sink.parallel)
@@ -103,21 +106,22 @@ class Delivery:
         with self._changed:
             self._window.done(key)
             self._changed.notify()
-            works_again, self._said_s = self._said_s is not None, None
+            works_again, self._fails = self._fails, False
         if there:
             self._observer.event_delivered(self.sink.name)
         if works_again:
-            _log.info("%s takes events again", self.sink.name)
+            _log.info("%s takes events again; %d events wait", self.sink.name, self.outbox.count)
 
     def _failed(self, key: Key, reason: str, asked_s: float | None) -> None:
         with self._changed:
             now_s = self._clock()
             self._window.failed(key, now_s, asked_s)
-            said = self._said_s is not None and now_s < self._said_s + SAID_EVERY_S
-            if not said:
-                self._said_s = now_s
+            self._failures += 1
+            failures, due = self._failures, now_s >= self._said_s + SAID_EVERY_S
+            if due:
+                self._said_s, self._failures, self._fails = now_s, 0, True
             self._changed.notify()
         self._observer.delivery_failed(self.sink.name)
-        if not said:
-            text = "%s takes no event: %s; %d events wait, and are tried again"
-            _log.warning(text, self.sink.name, bounded(reason), self.outbox.count)
+        if due:
+            text = "%s takes no event: %s; %d attempts failed since the last such line, %d events wait for another"
+            _log.warning(text, self.sink.name, bounded(reason), failures, self.outbox.count)

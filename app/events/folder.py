@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app.errors import NotDelivered
 from app.events.event import Event
-from app.files import replacing, sweep
+from app.files import replacing, sweep, unfinished_directory
 
 
 class FolderSink:
@@ -29,3 +29,18 @@ class FolderSink:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def require_writable(folder: Path) -> None:
+    """Raises OSError unless files can be written in the folder, or the folder can be made. Leaves nothing behind."""
+    place = folder
+    while True:
+        try:
+            place.stat()
+            break
+        except FileNotFoundError:
+            if place == place.parent:
+                raise
+            place = place.parent
+    with unfinished_directory(place) as directory:  # as for each event
+        (directory / "event").touch()

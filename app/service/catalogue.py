@@ -27,15 +27,17 @@ from app.errors import (
     GoldenMismatch,
     InvalidArtifact,
     LoadTimeout,
+    ModelLoading,
     TesseraError,
     UnreadableRepository,
+    VersionNotFound,
 )
 from app.pipeline import TiledModel, use_processors
 from app.runtime import RunOptions
 from app.service.choices import Choices, Pinned, ServeNew
 from app.service.patience import STOPPED, Calls, StillRunning
 from app.service.reloaded import ReloadedModel, compare
-from app.service.version_table import Pin, ServedModel, VersionState, VersionStatus, VersionTable
+from app.service.version_table import NO_MODEL, Pin, ServedModel, VersionState, VersionStatus, VersionTable
 
 PATIENCE_S = 15.0
 """After this time, a version that is being loaded no longer delays the next ones, nor the readiness of the server."""
@@ -158,10 +160,13 @@ class ModelCatalogue:
             self._table = table.found(found, only=only, again=again)
         for name, pin in self._table.pins.items():
             if pin.version != before.pins.get(name, Pin()).version:
-                _log.info("model %s: version %s is chosen to serve", name, pin.version or "the newest")
+                which = "the newest version that is ready" if pin.version is None else f"version {pin.version}"
+                _log.info("model %s: %s is chosen to serve", name, which)
         for status in before.statuses:
             if status.entry not in {kept.entry for kept in self._table.statuses}:
                 _log.info("model %s version %d was removed", status.entry.name, status.entry.version)
+        if outdated is None and not self._table.names and (before.names or not before.known):
+            _log.warning("%s (%s)", NO_MODEL, self._repository.place)
         default = self._table.default_model
         if default is not None and default not in self._table.names and (default in before.names or not before.known):
             _log.warning("the default model %r is not in the repository", default)
@@ -358,6 +363,24 @@ class ModelCatalogue:
     def get(self, name: str, version: int | None = None) -> Artifact:
         """A loaded version, by default the live one; raises ModelNotFound, VersionNotFound or ModelLoading."""
         return self._table.get(name, version)
+
+    def notes(self) -> list[str]:
+        """The models that answer no request without a version, and choices of operators that cannot be read."""
+        table, notes = self._table, []
+        if self._choices.unread_default:
+            notes.append(f"the default model is not known, or may be outdated: {self._choices.unread_default}")
+        for model in table.models():
+            if reason := self._choices.unread(model.name):
+                state = "is not known" if model.live is None else "may be outdated"
+                notes.append(f"the version of model {model.name!r} that serves {state}: {reason}")
+            elif model.live is None:
+                try:
+                    table.get(model.name)
+                except ModelLoading:
+                    pass  # it will serve soon
+                except VersionNotFound as error:
+                    notes.append(str(error))
+        return notes
 
     @property
     def default_name(self) -> str | None:

@@ -31,15 +31,19 @@ class Choices:
         self._unrecorded: dict[str, int] = {}  # versions of models whose pins could not be written
         self._default: str | None = None
         self._problems: dict[str, str] = {}
+        self._unread: dict[str, str] = {}  # models whose choices cannot be read, and why
+        self._unread_default: str | None = None
 
     def pinned(self, name: str) -> Pinned:
         """The pinned version of a model; None: none is pinned; an error: it is not known."""
         try:
             found = self._repository.serving(name).pinned
         except InvalidServing as error:
+            self._unread[name] = error.plain
             self._report(name, f"{error}; the last choice holds, if there is one")
             error.__cause__ = error.__context__ = None
             return error.with_traceback(None)
+        self._unread.pop(name, None)
         if name not in self._unrecorded:
             self._problems.pop(name, None)
         return found or self._unrecorded.get(name)
@@ -49,9 +53,20 @@ class Choices:
         try:
             self._default = read_default(self._repository.root)
             self._problems.pop(DEFAULT, None)
+            self._unread_default = None
         except InvalidServing as error:
+            self._unread_default = error.plain
             self._report(DEFAULT, str(error))
         return self._default
+
+    def unread(self, name: str) -> str | None:
+        """Why the choice for a model cannot be read; None: it can."""
+        return self._unread.get(name)
+
+    @property
+    def unread_default(self) -> str | None:
+        """Why the recorded default model cannot be read; None: it can."""
+        return self._unread_default
 
     def pin(self, name: str, version: int) -> None:
         """Records that the server keeps a version serving."""

@@ -2,7 +2,7 @@
 
 from app.scheduling import DeviceWorker
 from app.service.catalogue import ModelCatalogue
-from app.service.version_table import ServedModel, VersionState
+from app.service.version_table import NO_MODEL, ServedModel, VersionState
 
 
 def unready_reasons(catalogue: ModelCatalogue, worker: DeviceWorker) -> list[str]:
@@ -11,7 +11,8 @@ def unready_reasons(catalogue: ModelCatalogue, worker: DeviceWorker) -> list[str
     if not catalogue.started:
         reasons.append("models are still being loaded")
     elif not catalogue.count(VersionState.ready):
-        reasons.append(str(catalogue.problem or "no model could be loaded; see /v1/models"))
+        nothing = "no model could be loaded; see /v1/models" if catalogue.models() else NO_MODEL
+        reasons.append(str(catalogue.problem or nothing))
     elif any(model.default and _is_loading(model) for model in catalogue.models()):
         reasons.append("the default model is still being loaded")
     if not worker.healthy:

@@ -74,7 +74,7 @@ def size_of(pixels: Pixels, *, max_pixels: int) -> Size:
     """Height and width. Raises InvalidImage for an empty picture, and TooManyPixels."""
     _, height, width = pixels.values.shape
     if not height * width:
-        raise InvalidImage(f"the picture has {height} x {width} pixels; send at least one")
+        raise InvalidImage(f"the picture has {width} x {height} pixels; send at least one")
     check_pixels(height, width, max_pixels)
     return height, width
 

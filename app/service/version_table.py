@@ -8,6 +8,7 @@ from app.artifacts import Artifact, Entry, Fingerprint
 from app.errors import InvalidServing, ModelLoading, ModelNotFound, TesseraError, VersionNotFound
 
 DEFAULT = "default"
+NO_MODEL = "there is no model in models_dir; train one (tessera train), or copy the folder of one there"
 
 
 class VersionState(StrEnum):
@@ -140,7 +141,7 @@ class VersionTable:
     def _pin(self, name: str, pinned: int | InvalidServing | None) -> Pin:
         before, model = self.pins.get(name), self._model(name)
         if isinstance(pinned, InvalidServing):
-            return Pin(problem=str(pinned)) if before is None or before.problem else before
+            return Pin(problem=pinned.plain) if before is None or before.problem else before
         if before is not None and not before.problem and before.version == pinned:
             ready = any(status.entry.version == pinned and status.artifact is not None for status in model.versions)
             return Pin(pinned) if ready else before
@@ -201,6 +202,8 @@ class VersionTable:
         """The model of this name, or the one that `default` means; raises ModelNotFound or ModelLoading."""
         if not self.known:
             raise ModelLoading("the model repository was not read yet; try again in a few seconds")
+        if not self.names:
+            raise ModelNotFound(NO_MODEL)
         meant = self.default_name if name == DEFAULT else name
         if meant is None:
             raise ModelNotFound(f"no default model is set (default_model); name one of these: {_listed(self.names)}")
@@ -227,7 +230,9 @@ class VersionTable:
 def _refuse_live(model: ServedModel) -> Artifact:
     pin = model.pin
     if pin.problem:
-        raise VersionNotFound(f"which version of model {model.name!r} serves is not known; name one, or: {pin.problem}")
+        raise VersionNotFound(
+            f"the version of model {model.name!r} that serves is not known: {pin.problem}; or name a version"
+        )
     if pin.version is None:
         return _refuse(model, model.versions[-1])
     status = next((status for status in model.versions if status.entry.version == pin.version), None)

@@ -107,3 +107,28 @@ def test_a_part_with_any_file_name_is_a_file(
     assert (item["file"], "prediction" in item) == (name, True)
     single = client.post(URL, content=head(disposition) + normal_png + END, headers=HEADERS)
     assert single.status_code == 200, single.text
+
+
+@pytest.mark.parametrize("route", ["predict", "predict-batch"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("threshold", "'threshold' is a query parameter; send it in the URL, as ?threshold=..."),
+        ("thresold", "no form field 'thresold'; 'threshold' is a query parameter; send it in the URL, as ?threshold"),
+        ("imge", "did you mean"),
+        ("xyz", "no form field 'xyz'; available: image"),
+    ],
+)
+def test_a_query_parameter_in_the_form_belongs_in_the_url(
+    client: TestClient, normal_png: bytes, route: str, name: str, words: str
+) -> None:
+    field = "image" if route == "predict" else "images"
+    answer = client.post(URL.replace("predict", route), files={field: normal_png}, data={name: "1"})
+    assert answer.status_code == 422 and words in answer.json()["detail"]
+
+
+def test_a_form_with_a_parameter_only_says_where_it_belongs(client: TestClient) -> None:
+    answer = client.post(URL, files={"thresold": b"1"})
+    assert answer.status_code == 422
+    assert "no field 'image', but 'thresold'" in answer.json()["detail"]
+    assert "query parameter 'threshold' in the URL" in answer.json()["detail"]

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from starlette.types import Message
@@ -36,7 +37,7 @@ def test_a_probe_is_answered_without_another_turn_of_the_event_loop(client: Test
     asyncio.run(first_turn())
 
 
-def test_not_ready_without_a_model(tmp_path: Path) -> None:
+def test_not_ready_without_a_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     app = build_app(Settings(models_dir=tmp_path, device="cpu"))
     with TestClient(app) as client:
         wait_until(lambda: app.state.services.catalogue.started)
@@ -44,7 +45,10 @@ def test_not_ready_without_a_model(tmp_path: Path) -> None:
         assert answer.status_code == 503
         assert answer.json()["ready"] is False
         (reason,) = answer.json()["reasons"]
-        assert "/v1/models" in reason
+        assert "there is no model in models_dir; train one" in reason
+        assert caplog.text.count("there is no model in models_dir") == 1
+        answer = client.post("/v1/models/default/predict", files={"image": b"x"})
+        assert answer.status_code == 404 and "there is no model in models_dir; train one" in answer.json()["detail"]
         assert client.get("/livez").status_code == 200
 
 

@@ -1,3 +1,6 @@
+import errno
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -38,11 +41,31 @@ def test_an_address_that_cannot_work_is_refused(text: str, words: str) -> None:
         ("mqtt://user@host/topic#password_env=TESSERA_NOT_SET", "mqtt:host/.*is not set"),
         ("folder:", "given by its path"),
         ("folder:/dev/null/verdicts", "/dev/null is not a directory"),
+        ("folder:/proc/verdicts", "folder:/proc/verdicts cannot be written: .*name another folder"),
+        ("folder:/proc/missing/verdicts", "cannot be written: .*make it, or mount its disk"),
     ],
 )
 def test_a_sink_that_cannot_work_is_refused(text: str, words: str) -> None:
     with pytest.raises(InvalidSink, match=words):
         sinks_of(text)
+
+
+@pytest.mark.parametrize("folder", ["", "missing/verdicts"])
+def test_the_check_of_a_folder_leaves_nothing_behind(tmp_path: Path, folder: str) -> None:
+    assert sinks_of(f"folder:{tmp_path / folder}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("number", "refused"), [(errno.EACCES, True), (errno.ENOSPC, False), (errno.ESTALE, False)])
+def test_a_folder_is_refused_for_errors_that_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, refused: bool
+) -> None:
+    def touch(path: Path) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "touch", touch)
+    with pytest.raises(InvalidSink, match="Permission denied") if refused else nullcontext():
+        sinks_of(f"folder:{tmp_path}")
 
 
 def test_names_and_queues_tell_no_secret_and_stay_the_same_when_options_change(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,9 @@ import pytest
 from app.application import build_app
 from app.errors import InvalidSink, NotDelivered
 from app.events import Event, Outlets, parse_addresses, sinks_of
+from app.events.delivery import Delivery
 from app.events.folder import FolderSink
+from app.events.outbox import Outbox
 from app.settings import Settings
 from tests.events.conftest import Counted
 from tests.events.making import event
@@ -42,6 +45,26 @@ def test_a_sink_that_fails_does_not_hold_up_another_and_a_full_queue_is_counted(
     assert counted.dropped == [("full", 1)] * 17
     assert "takes no event" in caplog.text and "is full" in caplog.text
     outlets.stop()
+
+
+def test_a_sink_that_fails_half_of_the_time_has_two_lines_a_minute_in_the_log(
+    tmp_path: Path, counted: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock_s = 0.0
+    (sink,) = sinks_of(f"folder:{tmp_path}/told").values()
+    delivery = Delivery(sink, Outbox(tmp_path / "queue", 10**6), counted, lambda: clock_s)
+    with caplog.at_level(logging.INFO, "tessera.events"):
+        for minute in range(2):
+            clock_s = 60.0 * minute
+            for number in range(10):
+                delivery.outbox.put([event(number)])
+                (key,) = delivery.outbox.keys(1)
+                delivery._window.add(key)
+                delivery._failed(key, "busy", None)
+                delivery._delivered(key, there=True)
+    first, second, third, fourth = caplog.messages
+    assert "takes no event: busy; 1 attempts failed" in first and "10 attempts failed" in third
+    assert "takes events again" in second and "takes events again" in fourth
 
 
 def test_a_sink_with_a_fault_of_its_own_is_tried_again(

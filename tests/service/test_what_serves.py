@@ -89,14 +89,18 @@ def test_the_last_good_choice_holds_while_the_record_is_damaged(
     models.refresh()
     assert models.get(NAME).version == 1
     assert sum(SERVING in line for line in caplog.messages) == 1
+    assert "serves may be outdated: serving.json" in models.notes()[0]
     restarted = started(repository)
-    with pytest.raises(VersionNotFound, match=SERVING):
+    with pytest.raises(VersionNotFound, match=f"is not known: {SERVING}") as caught:
         restarted.get(NAME)
+    assert str(repository.root) not in str(caught.value) + restarted.notes()[0]
+    assert "serves is not known: serving.json" in restarted.notes()[0]
     assert restarted.get(NAME, 2).version == 2
     path.write_text(content)
     for each in (models, restarted):
         each.refresh()
         assert each.get(NAME).version == 1
+        assert not each.notes()
 
 
 def test_the_version_before_serves_until_the_chosen_one_is_loaded(repository: ModelRepository) -> None:

@@ -19,7 +19,7 @@ class ReadinessBody(BaseModel):
     reasons: list[str] = Field(description="Reasons why the server is not ready; empty if it is ready.", examples=[[]])
     notes: list[str] | None = Field(
         default=None,
-        description="What is wrong although pictures can be predicted, such as a record of verdicts that cannot be "
-        "written; absent if there is nothing.",
+        description="What is wrong although pictures can be predicted, such as a model that answers no request without "
+        "a version, or a record of verdicts that cannot be written; absent if there is nothing.",
         examples=[None],
     )

@@ -23,7 +23,7 @@ class ProblemBody(BaseModel):
     status: int = Field(description="HTTP status of the problem.", examples=[413])
     detail: str = Field(
         description="What was wrong, which limit was exceeded, and what would work.",
-        examples=["The picture has 10000 x 8000 pixels, over the limit of 67,108,864; send a smaller one"],
+        examples=["The picture has 10,000 x 8,000 = 80,000,000 pixels, the limit is 67,108,864 (max_pixels)"],
     )
     code: ProblemCode = Field(description="Kind of problem, for programs to compare.", examples=["too_many_pixels"])
     instance: str = Field(description="Path of the request.", examples=["/v1/models/default/predict"])

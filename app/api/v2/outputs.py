@@ -120,7 +120,7 @@ def check_sizes(sizes: Sequence[Size], wanted: Sequence[RequestedOutput], roi: R
     for number, (other_height, other_width) in enumerate(sizes):
         if (other_height, other_width) != (height, width):
             raise invalid(
-                f"picture {number} has {other_height} x {other_width} pixels, and picture 0 has {height} x {width}: "
+                f"picture {number} has {other_width} x {other_height} pixels, and picture 0 has {width} x {height}: "
                 f"their maps do not fit into one tensor; ask for {maps[0].name!r} with pictures of one size"
             )
     values = height * width * count
