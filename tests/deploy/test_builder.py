@@ -69,7 +69,8 @@ def test_jobs_are_taken_by_one_replica_or_need_a_database() -> None:
 def test_engines_are_a_deployment_of_their_own() -> None:
     given = {"replicas": 2, "engines": {"replicas": 3, "processors": 2, "own": True}}
     replica = application(Arguments.model_validate(given))._bound_deployment
-    arguments, engines = replica.init_args[2:]
+    bound: tuple[Any, ...] = replica.init_args
+    _, _, arguments, engines = bound
     assert arguments == EngineArguments(replicas=3, processors=2, own=True)
     assert engines._bound_deployment.name == "engines"
     assert engines._bound_deployment._deployment_config.num_replicas == 3
