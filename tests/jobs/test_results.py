@@ -93,7 +93,7 @@ def test_results_that_cannot_be_stored_are_stored_later_and_unavailable_while_th
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("app.jobs.runner.RESULT_PAUSES_S", (0.2,) * 100)
+    monkeypatch.setattr("app.jobs.picture_runner.RESULT_PAUSES_S", (0.2,) * 100)
     client = serving(jobs_results=bucket.url)
     bucket.server.stop()
     try:
@@ -117,7 +117,7 @@ def test_results_that_cannot_be_stored_are_stored_later_and_unavailable_while_th
 def test_results_that_stay_unstored_fail_the_picture(
     bucket: Bucket, picture: bytes, serving: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.jobs.runner.RESULT_PAUSES_S", (0.1,))
+    monkeypatch.setattr("app.jobs.picture_runner.RESULT_PAUSES_S", (0.1,))
     client = serving(jobs_results=bucket.url)
     bucket.server.stop()
     try:
