@@ -160,7 +160,7 @@ def test_a_stopped_catalogue_loads_no_version(models_dir: Path) -> None:
 def test_empty_repository_has_no_models(tmp_path: Path) -> None:
     models = loaded(tmp_path)
     assert models.models() == []
-    with pytest.raises(ModelNotFound, match="none"):
+    with pytest.raises(ModelNotFound, match="there is no model in models_dir"):
         models.get("default")
 
 
