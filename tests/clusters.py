@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from ray._private import ray_constants
@@ -68,7 +67,7 @@ class Site:
 def site(nodes: int, **options: object) -> Iterator[Site]:
     """A cluster of nodes with one processor each; it runs no application yet."""
     before, translates = dict(os.environ), ray_constants.ENABLE_RAY_CLUSTER
-    os.environ.update(node_variables(Settings(), LOOPBACK) | PERCEPTIVE | {"RAY_AUTH_TOKEN": token_hex(32)})
+    os.environ.update(node_variables(Settings(), LOOPBACK) | PERCEPTIVE)
     ray_constants.ENABLE_RAY_CLUSTER = False  # the variable of this name was read when Ray was imported
     cluster = Cluster()
     found = Site(cluster, free_port(), options)

@@ -1,6 +1,8 @@
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 from uuid import uuid4
 
 import numpy as np
@@ -27,6 +29,8 @@ from app.tiling import Size, Tiling
 from tests.buckets import KEY, SECRET, Bucket, S3Server, s3_server
 from tests.postgresql import PostgreSQL, postgresql
 from tests.trials_shortened import shorten_trials
+
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token_hex(32)}  # Ray reads the mode when it is imported
 
 Picture = NDArray[np.uint8]
 LAYERS = ("layer1", "layer2")

@@ -33,6 +33,7 @@ from tests.repositories import add_version
 ROOT = Path(__file__).parent.parent.parent
 URL = "/v1/models/patchcore/predict"
 NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised errors
+    "cannot_serve",
     "invalid_tiling",
     "limit_exceeded",
     "not_served",
