@@ -68,7 +68,7 @@ INVALID: dict[str, tuple[bytes, str]] = {
 def server(models_dir: Path) -> Iterator[Live]:
     """A server with short time limits. A head must end before its connection counts as idle."""
     with running(
-        Settings(models_dir=models_dir, device="cpu", head_timeout_s=1, stall_timeout_s=1, idle_timeout_s=2)
+        Settings(models_dir=models_dir, device="cpu", head_timeout_s=1, stall_timeout_s=1, idle_timeout_s=5)
     ) as live:
         yield live
 
