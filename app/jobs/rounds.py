@@ -29,6 +29,6 @@ class Round:
             try:
                 self._call()
             except (JobsDatabaseUnavailable, OSError):
-                pass  # the log tells of the database, and the requests of the disk
+                pass  # the table has logged that the database is away; requests that need the disk report it
             except Exception:
                 _log.exception("%s failed, and is tried again", self._thread.name)
