@@ -38,6 +38,8 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
         "interruption",
         "progress",
         "request_ids",
+        "reviews",
+        "row_memory",
         "shown",
         "similar",
         "torch_private",

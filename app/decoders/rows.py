@@ -18,6 +18,7 @@ from torch import Tensor
 
 from app import errors
 from app.decoders.limits import row_limits
+from app.row_memory import apart
 
 PIPE_BYTES = 2**20
 MOST_LINE_BYTES = 2**16
@@ -89,7 +90,7 @@ class PictureRows:
         """The next `count` rows, [C,count,W] uint8 or uint16."""
         self._ask(f"read {count}")
         self._answer()
-        out = np.empty((self._channels, count, self.size[1]), self._dtype)
+        out = apart((self._channels, count, self.size[1]), self._dtype)
         self._receive(out.data.cast("B"))
         return torch.from_numpy(out)
 

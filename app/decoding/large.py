@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import DamagedImage, UnsupportedImage
+from app.row_memory import apart
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +54,7 @@ class LargePicture:
     def read_array(self, count: int) -> NDArray[np.uint8 | np.uint16]:
         """The next `count` rows, in a new array."""
         dtype = np.uint16 if self._image.format == "ushort" else np.uint8
-        out: NDArray[np.uint8 | np.uint16] = np.empty((self._image.bands, count, self._image.width), dtype)
+        out: NDArray[np.uint8 | np.uint16] = apart((self._image.bands, count, self._image.width), dtype)
         try:
             for top in range(0, count, ROWS):
                 rows = min(ROWS, count - top)

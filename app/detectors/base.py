@@ -180,7 +180,10 @@ class Detector(nn.Module, ABC):
         return Largest()
 
     def score_of(self, map_score: MapScore | None, score_inputs: Sequence[Features]) -> Tensor:
-        """The picture's score, a scalar, from `map_score`, which has taken the map, and its parts' score inputs."""
+        """The picture's score, a scalar, from `map_score`, which has taken the map, and its parts' score inputs.
+
+        Of inputs that are not empty, the first whose first tensor, a distance [1], is the largest decides.
+        """
         assert map_score is not None
         return map_score.value()
 

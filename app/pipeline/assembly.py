@@ -1,9 +1,10 @@
 """Turns the features of a picture's tiles into its map and its score, at once or band by band."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from app.pipeline.roi import Roi, View, view
 from app.pipeline.stages import Stage
 from app.pipeline.thumbnail import ThumbnailSplitter, counted_in_thumbnail, thumbnail_scale
 from app.pipeline.transfer import download
+from app.row_memory import apart
 from app.scoring import Extent, Grid, cells_of_map, fill_map, fill_resized, pixels_of_cells
 from app.tiling import Kept, TilePlan
 
@@ -97,7 +99,7 @@ class Assembly:
                 self._kept,
                 self.distances,
                 self._tops,
-                self.score_inputs,
+                decisive(self.score_inputs),
                 values,
                 self._thumbnail,
                 self._thumbnail_scale,
@@ -221,7 +223,9 @@ class Assembly:
         if self._thumbnail is not None:
             grids.append(Grid(self._thumbnail, self._thumbnail_scale))
         self.next_row = self._complete()
-        found = torch.empty(self.next_row - first, self._view.size[1], device=self._device)
+        size = self.next_row - first, self._view.size[1]
+        on_host = self._device.type == "cpu"
+        found = torch.from_numpy(apart(size, np.float32)) if on_host else torch.empty(size, device=self._device)
         if not len(found):
             return found
         yield from fill_map(found, grids, detector.map_rule, Extent(plan.image_size, (first, self._view.first[1])))
@@ -300,6 +304,16 @@ def _grid(distances: Tensor, plan: TilePlan, stride: int, top: int) -> Grid:
     scale = plan.y.cells_per_pixel(stride), plan.x.cells_per_pixel(stride)
     whole = plan.y.all_cells(stride), plan.x.all_cells(stride)
     return Grid(distances, scale, Extent(whole, (plan.y.origin // stride + top, plan.x.origin // stride)))
+
+
+def decisive(score_inputs: Sequence[Features]) -> list[Features]:
+    """The first of the inputs whose distance is the largest, which gives the same score as all of them, or none."""
+    inputs = [each for each in score_inputs if each]
+    if len(inputs) < 2:
+        return inputs
+    joined = [torch.cat(values) for values in zip(*inputs, strict=True)]
+    farthest = joined[0].argmax().view(1)
+    return [tuple(values.index_select(0, farthest) for values in joined)]
 
 
 def completed(steps: Generator[None, None, R]) -> R:

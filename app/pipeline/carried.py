@@ -25,7 +25,7 @@ class Carried:
     kept: for each feature, the rows of cells that tiles of later bands change, see Stitcher
     distances: [h,w] of each layer of the map: those of cells that later rows of the map need
     tops: the rows of cells with which `distances` begin
-    score_inputs: of all parts so far, see Detector.score_of
+    score_inputs: of the part so far that decides the score, see Detector.score_of; empty: none does
     map_values: [n] float32, of which the score of the map can be made, see MapScore.kept; None: it has none
     thumbnail: the distances [h,w] of the thumbnail's cells; None: there is none
     thumbnail_scale: the (height, width) of a pixel of the map, in cells of the thumbnail

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from app.detectors import Features
-from app.pipeline.assembly import Assembly, Outcome
+from app.pipeline.assembly import Assembly, Outcome, decisive
 from app.pipeline.blocks import Block, Coverage
 from app.pipeline.carried import Carried
 from app.pipeline.finite import checksum, require_finite
@@ -79,7 +79,7 @@ def measured(assembly: Assembly, block: Block, strides: Sequence[int]) -> Genera
         on_host.append((yield from download(own)))
         require_finite(total)
     counted = block.counted.height and block.counted.width
-    return MeasuredBlock(block, tuple(on_host), assembly.score_inputs if counted else ())
+    return MeasuredBlock(block, tuple(on_host), decisive(assembly.score_inputs) if counted else ())
 
 
 class JoiningAssembly(Assembly):

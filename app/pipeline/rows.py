@@ -1,10 +1,12 @@
 """Pictures whose rows are read one after the other, when they are needed."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from app.row_memory import apart
 from app.tiling import Size
 
 PASSED_ROWS = 256
@@ -46,6 +48,14 @@ class TensorRows:
         self._next = 0
 
 
+def joined_rows(parts: Sequence[Tensor]) -> Tensor:
+    """Consecutive rows [C,n,W] on the CPU in one tensor, see `apart`."""
+    channels, _, width = parts[0].shape
+    dtype = parts[0].numpy().dtype.type
+    joined = torch.from_numpy(apart((channels, sum(part.shape[1] for part in parts), width), dtype))
+    return torch.cat(list(parts), 1, out=joined)
+
+
 class RowWindow:
     """The rows of a source from a first row on, that are still needed. Rows are read once, and dropped by `drop`."""
 
@@ -68,7 +78,7 @@ class RowWindow:
             for top, part in self._parts
             if top < wanted.stop and top + part.shape[1] > wanted.start
         ]
-        return found[0] if len(found) == 1 else torch.cat(found, 1)
+        return found[0] if len(found) == 1 else joined_rows(found)
 
     def drop(self, before: int) -> None:
         """Drops the rows before this one."""
