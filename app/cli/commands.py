@@ -24,6 +24,8 @@ from app.terminal import print_line
 from app.version import VERSION
 
 DEBUG = "--debug"
+SERVING = "serve", "cluster"
+"""The commands whose models may be in a bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,7 @@ def parse(name: str, words: Sequence[str]) -> Namespace:
             raise UsageError(_innermost(str(error)), hint=_hint(name)) from error
         raise
     folder = str(found.get("models_dir", ""))
-    if name != "serve" and re.match("[a-z0-9]{2,}:/", folder):
+    if name not in SERVING and re.match("[a-z0-9]{2,}:/", folder):
         where = "--models_dir" if any(each.name == "models_dir" for each in line.given) else MODELS_DIR
         raise UsageError(
             f"{where}: `tessera {name}` uses a folder, and no bucket",

@@ -86,7 +86,7 @@ class LargePicture:
                 image = image.fliphor()
             elif orientation != _UPRIGHT:
                 image = self._loaded().autorot()
-            return _converted(image)
+            return _converted(image, loader)
         except self._vips.Error as error:
             raise self._damaged(error) from error
 
@@ -116,15 +116,18 @@ def _library() -> Any:
     return pyvips
 
 
-def _converted(image: Any) -> Any:
+def _converted(image: Any, loader: str) -> Any:
     if image.interpretation not in (*_GREY, *_RGB) or image.format not in ("uchar", "ushort"):
         raise UnsupportedImage(
             f"the picture has pixels of the kind {image.interpretation}, {image.format}; pictures of any size are grey "
             "of 8 or 16 bits, or RGB; convert it"
         )
     colours = 1 if image.interpretation in _GREY else 3
+    if image.format == "ushort" and (colours == 3 or (image.hasalpha() and loader.startswith("png"))):
+        image = (image >> 8).cast("uchar")
+    flat = image.extract_band(0, n=colours)
     if image.hasalpha():
-        image = image.flatten(background=[255 if image.format == "uchar" else 65535] * colours)
-    if colours == 3 and image.format == "ushort":
-        image = image.rshift(8).cast("uchar")
-    return image.extract_band(0, n=colours)
+        alpha, white = image.extract_band(colours).cast("double"), 255 if image.format == "uchar" else 65535
+        over = (flat * alpha + (white - alpha) * white) / white
+        flat = over.rint().cast(image.format)  # `flatten` would round down
+    return flat

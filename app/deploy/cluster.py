@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def head(node_address: str, port: int, dashboard_port: int) -> Iterator[subproce
             try:
                 process.wait(ENDED_WITHIN_S)
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # its own children, too: they would hold the ports
 
 
 @contextmanager

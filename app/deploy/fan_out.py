@@ -16,7 +16,7 @@ from app.scheduling.work import Finished
 from app.service.engines import EngineState, ModelVersion
 
 STATE_S = 5.0
-"""How long engines may take to tell their state."""
+"""How long engines may take to tell their state before the work goes on with what is known of them."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ class ServeEngines:
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
+        self._answers: asyncio.Task[list[Any]] | None = None
         self.states: tuple[EngineState, ...] = ()
         """Those of the replicas that answered last."""
 
@@ -38,16 +39,24 @@ class ServeEngines:
 
     async def refresh(self) -> None:
         """See Engine."""
-        try:
-            answers = self._handle.broadcast("state")
-            found = await answers.results_async(timeout_s=STATE_S, return_exceptions=True)
-        except TimeoutError:  # one of them is silent; what is known of the others stays
+        if self._answers is None:
+            self._answers = asyncio.create_task(self._asked())
+        answered, _ = await asyncio.wait([self._answers], timeout=STATE_S)
+        if not answered:  # one of them is silent; Serve ends it if it stays so, and nobody asks twice meanwhile
             return
+        answers, self._answers = self._answers, None
+        try:
+            found = answers.result()
         except (RayError, RayServeException):  # the deployment has no replica
             found = []
         before, self.states = len(self.states), tuple(each for each in found if isinstance(each, EngineState))
         if len(self.states) != before:
             _log.info("%d engines divide large pictures; before, %d did", len(self.states), before)
+
+    async def _asked(self) -> list[Any]:
+        """The state of each replica, or the error that it gave instead."""
+        found: list[Any] = await self._handle.broadcast("state").results_async(return_exceptions=True)
+        return found
 
     async def measure(self, artifact: Artifact, pixels: BlockPixels, *, background: bool) -> Finished[MeasuredBlock]:
         """See Engine."""

@@ -37,11 +37,11 @@ from app.scoring.regions import (
     OutlinedRegion,
     Region,
     RegionFinder,
-    RegionMask,
     find_regions,
     outlined_regions,
     over_threshold,
     region_areas,
+    region_masks,
 )
 from app.scoring.resampling import (
     RESAMPLES,
@@ -79,7 +79,6 @@ __all__ = [
     "Ranking",
     "Region",
     "RegionFinder",
-    "RegionMask",
     "Ring",
     "Runs",
     "ScoreRule",
@@ -113,6 +112,7 @@ __all__ = [
     "rank",
     "recall_threshold",
     "region_areas",
+    "region_masks",
     "resamples",
     "share_interval",
     "share_intervals",

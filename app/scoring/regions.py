@@ -1,6 +1,6 @@
 """Defect regions: the connected parts of a map over a threshold, whole or row by row."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,50 +43,41 @@ class OutlinedRegion:
     outline: Outline
 
 
-class RegionMask:
-    """The mask of the regions that `find_regions` finds with the same arguments, for maps that come in rows.
+def region_masks(
+    bands: Callable[[], Iterable[NDArray[np.float32]]], threshold: float, min_area: int = 1
+) -> Iterator[NDArray[np.bool_]]:
+    """The mask [n,W] of the regions that `find_regions` finds, for each band of rows of a map.
 
-    A region's area is known only after its last row. So the rows come twice, in equal parts: first to `add`, unless
-    `min_area` is 1, and then to `rows`.
+    `bands` yields the bands from top to bottom, the same each time. It is called twice unless `min_area` is 1, because
+    a region's area is known only after its last row.
     """
+    kept = _large_enough(bands(), threshold, min_area) if min_area > 1 else None
+    numbered = 0
+    for band in bands():
+        over: NDArray[np.bool_] = band > threshold
+        if kept is not None:
+            for piece in pieces(band, threshold):
+                own = np.concatenate([[False], kept[numbered : numbered + piece.count]])
+                over[piece.window] = own[piece.labels]
+                numbered += piece.count
+        yield over
 
-    def __init__(self, threshold: float, min_area: int = 1) -> None:
-        self._threshold, self._min_area = threshold, min_area
-        self._joining, self._added, self._numbered = Joining(), 0, 0
-        self._kept: NDArray[np.bool_] | None = None  # for each component of each piece
 
-    @property
-    def comes_twice(self) -> bool:
-        """Whether rows must be added."""
-        return self._min_area > 1
-
-    def add(self, anomaly_map: NDArray[np.float32]) -> None:
-        """Takes the next rows [n,W] for the first time."""
-        for piece in pieces(anomaly_map, self._threshold):
-            self._joining.add(piece.moved(self._added))
-        self._added += len(anomaly_map)
-
-    def rows(self, anomaly_map: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """The mask [n,W] of the next rows."""
-        over: NDArray[np.bool_] = anomaly_map > self._threshold
-        if not self.comes_twice:
-            return over
-        if self._kept is None:
-            found = self._joining.finish()
-            self._kept = found.areas[found.numbers] >= self._min_area
-        for piece in pieces(anomaly_map, self._threshold):
-            own = np.concatenate([[False], self._kept[self._numbered : self._numbered + piece.count]])
-            over[piece.window] = own[piece.labels]
-            self._numbered += piece.count
-        return over
+def _large_enough(bands: Iterable[NDArray[np.float32]], threshold: float, min_area: int) -> NDArray[np.bool_]:
+    """For each component of each piece of the bands, whether its region has this area."""
+    joining, added = Joining(), 0
+    for band in bands:
+        for piece in pieces(band, threshold):
+            joining.add(piece.moved(added))
+        added += len(band)
+    found = joining.finish()
+    enough: NDArray[np.bool_] = found.areas[found.numbers] >= min_area
+    return enough
 
 
 def over_threshold(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> NDArray[np.bool_]:
     """The mask [H,W] of the regions that `find_regions` finds with the same arguments."""
-    mask = RegionMask(threshold, min_area)
-    if mask.comes_twice:
-        mask.add(anomaly_map)
-    return mask.rows(anomaly_map)
+    return next(region_masks(lambda: [anomaly_map], threshold, min_area))
 
 
 def find_regions(anomaly_map: NDArray[np.float32], threshold: float, min_area: int = 1) -> list[Region]:

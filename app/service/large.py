@@ -31,7 +31,7 @@ from app.pipeline.prediction import defect_region
 from app.progress import Progress
 from app.rendering import outline_rows, overlay
 from app.rendering.pyramid import PyramidWriter
-from app.scoring import Region, RegionFinder, RegionMask
+from app.scoring import Region, RegionFinder, region_masks
 from app.service.predicted import Judged
 from app.tiling import Size
 
@@ -71,11 +71,10 @@ class MapSpool:
 
 @dataclass(frozen=True, slots=True)
 class Large:
-    """A large picture that was predicted: its judgement, its map, and the mask of its regions."""
+    """A large picture that was predicted: its judgement, and its map."""
 
     judged: Judged
     spool: MapSpool
-    mask: RegionMask
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,6 @@ def _predict(
     calibration, criteria, size = artifact.calibration, question.criteria, source.size
     threshold = calibration.raw_value(criteria.threshold)
     finder = RegionFinder(threshold, criteria.min_region_area)
-    mask = RegionMask(threshold, criteria.min_region_area)
     shown, final, done = question.roi or Roi.whole(size), list[Region](), 0
     scan = Scan(artifact.model, source, question.roi, runner.division)
     checkpoint = read_checkpoint(folder / CHECKPOINT) if resumable else None
@@ -155,8 +153,6 @@ def _predict(
         if closed := finder.final():
             final.extend(closed)
             found([defect_region(each, calibration, question) for each in closed])
-        if mask.comes_twice:
-            mask.add(values)
         done += len(values)
         report("rows", done, shown.height)
 
@@ -178,12 +174,13 @@ def _predict(
     final += finder.finish()
     final.sort(key=lambda region: (-region.peak_value, region.top, region.left))
     judgement = judge(raw_score, final, calibration, question)
-    return Large(Judged(artifact, size, scan.plan, judgement, question), spool, mask)
+    return Large(Judged(artifact, size, scan.plan, judgement, question), spool)
 
 
 def draw(large: Large, source: RowSource, files: Pyramids, description: str, report: Progress) -> None:
     """Writes the pyramids, whose rows are made again of the map and of the picture, which is read from its start."""
-    judged, calibration = large.judged, large.judged.artifact.calibration
+    judged, calibration, criteria = large.judged, large.judged.artifact.calibration, large.judged.question.criteria
+    threshold = calibration.raw_value(criteria.threshold)
     shown = judged.question.roi or Roi.whole(judged.size)
     boxes = np.array(
         [(each.top - shown.top, each.left - shown.left, each.height, each.width) for each in judged.judgement.regions]
@@ -196,11 +193,12 @@ def draw(large: Large, source: RowSource, files: Pyramids, description: str, rep
         PyramidWriter(files.mask, *size, description=description) as masks,
         PyramidWriter(files.map, *size, bits=16, description=description) as maps,
     ):
-        for values in large.spool.bands():
+        found = region_masks(large.spool.bands, threshold, criteria.min_region_area)
+        for values, mask in zip(large.spool.bands(), found, strict=True):
             pixels = source.read(len(values))[:, :, shown.left : shown.left + shown.width]
             normalised = calibration.normalise_map(torch.from_numpy(values))
             overlays.write(_overlay(pixels, normalised, boxes, top, size).permute(1, 2, 0).numpy())
-            masks.write(large.mask.rows(values).astype(np.uint8) * np.uint8(255))
+            masks.write(mask.astype(np.uint8) * np.uint8(255))
             maps.write(np.rint(normalised.double().numpy() * WHITE_16).astype(np.uint16))
             top += len(values)
             report("drawing", top, shown.height)

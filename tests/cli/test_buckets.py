@@ -8,6 +8,7 @@ import pytest
 
 from app.artifacts import ModelRepository, read_default
 from app.cli import main
+from app.cli.commands import parse
 from tests.buckets import KEY, SECRET, Bucket
 from tests.repositories import add_version
 
@@ -126,3 +127,7 @@ def test_a_bucket_in_the_variable_is_refused_by_the_name_of_the_variable(
     monkeypatch.setenv("TESSERA_MODELS_DIR", "s3://plant/models")
     assert main(["predict", "x.png", "--name", "screw", "--output", "out"]) == 2
     assert "TESSERA_MODELS_DIR: `tessera predict` uses a folder, and no bucket" in capsys.readouterr().err
+
+
+def test_a_cluster_takes_models_of_a_bucket() -> None:
+    assert str(parse("cluster", ["up", "--models_dir", "s3://plant/models"]).models_dir) == "s3://plant/models"
