@@ -39,12 +39,11 @@ class ServeEngines:
 
     async def refresh(self) -> None:
         """See Engine."""
-        if self._answers is None:
-            self._answers = asyncio.create_task(self._asked())
-        answered, _ = await asyncio.wait([self._answers], timeout=STATE_S)
+        answers = self._answers = self._answers or asyncio.create_task(self._asked())
+        answered, _ = await asyncio.wait([answers], timeout=STATE_S)
         if not answered:  # one of them is silent; Serve ends it if it stays so, and nobody asks twice meanwhile
             return
-        answers, self._answers = self._answers, None
+        self._answers = None
         try:
             found = answers.result()
         except (RayError, RayServeException):  # the deployment has no replica
