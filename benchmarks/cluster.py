@@ -27,6 +27,7 @@ import httpx2
 from PIL import Image
 
 from benchmarks.hardware import write
+from tests import ray_token  # noqa: F401 - it sets variables
 from tests.clusters import ROOT, Site, site
 from tests.repositories import add_version
 

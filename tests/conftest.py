@@ -1,8 +1,6 @@
 import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from secrets import token_hex
 from uuid import uuid4
 
 import numpy as np
@@ -26,11 +24,10 @@ from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.parts import FeatureStitcher
 from app.scoring import calibrate_on_normal
 from app.tiling import Size, Tiling
+from tests import ray_token  # noqa: F401 - it sets variables
 from tests.buckets import KEY, SECRET, Bucket, S3Server, s3_server
 from tests.postgresql import PostgreSQL, postgresql
 from tests.trials_shortened import shorten_trials
-
-os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token_hex(32)}  # Ray reads the mode when it is imported
 
 Picture = NDArray[np.uint8]
 LAYERS = ("layer1", "layer2")
