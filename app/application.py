@@ -19,6 +19,7 @@ from app.api import Replicas, Services, create_app
 from app.api.camera_alarms import tell_change
 from app.api.jobs.forms import JOB_FORMS
 from app.api.origins import ANY, name_of
+from app.api.request_context import current_request
 from app.api.verdicts import Verdicts
 from app.artifacts import MirroredRepository, ModelRepository
 from app.cgroup import available_processors
@@ -42,6 +43,7 @@ from app.runtime import RunOptions, precisions
 from app.scheduling import DeviceWorker, Job
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.service.fan_out import Engines, FanOut, divided_bytes
+from app.service.shadow import ShadowLedger, Shadows
 from app.service.streaming import Streams
 from app.settings import Settings
 from app.store import BucketResults, FolderResults, Results
@@ -61,6 +63,7 @@ class DeviceParts:
     """The parts of a process that computes: those of a server, or of an engine for other servers."""
 
     devices: Sequence[torch.device]
+    repository: ModelRepository
     catalogue: ModelCatalogue
     budgets: Budgets[Job]
     worker: DeviceWorker
@@ -108,7 +111,7 @@ def device_parts(settings: Settings, metrics: Metrics) -> DeviceParts:
         stuck_after_s=settings.stuck_after_s,
     )
     reloader = Reloader(catalogue, interval_s=settings.reload_interval_s, processors=processors)
-    return DeviceParts(devices, catalogue, budgets, worker, reloader)
+    return DeviceParts(devices, repository, catalogue, budgets, worker, reloader)
 
 
 def build_app(settings: Settings, replicas: Replicas | None = None, engines: Engines = Engines()) -> FastAPI:  # noqa: B008
@@ -130,6 +133,8 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
     outlets = Outlets(sinks, settings.spool_dir, settings.spool_bytes, metrics)
     metrics.watch_outlets(outlets)
     cameras = Cameras([partial(tell_change, outlets)] if outlets.wanted else [])
+    ledger = ShadowLedger(parts.repository, catalogue)
+    shadows = Shadows(ledger, worker, budgets, _request_id)
     predictor = Predictor(
         worker,
         budgets,
@@ -141,8 +146,10 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
         observer=observation,
         cameras=cameras,
         fan_out=fan_out,
+        shadows=shadows,
     )
     metrics.watch(catalogue, worker, budgets, cameras)
+    metrics.watch_shadows(ledger)
     jobs = jobs_of(settings, catalogue, budgets, fan_out, divided=bool(engines.others))
     streams = Streams(
         worker, budgets.memory, most=settings.max_streams, idle_s=settings.stream_idle_s, observer=metrics
@@ -158,6 +165,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
         worker.start()
         fan_out.start()
         predictor.start()
+        ledger.start()
         reloader.start()
         if keys is not None:
             keys.start()
@@ -173,9 +181,11 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
             if jobs is not None:
                 await asyncio.to_thread(jobs.stop)
             await streams.close()
+            await shadows.close()
             await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
             await asyncio.to_thread(reloader.stop)
             await predictor.close()
+            await asyncio.to_thread(ledger.stop)
             await fan_out.close()
             await asyncio.to_thread(outlets.stop)
             if record is not None:
@@ -191,6 +201,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
         metrics.exposition,
         settings.batch_pictures,
         cameras,
+        ledger,
         Verdicts(outlets),
         keys,
         TileRates(),
@@ -215,6 +226,12 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
     app.state.connections = table
     mount_page(app, settings.examples_dir, settings.root_path)
     return app
+
+
+def _request_id() -> str:
+    """The ID of the request that the calling task answers."""
+    request = current_request()
+    return "" if request is None else request.request_id
 
 
 def jobs_of(

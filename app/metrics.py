@@ -22,6 +22,7 @@ from app.metric_table import MetricInfo
 from app.pipeline import Label
 from app.scheduling import DeviceWorker, End, Job
 from app.service import Cameras, ModelCatalogue, Verdict, VersionState
+from app.service.shadow import ShadowLedger
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 """The methods that metrics name. Clients can make others without limit, and each would be a series."""
@@ -91,6 +92,10 @@ class Metrics:
             self._healthy.labels(device).set_function(partial(_works, worker, device))
         self._registry.register(_Versions(catalogue, cameras))
         self._registry.register(_Budgets(budgets))
+
+    def watch_shadows(self, ledger: ShadowLedger) -> None:
+        """Reads what this process has found of shadows at each scrape."""
+        self._registry.register(_Shadows(ledger))
 
     def watch_streams(self, streams: Callable[[], int]) -> None:
         """Reads the number of streams of rows at each scrape."""
@@ -288,6 +293,27 @@ class _Jobs(Collector):
             free.add_metric([], self._jobs.free_bytes())
         yield count
         yield free
+
+
+class _Shadows(Collector):
+    """What this process has found of shadows, collected at each scrape, so that withdrawn models disappear."""
+
+    def __init__(self, ledger: ShadowLedger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> Iterator[Metric]:
+        pictures, differences = (
+            CounterMetricFamily(info.name, info.help, labels=info.labels)
+            for info in (table.SHADOW_PICTURES, table.SHADOW_DIFFERENCES)
+        )
+        for model, version, tally in self._ledger.found():
+            where = model, str(version)
+            pictures.add_metric([*where, "compared"], tally.compared)
+            pictures.add_metric([*where, "dropped"], tally.dropped)
+            differences.add_metric([*where, "candidate"], tally.candidate_only)
+            differences.add_metric([*where, "served"], tally.served_only)
+        yield pictures
+        yield differences
 
 
 class _Events(Collector):

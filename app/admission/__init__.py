@@ -2,7 +2,7 @@
 
 from app.admission.budgets import Budgets, Limits, limits_for
 from app.admission.costs import HEATMAP_BYTES, MAP_FILE_BYTES, MASK_BYTES, OUTLINE_BYTES, Cost, cost_of, stream_bytes
-from app.admission.memory import WorkMemory
+from app.admission.memory import Loan, WorkMemory
 from app.admission.queue import Ticket, TileQueue
 from app.admission.share import RequestShare
 from app.admission.tile_rate import TileRate, TileRates
@@ -16,6 +16,7 @@ __all__ = [
     "Budgets",
     "Cost",
     "Limits",
+    "Loan",
     "RequestShare",
     "Ticket",
     "TileQueue",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -14,14 +14,41 @@ SHARE = 1 / 2
 LINES = 5
 
 
+@dataclass(slots=True, eq=False)
+class Loan:
+    """Memory that work has until a request needs it.
+
+    size: in bytes
+    recall: called when a request needs the memory, which is free for it from then on; must give up the work
+    """
+
+    size: int
+    recall: Callable[[], object]
+    _line: "_Line"
+
+    def release(self) -> None:
+        """Returns the memory, unless it was recalled or returned before."""
+        if self in self._line.loans:
+            self._line.loans.remove(self)
+            self._line.leave(self.size)
+
+
 @dataclass(slots=True)
 class _Line:
     limit: int
     used: int = 0
     waiting: deque[tuple[int, asyncio.Future[None]]] = field(default_factory=deque)
+    loans: list[Loan] = field(default_factory=list)
 
     def has_room(self, size: int) -> bool:
         return self.used + size <= self.limit
+
+    def recall_for(self, size: int) -> None:
+        """Recalls loans, the newest first, until a request of this size has room."""
+        while self.loans and not self.has_room(size):
+            loan = self.loans.pop()
+            self.used -= loan.size
+            loan.recall()
 
     def leave(self, size: int) -> None:
         self.used -= size
@@ -62,6 +89,7 @@ class WorkMemory:
     async def hold(self, size: int) -> AsyncIterator[None]:
         """Waits until a request may take this number of bytes; they are taken until the `with` block ends."""
         line = self._line_of(size)
+        line.recall_for(size)
         if not line.waiting and line.has_room(size):
             line.used += size
         else:
@@ -77,6 +105,15 @@ class WorkMemory:
             yield
         finally:
             line.leave(size)
+
+    def lend(self, size: int, recall: Callable[[], object]) -> Loan | None:
+        """Memory for work that nobody waits for, see Loan; None if there is no room now."""
+        line = self._line_of(size)
+        if size > self.share or line.waiting or not line.has_room(size):
+            return None
+        line.used += size
+        line.loans.append(loan := Loan(size, recall, line))
+        return loan
 
     def _line_of(self, size: int) -> _Line:
         number = 0

@@ -15,6 +15,7 @@ from app.api.schema_examples import with_examples
 from app.api.schemas.annotations import CocoBody, GeoJsonBody, LabelmeBody
 from app.api.schemas.job import JobPictureRequestBody, JobRequestBody
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
+from app.api.schemas.shadow import ShadowRequestBody
 from app.api.schemas.stream import StreamLineBody
 from app.api.v2.describe import TAG as INFERENCE_TAG
 from app.api.v2.schemas.inference import InferRequestBody
@@ -64,7 +65,7 @@ _REQUEST_ID = {
 _REFERENCE = "#/components/schemas/{model}"
 _COMPONENTS: tuple[type[BaseModel], ...] = (
     *(ProblemBody, InvalidFieldBody, InferRequestBody, IndexRequestBody),
-    *(JobPictureRequestBody, JobRequestBody, StreamLineBody),
+    *(JobPictureRequestBody, JobRequestBody, ShadowRequestBody, StreamLineBody),
     *(GeoJsonBody, CocoBody, LabelmeBody),
 )
 _PREFIXED = frozenset({"Codes", "Include", "JobState", "Layer"})

@@ -9,7 +9,19 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from app.admission import Uploads
-from app.api import anomaly_map, camera, heatmap, models, predict, predict_batch, probes, reload, row_stream
+from app.api import (
+    anomaly_map,
+    camera,
+    heatmap,
+    models,
+    predict,
+    predict_batch,
+    probes,
+    reload,
+    row_stream,
+    shadow,
+    shadow_changes,
+)
 from app.api.access import ADMIN, PREDICT
 from app.api.admission import Admission, Gate
 from app.api.answer_headers import ANSWER_HEADERS
@@ -61,9 +73,21 @@ EXPOSED = (
 )
 """The response headers that scripts of other origins may read."""
 
-PREDICTING = (models, camera, predict, predict_batch, heatmap, anomaly_map, row_stream, *JOBS, v2_metadata, v2_infer)
+PREDICTING = (
+    models,
+    camera,
+    shadow,
+    predict,
+    predict_batch,
+    heatmap,
+    anomaly_map,
+    row_stream,
+    *JOBS,
+    v2_metadata,
+    v2_infer,
+)
 """The resources that need a key with the scope `predict`."""
-CHANGING = (reload,)
+CHANGING = (reload, shadow_changes)
 """The resources that need a key with the scope `admin`. Each other route says what it needs: probes are open."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

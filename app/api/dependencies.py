@@ -17,6 +17,7 @@ from app.jobs import Jobs
 from app.keys import KeyRing, Scope
 from app.scheduling import DeviceWorker
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
+from app.service.shadow import ShadowLedger
 from app.service.streaming import Streams
 
 MAX_TIMEOUT_S = 86400
@@ -29,6 +30,7 @@ class Services:
 
     metrics: returns the metrics in Prometheus' text format
     batch_pictures: the largest number of pictures in one request
+    shadows: the candidates that run beside served versions
     verdicts: tells verdicts to other programs
     keys: the API keys; None: requests need none
     rates: the rates of tiles of the keys
@@ -45,6 +47,7 @@ class Services:
     metrics: Callable[[], bytes]
     batch_pictures: int
     cameras: Cameras
+    shadows: ShadowLedger
     verdicts: Verdicts
     keys: KeyRing | None
     rates: TileRates
@@ -74,6 +77,10 @@ async def _catalogue(services: ServicesDep) -> ModelCatalogue:
     return services.catalogue
 
 
+async def _shadows(services: ServicesDep) -> ShadowLedger:
+    return services.shadows
+
+
 async def _verdicts(request: Request, services: ServicesDep) -> RequestVerdicts:
     return RequestVerdicts(services.verdicts, request.scope)
 
@@ -93,6 +100,7 @@ async def _viewer(request: Request) -> str | None:
 
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
+ShadowsDep = Annotated[ShadowLedger, Depends(_shadows)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
 Viewer = Annotated[str | None, Depends(_viewer)]
 VerdictsDep = Annotated[RequestVerdicts, Depends(_verdicts)]

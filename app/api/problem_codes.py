@@ -21,6 +21,7 @@ class ProblemCode(StrEnum):
     MODEL_NOT_FOUND = "model_not_found"
     VERSION_NOT_FOUND = "version_not_found"
     MODEL_LOADING = "model_loading"
+    SHADOW_REFUSED = "shadow_refused"
     NOT_STREAMABLE = "not_streamable"
     STREAM_NOT_FOUND = "stream_not_found"
     STREAM_CONFLICT = "stream_conflict"

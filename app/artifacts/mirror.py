@@ -28,6 +28,7 @@ from app.artifacts.record import MOST_BYTES
 from app.artifacts.repository import Entry, ModelRepository, directories, version_directories
 from app.artifacts.room import discard, make_room
 from app.artifacts.serving import SERVING, Serving
+from app.artifacts.shadow import SHADOW
 from app.errors import InvalidArtifact, InvalidBucket, MissingFile, UnreadableRepository
 from app.files import digest, locked, read_regular, replacing, sweep
 from app.remote import RemoteFile, RemoteFolder
@@ -89,7 +90,8 @@ class MirroredRepository(ModelRepository):
     def serving(self, name: str) -> Serving:
         """As of the bucket; raises InvalidServing, and OSError if the record cannot be fetched."""
         if self._listed is not None:
-            self._follow(f"{name}/{SERVING}")
+            for record in (SERVING, SHADOW):
+                self._follow(f"{name}/{record}")
         return super().serving(name)
 
     def scan(self, name: str) -> dict[Entry, Fingerprint]:
@@ -215,7 +217,8 @@ class MirroredRepository(ModelRepository):
             else:
                 with suppress(OSError), locked(model, wait=False):
                     shutil.rmtree(model)
-                    self._followed.pop(f"{model.name}/{SERVING}", None)
+                    for record in (SERVING, SHADOW):
+                        self._followed.pop(f"{model.name}/{record}", None)
 
 
 def _source_of(version: Path) -> str:

@@ -10,12 +10,13 @@ from app.artifacts.reader import verify_artifact
 from app.artifacts.record import MOST_BYTES
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.serving import SERVING
+from app.artifacts.shadow import SHADOW
 from app.artifacts.versions import VERSIONS
 from app.errors import InvalidChange, ModelNotFound
 from app.files import digest, flush, locked, naming, replacing, sweep
 from app.remote import RemoteFile, RemoteFolder
 
-RECORDS = VERSIONS, SERVING
+RECORDS = VERSIONS, SERVING, SHADOW
 
 
 def push(repository: ModelRepository, name: str, remote: RemoteFolder) -> Sequence[int]:

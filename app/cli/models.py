@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.artifacts import (
+    PICTURES,
     Entry,
     Manifest,
     ModelRepository,
@@ -25,6 +26,7 @@ from app.artifacts import (
     unpin,
 )
 from app.cli.repository import add_repository, read_repository
+from app.cli.shadow import shadow
 from app.cli.usage import UsageError
 from app.errors import InvalidServing, TesseraError
 from app.pipeline import resolve_device
@@ -43,6 +45,7 @@ ACTIONS = {
     "unpin": "lets the newest version serve",
     "copy": "writes a version again, with a new number",
     "delete": "removes a version that does not serve",
+    "shadow": "starts, stops or shows a candidate that servers run beside the version that serves",
     "push": "copies a model to a bucket, with what serves",
     "pull": "copies a model from a bucket, with what serves",
 }
@@ -58,6 +61,16 @@ def parser() -> ArgumentParser:
     parser.add_argument(
         "--bucket", type=str, default=None, help="push and pull: the URL of a repository, as s3://BUCKET/PREFIX"
     )
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="shadow: the share of the requests that are compared, over 0 up to 1"
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=PICTURES,
+        help="shadow: the number of compared pictures after which the comparison ends without a proven difference",
+    )
+    parser.add_argument("--stop", type=bool, default=False, help="shadow: stops the comparison; its counts stay")
     parser.add_argument(
         "--history",
         type=bool,
@@ -108,6 +121,8 @@ def _change(options: Namespace) -> None:
     elif options.action == "copy":
         entry = copy(repository, name, version, options.to)
         text = f"version {version} of {name} was copied; the copy is version {entry.version} of {entry.name}"
+    elif options.action == "shadow":
+        text = shadow(repository, options, verify)
     elif options.action in ("push", "pull"):
         text = _transferred(repository, options)
     else:

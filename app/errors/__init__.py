@@ -40,6 +40,7 @@
     ├── InvalidBucket            the URL of a bucket that cannot be used, or whose package is missing
     ├── InvalidServing           the file that says which version or model serves cannot be used
     ├── InvalidChange            a version that cannot be promoted, rolled back or deleted
+    ├── ShadowRefused            a version that cannot run as a shadow, or no shadow to stop
     ├── InvalidWeights           backbone weights that do not fit the network, or cannot be loaded
     ├── InvalidDataset           a data set that cannot be used for training or evaluation
     ├── InvalidParameter         a parameter of a detector, a prediction or a calibration that cannot work
@@ -120,6 +121,7 @@ from app.errors.models import (
     LoadTimeout,
     MissingFile,
     ModelTooLarge,
+    ShadowRefused,
     UnreadableRepository,
     UnsupportedImport,
     UnsupportedSchema,
@@ -201,6 +203,7 @@ __all__ = [
     "PartialUnsupported",
     "RateLimited",
     "ResultsUnavailable",
+    "ShadowRefused",
     "StreamConflict",
     "StreamNotFound",
     "TesseraError",

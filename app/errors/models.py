@@ -81,6 +81,18 @@ class InvalidChange(TesseraError):
     code = "invalid_change"
 
 
+class ShadowRefused(TesseraError):
+    """A version cannot run as a shadow, or there is none to stop."""
+
+    code = "shadow_refused"
+    status = 409
+    when = (
+        "a shadow is started although its version serves, or another shadow has not ended; or one is stopped and none "
+        "runs; or the repository cannot be written"
+    )
+    example = "version 2 of model 'demo' serves already; name a version that does not serve"
+
+
 class InvalidWeights(TesseraError):
     """Backbone weights do not fit the backbone, or cannot be loaded."""
 

@@ -21,6 +21,7 @@ from app.metric_table.info import MetricInfo
 from app.metric_table.long_work import JOBS, JOBS_BYTES, STREAM_REGIONS, STREAM_ROWS, STREAMS
 from app.metric_table.models import LOAD_TIME, LOADS, MODEL_INFO, MODEL_VERSION, MODELS, RELOAD_SECONDS, SCANS
 from app.metric_table.pictures import DEADLINES, DECODERS_REPLACED, PARTIAL, SCORES_GIVEN, STAGE_SECONDS, VERDICTS
+from app.metric_table.shadows import SHADOW_DIFFERENCES, SHADOW_PICTURES
 
 __all__ = [
     "BATCH_TILES",
@@ -64,6 +65,8 @@ __all__ = [
     "RETURNS",
     "SCANS",
     "SCORES_GIVEN",
+    "SHADOW_DIFFERENCES",
+    "SHADOW_PICTURES",
     "STAGE_SECONDS",
     "STREAMS",
     "STREAM_REGIONS",
@@ -112,6 +115,8 @@ METRICS = (
     CAMERA_CHANGED,
     CAMERA_EVIDENCE,
     CAMERA_ALARMS,
+    SHADOW_PICTURES,
+    SHADOW_DIFFERENCES,
     RECORD_LINES,
     RECORD_WAITING,
     EVENTS,

@@ -4,7 +4,7 @@ from app.scheduling.bands import worker_bands
 from app.scheduling.blocks import BlockWork, CoarsePicture, JoinWork
 from app.scheduling.job import Job
 from app.scheduling.observer import End, Observer, SilentObserver
-from app.scheduling.picture import BandWork, Done
+from app.scheduling.picture import BandWork, Done, ShadowPicture
 from app.scheduling.worker import STUCK_AFTER_S, DeviceWorker
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Job",
     "JoinWork",
     "Observer",
+    "ShadowPicture",
     "SilentObserver",
     "worker_bands",
 ]

@@ -26,11 +26,13 @@ class Picture(Work[Outcome]):
         image: Tensor,
         roi: Roi | None = None,
         plan: TilePlan | None = None,
+        *,
+        background: bool = False,
     ) -> None:
         height, width = image.shape[-2:]
         self._plan = plan or models[0].plan(height, width, roi)
         self._image, self._roi = image, roi
-        super().__init__(ticket, models, self._plan, self._plan.count)
+        super().__init__(ticket, models, self._plan, self._plan.count, background=background)
 
     def _begin(self, model: TiledModel) -> Assembly:
         self.prepared = model.prepare(self._image, self._roi, self._plan)
@@ -38,6 +40,15 @@ class Picture(Work[Outcome]):
 
     def _finish(self, assembly: Assembly) -> Generator[None, None, Outcome]:
         return assembly.finish()
+
+
+class ShadowPicture(Picture):
+    """The computation of another version for a picture that was answered: background work."""
+
+    is_picture: ClassVar[bool] = False
+
+    def __init__(self, ticket: Ticket[Job], models: Sequence[TiledModel], image: Tensor, plan: TilePlan) -> None:
+        super().__init__(ticket, models, image, plan=plan, background=True)
 
 
 class BandWork(Work[BandOutcome]):

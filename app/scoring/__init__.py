@@ -30,7 +30,7 @@ from app.scoring.merging import Runs, merge
 from app.scoring.metrics import auroc
 from app.scoring.order_keys import to_keys, to_values
 from app.scoring.outlines import Outline, Polygon, Ring, Tracer, too_many_points
-from app.scoring.paired import difference_interval, mcnemar
+from app.scoring.paired import difference_interval, log_evidence, mcnemar
 from app.scoring.ranking import AUPRO_LIMITS, BestF1, Ranking, rank
 from app.scoring.recall import recall_threshold
 from app.scoring.regions import (
@@ -100,6 +100,7 @@ __all__ = [
     "find_regions",
     "gaussian",
     "just_below",
+    "log_evidence",
     "mcnemar",
     "mean_of_highest",
     "merge",

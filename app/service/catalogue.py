@@ -94,6 +94,8 @@ class ModelCatalogue:
         self._loading: dict[Entry, float] = {}  # when the loads that are under way began
         self._unreadable: dict[str, str] = {}  # why models could not be scanned
         self._stopped = False
+        self.scanned: Callable[[], None] = lambda: None
+        """Called after each scan, in the thread that scans. Must be fast and must not raise."""
         self.started = False
         """Whether the first scan has ended."""
         self.problem: UnreadableRepository | None = None
@@ -115,6 +117,7 @@ class ModelCatalogue:
             self._choose(only)
         finally:
             self.started = True
+            self.scanned()
             if self._observer is not None:
                 self._observer.refreshed(self.problem is None, self._clock() - started)
         changes = compare(before, self._table, only)

@@ -26,6 +26,7 @@ from app.service.finished import finished
 from app.service.partial import LATE_S, FinishTimes, OutOfTime, PartialPlan, PartialPrediction
 from app.service.picture_task import Answer, PictureTask, Rendering, render, verdict_of
 from app.service.reading import PictureReader
+from app.service.shadow import Shadows
 from app.service.source import Source, size_in_bytes
 from app.service.timings import Timings
 from app.service.together import FAULTS, all_answers, named
@@ -55,7 +56,7 @@ class Predictor:
     A picture is admitted by its cost, which follows from its header, before any pixel is decoded. While one picture is
     on the device, the next one is decoded and the previous one rendered. `pinned` puts pixels into page-locked memory,
     from which GPUs copy asynchronously. `cameras` gets every whole picture. `fan_out` divides large pictures among
-    engines. `lenient` accepts truncated JPEGs, see
+    engines. `shadows` gets every picture when its answer is made. `lenient` accepts truncated JPEGs, see
     `decode`. `digests` computes the SHA-256 of each picture for its verdict, in the thread that renders. Lives on one
     event loop, from `start` to `close`.
     """
@@ -74,8 +75,9 @@ class Predictor:
         observer: StageObserver | None = None,
         cameras: Cameras | None = None,
         fan_out: FanOut | None = None,
+        shadows: Shadows | None = None,
     ) -> None:
-        self._cameras, self._fan_out = cameras, fan_out
+        self._cameras, self._fan_out, self._shadows = cameras, fan_out, shadows
         self._worker, self._budgets, self._digests = worker, budgets, digests
         self._timeout_s, self._clock, self._observer = timeout_s, clock, observer
         self._rate: TileRate | None = None
@@ -281,6 +283,8 @@ class Predictor:
         timings = Timings(decode_s, queue_s, done.device_s, render_s, total_s)
         if self._observer is not None:
             self._observer.answered(verdict_of(task, predicted, timings), predicted.prediction.regions)
+        if self._shadows is not None:
+            self._shadows.offer(predicted)
         return Answer(predicted, rendered, timings)
 
     async def _whole(self, ticket: Ticket[Job], task: PictureTask[T], image: Tensor) -> Done:

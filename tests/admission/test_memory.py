@@ -127,3 +127,22 @@ def test_more_than_the_share_of_a_request_is_refused_with_the_limit() -> None:
     memory.require(LIMIT // 2, "the picture")
     with pytest.raises(TooCostly, match=r"536,870,913 bytes.*536,870,912.*max_work_bytes"):
         memory.require(LIMIT // 2 + 1, "the picture")
+
+
+def test_lent_memory_is_recalled_for_a_request_and_for_no_other_loan() -> None:
+    async def scenario() -> None:
+        room, recalled = WorkMemory(LIMIT), list[str]()
+        first = room.lend(HUGE, lambda: recalled.append("first"))
+        assert first is not None and room.lend(HUGE, lambda: None) is None
+        async with asyncio.timeout(10), room.hold(HUGE):
+            assert recalled == ["first"] and room.used == HUGE
+            first.release()
+            assert room.used == HUGE
+            assert room.lend(HUGE, lambda: None) is None
+        again = room.lend(HUGE, lambda: None)
+        assert again is not None
+        again.release()
+        assert room.used == 0
+        assert room.lend(LIMIT, lambda: None) is None
+
+    asyncio.run(scenario())

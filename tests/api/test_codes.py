@@ -293,6 +293,7 @@ def test_every_code_is_provoked() -> None:
         ProblemCode.UPLOAD_CONFLICT,
         ProblemCode.INVALID_PATH,
     }  # tests/jobs
+    elsewhere |= {ProblemCode.SHADOW_REFUSED}  # tests/api/test_shadow.py
     assert PROVOKED.keys() | elsewhere == set(ProblemCode)
     assert DAMAGED.keys() == set(RefusalCode) - {RefusalCode.LOAD_TIMEOUT}  # see tests/service/test_slow_loads.py
 

@@ -34,6 +34,37 @@ def test_the_list_shows_what_serves_and_who_chose_it(root: Path, capsys: pytest.
     assert shown.index("promote") < shown.index("rollback")
 
 
+def test_a_candidate_is_started_shown_and_stopped(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = ["shadow", "--name", "patchcore"]
+    found = "of 0 pictures, 0 are anomalous for version 1 only, and 0 for version 2 only"
+    for words, said in (
+        ([], "no version of patchcore runs as a shadow, and none did"),
+        (["--version", "1", "--share", "0.1"], "version 1 of patchcore runs beside version 2 on 0.1 of the requests"),
+        ([], f"version 1 of patchcore runs beside version 2 on 0.1 of the requests; {found}"),
+        (["--stop", "true"], f"the shadow of patchcore, version 1, is stopped; {found}"),
+        ([], f"version 1 of patchcore is stopped; {found}"),
+    ):
+        assert run(root, *name, *words) == 0
+        assert said in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--version", "2"], "version 2 of model 'patchcore' serves already"),
+        (["--version", "7"], "has no version 7"),
+        (["--version", "1", "--share", "0"], "--share is 0, and must be over 0 and at most 1"),
+        (["--version", "1", "--pictures", "0"], "--pictures is 0, and must be from 1"),
+        (["--stop", "true"], "no shadow of model 'patchcore' runs"),
+    ],
+)
+def test_mistakes_with_a_candidate_are_refused(
+    root: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert run(root, "shadow", "--name", "patchcore", *words) != 0
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
 def test_the_history_shows_all_changes_in_their_order(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = ["--name", "patchcore"]
     for words in (["copy", "--version", "1"], ["pin", "--version", "1"], ["delete", "--version", "3"], ["unpin"]):

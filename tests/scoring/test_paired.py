@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from app.scoring import difference_interval, mcnemar
+from app.scoring import difference_interval, log_evidence, mcnemar
 
 
 @pytest.mark.parametrize(("first_only", "second_only"), [(7, 1), (0, 5), (12, 12), (3, 4), (0, 0)])
@@ -10,6 +10,23 @@ def test_the_p_value_is_that_of_a_binomial_test(first_only: int, second_only: in
     differing = first_only + second_only
     expected = stats.binomtest(first_only, differing).pvalue if differing else 1.0
     assert mcnemar(first_only, second_only) == pytest.approx(expected)
+
+
+def test_the_evidence_is_the_mixture_of_likelihood_ratios() -> None:
+    for first, second in ((0, 0), (5, 0), (3, 8)):
+        shares = (np.arange(200_000) + 0.5) / 200_000
+        mixture = np.mean((2 * shares) ** first * (2 * (1 - shares)) ** second)
+        assert log_evidence(first, second) == log_evidence(second, first) == pytest.approx(np.log(mixture), abs=1e-6)
+
+
+def test_looking_after_every_picture_rarely_finds_a_difference_that_is_not_there() -> None:
+    heads = np.random.default_rng(0).integers(0, 2, (1000, 200)).cumsum(1)
+    tosses = np.arange(1, 201)
+    misled_by_p = misled = 0
+    for each in heads:
+        misled += any(log_evidence(int(a), int(n - a)) >= np.log(20) for a, n in zip(each, tosses, strict=True))
+        misled_by_p += any(mcnemar(int(a), int(n - a)) <= 0.05 for a, n in zip(each, tosses, strict=True))
+    assert misled / 1000 <= 0.05 < misled_by_p / 1000
 
 
 def test_the_interval_is_the_published_one() -> None:

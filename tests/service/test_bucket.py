@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from fastapi.testclient import TestClient
 
 from app.application import build_app, require_default
-from app.artifacts import MirroredRepository
+from app.artifacts import Contender, Entry, MirroredRepository, ModelRepository, start_shadow, verify_artifact
 from app.errors import ModelNotFound, UnreadableRepository, VersionNotFound
 from app.service import ModelCatalogue, ServeNew
 from app.settings import Settings
@@ -132,6 +133,32 @@ def test_a_slow_bucket_does_not_delay_what_was_fetched(filled: Bucket, open_cata
     finally:
         filled.server.release()
     wait_until(lambda: models.get("patchcore").version == 2)
+
+
+def test_a_shadow_in_the_bucket_is_followed_and_its_counts_stay_in_the_mirror(
+    filled: Bucket, models_dir: Path, tmp_path: Path, normal_png: bytes
+) -> None:
+    filled.put(models_dir / "patchcore/2")
+    made = tmp_path / "made"
+    shutil.copytree(models_dir / "patchcore", made / "patchcore")
+    candidate, served = (
+        Contender(version, verify_artifact(Entry("patchcore", version, made / f"patchcore/{version}"))[1])
+        for version in (1, 2)
+    )
+    start_shadow(ModelRepository(made), "patchcore", candidate, served, "quality", share=1.0)
+    settings = Settings(models_dir=filled.url, models_cache=tmp_path / "cache", device="cpu", reload_interval_s=0)
+    url = "/v1/models/patchcore"
+    with TestClient(build_app(settings)) as client:
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+        refused = client.post(f"{url}/shadow", json={"version": 1})
+        assert refused.status_code == 409 and "servers do not write to a bucket" in refused.json()["detail"]
+        filled.write("patchcore/shadow.json", (made / "patchcore/shadow.json").read_bytes())
+        assert client.post("/v1/reload").status_code == 200
+        wait_until(lambda: client.app.state.services.shadows.trial("patchcore") is not None)  # type: ignore[attr-defined]
+        before = filled.files()
+        assert client.post(f"{url}/predict", files={"image": normal_png}).status_code == 200
+        wait_until(lambda: client.get(f"{url}/shadow").json()["shadow"]["compared"] == 1)
+        assert filled.files() == before
 
 
 def test_the_server_writes_no_choice_to_the_bucket_or_its_mirror(

@@ -329,6 +329,25 @@ def test_models_are_described_and_chosen(open_page: Open, site: Live, files: Pat
     expect(page.locator("#facts")).to_contain_text("patchcore version 1")
 
 
+def test_a_shadow_is_described_with_the_model(open_page: Open, site: Live, models_dir: Path) -> None:
+    url = f"{site.url}/v1/models/patchcore/shadow"
+    page = open_page(site.url)
+    page.select_option("#model", "patchcore")
+    page.click("#about")
+    expect(page.locator("#model-details")).to_contain_text("Calibration")
+    expect(page.locator("#model-details")).not_to_contain_text("Shadow")
+    page.click("#about")
+    assert httpx2.post(url, json={"version": 1, "share": 0.25}).status_code == 200
+    try:
+        page.click("#about")
+        words = "Version 1 runs beside version 2 on 25 % of the requests. Of 0 pictures", "Nothing is decided yet."
+        for each in words:
+            expect(page.locator("#model-details")).to_contain_text(each)
+    finally:
+        httpx2.delete(url)
+        (models_dir / "patchcore/shadow.json").unlink()  # the repository is that of all tests
+
+
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
 def test_the_page_is_accessible_and_fits(
     open_page: Open, site: Live, files: Path, width: int, height: int, scheme: str

@@ -3,14 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
+from app.api.json_body import read_json
 from app.api.schemas.job import JobRequestBody
-from app.errors import TooManyBytes
 
 MAX_BYTES = 2**20
-"""The limit on the body. FastAPI itself would read up to `max_image_bytes` and parse them on the event loop."""
+"""The limit on the body."""
 
 JOB_BODY: dict[str, Any] = {
     "requestBody": {
@@ -22,16 +20,7 @@ JOB_BODY: dict[str, Any] = {
 
 
 async def _job_body(request: Request) -> JobRequestBody:
-    text = bytearray()
-    async for chunk in request.stream():
-        text += chunk
-        if len(text) > MAX_BYTES:
-            raise TooManyBytes(f"the body has more than {MAX_BYTES:,} bytes; describe the job, and upload its pictures")
-    try:
-        return JobRequestBody.model_validate_json(bytes(text))
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from error
+    return await read_json(request, JobRequestBody, MAX_BYTES, "describe the job, and upload its pictures")
 
 
 JobRequest = Annotated[JobRequestBody, Depends(_job_body)]

@@ -5,6 +5,7 @@
 import { byId, element } from "../element.js";
 import { counted, whole } from "../format.js";
 import { drawer } from "./drawers.js";
+import { addShadow } from "./shadow.js";
 
 /** @typedef {import("../server/models.js").Models} Models */
 /** @typedef {import("../server/models.js").Details} Details */
@@ -15,7 +16,9 @@ export function showDetails(models) {
   const panel = byId("model-details", HTMLElement);
   const update = () => {
     const version = models.chosen;
-    panel.replaceChildren(element("div", { class: "details" }, ...(version ? groups(version) : [nothing()])));
+    const details = element("div", { class: "details" }, ...(version ? groups(version) : [nothing()]));
+    panel.replaceChildren(details);
+    if (version && models.choice && !panel.hidden) addShadow(models.choice.name, details);
   };
   drawer("about", "model-details", update);
   models.addEventListener("change", update);
