@@ -19,11 +19,14 @@ from app.artifacts import (
     load_artifact,
     write_artifact,
 )
+from app.data import Folder
 from app.detectors import OnePassDetector, Padim, Patchcore
 from app.pipeline import Preprocessing, TiledModel, predict
 from app.pipeline.parts import FeatureStitcher
+from app.progress import silent
 from app.scoring import calibrate_on_normal
 from app.tiling import Size, Tiling
+from app.training import Recipe, plan_training, train
 from tests import ray_token  # noqa: F401 - it sets variables
 from tests.buckets import KEY, SECRET, Bucket, S3Server, s3_server
 from tests.postgresql import PostgreSQL, postgresql
@@ -110,6 +113,26 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     padim = Padim("resnet18", LAYERS, n_features=8)
     write_artifact(_trained(padim, (64, 96), tiling), repository, "padim", RECORD)
     return repository.root
+
+
+@pytest.fixture(scope="session")
+def explained_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with a PatchCore `explained`, which `train` has trained on pictures of two folders beside it.
+
+    Its memory bank holds all patches of the pictures, so that each patch of such a picture is its own nearest one.
+    """
+    root = tmp_path_factory.mktemp("explained")
+    for number in range(4):
+        folder = root / "pictures" / ("left" if number % 2 else "right")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_surface(number)).save(folder / f"{number}.png")
+    torch.manual_seed(0)
+    detector = Patchcore("resnet18", LAYERS, pre_trained=False, coreset_sampling_ratio=1.0, num_neighbors=1)
+    data = Folder(str(root / "pictures"), num_workers=0)
+    recipe = Recipe(detector, data, Tiling(tile_size=64, stride=32), seed=0, assess=False)
+    cpu = torch.device("cpu")
+    train(recipe, plan_training(recipe, cpu), ModelRepository(root / "models"), "explained", cpu, silent)
+    return root / "models"
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from app.api import (
     camera,
     heatmap,
     models,
+    normal_pictures,
     predict,
     predict_batch,
     probes,
@@ -74,17 +75,8 @@ EXPOSED = (
 """The response headers that scripts of other origins may read."""
 
 PREDICTING = (
-    models,
-    camera,
-    shadow,
-    predict,
-    predict_batch,
-    heatmap,
-    anomaly_map,
-    row_stream,
-    *JOBS,
-    v2_metadata,
-    v2_infer,
+    *(models, camera, normal_pictures, shadow, predict, predict_batch, heatmap, anomaly_map, row_stream),
+    *(*JOBS, v2_metadata, v2_infer),
 )
 """The resources that need a key with the scope `predict`."""
 CHANGING = (reload, shadow_changes)

@@ -1,5 +1,6 @@
 """The route that returns a prediction as JSON, or its regions in the format of an annotation tool."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Self
 
@@ -15,6 +16,7 @@ from app.api.picture_body import PICTURE_BODY, PictureDep
 from app.api.problem_codes import ProblemCode
 from app.api.schemas.annotations import CocoBody, GeoJsonBody, LabelmeBody
 from app.api.schemas.prediction import PredictionBody
+from app.pipeline import Question
 from app.service import Rendering, Upload
 from app.service.annotations import FORMATS, AnnotationFormat, annotation_file
 from app.service.pictures import Include, rendered_extras
@@ -50,6 +52,17 @@ class PredictionQuery(PartialQuery):
     """Query parameters of a prediction as JSON."""
 
     include: Includes = Field(default=[])
+
+    @model_validator(mode="after")
+    def _has_time(self) -> Self:
+        if self.partial and Include.evidence in self.include:
+            raise ValueError(
+                "evidence is computed after the picture, for which partial leaves no time; leave out one of them"
+            )
+        return self
+
+    def question(self) -> Question:
+        return replace(super().question(), evidence=Include.evidence in self.include)
 
 
 class FormatQuery(PredictionQuery):
@@ -107,4 +120,4 @@ async def predict(
     answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
     await verdicts.tell(answer.predicted, picture.filename)
     response.headers.update(partial_header(answer.predicted.prediction.coverage))
-    return PredictionBody.of(answer.predicted.judged, answer.timings, answer.rendered)
+    return PredictionBody.of(answer.predicted.judged, answer.timings, answer.rendered, answer.evidence)

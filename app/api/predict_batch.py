@@ -129,7 +129,8 @@ async def _items(
             if isinstance(outcome, Exception):
                 item.problem = problem_of(scope, outcome)
             else:
-                item.prediction = PredictionBody.of(outcome.predicted.judged, outcome.timings, outcome.rendered)
+                judged = outcome.predicted.judged
+                item.prediction = PredictionBody.of(judged, outcome.timings, outcome.rendered, outcome.evidence)
             yield item.model_dump_json(exclude_none=True)
             index += 1
 

@@ -22,6 +22,7 @@ class ProblemCode(StrEnum):
     VERSION_NOT_FOUND = "version_not_found"
     MODEL_LOADING = "model_loading"
     SHADOW_REFUSED = "shadow_refused"
+    NORMAL_PICTURE_NOT_FOUND = "normal_picture_not_found"
     NOT_STREAMABLE = "not_streamable"
     STREAM_NOT_FOUND = "stream_not_found"
     STREAM_CONFLICT = "stream_conflict"

@@ -14,6 +14,7 @@ from app.errors import InvalidArtifact, MissingFile, UnsupportedSchema
 from app.files import read_regular
 from app.pipeline import Preprocessing
 from app.scoring import Calibration
+from app.scoring.calibration import LEAST
 from app.tiling import Blend, PaddingFill, Size, Tiling, TilingMode
 
 SCHEMA_VERSION = 2
@@ -118,6 +119,12 @@ class CalibrationRecord(_Record):
     pixel_min: float
     pixel_max: float
     thresholds: ThresholdRecord | None = None
+    normal_level: float | None = Field(
+        default=None,
+        ge=LEAST,
+        description="the value that 0.1 % of the values of the normal pictures' maps exceed; null: not known, or of "
+        "pictures that were fitted to",
+    )
 
     def build(self) -> Calibration:
         """The value that the pipeline takes."""

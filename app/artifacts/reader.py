@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from app.artifacts.evidence import read_evidence, without_evidence
 from app.artifacts.golden import Golden, golden_size, load_golden
 from app.artifacts.manifest import GOLDEN, WEIGHTS, Manifest, read_with_digest, shortened
 from app.artifacts.repository import Entry
@@ -15,18 +16,21 @@ from app.artifacts.tuning import require_golden, tuned
 from app.detectors import DETECTORS, with_thumbnail
 from app.errors import DigestMismatch, InvalidArtifact, MissingFile, TesseraError, UnsupportedSchema
 from app.files import digest
-from app.pipeline import Preprocessing, TiledModel
+from app.pipeline import Evidence, NormalPatches, Preprocessing, TiledModel
 from app.runtime import RunOptions
 from app.scoring import Calibration
 from app.tensor_files import read_tensors
-from app.tiling import Tiling
+from app.tiling import Size, Tiling
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A verified model. `digest` is the SHA-256 of its manifest, which holds the SHA-256 of each other file."""
+    """A verified model. `digest` is the SHA-256 of its manifest, which holds the SHA-256 of each other file.
+
+    evidence: normal patches with their sources; None: the artifact has none
+    """
 
     name: str
     version: int
@@ -35,6 +39,7 @@ class Artifact:
     golden: Golden
     model: TiledModel
     replicas: tuple[TiledModel, ...] = ()  # the model on further devices
+    evidence: NormalPatches | None = None
 
     @property
     def models(self) -> tuple[TiledModel, ...]:
@@ -47,6 +52,10 @@ class Artifact:
         calibration = self.model.calibration
         assert calibration is not None  # `write_artifact` requires it
         return calibration
+
+    def evidence_for(self, size: Size) -> Evidence:
+        """Finds evidence for regions of pictures of this (height, width)."""
+        return Evidence(self.model, self.evidence, self.manifest.calibration.normal_level, size)
 
     def test_device(self, number: int) -> None:
         """Computes the golden sample on the device of this number; raises GoldenMismatch, or what the device raises."""
@@ -73,13 +82,17 @@ def load_artifact(
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The content of an artifact's files, whose digests were verified. `digest` is the SHA-256 of the manifest."""
+    """The content of an artifact's files, whose digests were verified. `digest` is the SHA-256 of the manifest.
+
+    evidence: the tensors of the normal patches by their names; empty: there are none
+    """
 
     entry: Entry
     manifest: Manifest
     digest: str
     weights: Mapping[str, Tensor]
     golden: Golden
+    evidence: Mapping[str, Tensor]
 
 
 def read_artifact(entry: Entry) -> Files:
@@ -89,10 +102,10 @@ def read_artifact(entry: Entry) -> Files:
     """
     manifest, found = _described(entry)
     tiling, preprocessing = _shape(manifest, entry.path)
-    weights = _read(entry.path / WEIGHTS, manifest, read_tensors)
+    weights, evidence = without_evidence(_read(entry.path / WEIGHTS, manifest, read_tensors))
     size = golden_size(tiling, preprocessing)
     golden = _read(entry.path / GOLDEN, manifest, lambda path, expected: load_golden(path, size, expected))
-    return Files(entry, manifest, found, weights, golden)
+    return Files(entry, manifest, found, weights, golden, evidence)
 
 
 def build_artifact(files: Files, device: torch.device | str = "cpu", options: RunOptions = RunOptions()) -> Artifact:  # noqa: B008
@@ -102,8 +115,9 @@ def build_artifact(files: Files, device: torch.device | str = "cpu", options: Ru
     """
     entry, manifest = files.entry, files.manifest
     model = _model(files, device, options.time_stages)
+    evidence = read_evidence(files.evidence, model.detector)
     model = tuned(model, files.golden, manifest.golden, options)
-    return Artifact(entry.name, entry.version, files.digest, manifest, files.golden, model)
+    return Artifact(entry.name, entry.version, files.digest, manifest, files.golden, model, evidence=evidence)
 
 
 def verify_artifact(entry: Entry) -> tuple[Manifest, str]:

@@ -10,6 +10,7 @@ import torch
 
 from app.artifacts.camera import BaselineRecord
 from app.artifacts.default import record_default
+from app.artifacts.evidence import evidence_tensors
 from app.artifacts.golden import TOLERANCE, make_golden, save_golden
 from app.artifacts.manifest import (
     GOLDEN,
@@ -33,7 +34,7 @@ from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.versions import VersionAction
 from app.errors import InvalidArtifact
 from app.files import digest, flush, locked, naming, sweep, unfinished_directory
-from app.pipeline import TiledModel
+from app.pipeline import NormalPatches, TiledModel
 from app.tensor_files import write_tensors
 from app.tiling import Size
 from app.version import VERSION
@@ -58,6 +59,8 @@ class ModelRecord:
     seen: SeenRecord | None = None
     thresholds: ThresholdRecord | None = None
     camera: BaselineRecord | None = None
+    normal_level: float | None = None
+    evidence: NormalPatches | None = None
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord) -> Entry:
@@ -67,7 +70,8 @@ def write_artifact(model: TiledModel, repository: ModelRepository, name: str, re
     """
     if model.calibration is None:
         raise InvalidArtifact("a model must be calibrated before it is written")
-    return write_version(repository, name, partial(_write_tensors, model), partial(_manifest, model, name, record))
+    files = partial(_write_tensors, model, record.evidence)
+    return write_version(repository, name, files, partial(_manifest, model, name, record))
 
 
 def write_version(
@@ -122,8 +126,10 @@ def _renamed(
         return Entry(name, version, target)
 
 
-def _write_tensors(model: TiledModel, directory: Path) -> None:
+def _write_tensors(model: TiledModel, evidence: NormalPatches | None, directory: Path) -> None:
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.detector.state_dict().items()}
+    if evidence is not None:
+        state |= evidence_tensors(evidence)
     write_tensors(state, directory / WEIGHTS)
     save_golden(make_golden(model), directory / GOLDEN)
 
@@ -147,6 +153,7 @@ def _manifest(model: TiledModel, name: str, record: ModelRecord, version: int, f
                 "false_positive_rate": record.false_positive_rate,
                 **asdict(model.calibration),
                 "thresholds": record.thresholds,
+                "normal_level": record.normal_level,
             }
         ),
         metrics=record.metrics,

@@ -74,7 +74,7 @@ def run(options: Namespace) -> int:
     reading = ReadingOptions(data.num_workers if data else 0, 0, policy)
     with progress_bars() as report:
         found = recalibrate(artifact.model, goal, pictures, reading, report)
-    written = _write(found, entry, repository)
+    written = _write(found, artifact, entry, repository)
     output = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     output.print(_table(found, artifact, written))
     for line in (*_unchanged(found, artifact, written), *_notes(found, data), *_next(entry, written)):
@@ -105,7 +105,7 @@ def _pictures(data: DataModule, artifact: Artifact) -> list[LabelledPicture]:
     return unseen
 
 
-def _write(found: Recalibrated, entry: Entry, repository: ModelRepository) -> Entry:
+def _write(found: Recalibrated, source: Artifact, entry: Entry, repository: ModelRepository) -> Entry:
     calibrated = found.calibrated
     record = CalibrationRecord.model_validate(
         {
@@ -115,6 +115,7 @@ def _write(found: Recalibrated, entry: Entry, repository: ModelRepository) -> En
             "false_positive_rate": calibrated.false_positive_rate,
             **asdict(calibrated.calibration),
             "thresholds": calibrated.thresholds,
+            "normal_level": calibrated.normal_level or source.manifest.calibration.normal_level,
         }
     )
     normal = [each.raw_score for each in found.scored if not each.anomalous]

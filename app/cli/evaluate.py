@@ -30,7 +30,7 @@ from app.evaluation import (
     percent,
     select_unseen,
 )
-from app.evaluation.report import METRICS, PAGE, SEAMS, SEAMS_PAGE, Gallery, make_record, write_report
+from app.evaluation.report import METRICS, PAGE, SEAMS, SEAMS_PAGE, Gallery, explainer, make_record, write_report
 from app.evaluation.report.record import warning_of
 from app.pipeline import resolve_device
 from app.runtime import RunOptions
@@ -85,12 +85,13 @@ def run(options: Namespace) -> int:
         compare_tilings(artifact, data, selection.pictures, options.output)
         return 0
     calibration = artifact.calibration
-    gallery = Gallery(calibration)
+    gallery = Gallery(calibration, explain=explainer(artifact))
     procedure = Procedure(data.num_workers, on_unreadable=data.on_unreadable, scratch=options.output, intervals=True)
     with progress_bars() as report:
         evaluation = evaluate(artifact.model, selection.pictures, calibration, procedure, report, gallery.add)
         intervals = measure_intervals(evaluation, report)
-    record = make_record(evaluation, artifact, data.description, intervals, selection=selection)
+    explained = {number: shown.explained.evidence for number, shown in gallery.shown.items() if shown.explained}
+    record = make_record(evaluation, artifact, data.description, intervals, selection=selection, explained=explained)
     write_report(options.output, record, gallery)
     output = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     output.print(

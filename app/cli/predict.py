@@ -1,5 +1,7 @@
 """`tessera predict`."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
@@ -14,9 +16,9 @@ from app.cli.large import decoded_whole, predicted_large
 from app.cli.repository import add_precision, add_repository, read_repository
 from app.cli.results import RESULTS, Result, Targets, require_output, summary, summed_notes, targets, write_results
 from app.data import mark_result, pictures_in, reason
-from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError, TooManyPoints
+from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError
 from app.files import replacing, sweep
-from app.pipeline import Criteria, Outcome, Question, Roi, interpret, predict, resolve_device
+from app.pipeline import Criteria, Outcome, Question, RegionEvidence, Roi, interpret, predict, resolve_device
 from app.pipeline.prediction import THRESHOLD
 from app.progress import Progress
 from app.runtime import RunOptions
@@ -42,6 +44,16 @@ def parser() -> ArgumentParser:
         "several of them, separated by commas",
     )
     add_question(parser)
+    parser.add_argument(
+        "--evidence",
+        type=bool,
+        nargs="?",
+        const=True,
+        default=False,
+        help="also write why regions are unusual into the JSON: how far their peaks exceed normal pictures, and the "
+        "nearest patches of the training's pictures, for the first regions of a picture; pictures that are read in "
+        "bands have none",
+    )
     add_repository(parser)
     add_precision(parser)
     return parser
@@ -73,7 +85,7 @@ def question_of(options: Namespace) -> Question:
 
 def run(options: Namespace) -> int:
     """Predicts pictures and writes the results; returns 1 if some pictures failed."""
-    question, formats = question_of(options), _formats(options.format)
+    question, formats = replace(question_of(options), evidence=options.evidence), _formats(options.format)
     device = resolve_device(options.device)
     entry = read_repository(options).find(options.name, options.version)
     artifact = load_artifact(entry, device, RunOptions(precision=options.precision, batch_tiles=0))
@@ -131,13 +143,22 @@ def _result(artifact: Artifact, path: Path, written: Targets, question: Question
         times = started, decoded, monotonic()
         predicted = interpreted(artifact, image, outcome, question)
         try:
+            evidence = _evidence(predicted)
             write_annotations(predicted.judged, [outcome.anomaly_map.numpy()], path, written.annotations)
-        except TooManyPoints as error:
+        except TesseraError as error:
             return _failed(path, error)
-        body = write_files(predicted, written, times)
+        body = write_files(predicted, written, times, evidence=evidence)
     regions = f"{len(body.regions):3} region{' ' if len(body.regions) == 1 else 's'}"
     print_line(f"{body.label:9}  {body.score:.3f}  {regions}  {path}")
     return Result(path, body)
+
+
+def _evidence(predicted: Predicted) -> tuple[RegionEvidence, ...]:
+    """Evidence for the first regions, if it was asked for."""
+    if not predicted.question.evidence:
+        return ()
+    finder = predicted.artifact.evidence_for(predicted.size)
+    return finder.compute(predicted.image, predicted.prediction, predicted.question.roi)
 
 
 def _failed(path: Path, error: Exception) -> Result:
@@ -161,11 +182,16 @@ def interpreted(artifact: Artifact, image: Tensor, outcome: Outcome, question: Q
 
 
 def write_files(
-    predicted: Predicted, written: Targets, times: tuple[float, float, float], *, pictures: bool = True
+    predicted: Predicted,
+    written: Targets,
+    times: tuple[float, float, float],
+    *,
+    pictures: bool = True,
+    evidence: Sequence[RegionEvidence] = (),
 ) -> PredictionBody:
     """Writes the files of a picture, each complete or not at all. `times`: of its start, decoded, and predicted.
 
-    `pictures`: whether to write the overlay and the mask. The JSON is written last.
+    `evidence`: for the first regions. `pictures`: whether to write the overlay and the mask. The JSON is written last.
     """
     styles = ((written.overlay, HeatmapStyle.overlay), (written.mask, HeatmapStyle.mask)) if pictures else ()
     for file, style in styles:
@@ -173,12 +199,14 @@ def write_files(
     ends = (*times, monotonic())
     decode_s, device_s, render_s = (later - earlier for earlier, later in pairwise(ends))
     timings = Timings(decode_s, 0.0, device_s, render_s, ends[-1] - ends[0])
-    return write_body(predicted.judged, timings, written)
+    return write_body(predicted.judged, timings, written, evidence)
 
 
-def write_body(judged: Judged, timings: Timings, written: Targets) -> PredictionBody:
+def write_body(
+    judged: Judged, timings: Timings, written: Targets, evidence: Sequence[RegionEvidence] = ()
+) -> PredictionBody:
     """Writes the prediction as JSON, complete or not at all."""
-    body = PredictionBody.of(judged, timings, Extras(None, None, None))
+    body = PredictionBody.of(judged, timings, Extras(None, None, None), evidence)
     _write(written.body, (body.model_dump_json(indent=2, exclude_none=True) + "\n").encode())
     return body
 

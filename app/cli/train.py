@@ -19,6 +19,7 @@ from app.pipeline import resolve_device
 from app.terminal import print_line, print_skipped, progress_bars
 from app.tiling import PaddingFill, Tiling, TilingMode
 from app.training import CalibrationChoice, Recipe, TrainerOptions, plan_training, train, training_notes
+from app.training.plan import COPIES_MIB
 from app.training.selection import Auto
 from app.training.time_left import TimeLeft
 
@@ -61,6 +62,13 @@ def parser() -> ArgumentParser:
         type=bool,
         default=True,
         help="whether to measure, after the training, which sizes of synthetic defects the model finds",
+    )
+    parser.add_argument(
+        "--copies_mib",
+        type=int,
+        default=COPIES_MIB,
+        help="the limit in MiB on the small copies of training pictures in the model, which predictions show beside "
+        "defect regions; 0: the model has none, and names only the pictures and places",
     )
     return parser
 
@@ -113,6 +121,7 @@ def _recipe(values: Namespace, detector: Detector) -> Recipe:
         values.resume,
         print_skipped,
         values.assess,
+        copies_mib=values.copies_mib,
     )
 
 

@@ -3,7 +3,7 @@
 from app.detectors.base import Detector, Features, Measurement
 from app.detectors.fusion import Fusion
 from app.detectors.gradient import GradientDetector
-from app.detectors.one_pass import Fitter, Forecast, OnePassDetector
+from app.detectors.one_pass import Fitter, Forecast, OnePassDetector, PatchSources
 from app.detectors.padim import Padim
 from app.detectors.patchcore import Patchcore
 from app.detectors.reverse_distillation import ReverseDistillation
@@ -31,6 +31,7 @@ __all__ = [
     "Measurement",
     "OnePassDetector",
     "Padim",
+    "PatchSources",
     "Patchcore",
     "ReverseDistillation",
     "SearchChoice",

@@ -210,6 +210,29 @@ class Detector(nn.Module, ABC):
         """Features of the same shapes, for which `measure` takes as long as for features of a normal picture."""
         return features
 
+    @property
+    def normal_patches(self) -> Tensor | None:
+        """Normal patches [n,C] that the fitted state holds, as `patches_at` returns them; None: it holds none.
+
+        Evidence for a region are the normal patches that are nearest to the patch at its peak, by the Euclidean
+        distance. For a detector that holds none, a training keeps a sample of `patches_at` of normal pictures.
+        """
+        return None
+
+    def patches_at(self, features: Features, cells: Tensor) -> Tensor:
+        """The patches [n,C] float32 at these cells, by which evidence compares pictures.
+
+        By default, the features of all layers at the cell's place.
+
+        features: [C,h,w] each, of a part of a picture that begins with a whole cell of every layer
+        cells: [n,2] int64, the rows and columns of cells of the first feature, on its device
+        """
+        first, found = self.feature_strides[0], []
+        for feature, stride in zip(features, self.feature_strides, strict=True):
+            rows, columns = (cells * first // stride).unbind(1)
+            found.append(feature[:, rows, columns].T.float())
+        return torch.cat(found, 1)
+
     def twin(self) -> Self:
         """A detector with the same modules. Its own tensors may be replaced without a change of this detector."""
         twin = copy(self)

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from app.backbones import ARCHITECTURES
@@ -111,6 +112,14 @@ class GradientDetector(BackboneDetector):
         """The distances of each layer, which do not depend on `places`."""
         pairs = zip(*halves(features), strict=True)
         return Measurement(tuple(self.cell_distances(target.float(), guess.float()) for target, guess in pairs))
+
+    def patches_at(self, features: Features, cells: Tensor) -> Tensor:
+        """See Detector; the targets of all layers, each as a unit vector, because distances compare directions only."""
+        found = []
+        for target, stride in zip(halves(features)[0], self.map_strides, strict=True):
+            rows, columns = (cells * self.map_strides[0] // stride).unbind(1)
+            found.append(F.normalize(target[:, rows, columns].T.float(), dim=1, eps=EPSILON))
+        return torch.cat(found, 1)
 
     def train(self, mode: bool = True) -> "GradientDetector":
         """Puts the learners into training mode; the frozen network stays in evaluation mode."""

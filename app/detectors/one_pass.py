@@ -27,6 +27,18 @@ class Forecast:
 FOLDS = 10
 
 
+@dataclass(frozen=True, slots=True)
+class PatchSources:
+    """Where the normal patches of a fitted detector come from.
+
+    pictures: [n] int32, the number of each patch's picture, in the order in which pictures were added
+    cells: [n,2] int32, the row and column of its cell of the first feature
+    """
+
+    pictures: Tensor
+    cells: Tensor
+
+
 class Fitter(Protocol):
     """Learns the normal state from pictures, which are added one after the other, in bands.
 
@@ -59,6 +71,10 @@ class Fitter(Protocol):
 
         It shares the network of the fitted detector. Raises a subclass of TesseraError if too little is left.
         """
+
+    def sources(self) -> PatchSources | None:
+        """The sources of the detector's `normal_patches`, after `finish`; None: it has none."""
+        return None
 
     def forecast(self, seconds: Timer) -> Forecast | None:
         """Estimates later work, in about a second. None: the pictures that were added do not yet show its time.

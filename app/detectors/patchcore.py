@@ -10,7 +10,7 @@ from app.detectors.bank_whitening import Whitening, WhiteningFit
 from app.detectors.base import Detector, Features, Measurement, Place
 from app.detectors.coreset import FANOUT, Selection, k_center_greedy, selection_bytes, selection_seconds
 from app.detectors.moments import moments_bytes
-from app.detectors.one_pass import Fitter, Forecast, contiguous_folds
+from app.detectors.one_pass import Fitter, Forecast, PatchSources, contiguous_folds
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
@@ -162,6 +162,16 @@ class Patchcore(PatchDetector):
             self._mode, self._codes = mode, fastest_codes(seconds)
             choose_queries_at_once(self.bank_search(), seconds)
 
+    @property
+    def normal_patches(self) -> Tensor:
+        """The memory bank."""
+        return self.memory_bank
+
+    def patches_at(self, features: Features, cells: Tensor) -> Tensor:
+        """See Detector; whitened if the bank is."""
+        patches = super().patches_at(features, cells)
+        return patches if self.whitening is None else self.whitening(patches.contiguous())
+
     def typical_features(self, features: Features) -> Features:
         """Patches about as far from the memory bank as patches of normal pictures."""
         (embedding,) = features
@@ -206,6 +216,7 @@ class _Store(Fitter):
         room = pictures * quota
         self._patches = detector.memory_bank.new_empty(room, detector.embedding_size)
         self._owners = torch.empty(room, dtype=torch.int32, device=self._patches.device)  # the picture of each patch
+        self._places = torch.empty(room, 2, dtype=torch.int32, device=self._patches.device)  # the cell of each patch
         self._stored = self._seen = self._added = 0
         self._whitening = None if detector.whitening is None else WhiteningFit(detector.whitening)
         self._selection: Selection | None = None
@@ -214,7 +225,7 @@ class _Store(Fitter):
     def add(self, features: Features, top: int, left: int = 0) -> None:
         """See Fitter. The numbers of patches taken from the bands of a picture are rounded to add up to its quota."""
         (embedding,) = features
-        patches = embedding.flatten(1).T
+        patches, places = embedding.flatten(1).T, _cells_of(embedding, top, left)
         self._added += top == left == 0
         self._seen += len(patches)
         if self._whitening is not None:
@@ -225,9 +236,11 @@ class _Store(Fitter):
                 return
             patches = patches.contiguous()
             compared = patches if self._whitening is None else self._whitening.whitened_so_far(patches)
-            patches = patches[k_center_greedy(compared, room)]
+            chosen = k_center_greedy(compared, room)
+            patches, places = patches[chosen], places[chosen]
         self._patches[self._stored : self._stored + len(patches)] = patches
         self._owners[self._stored : self._stored + len(patches)] = self._added - 1
+        self._places[self._stored : self._stored + len(patches)] = places
         self._stored += len(patches)
 
     def finish(self, progress: Progress) -> None:
@@ -239,6 +252,7 @@ class _Store(Fitter):
                 f"use at least {1 / max(self._seen, 1):.2g}"
             )
         patches, self._owners = self._patches[: self._stored], self._owners[: self._stored]
+        self._places = self._places[: self._stored]
         if self._whitening is not None:
             self._whitening.finish(patches)
         if count < self._stored:
@@ -246,7 +260,7 @@ class _Store(Fitter):
             report = lambda done, total: progress("coreset", done, total)  # noqa: E731
             chosen = k_center_greedy(patches, count, first, report, known=self._selection, keep=self._keep)
             owners, everything = self._owners, patches
-            patches, self._owners = patches[chosen], owners[chosen]
+            patches, self._owners, self._places = patches[chosen], owners[chosen], self._places[chosen]
             self._copied = self._of_one_fold() and _has_copies(patches, everything[~torch.isin(owners, self._owners)])
         self._detector.memory_bank = patches.to(getattr(torch, self._detector.precision))
         self._patches = patches.new_empty(0)
@@ -276,6 +290,10 @@ class _Store(Fitter):
         twin.memory_bank = bank[kept]
         return twin
 
+    def sources(self) -> PatchSources:
+        """See Fitter; those of the rows of the memory bank."""
+        return PatchSources(self._owners, self._places)
+
     def _of_one_fold(self) -> bool:
         """Whether all rows of the bank are patches of the pictures of one fold."""
         first, last = int(self._owners.min()), int(self._owners.max())
@@ -303,7 +321,8 @@ class _Store(Fitter):
 
     def state(self) -> dict[str, Tensor]:
         counts = torch.tensor([self._stored, self._seen, self._added])
-        found = {"counts": counts, "patches": self._patches[: self._stored], "owners": self._owners[: self._stored]}
+        patches, owners, places = (each[: self._stored] for each in (self._patches, self._owners, self._places))
+        found = {"counts": counts, "patches": patches, "owners": owners, "places": places}
         if self._selection is not None:
             found |= {"chosen": self._selection.chosen, "bounds": self._selection.bounds}
         if self._whitening is not None:
@@ -314,11 +333,21 @@ class _Store(Fitter):
         self._stored, self._seen, self._added = state["counts"].tolist()
         self._patches[: self._stored] = state["patches"]
         self._owners[: self._stored] = state["owners"]
+        self._places[: self._stored] = state["places"]
         if "chosen" in state:
             self._selection = Selection(state["chosen"], state["bounds"])
         if self._whitening is not None:
             whitening = {name: tensor for name, tensor in state.items() if name.startswith(WHITENING)}
             self._whitening.load_state({name.removeprefix(WHITENING): tensor for name, tensor in whitening.items()})
+
+
+def _cells_of(embedding: Tensor, top: int, left: int) -> Tensor:
+    """The rows and columns [p,2] int32 of the cells of a band [C,rows,w] of a picture."""
+    rows, columns = (
+        torch.arange(first, first + count, dtype=torch.int32, device=embedding.device)
+        for first, count in zip((top, left), embedding.shape[1:], strict=True)
+    )
+    return torch.cartesian_prod(rows, columns).view(-1, 2)
 
 
 def _has_copies(rows: Tensor, patches: Tensor) -> bool:

@@ -17,7 +17,7 @@ from torch import Tensor
 from app.backbones import Normalisation
 from app.detectors.base import Detector, Features, Measurement, Place
 from app.detectors.layout import Layout, LayoutFitter
-from app.detectors.one_pass import Fitter, Forecast, OnePassDetector, contiguous_folds
+from app.detectors.one_pass import Fitter, Forecast, OnePassDetector, PatchSources, contiguous_folds
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.patch_sample import PatchSample
 from app.detectors.scales import scale_of
@@ -127,6 +127,13 @@ class WithThumbnail(OnePassDetector):
 
     def typical_features(self, features: Features) -> Features:
         return self.tiles.typical_features(features)
+
+    @property
+    def normal_patches(self) -> Tensor | None:
+        return self.tiles.normal_patches
+
+    def patches_at(self, features: Features, cells: Tensor) -> Tensor:
+        return self.tiles.patches_at(features, cells)
 
     def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
         """The distances of parts of the tiles: those of their detector on the common scale, halved."""
@@ -243,6 +250,10 @@ class ThumbnailFitter(Fitter):
     def without(self, pictures: range) -> WithThumbnail:
         """See Fitter. The scales stay the same."""
         return self._detector.with_parts(self._tiles.without(pictures), self._layout.fit(pictures))
+
+    def sources(self) -> PatchSources | None:
+        """See Fitter; those of the tiles' detector."""
+        return self._tiles.sources()
 
     def forecast(self, seconds: Timer) -> Forecast | None:
         """See Fitter; the tiles' forecast, and the time to measure the samples."""

@@ -24,6 +24,7 @@
     │   ├── ModelNotFound        no model of this name
     │   ├── VersionNotFound      the model has no such version, or it was refused
     │   └── ModelLoading         the model is still being loaded
+    ├── NormalPictureNotFound  a version of a model without a copy of this training picture
     ├── NotStreamable            a model that needs the whole picture, and takes no stream of rows
     ├── StreamNotFound           a stream of rows that is continued, and is not known
     ├── StreamConflict           a stream of rows that is begun or continued otherwise than the server has it
@@ -134,6 +135,7 @@ from app.errors.requests import (
     InvalidStream,
     ModelLoading,
     ModelNotFound,
+    NormalPictureNotFound,
     NotServed,
     NotStreamable,
     PartialUnsupported,
@@ -195,6 +197,7 @@ __all__ = [
     "ModelLoading",
     "ModelNotFound",
     "ModelTooLarge",
+    "NormalPictureNotFound",
     "NotDelivered",
     "NotFinite",
     "NotServed",

@@ -82,6 +82,21 @@ class ModelLoading(NotServed):
     example = "version 1 of model 'demo' is still being loaded; try again in a few seconds"
 
 
+class NormalPictureNotFound(TesseraError):
+    """The version has no copy of this training picture."""
+
+    code = "normal_picture_not_found"
+    status = 404
+    when = (
+        "the version was trained before there was evidence or with `copies_mib` 0, or has no copy of a picture with "
+        "this number"
+    )
+    example = (
+        "version 2 of 'demo' has no copy of picture 40; it has 24 copies, and a prediction with include=evidence has "
+        "their paths"
+    )
+
+
 class NotStreamable(TesseraError):
     """The model needs the whole picture, and takes no stream of rows."""
 

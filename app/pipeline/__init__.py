@@ -7,6 +7,16 @@ from app.pipeline.blocks import Block, BlockGrid, Coverage, edge_tiles, require_
 from app.pipeline.carried import Checkpoint, read_checkpoint
 from app.pipeline.device import BATCH_TILES, resolve_device, resolve_devices, use_processors
 from app.pipeline.division import Division
+from app.pipeline.evidence import (
+    NEAREST,
+    Grid,
+    Neighbour,
+    NormalPatches,
+    PatchAssembly,
+    nearest,
+    patches_of,
+    prepare_part,
+)
 from app.pipeline.execution import Execution
 from app.pipeline.joining import BlockPixels, MeasuredBlock
 from app.pipeline.loops import Loops
@@ -26,6 +36,7 @@ from app.pipeline.prediction import (
     judge,
 )
 from app.pipeline.preprocessing import Preprocessing
+from app.pipeline.region_evidence import MOST_REGIONS, Evidence, NormalPatch, RegionEvidence
 from app.pipeline.roi import Roi
 from app.pipeline.rows import RowSource, TensorRows
 from app.pipeline.scan import MapBand, Run, Runner, Scan
@@ -33,6 +44,8 @@ from app.pipeline.scan import MapBand, Run, Runner, Scan
 __all__ = [
     "BATCH_TILES",
     "CALIBRATED",
+    "MOST_REGIONS",
+    "NEAREST",
     "USUAL",
     "Band",
     "BandOutcome",
@@ -44,17 +57,24 @@ __all__ = [
     "Criteria",
     "DefectRegion",
     "Division",
+    "Evidence",
     "Execution",
+    "Grid",
     "Judgement",
     "Label",
     "Loops",
     "MapBand",
     "MeasuredBlock",
+    "Neighbour",
+    "NormalPatch",
+    "NormalPatches",
     "Outcome",
+    "PatchAssembly",
     "Prediction",
     "Prepared",
     "Preprocessing",
     "Question",
+    "RegionEvidence",
     "Roi",
     "RowSource",
     "Run",
@@ -70,7 +90,10 @@ __all__ = [
     "interpret",
     "is_out_of_memory",
     "judge",
+    "nearest",
+    "patches_of",
     "predict",
+    "prepare_part",
     "read_checkpoint",
     "require_partial",
     "resolve_device",

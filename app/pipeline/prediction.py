@@ -36,11 +36,13 @@ class Question:
     criteria: what counts as anomalous
     roi: the region of interest that is computed; None: the whole picture
     partial: whether a time limit ends the work with an answer for what was looked at by then
+    evidence: whether the answer has evidence for the regions
     """
 
     criteria: Criteria = CALIBRATED
     roi: Roi | None = None
     partial: bool = False
+    evidence: bool = False
 
 
 USUAL = Question()

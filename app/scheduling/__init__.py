@@ -2,6 +2,7 @@
 
 from app.scheduling.bands import worker_bands
 from app.scheduling.blocks import BlockWork, CoarsePicture, JoinWork
+from app.scheduling.evidence import EvidenceWork
 from app.scheduling.job import Job
 from app.scheduling.observer import End, Observer, SilentObserver
 from app.scheduling.picture import BandWork, Done, ShadowPicture
@@ -15,6 +16,7 @@ __all__ = [
     "DeviceWorker",
     "Done",
     "End",
+    "EvidenceWork",
     "Job",
     "JoinWork",
     "Observer",

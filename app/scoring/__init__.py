@@ -24,6 +24,7 @@ from app.scoring.calibration import (
 from app.scoring.confusion import Confusion
 from app.scoring.delong import AurocDifference, delong
 from app.scoring.gumbel import confidence_limits
+from app.scoring.high_level import HighLevel
 from app.scoring.image_score import Largest, MapScore, MeanOfHighest, ScoreRule, mean_of_highest
 from app.scoring.interpolation import gaussian
 from app.scoring.merging import Runs, merge
@@ -68,6 +69,7 @@ __all__ = [
     "Confusion",
     "Extent",
     "Grid",
+    "HighLevel",
     "Interval",
     "Largest",
     "MapRule",

@@ -13,8 +13,8 @@ class NoteCode(StrEnum):
     """What to know of a prediction. It may be less reliable than others: the model was trained on pictures of other
     sizes (unseen_size), or the picture is smaller than a tile (smaller_than_tile). Or score and map have thresholds of
     their own, and differ: the picture is anomalous without a region (anomalous_without_region), or normal with regions
-    (normal_with_regions). Or the time limit passed before all of the picture was looked at (partial). New values may be
-    added.
+    (normal_with_regions). Or the time limit passed before all of the picture was looked at (partial). Or evidence was
+    asked for, and the model's version has no normal patches (no_evidence). New values may be added.
     """
 
     unseen_size = "unseen_size"
@@ -22,6 +22,7 @@ class NoteCode(StrEnum):
     anomalous_without_region = "anomalous_without_region"
     normal_with_regions = "normal_with_regions"
     partial = "partial"
+    no_evidence = "no_evidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,13 @@ class Note:
 NAMED = 3  # sizes that a note names
 
 
-def notes(artifact: Artifact, size: Size, judgement: Judgement) -> tuple[Note, ...]:
+def notes(artifact: Artifact, size: Size, judgement: Judgement, *, evidence: bool = False) -> tuple[Note, ...]:
     """The notes on a prediction for a picture of `(height, width)` pixels.
 
-    Models that record no sizes have no `unseen_size`.
+    Models that record no sizes have no `unseen_size`. `evidence`: whether evidence for the regions was asked for.
     """
-    return *_on_size(artifact, size), *_on_verdict(judgement), *_on_coverage(judgement)
+    asked = _on_evidence(artifact) if evidence else ()
+    return *_on_size(artifact, size), *_on_verdict(judgement), *_on_coverage(judgement), *asked
 
 
 def _on_size(artifact: Artifact, size: Size) -> Iterator[Note]:
@@ -79,6 +81,18 @@ def _on_coverage(judgement: Judgement) -> Iterator[Note]:
     if judgement.label is Label.undecided:
         message += ", so that the picture is not known to be normal"
     yield Note(NoteCode.partial, message)
+
+
+def _on_evidence(artifact: Artifact) -> Iterator[Note]:
+    missing = [] if artifact.evidence else ["the nearest normal patches of a region"]
+    if artifact.manifest.calibration.normal_level is None:
+        missing.append("how far it exceeds normal pictures")
+    if missing:
+        message = (
+            f"version {artifact.version} of {artifact.name!r} does not record {' and '.join(missing)}; models that "
+            "Tessera trains do, unless they are trained on a single picture"
+        )
+        yield Note(NoteCode.no_evidence, message)
 
 
 def _in_words(*sizes: Size) -> str:

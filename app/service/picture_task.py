@@ -8,7 +8,7 @@ from torch import Tensor
 
 from app.admission import Cost
 from app.artifacts import Artifact
-from app.pipeline import Coverage, Question, Roi, interpret
+from app.pipeline import Coverage, Evidence, Question, RegionEvidence, Roi, interpret
 from app.scheduling import Done
 from app.service.cameras import Cameras
 from app.service.partial import PartialPlan
@@ -37,11 +37,12 @@ class Rendering(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """A prediction, its rendered form, and the timings."""
+    """A prediction, its rendered form, the timings, and evidence for the first regions if that was asked for."""
 
     predicted: Predicted
     rendered: T
     timings: Timings
+    evidence: tuple[RegionEvidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class PictureTask(Generic[T]):
 
     size: its (height, width)
     blocks: how it is computed in parts; None: it is computed whole, however long that takes
+    evidence: finds evidence for the regions; None: that was not asked for
     key: the same for pictures that take the same time
     started_s: the time at which the picture was received whole, on the clock `monotonic`
     header_s: the seconds that its header took
@@ -63,6 +65,7 @@ class PictureTask(Generic[T]):
     plan: TilePlan
     cost: Cost
     blocks: PartialPlan | None
+    evidence: Evidence | None
     key: Hashable
     started_s: float
     header_s: float

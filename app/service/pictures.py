@@ -27,11 +27,14 @@ class HeatmapStyle(StrEnum):
 
 
 class Include(StrEnum):
-    """Optional parts of a prediction: pictures of the anomalies (heatmap) and defects (mask), and scores of tiles."""
+    """Optional parts of a prediction: pictures of the anomalies (heatmap) and defects (mask), scores of tiles, and
+    evidence for the regions: how unusual they are, and the normal patches that are nearest to them.
+    """
 
     heatmap = "heatmap"
     mask = "mask"
     tiles = "tiles"
+    evidence = "evidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Extras:
     tiles: tuple[TileScore, ...] | None
 
 
-EXTRA_BYTES = {Include.heatmap: HEATMAP_BYTES, Include.mask: MASK_BYTES, Include.tiles: 0}
+EXTRA_BYTES = {Include.heatmap: HEATMAP_BYTES, Include.mask: MASK_BYTES, Include.tiles: 0, Include.evidence: 0}
 """The memory for each pixel of the map that an extra takes."""
 STYLE_BYTES = {
     HeatmapStyle.overlay: HEATMAP_BYTES,

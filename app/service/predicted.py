@@ -23,7 +23,7 @@ class Judged:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What a user must know to read the judgement."""
-        return notes(self.artifact, self.size, self.judgement)
+        return notes(self.artifact, self.size, self.judgement, evidence=self.question.evidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,16 @@ from app.artifacts import Artifact
 from app.decoders.decoders import Decoders
 from app.decoders.pool import Replaced
 from app.errors import DeadlineExceeded
-from app.pipeline import USUAL, DefectRegion, Question, require_partial, use_processors
+from app.pipeline import USUAL, DefectRegion, Evidence, Question, RegionEvidence, require_partial, use_processors
 from app.scheduling import DeviceWorker, Done, Job
 from app.service.batch import IN_FLIGHT
 from app.service.cameras import Cameras
+from app.service.evidence import find_evidence
 from app.service.fan_out import FanOut, divided_bytes
 from app.service.finished import finished
 from app.service.partial import LATE_S, FinishTimes, OutOfTime, PartialPlan, PartialPrediction
 from app.service.picture_task import Answer, PictureTask, Rendering, render, verdict_of
+from app.service.predicted import Predicted
 from app.service.reading import PictureReader
 from app.service.shadow import Shadows
 from app.service.source import Source, size_in_bytes
@@ -119,6 +121,7 @@ class Predictor:
         or if the awaiting task is cancelled, the work is dropped: at once, or after the batch or step that is running.
         A process that decodes the picture is killed.
 
+        With `question.evidence`, evidence for the regions follows; its tiles are admitted with the picture's.
         With `question.partial`, the most suspicious parts of the picture are computed first, and the limit ends the
         work with an answer for what was looked at by then (`Judgement.coverage`). DeadlineExceeded then says that
         nothing was looked at. Raises PartialUnsupported if the model's pictures cannot be divided.
@@ -244,9 +247,14 @@ class Predictor:
             cost = replace(cost, tiles=blocks.tiles)
         elif self._fan_out is not None and self._fan_out.divides(artifact, plan):
             cost = replace(cost, memory_bytes=cost.memory_bytes + divided_bytes(size[0] * size[1]))
+        evidence = artifact.evidence_for(size) if question.evidence else None
+        if evidence is not None:
+            cost = replace(cost, tiles=cost.tiles + evidence.most_tiles)
         self._budgets.require(cost)
         key = artifact.name, *size, roi, file_bytes
-        return PictureTask(artifact, source, rendering, question, size, plan, cost, blocks, key, started, header_s)
+        return PictureTask(
+            artifact, source, rendering, question, size, plan, cost, blocks, evidence, key, started, header_s
+        )
 
     def _tiles_in(self, limit_s: float, tile_s: float | None) -> float | None:
         """About how many tiles can be computed in this time, by what was measured; None: nothing was."""
@@ -267,6 +275,8 @@ class Predictor:
     async def _run(self, ticket: Ticket[Job], task: PictureTask[T], until: asyncio.Timeout | None) -> Answer[T]:
         """Decodes, computes and renders an admitted picture."""
         clock = asyncio.get_running_loop().time
+        evidence: tuple[RegionEvidence, ...] = ()
+        evidence_s = 0.0
         with ticket:
             image, decode_s = await self._reader.pixels(task.source, task.size)
             if task.blocks is None or until is None:
@@ -276,22 +286,34 @@ class Predictor:
             (predicted, rendered), render_s = await self._timed(
                 partial(render, task, image, done, self._cameras, digested=self._digests)
             )
+            if task.evidence is not None:
+                evidence, evidence_s = await self._evidence(ticket, task, task.evidence, predicted)
             if ended_s is not None:
                 self._finish_times.add(task.shown_pixels, task.rendering.drawn_bytes, clock() - ended_s)
         decode_s, total_s = task.header_s + decode_s, self._clock() - task.started_s
-        queue_s = max(total_s - decode_s - done.device_s - render_s, 0.0)
-        timings = Timings(decode_s, queue_s, done.device_s, render_s, total_s)
+        device_s = done.device_s + evidence_s
+        queue_s = max(total_s - decode_s - device_s - render_s, 0.0)
+        timings = Timings(decode_s, queue_s, device_s, render_s, total_s)
         if self._observer is not None:
             self._observer.answered(verdict_of(task, predicted, timings), predicted.prediction.regions)
         if self._shadows is not None:
             self._shadows.offer(predicted)
-        return Answer(predicted, rendered, timings)
+        return Answer(predicted, rendered, timings, evidence)
 
     async def _whole(self, ticket: Ticket[Job], task: PictureTask[T], image: Tensor) -> Done:
         artifact, roi = task.artifact, task.question.roi
         if self._fan_out is not None and self._fan_out.divides(artifact, task.plan):
             return await self._fan_out.predict(ticket, artifact, image, roi)
+        if task.evidence is not None:  # the work on the regions follows: the ticket keeps its room until then
+            with ticket.part(task.plan.count) as part:
+                return await finished(self._worker.submit(part, artifact.models, image, roi, task.plan))
         return await finished(self._worker.submit(ticket, artifact.models, image, roi, task.plan))
+
+    async def _evidence(
+        self, ticket: Ticket[Job], task: PictureTask[T], evidence: Evidence, predicted: Predicted
+    ) -> tuple[tuple[RegionEvidence, ...], float]:
+        image, judged, roi = predicted.image, predicted.prediction, task.question.roi
+        return await find_evidence(evidence, self._worker, ticket, task.artifact, image, judged, roi)
 
     async def _until_limit(
         self, ticket: Ticket[Job], task: PictureTask[T], plan: PartialPlan, image: Tensor, until: asyncio.Timeout

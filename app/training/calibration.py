@@ -16,6 +16,7 @@ from app.pipeline import Outcome, TiledModel, predict
 from app.progress import Progress, silent
 from app.scoring import (
     Calibration,
+    HighLevel,
     calibrate_on_normal,
     calibration_at,
     confidence_limits,
@@ -57,6 +58,7 @@ class Calibrated:
     protocol: the protocol that was used; None: that of the division
     alike: the pictures that are alike; None: none, or they were not compared
     levels: the statistics of maps of normal pictures that were not fitted to
+    normal_level: the value that 0.1 % of the values of the normal pictures' maps exceed; None: not measured
     """
 
     calibration: Calibration
@@ -68,6 +70,7 @@ class Calibrated:
     protocol: Protocol | None = None
     alike: AlikeRecord | None = None
     levels: Levels = field(default_factory=Levels)
+    normal_level: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,28 @@ class Labelled(CalibrationProtocol):
         progress: Progress = silent,
         fitted: OnePassFit | None = None,
     ) -> Calibrated:
-        return calibrated_on_labels(evaluated(model, pictures, reading, progress), self.false_positive_rate)
+        high = NormalMaps()
+        found = calibrated_on_labels(
+            evaluated(model, pictures, reading, progress, high.observe), self.false_positive_rate
+        )
+        return replace(found, normal_level=high.level)
+
+
+class NormalMaps:
+    """The level of the maps of the normal ones among evaluated pictures."""
+
+    def __init__(self) -> None:
+        self._high = HighLevel()
+
+    def observe(self, each: EvaluatedPicture) -> None:
+        """Takes the next evaluated picture."""
+        if not each.result.anomalous:
+            self._high.add(each.anomaly_map.numpy())
+
+    @property
+    def level(self) -> float | None:
+        """See Calibrated.normal_level."""
+        return self._high.value
 
 
 def calibrated_on_normal(
@@ -215,12 +239,13 @@ def calibrated_on_normal(
 
     The thresholds keep the margins for reduced precision of `model`.
     """
-    read, scores, peaks, levels = [], [], [], Levels()
+    read, scores, peaks, levels, high = [], [], [], Levels(), HighLevel()
     for number, outcome in outcomes:
         read.append(paths[number])
         scores.append(outcome.raw_score)
         peaks.append(float(outcome.anomaly_map.max()))
         levels.add(model, outcome)
+        high.add(outcome.anomaly_map.numpy())
         progress("calibration", len(scores), len(paths))
     margins = precision_margins(model, read, reading.batch_tiles, reading.unreadable, progress)
     calibration = calibrate_on_normal(scores, peaks, false_positive_rate, (margins.image, margins.pixel))
@@ -234,7 +259,16 @@ def calibrated_on_normal(
             pixel_margin=margins.pixel,
         )
     alarms = false_alarms(scores, calibration.image_threshold)
-    return Calibrated(calibration, len(scores), 0, false_positive_rate, alarms, thresholds, levels=levels)
+    return Calibrated(
+        calibration,
+        len(scores),
+        0,
+        false_positive_rate,
+        alarms,
+        thresholds,
+        levels=levels,
+        normal_level=high.value,
+    )
 
 
 def calibrated_on_labels(found: Evaluation, false_positive_rate: float) -> Calibrated:

@@ -10,7 +10,7 @@ import torch
 from app.artifacts import CandidateRecord, Protocol
 from app.data import DataModule, LabelledPicture, Report, UnreadablePolicy, read_headers, unreported
 from app.detectors import Detector, GradientDetector
-from app.errors import InvalidDataset
+from app.errors import InvalidDataset, InvalidParameter
 from app.pipeline import BATCH_TILES, Preprocessing
 from app.tiling import Size, TilePlan, Tiling, plan
 from app.training.calibration import CalibrationChoice, CalibrationProtocol
@@ -19,6 +19,9 @@ from app.training.memory import decoded_bytes, picture_bytes, require_memory
 from app.training.options import TrainerOptions
 from app.training.validation import labelled_pictures
 
+COPIES_MIB = 8
+"""The default of `Recipe.copies_mib`."""
+MOST_COPIES_MIB = 1024
 MAX_SIZES = 32
 """The largest number of picture sizes that a manifest lists. With more, any size is usual."""
 
@@ -29,7 +32,8 @@ class Recipe:
 
     `resume` continues from a checkpoint of the same training. `report` is called for each picture that is left out
     because it cannot be read. `assess` measures which synthetic defects the trained model finds. `candidates` are those
-    from which the detector was chosen, for the manifest.
+    from which the detector was chosen, for the manifest. `copies_mib` limits the small copies of training pictures in
+    the artifact, in MiB; 0: there are none.
     """
 
     detector: Detector
@@ -42,6 +46,7 @@ class Recipe:
     report: Report = unreported
     assess: bool = True
     candidates: tuple[CandidateRecord, ...] = ()
+    copies_mib: int = COPIES_MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Job:
     needed_bytes: an upper bound of the memory, pictures included
     digests: the `picture_digest` of the pictures to fit to and to calibrate on
     sizes: the number of pictures of each (height, width), those to fit to and those to calibrate on
+    size_of: the (height, width) of each of them
     """
 
     fit: list[Path]
@@ -74,13 +80,16 @@ class Job:
     needed_bytes: int
     digests: Mapping[Path, str]
     sizes: Mapping[Size, int]
+    size_of: Mapping[Path, Size]
 
 
 def plan_training(recipe: Recipe, device: torch.device) -> Job:
     """Reads the headers of all pictures.
 
-    Raises InvalidDataset, InvalidTiling, InvalidTraining or InsufficientMemory.
+    Raises InvalidDataset, InvalidTiling, InvalidTraining, InvalidParameter or InsufficientMemory.
     """
+    if not 0 <= recipe.copies_mib <= MOST_COPIES_MIB:
+        raise InvalidParameter(f"copies_mib is {recipe.copies_mib}; use 0 (no small copies) to {MOST_COPIES_MIB} MiB")
     calibration = recipe.calibration.for_detector(recipe.detector)
     division = calibration.divide(recipe.data)
     recipe.tiling.require_multiples(recipe.detector.stride, recipe.detector.tile_multiple)
@@ -93,7 +102,8 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     labelled: list[LabelledPicture] = []
     if isinstance(recipe.detector, GradientDetector):
         labelled = labelled_pictures(recipe.data, recipe.trainer.early_stopping)
-    sizes = Counter((header.height, header.width) for header in headers.values())
+    size_of = {path: (header.height, header.width) for path, header in headers.items()}
+    sizes = Counter(size_of.values())
     preprocessing = _preprocessing(recipe, set(sizes))
     grid_of_tiles = recipe.tiling.grid(recipe.detector.stride, recipe.detector.tile_multiple)
     plans = [plan(recipe.tiling, *preprocessing.target_size(*size), grid_of_tiles) for size in sizes]
@@ -124,6 +134,7 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
         needed_bytes=needed,
         digests=digests,
         sizes=sizes,
+        size_of=size_of,
     )
 
 

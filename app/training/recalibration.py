@@ -15,6 +15,7 @@ from app.scoring.calibration import LEAST
 from app.training.alike import Sketches
 from app.training.calibration import (
     Calibrated,
+    NormalMaps,
     ReadingOptions,
     calibrated_on_labels,
     calibrated_on_normal,
@@ -154,9 +155,11 @@ def _on_labels(
     progress: Progress,
 ) -> Recalibrated:
     peaks: list[float] = []
+    normal = NormalMaps()
 
     def observe(each: EvaluatedPicture) -> None:
         peaks.append(_defect_peak(each))
+        normal.observe(each)
 
     found = evaluated(model, pictures, reading, progress, observe)
     results = found.pictures
@@ -170,6 +173,7 @@ def _on_labels(
         image = recall_threshold([each.raw_score for each in results], labels, recall)
         pixel = recall_threshold(peaks, labels, recall)
         calibrated = Calibrated(calibration_at(image, pixel), len(results), sum(labels), None)
+    calibrated = replace(calibrated, normal_level=normal.level)
     return Recalibrated("labelled", calibrated, tuple(each.path for each in scored), scored)
 
 

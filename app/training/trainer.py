@@ -28,6 +28,7 @@ from app.training.assessment import HeldOut, assess, pictures_assessed
 from app.training.calibration import ReadingOptions
 from app.training.camera import CameraPictures
 from app.training.checkpoint import Checkpoint
+from app.training.evidence import collect_evidence
 from app.training.feature_store import FeatureStore
 from app.training.forecast import Ahead
 from app.training.fused import with_fused_network
@@ -92,6 +93,8 @@ def _train(
         if recipe.assess and protocol != "training-normal":
             threshold, seed = calibrated.calibration.pixel_threshold, recipe.seed or 0
             defects = assess(_held_out(fast, job, fitted), threshold, reading, seed, left)
+        pictures = fitted.pictures if fitted else [path for path in job.fit if path not in lost]
+        evidence = collect_evidence(fast, pictures, job.size_of, reading, fitted, recipe.copies_mib, left)
     false_alarms = None if protocol == "training-normal" else calibrated.false_alarms
     record = ModelRecord(
         protocol=protocol,
@@ -113,6 +116,8 @@ def _train(
         ),
         thresholds=calibrated.thresholds,
         camera=None if protocol == "training-normal" else camera.baseline(calibrated.levels),
+        evidence=evidence,
+        normal_level=None if protocol == "training-normal" else calibrated.normal_level,
     )
     entry = write_artifact(model.with_calibration(calibrated.calibration), repository, name, record)
     checkpoint.remove()

@@ -147,6 +147,7 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
     ProblemCode.TOO_COSTLY: too_costly,
     ProblemCode.MODEL_NOT_FOUND: lambda client: send(client, url="/v1/models/screw/predict"),
     ProblemCode.VERSION_NOT_FOUND: lambda client: send(client, url=f"{URL}?version=7"),
+    ProblemCode.NORMAL_PICTURE_NOT_FOUND: lambda client: client.get("/v1/models/patchcore/normal-pictures/0"),
     ProblemCode.NOT_STREAMABLE: not_streamable,
     ProblemCode.STREAM_NOT_FOUND: lambda client: stream(client, "&after=0"),
     ProblemCode.STREAM_CONFLICT: begun_twice,
@@ -176,6 +177,7 @@ PROVOKED: dict[ProblemCode, Callable[[TestClient], Response]] = {
 OTHER_ROUTES = {
     ProblemCode.TOO_MANY_PICTURES: "/v1/models/{model}/predict-batch",
     ProblemCode.UNREADABLE_REPOSITORY: "/v1/reload",
+    ProblemCode.NORMAL_PICTURE_NOT_FOUND: "/v1/models/{model}/normal-pictures/{number}",
     ProblemCode.NOT_STREAMABLE: "/v1/models/{model}/stream",
     ProblemCode.STREAM_NOT_FOUND: "/v1/models/{model}/stream",
     ProblemCode.STREAM_CONFLICT: "/v1/models/{model}/stream",
@@ -214,7 +216,8 @@ def check(answer: Response, code: ProblemCode) -> None:
     assert ("Retry-After" in answer.headers) == PROBLEMS[code].is_temporary
     if code not in UNROUTED:
         path = OTHER_ROUTES.get(code, "/v1/models/{model}/predict")
-        operation = json.loads((ROOT / "openapi.json").read_text())["paths"][path]["post"]
+        operations = json.loads((ROOT / "openapi.json").read_text())["paths"][path]
+        operation = operations.get("post") or operations["get"]
         declared = operation["responses"][str(status)]["content"]["application/problem+json"]["examples"]
         assert code in declared
 

@@ -29,6 +29,7 @@ OPERATIONS = {
     "get_job_pyramid",
     "get_job_file",
     "get_job_tile",
+    "normal_picture",
     "livez",
     "readyz",
     "metrics",

@@ -17,7 +17,7 @@ PICTURE = "/v1/jobs/1/pictures/0"
 GET = [
     *("/livez", "/readyz", "/metrics", "/v1/models", MODEL, "/v2", "/v2/health/live", "/v2/health/ready"),
     *("/v2/models/patchcore", "/v2/models/patchcore/ready", "/v2/models/patchcore/versions/2"),
-    *("/v2/models/patchcore/versions/2/ready", f"{MODEL}/health"),
+    *("/v2/models/patchcore/versions/2/ready", f"{MODEL}/health", f"{MODEL}/normal-pictures/0"),
     *("/v1/jobs", "/v1/jobs/1", "/v1/jobs/1/events", PICTURE, f"{PICTURE}/result", f"{PICTURE}/regions"),
     *(f"{PICTURE}/pyramid", f"{PICTURE}/files/mask", f"{PICTURE}/tiles/mask/0/0/0"),
 ]
@@ -47,7 +47,17 @@ def test_unknown_parameters_are_refused_by_name_on_every_route(client: TestClien
 
 def test_the_table_of_routes_above_is_complete(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    values = {"model": "patchcore", "version": 2, "job": 1, "picture": 0, "layer": "mask", "level": 0, "x": 0, "y": 0}
+    values = {
+        "model": "patchcore",
+        "version": 2,
+        "job": 1,
+        "number": 0,
+        "picture": 0,
+        "layer": "mask",
+        "level": 0,
+        "x": 0,
+        "y": 0,
+    }
     assert {(method.upper(), path.format(**values)) for path, each in paths.items() for method in each} == {*ROUTES}
 
 

@@ -79,7 +79,7 @@ def test_an_unknown_extra_is_refused_with_the_known_ones(client: TestClient, nor
     answer = client.post(f"{URL}?include=mask,overlay", files={"image": normal_png})
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid_request"
-    assert "'heatmap', 'mask' or 'tiles'" in answer.json()["detail"]
+    assert "'heatmap', 'mask', 'tiles' or 'evidence'" in answer.json()["detail"]
 
 
 def test_answers_are_in_pixels_of_the_upload_if_the_model_resizes(client: TestClient, defect_png: bytes) -> None:

@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,16 @@ def test_a_picture_with_the_name_of_a_result_is_predicted(models_dir: Path, tmp_
     Image.fromarray(draw_surface(1)).save(folder / "b.mask.png")
     assert predict(models_dir, tmp_path / "out", folder) == 0
     assert predicted(tmp_path / "out") == ["a.png", "b.mask.png"]
+
+
+def test_evidence_is_written_with_the_prediction(explained_dir: Path, tmp_path: Path, defect_png: bytes) -> None:
+    (tmp_path / "defect.png").write_bytes(defect_png)
+    flags = ["--name", "explained", "--models_dir", str(explained_dir), "--output", str(tmp_path / "out")]
+    assert main(["predict", str(tmp_path / "defect.png"), *flags]) == 0
+    body = json.loads((tmp_path / "out" / "defect.json").read_text())
+    assert not any("evidence" in region for region in body["regions"])
+    assert main(["predict", str(tmp_path / "defect.png"), *flags, "--evidence"]) == 0
+    body = json.loads((tmp_path / "out" / "defect.json").read_text())
+    found = body["regions"][0]["evidence"]
+    assert found["ratio"] > 1 and len(found["nearest"]) == 3
+    assert {each["picture"].split("/")[0] for each in found["nearest"]} <= {"left", "right"}

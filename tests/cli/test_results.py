@@ -3,12 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from app.api.schemas.geometry import BoxBody, PointBody
 from app.api.schemas.prediction import (
-    BoxBody,
     ImageSizeBody,
     ModelRefBody,
     NoteBody,
-    PointBody,
     PredictionBody,
     RegionBody,
     TilesBody,

@@ -395,3 +395,41 @@ def test_a_pasted_picture_is_answered(open_page: Open, site: Live, files: Path) 
     )
     answered(page, "image.png")
     expect(page.locator("#label")).to_contain_text("Normal")
+
+
+def test_a_selected_region_is_compared_with_normal_pictures(open_page: Open, files: Path, explained_dir: Path) -> None:
+    with running(Settings(models_dir=explained_dir, device="cpu")) as live:
+        page = open_page(live.url)
+        choose(page, files / "defect.png")
+        answered(page, "defect.png")
+        expect(page.locator("#evidence")).to_be_hidden()
+        page.locator("#regions .region").first.click()
+        page.locator("#explain").click()
+        url = f"{live.url}/v1/models/explained/predict?include=evidence"
+        answer = httpx2.post(url, content=(files / "defect.png").read_bytes(), timeout=60).json()
+        found = answer["regions"][0]["evidence"]
+        expect(page.locator("#evidence-found")).to_contain_text(
+            re.compile(r"Its most unusual place is [\d.]+ times as far as the 99.9th percentile of the normal pictures")
+        )
+        expect(page.locator("#evidence figure")).to_have_count(1 + len(found["nearest"]))
+        expect(page.locator("#evidence figure canvas")).to_have_count(4)
+        for index, each in enumerate(found["nearest"], start=1):
+            place = each["place"]
+            expect(page.locator("#evidence figcaption").nth(index)).to_contain_text(
+                f"Normal {index}: {each['picture']} at {place['x']}, {place['y']}, distance"
+            )
+        red, green = page.locator("#evidence canvas").first.evaluate(
+            "canvas => [...canvas.getContext('2d').getImageData(48, 48, 1, 1).data].slice(0, 2)"
+        )
+        assert red - green > 100, "the crop shows the red stain"
+        assert Axe().run(page, context="#regions-panel").violations_count == 0
+
+
+def test_a_model_without_evidence_is_named_on_the_page(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    page.locator("#regions .region").first.click()
+    page.locator("#explain").click()
+    expect(page.locator("#evidence-found")).to_contain_text("does not record the nearest normal patches of a region")
+    expect(page.locator("#evidence figure")).to_have_count(1)

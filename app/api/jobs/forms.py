@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.api.schemas.prediction import PredictionBody, RegionBody
+from app.api.schemas.prediction import FoundRegionBody, PredictionBody
 from app.jobs import Forms
 from app.pipeline import DefectRegion
 from app.service import Judged, Timings
@@ -16,7 +16,7 @@ def _result(judged: Judged, timings: Timings) -> bytes:
 
 
 def _regions(regions: Sequence[DefectRegion]) -> list[Any]:
-    return [RegionBody.of(region).model_dump(mode="json") for region in regions]
+    return [FoundRegionBody.of(region).model_dump(mode="json") for region in regions]
 
 
 JOB_FORMS = Forms(_result, _regions)

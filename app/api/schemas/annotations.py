@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, FiniteFloat
 
-from app.api.schemas.prediction import BoxBody, ImageSizeBody, PointBody
+from app.api.schemas.geometry import BoxBody, PointBody
+from app.api.schemas.prediction import ImageSizeBody
 from app.pipeline import Label
 
 

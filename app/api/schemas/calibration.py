@@ -76,6 +76,11 @@ class CalibrationBody(BaseModel):
     thresholds: ThresholdsBody | None = Field(
         description="How certain the thresholds are; null if they were not computed from a distribution."
     )
+    normal_level: FiniteFloat | None = Field(
+        description="Value that 0.1 % of the values of the normal pictures' maps exceed, with which `include=evidence` "
+        "compares peaks; null if the version does not record it.",
+        examples=[9.7],
+    )
     calibrated_from: int | None = Field(
         description="Version whose weights these are, if only the thresholds were set anew; otherwise null.",
         examples=[None],
@@ -97,5 +102,6 @@ class CalibrationBody(BaseModel):
             pixel_min=record.pixel_min,
             pixel_max=record.pixel_max,
             thresholds=None if record.thresholds is None else ThresholdsBody.of(record.thresholds),
+            normal_level=record.normal_level,
             calibrated_from=manifest.provenance.calibrated_from,
         )

@@ -6,7 +6,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.api.options import MOST_PIXELS
-from app.api.schemas.prediction import BoxBody, RegionBody
+from app.api.schemas.geometry import BoxBody
+from app.api.schemas.prediction import FoundRegionBody
 from app.jobs import AskedJob, AskedPicture, Pyramid
 from app.jobs.asked import question_of
 from app.pipeline import Criteria, Question, Roi
@@ -199,7 +200,7 @@ class JobListBody(BaseModel):
 class JobRegionsBody(BaseModel):
     """The defect regions of a picture that no later row can change, in the order in which they became final."""
 
-    regions: list[RegionBody] = Field(description="The regions.")
+    regions: list[FoundRegionBody] = Field(description="The regions.")
 
 
 class PyramidBody(BaseModel):

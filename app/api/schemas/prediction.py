@@ -1,11 +1,15 @@
 """The body of a prediction."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Self
 
 from pydantic import BaseModel, Field, FiniteFloat
 
-from app.pipeline import Coverage, DefectRegion, Label, Roi
+from app.api.schemas.evidence import EvidenceBody
+from app.api.schemas.geometry import BoxBody, PointBody
+from app.artifacts import Artifact
+from app.pipeline import MOST_REGIONS, Coverage, DefectRegion, Label, RegionEvidence, Roi
 from app.service import Judged, NoteCode, Timings
 from app.service.pictures import Extras
 from app.service.tile_scores import TileScore
@@ -33,23 +37,7 @@ class ImageSizeBody(BaseModel):
     height: int = Field(description="Height in pixels.", examples=[960])
 
 
-class BoxBody(BaseModel):
-    """A rectangle in pixels of the uploaded picture."""
-
-    x: int = Field(description="Left column, counted from 0.", examples=[412])
-    y: int = Field(description="Top row, counted from 0.", examples=[96])
-    width: int = Field(description="Number of columns.", examples=[71])
-    height: int = Field(description="Number of rows.", examples=[18])
-
-
-class PointBody(BaseModel):
-    """A pixel of the uploaded picture."""
-
-    x: int = Field(description="Column, counted from 0.", examples=[447])
-    y: int = Field(description="Row, counted from 0.", examples=[104])
-
-
-class RegionBody(BaseModel):
+class FoundRegionBody(BaseModel):
     """A defect region: connected pixels whose normalised map values exceed the threshold."""
 
     box: BoxBody = Field(description="Smallest rectangle that contains the region.")
@@ -68,6 +56,16 @@ class RegionBody(BaseModel):
             score=region.score,
             peak=PointBody(x=column, y=row),
         )
+
+
+class RegionBody(FoundRegionBody):
+    """A defect region: connected pixels whose normalised map values exceed the threshold."""
+
+    evidence: EvidenceBody | None = Field(
+        default=None,
+        description=f"With `include=evidence`, for the first {MOST_REGIONS} regions: why the region is unusual.",
+        examples=[None],
+    )
 
 
 class PartialBody(BaseModel):
@@ -220,7 +218,8 @@ class PredictionBody(BaseModel):
     )
 
     @classmethod
-    def of(cls, judged: Judged, timings: Timings, extras: Extras) -> Self:
+    def of(cls, judged: Judged, timings: Timings, extras: Extras, evidence: Sequence[RegionEvidence] = ()) -> Self:
+        """The body of a judgement; `evidence` is that for the first regions."""
         judgement, roi = judged.judgement, judged.question.roi
         height, width = judged.size
         return cls(
@@ -231,7 +230,7 @@ class PredictionBody(BaseModel):
             raw_score=judgement.raw_score,
             label=judgement.label,
             threshold=judgement.criteria.threshold,
-            regions=[RegionBody.of(region) for region in judgement.regions],
+            regions=_regions(judgement.regions, evidence, judged.artifact),
             notes=[NoteBody(code=note.code, message=note.message) for note in judged.notes],
             partial=None if judgement.coverage is None else PartialBody.of(judgement.coverage),
             tiles=_tiles(judged, extras),
@@ -239,6 +238,15 @@ class PredictionBody(BaseModel):
             heatmap=_base64(extras.heatmap),
             mask=_base64(extras.mask),
         )
+
+
+def _regions(
+    regions: Sequence[DefectRegion], evidence: Sequence[RegionEvidence], artifact: Artifact
+) -> list[RegionBody]:
+    bodies = [RegionBody.of(region) for region in regions]
+    for body, found in zip(bodies, evidence, strict=False):  # only the first regions have some
+        body.evidence = EvidenceBody.of(found, artifact)
+    return bodies
 
 
 def _box(rectangle: Roi) -> BoxBody:

@@ -5,7 +5,8 @@ from typing import Self
 
 from pydantic import BaseModel, Field, FiniteFloat
 
-from app.api.schemas.prediction import BoxBody, ModelRefBody, PointBody, RegionBody
+from app.api.schemas.geometry import BoxBody, PointBody
+from app.api.schemas.prediction import FoundRegionBody, ModelRefBody
 from app.api.schemas.problem import ProblemBody
 from app.service.streaming import Ended, FoundRegion, Paused, Progress, RowStream, StreamEvent
 
@@ -103,7 +104,7 @@ class StreamLineBody(BaseModel):
     def of(cls, event: StreamEvent) -> Self:
         match event:
             case FoundRegion():
-                region = RegionBody.of(event.region)
+                region = FoundRegionBody.of(event.region)
                 return cls(
                     type=StreamLineType.region,
                     sequence=event.sequence,

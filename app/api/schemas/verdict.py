@@ -4,14 +4,14 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, FiniteFloat
 
+from app.api.schemas.geometry import BoxBody
 from app.api.schemas.prediction import (
-    BoxBody,
+    FoundRegionBody,
     ImageSizeBody,
     ModelRefBody,
     NoteBody,
     PartialBody,
     PredictionBody,
-    RegionBody,
 )
 from app.pipeline import Label
 from app.service import Predicted, Timings
@@ -76,7 +76,7 @@ class VerdictBody(BaseModel):
         "regions are those of what was looked at.",
         examples=[None],
     )
-    regions: list[RegionBody] = Field(
+    regions: list[FoundRegionBody] = Field(
         description=f"Defect regions, the most anomalous first, at most {MOST_REGIONS:,}."
     )
     region_count: int = Field(description="Number of all defect regions.", examples=[1])
@@ -102,7 +102,7 @@ class VerdictBody(BaseModel):
             threshold=body.threshold,
             label=body.label,
             partial=body.partial,
-            regions=body.regions[:MOST_REGIONS],
+            regions=[FoundRegionBody.of(each) for each in predicted.prediction.regions[:MOST_REGIONS]],
             region_count=len(body.regions),
             notes=body.notes,
         )

@@ -3,6 +3,7 @@ the seams between tiles.
 """
 
 from app.evaluation.report.comparison import COMPARISON, COMPARISON_PAGE, make_comparison_record, write_comparison
+from app.evaluation.report.explained import explainer
 from app.evaluation.report.gallery import Gallery
 from app.evaluation.report.record import ReportData, make_record
 from app.evaluation.report.seams import SEAMS, SEAMS_PAGE, draw_seams, make_seam_record, write_seams
@@ -18,6 +19,7 @@ __all__ = [
     "Gallery",
     "ReportData",
     "draw_seams",
+    "explainer",
     "make_comparison_record",
     "make_record",
     "make_seam_record",

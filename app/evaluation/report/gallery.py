@@ -1,13 +1,14 @@
 """Pictures with their heat, small enough to be part of the page."""
 
 from bisect import insort
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from app.evaluation.evaluate import EvaluatedPicture
+from app.evaluation.report.explained import Explain, Explained
 from app.pipeline import Preprocessing
 from app.rendering import encode_jpeg, outline, overlay
 from app.scoring import Calibration, find_regions
@@ -31,17 +32,23 @@ class Shown:
     raw_score: float
     jpeg: bytes
     size: Size  # (height, width) of the JPEG
+    explained: Explained | None = None  # the most unusual region; None: there is none, or it was not explained
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all its JPEG files."""
+        return len(self.jpeg) + (len(self.explained.strip) if self.explained else 0)
 
 
 class Gallery:
     """Draws evaluated pictures, and keeps as many as fit into `max_bytes`.
 
     If they do not fit, the anomalous pictures with the lowest scores and the normal pictures with the highest scores
-    are kept, about as many bytes of each.
+    are kept, about as many bytes of each. `explain` explains the most unusual region of each picture that is kept.
     """
 
-    def __init__(self, calibration: Calibration, max_bytes: int = MAX_BYTES) -> None:
-        self._calibration, self._max_bytes, self._seen = calibration, max_bytes, 0
+    def __init__(self, calibration: Calibration, max_bytes: int = MAX_BYTES, explain: Explain | None = None) -> None:
+        self._calibration, self._max_bytes, self._seen, self._explain = calibration, max_bytes, 0, explain
         self._misses, self._alarms = _Worst(1), _Worst(-1)
 
     @property
@@ -60,7 +67,8 @@ class Gallery:
         side = self._misses if evaluated.result.anomalous else self._alarms
         if not side.takes(evaluated.result.raw_score):
             return
-        side.add(draw(evaluated, number, self._calibration))
+        shown = draw(evaluated, number, self._calibration)
+        side.add(shown if self._explain is None else replace(shown, explained=self._explain(evaluated)))
         while self._misses.bytes + self._alarms.bytes > self._max_bytes:
             max(self._misses, self._alarms, key=lambda each: each.bytes).drop()
 
@@ -78,11 +86,11 @@ class _Worst:
 
     def add(self, shown: Shown) -> None:
         insort(self.shown, shown, key=lambda each: self._sign * each.raw_score)
-        self.bytes += len(shown.jpeg)
+        self.bytes += shown.bytes
 
     def drop(self) -> None:
         dropped = self.shown.pop()
-        self.bytes -= len(dropped.jpeg)
+        self.bytes -= dropped.bytes
         self._limit = self._sign * dropped.raw_score
 
 

@@ -34,6 +34,7 @@ def render_page(record: ReportData, gallery: Gallery) -> str:
         ("table.js", "threshold.js"),
         gallery=gallery,
         thumbnails={number: shown.jpeg for number, shown in gallery.shown.items()},
+        strips={number: shown.explained.strip for number, shown in gallery.shown.items() if shown.explained},
         order=_worst_first(record),
         histogram=_histogram(record),
         data=_as_script_data(data),

@@ -13,6 +13,7 @@ from app.evaluation.masks_taken import MasksTaken
 from app.evaluation.recall import OperatingPoint, operating_points
 from app.evaluation.result import Evaluation, KindResult, Level, PictureResult
 from app.evaluation.seen import Selection
+from app.pipeline import RegionEvidence
 from app.scoring import LEVEL, RESAMPLES, SEED, Confusion, share_interval
 from app.version import VERSION
 
@@ -54,11 +55,13 @@ def make_record(
     intervals: Intervals | None = None,
     *,
     selection: Selection | None = None,
+    explained: Mapping[int, RegionEvidence] | None = None,
 ) -> ReportData:
     """The content of `metrics.json`. The page shows no other numbers.
 
     intervals: those of the evaluation; None: they are computed
     selection: the pictures of the dataset that the evaluation used; None: all of them
+    explained: evidence for the region with the highest peak, by the number of its picture
     """
     manifest, image, pixel = artifact.manifest, evaluation.image, evaluation.pixel
     calibration = manifest.calibration
@@ -83,7 +86,7 @@ def make_record(
         "intervals": _intervals(intervals or measure_intervals(evaluation)),
         "recall": [_operating_point(point) for point in points],
         "kinds": [_kind(kind) for kind in evaluation.kinds],
-        **_pictures(evaluation, selections),
+        **_pictures(evaluation, selections, explained or {}),
     }
 
 
@@ -204,9 +207,14 @@ def _kind(found: KindResult) -> Json:
     }
 
 
-def _pictures(evaluation: Evaluation, selections: Sequence[Selection]) -> ReportData:
+def _pictures(
+    evaluation: Evaluation, selections: Sequence[Selection], explained: Mapping[int, RegionEvidence]
+) -> ReportData:
     root = common_folder(evaluation, selections)
-    pictures: list[Json] = [_picture(result, root) for result in evaluation.pictures]
+    pictures: list[Json] = [
+        _picture(result, root) | {"evidence": _evidence(explained[number]) if number in explained else None}
+        for number, result in enumerate(evaluation.pictures)
+    ]
     return {
         "pictures": pictures,
         "unreadable": unreadable_record(evaluation, root),
@@ -239,7 +247,19 @@ def relative_name(path: Path, root: Path) -> str:
     return path.absolute().relative_to(root).as_posix()
 
 
-def _picture(result: PictureResult, root: Path) -> Json:
+def _evidence(found: RegionEvidence) -> ReportData:
+    box = found.patch
+    return {
+        "ratio": found.ratio,
+        "patch": {"x": box.left, "y": box.top, "width": box.width, "height": box.height},
+        "nearest": [
+            {"picture": each.name, "x": each.place[1], "y": each.place[0], "distance": each.distance}
+            for each in found.nearest
+        ],
+    }
+
+
+def _picture(result: PictureResult, root: Path) -> dict[str, Json]:
     return {
         "file": relative_name(result.path, root),
         "kind": result.kind,

@@ -8,6 +8,7 @@ import { Inspector } from "./inspector.js";
 import { showCamera } from "./panels/camera.js";
 import { showCover } from "./panels/cover.js";
 import { showDetails } from "./panels/details.js";
+import { EvidencePanel } from "./panels/evidence.js";
 import { showFiles } from "./panels/files.js";
 import { showJobs } from "./panels/jobs.js";
 import { showKey } from "./panels/key.js";
@@ -39,6 +40,7 @@ function start() {
   showToolbar(inspector);
   new Verdict(inspector, session);
   new RegionList(inspector);
+  new EvidencePanel(inspector);
   showFiles(inspector, session);
   showStrip(session);
   showCover(session);

@@ -56,5 +56,6 @@ export class RegionList {
       if (at === index) button.scrollIntoView({ block: "nearest" });
     });
     this.viewer.goTo(region.box);
+    this.viewer.dispatchEvent(new Event("picked"));
   }
 }

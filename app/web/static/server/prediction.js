@@ -20,6 +20,26 @@ import { post } from "./send.js";
  * @property {string[]} notes codes of what to know of the prediction, at the calibrated threshold
  */
 /** @typedef {{threshold: number, minArea: number}} Criteria */
+/**
+ * @typedef {object} NormalPatch a place of a normal picture
+ * @property {string} picture its name
+ * @property {number} width of the picture
+ * @property {number} height
+ * @property {{x: number, y: number}} place
+ * @property {number} distance of the features
+ * @property {string} [copy_url] of a small copy of the picture
+ */
+/**
+ * @typedef {object} Evidence
+ * @property {number} [ratio] of the peak to the level of normal pictures
+ * @property {{x: number, y: number, width: number, height: number}} patch
+ * @property {NormalPatch[]} nearest
+ */
+/**
+ * @typedef {object} Explained
+ * @property {{peak: {x: number, y: number}, evidence?: Evidence}[]} regions
+ * @property {{code: string, message: string}[]} notes
+ */
 /** @typedef {"overlay" | "heatmap" | "mask"} Style */
 /** @typedef {"geojson" | "coco" | "labelme"} Format of an annotation tool */
 
@@ -73,6 +93,19 @@ export async function predict(choice, models, picture, signal, onSent) {
 export async function describe(choice, picture, { threshold, minArea }) {
   const query = { include: "tiles", threshold, min_region_area: minArea };
   return (await post(route(choice, "predict", query), picture)).body;
+}
+
+/**
+ * Why the regions are unusual. The server computes the prediction again.
+ * @param {Choice} choice
+ * @param {Blob} picture
+ * @param {Criteria} criteria
+ * @returns {Promise<Explained>}
+ */
+export async function explain(choice, picture, { threshold, minArea }) {
+  const query = { include: "evidence", threshold, min_region_area: minArea };
+  const { body } = await post(route(choice, "predict", query), picture);
+  return JSON.parse(await body.text());
 }
 
 /**
