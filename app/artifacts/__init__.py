@@ -1,6 +1,17 @@
 """Trained models as files: they appear in the repository only when complete, and are verified before being served."""
 
 from app.artifacts.camera import BaselineRecord
+from app.artifacts.certificate import (
+    CERTIFICATE,
+    CertificateRecord,
+    GradeRecord,
+    PlaceRecord,
+    TriedRecord,
+    certificate_content,
+    read_certificate,
+    usable_certificate,
+    write_certificate,
+)
 from app.artifacts.changes import Promoted, copy, delete, live_version, pin_found, promote, rollback, unpin
 from app.artifacts.default import read_default, record_default
 from app.artifacts.fingerprint import Fingerprint
@@ -46,6 +57,7 @@ from app.artifacts.transfer import pull, push
 from app.artifacts.writer import ModelRecord, write_artifact
 
 __all__ = [
+    "CERTIFICATE",
     "ERROR_RATE",
     "MOST_PICTURES",
     "PICTURES",
@@ -54,6 +66,7 @@ __all__ = [
     "BaselineRecord",
     "CalibrationRecord",
     "CandidateRecord",
+    "CertificateRecord",
     "Change",
     "Contender",
     "Counts",
@@ -63,10 +76,12 @@ __all__ = [
     "Entry",
     "FalseAlarmRecord",
     "Fingerprint",
+    "GradeRecord",
     "Manifest",
     "MirroredRepository",
     "ModelRecord",
     "ModelRepository",
+    "PlaceRecord",
     "Promoted",
     "Protocol",
     "Provenance",
@@ -77,8 +92,10 @@ __all__ = [
     "ThresholdRecord",
     "TrainingRecord",
     "Trial",
+    "TriedRecord",
     "add_counts",
     "build_artifact",
+    "certificate_content",
     "copy",
     "delete",
     "live_version",
@@ -89,6 +106,7 @@ __all__ = [
     "pull",
     "push",
     "read_artifact",
+    "read_certificate",
     "read_counts",
     "read_default",
     "read_manifest",
@@ -99,7 +117,9 @@ __all__ = [
     "start_shadow",
     "stop_shadow",
     "unpin",
+    "usable_certificate",
     "verify_artifact",
     "write_artifact",
+    "write_certificate",
     "write_recalibrated",
 ]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from app.artifacts.certificate import CERTIFICATE
 from app.artifacts.manifest import GOLDEN, MANIFEST, WEIGHTS
 
 Fingerprint = tuple[tuple[int, ...], ...]
@@ -13,7 +14,7 @@ def fingerprint(directory: Path) -> Fingerprint:
     The times include the inode's change time (ctime), which programs cannot set. They can set the modification time of
     the contents, as `cp -p` does.
     """
-    return tuple(_of_file(directory / file) for file in (MANIFEST, WEIGHTS, GOLDEN))
+    return tuple(_of_file(directory / file) for file in (MANIFEST, WEIGHTS, GOLDEN, CERTIFICATE))
 
 
 def _of_file(path: Path) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from app.artifacts.certificate import CertificateRecord, usable_certificate
 from app.artifacts.evidence import read_evidence, without_evidence
 from app.artifacts.golden import Golden, golden_size, load_golden
 from app.artifacts.manifest import GOLDEN, WEIGHTS, Manifest, read_with_digest, shortened
@@ -30,6 +31,7 @@ class Artifact:
     """A verified model. `digest` is the SHA-256 of its manifest, which holds the SHA-256 of each other file.
 
     evidence: normal patches with their sources; None: the artifact has none
+    certificate: which marks it finds; None: that was not measured
     """
 
     name: str
@@ -40,6 +42,7 @@ class Artifact:
     model: TiledModel
     replicas: tuple[TiledModel, ...] = ()  # the model on further devices
     evidence: NormalPatches | None = None
+    certificate: CertificateRecord | None = None
 
     @property
     def models(self) -> tuple[TiledModel, ...]:
@@ -93,6 +96,7 @@ class Files:
     weights: Mapping[str, Tensor]
     golden: Golden
     evidence: Mapping[str, Tensor]
+    certificate: CertificateRecord | None
 
 
 def read_artifact(entry: Entry) -> Files:
@@ -105,7 +109,7 @@ def read_artifact(entry: Entry) -> Files:
     weights, evidence = without_evidence(_read(entry.path / WEIGHTS, manifest, read_tensors))
     size = golden_size(tiling, preprocessing)
     golden = _read(entry.path / GOLDEN, manifest, lambda path, expected: load_golden(path, size, expected))
-    return Files(entry, manifest, found, weights, golden, evidence)
+    return Files(entry, manifest, found, weights, golden, evidence, usable_certificate(entry.path, found))
 
 
 def build_artifact(files: Files, device: torch.device | str = "cpu", options: RunOptions = RunOptions()) -> Artifact:  # noqa: B008
@@ -117,7 +121,16 @@ def build_artifact(files: Files, device: torch.device | str = "cpu", options: Ru
     model = _model(files, device, options.time_stages)
     evidence = read_evidence(files.evidence, model.detector)
     model = tuned(model, files.golden, manifest.golden, options)
-    return Artifact(entry.name, entry.version, files.digest, manifest, files.golden, model, evidence=evidence)
+    return Artifact(
+        entry.name,
+        entry.version,
+        files.digest,
+        manifest,
+        files.golden,
+        model,
+        evidence=evidence,
+        certificate=files.certificate,
+    )
 
 
 def verify_artifact(entry: Entry) -> tuple[Manifest, str]:

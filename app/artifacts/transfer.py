@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
+from app.artifacts.certificate import CERTIFICATE
 from app.artifacts.default import DEFAULT_FILE, default_content, record_default
 from app.artifacts.fetching import RemoteVersion, fetched, read_remote_manifest, remote_versions
 from app.artifacts.manifest import GOLDEN, MANIFEST, WEIGHTS
@@ -38,7 +39,7 @@ def push(repository: ModelRepository, name: str, remote: RemoteFolder) -> Sequen
     for entry in missing:
         for file in (WEIGHTS, GOLDEN, MANIFEST):
             remote.upload(entry.path / file, f"{name}/{entry.version}/{file}")
-    for record in RECORDS:
+    for record in (*RECORDS, *(f"{entry.version}/{CERTIFICATE}" for entry in repository.versions(name))):
         if (repository.root / name / record).exists():
             remote.upload(repository.root / name / record, f"{name}/{record}")
     others = [other for other in listed if other != name]
@@ -71,7 +72,7 @@ def pull(repository: ModelRepository, name: str, remote: RemoteFolder) -> Sequen
             record_default(repository.root, *others)
         for version in missing:
             _fetch(remote, Entry(name, version, model / str(version)), listed[name][version])
-        for record in RECORDS:
+        for record in (*RECORDS, *(f"{version}/{CERTIFICATE}" for version in listed[name])):
             _fetch_record(remote, repository, f"{name}/{record}", files)
     return missing
 

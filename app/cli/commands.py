@@ -83,6 +83,14 @@ COMMANDS = {
             f"tessera evaluate --name surface {_LABELLED} --output report --seams",
         ),
     ),
+    "certify": Command(
+        "certify",
+        "measure which sizes of marks a model finds, and write a certificate",
+        (
+            "tessera certify --name surface --data Folder --data.root GOOD_PICTURES --output certificate",
+            f"tessera certify --name surface {_LABELLED} --budget 5m",
+        ),
+    ),
     "compare": Command(
         "compare",
         "compare two models on the same labelled pictures, and write a report",

@@ -92,7 +92,7 @@ def run(options: Namespace) -> int:
         intervals = measure_intervals(evaluation, report)
     explained = {number: shown.explained.evidence for number, shown in gallery.shown.items() if shown.explained}
     record = make_record(evaluation, artifact, data.description, intervals, selection=selection, explained=explained)
-    write_report(options.output, record, gallery)
+    write_report(options.output, record, gallery, artifact.certificate)
     output = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     output.print(
         _table(evaluation, artifact, intervals), _recall_table(operating_points(evaluation.pictures, calibration))

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from app.artifacts import (
     PICTURES,
+    CertificateRecord,
     Entry,
     Manifest,
     ModelRepository,
@@ -21,6 +22,7 @@ from app.artifacts import (
     promote,
     pull,
     push,
+    read_certificate,
     read_with_digest,
     rollback,
     unpin,
@@ -159,9 +161,13 @@ def _list(repository: ModelRepository, entries: list[Entry], options: Namespace)
             if options.action == "verify":
                 artifact = load_artifact(entry, device)
                 manifest, found, state = artifact.manifest, artifact.digest, "verified"
+                certificate = artifact.certificate
             else:
                 (manifest, found), state = read_with_digest(entry.path), "not verified"
-            add_row(table, entry.name, str(entry.version), serving, *_summary(manifest), found[:DIGITS], state)
+                certificate = read_certificate(entry.path, found)
+            add_row(
+                table, entry.name, str(entry.version), serving, *_summary(manifest, certificate), found[:DIGITS], state
+            )
         except TesseraError as error:
             failed += 1
             shown = "not known" if isinstance(error, InvalidServing) else serving
@@ -202,7 +208,7 @@ def _print(table: Table) -> None:
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def _summary(manifest: Manifest) -> list[str]:
+def _summary(manifest: Manifest, certificate: CertificateRecord | None) -> list[str]:
     tiling, size = manifest.tiling, manifest.preprocessing.image_size
     return [
         manifest.detector.name,
@@ -210,7 +216,7 @@ def _summary(manifest: Manifest) -> list[str]:
         "{} x {}".format(*tiling.stride) if tiling.enable else "",
         "{} x {}".format(*size) if size else "any",
         _dataset(manifest),
-        _quality(manifest),
+        _quality(manifest, certificate),
     ]
 
 
@@ -220,11 +226,13 @@ def _dataset(manifest: Manifest) -> str:
     return f"{dataset}, {pictures} picture{'s' * (pictures != 1)}" if pictures else dataset
 
 
-def _quality(manifest: Manifest) -> str:
-    """What the training measured of the model; empty if it measured nothing."""
+def _quality(manifest: Manifest, certificate: CertificateRecord | None) -> str:
+    """What the training and `tessera certify` measured of the model; empty if nothing was measured."""
     quality, found = manifest.quality, []
     if quality and quality.false_alarms:
         found.append(f"false alarms {quality.false_alarms}")
     if quality and quality.smallest_defect:
         found.append(f"defects from {quality.smallest_defect} px")
+    if certificate is not None:
+        found.append(f"certified: {'; '.join(map(str, certificate.headlines))}")
     return ", ".join(found)

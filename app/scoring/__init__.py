@@ -23,6 +23,7 @@ from app.scoring.calibration import (
 )
 from app.scoring.confusion import Confusion
 from app.scoring.delong import AurocDifference, delong
+from app.scoring.detection import Detection, Tried, fit_detection, place_factors
 from app.scoring.gumbel import confidence_limits
 from app.scoring.high_level import HighLevel
 from app.scoring.image_score import Largest, MapScore, MeanOfHighest, ScoreRule, mean_of_highest
@@ -67,6 +68,7 @@ __all__ = [
     "BestF1",
     "Calibration",
     "Confusion",
+    "Detection",
     "Extent",
     "Grid",
     "HighLevel",
@@ -87,6 +89,7 @@ __all__ = [
     "Steps",
     "Totals",
     "Tracer",
+    "Tried",
     "auroc",
     "calibrate_as_reference",
     "calibrate_on_normal",
@@ -100,6 +103,7 @@ __all__ = [
     "fill_map",
     "fill_resized",
     "find_regions",
+    "fit_detection",
     "gaussian",
     "just_below",
     "log_evidence",
@@ -112,6 +116,7 @@ __all__ = [
     "percentiles",
     "pixels_of_cells",
     "pixels_of_resized",
+    "place_factors",
     "rank",
     "recall_threshold",
     "region_areas",

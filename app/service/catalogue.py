@@ -20,6 +20,7 @@ from app.artifacts import (
     ModelRepository,
     build_artifact,
     read_artifact,
+    usable_certificate,
     verify_artifact,
 )
 from app.errors import (
@@ -306,7 +307,10 @@ class ModelCatalogue:
         if before is not None:
             with self._repository.held(entry):
                 if verify_artifact(entry)[1] == before.digest:
-                    return before  # its files were touched or restored: the content is the same
+                    found = usable_certificate(entry.path, before.digest)
+                    if found == before.certificate:
+                        return before  # its files were touched or restored: the content is the same
+                    return replace(before, certificate=found)
         first, *others = (self._loaded(entry, device) for device in self._devices)
         return replace(first, replicas=tuple(other.model for other in others))
 

@@ -33,6 +33,7 @@ READERS = (
     ("predict", "pictures", *NAMED, "--output", "out"),
     ("watch", "pictures", *NAMED, "--output", "out"),
     ("evaluate", *NAMED, *DATA, "--output", "out"),
+    ("certify", "--name", "screw", *DATA),
     ("compare", "screw:1", "screw:2", *DATA, "--output", "out"),
     ("calibrate", *NAMED, "--image_threshold", "0.6"),
 )

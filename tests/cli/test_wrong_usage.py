@@ -18,6 +18,7 @@ COMPLETE = {
     "train": TRAIN,
     "calibrate": f"calibrate --name x {LABELLED}",
     "evaluate": f"evaluate --name x --output o {LABELLED}",
+    "certify": f"certify --name x {LABELLED}",
     "compare": f"compare x y --output o {LABELLED}",
     "import": "import x.ckpt --name x",
     "predict": "predict x.png --name x --output o",

@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 
 from app.api.schemas.calibration import CalibrationBody
+from app.api.schemas.certificate import CertificateBody
 from app.api.schemas.execution import ExecutionBody
 from app.api.schemas.quality import QualityBody
 from app.api.schemas.refusal import ErrorBody
@@ -55,6 +56,9 @@ class DetailsBody(BaseModel):
     quality: QualityBody | None = Field(
         description="What the training measured of the model; null if it measured nothing."
     )
+    certificate: CertificateBody | None = Field(
+        description="Which marks the version finds; null if `tessera certify` did not measure it."
+    )
     provenance: ProvenanceBody = Field(description="The origin of the model.")
     execution: ExecutionBody = Field(description="How this server runs the model.")
 
@@ -72,6 +76,7 @@ class DetailsBody(BaseModel):
             calibration=CalibrationBody.of(manifest),
             metrics=manifest.metrics,
             quality=None if manifest.quality is None else QualityBody.of(manifest.quality),
+            certificate=None if artifact.certificate is None else CertificateBody.of(artifact.certificate),
             provenance=ProvenanceBody.model_validate(provenance),
             execution=ExecutionBody.of(artifact),
         )

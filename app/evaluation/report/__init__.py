@@ -2,6 +2,7 @@
 the seams between tiles.
 """
 
+from app.evaluation.report.certificate import CERTIFICATE_PAGE, write_certificate_page
 from app.evaluation.report.comparison import COMPARISON, COMPARISON_PAGE, make_comparison_record, write_comparison
 from app.evaluation.report.explained import explainer
 from app.evaluation.report.gallery import Gallery
@@ -10,6 +11,7 @@ from app.evaluation.report.seams import SEAMS, SEAMS_PAGE, draw_seams, make_seam
 from app.evaluation.report.write import METRICS, PAGE, write_report
 
 __all__ = [
+    "CERTIFICATE_PAGE",
     "COMPARISON",
     "COMPARISON_PAGE",
     "METRICS",
@@ -23,6 +25,7 @@ __all__ = [
     "make_comparison_record",
     "make_record",
     "make_seam_record",
+    "write_certificate_page",
     "write_comparison",
     "write_report",
     "write_seams",

@@ -13,8 +13,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from app.artifacts import CertificateRecord
 from app.evaluation.headline import percent
 from app.evaluation.report import plots
+from app.evaluation.report.certificate_drawing import draw_certificate
 from app.evaluation.report.gallery import Gallery
 from app.evaluation.report.record import Json, ReportData
 from app.scoring import share_intervals
@@ -25,8 +27,11 @@ PERCENT = "percent"
 """The format of a share that is shown in percent."""
 
 
-def render_page(record: ReportData, gallery: Gallery) -> str:
-    """The page of an evaluation. Every number in it comes from the record."""
+def render_page(record: ReportData, gallery: Gallery, certificate: CertificateRecord | None = None) -> str:
+    """The page of an evaluation, and of the model's certificate if it has one.
+
+    Every number in it comes from the record.
+    """
     data = threshold_data(record)
     return render(
         "report.html.jinja",
@@ -37,6 +42,7 @@ def render_page(record: ReportData, gallery: Gallery) -> str:
         strips={number: shown.explained.strip for number, shown in gallery.shown.items() if shown.explained},
         order=_worst_first(record),
         histogram=_histogram(record),
+        certificate=None if certificate is None else draw_certificate(certificate),
         data=_as_script_data(data),
     )
 

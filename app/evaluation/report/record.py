@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from os.path import commonpath
 from pathlib import Path
 
-from app.artifacts import Artifact, Manifest
+from app.artifacts import Artifact, CertificateRecord, Manifest
 from app.evaluation.figures import manifest_metrics
 from app.evaluation.headline import headline
 from app.evaluation.intervals import Intervals, measure_intervals, share_intervals_of
@@ -86,8 +86,20 @@ def make_record(
         "intervals": _intervals(intervals or measure_intervals(evaluation)),
         "recall": [_operating_point(point) for point in points],
         "kinds": [_kind(kind) for kind in evaluation.kinds],
+        **_certificate(artifact),
         **_pictures(evaluation, selections, explained or {}),
     }
+
+
+def _certificate(artifact: Artifact) -> ReportData:
+    """What `tessera certify` measured of the model, if it did."""
+    return {} if artifact.certificate is None else {"certificate": certificate_json(artifact.certificate)}
+
+
+def certificate_json(record: CertificateRecord) -> Json:
+    """The record as a part of a report, with the headline of each kind."""
+    found: dict[str, Json] = record.model_dump(mode="json")
+    return {**found, "headlines": [str(grade) for grade in record.headlines]}
 
 
 def model_record(artifact: Artifact) -> ReportData:

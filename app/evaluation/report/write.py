@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.artifacts import CertificateRecord
 from app.evaluation.report.gallery import Gallery
 from app.evaluation.report.page import render_page
 from app.evaluation.report.record import ReportData
@@ -14,10 +15,15 @@ from app.files import naming, sweep, unfinished_directory
 METRICS, PAGE = "metrics.json", "report.html"
 
 
-def write_report(directory: Path, record: ReportData, gallery: Gallery) -> None:
-    """Writes `metrics.json` and `report.html` into the directory. Other files in it are not changed."""
+def write_report(
+    directory: Path, record: ReportData, gallery: Gallery, certificate: CertificateRecord | None = None
+) -> None:
+    """Writes `metrics.json` and `report.html` into the directory. Other files in it are not changed.
+
+    certificate: what the page shows of `tessera certify`
+    """
     metrics = json.dumps(record, indent=1, allow_nan=False) + "\n"
-    replace_files(directory, {METRICS: metrics, PAGE: render_page(record, gallery)})
+    replace_files(directory, {METRICS: metrics, PAGE: render_page(record, gallery, certificate)})
 
 
 def replace_files(directory: Path, contents: Mapping[str, str]) -> None:

@@ -91,7 +91,7 @@ function calibration({ calibration: found }) {
 }
 
 /** @param {Details} details */
-function quality({ quality: found }) {
+function quality({ quality: found, certificate }) {
   const rows = [];
   if (found?.false_alarms) {
     const { exceeded, pictures, low, high } = found.false_alarms;
@@ -99,6 +99,7 @@ function quality({ quality: found }) {
     rows.push(row("false alarms", `${exceeded} of ${whole(pictures)} (${from} to ${to} %)`));
   }
   if (found?.smallest_defect) rows.push(row("defects", `from ${found.smallest_defect} px`));
+  for (const line of certificate?.headlines ?? []) rows.push(row("certified", line));
   return rows;
 }
 
