@@ -28,6 +28,7 @@ from app.draining import ABORT_S
 from app.errors import (
     InvalidBucket,
     InvalidJobs,
+    InvalidTrainings,
     ModelNotFound,
     UnreadableRepository,
 )
@@ -48,6 +49,7 @@ from app.service.streaming import Streams
 from app.settings import Settings
 from app.store import BucketResults, FolderResults, Results
 from app.traces import otlp_exporter, tracer
+from app.trainings import TrainingLimits, Trainings
 from app.web import mount_page
 
 MOST_CPU_LANES = 4
@@ -157,6 +159,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
     metrics.watch_streams(lambda: streams.open)
     if jobs is not None:
         metrics.watch_jobs(jobs)
+    trainings = trainings_of(settings, reloader)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -180,6 +183,8 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
             catalogue.stop()
             if jobs is not None:
                 await asyncio.to_thread(jobs.stop)
+            if trainings is not None:
+                await asyncio.to_thread(trainings.stop)
             await streams.close()
             await shadows.close()
             await asyncio.to_thread(worker.stop, finish_running=False, wait_s=ABORT_S)
@@ -209,6 +214,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
         lambda: [*catalogue.notes(), *observation.notes(), *(jobs.notes() if jobs is not None else ())],
         jobs,
         replicas,
+        trainings,
     )
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
     table = ConnectionTable(connection_limits(settings), metrics)
@@ -264,6 +270,19 @@ def jobs_of(
         fan_out.background,
         results_of(settings),
     )
+
+
+def trainings_of(settings: Settings, reloader: Reloader) -> Trainings | None:
+    """The trainings; None if the settings name no folder for them. Raises InvalidTrainings."""
+    if settings.trainings_dir is None:
+        return None
+    if not isinstance(settings.models_dir, Path):
+        raise InvalidTrainings(
+            f"trainings_dir is {settings.trainings_dir}, and models_dir is a bucket, to which a server does not write; "
+            "name a folder by models_dir, or leave out trainings_dir"
+        )
+    limits = TrainingLimits(settings.training_timeout_s, settings.training_bytes, torch.get_num_threads())
+    return Trainings(settings.trainings_dir, ModelRepository(settings.models_dir), limits, reloader.reload)
 
 
 def results_of(settings: Settings) -> Results | None:

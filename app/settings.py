@@ -249,6 +249,17 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="How long results of jobs, and uploads that do not go on, are kept, in seconds.",
     )
+    trainings_dir: Path | None = Field(
+        default=None,
+        description="The directory of first models that clients have trained from pictures (POST /v1/models), on a "
+        "local disk; each server needs its own; by default the server trains none.",
+    )
+    training_timeout_s: float = Field(
+        default=600.0, gt=0, allow_inf_nan=False, description="How long a training may take, in seconds."
+    )
+    training_bytes: int = Field(
+        default=4 * 2**30, ge=2**29, description="The memory that the process of a training may take, in bytes."
+    )
     stage_times: bool = Field(
         default=False, description="Whether /metrics reports the time of each stage of the models on their devices."
     )

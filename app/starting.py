@@ -15,6 +15,7 @@ from app.errors import (
     InvalidKeys,
     InvalidRecord,
     InvalidSink,
+    InvalidTrainings,
     ModelNotFound,
 )
 from app.heap import exempt_from_collection, share_one_heap
@@ -23,6 +24,12 @@ from app.logs import JsonFormatter, TextFormatter
 from app.service.fan_out import Engines
 from app.settings import Settings, unknown_variables
 from app.traces import MISSING
+
+UNUSABLE = (
+    *(InvalidBucket, InvalidDevice, InvalidJobs, InvalidKeys, InvalidRecord, InvalidSink, InvalidTrainings),
+    ModelNotFound,
+)
+"""Errors of settings with which no server can start."""
 
 _log = logging.getLogger("tessera")
 
@@ -49,7 +56,7 @@ def start(settings: Settings, replicas: Replicas | None = None, engines: Engines
     try:
         require_default(settings)
         return build_app(settings, replicas, engines)
-    except (InvalidBucket, InvalidDevice, InvalidJobs, InvalidKeys, InvalidRecord, InvalidSink, ModelNotFound) as error:
+    except UNUSABLE as error:
         raise CannotServe(str(error)) from error
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("opentelemetry"):
@@ -69,7 +76,7 @@ def warn_of_access(settings: Settings, keys: KeyRing | None) -> None:
     if keys is None:
         if not is_loopback(settings.host):
             _log.warning(
-                "the server has no API keys: everybody who reaches %s may use it and reload its models; make a key "
+                "the server has no API keys: everybody who reaches %s may use it and change its models; make a key "
                 "with `tessera keys new`, and name the file by keys_file",
                 settings.host,
             )

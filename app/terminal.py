@@ -1,5 +1,6 @@
 """Messages and progress of the command line, on standard error. Results go to standard output."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,7 +14,6 @@ from rich.progress import TimeRemainingColumn as TimeLeftColumn
 from rich.table import Table
 from rich.text import Text
 
-from app.progress import Progress
 from app.shown import printable
 
 LINE_S = 30.0
@@ -41,8 +41,41 @@ def add_row(table: Table, *cells: str | Text) -> None:
     table.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in cells))
 
 
+def can_ask() -> bool:
+    """Whether a person can answer questions: standard input and standard error are a terminal."""
+    return console.is_terminal and sys.stdin is not None and sys.stdin.isatty()
+
+
+def confirmed(question: str) -> bool:
+    """Asks a question, and returns whether the answer is yes; no by default, and at the end of the input."""
+    console.print(Text(printable(f"{question} [y/N] ")), end="", soft_wrap=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+class Bars:
+    """Draws a bar for each stage."""
+
+    def __init__(self, bars: ProgressBars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total, note=note)
+        self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Draws nothing in the `with` block, in which a person may be asked."""
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()
+
+
 @contextmanager
-def progress_bars() -> Iterator[Progress]:
+def progress_bars() -> Iterator["Bars | Lines"]:
     """Yields a Progress that draws a bar for each stage, or prints lines to a log, which cannot be redrawn."""
     if not console.is_terminal:
         yield Lines()
@@ -50,14 +83,7 @@ def progress_bars() -> Iterator[Progress]:
     columns = TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn()
     times = TimeElapsedColumn(), TimeLeftColumn()
     with ProgressBars(*columns, *times, TextColumn("{task.fields[note]}"), console=console) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def report(stage: str, done: int, total: int, note: str = "") -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total, note=note)
-            bars.update(tasks[stage], completed=done, total=total, note=note)
-
-        yield report
+        yield Bars(bars)
 
 
 class Lines:
@@ -79,3 +105,8 @@ class Lines:
         if before < done < total:
             left = f"{timedelta(seconds=round((now - start_s) / (done - before) * (total - done)))} left"
         console.print(Text(", ".join(filter(None, (f"{stage} {done} of {total}", note, left)))), soft_wrap=True)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Changes nothing: lines are not drawn again."""
+        yield

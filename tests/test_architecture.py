@@ -19,6 +19,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"connections", "metrics", "logs", "records", "traces", "terminal", "heap", "ending", "draining"},
     {"metric_table"},
     {"settings", "api", "web"},
+    {"trainings"},
     {"jobs"},
     {"service"},
     {"store"},

@@ -17,6 +17,7 @@ from app.api.schemas.job import JobPictureRequestBody, JobRequestBody
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 from app.api.schemas.shadow import ShadowRequestBody
 from app.api.schemas.stream import StreamLineBody
+from app.api.trainings.body import FIRST_MODEL_FORM
 from app.api.v2.describe import TAG as INFERENCE_TAG
 from app.api.v2.schemas.inference import InferRequestBody
 from app.api.v2.schemas.server import IndexRequestBody
@@ -49,6 +50,10 @@ TAGS = [
         "regions as they become final, and results as pyramids.",
     },
     {
+        "name": "trainings",
+        "description": "First models: trainings on ten or more normal pictures, if the operator allows them.",
+    },
+    {
         "name": INFERENCE_TAG,
         "description": "The Open Inference Protocol, version 2, with binary tensor data, for gateways and dashboards. "
         'Its errors have the form `{"error": "..."}`.',
@@ -68,7 +73,7 @@ _COMPONENTS: tuple[type[BaseModel], ...] = (
     *(JobPictureRequestBody, JobRequestBody, ShadowRequestBody, StreamLineBody),
     *(GeoJsonBody, CocoBody, LabelmeBody),
 )
-_PREFIXED = frozenset({"Codes", "Include", "JobState", "Layer"})
+_PREFIXED = frozenset({"Codes", "Include", "JobState", "Layer", "TrainingState"})
 """Enumerations with values that other enumerations have as well.
 
 openapi-generator makes constants of one Go package from the values of all enumerations, so equal names collide.
@@ -101,7 +106,7 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
         for name, part in described.pop("$defs", {}).items():
             components.setdefault(name, part)
         components[body.__name__] = described
-    components.update(PICTURE_FORM | PICTURES_FORM)
+    components.update(PICTURE_FORM | PICTURES_FORM | FIRST_MODEL_FORM)
     for name in ("HTTPValidationError", "ValidationError"):
         components.pop(name, None)
     schema["components"]["headers"] = {"X-Request-ID": _REQUEST_ID}

@@ -45,6 +45,7 @@ from app.api.redirects import RelativeRedirects
 from app.api.request_id import RequestId
 from app.api.root_path import RootPath
 from app.api.security_headers import SecurityHeaders
+from app.api.trainings import RESOURCES as TRAININGS
 from app.api.v2 import health as v2_health
 from app.api.v2 import infer as v2_infer
 from app.api.v2 import metadata as v2_metadata
@@ -79,7 +80,7 @@ PREDICTING = (
     *(*JOBS, v2_metadata, v2_infer),
 )
 """The resources that need a key with the scope `predict`."""
-CHANGING = (reload, shadow_changes)
+CHANGING = (reload, shadow_changes, *TRAININGS)
 """The resources that need a key with the scope `admin`. Each other route says what it needs: probes are open."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -12,13 +12,14 @@ from app.admission import TileRates
 from app.api.access import key_of
 from app.api.replicas import Replicas
 from app.api.verdicts import RequestVerdicts, Verdicts
-from app.errors import JobsUnavailable
+from app.errors import JobsUnavailable, TrainingsUnavailable
 from app.jobs import Jobs
 from app.keys import KeyRing, Scope
 from app.scheduling import DeviceWorker
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.service.shadow import ShadowLedger
 from app.service.streaming import Streams
+from app.trainings import Trainings
 
 MAX_TIMEOUT_S = 86400
 """The largest time limit that a client may set: a day."""
@@ -38,6 +39,7 @@ class Services:
     notes: returns what is wrong although pictures can be predicted
     jobs: None: the server takes none
     replicas: all replicas of the application; None: this process serves by itself
+    trainings: None: the server trains no models
     """
 
     catalogue: ModelCatalogue
@@ -55,6 +57,7 @@ class Services:
     notes: Callable[[], list[str]] = list
     jobs: Jobs | None = None
     replicas: Replicas | None = None
+    trainings: Trainings | None = None
 
 
 async def _services(request: Request) -> Services:
@@ -92,6 +95,15 @@ async def _jobs(services: ServicesDep) -> Jobs:
     return services.jobs
 
 
+async def _trainings(services: ServicesDep) -> Trainings:
+    """Raises TrainingsUnavailable."""
+    if services.trainings is None:
+        raise TrainingsUnavailable(
+            "this server trains no models; its operator can name a folder for trainings (trainings_dir)"
+        )
+    return services.trainings
+
+
 async def _viewer(request: Request) -> str | None:
     """The name of the request's key, whose jobs it sees; None: it sees the jobs of all."""
     key = key_of(request.scope)
@@ -102,6 +114,7 @@ PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
 ShadowsDep = Annotated[ShadowLedger, Depends(_shadows)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
+TrainingsDep = Annotated[Trainings, Depends(_trainings)]
 Viewer = Annotated[str | None, Depends(_viewer)]
 VerdictsDep = Annotated[RequestVerdicts, Depends(_verdicts)]
 

@@ -12,7 +12,7 @@ from app.artifacts.certificate import (
     usable_certificate,
     write_certificate,
 )
-from app.artifacts.changes import Promoted, copy, delete, live_version, pin_found, promote, rollback, unpin
+from app.artifacts.changes import Promoted, adopt, copy, delete, live_version, pin_found, promote, rollback, unpin
 from app.artifacts.default import read_default, record_default
 from app.artifacts.fingerprint import Fingerprint
 from app.artifacts.manifest import (
@@ -94,6 +94,7 @@ __all__ = [
     "Trial",
     "TriedRecord",
     "add_counts",
+    "adopt",
     "build_artifact",
     "certificate_content",
     "copy",

@@ -12,7 +12,7 @@ from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.serving import Action, Serving, served_before, write_serving
 from app.artifacts.sharing import share_files
 from app.artifacts.writer import write_version
-from app.errors import DigestMismatch, InvalidChange
+from app.errors import DigestMismatch, InvalidChange, ModelExists
 from app.files import flush, locked, naming, unfinished_directory
 
 Verify = Callable[[Entry], object]
@@ -99,11 +99,33 @@ def copy(repository: ModelRepository, name: str, version: int, to: str | None = 
     return write_version(repository, to or name, files, describe, "copy", f"{name}:{version}")
 
 
-def _renumbered(manifest: Manifest, name: str, source: int, version: int, files: dict[str, str]) -> Manifest:
+def adopt(entry: Entry, repository: ModelRepository) -> Entry:
+    """Writes a version of another repository as the first version of a model of its name, and returns it.
+
+    The files are shared as hard links where possible. Raises ModelExists if the repository has a model of this name,
+    also if another process has written it meanwhile; and DigestMismatch, InvalidName or InvalidServing.
+    """
+    manifest = read_manifest(entry.path)
+
+    def describe(version: int, files: dict[str, str]) -> Manifest:
+        if repository.versions(entry.name):  # the directory of the model is locked now
+            raise ModelExists(f"there is a model {entry.name!r} already; choose another name")
+        _require_recorded(manifest, files)
+        return manifest.model_copy(update={"version": version})
+
+    return write_version(repository, entry.name, partial(share_files, entry.path), describe)
+
+
+def _require_recorded(manifest: Manifest, files: dict[str, str]) -> None:
     if files != manifest.files:
         raise DigestMismatch(
-            f"a file of version {source} of {manifest.name!r} is not the one that its manifest records: it was changed"
+            f"a file of version {manifest.version} of {manifest.name!r} is not the one that its manifest records: it "
+            "was changed"
         )
+
+
+def _renumbered(manifest: Manifest, name: str, source: int, version: int, files: dict[str, str]) -> Manifest:
+    _require_recorded(manifest, files)
     provenance = manifest.provenance.model_copy(update={"copied_from": f"{manifest.name}:{source}"})
     changes = {"schema_version": SCHEMA_VERSION, "name": name, "version": version, "provenance": provenance}
     return manifest.model_copy(update=changes)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -182,9 +183,19 @@ class FalseAlarmRecord(_Record):
     exceeded: int = Field(description="the number of pictures whose score exceeds the threshold")
     low: float = Field(description="lower end of the 95 % interval of the rate of false alarms")
     high: float = Field(description="upper end of the 95 % interval of the rate of false alarms")
+    bound: float | None = Field(
+        default=None, description="the rate of false alarms is not higher, with 95 % confidence; null: not computed"
+    )
 
     def __str__(self) -> str:
         return f"{self.exceeded} of {self.pictures} ({self.low:.1%} to {self.high:.1%})"
+
+    @property
+    def caution(self) -> str | None:
+        """A sentence that says what the number of pictures cannot exclude; None: the bound was not computed."""
+        if self.bound is None:
+            return None
+        return f"with {self.pictures} pictures, up to {ceil(100 * self.bound)} % false alarms cannot be excluded"
 
 
 class DefectSizeRecord(_Record):
@@ -223,6 +234,10 @@ class AlikeRecord(_Record):
         )
 
 
+MAX_UNLIKE = 32
+"""The largest number of names of pictures that look least like the rest."""
+
+
 class QualityRecord(_Record):
     """What a training measured of its own model, without pictures of real defects."""
 
@@ -232,6 +247,11 @@ class QualityRecord(_Record):
         default=(), max_length=64, description="from which the detector was chosen; empty: it was named"
     )
     alike: AlikeRecord | None = Field(default=None, description="null: all pictures differ, or they were not compared")
+    unlike: tuple[str, ...] = Field(
+        default=(),
+        max_length=MAX_UNLIKE,
+        description="the names of pictures that look least like the rest, although they were trained on",
+    )
 
     @property
     def smallest_defect(self) -> int | None:

@@ -20,14 +20,13 @@ from app.artifacts import (
 )
 from app.cli.instantiation import instantiate
 from app.cli.repository import add_precision, add_repository, read_repository
-from app.cli.training_summary import alike_note
 from app.data import GOOD, DataModule, LabelledPicture, UnreadablePolicy, read_digests
 from app.errors import InvalidDataset, InvalidParameter
 from app.pipeline import resolve_device
 from app.runtime import RunOptions
 from app.scoring import Calibration, share_interval
 from app.terminal import print_line, print_skipped, progress_bars
-from app.training import Goal, ReadingOptions, Recalibrated, recalibrate
+from app.training import Goal, ReadingOptions, Recalibrated, alike_note, recalibrate
 from app.training.calibration import false_alarms
 from app.training.recalibration import RATE
 

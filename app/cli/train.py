@@ -1,32 +1,29 @@
 """`tessera train`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 
 import torch
 from jsonargparse import ArgumentParser, Namespace
 
-from app.artifacts import ModelRepository, read_manifest
+from app.artifacts import Entry, ModelRepository, read_manifest
 from app.cli.instantiation import instantiate
 from app.cli.repository import add_repository
 from app.cli.selection_table import print_selection
 from app.cli.training_summary import next_commands, training_summary
+from app.cli.unlike import LeftOutByAnswer, leave_out, name_unlike
 from app.data import DataModule
 from app.detectors import DETECTORS, Detector, with_thumbnail
 from app.errors import InvalidTiling
 from app.pipeline import resolve_device
 from app.terminal import print_line, print_skipped, progress_bars
-from app.tiling import PaddingFill, Tiling, TilingMode
-from app.training import CalibrationChoice, Recipe, TrainerOptions, plan_training, train, training_notes
+from app.tiling import Tiling
+from app.training import DEFAULT_TILING, CalibrationChoice, Recipe, TrainerOptions, plan_training, train, training_notes
 from app.training.plan import COPIES_MIB
 from app.training.selection import Auto
 from app.training.time_left import TimeLeft
-
-TILING = Tiling(mode=TilingMode.cover, padding_fill=PaddingFill.reflect)
-"""The tiling of new models by default. Of the tilings in benchmarks/picture_sizes.py it raises the fewest false alarms
-on pictures of any size.
-"""
 
 
 def parser() -> ArgumentParser:
@@ -42,7 +39,7 @@ def parser() -> ArgumentParser:
     )
     parser.add_subclass_arguments(DataModule, "data", required=True, help="the data set's class, with its parameters")
     parser.add_class_arguments(Tiling, "tiling")
-    parser.set_defaults({"tiling.mode": TILING.mode, "tiling.padding_fill": TILING.padding_fill})
+    parser.set_defaults({"tiling.mode": DEFAULT_TILING.mode, "tiling.padding_fill": DEFAULT_TILING.padding_fill})
     parser.add_class_arguments(TrainerOptions, "trainer")
     parser.add_subclass_arguments(
         CalibrationChoice,
@@ -79,10 +76,27 @@ def _listed(kinds: Mapping[str, type]) -> str:
 
 
 def run(options: Namespace) -> int:
-    """Trains and writes a model."""
+    """Trains and writes a model. Trains again without the pictures that a person leaves out when asked."""
     started_s = monotonic()
     repository = ModelRepository(options.models_dir)
     repository.next_version(options.name)  # raises for a bad name before the training
+    while True:
+        try:
+            entry, data = _trained(options, repository)
+            break
+        except LeftOutByAnswer as answer:
+            leave_out(options, answer.names)
+    print_line(f"wrote version {entry.version} of {entry.name} to {entry.path}")
+    for line in (
+        *training_summary(read_manifest(entry.path), monotonic() - started_s),
+        *next_commands(options, data),
+    ):
+        print_line(line)
+    return 0
+
+
+def _trained(options: Namespace, repository: ModelRepository) -> tuple[Entry, DataModule]:
+    """The version that is written, and the data; raises LeftOutByAnswer if the training must begin again."""
     torch.manual_seed(options.seed_everything)  # before the detector's constructor draws channels or weights
     values = instantiate(parser(), options)
     device = resolve_device(options.device)
@@ -91,6 +105,7 @@ def run(options: Namespace) -> int:
         recipe = (
             _recipe(values, values.model) if isinstance(values.model, Detector) else _selected(values, device, left)
         )
+        recipe = replace(recipe, unlike=partial(name_unlike, values.data, report))
         job = plan_training(recipe, device)
         print_line(
             f"{recipe.detector.name}: {len(job.fit)} pictures to fit to, {len(job.calibrate)} to calibrate on; "
@@ -99,14 +114,7 @@ def run(options: Namespace) -> int:
         print_line(recipe.detector.description)
         for note in training_notes(recipe, job):
             print_line(f"note: {note}")
-        entry = train(recipe, job, repository, options.name, device, left)
-    print_line(f"wrote version {entry.version} of {entry.name} to {entry.path}")
-    for line in (
-        *training_summary(read_manifest(entry.path), monotonic() - started_s),
-        *next_commands(options, values.data),
-    ):
-        print_line(line)
-    return 0
+        return train(recipe, job, repository, options.name, device, left), values.data
 
 
 def _recipe(values: Namespace, detector: Detector) -> Recipe:
@@ -120,7 +128,7 @@ def _recipe(values: Namespace, detector: Detector) -> Recipe:
         values.trainer,
         values.resume,
         print_skipped,
-        values.assess,
+        assess=values.assess,
         copies_mib=values.copies_mib,
     )
 
@@ -140,6 +148,6 @@ def _tiling(values: Namespace) -> Tiling:
     by_callback: Tiling | None = values.trainer.tiling
     if by_callback is None:
         return tiling
-    if tiling != TILING:
+    if tiling != DEFAULT_TILING:
         raise InvalidTiling("tiling is given by --tiling and by TilerConfigurationCallback; use one of the two")
     return by_callback

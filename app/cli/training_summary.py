@@ -7,12 +7,13 @@ from datetime import timedelta
 
 from jsonargparse import Namespace
 
-from app.artifacts import AlikeRecord, Manifest
+from app.artifacts import Manifest
 from app.cli.models_dir import default_models_dir
 from app.data import DataModule
 from app.errors import InvalidDataset
+from app.training import alike_note
 
-TRAINING_ONLY = {"image_size", "num_workers", "train_batch_size", "val_split_mode", "val_split_ratio"}
+TRAINING_ONLY = {"image_size", "num_workers", "train_batch_size", "val_split_mode", "val_split_ratio", "exclude"}
 """Options of the data that `tessera evaluate` needs only if pictures were set aside, or not at all."""
 
 NOTHING_FOUND = (
@@ -38,19 +39,6 @@ def training_summary(manifest: Manifest, seconds: float) -> Iterator[str]:
     if quality and quality.alike:
         yield f"note: {alike_note(quality.alike)}"
     yield f"duration: {timedelta(seconds=round(seconds))}"
-
-
-def alike_note(record: AlikeRecord) -> str:
-    """A sentence about pictures that are alike, and what it means."""
-    if record.alike + 1 == record.pictures:
-        return (
-            f"the pictures do not differ: {record}. Thresholds only allow for rounding, so that other normal pictures "
-            "may be called anomalous; use pictures that differ as those of production do"
-        )
-    return (
-        f"pictures are alike: {record}. They do not show how much normal pictures vary, and thresholds may be too low; "
-        "leave them out, or use pictures that differ"
-    )
 
 
 def next_commands(options: Namespace, data: DataModule) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """Datasets: their pictures, the labels and masks of these, and the decoding of their pixels."""
 
-from app.data.base import GOOD, DataModule, LabelledPicture
+from app.data.base import GOOD, DataModule, LabelledPicture, LabelledSplit
 from app.data.csv_list import CsvList
 from app.data.digests import picture_digest, read_digests
+from app.data.exclusion import named_pictures, short_names
 from app.data.files import SUFFIXES, pictures_in
 from app.data.folder import Folder
 from app.data.headers import MAX_PIXELS, read_headers, reason
@@ -25,6 +26,7 @@ __all__ = [
     "DataModule",
     "Folder",
     "LabelledPicture",
+    "LabelledSplit",
     "LeftOut",
     "Loader",
     "MVTec",
@@ -35,12 +37,14 @@ __all__ = [
     "is_hidden",
     "is_result",
     "mark_result",
+    "named_pictures",
     "picture_digest",
     "pictures_in",
     "read_digests",
     "read_headers",
     "reason",
     "require_share",
+    "short_names",
     "spread",
     "unreported",
 ]

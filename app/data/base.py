@@ -7,6 +7,7 @@ from math import isqrt
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from app.data.exclusion import named_pictures
 from app.data.headers import MAX_PIXELS
 from app.data.left_out import LeftOut
 from app.data.selection import require_share, spread
@@ -67,6 +68,8 @@ class Common(TypedDict, total=False):
             (default: 0.5)
         on_unreadable: "stop" refuses a dataset with pictures that cannot be read, "skip" reports these pictures and
             leaves them out (default: stop)
+        exclude: a normal picture, or a list of them, that is not trained on: the name of its file, or so much of the
+            end of its path that it is the only one (default: none)
     """
 
     image_size: int | Sequence[int] | None
@@ -75,6 +78,7 @@ class Common(TypedDict, total=False):
     val_split_mode: ValSplitMode
     val_split_ratio: float
     on_unreadable: OnUnreadable
+    exclude: str | Sequence[str] | None
 
 
 class DataModule(ABC):
@@ -88,6 +92,7 @@ class DataModule(ABC):
         val_split_mode: ValSplitMode = "none",
         val_split_ratio: float = 0.5,
         on_unreadable: OnUnreadable = "stop",
+        exclude: str | Sequence[str] | None = None,
     ) -> None:
         if num_workers is not None and num_workers < 0:
             raise InvalidDataset(f"num_workers is {num_workers}; use 0 or more")
@@ -99,6 +104,7 @@ class DataModule(ABC):
         self.train_batch_size = train_batch_size
         self.val_split_mode, self.val_split_ratio = val_split_mode, val_split_ratio
         self.on_unreadable = on_unreadable
+        self.exclude = [exclude] if isinstance(exclude, str) else list(exclude or ())
 
     @property
     @abstractmethod
@@ -106,8 +112,8 @@ class DataModule(ABC):
         """The name of the dataset in an artifact's provenance. It has no directories of this machine."""
 
     @abstractmethod
-    def train_pictures(self) -> list[Path]:
-        """The normal pictures to train on, sorted; raises InvalidDataset if there are none."""
+    def find_normal(self) -> list[Path]:
+        """The normal pictures on the disk that may be trained on, sorted; raises InvalidDataset if there are none."""
 
     @abstractmethod
     def find_labelled(self) -> LabelledSplit:
@@ -131,7 +137,9 @@ class DataModule(ABC):
     @property
     def notes(self) -> list[str]:
         """Sentences for the user about the choice of the test pictures, and about files that are not read."""
-        return [note for note in (self.test_note, self.left_out.note) if note]
+        excluded = named_pictures(self.exclude, self.find_normal()) if self.exclude else []
+        left_out = self.left_out + LeftOut(excluded=tuple(excluded))
+        return [note for note in (self.test_note, left_out.note) if note]
 
     @property
     def mask_note(self) -> str | None:
@@ -143,6 +151,18 @@ class DataModule(ABC):
             f"{len(unused)} of the masks have the name of no picture, such as {unused[0].name}: the mask of NAME.png "
             "is called NAME_mask.png or NAME.png"
         )
+
+    def train_pictures(self) -> list[Path]:
+        """The normal pictures to train on, sorted: those of `find_normal` without those that `exclude` names.
+
+        Raises InvalidDataset if there are none, or if `exclude` names a picture that is not there, or several.
+        """
+        normal = self.find_normal()
+        excluded = named_pictures(self.exclude, normal)
+        left = [path for path in normal if path not in excluded]
+        if not left:
+            raise InvalidDataset(f"exclude names all {len(normal)} normal pictures; leave some of them to train on")
+        return left
 
     def validation_pictures(self) -> list[LabelledPicture]:
         """The pictures for calibration and early stopping, sorted; never trained on. Empty if none are set aside."""

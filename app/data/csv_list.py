@@ -51,7 +51,7 @@ class CsvList(DataModule):
         train, test = self._normal()
         return held_out_note(train, test) if test else None
 
-    def train_pictures(self) -> list[Path]:
+    def find_normal(self) -> list[Path]:
         train = self._normal()[0]
         if not train:
             raise InvalidDataset(f"{self.path} lists no normal picture to train on")

@@ -92,7 +92,7 @@ class Folder(DataModule):
         used = {picture.mask for picture in self._abnormal()}
         return [mask for folder in self._mask_folders(pictures) for mask in folder.unused(used)]
 
-    def train_pictures(self) -> list[Path]:
+    def find_normal(self) -> list[Path]:
         train, test = self._normal()
         self._require_apart(train, test, require_pictures(self.abnormal))
         return train

@@ -30,12 +30,14 @@ class LeftOut:
     repeated: folders that are read already, by another path
     results: pictures that `tessera predict` wrote
     misplaced: folders and pictures that have no place in the layout of the data set
+    excluded: normal pictures that a user leaves out
     """
 
     hidden: tuple[Path, ...] = ()
     repeated: tuple[Path, ...] = ()
     results: tuple[Path, ...] = ()
     misplaced: tuple[Path, ...] = ()
+    excluded: tuple[Path, ...] = ()
 
     def __add__(self, other: "LeftOut") -> "LeftOut":
         return LeftOut(
@@ -43,6 +45,7 @@ class LeftOut:
             (*self.repeated, *other.repeated),
             (*self.results, *other.results),
             (*self.misplaced, *other.misplaced),
+            (*self.excluded, *other.excluded),
         )
 
     @property
@@ -53,6 +56,7 @@ class LeftOut:
             (self.repeated, "path{s} to folders that are read already"),
             (self.results, "result{s} of tessera predict"),
             (self.misplaced, "name{s} that have no place in the layout"),
+            (self.excluded, "picture{s} by data.exclude"),
         )
         parts = [
             f"{len(paths)} {words.format(s='s' * (len(paths) != 1))} ({_named(paths)})"

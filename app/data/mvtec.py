@@ -29,7 +29,7 @@ class MVTec(DataModule):
     def description(self) -> str:
         return f"MVTec layout, category {self.category}"
 
-    def train_pictures(self) -> list[Path]:
+    def find_normal(self) -> list[Path]:
         others = sorted(path.parent.parent.name for path in self.root.glob("*/train/good"))
         if others and self.category not in others:
             categories = ", ".join(name for name in others if not is_hidden(name))

@@ -66,10 +66,15 @@ def _autoscaling(arguments: Arguments, most_replicas: int) -> AutoscalingConfig:
 
 
 def _require_shared_jobs(settings: Settings, most: int) -> None:
-    """Raises CannotServe if several replicas would have to share jobs that only one of them knows."""
+    """Raises CannotServe if several replicas would have to share jobs or trainings that only one of them knows."""
     if settings.jobs_dir is not None and not settings.jobs_database and most > 1:
         raise CannotServe(
             f"jobs_dir is {settings.jobs_dir}, which keeps jobs on one machine, and the application may have {most} "
             "replicas, which would not know the jobs of each other; name a database for all by jobs_database, set "
             "`replicas` to 1, or leave out jobs_dir"
+        )
+    if settings.trainings_dir is not None and most > 1:
+        raise CannotServe(
+            f"trainings_dir is {settings.trainings_dir}, and the application may have {most} replicas, which would not "
+            "know the trainings of each other; set `replicas` to 1, or leave out trainings_dir"
         )

@@ -16,7 +16,8 @@
     │   └── JobTooLarge          the job needs more space than the jobs of one key may take
     ├── Overloaded               a budget of the server has no room now
     │   ├── RateLimited          an API key has used its tiles
-    │   └── JobQuota             an API key has too many jobs
+    │   ├── JobQuota             an API key has too many jobs
+    │   └── TrainingBusy         another training runs
     ├── TooManyConnections       the server has too many connections, or too many requests in progress
     ├── ClientTooSlow            the client sends or reads too slowly
     ├── InvalidHttp              bytes that are not an HTTP request, or a head that is too large
@@ -47,6 +48,13 @@
     ├── InvalidParameter         a parameter of a detector, a prediction or a calibration that cannot work
     ├── InvalidName              a model name that is not allowed, or whose directory cannot be written to
     ├── InvalidTraining          settings of a training that cannot work
+    ├── InvalidTrainings         the folder of a server's trainings, or of its models, cannot be used for trainings
+    ├── TrainingsUnavailable     the server trains no models
+    ├── TrainingNotFound         no such training
+    ├── TrainingInterrupted      a training that ended before its model was written
+    ├── ModelExists              a first model under a name that is taken
+    ├── TooFewPictures           too few pictures for a first model
+    ├── SizesDiffer              pictures for a first model that do not have about one size
     ├── UnsupportedImport        a file of another program that cannot be reproduced exactly
     ├── CannotServe              settings with which a server, or a replica on a cluster, cannot start
     ├── InvalidDevice            a device that is unknown, absent, or does not support the requested precision
@@ -146,7 +154,19 @@ from app.errors.requests import (
     VersionNotFound,
 )
 from app.errors.starting import CannotServe
-from app.errors.training import InvalidDataset, InvalidParameter, InvalidTraining
+from app.errors.training import (
+    InvalidDataset,
+    InvalidParameter,
+    InvalidTraining,
+    InvalidTrainings,
+    ModelExists,
+    SizesDiffer,
+    TooFewPictures,
+    TrainingBusy,
+    TrainingInterrupted,
+    TrainingNotFound,
+    TrainingsUnavailable,
+)
 
 __all__ = [
     "AccessDenied",
@@ -183,6 +203,7 @@ __all__ = [
     "InvalidStream",
     "InvalidTiling",
     "InvalidTraining",
+    "InvalidTrainings",
     "InvalidWeights",
     "JobNotDone",
     "JobNotFound",
@@ -194,6 +215,7 @@ __all__ = [
     "LimitExceeded",
     "LoadTimeout",
     "MissingFile",
+    "ModelExists",
     "ModelLoading",
     "ModelNotFound",
     "ModelTooLarge",
@@ -207,15 +229,21 @@ __all__ = [
     "RateLimited",
     "ResultsUnavailable",
     "ShadowRefused",
+    "SizesDiffer",
     "StreamConflict",
     "StreamNotFound",
     "TesseraError",
     "TooCostly",
+    "TooFewPictures",
     "TooManyBytes",
     "TooManyConnections",
     "TooManyPictures",
     "TooManyPixels",
     "TooManyPoints",
+    "TrainingBusy",
+    "TrainingInterrupted",
+    "TrainingNotFound",
+    "TrainingsUnavailable",
     "UnknownHost",
     "UnreadableRepository",
     "UnsupportedImage",

@@ -111,3 +111,8 @@ class InvalidName(TesseraError):
     """A name cannot be that of a model, or its place cannot be written to."""
 
     code = "invalid_name"
+    status = 422
+    when = "a first model is requested under a name that no model can have"
+    example = (
+        "'Lid 7' cannot name a model; use lower-case letters, digits, '_' and '-', starting with one of the first two"
+    )

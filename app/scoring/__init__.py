@@ -55,7 +55,7 @@ from app.scoring.resampling import (
     weighted_ranking,
     weighted_steps,
 )
-from app.scoring.shares import LEVEL, Interval, share_interval, share_intervals
+from app.scoring.shares import LEVEL, Interval, share_bound, share_interval, share_intervals
 from app.scoring.steps import Steps, Totals, steps_of, totals_of
 
 __all__ = [
@@ -122,6 +122,7 @@ __all__ = [
     "region_areas",
     "region_masks",
     "resamples",
+    "share_bound",
     "share_interval",
     "share_intervals",
     "steps_of",

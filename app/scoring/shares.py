@@ -17,6 +17,16 @@ def share_interval(count: int, total: int) -> Interval:
     return float(low), float(high)
 
 
+def share_bound(count: int, total: int) -> float:
+    """The upper limit of a share of which `count` of `total` independent cases were observed; 1 without cases.
+
+    One-sided and exact (Clopper & Pearson 1934): the true share exceeds it with a probability of at most 1 - LEVEL.
+    Also for the share of new values over the (total - count)-th smallest of `total` (Wilks 1941,
+    doi:10.1214/aoms/1177731788), so that it holds for a threshold that these values have set.
+    """
+    return float(betaincinv(count + 1, total - count, LEVEL)) if count < total else 1.0
+
+
 def share_intervals(counts: ArrayLike, total: int) -> NDArray[np.float64]:
     """The intervals of several counts out of the same total, [n,2] (Clopper & Pearson 1934).
 

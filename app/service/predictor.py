@@ -156,6 +156,10 @@ class Predictor:
 
         return await self._within(limit_s, answers)
 
+    async def size(self, source: Source) -> Size:
+        """(height, width) of a picture that is not to be predicted; raises the errors of `PictureReader.size`."""
+        return (await self._reader.size(source))[0]
+
     def share(self) -> RequestShare:
         """What several pictures of one request may take together, see `predict`."""
         return self._budgets.share()

@@ -75,3 +75,16 @@ def sketch(picture: Tensor) -> Tensor:
         part /= 257
     rows, columns = (min(max(edge // BLOCK_PIXELS, 1), CELLS) for edge in part.shape[-2:])
     return F.adaptive_avg_pool2d(part, (rows, columns)).flatten().half()
+
+
+def alike_note(record: AlikeRecord) -> str:
+    """A sentence about pictures that are alike, and what it means."""
+    if record.alike + 1 == record.pictures:
+        return (
+            f"the pictures do not differ: {record}. Thresholds only allow for rounding, so that other normal pictures "
+            "may be called anomalous; use pictures that differ as those of production do"
+        )
+    return (
+        f"pictures are alike: {record}. They do not show how much normal pictures vary, and thresholds may be too low; "
+        "leave them out, or use pictures that differ"
+    )

@@ -23,6 +23,7 @@ from app.scoring import (
     f1_threshold,
     just_below,
     normal_threshold,
+    share_bound,
     share_interval,
 )
 from app.training.alike import Sketches
@@ -295,7 +296,8 @@ def false_alarms(scores: Sequence[float], threshold: float) -> FalseAlarmRecord:
     """The scores of normal pictures over the threshold, and the 95 % interval of their rate."""
     exceeded = sum(score > threshold for score in scores)
     low, high = share_interval(exceeded, len(scores))
-    return FalseAlarmRecord(pictures=len(scores), exceeded=exceeded, low=low, high=high)
+    bound = share_bound(exceeded, len(scores))
+    return FalseAlarmRecord(pictures=len(scores), exceeded=exceeded, low=low, high=high, bound=bound)
 
 
 def evaluated(

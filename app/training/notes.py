@@ -7,6 +7,7 @@ from pathlib import Path
 from app.data import DataModule
 from app.detectors import GradientDetector
 from app.errors import InvalidDataset
+from app.scoring import LEVEL, share_bound
 from app.tiling import Size, Tiling, TilingMode
 from app.training.calibration import HoldOut
 from app.training.cross_conformal import CrossConformal
@@ -16,7 +17,6 @@ ASPECT_CHANGE = 1.05  # the smallest change of the ratio of width to height that
 SHRINKING = 2.0  # the smallest factor by which pictures are made smaller that is noted
 OVERLAP = 1.5  # the smallest number of tiles for each pixel that is noted
 FEW_PICTURES = 100  # with fewer pictures to calibrate on, the bound of the rate of false alarms is noted
-CONFIDENCE = 0.95
 
 
 def training_notes(recipe: Recipe, job: Job) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _calibration(job: Job) -> Iterator[str]:
     needed = ceil(1 / rate - 1e-9) - 1
     known = (
         f"thresholds are set by {count} normal pictures. Even if none of them is over its threshold, the rate of false "
-        f"alarms may be {1 - (1 - CONFIDENCE) ** (1 / count):.1%} ({CONFIDENCE:.0%} confidence)"
+        f"alarms may be {share_bound(0, count):.1%} ({LEVEL:.0%} confidence)"
     )
     if count < needed:
         yield (

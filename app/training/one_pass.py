@@ -19,6 +19,7 @@ from app.tiling import Size, TilePlan
 from app.training.camera import CameraPictures
 from app.training.feature_store import FeatureStore
 from app.training.monitor import Monitor
+from app.training.unlike import Patches
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class OnePassFit:
     store: the features of the first of them
     alike: those of them that are alike; None: none
     camera: the statistics of those that were read in this process
+    unlike: those of them that were read in this process and look least like the rest, the most unlike first
     """
 
     fitter: Fitter
@@ -37,6 +39,7 @@ class OnePassFit:
     store: FeatureStore
     alike: AlikeRecord | None = None
     camera: CameraPictures | None = None
+    unlike: Sequence[Path] = ()
 
 
 @torch.inference_mode()
@@ -50,12 +53,13 @@ def fit(
     *,
     monitor: Monitor | None = None,
     store: FeatureStore | None = None,
+    patches: Patches | None = None,
 ) -> Fitter:
     """Fits the model's detector to at most `count` pictures [C,H,W], and returns the fitter.
 
     `grid` is the (rows, columns) of cells of the first feature in the largest picture. `batch_tiles` is the largest
     number of tiles in one batch. With a `monitor`, the fit continues where an earlier one was interrupted; `pictures`
-    are then those that it does not have yet. `store` keeps the features of these pictures.
+    are then those that it does not have yet. `store` keeps the features of these pictures, and `patches` a sample.
 
     Raises NotFinite for features that are NaN or infinite, before the fitter takes them.
     """
@@ -65,7 +69,7 @@ def fit(
     if known:
         progress("pictures", known, count, "continues from its checkpoint")
     for number, picture in enumerate(pictures, start=known + 1):
-        add_s = _add(model, picture, fitter, batch_tiles, store)
+        add_s = _add(model, picture, fitter, batch_tiles, store, patches)
         progress("pictures", number, count)
         if monitor:
             monitor.added(fitter, add_s)
@@ -79,7 +83,14 @@ def fit(
     return fitter
 
 
-def _add(model: TiledModel, picture: Tensor, fitter: Fitter, batch_tiles: int, store: FeatureStore | None) -> float:
+def _add(
+    model: TiledModel,
+    picture: Tensor,
+    fitter: Fitter,
+    batch_tiles: int,
+    store: FeatureStore | None,
+    patches: Patches | None,
+) -> float:
     """Adds a picture, and returns the seconds that the fitter took."""
     prepared = model.prepare(picture)
     outputs = model.outputs(prepared, batch_tiles)
@@ -88,14 +99,21 @@ def _add(model: TiledModel, picture: Tensor, fitter: Fitter, batch_tiles: int, s
         prepared.plan,
         model.detector.feature_strides,
         outputs if store is None else store.keep(prepared, outputs),
+        patches,
     )
 
 
-def add_features(fitter: Fitter, plan: TilePlan, strides: Sequence[int], outputs: Iterable[Features]) -> float:
+def add_features(
+    fitter: Fitter,
+    plan: TilePlan,
+    strides: Sequence[int],
+    outputs: Iterable[Features],
+    patches: Patches | None = None,
+) -> float:
     """Adds the features of all tiles of a picture, and returns the seconds that the fitter took.
 
-    `strides` are those of the features. Raises NotFinite for features that are NaN or infinite, before the fitter gets
-    them.
+    `strides` are those of the features. `patches` keeps a sample of them. Raises NotFinite for features that are NaN or
+    infinite, before the fitter gets them.
     """
     stitcher, splitter, add_s = FeatureStitcher(plan), ThumbnailSplitter(plan, strides), 0.0
     for features in outputs:
@@ -105,6 +123,8 @@ def add_features(fitter: Fitter, plan: TilePlan, strides: Sequence[int], outputs
             started = perf_counter()
             fitter.add(rows, *place)
             add_s += perf_counter() - started
+            if patches is not None:
+                patches.add(rows, *place)
         if thumbnail is not None:
             assert isinstance(fitter, ThumbnailFitter)
             require_finite(checksum(thumbnail))

@@ -1,7 +1,7 @@
 """Plans a training before any work is done: its pictures, sizes and memory."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import torch
 
 from app.artifacts import CandidateRecord, Protocol
 from app.data import DataModule, LabelledPicture, Report, UnreadablePolicy, read_headers, unreported
-from app.detectors import Detector, GradientDetector
+from app.detectors import Detector, GradientDetector, OnePassDetector
 from app.errors import InvalidDataset, InvalidParameter
 from app.pipeline import BATCH_TILES, Preprocessing
 from app.tiling import Size, TilePlan, Tiling, plan
@@ -17,6 +17,7 @@ from app.training.calibration import CalibrationChoice, CalibrationProtocol
 from app.training.cross_conformal import Automatic
 from app.training.memory import decoded_bytes, picture_bytes, require_memory
 from app.training.options import TrainerOptions
+from app.training.unlike import sample_bytes
 from app.training.validation import labelled_pictures
 
 COPIES_MIB = 8
@@ -26,14 +27,19 @@ MAX_SIZES = 32
 """The largest number of picture sizes that a manifest lists. With more, any size is usual."""
 
 
+def ignored(_: Sequence[Path]) -> None:
+    """Does nothing about pictures that look least like the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What to train: an unfitted detector, the data, the tiling and the options of the trainer.
 
     `resume` continues from a checkpoint of the same training. `report` is called for each picture that is left out
-    because it cannot be read. `assess` measures which synthetic defects the trained model finds. `candidates` are those
-    from which the detector was chosen, for the manifest. `copies_mib` limits the small copies of training pictures in
-    the artifact, in MiB; 0: there are none.
+    because it cannot be read. `unlike` is called with the pictures that look least like the rest, after the fit and
+    before the calibration; what it raises ends the training. `assess` measures which synthetic defects the trained
+    model finds. `candidates` are those from which the detector was chosen, for the manifest. `copies_mib` limits the
+    small copies of training pictures in the artifact, in MiB; 0: there are none.
     """
 
     detector: Detector
@@ -44,6 +50,7 @@ class Recipe:
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     resume: bool = True
     report: Report = unreported
+    unlike: Callable[[Sequence[Path]], None] = ignored
     assess: bool = True
     candidates: tuple[CandidateRecord, ...] = ()
     copies_mib: int = COPIES_MIB
@@ -112,6 +119,8 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     largest = max((each.input_size for each in plans), key=lambda size: size[0] * size[1])
     batch_tiles = _batch_tiles(recipe, plans, device)
     needed = recipe.detector.training_bytes(len(fit), grid, batch_tiles * largest[0] * largest[1])
+    if isinstance(recipe.detector, OnePassDetector):
+        needed += sample_bytes(len(fit), grid)
     needed += max(picture_bytes(size, preprocessing.target_size(*size)) for size in sizes)
     waiting = _waiting_pictures(recipe) * max(decoded_bytes(size) for size in sizes)
     if device.type == "cpu":

@@ -6,6 +6,8 @@ from time import monotonic
 
 from app.progress import Progress
 
+ANNOUNCEMENT = "estimate"
+"""The stage of a report that only announces the time of the whole training."""
 WARM_S = 2.0  # the shortest time from which the pace of a stage is taken
 
 
@@ -77,7 +79,7 @@ class TimeLeft:
         spent = self._clock() - self._started_s
         stages = {self._stage: self._current_s() + spent} if self._stage else {}
         parts = ", ".join(f"{stage} {_rounded(seconds)}" for stage, seconds in (stages | self._later()).items())
-        self._progress("estimate", 1, 1, f"{words}{_rounded(spent + self.seconds)} in all ({parts})")
+        self._progress(ANNOUNCEMENT, 1, 1, f"{words}{_rounded(spent + self.seconds)} in all ({parts})")
 
     def _later(self) -> dict[str, float]:
         return {stage: seconds for stage, seconds in self._expected_s.items() if stage != self._stage}

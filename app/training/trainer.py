@@ -17,6 +17,7 @@ from app.artifacts import (
     TrainingRecord,
     write_artifact,
 )
+from app.artifacts.manifest import MAX_UNLIKE
 from app.data import KEEP_BYTES, LabelledPicture, Loader, UnreadablePolicy, read_digests
 from app.detectors import Fitter, GradientDetector
 from app.errors import NotFinite
@@ -42,6 +43,7 @@ from app.training.precision import resolve_precision
 from app.training.resumption import Resumption
 from app.training.time_left import TimeLeft
 from app.training.training_digest import training_digest
+from app.training.unlike import Patches
 from app.training.validation import Validation
 from app.training.workspace import workspace
 
@@ -86,6 +88,8 @@ def _train(
         else:
             fast = with_fused_network(model)
             fitted = _fit_in_one_pass(fast, recipe, job, checkpoint, unreadable, store, left)
+            if fitted.unlike:
+                recipe.unlike(fitted.unlike)
             alike, camera = fitted.alike, fitted.camera or CameraPictures(fast)
         calibrated = job.calibration.calibrate(fast, _calibrated_on(job, fitted), reading, left, fitted)
         protocol = calibrated.protocol or job.protocol
@@ -113,6 +117,7 @@ def _train(
             defects=defects,
             candidates=recipe.candidates,
             alike=alike or calibrated.alike,
+            unlike=tuple(path.name for path in (fitted.unlike[:MAX_UNLIKE] if fitted else ())),
         ),
         thresholds=calibrated.thresholds,
         camera=None if protocol == "training-normal" else camera.baseline(calibrated.levels),
@@ -177,16 +182,21 @@ def _fit_in_one_pass(
         return Ahead(len(job.calibrate), 1.0 if begun else store.missing_share(count), assessed)
 
     monitor = Monitor(resumption, left, ahead)
-    sketches, camera = Sketches(), CameraPictures(model)
+    sketches, camera, patches = Sketches(), CameraPictures(model), Patches(count, job.grid)
     with Loader(job.fit, recipe.data.num_workers, unreadable, keep_bytes=0) as loader:
         read = camera.watch(loader.numbered(resumption.missing(count)))
         pictures = resumption.counted(sketches.watch(read, job.fit))
         kept = None if begun else store
         try:
-            fitter = fit(model, pictures, count, job.grid, job.batch_tiles, left, monitor=monitor, store=kept)
+            fitter = fit(
+                model, pictures, count, job.grid, job.batch_tiles, left, monitor=monitor, store=kept, patches=patches
+            )
         except NotFinite as error:
             raise NotFinite(f"{job.fit[resumption.added[-1]]}: {error}") from error
-    return OnePassFit(fitter, [job.fit[number] for number in resumption.added], store, sketches.alike(), camera)
+    added = [job.fit[number] for number in resumption.added]
+    now = added[len(added) - patches.pictures :]  # the others were read by the process that is resumed
+    unlike = [now[number] for number in patches.unlike()]
+    return OnePassFit(fitter, added, store, sketches.alike(), camera, unlike)
 
 
 def _calibrated_on(job: Job, fitted: OnePassFit | None) -> list[LabelledPicture]:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.cli.train import TILING
 from app.detectors import Fusion, OnePassDetector, Patchcore, Subspace, with_thumbnail
 from app.scoring import ScoreRule
 from app.tiling import Tiling
+from app.training import DEFAULT_TILING
 
 CORESET = 0.01
 Make = Callable[..., OnePassDetector]
@@ -49,7 +49,7 @@ class Configuration:
 
     @property
     def tiling(self) -> Tiling:
-        return replace(TILING, thumbnail=self.thumbnail)
+        return replace(DEFAULT_TILING, thumbnail=self.thumbnail)
 
     def make(self, weights: Path) -> OnePassDetector:
         """The unfitted detector. `weights` is the file of the backbone `ImageNet`."""

@@ -18,11 +18,10 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from app.cli.train import TILING
 from app.data import Folder, MVTec
 from app.detectors import Detector
 from app.progress import silent
-from app.training import Recipe
+from app.training import DEFAULT_TILING, Recipe
 from app.training.selection import CANDIDATES, select
 from benchmarks.command_line import with_root
 from benchmarks.hardware import RESULTS, write
@@ -64,7 +63,7 @@ def _measured(folder: Path, chosen: list[Path], draw: int, real: Mapping[str, fl
     data = Folder(str(folder), num_workers=0)
 
     def recipe(detector: Detector) -> Recipe:
-        return Recipe(detector, data, TILING, seed=draw)
+        return Recipe(detector, data, DEFAULT_TILING, seed=draw)
 
     started = perf_counter()
     candidates = [candidate for candidate in CANDIDATES if candidate.name in real]

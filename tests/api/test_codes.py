@@ -41,10 +41,11 @@ NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised
     "invalid_bucket",
     "invalid_change",
     "invalid_dataset",
-    "invalid_name",
     "invalid_parameter",
     "invalid_serving",
     "invalid_training",
+    "invalid_trainings",
+    "training_interrupted",  # of a training, whose record has it
     "invalid_record",
     "invalid_sink",
     "not_delivered",
@@ -285,6 +286,15 @@ def test_every_code_is_provoked() -> None:
         ProblemCode.INSUFFICIENT_SCOPE,
         ProblemCode.RATE_LIMITED,
     }  # access
+    elsewhere |= {
+        ProblemCode.TRAININGS_UNAVAILABLE,
+        ProblemCode.TRAINING_NOT_FOUND,
+        ProblemCode.TRAINING_BUSY,
+        ProblemCode.MODEL_EXISTS,
+        ProblemCode.INVALID_NAME,
+        ProblemCode.TOO_FEW_PICTURES,
+        ProblemCode.SIZES_DIFFER,
+    }  # tests/trainings
     elsewhere |= {
         ProblemCode.JOBS_UNAVAILABLE,
         ProblemCode.JOBS_DATABASE_UNAVAILABLE,

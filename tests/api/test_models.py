@@ -32,7 +32,13 @@ def test_models_are_listed_with_their_details(client: TestClient) -> None:
         "pixel_margin": 0.0625,
     }
     assert details["calibration"]["calibrated_from"] is None
-    assert details["quality"]["false_alarms"] == {"pictures": 7, "exceeded": 1, "low": 0.004, "high": 0.579}
+    assert details["quality"]["false_alarms"] == {
+        "pictures": 7,
+        "exceeded": 1,
+        "low": 0.004,
+        "high": 0.579,
+        "bound": None,
+    }
     assert details["quality"]["smallest_defect"] == 12
     assert details["quality"]["defects"][0] == {"diameter": 6, "tried": 10, "found": 5}
     assert len(details["digest"]) == 64

@@ -9,6 +9,7 @@ import pytest
 from app.artifacts import (
     Entry,
     ModelRepository,
+    adopt,
     copy,
     delete,
     load_artifact,
@@ -22,7 +23,7 @@ from app.artifacts import (
 from app.artifacts.record import user
 from app.artifacts.serving import KEPT_CHANGES, SERVING, Serving, served_before, write_serving
 from app.artifacts.versions import KEPT_EVENTS, VERSIONS, add_event, read_versions
-from app.errors import DigestMismatch, InvalidChange, InvalidServing, VersionNotFound
+from app.errors import DigestMismatch, InvalidChange, InvalidServing, ModelExists, VersionNotFound
 from tests.repositories import flip_a_bit
 
 NAME = "patchcore"
@@ -217,3 +218,32 @@ def test_the_history_of_versions_is_bounded_and_can_be_read_at_its_longest(tmp_p
     found = read_versions(tmp_path)
     assert (len(found.history), found.highest) == (KEPT_EVENTS, 2 * KEPT_EVENTS - 1)
     assert found.history[-1].version == found.highest
+
+
+def test_a_version_of_another_repository_becomes_the_first_of_its_model(
+    repository: ModelRepository, tmp_path: Path
+) -> None:
+    own = ModelRepository(tmp_path / "own")
+    entry = adopt(repository.find(NAME, 2), own)
+    assert (entry.name, entry.version) == (NAME, 1)
+    assert load_artifact(entry).model.calibration == load_artifact(repository.find(NAME, 2)).model.calibration
+    shutil.rmtree(repository.root / NAME)
+    verify_artifact(entry)  # it shares no file that is removed with the other
+    assert own.history(NAME)[-1].action == "write"
+
+
+def test_a_model_that_exists_gets_no_version_of_another_repository(repository: ModelRepository, tmp_path: Path) -> None:
+    own = ModelRepository(tmp_path / "own")
+    adopt(repository.find(NAME, 1), own)
+    with pytest.raises(ModelExists, match="choose another name"):
+        adopt(repository.find(NAME, 2), own)
+    assert [entry.version for entry in own.versions(NAME)] == [1]
+    assert not list((own.root / NAME).glob(".writing-*"))
+
+
+def test_a_version_whose_files_were_changed_is_not_adopted(repository: ModelRepository, tmp_path: Path) -> None:
+    flip_a_bit(repository.find(NAME, 1).path)
+    own = ModelRepository(tmp_path / "own")
+    with pytest.raises(DigestMismatch):
+        adopt(repository.find(NAME, 1), own)
+    assert own.versions(NAME) == []

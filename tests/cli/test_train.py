@@ -1,5 +1,6 @@
 """Datasets and calibration protocols, chosen by flags and by a file."""
 
+import io
 import re
 import shlex
 import socket
@@ -191,3 +192,47 @@ def test_auto_trains_the_candidate_that_it_chooses(folder: Path, capsys: pytest.
     quality = manifests(folder)[1].quality
     assert quality is not None and quality.defects == ()
     assert quality.candidates == manifest.quality.candidates
+
+
+@pytest.fixture
+def contaminated(folder: Path) -> Path:
+    """The working directory, with a stain in one of its ten good pictures."""
+    picture = draw_surface(3, 64, 64)
+    picture[20:36, 20:36] = (255, 0, 0)
+    Image.fromarray(picture).save(folder / "good/3.png")
+    return folder
+
+
+TRAIN_GOOD = [
+    *("train", "--model", "Subspace", "--model.layers", "[layer1]"),
+    *("--data", "Folder", "--data.root", "good", "--data.num_workers", "0"),
+    *("--tiling.enable", "false", "--assess", "false", "--name", "x"),
+]
+
+
+def test_a_picture_unlike_the_rest_is_named_with_the_option_that_leaves_it_out(
+    contaminated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(TRAIN_GOOD) == 0
+    printed = capsys.readouterr().err
+    assert "1 of 10 pictures look least like the rest" in printed and "good/3.png" in printed
+    assert "to leave them out: --data.exclude '[3.png]'" in printed
+    assert main([*TRAIN_GOOD, "--data.exclude", "[3.png]"]) == 0
+    printed = capsys.readouterr().err
+    assert "least like the rest" not in printed and "left out: 1 picture by data.exclude (3.png)" in printed
+    first, second = manifests(contaminated)
+    assert (first.provenance.pictures, second.provenance.pictures) == (10, 9)
+    assert first.quality is not None and first.quality.unlike == ("3.png",)
+    assert second.quality is not None and second.quality.unlike == ()
+
+
+@pytest.mark.parametrize(("answer", "pictures"), [("y", 9), ("", 10)])
+def test_a_terminal_is_asked_whether_to_leave_it_out(
+    contaminated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, pictures: int
+) -> None:
+    monkeypatch.setattr("app.cli.unlike.can_ask", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+    assert main(TRAIN_GOOD) == 0
+    assert "Leave them out, and train again? [y/N]" in capsys.readouterr().err
+    (manifest,) = manifests(contaminated)
+    assert manifest.provenance.pictures == pictures

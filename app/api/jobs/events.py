@@ -19,6 +19,7 @@ router = APIRouter(prefix=PREFIX, tags=["jobs"])
 HEARTBEAT_S = 15.0
 """A comment is sent after so long without an event, so that proxies and clients see that the connection lives."""
 MEDIA_TYPE = "text/event-stream"
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # proxies must not keep events back
 
 LastEventId = Annotated[
     int | None,
@@ -53,8 +54,7 @@ async def follow(job: JobId, jobs: JobsDep, viewer: Viewer, last: LastEventId = 
     stage, done, total}` in rows. `regions`: `{picture, regions}`, those that no later row can change, each once.
     """
     await jobs.call(jobs.get, job, viewer)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # proxies must not keep events back
-    return StreamingResponse(_events(jobs, job, viewer, last or 0), headers=headers, media_type=MEDIA_TYPE)
+    return StreamingResponse(_events(jobs, job, viewer, last or 0), headers=STREAM_HEADERS, media_type=MEDIA_TYPE)
 
 
 async def _events(jobs: Jobs, id: str, viewer: str | None, last: int) -> AsyncIterator[str]:

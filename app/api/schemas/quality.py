@@ -18,6 +18,11 @@ class FalseAlarmsBody(BaseModel):
     high: FiniteFloat = Field(
         description="Upper end of the 95 % interval of the rate of false alarms.", examples=[0.088]
     )
+    bound: FiniteFloat | None = Field(
+        description="Rate of false alarms that is not exceeded with 95 % confidence (one-sided); null for models of "
+        "earlier versions.",
+        examples=[0.081],
+    )
 
 
 class DefectSizeBody(BaseModel):

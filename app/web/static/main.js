@@ -23,6 +23,7 @@ import { Models } from "./server/models.js";
 import { get } from "./server/send.js";
 import { inbox } from "./session/inbox.js";
 import { Session } from "./session/session.js";
+import { showTeaching } from "./teach/teach.js";
 import { Viewer } from "./viewer/viewer.js";
 
 function start() {
@@ -37,6 +38,7 @@ function start() {
   showStatus(models);
   showJobs(connection);
   showCamera(models);
+  showTeaching(models, connection);
   showToolbar(inspector);
   new Verdict(inspector, session);
   new RegionList(inspector);

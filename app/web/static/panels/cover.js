@@ -5,6 +5,7 @@
 import { byId, element } from "../element.js";
 import { Unreachable } from "../server/problem.js";
 import { get } from "../server/send.js";
+import { link } from "../teach/teach.js";
 
 /** @typedef {import("../session/session.js").Session} Session */
 /** @typedef {import("../session/picture.js").Picture} Picture */
@@ -60,7 +61,7 @@ function invitation(session, examples) {
     const buttons = examples.map((name) => example(session, name));
     parts.push(element("div", { class: "actions", role: "group", "aria-label": "Examples" }, ...buttons));
   }
-  return parts;
+  return [...parts, element("div", { class: "actions" }, link)];
 }
 
 /**
