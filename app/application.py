@@ -44,10 +44,12 @@ from app.runtime import RunOptions, precisions
 from app.scheduling import DeviceWorker, Job
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.service.fan_out import Engines, FanOut, divided_bytes
+from app.service.keeping import Keeping, parse_rules
 from app.service.shadow import ShadowLedger, Shadows
 from app.service.streaming import Streams
 from app.settings import Settings
 from app.store import BucketResults, FolderResults, Results
+from app.store.kept import Bounds, PictureStore
 from app.traces import otlp_exporter, tracer
 from app.trainings import TrainingLimits, Trainings
 from app.web import mount_page
@@ -134,6 +136,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
     observation = Observation(metrics, record, trace)
     outlets = Outlets(sinks, settings.spool_dir, settings.spool_bytes, metrics)
     metrics.watch_outlets(outlets)
+    pictures = keeping_of(settings, metrics)
     cameras = Cameras([partial(tell_change, outlets)] if outlets.wanted else [])
     ledger = ShadowLedger(parts.repository, catalogue)
     shadows = Shadows(ledger, worker, budgets, _request_id)
@@ -149,6 +152,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
         cameras=cameras,
         fan_out=fan_out,
         shadows=shadows,
+        keeper=None if pictures is None else pictures.keeper,
     )
     metrics.watch(catalogue, worker, budgets, cameras)
     metrics.watch_shadows(ledger)
@@ -160,6 +164,8 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
     if jobs is not None:
         metrics.watch_jobs(jobs)
     trainings = trainings_of(settings, reloader)
+    if pictures is not None:
+        metrics.watch_pictures(pictures.store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -175,6 +181,8 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
         outlets.start()
         if jobs is not None:
             jobs.start()
+        if pictures is not None:
+            pictures.start()
         try:
             yield
         finally:
@@ -192,6 +200,8 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
             await predictor.close()
             await asyncio.to_thread(ledger.stop)
             await fan_out.close()
+            if pictures is not None:
+                await asyncio.to_thread(pictures.stop)
             await asyncio.to_thread(outlets.stop)
             if record is not None:
                 await asyncio.to_thread(record.stop)
@@ -211,10 +221,16 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
         keys,
         TileRates(),
         streams,
-        lambda: [*catalogue.notes(), *observation.notes(), *(jobs.notes() if jobs is not None else ())],
+        lambda: [
+            *catalogue.notes(),
+            *observation.notes(),
+            *(jobs.notes() if jobs is not None else ()),
+            *(pictures.notes() if pictures is not None else ()),
+        ],
         jobs,
         replicas,
         trainings,
+        pictures,
     )
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
     table = ConnectionTable(connection_limits(settings), metrics)
@@ -283,6 +299,25 @@ def trainings_of(settings: Settings, reloader: Reloader) -> Trainings | None:
         )
     limits = TrainingLimits(settings.training_timeout_s, settings.training_bytes, torch.get_num_threads())
     return Trainings(settings.trainings_dir, ModelRepository(settings.models_dir), limits, reloader.reload)
+
+
+def keeping_of(settings: Settings, metrics: Metrics) -> Keeping | None:
+    """What keeps pictures; None if the settings name no folder for them. Raises InvalidPictures or InvalidJobs."""
+    if settings.pictures_dir is None:
+        return None
+    store = picture_store(settings.pictures_dir, settings)
+    return Keeping(store, parse_rules(settings.pictures_keep), _request_id, metrics)
+
+
+def picture_store(folder: Path, settings: Settings) -> PictureStore:
+    """The kept pictures in a folder. Raises InvalidPictures or InvalidJobs."""
+    bounds = Bounds(
+        bytes=settings.pictures_bytes,
+        age_s=settings.pictures_age_s,
+        reviewed_age_s=settings.pictures_reviewed_age_s,
+        free_bytes=settings.pictures_free_bytes,
+    )
+    return PictureStore(folder, settings.jobs_database, bounds)
 
 
 def results_of(settings: Settings) -> Results | None:

@@ -15,7 +15,7 @@ from app.api import RequestRecord
 from app.artifacts import Artifact
 from app.decoders.pool import Replaced
 from app.drift import Health, State
-from app.errors import JobsDatabaseUnavailable, TesseraError
+from app.errors import JobsDatabaseUnavailable, PicturesDatabaseUnavailable, TesseraError
 from app.events import Outlets
 from app.jobs import Jobs
 from app.metric_table import MetricInfo
@@ -23,6 +23,7 @@ from app.pipeline import Label
 from app.scheduling import DeviceWorker, End, Job
 from app.service import Cameras, ModelCatalogue, Verdict, VersionState
 from app.service.shadow import ShadowLedger
+from app.store.kept import Kept, PictureStore
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 """The methods that metrics name. Clients can make others without limit, and each would be a series."""
@@ -67,6 +68,7 @@ class Metrics:
         self._scans = _counter(table.SCANS, registry)
         self._scan_seconds = _histogram(table.RELOAD_SECONDS, registry)
         self._events = _counter(table.EVENTS, registry)
+        self._pictures_kept = _counter(table.PICTURES_KEPT, registry)
         self._streams = _gauge(table.STREAMS, registry)
         self._stream_rows = _counter(table.STREAM_ROWS, registry)
         self._stream_regions = _counter(table.STREAM_REGIONS, registry)
@@ -78,6 +80,16 @@ class Metrics:
     def watch_jobs(self, jobs: Jobs) -> None:
         """Reads the jobs at each scrape."""
         self._registry.register(_Jobs(jobs))
+
+    def watch_pictures(self, store: PictureStore) -> None:
+        """Reads the kept pictures at each scrape."""
+        for result in (*Kept, "dropped", "failed"):
+            self._pictures_kept.labels(result)
+        self._registry.register(_Pictures(store))
+
+    def picture_kept(self, result: str) -> None:
+        """A picture that a rule chose was kept, or not: see KeepObserver."""
+        self._pictures_kept.labels(result).inc()
 
     def watch(self, catalogue: ModelCatalogue, worker: DeviceWorker, budgets: Budgets[Job], cameras: Cameras) -> None:
         """Reads gauges from the catalogue, the worker, the budgets and the cameras at each scrape."""
@@ -314,6 +326,25 @@ class _Shadows(Collector):
             differences.add_metric([*where, "served"], tally.served_only)
         yield pictures
         yield differences
+
+
+class _Pictures(Collector):
+    """The kept pictures, collected at each scrape. Nothing is collected while their database is away."""
+
+    def __init__(self, store: PictureStore) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        info = table.KEPT_PICTURES
+        count = GaugeMetricFamily(info.name, info.help, labels=info.labels)
+        size = GaugeMetricFamily(table.KEPT_BYTES.name, table.KEPT_BYTES.help)
+        with suppress(PicturesDatabaseUnavailable):
+            usage = self._store.usage()
+            count.add_metric(["unreviewed"], usage.unreviewed)
+            count.add_metric(["reviewed"], usage.reviewed)
+            size.add_metric([], usage.bytes)
+        yield count
+        yield size
 
 
 class _Events(Collector):

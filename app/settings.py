@@ -11,10 +11,12 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.detectors import SearchMode
+from app.errors import InvalidPictures
 from app.remote import is_url
 from app.runtime import PrecisionChoice
 from app.scheduling import STUCK_AFTER_S
 from app.service import ServeNew
+from app.service.keeping import parse_rules
 
 PREFIX = "TESSERA_"
 _ORIGIN = r"https?://[^\s/,]+"
@@ -260,6 +262,36 @@ class Settings(BaseSettings):
     training_bytes: int = Field(
         default=4 * 2**30, ge=2**29, description="The memory that the process of a training may take, in bytes."
     )
+    pictures_dir: Path | None = Field(
+        default=None,
+        description="The directory of kept pictures and their reviews, on a local disk; servers with one jobs_database "
+        "share one, and it holds their table; by default no picture is kept.",
+    )
+    pictures_keep: str = Field(
+        default="near:0.1,anomalous,every:100",
+        description="Which pictures are kept, with commas: all; anomalous; near:BAND, scores within BAND of the "
+        "threshold; every:N, one in N of each model.",
+    )
+    pictures_bytes: int = Field(
+        default=16 * 2**30,
+        ge=2**20,
+        description="The largest sum of kept pictures, in bytes; beyond it the oldest without a review are removed.",
+    )
+    pictures_age_s: float = Field(
+        default=30 * 86400.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="How long pictures without a review are kept, in seconds.",
+    )
+    pictures_reviewed_age_s: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long reviewed pictures are kept after their review, in seconds; 0: without a limit.",
+    )
+    pictures_free_bytes: int = Field(
+        default=2**30, ge=0, description="The space that kept pictures leave free on the disk, in bytes."
+    )
     stage_times: bool = Field(
         default=False, description="Whether /metrics reports the time of each stage of the models on their devices."
     )
@@ -325,6 +357,15 @@ class Settings(BaseSettings):
         if path is not None and path.suffix.lower() not in (".csv", ".jsonl", ".ndjson"):
             raise ValueError("name a file that ends in .csv, .jsonl or .ndjson")
         return path
+
+    @field_validator("pictures_keep")
+    @classmethod
+    def _are_rules(cls, rules: str) -> str:
+        try:
+            parse_rules(rules)
+        except InvalidPictures as error:
+            raise ValueError(str(error)) from error
+        return rules
 
     @field_validator("traces_endpoint")
     @classmethod

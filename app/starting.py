@@ -13,6 +13,7 @@ from app.errors import (
     InvalidDevice,
     InvalidJobs,
     InvalidKeys,
+    InvalidPictures,
     InvalidRecord,
     InvalidSink,
     InvalidTrainings,
@@ -26,8 +27,8 @@ from app.settings import Settings, unknown_variables
 from app.traces import MISSING
 
 UNUSABLE = (
-    *(InvalidBucket, InvalidDevice, InvalidJobs, InvalidKeys, InvalidRecord, InvalidSink, InvalidTrainings),
-    ModelNotFound,
+    *(InvalidBucket, InvalidDevice, InvalidJobs, InvalidKeys, InvalidPictures, InvalidRecord, InvalidSink),
+    *(InvalidTrainings, ModelNotFound),
 )
 """Errors of settings with which no server can start."""
 

@@ -17,7 +17,9 @@ def test_the_metrics_page_is_up_to_date() -> None:
 
 
 def test_every_metric_is_exposed_as_described(models_dir: Path, normal_png: bytes, tmp_path: Path) -> None:
-    app = build_app(Settings(models_dir=models_dir, device="cpu", stage_times=True, jobs_dir=tmp_path))
+    jobs, kept = tmp_path / "jobs", tmp_path / "kept"
+    settings = Settings(models_dir=models_dir, device="cpu", stage_times=True, jobs_dir=jobs, pictures_dir=kept)
+    app = build_app(settings)
     with TestClient(app) as client:
         wait_until(lambda: client.get("/readyz").status_code == 200)
         assert client.post("/v1/models/patchcore/predict", files={"image": normal_png}).status_code == 200

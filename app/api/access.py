@@ -67,5 +67,7 @@ def _invalid(message: str) -> InvalidKey:
 
 PREDICT: Any = Security(_require_key, scopes=[Scope.predict.value])
 """For routes that predict, or that read models or metrics."""
+REVIEW: Any = Security(_require_key, scopes=[Scope.review.value])
+"""For routes that read kept pictures, or change their reviews."""
 ADMIN: Any = Security(_require_key, scopes=[Scope.admin.value])
 """For routes that change what the server does."""

@@ -64,7 +64,9 @@ async def anomaly_map(
     normalised = query.format is MapFormat.png16 if query.normalised is None else query.normalised
     rendering = Rendering(partial(map_file, format=query.format, normalised=normalised), MAP_FILE_BYTES)
     artifact = catalogue.get(model, query.version)
-    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
+    answer = await predictor.predict(
+        artifact, Upload(picture.file, picture.filename or ""), rendering, timeout_s, query.question()
+    )
     await verdicts.tell(answer.predicted, picture.filename)
     headers = answer_headers(answer.predicted)
     return Response(answer.rendered, media_type=MAP_MEDIA_TYPES[query.format], headers=headers)

@@ -14,6 +14,7 @@ from app.api.picture_body import PICTURE_FORM
 from app.api.schema_examples import with_examples
 from app.api.schemas.annotations import CocoBody, GeoJsonBody, LabelmeBody
 from app.api.schemas.job import JobPictureRequestBody, JobRequestBody
+from app.api.schemas.kept import MissedBody, ReviewedRegionBody, ReviewRequestBody
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 from app.api.schemas.shadow import ShadowRequestBody
 from app.api.schemas.stream import StreamLineBody
@@ -33,8 +34,8 @@ Errors are problem details (RFC 9457). Their `code` identifies the kind of probl
 the form of the Open Inference Protocol. Every response has an `X-Request-ID` header, which identifies the request in
 the server's log. A client may send its own `X-Request-ID`. Every GET operation also answers HEAD.
 
-A server may require an API key, as `Authorization: Bearer KEY`. Keys have the scope `predict` or `admin`; `admin`
-includes `predict`. The probes `/livez`, `/readyz`, `/v2/health/live` and `/v2/health/ready` need no key.
+A server may require an API key, as `Authorization: Bearer KEY`. Keys have the scope `predict`, `review` or `admin`;
+each includes those before it. The probes `/livez`, `/readyz`, `/v2/health/live` and `/v2/health/ready` need no key.
 
 Query parameters and form fields that an operation does not have are refused. A parameter that is not a list may be
 given once.
@@ -54,6 +55,10 @@ TAGS = [
         "description": "First models: trainings on ten or more normal pictures, if the operator allows them.",
     },
     {
+        "name": "reviews",
+        "description": "Pictures that the server has kept with their verdicts, for people to review.",
+    },
+    {
         "name": INFERENCE_TAG,
         "description": "The Open Inference Protocol, version 2, with binary tensor data, for gateways and dashboards. "
         'Its errors have the form `{"error": "..."}`.',
@@ -71,6 +76,7 @@ _REFERENCE = "#/components/schemas/{model}"
 _COMPONENTS: tuple[type[BaseModel], ...] = (
     *(ProblemBody, InvalidFieldBody, InferRequestBody, IndexRequestBody),
     *(JobPictureRequestBody, JobRequestBody, ShadowRequestBody, StreamLineBody),
+    *(MissedBody, ReviewedRegionBody, ReviewRequestBody),
     *(GeoJsonBody, CocoBody, LabelmeBody),
 )
 _PREFIXED = frozenset({"Codes", "Include", "JobState", "Layer", "TrainingState"})

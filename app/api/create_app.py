@@ -23,7 +23,7 @@ from app.api import (
     shadow,
     shadow_changes,
 )
-from app.api.access import ADMIN, PREDICT
+from app.api.access import ADMIN, PREDICT, REVIEW
 from app.api.admission import Admission, Gate
 from app.api.answer_headers import ANSWER_HEADERS
 from app.api.caching import CacheHeaders
@@ -38,6 +38,7 @@ from app.api.limits import BodyLimit
 from app.api.openapi import ACCESS_PROBLEMS, problem_responses
 from app.api.origins import ANY, Origins
 from app.api.parameters import known_parameters
+from app.api.pictures import RESOURCES as PICTURES
 from app.api.pieces import Pieces
 from app.api.problems import UnexpectedErrors, register_problems
 from app.api.recording import Recording, RequestRecord
@@ -80,6 +81,8 @@ PREDICTING = (
     *(*JOBS, v2_metadata, v2_infer),
 )
 """The resources that need a key with the scope `predict`."""
+REVIEWING = PICTURES
+"""The resources that need a key with the scope `review`."""
 CHANGING = (reload, shadow_changes, *TRAININGS)
 """The resources that need a key with the scope `admin`. Each other route says what it needs: probes are open."""
 
@@ -158,7 +161,7 @@ def create_app(
         error_responses(401, 403),
     )
     app.include_router(probes.router, dependencies=[known])  # the first, because routes are searched in this order
-    for access, resources in ((PREDICT, PREDICTING), (ADMIN, CHANGING)):
+    for access, resources in ((PREDICT, PREDICTING), (REVIEW, REVIEWING), (ADMIN, CHANGING)):
         for resource in resources:
             denied = v2_denied if resource.router.prefix.startswith("/v2") else v1_denied
             app.include_router(resource.router, dependencies=[access, known], responses=denied)

@@ -12,11 +12,12 @@ from app.admission import TileRates
 from app.api.access import key_of
 from app.api.replicas import Replicas
 from app.api.verdicts import RequestVerdicts, Verdicts
-from app.errors import JobsUnavailable, TrainingsUnavailable
+from app.errors import JobsUnavailable, PicturesUnavailable, TrainingsUnavailable
 from app.jobs import Jobs
 from app.keys import KeyRing, Scope
 from app.scheduling import DeviceWorker
 from app.service import Cameras, ModelCatalogue, Predictor, Reloader
+from app.service.keeping import Keeping
 from app.service.shadow import ShadowLedger
 from app.service.streaming import Streams
 from app.trainings import Trainings
@@ -40,6 +41,7 @@ class Services:
     jobs: None: the server takes none
     replicas: all replicas of the application; None: this process serves by itself
     trainings: None: the server trains no models
+    pictures: the kept pictures; None: none are kept
     """
 
     catalogue: ModelCatalogue
@@ -58,6 +60,7 @@ class Services:
     jobs: Jobs | None = None
     replicas: Replicas | None = None
     trainings: Trainings | None = None
+    pictures: Keeping | None = None
 
 
 async def _services(request: Request) -> Services:
@@ -104,6 +107,15 @@ async def _trainings(services: ServicesDep) -> Trainings:
     return services.trainings
 
 
+async def _pictures(services: ServicesDep) -> Keeping:
+    """Raises PicturesUnavailable."""
+    if services.pictures is None:
+        raise PicturesUnavailable(
+            "this server keeps no pictures; its operator can name a folder for them (pictures_dir)"
+        )
+    return services.pictures
+
+
 async def _viewer(request: Request) -> str | None:
     """The name of the request's key, whose jobs it sees; None: it sees the jobs of all."""
     key = key_of(request.scope)
@@ -113,6 +125,7 @@ async def _viewer(request: Request) -> str | None:
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
 ShadowsDep = Annotated[ShadowLedger, Depends(_shadows)]
+PicturesDep = Annotated[Keeping, Depends(_pictures)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
 TrainingsDep = Annotated[Trainings, Depends(_trainings)]
 Viewer = Annotated[str | None, Depends(_viewer)]

@@ -56,6 +56,8 @@ async def heatmap(
     draw = partial(heatmap_png, style=query.style, drawing=query.drawing())
     rendering = Rendering(draw, STYLE_BYTES[query.style])
     artifact = catalogue.get(model, query.version)
-    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
+    answer = await predictor.predict(
+        artifact, Upload(picture.file, picture.filename or ""), rendering, timeout_s, query.question()
+    )
     await verdicts.tell(answer.predicted, picture.filename)
     return Response(answer.rendered, media_type="image/png", headers=answer_headers(answer.predicted))

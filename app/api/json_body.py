@@ -1,4 +1,4 @@
-"""Reads small JSON bodies. FastAPI itself would read up to `max_image_bytes`, and parse them on the event loop."""
+"""Reads JSON bodies with a limit of their own: FastAPI itself would read up to `max_image_bytes` on the event loop."""
 
 from typing import TypeVar
 
@@ -8,18 +8,24 @@ from pydantic import BaseModel, ValidationError
 
 from app.errors import TooManyBytes
 
-B = TypeVar("B", bound=BaseModel)
+Body = TypeVar("Body", bound=BaseModel)
 
 
-async def read_json(request: Request, kind: type[B], max_bytes: int, advice: str) -> B:
-    """The body of a request; raises RequestValidationError, or TooManyBytes with what would work (`advice`)."""
+async def read_json(request: Request, kind: type[Body], most_bytes: int, advice: str) -> Body:
+    """The body of a request. Raises TooManyBytes with the advice, and RequestValidationError."""
     text = bytearray()
     async for chunk in request.stream():
         text += chunk
-        if len(text) > max_bytes:
-            raise TooManyBytes(f"the body has more than {max_bytes:,} bytes; {advice}")
+        if len(text) > most_bytes:
+            raise TooManyBytes(f"the body has more than {most_bytes:,} bytes; {advice}")
     try:
         return kind.model_validate_json(bytes(text))
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from error
+
+
+def json_body(name: str) -> dict[str, object]:
+    """`openapi_extra` of a route whose body is the schema of this name."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    return {"requestBody": {"required": True, "content": content}}

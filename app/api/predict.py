@@ -113,11 +113,15 @@ async def predict(
     if query.format is not None:
         draw = partial(annotation_file, format=query.format, picture=picture.filename or "")
         file = Rendering(draw, OUTLINE_BYTES)
-        written = await predictor.predict(artifact, Upload(picture.file), file, timeout_s, query.question())
+        written = await predictor.predict(
+            artifact, Upload(picture.file, picture.filename or ""), file, timeout_s, query.question()
+        )
         await verdicts.tell(written.predicted, picture.filename)
         return Response(written.rendered, media_type=FORMATS[query.format].media_type)
     rendering = rendered_extras(frozenset(query.include), query.drawing())
-    answer = await predictor.predict(artifact, Upload(picture.file), rendering, timeout_s, query.question())
+    answer = await predictor.predict(
+        artifact, Upload(picture.file, picture.filename or ""), rendering, timeout_s, query.question()
+    )
     await verdicts.tell(answer.predicted, picture.filename)
     response.headers.update(partial_header(answer.predicted.prediction.coverage))
     return PredictionBody.of(answer.predicted.judged, answer.timings, answer.rendered, answer.evidence)

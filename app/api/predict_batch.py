@@ -105,7 +105,9 @@ async def _answer(
 ) -> Answer[Extras]:
     rendering = rendered_extras(frozenset(query.include), query.drawing())
     own_s = None if left_s is None else max(left_s - kept_s, 0.0)
-    answer = await predictor.predict(artifact, Upload(picture.file), rendering, own_s, query.question(), share)
+    answer = await predictor.predict(
+        artifact, Upload(picture.file, picture.filename or ""), rendering, own_s, query.question(), share
+    )
     await verdicts.tell(answer.predicted, picture.filename)
     return answer
 

@@ -31,7 +31,12 @@ MOST_FIELDS = 20
 ErrorForm = Callable[[int, str], Response]
 """Makes an error response from a status and a message."""
 
-NO_FAULT = errors.DeadlineExceeded, errors.ModelLoading, errors.JobsDatabaseUnavailable
+NO_FAULT = (
+    errors.DeadlineExceeded,
+    errors.ModelLoading,
+    errors.JobsDatabaseUnavailable,
+    errors.PicturesDatabaseUnavailable,
+)
 """5xx responses that are not faults: the client's own deadline, a model that is still loading, or a database that is
 away, which is logged once.
 """

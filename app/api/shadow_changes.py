@@ -2,13 +2,13 @@
 
 import asyncio
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
 from app.api.access import key_of
 from app.api.dependencies import ModelName, ShadowsDep
-from app.api.json_body import read_json
+from app.api.json_body import json_body, read_json
 from app.api.openapi import MODEL_PROBLEMS, problem_responses
 from app.api.problem_codes import ProblemCode
 from app.api.schemas.shadow import ModelShadowBody, ShadowRequestBody
@@ -20,12 +20,6 @@ SERVER = "tessera serve"
 """The name in the history of requests without an API key."""
 MAX_BYTES = 4096
 """The limit on the body."""
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ShadowRequestBody"}}},
-    }
-}
 
 
 async def _request_body(request: Request) -> ShadowRequestBody:
@@ -45,7 +39,7 @@ async def _request_body(request: Request) -> ShadowRequestBody:
         ProblemCode.TOO_MANY_BYTES,
         ProblemCode.OVERLOADED,
     ),
-    openapi_extra=_BODY,
+    openapi_extra=json_body("ShadowRequestBody"),
 )
 async def start_model_shadow(
     model: ModelName, form: Annotated[ShadowRequestBody, Depends(_request_body)], request: Request, shadows: ShadowsDep

@@ -167,6 +167,15 @@ COMMANDS = {
             "tessera keys revoke --name camera-3",
         ),
     ),
+    "reviews": Command(
+        "reviews",
+        "list, export or import the pictures that a server keeps, with their reviews",
+        (
+            "tessera reviews list --pictures_dir kept",
+            "tessera reviews export --pictures_dir kept --name surface --reviewed true --folder reviews",
+            "tessera reviews import --pictures_dir kept --folder reviews",
+        ),
+    ),
 }
 
 

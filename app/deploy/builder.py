@@ -30,7 +30,7 @@ def application(arguments: Arguments) -> Application:
         settings = Settings.model_validate(arguments.settings)
     except ValidationError as error:
         raise CannotServe("; ".join(said_of_settings(error))) from error
-    _require_shared_jobs(settings, arguments.most)
+    _require_shared_stores(settings, arguments.most)
     scale: dict[str, Any] = {"num_replicas": arguments.replicas}
     if arguments.most_replicas is not None:
         scale = {"autoscaling_config": _autoscaling(arguments, arguments.most_replicas)}
@@ -65,8 +65,8 @@ def _autoscaling(arguments: Arguments, most_replicas: int) -> AutoscalingConfig:
     )
 
 
-def _require_shared_jobs(settings: Settings, most: int) -> None:
-    """Raises CannotServe if several replicas would have to share jobs or trainings that only one of them knows."""
+def _require_shared_stores(settings: Settings, most: int) -> None:
+    """Raises CannotServe if several replicas would have to share jobs, trainings or pictures of one of them."""
     if settings.jobs_dir is not None and not settings.jobs_database and most > 1:
         raise CannotServe(
             f"jobs_dir is {settings.jobs_dir}, which keeps jobs on one machine, and the application may have {most} "
@@ -77,4 +77,10 @@ def _require_shared_jobs(settings: Settings, most: int) -> None:
         raise CannotServe(
             f"trainings_dir is {settings.trainings_dir}, and the application may have {most} replicas, which would not "
             "know the trainings of each other; set `replicas` to 1, or leave out trainings_dir"
+        )
+    if settings.pictures_dir is not None and not settings.jobs_database and most > 1:
+        raise CannotServe(
+            f"pictures_dir is {settings.pictures_dir}, which keeps pictures on one machine, and the application may "
+            f"have {most} replicas; name a database for all by jobs_database, set `replicas` to 1, or leave out "
+            "pictures_dir"
         )

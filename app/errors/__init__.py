@@ -77,6 +77,13 @@
     ├── ResultsUnavailable       the folder or bucket of results cannot be read at present
     ├── UploadConflict           a part that does not continue its upload
     ├── InvalidPath              a path that does not name a file in the opened folder
+    ├── InvalidPictures          the folder, the database or the rules of kept pictures cannot be used
+    ├── PicturesDatabaseUnavailable  the database of kept pictures is away
+    ├── PicturesUnavailable      the server keeps no pictures
+    ├── PictureNotFound          no such picture is kept
+    ├── ReviewConflict           a picture that somebody else has reviewed since it was read
+    ├── TagRequired              a change of a review without the tag of what it changes
+    ├── InvalidReview            a review that does not fit its picture
     ├── InvalidSink              an address of a sink of events that is not known, or cannot work
     ├── InvalidRecord            the record of verdicts cannot be written, or another process writes it
     ├── NotDelivered             a sink did not take an event, which is tried again
@@ -103,6 +110,15 @@ from app.errors.jobs import (
     JobTooLarge,
     ResultsUnavailable,
     UploadConflict,
+)
+from app.errors.kept import (
+    InvalidPictures,
+    InvalidReview,
+    PictureNotFound,
+    PicturesDatabaseUnavailable,
+    PicturesUnavailable,
+    ReviewConflict,
+    TagRequired,
 )
 from app.errors.limits import (
     DeadlineExceeded,
@@ -196,8 +212,10 @@ __all__ = [
     "InvalidName",
     "InvalidParameter",
     "InvalidPath",
+    "InvalidPictures",
     "InvalidRecord",
     "InvalidRegion",
+    "InvalidReview",
     "InvalidServing",
     "InvalidSink",
     "InvalidStream",
@@ -226,12 +244,17 @@ __all__ = [
     "NotStreamable",
     "Overloaded",
     "PartialUnsupported",
+    "PictureNotFound",
+    "PicturesDatabaseUnavailable",
+    "PicturesUnavailable",
     "RateLimited",
     "ResultsUnavailable",
+    "ReviewConflict",
     "ShadowRefused",
     "SizesDiffer",
     "StreamConflict",
     "StreamNotFound",
+    "TagRequired",
     "TesseraError",
     "TooCostly",
     "TooFewPictures",

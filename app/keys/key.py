@@ -15,9 +15,15 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Scope(StrEnum):
-    """What a key allows: `predict` predicts, and reads models and metrics; `admin` allows everything."""
+    """What a key allows.
+
+    predict: predicts, and reads models and metrics
+    review: also reads kept pictures, and reviews them
+    admin: everything
+    """
 
     predict = "predict"
+    review = "review"
     admin = "admin"
 
 
@@ -44,7 +50,7 @@ class ApiKey:
         return self.digest.hex()[:8]
 
     def allows(self, scope: Scope) -> bool:
-        return self.scope is Scope.admin or scope is self.scope
+        return self.scope is Scope.admin or scope is self.scope or (self.scope, scope) == (Scope.review, Scope.predict)
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires is not None and now >= self.expires

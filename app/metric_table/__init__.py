@@ -18,7 +18,16 @@ from app.metric_table.devices import (
     TILES_RUN,
 )
 from app.metric_table.info import MetricInfo
-from app.metric_table.long_work import JOBS, JOBS_BYTES, STREAM_REGIONS, STREAM_ROWS, STREAMS
+from app.metric_table.long_work import (
+    JOBS,
+    JOBS_BYTES,
+    KEPT_BYTES,
+    KEPT_PICTURES,
+    PICTURES_KEPT,
+    STREAM_REGIONS,
+    STREAM_ROWS,
+    STREAMS,
+)
 from app.metric_table.models import LOAD_TIME, LOADS, MODEL_INFO, MODEL_VERSION, MODELS, RELOAD_SECONDS, SCANS
 from app.metric_table.pictures import DEADLINES, DECODERS_REPLACED, PARTIAL, SCORES_GIVEN, STAGE_SECONDS, VERDICTS
 from app.metric_table.shadows import SHADOW_DIFFERENCES, SHADOW_PICTURES
@@ -43,6 +52,8 @@ __all__ = [
     "IN_FLIGHT",
     "JOBS",
     "JOBS_BYTES",
+    "KEPT_BYTES",
+    "KEPT_PICTURES",
     "LANES",
     "LIMITED_CONNECTIONS",
     "LOADS",
@@ -54,6 +65,7 @@ __all__ = [
     "MODEL_VERSION",
     "NOT_FINITE",
     "PARTIAL",
+    "PICTURES_KEPT",
     "QUEUE_SECONDS",
     "QUEUE_TILES",
     "RECORD_LINES",
@@ -127,5 +139,8 @@ METRICS = (
     STREAM_REGIONS,
     JOBS,
     JOBS_BYTES,
+    PICTURES_KEPT,
+    KEPT_PICTURES,
+    KEPT_BYTES,
 )
 """All metrics, in the order of docs/metrics.md."""

@@ -33,6 +33,29 @@ JOBS = MetricInfo(
     "queued rises steadily: jobs come faster than they are done. failed rises: see the jobs' errors.",
     ("state",),
 )
+PICTURES_KEPT = MetricInfo(
+    "tessera_pictures_kept",
+    "counter",
+    "pictures",
+    "Pictures that a rule of pictures_keep chose, by result: kept, known (the store has it), full, dropped, failed",
+    "full, failed: see the notes of /readyz. dropped: pictures come faster than the disk takes them.",
+    ("result",),
+)
+KEPT_PICTURES = MetricInfo(
+    "tessera_kept_pictures",
+    "gauge",
+    "pictures",
+    "Kept pictures by state: unreviewed, reviewed",
+    "unreviewed rises: pictures are kept faster than people review them.",
+    ("state",),
+)
+KEPT_BYTES = MetricInfo(
+    "tessera_kept_pictures_bytes",
+    "gauge",
+    "bytes",
+    "Bytes of all kept pictures",
+    "At pictures_bytes: the oldest pictures without a review are removed for new ones.",
+)
 JOBS_BYTES = MetricInfo(
     "tessera_jobs_free_bytes",
     "gauge",

@@ -52,13 +52,20 @@ class StageObserver(Protocol):
         """A process that reads pictures ended, and is replaced when it is needed."""
 
 
+class PictureSink(Protocol):
+    """Receives every predicted picture. Calls must be fast and must not raise."""
+
+    def offer(self, source: Source, predicted: Predicted) -> None:
+        """A picture was predicted. Called in the context of the task that awaits the answer."""
+
+
 class Predictor:
     """Decodes pictures in `processes` processes, and renders them in as many threads; the device worker computes.
 
     A picture is admitted by its cost, which follows from its header, before any pixel is decoded. While one picture is
     on the device, the next one is decoded and the previous one rendered. `pinned` puts pixels into page-locked memory,
     from which GPUs copy asynchronously. `cameras` gets every whole picture. `fan_out` divides large pictures among
-    engines. `shadows` gets every picture when its answer is made. `lenient` accepts truncated JPEGs, see
+    engines. `shadows` and `keeper` get every picture when its answer is made. `lenient` accepts truncated JPEGs, see
     `decode`. `digests` computes the SHA-256 of each picture for its verdict, in the thread that renders. Lives on one
     event loop, from `start` to `close`.
     """
@@ -78,8 +85,9 @@ class Predictor:
         cameras: Cameras | None = None,
         fan_out: FanOut | None = None,
         shadows: Shadows | None = None,
+        keeper: PictureSink | None = None,
     ) -> None:
-        self._cameras, self._fan_out, self._shadows = cameras, fan_out, shadows
+        self._cameras, self._fan_out, self._shadows, self._keeper = cameras, fan_out, shadows, keeper
         self._worker, self._budgets, self._digests = worker, budgets, digests
         self._timeout_s, self._clock, self._observer = timeout_s, clock, observer
         self._rate: TileRate | None = None
@@ -302,6 +310,8 @@ class Predictor:
             self._observer.answered(verdict_of(task, predicted, timings), predicted.prediction.regions)
         if self._shadows is not None:
             self._shadows.offer(predicted)
+        if self._keeper is not None:
+            self._keeper.offer(task.source, predicted)
         return Answer(predicted, rendered, timings, evidence)
 
     async def _whole(self, ticket: Ticket[Job], task: PictureTask[T], image: Tensor) -> Done:

@@ -35,9 +35,10 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An uploaded picture file, in memory or on disk."""
+    """An uploaded picture file, in memory or on disk, and its name, as the client gave it, which may be empty."""
 
     file: BinaryIO
+    name: str = ""
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[tuple[int, int]]:

@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.files import flush, replacing
+from app.files import flush
+from app.store.folder_id import FolderId
 from app.store.results import FolderResults, Results
 
 BLOCK_BYTES = 512
@@ -55,23 +56,12 @@ class JobFolders:
     """
 
     def __init__(self, root: Path, results: Results | None = None) -> None:
-        self.root, self.id_file = root / "jobs", root / "folder-id"
+        self.root, self.id = root / "jobs", FolderId(root / "folder-id")
         self.root.mkdir(parents=True, exist_ok=True)
         self.results: Results = results or FolderResults(self.root)
         self._removed = None if results is None else root / "removed"
         if self._removed is not None:
             self._removed.mkdir(exist_ok=True)
-
-    def read_id(self) -> str:
-        """The id of the folder, which its database also has; empty: it has none yet."""
-        try:
-            return self.id_file.read_text().strip()
-        except FileNotFoundError:
-            return ""
-
-    def write_id(self, id: str) -> None:
-        with replacing(self.id_file) as file:
-            file.write_text(id)
 
     def of(self, id: str, number: int, fence: int = 0) -> PictureFiles:
         """The files of a picture; those of the work are of the server that has this fence."""

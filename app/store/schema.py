@@ -1,7 +1,5 @@
 """The tables of jobs, and their versions."""
 
-from secrets import token_hex
-
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -18,12 +16,12 @@ from sqlalchemy import (
     inspect,
     select,
     text,
-    update,
 )
 from sqlalchemy.schema import CreateColumn
 
 from app.errors import InvalidJobs
-from app.store.folders import JobFolders
+from app.store.properties import metadata as _shared
+from app.store.properties import properties
 
 SCHEMA = 2
 """The version of the tables. Tables of an earlier version are migrated, and those of a later one are refused.
@@ -98,9 +96,6 @@ events = Table(
     Index("events_by_job", "job"),
     sqlite_autoincrement=True,
 )
-properties = Table(
-    "properties", _metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False)
-)
 
 
 def make_tables(connection: Connection, name: str) -> None:
@@ -120,35 +115,12 @@ def make_tables(connection: Connection, name: str) -> None:
         return
     if found:
         _add_columns(connection)
+    _shared.create_all(connection)
     _metadata.create_all(connection)
     rows = {_VERSION: str(SCHEMA), FOLDER: "", ADMISSION: "", EXPIRY: ""}
     connection.execute(insert(properties), [{"name": name, "value": value} for name, value in rows.items()])
     if connection.dialect.name == "sqlite":  # where servers that know schema 1 only look for the version
         connection.execute(text(f"PRAGMA user_version={SCHEMA}"))
-
-
-def bind_folder(connection: Connection, name: str, folders: JobFolders) -> None:
-    """Makes sure that the tables and the folder belong together; the first server of new ones binds them.
-
-    Otherwise a folder that is not mounted, or that of another database, would cost the files of jobs. Raises
-    InvalidJobs, and OSError.
-    """
-    row = select(properties.c.value).where(properties.c.name == FOLDER).with_for_update()
-    noted, found = str(connection.scalar(row)), folders.read_id()
-    if not noted and not found:
-        new = token_hex(8)
-        folders.write_id(new)
-        connection.execute(update(properties).where(properties.c.name == FOLDER).values(value=new))
-    elif not noted:
-        raise InvalidJobs(
-            f"the files in jobs_dir belong to another database than {name}; name another jobs_dir, or, if that "
-            f"database is gone, remove {folders.id_file}"
-        )
-    elif noted != found:
-        raise InvalidJobs(
-            f"the files of the jobs in {name} are not in this jobs_dir; it may not be mounted, and all servers of a "
-            f"database need the same one. If the files are lost, write {noted} into {folders.id_file}"
-        )
 
 
 def _version(connection: Connection) -> int:

@@ -21,22 +21,30 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.types import Double
 
-from app.errors import InvalidJobs
+from app.errors import InvalidJobs, JobsDatabaseUnavailable
 from app.store.address import DatabaseAddress
-from app.store.database import Database
+from app.store.database import Contents, Database
+from app.store.folder_id import bind_folder
 from app.store.folders import JobFolders
 from app.store.job import ENDED, Event, Job, JobState
+from app.store.properties import properties
 from app.store.rows import job_of_rows, job_row, picture_row
-from app.store.schema import bind_folder, events, jobs, make_tables, pictures, properties
+from app.store.schema import FOLDER, events, jobs, make_tables, pictures
 
 _NOW_S = {
     "sqlite": cast((func.julianday("now") - 2440587.5) * 86400.0, Double),
     "postgresql": cast(extract("epoch", func.clock_timestamp()), Double),
 }
 """The clock of the database, in seconds since 1970: leases must not depend on the clocks of the servers."""
+
+_JOBS = Contents(
+    "jobs",
+    InvalidJobs,
+    JobsDatabaseUnavailable,
+    "jobs that were accepted are kept, and go on when it is back",
+)
 
 
 class LeaseLost(Exception):
@@ -54,31 +62,13 @@ class JobTable:
     def __init__(self, address: DatabaseAddress, folders: JobFolders) -> None:
         def prepare(connection: Connection) -> None:
             make_tables(connection, address.name)
-            bind_folder(connection, address.name, folders)
+            bind_folder(connection, FOLDER, folders.id, address.name, _JOBS, "jobs_dir")
 
         self.shared = address.shared
-        self._database = Database(address, prepare)
+        self._database = Database(address, _JOBS, prepare)
         self._now_s = _NOW_S[address.url.get_backend_name()]
         self._thread = local()
-        try:
-            self._database.prepare()
-        except DBAPIError as error:
-            if not address.shared:
-                self._database.close()
-                raise InvalidJobs(
-                    f"{address.name} cannot be used as the table of jobs: {error.orig}; move it away, and the file "
-                    f"{folders.id_file} with it"
-                ) from error
-            if isinstance(error, ProgrammingError):
-                self._database.close()
-                raise InvalidJobs(
-                    f"the tables of jobs cannot be made in {address.name}: {error.orig}; its user needs the rights "
-                    "that docs/operations.md names"
-                ) from error
-            self._database.failed(error)
-        except BaseException:
-            self._database.close()
-            raise
+        self._database.start(f"move it away, and the file {folders.id.path} with it")
 
     @property
     def failing(self) -> bool:

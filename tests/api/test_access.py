@@ -71,18 +71,21 @@ def test_every_operation_but_probes_needs_a_key(guarded: TestClient) -> None:
 
 
 def test_scopes_decide_what_a_key_allows(guarded: TestClient) -> None:
-    changing = {"/v1/reload", "/v1/models/{model}/reload"}
+    changing = {"/v1/reload": "admin", "/v1/models/{model}/reload": "admin"}
+    shadow = "/v1/models/{model}/shadow"
+    changing_methods = {("post", "/v1/models"), ("post", shadow), ("delete", shadow)}
     for method, path, security in operations(guarded):
         if not security:
             continue
-        is_shadow = path.endswith("/shadow") and method != "get"
-        is_changing = path.replace("patchcore", "{model}") in changing or is_shadow
-        is_changing |= (method, path) == ("post", "/v1/models") or path.startswith("/v1/trainings")
+        named = path.replace("patchcore", "{model}")
+        needed = "review" if path.startswith("/v1/pictures") else changing.get(named)
+        if path.startswith("/v1/trainings") or (method, named) in changing_methods:
+            needed = "admin"
         answer = guarded.request(method, path, headers=bearer("predict"))
-        assert (answer.status_code == 403) == is_changing, path
+        assert (answer.status_code == 403) == (needed is not None), path
         assert answer.status_code != 401
-        if is_changing:
-            assert 'error="insufficient_scope", scope="admin"' in answer.headers["WWW-Authenticate"]
+        if needed is not None:
+            assert f'error="insufficient_scope", scope="{needed}"' in answer.headers["WWW-Authenticate"]
             assert answer.json()["code"] == "insufficient_scope" and "'predict'" in answer.text
         assert guarded.request(method, path, headers=bearer("admin")).status_code not in (401, 403), path
 

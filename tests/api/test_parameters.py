@@ -14,11 +14,13 @@ from tests.running import Live
 
 MODEL = "/v1/models/patchcore"
 PICTURE = "/v1/jobs/1/pictures/0"
+KEPT = "/v1/pictures/0"
 GET = [
     *("/livez", "/readyz", "/metrics", "/v1/models", MODEL, "/v2", "/v2/health/live", "/v2/health/ready"),
     *("/v2/models/patchcore", "/v2/models/patchcore/ready", "/v2/models/patchcore/versions/2"),
     *("/v2/models/patchcore/versions/2/ready", f"{MODEL}/health", f"{MODEL}/normal-pictures/0"),
     *("/v1/jobs", "/v1/jobs/1", "/v1/jobs/1/events", PICTURE, f"{PICTURE}/result", f"{PICTURE}/regions"),
+    *("/v1/pictures", KEPT, f"{KEPT}/file", f"{KEPT}/shown", f"{KEPT}/heatmap"),
     *(f"{PICTURE}/pyramid", f"{PICTURE}/files/mask", f"{PICTURE}/tiles/mask/0/0/0"),
 ]
 POST = [
@@ -30,6 +32,7 @@ ROUTES = [
     *(("GET", path) for path in GET),
     *(("POST", path) for path in POST),
     *(("DELETE", "/v1/jobs/1"), ("PATCH", PICTURE)),
+    *(("DELETE", KEPT), ("PUT", f"{KEPT}/review"), ("DELETE", f"{KEPT}/review")),
 ]
 
 

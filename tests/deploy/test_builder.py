@@ -54,6 +54,7 @@ def test_requests_are_not_held_back_before_the_limit_of_the_application() -> Non
         ({"replicas": 2, "settings": {"jobs_dir": "/jobs"}}, "jobs_dir is /jobs.* 2 replicas.* set `replicas` to 1"),
         ({"most_replicas": 9, "settings": {"jobs_dir": "/jobs"}}, "9 replicas"),
         ({"replicas": 2, "settings": {"trainings_dir": "/t"}}, "trainings_dir is /t.* 2 replicas"),
+        ({"replicas": 2, "settings": {"pictures_dir": "/kept"}}, "pictures_dir is /kept.* 2 replicas.* jobs_database"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_before_a_replica_starts(arguments: Any, words: str) -> None:

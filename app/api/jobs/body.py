@@ -4,18 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from app.api.json_body import read_json
+from app.api.json_body import json_body, read_json
 from app.api.schemas.job import JobRequestBody
 
 MAX_BYTES = 2**20
 """The limit on the body."""
 
-JOB_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/JobRequestBody"}}},
-    }
-}
+JOB_BODY: dict[str, Any] = json_body("JobRequestBody")
 """`openapi_extra` of the route."""
 
 

@@ -18,6 +18,7 @@ import { showStatus } from "./panels/status.js";
 import { showStrip } from "./panels/strip.js";
 import { showToolbar } from "./panels/toolbar.js";
 import { Verdict } from "./panels/verdict.js";
+import { showReview } from "./review/review.js";
 import { Connection } from "./server/connection.js";
 import { Models } from "./server/models.js";
 import { get } from "./server/send.js";
@@ -37,6 +38,7 @@ function start() {
   showDetails(models);
   showStatus(models);
   showJobs(connection);
+  showReview(connection);
   showCamera(models);
   showTeaching(models, connection);
   showToolbar(inspector);

@@ -78,23 +78,36 @@ export function get(url, accepted = []) {
 /**
  * Cancels or removes something; rejects as `get` does.
  * @param {string} url
+ * @param {string} [tag] of what is removed, if the server wants to know that it has not changed
  */
-export function remove(url) {
-  return request("DELETE", url, []);
+export function remove(url, tag) {
+  return request("DELETE", url, [], tag ? { "If-Match": tag } : {});
+}
+
+/**
+ * Replaces something that has this tag; rejects as `get` does.
+ * @param {string} url
+ * @param {object} value sent as JSON
+ * @param {string} tag
+ */
+export function put(url, value, tag) {
+  return request("PUT", url, [], { "If-Match": tag, "Content-Type": "application/json" }, JSON.stringify(value));
 }
 
 /**
  * @param {string} method
  * @param {string} url
  * @param {number[]} accepted
+ * @param {Record<string, string>} [more] headers beside that of the key
+ * @param {string} [body]
  * @returns {Promise<Response>}
  */
-async function request(method, url, accepted) {
+async function request(method, url, accepted, more = {}, body = undefined) {
   for (;;) {
     const headers = key.headers;
     let response;
     try {
-      response = await fetch(url, { method, headers });
+      response = await fetch(url, { method, headers: { ...more, ...headers }, body });
     } catch {
       throw new Unreachable();
     }

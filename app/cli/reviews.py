@@ -1,0 +1,115 @@
+"""`tessera reviews`."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from app.application import picture_store
+from app.cli.usage import UsageError
+from app.errors import InvalidPictures
+from app.settings import Settings, said_of_settings
+from app.store.kept import PictureStore
+from app.store.kept.exchange import export, import_folder
+from app.terminal import add_row, print_line
+
+VARIABLE = "TESSERA_PICTURES_DIR"
+
+
+def parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="List, export or import the pictures that a server keeps, with their reviews. The server may run "
+        "meanwhile. The bounds of the store are those of the server's environment variables."
+    )
+    parser.add_argument(
+        "action",
+        choices=("list", "export", "import"),
+        help="list shows the pictures, export writes them to a folder, import adds those of such a folder",
+    )
+    parser.add_argument(
+        "--pictures_dir", type=Path | None, default=None, help=f"the directory of kept pictures; default: {VARIABLE}"
+    )
+    parser.add_argument(
+        "--jobs_database",
+        type=str | None,
+        default=None,
+        help="the database of several servers; default: TESSERA_JOBS_DATABASE",
+    )
+    parser.add_argument("--name", type=str | None, default=None, help="list and export: only of this model")
+    parser.add_argument(
+        "--reviewed", type=bool | None, default=None, help="list and export: only with, or without, a review"
+    )
+    parser.add_argument("--folder", type=Path | None, default=None, help="export: a new folder; import: its folder")
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Lists, exports or imports; returns 1 if some pictures had no room. Raises UsageError or InvalidPictures."""
+    if options.action != "list" and options.folder is None:
+        raise UsageError(
+            "--folder is missing",
+            hint=f"example: tessera reviews {options.action} --pictures_dir kept --folder reviews",
+        )
+    store = _store(options)
+    try:
+        if options.action == "list":
+            _show(store, options)
+        elif options.action == "export":
+            chosen = store.each(model=options.name, reviewed=options.reviewed)
+            count = export(store, options.folder, chosen)
+            print_line(f"pictures exported to {options.folder}: {count}")
+        else:
+            return _import(store, options.folder)
+    finally:
+        store.close()
+    return 0
+
+
+def _store(options: Namespace) -> PictureStore:
+    folder = options.pictures_dir or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+    if folder is None:
+        raise UsageError(
+            "--pictures_dir is missing", hint=f"example: tessera reviews {options.action} --pictures_dir kept"
+        )
+    if options.action != "import" and not folder.is_dir():
+        raise InvalidPictures(f"{folder} is not a directory; give the pictures_dir of a server")
+    try:
+        given = {} if options.jobs_database is None else {"jobs_database": options.jobs_database}
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        raise UsageError(*said_of_settings(error)) from error
+    return picture_store(folder, settings)
+
+
+def _import(store: PictureStore, folder: Path) -> int:
+    found = import_folder(store, folder)
+    print_line(
+        f"pictures added: {found.added}; reviews updated: {found.updated}; unchanged: {found.unchanged}, because their "
+        "review is as new or newer"
+    )
+    if found.full:
+        print_line(f"pictures without room: {found.full}; raise TESSERA_PICTURES_BYTES, or make room on the disk")
+    return 1 if found.full else 0
+
+
+def _show(store: PictureStore, options: Namespace) -> None:
+    table = Table("id", "kept", "model", "score", "verdict", "review", "regions", "name")
+    for each in store.each(model=options.name, reviewed=options.reviewed):
+        verdict, review = each.verdict, each.review
+        add_row(
+            table,
+            each.id,
+            f"{datetime.fromtimestamp(each.kept_s, UTC):%Y-%m-%d %H:%M}",
+            f"{verdict.model}:{verdict.version}",
+            f"{verdict.score:.3f}",
+            verdict.label,
+            "" if review is None else review.label.value,
+            str(verdict.region_count),
+            each.name,
+        )
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

@@ -1,0 +1,242 @@
+"""Kept pictures with their reviews as a folder, which another store can take.
+
+`reviews.json` has a GeoJSON FeatureCollection (RFC 7946) for each picture, in pixels with y downward, as the answers of
+`predict` have them; `pictures/` has the files.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import InvalidPictures, InvalidReview, ReviewConflict
+from app.files import read_regular, replacing
+from app.reviews import ReviewLabel
+from app.store.kept.files import PictureFile
+from app.store.kept.picture import KeptPicture, KeptRegion, Polygon, Review, Verdict
+from app.store.kept.review import check_review
+from app.store.kept.store import MOST_FILE_BYTES, Draft, Kept, PictureStore
+
+FORMAT = "tessera.reviews.v1"
+LIST = "reviews.json"
+MOST_LIST_BYTES = 2**31
+IMPORTED = "imported"
+"""The rule of pictures that were imported."""
+_ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif", "AVIF": ".avif"}
+_FILE = re.compile(r"[0-9a-z]+\.[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the pictures of a folder.
+
+    added: new in the store
+    updated: known, and their review was older or missing
+    unchanged: known, and their review is as new or newer
+    full: for which the store had no room
+    """
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    full: int = 0
+
+
+def export(store: PictureStore, folder: Path, pictures: Iterable[KeptPicture]) -> int:
+    """Writes pictures with their reviews to a folder, which is new or empty; returns their number.
+
+    The list is written last, so that a folder with a list is complete. Raises InvalidPictures or OSError.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InvalidPictures(f"{folder} is there already, and is not an empty directory; name a new one")
+    listed = []
+    for picture in pictures:
+        file = f"pictures/{picture.id}{_ENDINGS[picture.format]}"
+        with replacing(folder / file) as temporary:
+            temporary.write_bytes(store.read(picture.id, PictureFile.picture))
+        for extra in (PictureFile.heatmap, PictureFile.shown):
+            if store.has(picture.id, extra):
+                with replacing(folder / f"pictures/{picture.id}.{extra.value}") as temporary:
+                    temporary.write_bytes(store.read(picture.id, extra))
+        listed.append(_described(picture, file))
+    with replacing(folder / LIST) as temporary:
+        temporary.write_text(json.dumps({"type": FORMAT, "pictures": listed}, indent=1) + "\n")
+    return len(listed)
+
+
+def import_folder(store: PictureStore, folder: Path) -> Imported:
+    """Adds the pictures of an exported folder with their reviews. Of two reviews of a picture, the newer one stays.
+
+    Raises InvalidPictures for a folder that `export` did not write, and OSError. Pictures before the faulty one stay.
+    """
+    counts = dict.fromkeys(("added", "updated", "unchanged", "full"), 0)
+    for entry in _entries(folder / LIST):
+        counts[_imported(store, folder, entry)] += 1
+    return Imported(**counts)
+
+
+def _imported(store: PictureStore, folder: Path, entry: dict[str, Any]) -> str:
+    try:
+        draft, digest, review = _draft(folder, entry)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        name = str(entry.get("file", "?"))[:80] if isinstance(entry, dict) else "?"
+        raise InvalidPictures(f"{folder / LIST}: the entry of {name} cannot be understood: {error}") from error
+    size = sum(map(len, draft.files.values()))
+    picture = KeptPicture("0", draft.name, digest, draft.format, size, draft.size, draft.verdict, 0.0, draft.rule)
+    if review is not None:
+        try:
+            check_review(picture, review)
+        except InvalidReview as error:
+            raise InvalidPictures(f"{folder / LIST}: the review of {entry['file']}: {error}") from error
+    outcome, id = store.add(draft, review=review)
+    if outcome is not Kept.known:
+        return "added" if outcome is Kept.kept else "full"
+    known = store.get(id)
+    is_newer = review is not None and (known.review is None or known.review.time_s < review.time_s)
+    if review is None or not is_newer or known.verdict.digest != draft.verdict.digest:
+        return "unchanged"
+    try:
+        store.review(known.id, known.revision, review)
+    except ReviewConflict:  # a person has reviewed it at this moment
+        return "unchanged"
+    return "updated"
+
+
+def _described(picture: KeptPicture, file: str) -> dict[str, object]:
+    verdict, review, (height, width) = picture.verdict, picture.review, picture.size
+    judged = dict(review.regions) if review else {}
+    features = [_feature(each.outline, judged.get(number), each) for number, each in enumerate(verdict.regions)]
+    features += [_feature((polygon,), ReviewLabel.defect, None) for polygon in (review.missed if review else ())]
+    return {
+        "file": file,
+        "name": picture.name,
+        "sha256": picture.digest,
+        "format": picture.format,
+        "image": {"width": width, "height": height},
+        "model": {"name": verdict.model, "version": verdict.version, "digest": verdict.digest},
+        "score": verdict.score,
+        "threshold": verdict.threshold,
+        "label": verdict.label,
+        "region_count": verdict.region_count,
+        "request_id": verdict.request_id,
+        "review": None
+        if review is None
+        else {"label": review.label, "reviewer": review.reviewer, "time_s": review.time_s},
+        "regions": {"type": "FeatureCollection", "features": features},
+    }
+
+
+def _feature(outline: tuple[Polygon, ...], judged: ReviewLabel | None, region: KeptRegion | None) -> dict[str, object]:
+    """A region of the verdict, or an area that a person drew (`region` None)."""
+    polygons = [[[*ring, ring[0]] for ring in polygon] for polygon in outline]
+    properties: dict[str, object] = {"review": judged, "missed": region is None}
+    if region is not None:
+        properties |= {
+            "score": region.score,
+            "area": region.area,
+            "box": [region.top, region.left, region.height, region.width],
+            "peak": region.peak,
+        }
+    return {
+        "type": "Feature",
+        "geometry": {"type": "MultiPolygon", "coordinates": polygons},
+        "properties": properties,
+    }
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(read_regular(path, MOST_LIST_BYTES))
+    except FileNotFoundError as error:
+        raise InvalidPictures(
+            f"{path.parent} has no {LIST}; give a folder that `tessera reviews export` wrote"
+        ) from error
+    except ValueError as error:
+        raise InvalidPictures(f"{path} is not JSON: {error}") from error
+    if not isinstance(found, dict) or found.get("type") != FORMAT or not isinstance(found.get("pictures"), list):
+        raise InvalidPictures(f"{path} is no list of reviews of the type {FORMAT}; export the reviews again")
+    return list(found["pictures"])
+
+
+def _draft(folder: Path, entry: dict[str, Any]) -> tuple[Draft, str, Review | None]:
+    """The picture of an entry, the digest of its file, and its review."""
+    head, _, file = str(entry["file"]).partition("/")
+    if head != "pictures" or not _FILE.fullmatch(file):
+        raise ValueError("its file must be pictures/NAME.ENDING")
+    if entry["format"] not in _ENDINGS:
+        raise ValueError(f"the format {entry['format']!r} is not one of {', '.join(_ENDINGS)}")
+    files = {PictureFile.picture: read_regular(folder / "pictures" / file, MOST_FILE_BYTES)}
+    digest = hashlib.sha256(files[PictureFile.picture]).hexdigest()
+    if digest != entry["sha256"]:
+        raise ValueError("the file is not the one that was exported: its SHA-256 differs")
+    for extra in (PictureFile.heatmap, PictureFile.shown):
+        path = folder / "pictures" / f"{file.partition('.')[0]}.{extra.value}"
+        if path.exists():
+            files[extra] = read_regular(path, MOST_FILE_BYTES)
+    features = entry["regions"]["features"]
+    found = [each for each in features if not each["properties"]["missed"]]
+    verdict = Verdict(
+        str(entry["model"]["name"]),
+        int(entry["model"]["version"]),
+        str(entry["model"]["digest"]),
+        _share(entry["score"]),
+        _share(entry["threshold"]),
+        _label(entry["label"]),
+        tuple(map(_region, found)),
+        int(entry["region_count"]),
+        str(entry["request_id"]),
+    )
+    size = int(entry["image"]["height"]), int(entry["image"]["width"])
+    draft = Draft(str(entry["name"]), entry["format"], size, verdict, IMPORTED, files)
+    return draft, digest, _review(entry["review"], features, found)
+
+
+def _region(feature: dict[str, Any]) -> KeptRegion:
+    own = feature["properties"]
+    top, left, height, width = map(int, own["box"])
+    row, column = map(int, own["peak"])
+    return KeptRegion(
+        top, left, height, width, int(own["area"]), _share(own["score"]), (row, column), _outline(feature)
+    )
+
+
+def _share(value: object) -> float:
+    """A number in [0, 1]. Raises TypeError or ValueError."""
+    number = float(value)  # type: ignore[arg-type]  # a TypeError is reported
+    if not 0 <= number <= 1:
+        raise ValueError(f"{number:g} is not in [0, 1]")
+    return number
+
+
+def _label(value: object) -> str:
+    if value not in ("normal", "anomalous"):
+        raise ValueError(f"the label {value!r} is neither normal nor anomalous")
+    return str(value)
+
+
+def _point(found: Any) -> tuple[float, float]:
+    x, y = map(float, found)
+    if not (abs(x) < 2**31 and abs(y) < 2**31):
+        raise ValueError(f"the point {found} lies in no picture")
+    return x, y
+
+
+def _outline(feature: dict[str, Any]) -> tuple[Polygon, ...]:
+    return tuple(
+        tuple(tuple(map(_point, ring[:-1])) for ring in polygon) for polygon in feature["geometry"]["coordinates"]
+    )
+
+
+def _review(given: dict[str, Any] | None, features: list[dict[str, Any]], found: list[dict[str, Any]]) -> Review | None:
+    if given is None:
+        return None
+    regions = tuple(
+        (number, ReviewLabel(each["properties"]["review"]))
+        for number, each in enumerate(found)
+        if each["properties"]["review"] is not None
+    )
+    missed = tuple(polygon for each in features if each["properties"]["missed"] for polygon in _outline(each))
+    return Review(ReviewLabel(given["label"]), regions, missed, str(given["reviewer"]), float(given["time_s"]))
