@@ -123,14 +123,18 @@ class TiledModel:
         height, width = self.tiling.tile_size
         return height + 2 * self.tiling.halo, width + 2 * self.tiling.halo
 
+    @property
+    def grid(self) -> int:
+        """The number of pixels at whose multiples tiles that are moved inward begin; see `Tiling.grid`."""
+        return self.tiling.grid(self.detector.stride, self.detector.tile_multiple)
+
     def plan(self, height: int, width: int, roi: Roi | None = None) -> TilePlan:
         """The tiles of a picture of this size (before it is resized), or those that a region of it needs.
 
         Raises InvalidRegion if the region does not lie within the picture.
         """
         size = self.preprocessing.target_size(height, width)
-        grid = self.tiling.grid(self.detector.stride, self.detector.tile_multiple)
-        whole = plan(self.tiling, *size, grid, STRIP_PIXELS)
+        whole = plan(self.tiling, *size, self.grid, STRIP_PIXELS)
         if roi is None:
             return whole
         roi.require_within(height, width)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from app.artifacts import Artifact
 from app.files import flush
@@ -33,7 +32,6 @@ from app.rendering import outline_rows, overlay
 from app.rendering.pyramid import PyramidWriter
 from app.scoring import Region, RegionFinder, region_masks
 from app.service.predicted import Judged
-from app.tiling import Size
 
 WHITE_16 = 65535
 VALUE_BYTES = 4
@@ -197,17 +195,13 @@ def draw(large: Large, source: RowSource, files: Pyramids, description: str, rep
         for values, mask in zip(large.spool.bands(), found, strict=True):
             pixels = source.read(len(values))[:, :, shown.left : shown.left + shown.width]
             normalised = calibration.normalise_map(torch.from_numpy(values))
-            overlays.write(_overlay(pixels, normalised, boxes, top, size).permute(1, 2, 0).numpy())
+            painted = overlay(pixels, normalised, threshold=judged.judgement.criteria.threshold)
+            outline_rows(painted, map(tuple, boxes.tolist()), top, size)
+            overlays.write(painted.permute(1, 2, 0).numpy())
             masks.write(mask.astype(np.uint8) * np.uint8(255))
             maps.write(np.rint(normalised.double().numpy() * WHITE_16).astype(np.uint16))
             top += len(values)
             report("drawing", top, shown.height)
-
-
-def _overlay(pixels: Tensor, normalised: Tensor, boxes: NDArray[np.int64], top: int, size: Size) -> Tensor:
-    painted = overlay(pixels, normalised)
-    outline_rows(painted, map(tuple, boxes.tolist()), top, size)
-    return painted
 
 
 def _pass_over(source: RowSource, rows: int, step: int = 256) -> None:

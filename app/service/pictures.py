@@ -101,7 +101,8 @@ def heatmap_png(predicted: Predicted, style: HeatmapStyle, drawing: Drawing = DR
     seen, found = predicted.region, predicted.prediction.regions
     boxes = [(each.top - seen.top, each.left - seen.left, each.height, each.width) for each in found]
     shown = predicted.image[:, seen.top : seen.top + seen.height, seen.left : seen.left + seen.width]
-    painted = overlay(shown, normalised_map(predicted), drawing.opacity, drawing.colors)
+    threshold = predicted.prediction.criteria.threshold
+    painted = overlay(shown, normalised_map(predicted), drawing.opacity, drawing.colors, threshold)
     hatch(painted, _unseen(predicted))
     return encode_png(outline(painted, boxes))
 

@@ -24,7 +24,7 @@ from app.settings import Settings
 ROOT = Path(__file__).parent.parent.parent
 QUALITY = 85
 WAIT_MS = 120_000
-SHOTS = {"page-light": ("light", 1280, 800), "page-dark": ("dark", 1280, 800)}
+SHOTS = {"page-light": ("light", 1280, 800), "page-dark": ("dark", 1280, 1080)}
 
 
 def main() -> None:

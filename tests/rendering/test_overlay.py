@@ -10,9 +10,10 @@ from app.rendering import colorize, overlay
 
 def exact(image: Tensor, heat: Tensor, opacity: float) -> Tensor:
     """The formula of `overlay`'s docstring in float64, [3,H,W] in 0..255."""
-    weight = opacity * heat.double() ** 2 * (3 - 2 * heat.double())
+    excess = ((heat.double() - 0.4) / 0.6).clamp(0, 1)
+    weight = opacity * excess * (2 - excess)
     scale = 1 if image.dtype == torch.uint8 else 257
-    return (1 - weight) * image.to(torch.float64) / scale + weight * colorize(0.75 * heat).double()
+    return (1 - weight) * image.to(torch.float64) / scale + weight * colorize(0.25 + 0.5 * excess).double()
 
 
 @pytest.mark.parametrize("opacity", [0.0, 0.3, 0.5, 1.0])
@@ -55,6 +56,20 @@ def test_the_weight_of_the_colour_grows_with_the_heat() -> None:
     assert light[20] < 0.05 * light[100]
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 1.0])
+def test_heat_begins_just_below_the_threshold(threshold: float) -> None:
+    image, heat = torch.full((1, 1, 256), 90, dtype=torch.uint8), torch.linspace(0, 1, 256)[None]
+    changed = overlay(image, heat, 1, threshold=threshold).ne(90).any(dim=0)
+    assert not changed[heat < threshold - 0.1].any()
+    assert changed[heat > threshold - 0.09].all() or threshold == 0
+
+
+def test_peaks_stay_visible_if_all_pixels_are_over_a_low_threshold() -> None:
+    image, heat = torch.full((1, 1, 3), 128, dtype=torch.uint8), torch.tensor([[0.2, 0.6, 1.0]])
+    low, middle, high = overlay(image, heat, threshold=0.05).int().unbind(dim=2)
+    assert (low - middle).abs().sum() > 40 and (middle - high).abs().sum() > 40
+
+
 def test_memory_beside_the_result_does_not_grow_with_the_picture() -> None:
     image, heat = torch.zeros(3, 4096, 2048, dtype=torch.uint8), torch.zeros(4096, 2048)
     tracemalloc.start()  # NumPy reports its arrays
@@ -86,3 +101,8 @@ def test_arguments_that_do_not_fit_together_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=rf"^{argument} "):
         overlay(image, heat, opacity)
+
+
+def test_a_threshold_outside_its_range_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^threshold "):
+        overlay(torch.zeros(1, 2, 2, dtype=torch.uint8), torch.zeros(2, 2), threshold=1.5)

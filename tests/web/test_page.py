@@ -1,9 +1,11 @@
 """The page in a browser, with the actions of a person."""
 
 import base64
+import csv
 import io
 import json
 import re
+import zipfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -40,8 +42,8 @@ def rows(page: Page) -> list[tuple[str, str]]:
     return [(score, area) for _, score, _, area in found]
 
 
-def predicted(site: Live, data: bytes, **query: object) -> dict[str, Any]:
-    url = f"{site.url}/v1/models/patchcore/predict"
+def predicted(site: Live, data: bytes, model: str = "patchcore", **query: object) -> dict[str, Any]:
+    url = f"{site.url}/v1/models/{model}/predict"
     body: dict[str, Any] = httpx2.post(url, params=query, content=data, timeout=60).json()  # type: ignore[arg-type]  # plain values
     return body
 
@@ -107,7 +109,7 @@ def test_several_pictures_are_answered_and_a_bad_one_shows_its_error(open_page: 
     expect(outcomes.nth(2)).to_contain_text("normal")
     problem = predicted(site, (files / "notes.txt").read_bytes())
     expect(page.locator("#cover .trouble")).to_have_text(problem["detail"])
-    page.get_by_role("button", name="Remove it").click()
+    page.locator("#cover").get_by_role("button", name="Remove", exact=True).click()
     expect(page.locator("#strip li")).to_have_count(2)
     answered(page, "defect.png")
 
@@ -193,9 +195,37 @@ def test_outlines_and_tiles_are_drawn_on_request(open_page: Open, site: Live, fi
     page.uncheck("#outlines")
     without = shot(page)
     assert not np.array_equal(with_outlines, without)
-    with page.expect_response(lambda response: "include=tiles" in response.url):
-        page.check("#grid")
+    page.check("#grid")
     assert not np.array_equal(shot(page), without)
+
+
+SHAPES = ((96, 160), (97, 171), (64, 64), (40, 200), (333, 65))
+
+
+def test_tiles_are_the_servers_before_it_answers(open_page: Open, site: Live) -> None:
+    page = open_page(site.url)
+    models = httpx2.get(f"{site.url}/v1/models").json()["models"]
+    compared = 0
+    for model in models:
+        details = next(each["details"] for each in model["versions"] if each["version"] == model["live"])
+        for height, width in SHAPES:
+            file = io.BytesIO()
+            Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(file, "png")
+            body = predicted(site, file.getvalue(), model["name"], include="tiles")
+            if "tiles" not in body:
+                continue  # the model refuses this size
+            found = page.evaluate(
+                """async ([details, width, height]) => {
+                    const script = document.querySelector('script[src$="/main.js"]').src;
+                    const { tilesOf } = await import(new URL("map/tile-grid.js", script));
+                    return tilesOf(details, { width, height });
+                }""",
+                [details, width, height],
+            )
+            wanted = [{key: tile[key] for key in ("row", "column", "box")} for tile in body["tiles"]["items"]]
+            assert found == wanted, (model["name"], details["tiling"], height, width)
+            compared += len(wanted)
+    assert compared > 50
 
 
 def test_a_click_on_a_region_zooms_to_it(open_page: Open, site: Live, files: Path) -> None:
@@ -264,7 +294,7 @@ def test_a_picture_that_is_cancelled_can_be_run_again(open_page: Open, site: Liv
         expect(page.locator("#cover .text")).to_contain_text("Tried again in")
         page.get_by_role("button", name="Cancel").click()
         expect(page.locator("#cover .title")).to_have_text("Cancelled")
-    page.get_by_role("button", name="Run it again").click()
+    page.locator("#cover").get_by_role("button", name="Run again").click()
     answered(page, "normal.png")
 
 
@@ -308,10 +338,14 @@ def test_the_status_is_plotted_from_the_servers_measurements(open_page: Open, si
     page.click("#status-toggle")
     choose(page, files / "defect.png")
     answered(page, "defect.png")
-    expect(page.locator("#status .plot")).to_have_count(5)
+    expect(page.locator("#status .plot")).to_have_count(6)
     memory = page.locator("#status .plot", has_text="Memory").locator(".value")
     expect(memory).to_contain_text("iB")
     expect(page.locator("#status path").first).to_have_attribute("d", re.compile("L"))
+    axis = page.locator("#status .plot", has_text="Latency")
+    expect(axis.locator(".legend span")).to_have_text(["median", "95th percentile"])
+    expect(axis.locator(".span > span").first).to_have_text("2 min ago")
+    expect(page.locator("#status .versions tbody tr", has_text="patchcore").first).to_contain_text("%")
     expect(page.locator("#status .note[role=status]")).to_contain_text("pictures since it was started")
 
 
@@ -377,9 +411,154 @@ def test_a_picture_can_be_run_again_by_another_model(open_page: Open, site: Live
     choose(page, files / "defect.png")
     answered(page, "defect.png")
     page.select_option("#version", "1")
-    page.get_by_role("button", name="Run again").click()
+    page.locator("#files").get_by_role("button", name="Run again").click()
     expect(page.locator("#facts")).to_contain_text("patchcore version 1")
     expect(page.locator("#strip li")).to_have_count(1)
+
+
+def finished(page: Page, count: int) -> None:
+    """Waits until this many pictures of the strip have verdicts."""
+    expect(page.locator("#strip .outcome.anomalous, #strip .outcome.normal")).to_have_count(count)
+
+
+def test_a_threshold_holds_for_all_pictures_and_the_summary_follows(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    expect(page.locator("#batch")).to_be_hidden()  # there is no batch yet
+    choose(page, files / "normal.png", files / "notes.txt")
+    summary = page.locator("#batch-summary")
+    expect(summary).to_have_text("3 pictures: 1 anomalous, 1 normal, 1 failed, threshold 0.5")
+    answered(page, "normal.png")
+    slide(page, "threshold", 1)
+    expect(summary).to_have_text("3 pictures: 0 anomalous, 2 normal, 1 failed, threshold 1")
+    page.uncheck("#shared")
+    slide(page, "threshold", 0)
+    expect(summary).to_have_text("3 pictures: 1 anomalous, 1 normal, 1 failed, different thresholds")
+    page.check("#shared")
+    page.click("#reset")
+    expect(summary).to_have_text("3 pictures: 1 anomalous, 1 normal, 1 failed, threshold 0.5")
+
+
+def test_pictures_are_filtered_sorted_and_saved(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    Image.open(files / "normal.png").save(files / 'a,"=1.png')
+    choose(page, files / 'a,"=1.png', files / "defect.png", files / "normal.png")
+    finished(page, 3)
+    names = page.locator("#strip .name")
+    page.select_option("#sort", "most anomalous first")
+    expect(names.first).to_have_text("defect.png")
+    page.select_option("#filter", "normal")
+    expect(names).to_have_count(2)
+    page.select_option("#filter", "all")
+    with page.expect_download() as download:
+        page.click("#table")
+    table = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    assert {row["picture"] for row in table} == {'a,"=1.png', "defect.png", "normal.png"}
+    body = predicted(site, (files / "defect.png").read_bytes())
+    assert table[0]["verdict"] == body["label"] and abs(float(table[0]["score"]) - body["score"]) < 1e-6
+    with page.expect_download() as download:
+        page.click("#all-files")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) == 4 and "1-defect.overlay.png" in archive.namelist()
+        assert Image.open(archive.open("1-defect.overlay.png")).size == (160, 96)
+
+
+def test_all_pictures_are_run_again_by_another_model_beside_the_first(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png", files / "normal.png")
+    finished(page, 2)
+    page.select_option("#version", "1")
+    page.click("#all-again")
+    before = page.locator("#strip .outcome", has_text="before")
+    expect(before).to_have_count(2)
+    expect(page.locator("#facts")).to_contain_text("Before, patchcore version 2: anomalous")
+    answered(page, "defect.png")
+    page.uncheck("#outlines")
+    slide(page, "threshold", 0)  # heat everywhere
+    slide(page, "opacity", 0)
+    page.check("#split")
+    bare = shot(page)
+    slide(page, "opacity", 100)
+    heat = shot(page)
+    middle = heat.shape[1] // 2
+    for half in (slice(0, middle - 20), slice(middle + 20, None)):  # each model has heat on its side
+        assert np.abs(heat - bare)[:, half].max() > 30
+    page.click("#clear")
+    expect(page.locator("#strip li")).to_have_count(0)
+
+
+def test_results_survive_a_reload(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png", files / "normal.png")
+    finished(page, 2)
+    answered(page, "defect.png")
+    slide(page, "threshold", 0)
+    shown = rows(page)
+    outcomes = page.locator("#strip .outcome").all_inner_texts()
+    page.wait_for_timeout(1000)  # the database is written a moment later
+    page.reload()
+    answered(page, "defect.png")
+    expect(page.locator("#strip .outcome")).to_have_text(outcomes)
+    expect(page.locator("#threshold")).to_have_value("0")
+    assert rows(page) == shown
+    page.click("#clear")
+    page.wait_for_timeout(500)
+    page.reload()
+    page.wait_for_selector(".example")
+    assert page.locator("#strip li").count() == 0
+
+
+def test_the_first_screen_has_only_what_can_be_used(open_page: Open, site: Live) -> None:
+    page = open_page(site.url)
+    expect(page.locator("#cover .title")).to_have_text("Tessera finds what looks different from good pictures")
+    for hidden in ("#tools", "#scale-panel", "#files-panel", "#regions-panel", "#batch"):
+        expect(page.locator(hidden)).to_be_hidden()
+
+
+def test_verdicts_that_seem_to_contradict_the_regions_are_explained(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    expect(page.locator("#regions-why")).to_be_hidden()
+    page.fill("#area", "20000")  # more than the picture has
+    expect(page.locator("#regions-title")).to_have_text("No regions")
+    expect(page.locator("#regions-why")).to_contain_text("or only regions smaller than 20,000 pixels are")
+
+
+def test_on_a_phone_the_verdict_comes_first_and_targets_are_large(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url, 390, 844)
+    expect(page.locator("#verdict")).to_be_hidden()
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    label, window = page.locator("#label").bounding_box(), page.locator("#window").bounding_box()
+    assert label and window and label["y"] < window["y"]
+    expect(page.locator("#opacity")).to_be_hidden()
+    page.click("#tools-toggle")
+    expect(page.locator("#opacity")).to_be_visible()
+    small = page.locator("button:visible, select:visible, input[type=range]:visible").evaluate_all(
+        "all => all.filter(each => each.getBoundingClientRect().height < 24).map(each => each.outerHTML)"
+    )
+    assert small == []
+
+
+def test_thumbnails_show_portraits_whole(open_page: Open, site: Live, files: Path) -> None:
+    page = open_page(site.url)
+    Image.open(files / "normal.png").rotate(90, expand=True).save(files / "portrait.png")
+    choose(page, files / "portrait.png")
+    answered(page, "portrait.png")
+    box = page.locator("#strip .thumb canvas").bounding_box()
+    assert box and box["height"] <= 54 and abs(box["width"] / box["height"] - 96 / 160) < 0.05
+
+
+def test_a_large_picture_shows_its_tiles_while_it_is_computed(open_page: Open, site: Live, tmp_path: Path) -> None:
+    page = open_page(site.url)
+    Image.new("RGB", (1600, 1024), (90, 90, 90)).save(tmp_path / "large.png")
+    choose(page, tmp_path / "large.png")
+    expect(page.locator("#work")).to_contain_text("1,519 tiles")
+    answered(page, "large.png")
+    expect(page.locator("#cover")).to_be_hidden()
 
 
 def test_a_pasted_picture_is_answered(open_page: Open, site: Live, files: Path) -> None:

@@ -72,7 +72,7 @@ class DetailsBody(BaseModel):
             digest=artifact.digest,
             detector=DetectorBody(name=manifest.detector.name, parameters=manifest.detector.parameters),
             image_size=None if size is None else SizeBody.of(size),
-            tiling=TilingBody.of(manifest),
+            tiling=TilingBody.of(manifest, artifact.model.grid),
             calibration=CalibrationBody.of(manifest),
             metrics=manifest.metrics,
             quality=None if manifest.quality is None else QualityBody.of(manifest.quality),

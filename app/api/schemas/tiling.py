@@ -48,10 +48,15 @@ class TilingBody(BaseModel):
         "larger than a tile, what is missing, and what is at a wrong place.",
         examples=[False],
     )
+    grid: int = Field(
+        description="Pixels at whose multiples the last tile begins with the modes `cover` and `within`, which move it "
+        "inward.",
+        examples=[8],
+    )
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Self:
-        """The body of the tiling in a manifest."""
+    def of(cls, manifest: Manifest, grid: int) -> Self:
+        """The body of the tiling in a manifest; `grid` as in `Tiling.grid`."""
         record = manifest.tiling
         return cls(
             enable=record.enable,
@@ -61,6 +66,7 @@ class TilingBody(BaseModel):
             mode=record.mode,
             blend=record.blend,
             halo=record.halo,
+            grid=grid,
             padding_fill=record.padding_fill,
             thumbnail=record.thumbnail,
         )

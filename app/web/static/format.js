@@ -1,5 +1,5 @@
 /**
- * Formats numbers for display.
+ * Formats numbers for display. Units follow a space at which a line does not break.
  */
 
 const WHOLE = new Intl.NumberFormat("en");
@@ -15,14 +15,14 @@ export const counted = (value, one, many = `${one}s`) => `${whole(value)} ${valu
 
 /** @param {number} value */
 export function seconds(value) {
-  if (value < 1) return `${Math.round(1000 * value)} ms`;
-  return value < 100 ? `${value.toFixed(value < 10 ? 2 : 1)} s` : `${whole(value)} s`;
+  if (value < 1) return `${Math.round(1000 * value)}\u00a0ms`;
+  return value < 100 ? `${value.toFixed(value < 10 ? 2 : 1)}\u00a0s` : `${whole(value)}\u00a0s`;
 }
 
 /** @param {number} bytes */
 export function memory(bytes) {
-  if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 2 ** 20) return `${Math.round(bytes / 1024)} KiB`;
+  if (bytes < 1024) return `${bytes}\u00a0B`;
+  if (bytes < 2 ** 20) return `${Math.round(bytes / 1024)}\u00a0KiB`;
   const mib = bytes / 2 ** 20;
-  return mib < 1024 ? `${mib.toFixed(mib < 10 ? 1 : 0)} MiB` : `${(mib / 1024).toFixed(2)} GiB`;
+  return mib < 1024 ? `${mib.toFixed(mib < 10 ? 1 : 0)}\u00a0MiB` : `${(mib / 1024).toFixed(2)}\u00a0GiB`;
 }

@@ -3,6 +3,7 @@
  */
 
 import { MapClient } from "./map/client.js";
+import { tilesOf } from "./map/tile-grid.js";
 import { converted } from "./server/prediction.js";
 import { readPicture } from "./session/reading.js";
 import { PictureLevels } from "./viewer/picture-levels.js";
@@ -12,6 +13,14 @@ import { PictureLevels } from "./viewer/picture-levels.js";
 /** @typedef {import("./viewer/viewer.js").Viewer} Viewer */
 /** @typedef {import("./map/client.js").Shape} Shape */
 /** @typedef {import("./map/client.js").Found} Found */
+
+/**
+ * @typedef {object} Open The maps of the picture that is shown.
+ * @property {MapClient} map
+ * @property {{map: MapClient, levels: number} | null} other that of the model that answered before
+ * @property {boolean} isFinding
+ * @property {boolean} isStale
+ */
 
 /**
  * Dispatches `shown` when a picture or none is shown, `found` after each search, `colours` when the colour tables are
@@ -24,7 +33,7 @@ export class Inspector extends EventTarget {
   shape = null;
   /** @type {Found | null} */
   found = null;
-  /** @type {{map: MapClient, isFinding: boolean, isStale: boolean} | null} */
+  /** @type {Open | null} */
   #open = null;
   #turn = 0;
 
@@ -64,7 +73,8 @@ export class Inspector extends EventTarget {
     this.dispatchEvent(new Event("shown"));
     if (!picture?.prediction) return;
     const map = new MapClient();
-    this.#open = { map, isFinding: false, isStale: false };
+    /** @type {Open} */
+    const open = (this.#open = { map, other: null, isFinding: false, isStale: false });
     try {
       const levels = picture.levels ?? (await readPicture(picture));
       picture.levels = null;
@@ -76,6 +86,7 @@ export class Inspector extends EventTarget {
       this.#paint();
       this.dispatchEvent(new Event("shown"));
       this.find(picture.criteria);
+      if (picture.before) await this.#openOther(open, picture.before, shape);
     } catch (error) {
       if (turn === this.#turn) this.complain(error);
     }
@@ -116,6 +127,42 @@ export class Inspector extends EventTarget {
   #paint() {
     if (!this.#open || !this.shape || this.colour === null) return;
     this.viewer.showHeat(this.#open.map, this.shape.levels, this.colours[this.colour]);
+    this.#paintOther();
+  }
+
+  #paintOther() {
+    const other = this.#open?.other;
+    if (other && this.colour !== null) this.viewer.showOther(other.map, other.levels, this.colours[this.colour]);
+  }
+
+  /**
+   * Reads the map of the model that answered before.
+   * @param {Open} open
+   * @param {import("./server/prediction.js").Prediction} before
+   * @param {Shape} shape of the picture
+   */
+  async #openOther(open, before, shape) {
+    const map = new MapClient();
+    await map.load(before.map, before.scale);
+    if (this.#open !== open) return map.close();
+    open.other = { map, levels: shape.levels };
+    this.#paintOther();
+  }
+
+  /**
+   * Shows the tiles of the picture at once, and their scores as soon as they are read from the map. Null: no tiles.
+   * @param {import("./server/models.js").Details | null} details of the version that answered
+   */
+  async showTiles(details) {
+    const [open, shape, { look }] = [this.#open, this.shape, this.viewer];
+    look.grid = details && shape && tilesOf(details, shape).map((tile) => ({ ...tile, score: null }));
+    this.viewer.redraw();
+    if (!open || !look.grid) return;
+    const tiles = look.grid;
+    const scores = await open.map.maxima(tiles.map(({ box }) => box));
+    if (look.grid !== tiles) return;
+    look.grid = tiles.map((tile, place) => ({ ...tile, score: scores[place] }));
+    this.viewer.redraw();
   }
 
   /**
@@ -133,6 +180,7 @@ export class Inspector extends EventTarget {
 
   #close() {
     this.#open?.map.close();
+    this.#open?.other?.map.close();
     [this.#open, this.shape, this.found] = [null, null, null];
     this.viewer.show(null);
   }

@@ -5,6 +5,7 @@
 import { byId } from "./element.js";
 import { counted } from "./format.js";
 import { Inspector } from "./inspector.js";
+import { showBatch } from "./panels/batch.js";
 import { showCamera } from "./panels/camera.js";
 import { showCover } from "./panels/cover.js";
 import { showDetails } from "./panels/details.js";
@@ -22,7 +23,9 @@ import { showReview } from "./review/review.js";
 import { Connection } from "./server/connection.js";
 import { Models } from "./server/models.js";
 import { get } from "./server/send.js";
+import { Arrangement } from "./session/arrangement.js";
 import { inbox } from "./session/inbox.js";
+import { Keeping } from "./session/keeping.js";
 import { Session } from "./session/session.js";
 import { showTeaching } from "./teach/teach.js";
 import { Viewer } from "./viewer/viewer.js";
@@ -41,14 +44,17 @@ function start() {
   showReview(connection);
   showCamera(models);
   showTeaching(models, connection);
-  showToolbar(inspector);
+  showToolbar(inspector, models);
   new Verdict(inspector, session);
   new RegionList(inspector);
   new EvidencePanel(inspector);
   showFiles(inspector, session);
-  showStrip(session);
+  const [arrangement, keeping] = [new Arrangement(), new Keeping()];
+  showStrip(session, arrangement);
+  showBatch(session, arrangement, keeping, inspector);
   showCover(session);
   follow(session, inspector, canvas);
+  keeping.start(session);
   inbox.open((pictures) => session.add(pictures));
   connection.addEventListener("change", () => {
     if (connection.state === "ready") refresh(models, inspector).catch(() => connection.lost());
@@ -77,10 +83,12 @@ function follow(session, inspector, canvas) {
   const announcements = byId("announcements", HTMLElement);
   const show = () => {
     const picture = session.selected;
+    document.body.classList.toggle("empty", !picture);
     canvas.setAttribute("aria-label", picture ? `${picture.name}, ${picture.label || picture.state}` : "No picture");
     inspector.show(picture?.state === "done" ? picture : null);
   };
   session.addEventListener("select", show);
+  show();
   session.addEventListener("change", (event) => {
     const picture = /** @type {CustomEvent<import("./session/picture.js").Picture>} */ (event).detail;
     if (picture === session.selected) show();

@@ -10,6 +10,7 @@
  * @property {{x: number, y: number, width: number, height: number}} box
  * @property {number} area
  * @property {number} score
+ * @property {number} raw the largest raw value, which still orders regions whose scores are all 1
  * @property {{x: number, y: number}} peak
  */
 /**
@@ -76,10 +77,20 @@ export class MapClient {
    * @param {number} column
    * @param {number} row
    * @param {number[][]} table the colour table
+   * @param {number} threshold just below which the heat begins
    * @returns {Promise<ImageBitmap>}
    */
-  tile(level, column, row, table) {
-    return this.#ask("tile", { level, column, row, table });
+  tile(level, column, row, table, threshold) {
+    return this.#ask("tile", { level, column, row, table, threshold });
+  }
+
+  /**
+   * The highest normalised value in each rectangle.
+   * @param {import("../viewer/view.js").Box[]} boxes
+   * @returns {Promise<number[]>}
+   */
+  maxima(boxes) {
+    return this.#ask("maxima", { boxes });
   }
 
   /**

@@ -18,18 +18,23 @@ import { normalised } from "./scale.js";
 /** The width and height of a tile, in pixels. */
 export const TILE = 512;
 
+/** As in `app/rendering/overlay.py`. */
+const [BEFORE, COOLEST, HOTTEST] = [0.1, 0.25, 0.75];
+
 /**
- * The colour and alpha of each level of heat, as in `app/rendering/overlay.py`. The opacity is applied when a tile is
- * drawn.
+ * The colour and alpha of each level of heat, as in `app/rendering/overlay.py`: heat begins just below the threshold.
+ * The opacity is applied when a tile is drawn.
  * @param {number[][]} table [256][3]
+ * @param {number} threshold in [0, 1]
  * @returns {Uint8ClampedArray} [256 * 4] red, green, blue, alpha
  */
-export function paintOf(table) {
+export function paintOf(table, threshold) {
   const paint = new Uint8ClampedArray(4 * 256);
+  const begin = Math.max(0, threshold - BEFORE);
   for (let level = 0; level < 256; level++) {
-    const heat = level / 255;
-    const [red, green, blue] = table[Math.round(0.75 * level)];
-    paint.set([red, green, blue, 255 * heat * heat * (3 - 2 * heat)], 4 * level);
+    const excess = Math.min(1, Math.max(0, (level / 255 - begin) / (1 - begin)));
+    const [red, green, blue] = table[Math.round(255 * (COOLEST + (HOTTEST - COOLEST) * excess))];
+    paint.set([red, green, blue, 255 * excess * (2 - excess)], 4 * level);
   }
   return paint;
 }

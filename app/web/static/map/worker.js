@@ -40,6 +40,7 @@ const ANSWERS = {
     outlines = [minArea > 1 ? someRuns(runs, isKept) : runs];
     const told = regions.slice(0, MOST_TOLD).map(({ peakValue, ...region }) => ({
       ...region,
+      raw: peakValue,
       score: Math.min((peakValue - scale.threshold) / (scale.max - scale.min) + 0.5, 1),
     }));
     return { count: regions.length, area: regions.reduce((sum, region) => sum + region.area, 0), regions: told };
@@ -51,8 +52,13 @@ const ANSWERS = {
     return edgesIn(outlines[level], part);
   },
 
-  async tile({ level, column, row, table }) {
-    return createImageBitmap(paintTile(here().levels[level], column, row, paintOf(table)));
+  async tile({ level, column, row, table, threshold }) {
+    return createImageBitmap(paintTile(here().levels[level], column, row, paintOf(table, threshold)));
+  },
+
+  maxima({ boxes }) {
+    const { map, scale } = here();
+    return boxes.map((/** @type {import("../viewer/view.js").Box} */ box) => normalised(highest(map, box), scale));
   },
 
   value({ x, y }) {
@@ -60,6 +66,20 @@ const ANSWERS = {
     return normalised(map.values[y * map.width + x], scale);
   },
 };
+
+/**
+ * The highest raw value inside a rectangle of the map.
+ * @param {Grid} map
+ * @param {import("../viewer/view.js").Box} box
+ */
+function highest({ width, values }, box) {
+  let most = -Infinity;
+  for (let row = box.y; row < box.y + box.height; row++) {
+    const start = row * width + box.x;
+    for (let at = start; at < start + box.width; at++) if (values[at] > most) most = values[at];
+  }
+  return most;
+}
 
 function here() {
   if (!loaded) throw new Error("no map was loaded");

@@ -6,6 +6,7 @@
 import { byId, element } from "../element.js";
 import { whole } from "../format.js";
 import { get } from "../server/send.js";
+import { Axes, lineOf } from "./axes.js";
 
 /** @typedef {import("../server/models.js").Models} Models */
 /**
@@ -19,8 +20,8 @@ import { get } from "../server/send.js";
  */
 
 const EVERY_MS = 5000;
-const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT] = [240, 56];
+const FIRST = /** @type {const} */ ("first");
+const LIMIT = /** @type {const} */ ("limit");
 const SHOWN = ["brightness", "highlights", "contrast", "sharpness", "score"];
 
 /** @param {Models} models */
@@ -55,48 +56,38 @@ export function showCamera(models) {
 function figures({ pictures_at, evidence_history, threshold, statistics }) {
   const logs = evidence_history.map((value) => Math.log10(Math.max(value, 1)));
   const limit = Math.log10(threshold);
-  const evidence = figure("Evidence of a change (logarithm)", pictures_at, logs, [0, limit], true);
+  const evidence = figure("Evidence of a change, as a power of 10", pictures_at, logs, [["threshold", limit]], 0);
   const others = statistics
     .filter(({ name }) => SHOWN.includes(name))
-    .map(({ name, history, low, high }) => figure(name, pictures_at, history, [low, high], false));
+    .map(({ name, history, low, high }) =>
+      figure(name, pictures_at, history, [["lowest of the training", low], ["highest of the training", high]], null));
   return [evidence, ...others];
 }
 
 /**
- * A line over the numbers of the pictures, with a band, or with the upper end of the band as a threshold.
+ * A line over the numbers of the pictures, with limits.
  * @param {string} title
  * @param {number[]} pictures
  * @param {number[]} values
- * @param {[number, number]} band
- * @param {boolean} isThreshold
+ * @param {[string, number][]} limits
+ * @param {number | null} low where the axis begins; null: at the least of values and limits
  */
-function figure(title, pictures, values, [low, high], isThreshold) {
-  const [least, most] = [Math.min(low, ...values), Math.max(high, ...values)];
+function figure(title, pictures, values, limits, low) {
+  const all = [...values, ...limits.map(([, value]) => value)];
+  const [least, most] = [low ?? Math.min(...all), Math.max(...all)];
   const last = pictures[pictures.length - 1];
-  const span = most - least || 1;
-  /** @param {number} value */
-  const y = (value) => (HEIGHT - ((value - least) / span) * HEIGHT).toFixed(1);
-  const line = values.map((value, at) => `${at ? "L" : "M"}${((pictures[at] / last) * WIDTH).toFixed(1)} ${y(value)}`);
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
+  const legend = limits.length > 1 ? [{ name: "training", kind: LIMIT }, { name: "", kind: LIMIT }] : [{ name: limits[0][0], kind: LIMIT }];
+  const axes = new Axes(title, [{ name: "measured", kind: FIRST }, ...legend]);
   const latest = values[values.length - 1].toFixed(2);
-  const limits = isThreshold ? `threshold ${high.toFixed(2)}` : `training ${low.toFixed(2)} to ${high.toFixed(2)}`;
-  svg.setAttribute("aria-label", `${title}: ${latest}, ${limits}, pictures 1 to ${whole(last)}`);
-  const edges = (isThreshold ? [high] : [low, high]).map((value) => path("second", `M0 ${y(value)}L${WIDTH} ${y(value)}`));
-  svg.append(path("first", line.join("")), ...edges);
-  const value = element("span", { class: "value" }, `${latest} / ${limits}`);
-  return element("figure", { class: "plot" }, element("figcaption", {}, title, value), svg);
-}
-
-/**
- * @param {string} kind
- * @param {string} line
- */
-function path(kind, line) {
-  const made = document.createElementNS(SVG, "path");
-  made.setAttribute("class", kind);
-  made.setAttribute("d", line);
-  return made;
+  const told = limits.map(([name, value]) => `${name} ${value.toFixed(2)}`).join(", ");
+  const edges = limits.map(([, value]) => lineOf([value, value], (place) => place, least, most));
+  axes.draw([lineOf(values, (place) => pictures[place] / last, least, most), ...edges], {
+    value: latest,
+    low: least.toFixed(2),
+    high: most.toFixed(2),
+    begin: "picture 1",
+    end: whole(last),
+    told: `${title}: ${latest}, ${told}, pictures 1 to ${whole(last)}`,
+  });
+  return axes.figure;
 }

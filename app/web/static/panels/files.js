@@ -4,6 +4,7 @@
 
 import { byId, element } from "../element.js";
 import { annotate, describe, draw, route } from "../server/prediction.js";
+import { save } from "./saving.js";
 
 /** @typedef {import("../inspector.js").Inspector} Inspector */
 /** @typedef {import("../session/picture.js").Picture} Picture */
@@ -112,14 +113,4 @@ function curl(picture) {
   const url = new URL(route(picture.answered, "predict", query), document.baseURI);
   const quoted = `'@${picture.name.replaceAll("'", "'\\''")}'`;
   return `curl --data-binary ${quoted} -H 'Content-Type: application/octet-stream' '${url}'`;
-}
-
-/**
- * @param {Blob} content
- * @param {string} name
- */
-function save(content, name) {
-  const url = URL.createObjectURL(content);
-  element("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000); // the browser reads it until then
 }

@@ -1,35 +1,35 @@
 /**
- * A plot of one or two lines: values over the last minutes.
+ * A plot of one or two lines: values over the last minutes, from 0 to the highest of them.
  */
 
-import { element } from "../element.js";
+import { Axes, lineOf } from "./axes.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT] = [240, 56];
+const KINDS = /** @type {const} */ (["first", "second"]);
 
 export class Plot {
   /** @type {(number | null)[][]} */
   #series;
-  #value = element("span", { class: "value" });
-  #svg = document.createElementNS(SVG, "svg");
+  #axes;
 
   /**
    * @param {string} title
-   * @param {(value: number) => string} format
+   * @param {(value: number) => string} format with the unit
    * @param {string[]} names of its lines
    * @param {number} points the number of values that each line keeps
+   * @param {number} seconds between two values
    */
-  constructor(title, format, names, points) {
+  constructor(title, format, names, points, seconds) {
     this.title = title;
     this.format = format;
     this.names = names;
     this.points = points;
+    this.begin = `${Math.round((points * seconds) / 60)} min ago`;
     this.#series = names.map(() => []);
-    this.#svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-    this.#svg.setAttribute("preserveAspectRatio", "none");
-    this.#svg.setAttribute("role", "img");
-    this.#svg.append(...names.map((_, line) => path(line ? "second" : "first")));
-    this.figure = element("figure", { class: "plot" }, element("figcaption", {}, title, this.#value), this.#svg);
+    this.#axes = new Axes(title, names.map((name, place) => ({ name, kind: KINDS[place] })));
+  }
+
+  get figure() {
+    return this.#axes.figure;
   }
 
   /**
@@ -43,37 +43,19 @@ export class Plot {
       if (series.length > this.points) series.shift();
     });
     const most = Math.max(1e-9, ...this.#series.flat().map((value) => value ?? 0));
-    this.#series.forEach((series, line) => this.#svg.children[line].setAttribute("d", this.#lineOf(series, most)));
+    const isEmpty = most <= 1e-9;
     const told = values.map((value) => (value === null ? "–" : this.format(value)));
-    this.#value.textContent = told.join(" / ");
     const named = this.names.map((name, line) => `${name} ${told[line]}`).join(", ");
-    this.#svg.setAttribute("aria-label", `${this.title}: ${named}; at most ${this.format(most)} lately`);
+    this.#axes.draw(
+      this.#series.map((series) => lineOf(series, (at) => (this.points - series.length + at) / (this.points - 1), 0, most)),
+      {
+        value: told.join(" / "),
+        low: "0",
+        high: isEmpty ? "" : this.format(most),
+        begin: this.begin,
+        end: "now",
+        told: `${this.title}: ${named}; at most ${isEmpty ? "0" : this.format(most)} in the last minutes`,
+      },
+    );
   }
-
-  /**
-   * @param {(number | null)[]} series
-   * @param {number} most
-   */
-  #lineOf(series, most) {
-    let pen = "M";
-    return series
-      .map((value, at) => {
-        if (value === null) {
-          pen = "M";
-          return "";
-        }
-        const x = ((this.points - series.length + at) / (this.points - 1)) * WIDTH;
-        const part = `${pen}${x.toFixed(1)} ${(HEIGHT - (value / most) * HEIGHT).toFixed(1)}`;
-        pen = "L";
-        return part;
-      })
-      .join("");
-  }
-}
-
-/** @param {string} kind */
-function path(kind) {
-  const made = document.createElementNS(SVG, "path");
-  made.setAttribute("class", kind);
-  return made;
 }

@@ -11,6 +11,7 @@ export class RegionList {
   #panel = byId("regions-panel", HTMLElement);
   #title = byId("regions-title", HTMLElement);
   #list = byId("regions", HTMLOListElement);
+  #why = byId("regions-why", HTMLElement);
 
   /** @param {Inspector} inspector */
   constructor(inspector) {
@@ -34,8 +35,9 @@ export class RegionList {
     this.#title.textContent = found.count
       ? `${counted(found.count, "region")}, ${counted(found.area, "pixel")}`
       : "No regions";
-    const rows = found.regions.map(({ peak, area, score: value }, index) => {
-      const place = `at ${peak.x}, ${peak.y}`;
+    this.#why.textContent = this.#reason(found.count);
+    const rows = found.regions.map(({ peak, area, score: value, raw }, index) => {
+      const place = value < 1 ? `at ${peak.x}, ${peak.y}` : `raw ${raw.toPrecision(4)}`; // what ranks equal scores
       const parts = [String(index + 1), score(value), place, `${whole(area)} px`].map((text) => element("span", {}, text));
       const attributes = { type: "button", class: "region", "aria-pressed": "false", click: () => this.#pick(index) };
       return element("li", {}, element("button", attributes, ...parts));
@@ -44,6 +46,20 @@ export class RegionList {
     if (untold) rows.push(element("li", { class: "more" }, `and ${counted(untold, "less anomalous one")}`));
     this.#list.replaceChildren(...rows);
     this.viewer.redraw();
+  }
+
+  /**
+   * Why verdict and regions seem to disagree; empty if they do not.
+   * @param {number} count number of regions
+   */
+  #reason(count) {
+    const { label, criteria } = /** @type {import("../session/picture.js").Picture} */ (this.inspector.picture);
+    if (label === "normal") {
+      return count ? "The score of the whole picture is not over the threshold, so that the picture is normal." : "";
+    }
+    if (count) return "";
+    const small = criteria.minArea > 1 ? `, or only regions smaller than ${counted(criteria.minArea, "pixel")} are` : "";
+    return `The score of the whole picture is over the threshold, but no place in it is${small}. The threshold of the score and that of places are calibrated apart: look where the heat is strongest.`;
   }
 
   /** @param {number} index */

@@ -3,7 +3,7 @@
  */
 
 import { byId, element } from "../element.js";
-import { memory, seconds, whole } from "../format.js";
+import { counted, memory, seconds, whole } from "../format.js";
 import { parseMetrics, quantile, total } from "../server/metrics.js";
 import { get } from "../server/send.js";
 import { drawer } from "./drawers.js";
@@ -20,16 +20,20 @@ const SPAN = 10;
 /** @param {Models} models */
 export function showStatus(models) {
   const panel = byId("status", HTMLElement);
+  /** @param {string} title @param {(value: number) => string} format @param {string[]} names */
+  const plot = (title, format, names) => new Plot(title, format, names, POINTS, EVERY_MS / 1000);
   const plots = {
-    queue: new Plot("Queue", (value) => `${whole(value)} tiles`, ["waiting or running"], POINTS),
-    pictures: new Plot("Throughput", (value) => `${value.toFixed(1)} pictures/s`, ["answered"], POINTS),
-    latency: new Plot("Latency", seconds, ["median", "p95"], POINTS),
-    busy: new Plot("Device", (value) => `${Math.round(100 * value)} % busy`, ["busy"], POINTS),
-    memory: new Plot("Memory", memory, ["of the process"], POINTS),
+    queue: plot("Queue", (value) => counted(Math.round(value), "tile"), ["waiting or running"]),
+    pictures: plot("Throughput, pictures/s", (value) => value.toFixed(1), ["answered"]),
+    verdicts: plot("Verdicts a minute", whole, ["all", "anomalous"]),
+    latency: plot("Latency", seconds, ["median", "95th percentile"]),
+    busy: plot("Device", (value) => `${Math.round(100 * value)}\u00a0%`, ["busy"]),
+    memory: plot("Memory", memory, ["of the process"]),
   };
+  const versions = element("div", { class: "versions" });
   const note = element("p", { class: "note", role: "status" });
   const figures = Object.values(plots).map(({ figure }) => figure);
-  panel.append(element("div", { class: "plots" }, ...figures), note);
+  panel.append(element("div", { class: "plots" }, ...figures), versions, note);
   /** @type {{at: number, samples: Sample[]}[]} */
   const looks = [];
   let timer = 0;
@@ -42,6 +46,7 @@ export function showStatus(models) {
         looks.push({ at: performance.now() / 1000, samples });
         if (looks.length > SPAN + 1) looks.shift();
         add(plots, looks[0], looks[looks.length - 1]);
+        versions.replaceChildren(...tableOf(samples));
         note.textContent = told(models, samples);
       } catch (error) {
         note.textContent = error instanceof Error ? error.message : String(error);
@@ -53,7 +58,7 @@ export function showStatus(models) {
 }
 
 /**
- * @param {Record<"queue" | "pictures" | "latency" | "busy" | "memory", Plot>} plots
+ * @param {Record<"queue" | "pictures" | "verdicts" | "latency" | "busy" | "memory", Plot>} plots
  * @param {{at: number, samples: Sample[]}} earlier
  * @param {{at: number, samples: Sample[]}} later
  */
@@ -66,6 +71,11 @@ function add(plots, earlier, later) {
   const resident = total(later.samples, "process_resident_memory_bytes");
   plots.queue.add([total(later.samples, "tessera_queue_tiles")]);
   plots.pictures.add([span ? grown("tessera_device_pictures_total", { end: "done" }) / span : null]);
+  const perMinute = span ? 60 / span : null;
+  plots.verdicts.add([
+    perMinute && grown("tessera_verdicts_total") * perMinute,
+    perMinute && grown("tessera_verdicts_total", { label: "anomalous" }) * perMinute,
+  ]);
   plots.latency.add([latency(0.5), latency(0.95)]);
   plots.busy.add([span ? grown("tessera_device_busy_seconds_total") / span : null]);
   plots.memory.add([resident || null]);
@@ -74,6 +84,33 @@ function add(plots, earlier, later) {
 /** @param {Record<string, string>} labels */
 function isPrediction({ route }) {
   return /\/(predict|predict-batch|heatmap|anomaly-map|infer)$/.test(route ?? "");
+}
+
+/**
+ * The verdicts of each version since the server was started; nothing without verdicts.
+ * @param {Sample[]} samples
+ */
+function tableOf(samples) {
+  const verdicts = samples.filter(({ name }) => name === "tessera_verdicts_total");
+  const versions = [...new Set(verdicts.map(({ labels }) => `${labels.model}\n${labels.version}`))].sort();
+  if (!versions.length) return [];
+  const rows = versions.map((each) => {
+    const [model, version] = each.split("\n");
+    const all = total(verdicts, "tessera_verdicts_total", { model, version });
+    const anomalous = total(verdicts, "tessera_verdicts_total", { model, version, label: "anomalous" });
+    const share = all ? `${((100 * anomalous) / all).toFixed(1)} %` : "–";
+    return [model, version, whole(all), whole(anomalous), share];
+  });
+  const heads = ["Model", "Version", "Verdicts", "Anomalous", "Share"];
+  return [
+    element(
+      "table",
+      {},
+      element("caption", {}, "Verdicts since the server was started"),
+      element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((text) => element("td", {}, text))))),
+    ),
+  ];
 }
 
 /**

@@ -4,6 +4,7 @@
 
 import { byId, element } from "../element.js";
 import { score } from "../format.js";
+import { labelAt } from "../server/prediction.js";
 
 /** @typedef {import("../session/session.js").Session} Session */
 /** @typedef {import("../session/picture.js").Picture} Picture */
@@ -17,25 +18,40 @@ import { score } from "../format.js";
  * @property {string} drawn the state in which the thumbnail was drawn
  */
 
-/** @param {Session} session */
-export function showStrip(session) {
+/**
+ * @param {Session} session
+ * @param {import("../session/arrangement.js").Arrangement} arrangement
+ */
+export function showStrip(session, arrangement) {
   const list = byId("strip", HTMLUListElement);
   /** @type {Map<Picture, Item>} */
   const items = new Map();
+  let frame = 0;
+  const arrange = () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      const wanted = arrangement.of(session.pictures).flatMap((picture) => items.get(picture)?.item ?? []);
+      if (wanted.length === list.children.length && wanted.every((item, place) => item === list.children[place])) return;
+      const focused = document.activeElement;
+      list.replaceChildren(...wanted);
+      if (focused instanceof HTMLElement && list.contains(focused)) focused.focus();
+    });
+  };
+  arrangement.addEventListener("change", arrange);
   session.addEventListener("change", (event) => {
     const picture = /** @type {CustomEvent<Picture>} */ (event).detail;
     if (!session.pictures.includes(picture)) {
-      items.get(picture)?.item.remove();
       items.delete(picture);
+      arrange();
       return;
     }
     let item = items.get(picture);
     if (!item) {
       item = made(session, picture);
       items.set(picture, item);
-      list.append(item.item);
     }
     update(item, picture);
+    arrange();
   });
   session.addEventListener("select", () => {
     for (const [picture, { pick, item }] of items) {
@@ -69,18 +85,21 @@ function made(session, picture) {
  */
 function update(item, picture) {
   const { thumb, outcome } = item;
-  if (item.drawn !== picture.state) {
-    item.drawn = picture.state;
+  const drawn = `${picture.state} ${picture.thumbnail !== null}`;
+  if (item.drawn !== drawn) {
+    item.drawn = drawn;
     const progress = element("progress", { "aria-label": `Progress of ${picture.name}`, max: 1 });
     thumb.replaceChildren(picture.thumbnail ?? (picture.isPending ? progress : "no picture"));
   }
   const progress = thumb.querySelector("progress");
   if (picture.state === "sending" && progress) progress.value = picture.sent;
   outcome.className = `outcome ${picture.state === "done" ? picture.label : picture.state}`;
-  outcome.textContent =
-    picture.prediction && picture.state === "done"
-      ? `${picture.label} ${score(picture.prediction.score)}`
-      : { waiting: "waiting", sending: "sending", computing: "computing", failed: "failed", cancelled: "cancelled", done: "" }[
-          picture.state
-        ];
+  if (picture.state !== "done" || !picture.prediction) {
+    outcome.textContent = picture.state;
+    return;
+  }
+  const { before, prediction, criteria, label } = picture;
+  const lines = [`${label} ${score(prediction.score)}`];
+  if (before) lines.push(`before ${labelAt(before, criteria.threshold)} ${score(before.score)}`);
+  outcome.replaceChildren(...lines.map((line) => element("span", {}, line)));
 }

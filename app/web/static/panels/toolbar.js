@@ -4,13 +4,16 @@
 
 import { byId, element } from "../element.js";
 import { score } from "../format.js";
-import { describe } from "../server/prediction.js";
 
 /** @typedef {import("../inspector.js").Inspector} Inspector */
 
-/** @param {Inspector} inspector */
-export function showToolbar(inspector) {
+/**
+ * @param {Inspector} inspector
+ * @param {import("../server/models.js").Models} models
+ */
+export function showToolbar(inspector, models) {
   const { viewer } = inspector;
+  showTools(inspector);
   const { look } = viewer;
   const opacity = byId("opacity", HTMLInputElement);
   opacity.addEventListener("input", () => {
@@ -28,7 +31,7 @@ export function showToolbar(inspector) {
     viewer.redraw();
   });
   showDivider(inspector);
-  showTiles(inspector);
+  showTiles(inspector, models);
   showZoom(inspector);
 }
 
@@ -51,22 +54,33 @@ function showDivider({ viewer }) {
 }
 
 /**
- * Requests the tiles' scores from the server when the grid is switched on or a picture is shown with it.
+ * Shows the toolbar while there is a picture. On narrow screens a button opens it.
  * @param {Inspector} inspector
  */
-function showTiles(inspector) {
-  const { viewer } = inspector;
+function showTools(inspector) {
+  const [tools, opener] = [byId("toolbar", HTMLElement), byId("tools-toggle", HTMLButtonElement)];
+  inspector.addEventListener("shown", () => (byId("tools", HTMLElement).hidden = !inspector.picture?.prediction));
+  opener.addEventListener("click", () => {
+    const isOpen = tools.classList.toggle("open");
+    opener.setAttribute("aria-expanded", String(isOpen));
+  });
+}
+
+/**
+ * Shows the tiles when they are switched on, and those of each picture that is shown with them.
+ * @param {Inspector} inspector
+ * @param {import("../server/models.js").Models} models
+ */
+function showTiles(inspector, models) {
   const grid = byId("grid", HTMLInputElement);
   const update = async () => {
-    const { picture, shape } = inspector;
-    viewer.look.grid = null;
-    viewer.redraw();
-    if (!grid.checked || !picture?.prediction || !shape) return;
+    const { picture } = inspector;
+    const prediction = grid.checked ? picture?.prediction : null;
     try {
-      const body = JSON.parse(await (await describe(picture.answered, picture.file, picture.criteria)).text());
-      if (picture !== inspector.picture || !grid.checked) return;
-      viewer.look.grid = body.tiles.items;
-      viewer.redraw();
+      const details = prediction ? await models.details(prediction.model, prediction.digest) : null;
+      if (picture !== inspector.picture) return;
+      if (prediction && !details) throw new Error("The version that answered is not served any more: its tiles are not known.");
+      await inspector.showTiles(grid.checked ? details : null);
     } catch (error) {
       grid.checked = false;
       inspector.complain(error);

@@ -4,23 +4,21 @@
 
 import { byId, element } from "../element.js";
 import { score, seconds } from "../format.js";
+import { labelAt } from "../server/prediction.js";
 
 /** @typedef {import("../inspector.js").Inspector} Inspector */
 /** @typedef {import("../session/session.js").Session} Session */
 /** @typedef {import("../session/picture.js").Picture} Picture */
 
-const CALIBRATED = 0.5;
+const CALIBRATED = { threshold: 0.5, minArea: 1 };
+/** Notes that the page finds itself, at any threshold: see `RegionList`. */
+const FOUND_HERE = ["anomalous_without_region", "normal_with_regions"];
 /** @type {Record<string, string>} */
 const NOTES = {
   unseen_size: "The model was trained on pictures of other sizes.",
   smaller_than_tile: "The picture is smaller than a tile.",
+  partial: "Only a part of the picture was looked at.",
 };
-/** Notes that hold at the calibrated threshold only. @type {Record<string, string>} */
-const VERDICT_NOTES = {
-  anomalous_without_region: "The score is over the threshold, but no value of the map is.",
-  normal_with_regions: "Values of the map are over the threshold, but the score is not.",
-};
-
 export class Verdict {
   #label = byId("label", HTMLElement);
   #facts = byId("facts", HTMLElement);
@@ -32,6 +30,7 @@ export class Verdict {
   #slider = byId("threshold", HTMLInputElement);
   #number = byId("threshold-number", HTMLInputElement);
   #area = byId("area", HTMLInputElement);
+  #shared = byId("shared", HTMLInputElement);
 
   /**
    * @param {Inspector} inspector
@@ -43,9 +42,14 @@ export class Verdict {
     this.#slider.addEventListener("input", () => this.#ask(this.#slider.valueAsNumber, null));
     this.#number.addEventListener("input", () => this.#ask(this.#number.valueAsNumber, null));
     this.#area.addEventListener("input", () => this.#ask(null, this.#area.valueAsNumber));
-    byId("calibrated", HTMLButtonElement).addEventListener("click", () => this.#ask(CALIBRATED, 1));
+    byId("reset", HTMLButtonElement).addEventListener("click", () => this.#ask(CALIBRATED.threshold, CALIBRATED.minArea));
+    this.#shared.addEventListener("change", () => {
+      session.isShared = this.#shared.checked;
+      if (session.isShared) this.#ask(null, null);
+    });
     for (const input of [this.#number, this.#area]) input.addEventListener("blur", () => this.#tellControls());
     inspector.addEventListener("shown", () => this.#tell());
+    session.addEventListener("change", () => this.#tellShared());
   }
 
   /**
@@ -60,8 +64,12 @@ export class Verdict {
     if (threshold !== null && threshold >= 0 && threshold <= 1) criteria.threshold = threshold;
     if (minArea !== null && minArea >= 1) criteria.minArea = Math.floor(minArea);
     this.inspector.find(criteria);
-    this.session.retell(picture);
+    this.session.judge(picture, criteria);
     this.#tell();
+  }
+
+  #tellShared() {
+    byId("shared-label", HTMLElement).hidden = this.session.pictures.length < 2;
   }
 
   #tell() {
@@ -71,14 +79,15 @@ export class Verdict {
     this.#notes.textContent = picture ? notes(picture).join(" ") : "";
     this.#label.className = `label ${picture?.label ?? ""}`;
     if (!picture || !prediction) {
-      this.#label.textContent = picture ? picture.name : "No picture yet";
-      this.#facts.textContent = picture ? "" : "Drop, paste, choose or photograph a picture.";
+      this.#label.textContent = picture ? picture.name : "No verdict yet";
+      this.#facts.textContent = picture ? "" : "The verdict, its score and the regions of a picture appear here.";
       return;
     }
     const word = picture.label === "anomalous" ? "Anomalous" : "Normal";
     this.#label.replaceChildren(element("span", { class: "number" }, score(prediction.score)), word);
     const size = shape ? `${shape.width} × ${shape.height}, ` : "";
-    this.#facts.textContent = `${picture.name}, ${size}${prediction.model} version ${prediction.version}, ${seconds(picture.seconds)}`;
+    const facts = `${picture.name}, ${size}${prediction.model} version ${prediction.version}, ${seconds(picture.seconds)}`;
+    this.#facts.replaceChildren(facts, ...earlier(picture));
     this.#gauge.classList.toggle("anomalous", picture.label === "anomalous");
     this.#gauge.setAttribute("aria-valuenow", score(prediction.score));
     this.#gauge.setAttribute("aria-valuetext", `${score(prediction.score)}, ${picture.label}`);
@@ -102,14 +111,23 @@ export class Verdict {
 }
 
 /**
+ * What another version said before.
+ * @param {Picture} picture
+ */
+function earlier({ before, criteria }) {
+  if (!before) return [];
+  const text = `Before, ${before.model} version ${before.version}: ${labelAt(before, criteria.threshold)} ${score(before.score)}. Compare shows its heat at the left.`;
+  return [element("span", { class: "earlier" }, text)];
+}
+
+/**
  * What to know of the picture's prediction, in sentences.
  * @param {Picture} picture
  * @returns {string[]}
  */
-function notes({ prediction, criteria }) {
-  const calibrated = criteria.threshold === CALIBRATED && criteria.minArea === 1;
-  const codes = (prediction?.notes ?? []).filter((code) => calibrated || !(code in VERDICT_NOTES));
-  return codes.map((code) => NOTES[code] ?? VERDICT_NOTES[code] ?? code);
+function notes({ prediction }) {
+  const codes = (prediction?.notes ?? []).filter((code) => !FOUND_HERE.includes(code));
+  return codes.map((code) => NOTES[code] ?? code);
 }
 
 /**

@@ -10,7 +10,7 @@ import { get } from "./send.js";
  * @property {{name: string, parameters: Record<string, unknown>}} detector
  * @property {{width: number, height: number} | null} image_size
  * @property {{enable: boolean, tile_size: {width: number, height: number}, stride: {width: number, height: number},
- *   remove_border_count: number, mode: string, blend: string, halo: number}} tiling
+ *   remove_border_count: number, mode: string, blend: string, halo: number, grid: number, thumbnail: boolean}} tiling
  * @property {{protocol: string, pictures: number, anomalous_pictures: number, false_positive_rate: number | null,
  *   image_threshold: number, pixel_threshold: number, pixel_min: number, pixel_max: number,
  *   thresholds: {image_limits: {low: number, high: number}, image_margin: number} | null,
@@ -21,7 +21,8 @@ import { get } from "./send.js";
  * @property {{headlines: string[]} | null} [certificate]
  * @property {{created_at: string, tessera_version: string, dataset: string, pictures: number,
  *   backbone_weights: string}} provenance
- * @property {{devices: string[], runtime: string, precision: string, batch_tiles: number}} execution
+ * @property {{devices: string[], runtime: string, precision: string, batch_tiles: number,
+ *   trials: {tiles_per_s: number}[]}} execution
  */
 /**
  * @typedef {object} Version
@@ -65,8 +66,21 @@ export class Models extends EventTarget {
 
   /** The version that the next picture is sent to. */
   get chosen() {
-    const model = this.list.find(({ name }) => name === this.choice?.name);
-    const number = this.choice?.version ?? model?.live;
+    return this.choice && this.#versionOf(this.choice);
+  }
+
+  /**
+   * The description of a chosen version; null if it is not loaded.
+   * @param {Choice} choice
+   */
+  detailsOf(choice) {
+    return this.#versionOf(choice)?.details ?? null;
+  }
+
+  /** @param {Choice} choice */
+  #versionOf(choice) {
+    const model = this.list.find(({ name }) => name === choice.name);
+    const number = choice.version ?? model?.live;
     return model?.versions.find(({ version }) => version === number) ?? null;
   }
 

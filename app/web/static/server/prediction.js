@@ -7,7 +7,6 @@ import { post } from "./send.js";
 /** @typedef {import("./models.js").Choice} Choice */
 /** @typedef {import("./models.js").Models} Models */
 /** @typedef {import("../map/scale.js").Scale} Scale */
-/** @typedef {import("../viewer/marks.js").TileScore} TileScore */
 
 /**
  * @typedef {object} Prediction
@@ -17,6 +16,7 @@ import { post } from "./send.js";
  * @property {number} version
  * @property {Scale} scale of the map
  * @property {string} detector
+ * @property {string} digest of the version that answered
  * @property {string[]} notes codes of what to know of the prediction, at the calibrated threshold
  */
 /** @typedef {{threshold: number, minArea: number}} Criteria */
@@ -79,8 +79,19 @@ export async function predict(choice, models, picture, signal, onSent) {
     version: Number(header("Tessera-Model-Version")),
     scale: { threshold, min, max },
     detector: details.detector.name,
+    digest: details.digest,
     notes: (header("Tessera-Notes") ?? "").split(", ").filter(Boolean),
   };
+}
+
+/**
+ * The prediction at a threshold; a score that equals it is normal.
+ * @param {Prediction} prediction
+ * @param {number} threshold
+ * @returns {"anomalous" | "normal"}
+ */
+export function labelAt({ score }, threshold) {
+  return score > threshold ? "anomalous" : "normal";
 }
 
 /**

@@ -2,6 +2,8 @@
  * A picture of the session, its state and its result.
  */
 
+import { labelAt } from "../server/prediction.js";
+
 /** @typedef {import("../server/models.js").Choice} Choice */
 /** @typedef {import("../server/prediction.js").Prediction} Prediction */
 /** @typedef {import("../server/prediction.js").Criteria} Criteria */
@@ -24,8 +26,17 @@ export class Picture {
   seconds = 0;
   /** @type {Prediction | null} */
   prediction = null;
-  /** @type {Criteria} */
-  criteria = { threshold: 0.5, minArea: 1 };
+  /** The prediction of another version, which answered before this one.
+   * @type {Prediction | null} */
+  before = null;
+  /** When the upload ended, by `performance.now`. */
+  sentAt = 0;
+  /** The number of tiles that the model cuts the picture into; null while it is not known.
+   * @type {number | null} */
+  tiles = null;
+  /** Its key in the browser's database; null while it is not kept there.
+   * @type {string | null} */
+  kept = null;
   /** Whether the picture waits for the time of its next attempt. */
   isHeld = false;
   /** The decoded picture; null before it is decoded, and once it is shown.
@@ -43,11 +54,13 @@ export class Picture {
    * @param {Blob} file
    * @param {string} name
    * @param {Choice | null} choice the model that it is sent to; null until a model is known
+   * @param {Criteria} criteria
    */
-  constructor(file, name, choice) {
+  constructor(file, name, choice, criteria) {
     this.file = file;
     this.name = name;
     this.choice = choice;
+    this.criteria = criteria;
   }
 
   /** Whether the picture is waiting, sending or computing. */
@@ -57,8 +70,12 @@ export class Picture {
 
   /** The prediction at the threshold in use; empty without one. */
   get label() {
-    if (!this.prediction) return "";
-    return this.prediction.score > this.criteria.threshold ? "anomalous" : "normal";
+    return this.prediction ? labelAt(this.prediction, this.criteria.threshold) : "";
+  }
+
+  /** Whether another version answered before, with another verdict at the same threshold. */
+  get hasChanged() {
+    return Boolean(this.prediction && this.before && labelAt(this.before, this.criteria.threshold) !== this.label);
   }
 
   /** The version that answered, to which further requests go. @returns {Choice} */

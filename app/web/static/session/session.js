@@ -2,13 +2,15 @@
  * The pictures of this visit. They are sent in order, two at a time, and again after a temporary error.
  */
 
+import { tilesOf } from "../map/tile-grid.js";
 import { Problem, Unreachable } from "../server/problem.js";
 import { predict } from "../server/prediction.js";
 import { Picture } from "./picture.js";
-import { readPicture, readSmall, thumbnailOf } from "./reading.js";
+import { readPicture, readSmall, sizeOf, thumbnailOf } from "./reading.js";
 
 /** @typedef {import("../server/models.js").Models} Models */
 /** @typedef {import("../server/connection.js").Connection} Connection */
+/** @typedef {import("../server/prediction.js").Criteria} Criteria */
 
 /** The number of pictures in flight: one is computed while the next one is sent. */
 const AT_ONCE = 2;
@@ -19,6 +21,12 @@ export class Session extends EventTarget {
   pictures = [];
   /** @type {Picture | null} */
   selected = null;
+  /** The criteria of the next pictures. @type {Criteria} */
+  criteria = { threshold: 0.5, minArea: 1 };
+  /** Whether other criteria for one picture are those of all pictures. */
+  isShared = true;
+  /** The tiles that each version computed in a second lately, by its digest. @type {Map<string, number>} */
+  rates = new Map();
   #running = 0;
 
   /**
@@ -39,12 +47,37 @@ export class Session extends EventTarget {
    */
   add(files) {
     if (!files.length) return;
-    const added = files.map(({ file, name }) => new Picture(file, name, this.models.choice));
+    const added = files.map(({ file, name }) => new Picture(file, name, this.models.choice, { ...this.criteria }));
     if (!this.models.choice) added.forEach((picture) => (picture.message = this.#missing()));
     this.pictures.push(...added);
     added.forEach((picture) => this.#tell(picture));
     this.select(added[0]);
     this.#pump();
+  }
+
+  /**
+   * Adds pictures that have results, without a request.
+   * @param {Picture[]} pictures
+   */
+  restore(pictures) {
+    if (!pictures.length) return;
+    this.pictures.push(...pictures);
+    pictures.forEach((picture) => this.#tell(picture));
+    if (!this.selected) this.select(pictures[0]);
+    for (const picture of pictures) this.#drawThumbnail(picture);
+  }
+
+  /**
+   * Applies criteria to a picture, and to all pictures if criteria are shared.
+   * @param {Picture} picture
+   * @param {Criteria} criteria
+   */
+  judge(picture, criteria) {
+    if (this.isShared) this.criteria = criteria;
+    for (const each of this.isShared ? this.pictures : [picture]) {
+      each.criteria = { ...criteria };
+      this.#tell(each);
+    }
   }
 
   /** @param {Picture | null} picture */
@@ -64,11 +97,33 @@ export class Session extends EventTarget {
    * @param {Picture} picture
    */
   again(picture) {
-    if (this.models.choice) picture.choice = this.models.choice;
-    [picture.prediction, picture.readable, picture.abort] = [null, null, new AbortController()];
-    this.#set(picture, "waiting", picture.choice ? "" : this.#missing());
+    this.#repeat(picture);
     this.select(picture);
     this.#pump();
+  }
+
+  /** Sends all pictures that are not being sent again, to the model that is chosen now. */
+  allAgain() {
+    this.pictures.filter((picture) => !picture.isPending).forEach((picture) => this.#repeat(picture));
+    this.select(this.selected);
+    this.#pump();
+  }
+
+  /** Removes all pictures. */
+  clear() {
+    for (const picture of this.pictures.splice(0)) {
+      picture.abort.abort();
+      this.#tell(picture);
+    }
+    this.select(null);
+  }
+
+  /** @param {Picture} picture */
+  #repeat(picture) {
+    if (this.models.choice) picture.choice = this.models.choice;
+    if (picture.prediction) picture.before = picture.prediction;
+    [picture.prediction, picture.readable, picture.tiles, picture.abort] = [null, null, null, new AbortController()];
+    this.#set(picture, "waiting", picture.choice ? "" : this.#missing());
   }
 
   /** @param {Picture} picture */
@@ -78,14 +133,6 @@ export class Session extends EventTarget {
     this.pictures.splice(place, 1);
     this.#tell(picture);
     if (this.selected === picture) this.select(this.pictures[Math.min(place, this.pictures.length - 1)] ?? null);
-  }
-
-  /**
-   * Dispatches `change` for a picture that other code has changed.
-   * @param {Picture} picture
-   */
-  retell(picture) {
-    this.#tell(picture);
   }
 
   /** Assigns the chosen model to the pictures that wait for one. */
@@ -134,24 +181,59 @@ export class Session extends EventTarget {
    * @param {AbortSignal} signal
    */
   async #predict(picture, signal) {
-    let sentAt = performance.now();
+    this.#countTiles(picture);
+    picture.sentAt = performance.now();
     const prediction = await predict(picture.answered, this.models, picture.file, signal, (share) => {
       if (signal.aborted) return;
       picture.sent = share;
       if (share === 1 && picture.state === "sending") {
-        sentAt = performance.now();
+        picture.sentAt = performance.now();
         this.#set(picture, "computing", "");
       } else this.#tell(picture);
     });
     signal.throwIfAborted();
-    picture.seconds = (performance.now() - sentAt) / 1000;
+    picture.seconds = (performance.now() - picture.sentAt) / 1000;
+    if (picture.tiles) this.rates.set(prediction.digest, picture.tiles / picture.seconds);
     picture.prediction = prediction;
+    if (picture.before?.digest === prediction.digest) picture.before = null;
     if (this.selected === picture) {
       picture.levels = await readPicture(picture);
       picture.thumbnail = thumbnailOf(picture.levels.smallest);
     } else picture.thumbnail = thumbnailOf(await readSmall(picture));
     signal.throwIfAborted();
     this.#set(picture, "done", "");
+  }
+
+  /**
+   * Counts the tiles that the picture takes, for its progress; they stay unknown if the browser cannot read it.
+   * @param {Picture} picture
+   */
+  async #countTiles(picture) {
+    const details = this.models.detailsOf(picture.answered);
+    const size = details && (await sizeOf(picture.file).catch(() => null));
+    if (!details || !size) return;
+    picture.tiles = tilesOf(details, size).length + Number(details.tiling.enable && details.tiling.thumbnail);
+    this.#tell(picture);
+  }
+
+  /**
+   * The tiles that a picture's version computes in a second: as measured on this page, or by the server when it loaded
+   * the version; null if neither is known.
+   * @param {Picture} picture
+   */
+  rateOf(picture) {
+    const details = picture.choice && this.models.detailsOf(picture.choice);
+    if (!details) return null;
+    return this.rates.get(details.digest) ?? details.execution.trials[0]?.tiles_per_s ?? null;
+  }
+
+  /** @param {Picture} picture */
+  async #drawThumbnail(picture) {
+    const small = await readSmall(picture).catch(() => null); // the server converts some formats, and may be away
+    if (!small) return;
+    picture.thumbnail = thumbnailOf(small);
+    small.close();
+    this.#tell(picture);
   }
 
   /**

@@ -1,18 +1,19 @@
 /**
- * Draws regions, tiles and the divider over the picture: light lines with dark borders, visible on any background.
+ * Draws regions and the divider over the picture: light lines with dark borders, visible on any background.
  */
 
 /** @typedef {import("./painter.js").Stage} Stage */
 /** @typedef {import("./view.js").Box} Box */
 /** @typedef {import("../map/outline.js").Rect} Rect */
-/** @typedef {{row: number, column: number, box: Box, score: number}} TileScore */
 
-const LIGHT = "#fff";
-const DARK = "rgba(0, 0, 0, 0.8)";
+export const LIGHT = "#fff";
+export const DARK = "rgba(0, 0, 0, 0.8)";
 /** Regions that would be smaller on the screen get a frame of this size. */
 const SMALLEST_FRAME = 14;
-/** Tiles that are smaller on the screen are drawn without their scores. */
-const SMALLEST_LABELLED = 44;
+/** The peaks of regions that cover a larger share of the picture are marked: their outline says little. */
+const LARGE_REGION = 0.25;
+/** The number of the most anomalous regions whose size is checked for that. */
+const CHECKED = 8;
 
 /**
  * @param {Stage} stage
@@ -64,39 +65,21 @@ function drawFrame({ context, view }, box, width) {
 }
 
 /**
+ * Draws a ring around the peak of each region that covers much of the picture.
  * @param {Stage} stage
- * @param {TileScore[]} tiles
- * @param {number} threshold
+ * @param {{area: number, peak: {x: number, y: number}}[]} regions
  */
-export function drawTileGrid({ context, view }, tiles, threshold) {
-  context.font = "11px ui-monospace, monospace";
-  context.textBaseline = "top";
-  for (const { box, score } of tiles) {
-    const [x, y] = [(box.x - view.x) * view.scale, (box.y - view.y) * view.scale];
-    const [wide, high] = [box.width * view.scale, box.height * view.scale];
-    for (const [line, color] of /** @type {[number, string][]} */ ([[2, DARK], [1, LIGHT]])) {
+export function drawPeaks({ context, view, picture }, regions) {
+  for (const { area, peak } of regions.slice(0, CHECKED)) {
+    if (area < LARGE_REGION * picture.width * picture.height) continue;
+    const [x, y] = [(peak.x + 0.5 - view.x) * view.scale, (peak.y + 0.5 - view.y) * view.scale];
+    for (const [line, color] of /** @type {[number, string][]} */ ([[4, DARK], [2, LIGHT]])) {
+      context.beginPath();
+      context.arc(x, y, 12, 0, 2 * Math.PI);
       [context.lineWidth, context.strokeStyle] = [line, color];
-      context.globalAlpha = 0.5;
-      context.strokeRect(Math.round(x) + 0.5, Math.round(y) + 0.5, Math.round(wide), Math.round(high));
+      context.stroke();
     }
-    context.globalAlpha = 1;
-    if (wide >= SMALLEST_LABELLED) drawLabel(context, score.toFixed(2), x + 4, y + 4, score > threshold);
   }
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {string} text
- * @param {number} x
- * @param {number} y
- * @param {boolean} strong
- */
-function drawLabel(context, text, x, y, strong) {
-  const width = context.measureText(text).width + 6;
-  context.fillStyle = strong ? LIGHT : DARK;
-  context.fillRect(Math.round(x), Math.round(y), Math.round(width), 15);
-  context.fillStyle = strong ? "#000" : LIGHT;
-  context.fillText(text, Math.round(x) + 3, Math.round(y) + 2);
 }
 
 /**

@@ -4,9 +4,10 @@
 
 import { listen } from "./gestures.js";
 import { HeatTiles } from "./heat-tiles.js";
-import { drawDivider, drawEdges, drawFrames, drawTileGrid } from "./marks.js";
+import { drawDivider, drawEdges, drawFrames, drawPeaks } from "./marks.js";
 import { paintTiles } from "./painter.js";
 import { RegionOutline } from "./region-outline.js";
+import { drawTileGrid } from "./tile-marks.js";
 import { between, closeUp, fitted, kept, moved, zoomed } from "./view.js";
 
 /** @typedef {import("../map/client.js").MapClient} MapClient */
@@ -15,26 +16,29 @@ import { between, closeUp, fitted, kept, moved, zoomed } from "./view.js";
 /** @typedef {import("./view.js").View} View */
 /** @typedef {import("./view.js").Box} Box */
 /** @typedef {import("./gestures.js").Point} Point */
-/** @typedef {import("./marks.js").TileScore} TileScore */
+/** @typedef {import("./tile-marks.js").Tile} Tile */
+/** @typedef {{box: Box, area: number, peak: {x: number, y: number}}} Region */
 
 /**
  * @typedef {object} Look How the picture is shown. Call `redraw` after a change.
  * @property {number} opacity of the heat, in [0, 1]
- * @property {boolean} split whether heat is shown only to the right of the divider
+ * @property {boolean} split whether heat is shown only to the right of the divider; that of another model to the left
  * @property {number} divider its position in the window, in [0, 1]
  * @property {boolean} outlines
- * @property {TileScore[] | null} grid
+ * @property {Tile[] | null} grid
  * @property {number} threshold
  */
 /** @typedef {{map: MapClient, levels: number, heat: HeatTiles, outline: RegionOutline}} Heat */
 
 const FLIGHT_MS = 220;
 const GRAB = 14;
+/** The least share of the opacity that heat keeps over what a person has zoomed to. */
+const LEAST_HEAT = 0.3;
 
 export class Viewer extends EventTarget {
   /** @type {Look} */
   look = { opacity: 0.6, split: false, divider: 0.5, outlines: true, grid: null, threshold: 0.5 };
-  /** @type {{box: Box}[]} */
+  /** @type {Region[]} */
   regions = [];
   picked = -1;
   /** @type {View} */
@@ -45,8 +49,14 @@ export class Viewer extends EventTarget {
   #picture = null;
   /** @type {Heat | null} */
   #heat = null;
+  /** The heat of another model, which is drawn left of the divider.
+   * @type {Heat | null} */
+  #other = null;
   #frame = 0;
   #flight = 0;
+  /** The place in the picture under the pointer.
+   * @type {Point | null} */
+  #pointer = null;
   #window = { width: 1, height: 1 };
 
   /** @param {HTMLCanvasElement} canvas */
@@ -87,20 +97,38 @@ export class Viewer extends EventTarget {
    */
   showHeat(map, levels, table) {
     this.#heat?.heat.close();
-    const redraw = () => this.redraw();
-    this.#heat = map && {
-      map,
-      levels,
-      heat: new HeatTiles(map, table, redraw),
-      outline: new RegionOutline(map, levels, redraw),
-    };
+    this.#heat = map && this.#heatOf(map, levels, table);
+    this.showOther(null, 0, []);
     if (!map) [this.regions, this.picked, this.look.grid] = [[], -1, null];
     this.redraw();
   }
 
   /**
+   * Shows the heat of another model left of the divider, while there is one. The caller closes the map.
+   * @param {MapClient | null} map of the same size
+   * @param {number} levels
+   * @param {number[][]} table the colour table
+   */
+  showOther(map, levels, table) {
+    this.#other?.heat.close();
+    this.#other = map && this.#heatOf(map, levels, table);
+    this.redraw();
+  }
+
+  /**
+   * @param {MapClient} map
+   * @param {number} levels
+   * @param {number[][]} table
+   * @returns {Heat}
+   */
+  #heatOf(map, levels, table) {
+    const redraw = () => this.redraw();
+    return { map, levels, heat: new HeatTiles(map, table, redraw), outline: new RegionOutline(map, levels, redraw) };
+  }
+
+  /**
    * Shows other regions of the map.
-   * @param {{box: Box}[]} regions
+   * @param {Region[]} regions
    */
   showRegions(regions) {
     this.regions = regions;
@@ -142,6 +170,12 @@ export class Viewer extends EventTarget {
 
   get #size() {
     return this.#picture ?? { width: 1, height: 1 };
+  }
+
+  /** The opacity of the heat: it fades while the view is enlarged, so that it does not hide what one zooms to. */
+  get #opacity() {
+    const enlarged = this.view.scale / fitted(this.#window, this.#size).scale;
+    return this.look.opacity * Math.max(LEAST_HEAT, Math.min(1, enlarged ** -0.5));
   }
 
   get #ratio() {
@@ -198,6 +232,8 @@ export class Viewer extends EventTarget {
     const x = point ? Math.floor(left + point.x / scale) : -1;
     const y = point ? Math.floor(top + point.y / scale) : -1;
     const over = this.#picture && x >= 0 && y >= 0 && x < this.#size.width && y < this.#size.height;
+    this.#pointer = over ? { x, y } : null;
+    if (this.look.grid) this.redraw();
     const value = over && this.#heat ? await this.#heat.map.value(x, y) : null;
     this.dispatchEvent(new CustomEvent("hover", { detail: over ? { x, y, value } : null }));
   }
@@ -213,29 +249,55 @@ export class Viewer extends EventTarget {
     const { edge, levels } = picture;
     paintTiles(stage, { edge, levels: levels.length, tile: (...place) => picture.tile(...place) });
     const divider = Math.round(look.divider * window.width);
-    context.save();
-    if (look.split) {
-      context.beginPath();
-      context.rect(divider, 0, window.width, window.height);
-      context.clip();
+    const right = look.split ? divider : 0;
+    if (look.split && this.#other) {
+      const other = this.#other;
+      this.#within(0, divider, () => this.#paintHeat(stage, other));
     }
-    if (this.#heat) this.#drawHeat(stage, this.#heat);
-    context.restore();
-    if (look.grid) drawTileGrid(stage, look.grid, look.threshold);
+    if (this.#heat) {
+      const heat = this.#heat;
+      this.#within(right, window.width - right, () => this.#drawHeat(stage, heat));
+    }
+    if (look.grid) drawTileGrid(stage, look.grid, look.threshold, this.#pointer);
     if (look.split) drawDivider(stage, divider);
+  }
+
+  /**
+   * Draws only in some columns of the window.
+   * @param {number} left
+   * @param {number} width
+   * @param {() => void} draw
+   */
+  #within(left, width, draw) {
+    this.context.save();
+    this.context.beginPath();
+    this.context.rect(left, 0, width, this.#window.height);
+    this.context.clip();
+    draw();
+    this.context.restore();
   }
 
   /**
    * @param {import("./painter.js").Stage} stage
    * @param {Heat} heat
    */
-  #drawHeat(stage, { levels, heat, outline }) {
-    stage.context.globalAlpha = this.look.opacity;
-    paintTiles(stage, { levels, tile: (...place) => heat.get(...place) });
+  #paintHeat(stage, { levels, heat }) {
+    stage.context.globalAlpha = this.#opacity;
+    paintTiles(stage, { levels, tile: (...place) => heat.get(...place, this.look.threshold) });
     stage.context.globalAlpha = 1;
+  }
+
+  /**
+   * @param {import("./painter.js").Stage} stage
+   * @param {Heat} heat
+   */
+  #drawHeat(stage, heat) {
+    this.#paintHeat(stage, heat);
     if (!this.look.outlines) return;
+    const { outline } = heat;
     const edges = outline.edges(stage.view, stage.window, stage.ratio);
     if (edges) drawEdges(stage, edges);
     drawFrames(stage, this.regions, this.picked);
+    drawPeaks(stage, this.regions);
   }
 }
