@@ -53,6 +53,7 @@ NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised
     "invalid_device",
     "invalid_keys",
     "invalid_jobs",
+    "invalid_pictures",
     "access_denied",
 }
 
@@ -306,6 +307,14 @@ def test_every_code_is_provoked() -> None:
         ProblemCode.UPLOAD_CONFLICT,
         ProblemCode.INVALID_PATH,
     }  # tests/jobs
+    elsewhere |= {
+        ProblemCode.PICTURES_UNAVAILABLE,
+        ProblemCode.PICTURES_DATABASE_UNAVAILABLE,
+        ProblemCode.PICTURE_NOT_FOUND,
+        ProblemCode.INVALID_REVIEW,
+        ProblemCode.REVIEW_CONFLICT,
+        ProblemCode.TAG_REQUIRED,
+    }  # tests/api/test_pictures.py
     elsewhere |= {ProblemCode.SHADOW_REFUSED}  # tests/api/test_shadow.py
     assert PROVOKED.keys() | elsewhere == set(ProblemCode)
     assert DAMAGED.keys() == set(RefusalCode) - {RefusalCode.LOAD_TIMEOUT}  # see tests/service/test_slow_loads.py

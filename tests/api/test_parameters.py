@@ -22,16 +22,17 @@ GET = [
     *("/v1/jobs", "/v1/jobs/1", "/v1/jobs/1/events", PICTURE, f"{PICTURE}/result", f"{PICTURE}/regions"),
     *("/v1/pictures", KEPT, f"{KEPT}/file", f"{KEPT}/shown", f"{KEPT}/heatmap"),
     *(f"{PICTURE}/pyramid", f"{PICTURE}/files/mask", f"{PICTURE}/tiles/mask/0/0/0"),
+    *(f"{MODEL}/shadow", "/v1/trainings", "/v1/trainings/1", "/v1/trainings/1/events"),
 ]
 POST = [
     *(f"{MODEL}/predict", f"{MODEL}/predict-batch", f"{MODEL}/heatmap", f"{MODEL}/anomaly-map", f"{MODEL}/reload"),
     *("/v1/reload", "/v2/models/patchcore/infer", "/v2/models/patchcore/versions/2/infer", "/v2/repository/index"),
-    *("/v1/jobs", f"{MODEL}/stream"),
+    *("/v1/jobs", "/v1/models", f"{MODEL}/stream", f"{MODEL}/shadow"),
 ]
 ROUTES = [
     *(("GET", path) for path in GET),
     *(("POST", path) for path in POST),
-    *(("DELETE", "/v1/jobs/1"), ("PATCH", PICTURE)),
+    *(("DELETE", "/v1/jobs/1"), ("PATCH", PICTURE), ("DELETE", f"{MODEL}/shadow"), ("DELETE", "/v1/trainings/1")),
     *(("DELETE", KEPT), ("PUT", f"{KEPT}/review"), ("DELETE", f"{KEPT}/review")),
 ]
 
@@ -54,6 +55,7 @@ def test_the_table_of_routes_above_is_complete(client: TestClient) -> None:
         "model": "patchcore",
         "version": 2,
         "job": 1,
+        "training": 1,
         "number": 0,
         "picture": 0,
         "layer": "mask",

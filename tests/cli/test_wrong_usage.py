@@ -29,6 +29,7 @@ COMPLETE = {
     "estimate": "estimate --models_dir nowhere --name a --size 64x64 --rate 1",
     "cluster": "cluster status --address 127.0.0.1:9",
     "keys": "keys list --keys_file nowhere.json",
+    "reviews": "reviews list --pictures_dir nowhere",
 }
 SERVER_WORDS = re.compile(r"\b(send|upload|request|HTTP|header|field|API)\b")
 
