@@ -12,6 +12,9 @@ from app.api.v2.stream import BodyStream
 MAX_BYTES = 2**12
 """The limit on the body. FastAPI itself would read up to `max_image_bytes` and parse them on the event loop."""
 
+JSON_SPACE = b" \t\n\r"
+"""White space of JSON (RFC 8259, section 2). Python strips other characters, too."""
+
 INDEX_BODY: dict[str, Any] = {
     "requestBody": {
         "content": {
@@ -31,7 +34,7 @@ async def _index_body(request: Request) -> IndexRequestBody:
     text = await BodyStream(request).read(MAX_BYTES + 1)
     if len(text) > MAX_BYTES:
         raise too_large(f"the body has more than {MAX_BYTES:,} bytes; send JSON such as {{}}")
-    if not text.strip() or text.strip() == b"null":
+    if text.strip(JSON_SPACE) in (b"", b"null"):
         return IndexRequestBody()
     try:
         text.decode()

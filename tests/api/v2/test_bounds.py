@@ -181,6 +181,7 @@ def test_json_over_the_limit_is_refused_before_it_is_sent(client: TestClient, he
         (b"[]", 422),
         (b"\xff", 400),
         (b"{", 422),
+        (b"\x0b", 422),
         (b"[" * 4000, 422),
         (b'{"ready":' + b"9" * 4000 + b"}", 422),
         (b'{"x":' + b"9" * 5000 + b"}", 413),
