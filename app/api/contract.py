@@ -79,7 +79,7 @@ _COMPONENTS: tuple[type[BaseModel], ...] = (
     *(MissedBody, ReviewedRegionBody, ReviewRequestBody),
     *(GeoJsonBody, CocoBody, LabelmeBody),
 )
-_PREFIXED = frozenset({"Codes", "Include", "JobState", "Layer", "TrainingState"})
+_PREFIXED = frozenset({"Codes", "Include", "JobState", "Layer", "ShadowState", "TrainingState"})
 """Enumerations with values that other enumerations have as well.
 
 openapi-generator makes constants of one Go package from the values of all enumerations, so equal names collide.

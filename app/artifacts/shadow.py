@@ -7,6 +7,7 @@ nothing, and all servers of a repository decide together. Each change is made un
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from math import log
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -31,7 +32,17 @@ PICTURES = 10_000
 """The default number of compared pictures after which a comparison ends without a difference."""
 MOST_PICTURES = 10**8
 
-Decision = Literal["open", "more_alarms", "fewer_alarms", "no_difference"]
+
+class Decision(StrEnum):
+    """open: nothing is decided; more_alarms, fewer_alarms: the candidate is proved to have more or fewer alarms than
+    the served version; no_difference: the stated number of pictures was compared without such a proof. New values may
+    be added.
+    """
+
+    open = "open"
+    more_alarms = "more_alarms"
+    fewer_alarms = "fewer_alarms"
+    no_difference = "no_difference"
 
 
 class Contender(NamedTuple):
@@ -139,21 +150,22 @@ class Counts(Record):
     started: str = Field(max_length=40)
     tally: Tally = Tally()
     most_evidence: float = 0.0
-    decision: Decision = "open"
+    decision: Decision = Decision.open
     decided: str | None = Field(default=None, max_length=40)
 
     def plus(self, found: Tally, pictures: int) -> "Counts":
         """The counts with what a server has found, and the decision; `pictures`: see Trial."""
-        if self.decision != "open":
+        if self.decision is not Decision.open:
             return self
         tally = self.tally.plus(found)
         evidence = max(self.most_evidence, log_evidence(tally.candidate_only, tally.served_only))
-        decision: Decision = "open"
+        decision = Decision.open
         if evidence >= -log(ERROR_RATE):
-            decision = "more_alarms" if tally.candidate_only > tally.served_only else "fewer_alarms"
+            more = tally.candidate_only > tally.served_only
+            decision = Decision.more_alarms if more else Decision.fewer_alarms
         elif tally.compared >= pictures:
-            decision = "no_difference"
-        decided = None if decision == "open" else now()
+            decision = Decision.no_difference
+        decided = None if decision is Decision.open else now()
         return Counts(started=self.started, tally=tally, most_evidence=evidence, decision=decision, decided=decided)
 
 
@@ -194,7 +206,7 @@ def start_shadow(
     with _locked(repository, name) as record:
         before, at = record.trial, now()
         if before is not None and before.stopped is None:
-            if read_counts(repository, name, before).decision == "open":
+            if read_counts(repository, name, before).decision is Decision.open:
                 raise ShadowRefused(
                     f"version {before.version} of model {name!r} runs as a shadow already, and nothing is decided; "
                     "stop it before another one is started"

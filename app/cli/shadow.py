@@ -10,6 +10,7 @@ from app.artifacts import (
     Artifact,
     Contender,
     Counts,
+    Decision,
     Entry,
     ModelRepository,
     Trial,
@@ -24,10 +25,10 @@ from app.cli.usage import UsageError
 from app.scoring import mcnemar
 
 DECISIONS = {
-    "open": "nothing is decided yet",
-    "more_alarms": "decided: version {version} has more alarms",
-    "fewer_alarms": "decided: version {version} has fewer alarms",
-    "no_difference": "decided: no difference is proved",
+    Decision.open: "nothing is decided yet",
+    Decision.more_alarms: "decided: version {version} has more alarms",
+    Decision.fewer_alarms: "decided: version {version} has fewer alarms",
+    Decision.no_difference: "decided: no difference is proved",
 }
 
 

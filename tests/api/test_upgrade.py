@@ -16,6 +16,7 @@ from tests.waiting import WAIT_S
 
 PAGE = (Path(__file__).parents[2] / "docs/operations.md").read_text()
 SECTION = PAGE.partition("## Upgrade and rollback of a model")[2].partition("\n## ")[0]
+SECTION = SECTION.partition("\n### Try a candidate on live pictures")[0]  # tests/api/test_shadow.py
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL) for line in block.splitlines()]
 TRAIN = COMMANDS[0]
 

@@ -1,13 +1,13 @@
 """The bodies of candidates that run beside served versions."""
 
 from math import exp
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from app.artifacts import ERROR_RATE, MOST_PICTURES, PICTURES, Difference
+from app.artifacts import ERROR_RATE, MOST_PICTURES, PICTURES, Decision, Difference
 from app.scoring import difference_interval, mcnemar
-from app.service.shadow import ShadowStatus
+from app.service.shadow import ShadowState, ShadowStatus
 
 
 class ShadowRequestBody(BaseModel):
@@ -56,7 +56,7 @@ class ShadowBody(BaseModel):
     pictures: int = Field(description="Number of compared pictures that ends the comparison.", examples=[PICTURES])
     started: str = Field(description="Time of the start, UTC, ISO 8601.", examples=["2026-03-01T08:00:00.000+00:00"])
     by: str = Field(description="User, or name of the API key, who started it.", examples=["quality"])
-    state: Literal["running", "paused", "decided", "stopped"] = Field(
+    state: ShadowState = Field(
         description="`running`: pictures are compared. `paused`: the candidate is not loaded, or another version "
         "serves now. `decided`: there is a decision. `stopped`: an operator stopped it.",
         examples=["running"],
@@ -83,7 +83,7 @@ class ShadowBody(BaseModel):
         examples=[-0.0028],
     )
     difference_high: FiniteFloat | None = Field(description="Upper end of that interval.", examples=[0.0163])
-    decision: Literal["open", "more_alarms", "fewer_alarms", "no_difference"] = Field(
+    decision: Decision = Field(
         description="Whether the candidate is proved to have more or fewer alarms than the served version "
         f"(`sequential_p_value` at most {ERROR_RATE:g}), or `pictures` were compared without such a proof "
         "(`no_difference`). Nothing is compared after a decision.",
@@ -102,7 +102,7 @@ class ShadowBody(BaseModel):
         return cls(
             **trial.model_dump(include={"version", "served", "share", "pictures", "started", "by"}),
             **tally.model_dump(include={"compared", "candidate_only", "served_only", "dropped"}),
-            state=status.state.value,
+            state=status.state,
             reason=status.reason,
             p_value=mcnemar(*only),
             sequential_p_value=exp(-counts.most_evidence),

@@ -9,6 +9,7 @@ from app.artifacts import (
     Artifact,
     Contender,
     Counts,
+    Decision,
     ModelRepository,
     Tally,
     Trial,
@@ -103,7 +104,7 @@ class ShadowLedger:
             counts = self._counts(name, trial)
         if trial.stopped is not None:
             return ShadowStatus(name, trial, counts, ShadowState.stopped)
-        if counts.decision != "open":
+        if counts.decision is not Decision.open:
             return ShadowStatus(name, trial, counts, ShadowState.decided)
         try:
             self.candidate(name, trial)
@@ -171,7 +172,7 @@ class ShadowLedger:
                     trial = read_shadow(self._repository, name).trial
                     if trial is None or trial.stopped is not None:
                         continue
-                    if read_counts(self._repository, name, trial).decision == "open":
+                    if read_counts(self._repository, name, trial).decision is Decision.open:
                         trials[name] = trial
                     if name not in self._pending:
                         self._problems.pop(name, None)
@@ -212,7 +213,7 @@ class ShadowLedger:
                 raise
             self._report(name, f"the counts of the shadow cannot be written, and are lost at a restart: {error}")
             counts = read_counts(self._repository, name, trial).plus(pending, trial.pictures)
-        if counts.decision != "open" and self.trial(name) == trial:
+        if counts.decision is not Decision.open and self.trial(name) == trial:
             self._open = {model: each for model, each in self._open.items() if model != name}
             _log_decision(name, trial, counts)
         return counts
@@ -225,9 +226,9 @@ class ShadowLedger:
 
 def _log_decision(name: str, trial: Trial, counts: Counts) -> None:
     meaning = {
-        "more_alarms": "has more alarms than",
-        "fewer_alarms": "has fewer alarms than",
-        "no_difference": "has no proven difference from",
+        Decision.more_alarms: "has more alarms than",
+        Decision.fewer_alarms: "has fewer alarms than",
+        Decision.no_difference: "has no proven difference from",
     }
     _log.info(
         "model %s: it is decided that the shadow, version %d, %s version %d: of %d pictures, %d are anomalous for "
