@@ -20,6 +20,7 @@ from playwright.sync_api import Page, expect
 from app.errors import Overloaded
 from app.settings import Settings
 from tests.running import Live, running
+from tests.waiting import wait_until
 from tests.web.conftest import WAIT_MS, Open
 
 expect.set_options(timeout=WAIT_MS)
@@ -494,7 +495,9 @@ def test_results_survive_a_reload(open_page: Open, site: Live, files: Path) -> N
     choose(page, files / "defect.png", files / "normal.png")
     finished(page, 2)
     answered(page, "defect.png")
+    before = rows(page)
     slide(page, "threshold", 0)
+    wait_until(lambda: rows(page) != before)
     shown = rows(page)
     outcomes = page.locator("#strip .outcome").all_inner_texts()
     page.wait_for_timeout(1000)  # the database is written a moment later
