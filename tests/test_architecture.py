@@ -17,6 +17,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"server"},
     {"observation"},
     {"connections", "metrics", "logs", "records", "traces", "terminal", "heap", "ending", "draining"},
+    {"collectors"},
     {"metric_table"},
     {"settings", "api", "web"},
     {"trainings"},

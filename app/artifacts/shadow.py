@@ -228,7 +228,7 @@ def start_shadow(
 
 
 def stop_shadow(repository: ModelRepository, name: str, by: str) -> Trial:
-    """Records that a comparison ends; what was found stays. Raises ShadowRefused if none runs, and OSError."""
+    """Records that a comparison ends. Its counts stay. Raises ShadowRefused if none runs, and OSError."""
     repository.require_writable()
     repository.newest(name)
     with _locked(repository, name) as record:

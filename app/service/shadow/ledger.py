@@ -55,7 +55,7 @@ class ShadowLedger:
         self._thread.start()
 
     def stop(self) -> None:
-        """Writes what was found, and ends the thread."""
+        """Writes the counts, and ends the thread."""
         with self._change:
             self._stopped = True
             self._change.notify()
