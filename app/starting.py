@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from app.api import Replicas
-from app.application import build_app, is_loopback, require_default
+from app.application import build_app
 from app.errors import (
     CannotServe,
     InvalidBucket,
@@ -22,6 +22,7 @@ from app.errors import (
 from app.heap import exempt_from_collection, share_one_heap
 from app.keys import KeyRing
 from app.logs import JsonFormatter, TextFormatter
+from app.parts import is_loopback, require_default
 from app.service.fan_out import Engines
 from app.settings import Settings, unknown_variables
 from app.traces import MISSING

@@ -19,7 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
-from app.application import decode_processes
+from app.parts import decode_processes
 from app.server import listen
 from tests.waiting import WAIT_S, address
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from app.application import picture_store
 from app.cli.usage import UsageError
 from app.errors import InvalidPictures
+from app.parts import picture_store
 from app.settings import Settings, said_of_settings
 from app.store.kept import PictureStore
 from app.store.kept.exchange import export, import_folder

@@ -15,10 +15,10 @@ import ray
 from ray import serve
 from ray.serve.config import HTTPOptions, ProxyLocation
 
-from app.application import is_loopback
 from app.deploy.arguments import Arguments
 from app.deploy.builder import NAME, application
 from app.errors import CannotServe
+from app.parts import is_loopback
 from app.settings import Settings
 
 LOOPBACK = "127.0.0.1"

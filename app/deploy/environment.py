@@ -1,7 +1,7 @@
 """Environment variables of Ray. They must be set before `ray` is imported, so this module does not import it."""
 
-from app.application import is_loopback
 from app.deploy.proxy import IMPORT_PATH, VARIABLE
+from app.parts import is_loopback
 from app.settings import Settings
 
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from app.application import require_default
 from app.artifacts import ModelRepository
 from app.artifacts.serving import SERVING
 from app.cli import main
+from app.parts import require_default
 from app.settings import Settings
 from tests.repositories import flip_a_bit
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from app.application import build_app, require_default
+from app.application import build_app
 from app.artifacts import Contender, Entry, MirroredRepository, ModelRepository, start_shadow, verify_artifact
 from app.errors import ModelNotFound, UnreadableRepository, VersionNotFound
+from app.parts import require_default
 from app.service import ModelCatalogue, ServeNew
 from app.settings import Settings
 from tests.buckets import KEY, SECRET, Bucket
