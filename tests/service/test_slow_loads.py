@@ -37,7 +37,7 @@ def hang_on_padim(monkeypatch: pytest.MonkeyPatch, released: Event) -> None:
             assert released.wait(WAIT_S)
         return read_artifact(entry)
 
-    monkeypatch.setattr("app.service.catalogue.read_artifact", read)
+    monkeypatch.setattr("app.service.version_loader.read_artifact", read)
 
 
 def catalogue(root: Path, patience_s: float = 0.0, limit_s: float = 1e9) -> ModelCatalogue:
