@@ -79,7 +79,13 @@ def device_parts(settings: Settings, metrics: Metrics) -> DeviceParts:
         precisions(options.precision, device)
     repository = repository_of(settings)
     catalogue = ModelCatalogue(
-        repository, devices, settings.default_model, options, serve_new=settings.serve_new, observer=metrics
+        repository,
+        devices,
+        settings.default_model,
+        options,
+        serve_new=settings.serve_new,
+        most_loaded=settings.max_loaded_versions,
+        observer=metrics,
     )
     budgets: Budgets[Job] = Budgets(
         limits_for(

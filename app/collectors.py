@@ -130,7 +130,7 @@ class VersionCollector(Collector):
         )
         for model in self._catalogue.models():
             if model.live is not None:
-                newest.add_metric([model.name], model.live.version)
+                newest.add_metric([model.name], model.live)
         for artifact in self._served():
             served.add_metric([artifact.name, str(artifact.version), artifact.digest], 1)
         yield newest

@@ -67,6 +67,7 @@ class Metrics:
         self._models = _gauge(table.MODELS, registry)
         self._healthy = _gauge(table.HEALTHY, registry)
         self._loads = _counter(table.LOADS, registry)
+        self._unloads = _counter(table.UNLOADS, registry)
         self._load_seconds = _histogram(table.LOAD_TIME, registry)
         self._scans = _counter(table.SCANS, registry)
         self._scan_seconds = _histogram(table.RELOAD_SECONDS, registry)
@@ -142,6 +143,9 @@ class Metrics:
     def version_tried(self, error: TesseraError | None, seconds: float) -> None:
         self._loads.labels("ready" if error is None else error.code).inc()
         self._load_seconds.observe(seconds)
+
+    def version_unloaded(self) -> None:
+        self._unloads.inc()
 
     def refreshed(self, readable: bool, seconds: float) -> None:
         self._scans.labels("done" if readable else "unreadable").inc()
@@ -239,7 +243,7 @@ class Metrics:
             (model.name, status.entry.version)
             for model in self._catalogue.models()
             for status in model.versions
-            if status.artifact
+            if status.description is not None
         }
         gone = {each for each in self._judged.copy() if each not in served}
         for name, version in gone:

@@ -90,6 +90,12 @@ class Settings(BaseSettings):
         description="newest: new versions serve at once, unless a version is pinned; pinned: they are candidates until "
         "somebody promotes them, and a model without a pin gets the version that is found first.",
     )
+    max_loaded_versions: int | None = Field(
+        default=None,
+        ge=1,
+        description="The largest number of versions in memory, for repositories that do not fit: others are loaded "
+        "when requests need them, instead of those that were not used for longest. By default all are loaded.",
+    )
     reload_interval_s: float = Field(
         default=5.0,
         ge=0,

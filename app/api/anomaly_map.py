@@ -10,6 +10,7 @@ from starlette.responses import Response
 from app.admission import MAP_FILE_BYTES
 from app.api.answer_headers import answer_headers
 from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
+from app.api.loading import loaded
 from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import ThresholdQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
@@ -63,7 +64,7 @@ async def anomaly_map(
     """Returns one anomaly value for each pixel of the uploaded picture, or of its region of interest, as a file."""
     normalised = query.format is MapFormat.png16 if query.normalised is None else query.normalised
     rendering = Rendering(partial(map_file, format=query.format, normalised=normalised), MAP_FILE_BYTES)
-    artifact = catalogue.get(model, query.version)
+    artifact, timeout_s = await loaded(catalogue, model, query.version, timeout_s)
     answer = await predictor.predict(
         artifact, Upload(picture.file, picture.filename or ""), rendering, timeout_s, query.question()
     )

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app.api.dependencies import ModelName, ServicesDep, Version
+from app.api.loading import loaded
 from app.api.openapi import MODEL_PROBLEMS, problem_responses
 from app.api.problem_codes import ProblemCode
 from app.api.schemas.camera import ModelHealthBody
@@ -33,5 +34,5 @@ async def get_model_health(
     """Returns whether the pictures that the version was asked for since the start of the process look like those of its
     training, or which change of the camera, of the light or of the lens shows. Whole pictures count, regions do not.
     """
-    artifact = services.catalogue.get(model, query.version)
+    artifact, _ = await loaded(services.catalogue, model, query.version)
     return ModelHealthBody.of(artifact, services.cameras.monitor(artifact))

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.api.answer_headers import answer_headers
 from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
+from app.api.loading import loaded
 from app.api.openapi import PICTURE_PROBLEMS, binary_response, problem_responses
 from app.api.options import PartialQuery
 from app.api.picture_body import PICTURE_BODY, PictureDep
@@ -55,7 +56,7 @@ async def heatmap(
     """
     draw = partial(heatmap_png, style=query.style, drawing=query.drawing())
     rendering = Rendering(draw, STYLE_BYTES[query.style])
-    artifact = catalogue.get(model, query.version)
+    artifact, timeout_s = await loaded(catalogue, model, query.version, timeout_s)
     answer = await predictor.predict(
         artifact, Upload(picture.file, picture.filename or ""), rendering, timeout_s, query.question()
     )

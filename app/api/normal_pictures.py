@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
 from app.api.dependencies import CatalogueDep, ModelName, Version
+from app.api.loading import loaded
 from app.api.openapi import BINARY, MODEL_PROBLEMS, Responses, problem_responses
 from app.api.problem_codes import ProblemCode
 from app.errors import NormalPictureNotFound
@@ -49,7 +50,7 @@ async def normal_picture(
 
     `include=evidence` of a prediction has the paths (`copy_url`). The copy has the ratio of edges of the picture.
     """
-    artifact = catalogue.get(model, query.version)
+    artifact, _ = await loaded(catalogue, model, query.version)
     copies = () if artifact.evidence is None else artifact.evidence.reduced
     found = copies[number] if number < len(copies) else None
     if found is None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from app.admission import OUTLINE_BYTES
 from app.api.answer_headers import described_partial_header, partial_header
 from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
+from app.api.loading import loaded
 from app.api.openapi import PICTURE_PROBLEMS, Responses, problem_responses
 from app.api.options import PartialQuery, split
 from app.api.picture_body import PICTURE_BODY, PictureDep
@@ -109,7 +110,7 @@ async def predict(
 
     With `format`, the response is a document of an annotation tool, which has the regions as polygons.
     """
-    artifact = catalogue.get(model, query.version)
+    artifact, timeout_s = await loaded(catalogue, model, query.version, timeout_s)
     if query.format is not None:
         draw = partial(annotation_file, format=query.format, picture=picture.filename or "")
         file = Rendering(draw, OUTLINE_BYTES)

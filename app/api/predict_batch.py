@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from app.admission import RequestShare
 from app.api.batch_body import BATCH_BODY, PicturesDep
 from app.api.dependencies import CatalogueDep, ModelName, PredictorDep, Timeout, VerdictsDep
+from app.api.loading import loaded
 from app.api.openapi import PICTURE_PROBLEMS, Responses, problem_responses
 from app.api.predict import PredictionQuery
 from app.api.problem_codes import ProblemCode
@@ -79,7 +80,8 @@ async def predict_batch(
     `Accept: application/x-ndjson`, the line of a picture is sent as soon as this picture and all earlier ones are
     finished.
     """
-    artifact = catalogue.get(model, query.version)  # all pictures use one artifact, even if versions change meanwhile
+    # all pictures use one artifact, even if versions change meanwhile
+    artifact, timeout_s = await loaded(catalogue, model, query.version, timeout_s)
     limit_s = predictor.timeout_s if timeout_s is None else timeout_s
     share = predictor.share()
     kept = _kept_s(len(pictures), limit_s if query.partial else None)

@@ -14,6 +14,7 @@ from app.admission import TileRate
 from app.api.access import key_of
 from app.api.dependencies import ModelName, Services, ServicesDep, Version
 from app.api.limits import pass_through
+from app.api.loading import loaded
 from app.api.openapi import BINARY, MODEL_PROBLEMS, Responses, problem_responses
 from app.api.options import MOST_PIXELS
 from app.api.picture_body import RAW, RAW_ALIASES, media_type, unsupported
@@ -165,13 +166,15 @@ async def stream_rows(
     _require_raw(request, query.options().form)
     streams, key = services.streams, key_of(request.scope)
     owner = None if key is None else key.name
-    artifact, name = services.catalogue.get(model, query.version if query.after is None else None), query.stream
+    name = query.stream
     if query.after is None:
+        artifact, _ = await loaded(services.catalogue, model, query.version)
         stream, connection = await streams.begin(
             owner, name or uuid4().hex, artifact, query.options(), query.first_row or 0, _rate(services, request.scope)
         )
     else:
-        known = Known(query.options(), artifact.name, query.version, query.first_row, query.after)
+        meant = services.catalogue.describe(model).entry.name
+        known = Known(query.options(), meant, query.version, query.first_row, query.after)
         stream, connection = streams.resume(owner, name or "", known)
     return _StreamResponse(streams, owner, stream, connection, is_pause=query.more)
 

@@ -33,7 +33,15 @@ from app.artifacts.manifest import (
     read_with_digest,
 )
 from app.artifacts.mirror import MirroredRepository
-from app.artifacts.reader import Artifact, build_artifact, load_artifact, read_artifact, verify_artifact
+from app.artifacts.reader import (
+    Artifact,
+    Description,
+    build_artifact,
+    describe_artifact,
+    load_artifact,
+    read_artifact,
+    verify_artifact,
+)
 from app.artifacts.recalibrated import write_recalibrated
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.serving import Change, Serving
@@ -73,6 +81,7 @@ __all__ = [
     "Counts",
     "Decision",
     "DefectSizeRecord",
+    "Description",
     "Difference",
     "DigestRecord",
     "Entry",
@@ -101,6 +110,7 @@ __all__ = [
     "certificate_content",
     "copy",
     "delete",
+    "describe_artifact",
     "live_version",
     "load_artifact",
     "now",

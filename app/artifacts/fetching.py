@@ -3,6 +3,7 @@
 A version is there when its manifest is: writers upload the manifest last.
 """
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +69,16 @@ def fetched(remote: RemoteFolder, entry: Entry, files: RemoteVersion, manifest: 
             flush(made / file)
         flush(made)
         yield made
+
+
+@contextmanager
+def fetched_manifest(remote: RemoteFolder, entry: Entry, manifest: bytes) -> Iterator[Entry]:
+    """Yields the version in a temporary directory that has its manifest alone. Raises InvalidArtifact."""
+    with tempfile.TemporaryDirectory(prefix="tessera-") as directory:
+        made = Path(directory)
+        (made / MANIFEST).write_bytes(manifest)
+        with _named(made, remote.place(f"{entry.name}/{entry.version}")):
+            yield Entry(entry.name, entry.version, made)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from app.artifacts.fetching import (
     FILES,
     RemoteVersion,
     fetched,
+    fetched_manifest,
     read_remote_manifest,
     remote_versions,
 )
@@ -108,6 +109,20 @@ class MirroredRepository(ModelRepository):
                     yield
                     return
         raise InvalidArtifact(f"{entry.path} is removed as soon as it is fetched; the cache may be too small")
+
+    @contextmanager
+    def described(self, entry: Entry) -> Iterator[Entry]:
+        if _source_of(entry.path) == self._source(entry):
+            with locked(entry.path.parent, wait=True):
+                yield entry
+            return
+        files = (self._listed or {}).get(entry.name, {}).get(entry.version)
+        if files is None:
+            raise MissingFile(f"{self._url_of(entry)} is not there")
+        with fetched_manifest(
+            self._remote, entry, read_remote_manifest(self._remote, entry.name, entry.version, files)
+        ) as made:
+            yield made
 
     def sweep(self) -> list[Path]:
         """Removes what killed writers left, and returns it."""

@@ -27,6 +27,15 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """What is known of a model without its weights. `digest` is the SHA-256 of its manifest."""
+
+    manifest: Manifest
+    digest: str
+    certificate: CertificateRecord | None
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """A verified model. `digest` is the SHA-256 of its manifest, which holds the SHA-256 of each other file.
 
@@ -48,6 +57,11 @@ class Artifact:
     def models(self) -> tuple[TiledModel, ...]:
         """The model on each of the devices for which it was loaded."""
         return self.model, *self.replicas
+
+    @property
+    def description(self) -> Description:
+        """What its manifest says."""
+        return Description(self.manifest, self.digest, self.certificate)
 
     @property
     def calibration(self) -> Calibration:
@@ -131,6 +145,15 @@ def build_artifact(files: Files, device: torch.device | str = "cpu", options: Ru
         evidence=evidence,
         certificate=files.certificate,
     )
+
+
+def describe_artifact(entry: Entry) -> Description:
+    """Reads the manifest of an entry, and no other file; they are verified when the model is loaded.
+
+    Raises MissingFile, UnsupportedSchema or InvalidArtifact.
+    """
+    manifest, found = _described(entry)
+    return Description(manifest, found, usable_certificate(entry.path, found))
 
 
 def verify_artifact(entry: Entry) -> tuple[Manifest, str]:

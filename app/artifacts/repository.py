@@ -55,6 +55,14 @@ class ModelRepository:
         """In the `with` block, the files of a version are in its directory. Raises InvalidArtifact."""
         yield
 
+    @contextmanager
+    def described(self, entry: Entry) -> Iterator[Entry]:
+        """Yields the version in a directory that has its manifest, and not always its other files.
+
+        Raises MissingFile, UnsupportedSchema or InvalidArtifact.
+        """
+        yield entry
+
     def entries(self) -> list[Entry]:
         """All versions of all models, sorted by name and version."""
         return [entry for name in self._names() for entry in self.versions(name)]

@@ -16,6 +16,8 @@ from app.settings import Settings, said_of_settings
 
 NAME = "tessera"
 """The name of the application and of its deployment."""
+ROUTING_S = 1.0
+"""The interval at which the proxies learn which models a replica has in memory, in seconds."""
 ENDS_S = 5.0
 """How long a replica may take to end its threads and processes after the grace period."""
 
@@ -38,7 +40,10 @@ def application(arguments: Arguments) -> Application:
         name=NAME,
         ray_actor_options=process_options(arguments.processors, arguments.gpus),
         max_ongoing_requests=settings.max_connections,  # the application itself refuses what is too much
-        request_router_config=RequestRouterConfig(request_router_class="app.deploy.routing:AnyNode"),  # type: ignore[arg-type]
+        request_router_config=RequestRouterConfig(
+            request_router_class="app.deploy.routing:ByModel",  # type: ignore[arg-type]
+            request_routing_stats_period_s=ROUTING_S,  # type: ignore[arg-type]
+        ),
         graceful_shutdown_wait_loop_s=STALE_S,
         graceful_shutdown_timeout_s=STALE_S + settings.shutdown_grace_s + ENDS_S,
         max_surge_percent=arguments.surge_percent,

@@ -17,10 +17,11 @@ from app.deploy.fan_out import ServeEngines
 from app.deploy.members import Members
 from app.deploy.own_folders import with_own_folders
 from app.deploy.proxy import LeaveToProxy
+from app.deploy.routing import LOADED, QUEUED
 from app.draining import Draining
 from app.environment import set_pillow_switches
 from app.errors import CannotServe, DeviceFailed, TesseraError
-from app.service import VersionState
+from app.service import DEFAULT, VersionState
 from app.service.fan_out import Engines
 from app.service.readiness import dead_reasons, unready_reasons
 from app.settings import Settings
@@ -76,6 +77,15 @@ class Replica:
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What the number of replicas follows."""
         return {QUEUE: float(self._services.worker.tiles)}
+
+    async def record_routing_stats(self) -> dict[str, object]:
+        """What the choice of a replica for a request follows, see `app.deploy.routing`."""
+        found: dict[str, object] = {QUEUED: self._services.worker.tiles}
+        if self._settings.max_loaded_versions is not None:
+            catalogue = self._services.catalogue
+            loaded = [model.name for model in catalogue.models() if model.has_live_in_memory]
+            found[LOADED] = [*loaded, DEFAULT] if catalogue.default_name in loaded else loaded
+        return found
 
     async def reload_here(self, model: str | None) -> dict[str, object]:
         """The ReplicaReloadBody of a scan of this replica."""

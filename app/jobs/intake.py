@@ -64,7 +64,7 @@ class JobIntake:
                 "this server cannot read pictures of any size; its operator can install the extra `large`: "
                 "pip install 'pyvips[binary]'"
             )
-        artifact = self._catalogue.get(asked.model, asked.version)
+        artifact = self._catalogue.wait(asked.model, asked.version)
         id, now = token_hex(8), self._clock()
         pictures = tuple(self._asked(artifact, asked, number) for number in range(len(asked.pictures)))
         state = JobState.queued if all(each.state is JobState.queued for each in pictures) else JobState.uploading
@@ -185,7 +185,7 @@ class JobIntake:
         return picture_of(job_of(self._table, id, owner), number)
 
     def _accepted_size(self, job: Job, picture: JobPicture) -> Size:
-        artifact = self._catalogue.get(job.model, job.version)
+        artifact = self._catalogue.wait(job.model, job.version)
         asked = AskedJob(job.model, job.version, question_of(job.question), ())
         descriptor = os.open(self._folders.of(job.id, picture.number).upload, os.O_RDONLY)
         try:

@@ -28,7 +28,7 @@ from app.metric_table.long_work import (
     STREAM_ROWS,
     STREAMS,
 )
-from app.metric_table.models import LOAD_TIME, LOADS, MODEL_INFO, MODEL_VERSION, MODELS, RELOAD_SECONDS, SCANS
+from app.metric_table.models import LOAD_TIME, LOADS, MODEL_INFO, MODEL_VERSION, MODELS, RELOAD_SECONDS, SCANS, UNLOADS
 from app.metric_table.pictures import DEADLINES, DECODERS_REPLACED, PARTIAL, SCORES_GIVEN, STAGE_SECONDS, VERDICTS
 from app.metric_table.shadows import SHADOW_DIFFERENCES, SHADOW_PICTURES
 
@@ -85,6 +85,7 @@ __all__ = [
     "STREAM_ROWS",
     "TILES_ROOM",
     "TILES_RUN",
+    "UNLOADS",
     "VERDICTS",
     "MetricInfo",
 ]
@@ -119,6 +120,7 @@ METRICS = (
     RETURNS,
     MODELS,
     LOADS,
+    UNLOADS,
     LOAD_TIME,
     SCANS,
     RELOAD_SECONDS,

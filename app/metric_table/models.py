@@ -20,6 +20,13 @@ LOADS = MetricInfo(
     "A rise of another result than ready: a version was refused.",
     ("result",),
 )
+UNLOADS = MetricInfo(
+    "tessera_model_unloads",
+    "counter",
+    "versions",
+    "Versions that were taken from memory to make room for others (max_loaded_versions)",
+    "It rises with most requests: more versions are used at a time than fit; raise max_loaded_versions.",
+)
 LOAD_TIME = MetricInfo(
     "tessera_model_load_seconds",
     "histogram",

@@ -1,7 +1,7 @@
 """Use cases: predictions for pictures, and the models that are served."""
 
 from app.service.cameras import Cameras
-from app.service.catalogue import CatalogueObserver, ModelCatalogue
+from app.service.catalogue import LOAD_S, CatalogueObserver, ModelCatalogue
 from app.service.choices import ServeNew
 from app.service.notes import Note, NoteCode, notes
 from app.service.picture_task import Answer, Rendering
@@ -12,9 +12,11 @@ from app.service.reloader import Reloader
 from app.service.source import Pixels, Source, Upload
 from app.service.timings import Timings
 from app.service.verdict import Verdict
-from app.service.version_table import ServedModel, Stage, VersionState, VersionStatus
+from app.service.version_table import DEFAULT, ServedModel, Stage, VersionState, VersionStatus
 
 __all__ = [
+    "DEFAULT",
+    "LOAD_S",
     "Answer",
     "Cameras",
     "CatalogueObserver",

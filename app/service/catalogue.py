@@ -1,7 +1,9 @@
 """The models that are served."""
 
+import asyncio
 import gc
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from time import monotonic
 from typing import Protocol
 
@@ -15,8 +17,9 @@ from app.service.choices import ServeNew
 from app.service.current_table import CurrentTable
 from app.service.reloaded import ReloadedModel, compare
 from app.service.repository_scan import RepositoryScan
+from app.service.residency import Residency
 from app.service.version_loader import LoadObserver, VersionLoader
-from app.service.version_table import ServedModel, VersionState, VersionTable
+from app.service.version_table import ServedModel, VersionState, VersionStatus, VersionTable
 
 PATIENCE_S = 15.0
 """After this time, a version that is being loaded no longer delays the next ones, nor the readiness of the server."""
@@ -24,9 +27,15 @@ PATIENCE_S = 15.0
 LIMIT_S = 300.0
 """After this time, a version that is being loaded counts as failed. It is served if its load ends nevertheless."""
 
+LOAD_S = 30.0
+"""How long a request waits for a model that is not in memory."""
+
 
 class CatalogueObserver(LoadObserver, Protocol):
     """Receives the results of scans and loads, in the threads that scan and load."""
+
+    def version_unloaded(self) -> None:
+        """A version was taken from memory to make room for another one."""
 
     def refreshed(self, readable: bool, seconds: float) -> None:
         """A scan has ended, with all of its loads."""
@@ -39,6 +48,9 @@ class ModelCatalogue:
     A request keeps the artifact that it started with, whose memory is freed after the last such request. One thread
     scans, at the start and on changes; any thread may read at any time. Each device has its own copy of a model, which
     reproduced the golden sample.
+
+    most_loaded: how many versions are in memory; None: all. Others are loaded when requests need them, while the
+    threads of a Reloader run, and the versions that were not used for longest are taken from memory for them.
     """
 
     def __init__(
@@ -49,6 +61,7 @@ class ModelCatalogue:
         options: RunOptions = RunOptions(),  # noqa: B008
         *,
         serve_new: ServeNew = "newest",
+        most_loaded: int | None = None,
         patience_s: float = PATIENCE_S,
         limit_s: float = LIMIT_S,
         clock: Callable[[], float] = monotonic,
@@ -67,6 +80,8 @@ class ModelCatalogue:
             clock=clock,
             observer=observer,
         )
+        unloaded = (lambda: None) if observer is None else observer.version_unloaded
+        self._residency = Residency(self._table, self._loader, most_loaded, unloaded)
         self._stopped = False
         self.scanned: Callable[[], None] = lambda: None
         """Called after each scan, in the thread that scans. Must be fast and must not raise."""
@@ -83,8 +98,13 @@ class ModelCatalogue:
         try:
             current = self._scan.find(only, again)
             for status in self._table.now.due(only):
-                if not self._stopped:
-                    self._loader.load(status)
+                if self._stopped:
+                    break
+                if not self._residency.takes(status):
+                    self._loader.describe(status)
+                    continue
+                self._residency.make_room(status.artifact is None)
+                self._loader.load(status)
             self._loader.refuse_overdue()
             self._scan.choose(only)
         finally:
@@ -111,6 +131,7 @@ class ModelCatalogue:
     def stop(self) -> None:
         """Ends a scan, also while a version is being loaded."""
         self._stopped = True
+        self._residency.stop()
         self._loader.stop()
 
     def finish(self, most_s: float) -> bool:
@@ -123,8 +144,9 @@ class ModelCatalogue:
         Raises GoldenMismatch, or what the device raises.
         """
         for model in self.models():
-            if model.live is not None:
-                model.live.test_device(number)
+            live = model.version(model.live)
+            if live is not None and live.artifact is not None:
+                live.artifact.test_device(number)
                 return
 
     def test_model(self, model: TiledModel) -> None:
@@ -152,9 +174,55 @@ class ModelCatalogue:
         """The model of this name, or the one that `default` means; raises ModelNotFound or ModelLoading."""
         return self._table.now.model(name)
 
+    def describe(self, name: str, version: int | None = None) -> VersionStatus:
+        """A version that answers requests, whether or not its model is in memory; by default the live one.
+
+        Raises ModelNotFound, VersionNotFound or ModelLoading.
+        """
+        return self._table.now.meant(name, version)
+
     def get(self, name: str, version: int | None = None) -> Artifact:
-        """A loaded version, by default the live one; raises ModelNotFound, VersionNotFound or ModelLoading."""
-        return self._table.now.get(name, version)
+        """A loaded version, by default the live one; raises ModelNotFound, VersionNotFound or ModelLoading.
+
+        Asks for a version that is not in memory; `loaded` and `wait` return it.
+        """
+        found = self._find(name, version)
+        if isinstance(found, Artifact):
+            return found
+        raise _loading(name)
+
+    def wait(self, name: str, version: int | None = None, most_s: float = LOAD_S) -> Artifact:
+        """As `get`, but waits at most so long for a version that is not in memory."""
+        ends_s = self._clock() + most_s
+        while not isinstance(found := self._find(name, version), Artifact):
+            try:
+                found.result(max(0.0, ends_s - self._clock()))
+            except TimeoutError as error:
+                raise _loading(name) from error
+        return found
+
+    async def loaded(self, name: str, version: int | None = None, most_s: float = LOAD_S) -> Artifact:
+        """As `wait`, without keeping a thread."""
+        ends_s = self._clock() + most_s
+        while not isinstance(found := self._find(name, version), Artifact):
+            shared = asyncio.shield(asyncio.wrap_future(found))  # others wait for it too
+            try:
+                await asyncio.wait_for(shared, max(0.0, ends_s - self._clock()))
+            except TimeoutError as error:
+                raise _loading(name) from error
+        return found
+
+    def _find(self, name: str, version: int | None) -> Artifact | Future[None]:
+        """A loaded version, or the end of its load."""
+        status = self._table.now.meant(name, version)
+        if status.artifact is None:
+            return self._residency.want(status)
+        self._residency.used(status.entry)
+        return status.artifact
+
+    def load_wanted(self) -> None:
+        """Loads versions that requests need, until `stop`."""
+        self._residency.run()
 
     def notes(self) -> list[str]:
         """The models that answer no request without a version, and choices of operators that cannot be read."""
@@ -167,7 +235,7 @@ class ModelCatalogue:
                 notes.append(f"the version of model {model.name!r} that serves {state}: {reason}")
             elif model.live is None:
                 try:
-                    table.get(model.name)
+                    table.meant(model.name)
                 except ModelLoading:
                     pass  # it will serve soon
                 except VersionNotFound as error:
@@ -178,3 +246,7 @@ class ModelCatalogue:
     def default_name(self) -> str | None:
         """The model that `default` means."""
         return self._table.now.default_name
+
+
+def _loading(name: str) -> ModelLoading:
+    return ModelLoading(f"model {name!r} is being loaded, because requests need it; try again in a few seconds")

@@ -75,7 +75,7 @@ class EngineState:
 
     id: different for each engine
     room: the blocks that may be in flight; 0: no device works
-    digests: those of the versions that are loaded
+    digests: those of the versions that are loaded, or are loaded for the first block
     tiles: the number of tiles that it has measured in blocks
     device_s: the device time of these blocks in seconds
     """
@@ -100,11 +100,12 @@ class EngineHost:
         statuses = [status for model in self._catalogue.models() for status in model.versions]
         artifacts = [status.artifact for status in statuses if status.artifact is not None]
         room = max((self._engine.room(artifact) for artifact in artifacts), default=0)
-        return EngineState(self._id, room, frozenset(each.digest for each in artifacts), self._tiles, self._device_s)
+        digests = frozenset(status.description.digest for status in statuses if status.description is not None)
+        return EngineState(self._id, room, digests, self._tiles, self._device_s)
 
     async def measure(self, model: ModelVersion, pixels: BlockPixels, *, background: bool) -> Finished[MeasuredBlock]:
         """See Engine. Raises VersionNotFound if the version that is loaded here has other files."""
-        artifact = self._catalogue.get(model.name, model.version)
+        artifact = await self._catalogue.loaded(model.name, model.version)
         if artifact.digest != model.digest:
             raise VersionNotFound(
                 f"this engine has version {model.version} of model {model.name!r} with the digest {artifact.digest}, "

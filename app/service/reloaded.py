@@ -38,7 +38,7 @@ def _reloaded(name: str, before: ServedModel | None, after: ServedModel | None) 
     statuses = after.versions if after else ()
     return ReloadedModel(
         name,
-        live=after.live.version if after and after.live else None,
+        live=after.live if after else None,
         ready=tuple(new),
         added=tuple(version for version in new if version not in old),
         replaced=tuple(version for version in new if old.get(version, new[version]) != new[version]),
@@ -50,4 +50,4 @@ def _reloaded(name: str, before: ServedModel | None, after: ServedModel | None) 
 def _digests(model: ServedModel | None) -> dict[int, str]:
     """The digests of the versions that are served, the oldest first."""
     versions = model.versions if model else ()
-    return {status.entry.version: status.artifact.digest for status in versions if status.artifact}
+    return {status.entry.version: known.digest for status in versions if (known := status.description)}

@@ -31,8 +31,9 @@ class Reloader:
     """Scans the repository when it starts, every `interval_s` seconds (0: never), and on request.
 
     It polls, because containers and network file systems do not report changes. The first scan uses all of
-    `processors`, later ones half of them, because requests are served at the same time. The thread lives from `start`
-    to `stop`; `reload` may be called from any thread.
+    `processors`, later ones half of them, because requests are served at the same time. A second thread loads the
+    models that requests need and that are not in memory. The threads live from `start` to `stop`; `reload` may be
+    called from any thread.
     """
 
     def __init__(self, catalogue: ModelCatalogue, *, interval_s: float, processors: int) -> None:
@@ -42,13 +43,15 @@ class Reloader:
         self._stopped = False
         self._retry_s, self._pause_s = inf, FIRST_RETRY_S
         self._thread = Thread(target=self._run, name="tessera-loader", daemon=True)
+        self._on_demand = Thread(target=self._load_wanted, name="tessera-on-demand", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread."""
+        """Starts the threads."""
         self._thread.start()
+        self._on_demand.start()
 
     def stop(self) -> None:
-        """Ends the thread; pending requests get EngineStopped. A version that is being loaded gets FINISH_S more.
+        """Ends the threads; pending requests get EngineStopped. A version that is being loaded gets FINISH_S more.
 
         What still runs then, for example on a file system that hangs, is left to the end of the process.
         """
@@ -74,6 +77,10 @@ class Reloader:
             future = self._asked.setdefault(name, Future())
             self._wake.notify()
         return future
+
+    def _load_wanted(self) -> None:
+        use_processors(max(1, self._processors // 2))
+        self._catalogue.load_wanted()
 
     def _run(self) -> None:
         use_processors(self._processors)

@@ -126,8 +126,10 @@ class RepositoryScan:
         for model in self._table.now.models() if self._serve_new == "pinned" else ():
             newest = next((status for status in reversed(model.versions) if not status.error or status.artifact), None)
             free = model.pin.version is None and not model.pin.problem and only in (None, model.name)
-            if free and newest and newest.artifact:
-                chosen = {model.name: newest.entry.version}
-                self._table.change(lambda table, chosen=chosen: table.chosen(chosen))
-                self.choices.pin(model.name, newest.entry.version)
+            if free and newest and newest.description:
+                self._pin(newest.entry)
         self.choices.keep_default(self._table.now)
+
+    def _pin(self, entry: Entry) -> None:
+        self._table.change(lambda table: table.chosen({entry.name: entry.version}))
+        self.choices.pin(entry.name, entry.version)

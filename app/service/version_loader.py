@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from typing import Protocol
 
@@ -12,9 +13,11 @@ import torch
 
 from app.artifacts import (
     Artifact,
+    Description,
     Entry,
     ModelRepository,
     build_artifact,
+    describe_artifact,
     read_artifact,
     usable_certificate,
     verify_artifact,
@@ -59,9 +62,12 @@ class VersionLoader:
         self._repository, self._table, self._devices, self._options = repository, table, devices, options
         self._patience_s, self._limit_s, self._clock, self._observer = patience_s, limit_s, clock, observer
         self._calls = Calls(patience_s)
+        self._beginning = Lock()  # held while it is decided which thread loads a version
         self._computing = Lock()  # held while a model is built and measured
         self._loading: dict[Entry, float] = {}  # when the loads that are under way began
         self._stopped = False
+        self.settled: Callable[[Entry], None] = lambda _: None
+        """Called after a version was loaded or refused, in the thread that loads. Must be fast and must not raise."""
 
     def stop(self) -> None:
         """Ends a load that is waited for."""
@@ -72,12 +78,16 @@ class VersionLoader:
         """Waits at most so long for loads that are under way; returns whether all have ended."""
         return self._calls.finish(most_s)
 
-    def load(self, status: VersionStatus) -> None:
-        """Loads a version, or refuses it; raises EngineStopped after `stop`."""
-        if status.entry in self._loading:  # since an earlier scan
-            return
+    def load(self, status: VersionStatus) -> bool:
+        """Loads a version, or refuses it; raises EngineStopped after `stop`.
+
+        Returns after `patience_s` at the latest. False: its load could not begin, because too many others hang.
+        """
         started, processors = self._clock(), torch.get_num_threads()
-        self._loading[status.entry] = started
+        with self._beginning:
+            if status.entry in self._loading:  # for a request, or since an earlier scan
+                return True
+            self._loading[status.entry] = started
 
         def load() -> Artifact:
             use_processors(processors)
@@ -96,13 +106,13 @@ class VersionLoader:
         except StillRunning as error:
             if not error.first:  # too many calls hang
                 self._loading.pop(status.entry, None)
-            else:
-                _log.warning(
-                    "model %s version %d is not loaded after %g s; other versions are loaded meanwhile",
-                    status.entry.name,
-                    status.entry.version,
-                    self._patience_s,
-                )
+                return False
+            _log.warning(
+                "model %s version %d is not loaded after %g s; other versions are loaded meanwhile",
+                status.entry.name,
+                status.entry.version,
+                self._patience_s,
+            )
         except Exception as error:  # one damaged model must not stop the others
             self._loading.pop(status.entry, None)
             if self._stopped:
@@ -111,10 +121,32 @@ class VersionLoader:
         else:
             self._loading.pop(status.entry, None)
             self._settle(status, artifact, started)
+        return True
+
+    def describe(self, status: VersionStatus) -> None:
+        """Reads the manifest of a version, whose model is loaded when a request needs it; or refuses the version.
+
+        A version whose file system hangs is tried again by the next scan. Raises EngineStopped after `stop`.
+        """
+        try:
+            description = self._calls.run(("describe", status.entry), partial(self._described, status.entry))
+        except StillRunning:
+            _log.warning("model %s version %d cannot be read now", status.entry.name, status.entry.version)
+        except TesseraError as error:
+            if self._stopped:
+                raise
+            self._refuse(status, error, self._clock())
+        else:
+            self._table.change(lambda table: table.described(status, description))
+
+    def _described(self, entry: Entry) -> Description:
+        with self._repository.described(entry) as found:
+            return describe_artifact(found)
 
     def _settle(self, status: VersionStatus, artifact: Artifact, started: float) -> None:
         self._table.change(lambda table: table.loaded(status, artifact))
         _log_ready(artifact, unchanged=artifact is status.artifact)
+        self.settled(status.entry)
         if self._observer is not None:
             self._observer.version_tried(None, self._clock() - started)
 
@@ -126,6 +158,7 @@ class VersionLoader:
             bare(failure)
         refused = bare(error)
         self._table.change(lambda table: table.refused(status, refused))
+        self.settled(status.entry)
         _log_refused(status, error)
         if self._observer is not None:
             self._observer.version_tried(error, self._clock() - started)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from app.artifacts import Artifact, Entry, Fingerprint
+from app.artifacts import Artifact, Description, Entry, Fingerprint
 from app.errors import InvalidServing, ModelLoading, ModelNotFound, TesseraError, VersionNotFound
 
 DEFAULT = "default"
@@ -12,7 +12,9 @@ NO_MODEL = "there is no model in models_dir; train one (tessera train), or copy 
 
 
 class VersionState(StrEnum):
-    """Whether a version is served: its files are still to be loaded, loaded, or refused."""
+    """Whether a version is served: its files are still to be loaded; requests are answered, now or after its model was
+    brought into memory (ready); or its files are refused.
+    """
 
     loading = "loading"
     ready = "ready"
@@ -21,12 +23,13 @@ class VersionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
-    """A version of a model: loaded, refused with an error, or still to be loaded.
+    """A version of a model: loaded, not in memory, refused with an error, or still to be loaded.
 
     With both an artifact and an error, its new files were refused, and the artifact loaded before stays served.
 
     seen: the fingerprint of its files at the last scan
-    tried: the fingerprint of its files at the last attempt to load them
+    tried: the fingerprint of its files at the last attempt to load or describe them
+    unloaded: what its manifest says, while its model is not in memory
     """
 
     entry: Entry
@@ -34,13 +37,19 @@ class VersionStatus:
     tried: Fingerprint | None = None
     artifact: Artifact | None = None
     error: TesseraError | None = None
+    unloaded: Description | None = None
 
     @property
     def state(self) -> VersionState:
         """Whether it is served."""
-        if self.artifact is not None:
+        if self.description is not None:
             return VersionState.ready
         return VersionState.loading if self.error is None else VersionState.failed
+
+    @property
+    def description(self) -> Description | None:
+        """What its manifest says, if it answers requests, now or after it is loaded; else None."""
+        return self.unloaded if self.artifact is None else self.artifact.description
 
     @property
     def due(self) -> bool:
@@ -82,18 +91,28 @@ class ServedModel:
     pin: Pin = Pin()
 
     @property
-    def live(self) -> Artifact | None:
-        """The artifact that is served if a request names no version."""
+    def live(self) -> int | None:
+        """The version that answers requests without a version; None: there is none."""
         if self.pin.problem:
             return None
-        ready = {status.entry.version: status.artifact for status in self.versions if status.artifact is not None}
+        usable = {status.entry.version for status in self.versions if status.description is not None}
         if self.pin.version is None:
-            return ready.get(max(ready, default=0))
-        return ready.get(self.pin.version) or ready.get(self.pin.instead or 0)
+            return max(usable, default=None)
+        return next((version for version in (self.pin.version, self.pin.instead) if version in usable), None)
+
+    @property
+    def has_live_in_memory(self) -> bool:
+        """Whether requests without a version find their model in memory."""
+        status = self.version(self.live)
+        return status is not None and status.artifact is not None
+
+    def version(self, number: int | None) -> VersionStatus | None:
+        """The version of this number; None: there is none."""
+        return next((status for status in self.versions if status.entry.version == number), None)
 
     def stage(self, version: int) -> Stage:
         """The stage of one of the versions."""
-        live = 0 if self.live is None else self.live.version
+        live = self.live or 0
         return Stage.live if version == live else Stage.candidate if version > live else Stage.earlier
 
 
@@ -143,14 +162,17 @@ class VersionTable:
         if isinstance(pinned, InvalidServing):
             return Pin(problem=pinned.plain) if before is None or before.problem else before
         if before is not None and not before.problem and before.version == pinned:
-            ready = any(status.entry.version == pinned and status.artifact is not None for status in model.versions)
-            return Pin(pinned) if ready else before
-        return Pin(pinned, instead=None if model.live is None else model.live.version)
+            status = model.version(pinned)
+            return before if status is None or status.description is None else Pin(pinned)
+        return Pin(pinned, instead=model.live)
 
     def due(self, only: str | None = None) -> list[VersionStatus]:
-        """The versions to load: first the pinned and the newest of each model, then the second newest, and so on."""
+        """The versions to load: first the pinned and the newest of each model, then the second newest, and so on.
+
+        Of versions with the same rank, those of the default model come first.
+        """
         ranked = [
-            (0 if status.entry.version == model.pin.version else rank, status)
+            ((0 if status.entry.version == model.pin.version else rank, not model.default), status)
             for model in self.models()
             for rank, status in enumerate(reversed(model.versions))
         ]
@@ -165,12 +187,34 @@ class VersionTable:
         """The table after the version was refused. An artifact loaded before stays served."""
         return self._with(tried, tried.artifact, error)
 
-    def _with(self, tried: VersionStatus, artifact: Artifact | None, error: TesseraError | None) -> "VersionTable":
-        statuses = tuple(
-            replace(status, tried=tried.seen, artifact=artifact, error=error) if status.entry == tried.entry else status
-            for status in self.statuses
+    def described(self, tried: VersionStatus, description: Description) -> "VersionTable":
+        """The table after the version was found, and is loaded when a request needs it."""
+        return self._with(tried, None, None, description)
+
+    def without_model(self, entry: Entry) -> "VersionTable":
+        """The table after the model of a version was taken from memory. It is loaded when a request needs it."""
+        return replace(
+            self,
+            statuses=tuple(
+                replace(status, artifact=None, unloaded=status.description) if status.entry == entry else status
+                for status in self.statuses
+            ),
         )
-        return replace(self, statuses=statuses)
+
+    def _with(
+        self,
+        tried: VersionStatus,
+        artifact: Artifact | None,
+        error: TesseraError | None,
+        unloaded: Description | None = None,
+    ) -> "VersionTable":
+        tried = replace(tried, tried=tried.seen, artifact=artifact, error=error, unloaded=unloaded)
+        return replace(
+            self,
+            statuses=tuple(
+                replace(tried, seen=status.seen) if status.entry == tried.entry else status for status in self.statuses
+            ),
+        )
 
     def count(self, state: VersionState) -> int:
         """How many versions are in this state."""
@@ -211,50 +255,58 @@ class VersionTable:
             raise ModelNotFound(f"there is no model {meant!r}; available: {_listed(self.names)}")
         return self._model(meant)
 
-    def get(self, name: str, version: int | None = None) -> Artifact:
-        """A loaded version, by default the live one; raises ModelNotFound, VersionNotFound or ModelLoading."""
+    def meant(self, name: str, version: int | None = None) -> VersionStatus:
+        """The version that a request means: a loaded or an unloaded one, by default the live one.
+
+        Raises ModelNotFound, VersionNotFound or ModelLoading.
+        """
         model = self.model(name)
-        if version is None:
-            return model.live or _refuse_live(model)
-        status = next((status for status in model.versions if status.entry.version == version), None)
+        number = model.live if version is None else version
+        if number is None:
+            raise _no_live(model)
+        status = model.version(number)
         if status is None:
             numbers = _listed(str(known.entry.version) for known in model.versions)
             raise VersionNotFound(f"model {model.name!r} has no version {version}; available: {numbers}")
-        return status.artifact or _refuse(model, status)
+        if status.description is None:
+            raise _refusal(model, status)
+        return status
 
     def _model(self, name: str) -> ServedModel:
         versions = tuple(status for status in self.statuses if status.entry.name == name)
         return ServedModel(name, versions, name == self.default_name, self.pins.get(name, Pin()))
 
 
-def _refuse_live(model: ServedModel) -> Artifact:
+def _no_live(model: ServedModel) -> TesseraError:
     pin = model.pin
     if pin.problem:
-        raise VersionNotFound(
+        return VersionNotFound(
             f"the version of model {model.name!r} that serves is not known: {pin.problem}; or name a version"
         )
     if pin.version is None:
-        return _refuse(model, model.versions[-1])
-    status = next((status for status in model.versions if status.entry.version == pin.version), None)
+        return _refusal(model, model.versions[-1])
+    status = model.version(pin.version)
     if status is None:
         numbers = _listed(str(known.entry.version) for known in model.versions)
-        raise VersionNotFound(
+        return VersionNotFound(
             f"version {pin.version} of model {model.name!r} is pinned, and is not in the repository; promote another "
             f"one (tessera models promote), or name one of these: {numbers}"
         )
-    return _refuse(model, status)
+    return _refusal(model, status)
 
 
-def _refuse(model: ServedModel, status: VersionStatus) -> Artifact:
+def _refusal(model: ServedModel, status: VersionStatus) -> TesseraError:
     place = f"version {status.entry.version} of model {model.name!r}"
     # While no version is ready, a request for the newest may be answered by any version that is still loading.
-    if status.state == "loading" or (
-        model.pin.version is None and model.live is None and any(v.state == "loading" for v in model.versions)
+    if status.state is VersionState.loading or (
+        model.pin.version is None
+        and model.live is None
+        and any(v.state is VersionState.loading for v in model.versions)
     ):
-        raise ModelLoading(f"{place} is still being loaded; try again in a few seconds")
-    ready = _listed(str(known.entry.version) for known in model.versions if known.state == "ready")
+        return ModelLoading(f"{place} is still being loaded; try again in a few seconds")
+    ready = _listed(str(known.entry.version) for known in model.versions if known.description is not None)
     code = status.error.code if status.error else "unknown"
-    raise VersionNotFound(f"{place} could not be loaded ({code}); ready versions: {ready}")
+    return VersionNotFound(f"{place} could not be loaded ({code}); ready versions: {ready}")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -26,6 +26,9 @@ class Gate:
     def version_tried(self, error: TesseraError | None, seconds: float) -> None:
         pass
 
+    def version_unloaded(self) -> None:
+        pass
+
     def refreshed(self, readable: bool, seconds: float) -> None:
         self.scans += 1
         self.reached.set()

@@ -34,11 +34,17 @@ def serving(loaded: Artifact) -> VersionTable:
     return table
 
 
+def served(table: VersionTable, name: str, version: int | None = None) -> Artifact:
+    artifact = table.meant(name, version).artifact
+    assert artifact is not None
+    return artifact
+
+
 def test_before_the_first_scan_models_are_loading() -> None:
     with pytest.raises(ModelLoading):
-        VersionTable().get("steel")
+        served(VersionTable(), "steel")
     with pytest.raises(ModelNotFound, match="there is no model in models_dir; train one"):
-        VersionTable().found({}).get("steel")
+        served(VersionTable().found({}), "steel")
 
 
 def test_the_newest_versions_are_loaded_first() -> None:
@@ -55,21 +61,21 @@ def test_unchanged_versions_are_not_due(serving: VersionTable) -> None:
 
 def test_a_version_that_is_loading_leaves_the_newest_ready_one_served(serving: VersionTable, loaded: Artifact) -> None:
     table = serving.found({entry(version): OLD for version in (1, 2, 3)})
-    assert table.get("steel").version == 2
+    assert served(table, "steel").version == 2
     with pytest.raises(ModelLoading, match=r"\b3\b.*'steel'"):
-        table.get("steel", 3)
+        served(table, "steel", 3)
     (due,) = table.due()
-    assert table.loaded(due, made(loaded, 3)).get("steel").version == 3
-    assert serving.get("steel").version == 2  # a table is immutable
+    assert served(table.loaded(due, made(loaded, 3)), "steel").version == 3
+    assert served(serving, "steel").version == 2  # a table is immutable
 
 
 def test_a_refused_version_is_due_again_only_if_its_files_change_or_on_request(serving: VersionTable) -> None:
     files = {entry(1): OLD, entry(2): OLD, entry(3): OLD}
     table = serving.found(files)
     table = table.refused(table.due()[0], DAMAGE)
-    assert table.get("steel").version == 2
+    assert served(table, "steel").version == 2
     with pytest.raises(VersionNotFound, match=r"\b3\b.*'steel'.*\bdigest_mismatch\b.*\b1, 2\b"):
-        table.get("steel", 3)
+        served(table, "steel", 3)
     assert table.found(files).due() == []
     assert [due.entry for due in table.found(files, again=True).due()] == [entry(3)]
     assert table.found(files, only="wood", again=True).due() == []
@@ -88,28 +94,28 @@ def test_the_old_content_of_a_replaced_version_is_served_until_the_new_content_i
     serving: VersionTable, loaded: Artifact
 ) -> None:
     table = serving.found({entry(1): OLD, entry(2): NEW})
-    assert table.get("steel", 2).digest == "a" and table.model("steel").versions[1].state == "ready"
+    assert served(table, "steel", 2).digest == "a" and table.model("steel").versions[1].state == "ready"
     refused = table.refused(table.due()[0], DAMAGE)
-    assert refused.get("steel").digest == "a"
+    assert served(refused, "steel").digest == "a"
     assert refused.model("steel").versions[1].error is DAMAGE
     assert refused.due() == []
     swapped = table.loaded(table.due()[0], made(loaded, 2, "b"))
-    assert swapped.get("steel").digest == "b"
+    assert served(swapped, "steel").digest == "b"
 
 
 def test_after_a_removal_the_next_newest_version_is_served(serving: VersionTable) -> None:
     table = serving.found({entry(1): OLD})
-    assert table.get("steel").version == 1
+    assert served(table, "steel").version == 1
     with pytest.raises(VersionNotFound, match=r"\b2\b.*\b1\b"):
-        table.get("steel", 2)
+        served(table, "steel", 2)
     with pytest.raises(ModelNotFound, match="there is no model in models_dir; train one"):
-        serving.found({}).get("steel")
+        served(serving.found({}), "steel")
 
 
 def test_a_scan_of_one_model_does_not_change_the_others(serving: VersionTable) -> None:
     table = serving.found({entry(1, "wood"): OLD}, only="wood")
     assert table.names == ["steel", "wood"]
-    assert table.get("steel").version == 2
+    assert served(table, "steel").version == 2
     assert [due.entry.name for due in table.found({}, only="steel").due()] == ["wood"]
 
 

@@ -92,7 +92,13 @@ class VersionBody(BaseModel):
         "(earlier) than that version.",
         examples=["live"],
     )
-    details: DetailsBody | None = Field(description="Details of a version that is ready; otherwise null.")
+    in_memory: bool = Field(
+        default=True,
+        description="Whether the model is in memory. If it is not, and the version is ready, the next request for it "
+        "waits until it is loaded and verified.",
+        examples=[True],
+    )
+    details: DetailsBody | None = Field(description="Details of a version that is ready and in memory; otherwise null.")
     error: ErrorBody | None = Field(
         description="Reason why the files of the version are refused; otherwise null. A version that is ready and "
         "has an error is still served from its earlier files.",
@@ -106,6 +112,7 @@ class VersionBody(BaseModel):
             version=status.entry.version,
             state=status.state,
             stage=stage,
+            in_memory=status.artifact is not None,
             details=None if status.artifact is None else DetailsBody.of(status.artifact),
             error=None if status.error is None else ErrorBody.of(status.error),
         )
@@ -130,13 +137,12 @@ class ModelBody(BaseModel):
     @classmethod
     def of(cls, model: ServedModel) -> Self:
         """The body of a model."""
-        live = None if model.live is None else model.live.version
         return cls(
             name=model.name,
             default=model.default,
-            live=live,
+            live=model.live,
             pinned=model.pin.version,
-            newest=live,
+            newest=model.live,
             versions=[VersionBody.of(status, model.stage(status.entry.version)) for status in model.versions],
         )
 

@@ -51,7 +51,7 @@ async def ready(services: ServicesDep) -> ServerReadyBody:
 )
 async def model_ready(model: ModelName, catalogue: CatalogueDep) -> ModelReadyBody:
     """Returns 200 if a version of the model is served, 503 while one is being loaded, and 404 if there is none."""
-    return ModelReadyBody(name=catalogue.get(model).name, ready=True)
+    return ModelReadyBody(name=catalogue.describe(model).entry.name, ready=True)
 
 
 @router.get(
@@ -64,4 +64,4 @@ async def model_ready(model: ModelName, catalogue: CatalogueDep) -> ModelReadyBo
 )
 async def model_version_ready(model: ModelName, version: VersionInPath, catalogue: CatalogueDep) -> ModelReadyBody:
     """Returns 200 if the version is served, 503 while it is being loaded, and 404 if it is absent or refused."""
-    return ModelReadyBody(name=catalogue.get(model, version).name, ready=True)
+    return ModelReadyBody(name=catalogue.describe(model, version).entry.name, ready=True)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from app.api.dependencies import ModelName, PredictorDep, Services, ServicesDep, Timeout
+from app.api.loading import loaded
 from app.api.v2 import encodings
 from app.api.v2.describe import INFER_BODY, INFER_RESPONSES, TAG
 from app.api.v2.invalid import invalid
@@ -63,7 +64,7 @@ async def infer(
     Pictures are predicted concurrently. The first axis of each output counts the pictures. Maps are returned only if
     they are requested; all maps of a request must have the same size.
     """
-    artifact = services.catalogue.get(model)
+    artifact, timeout_s = await loaded(services.catalogue, model, None, timeout_s)
     return await _infer(request, services, predictor, artifact, timeout_s, header)
 
 
@@ -85,7 +86,7 @@ async def infer_version(
     header: HeaderLength = None,
 ) -> Response:
     """Returns the predictions of a version for one or several pictures; otherwise like inference without a version."""
-    artifact = services.catalogue.get(model, version)
+    artifact, timeout_s = await loaded(services.catalogue, model, version, timeout_s)
     return await _infer(request, services, predictor, artifact, timeout_s, header)
 
 

@@ -8,7 +8,7 @@ from app.api.v2.index_body import INDEX_BODY, IndexRequest
 from app.api.v2.path import VersionInPath
 from app.api.v2.schemas.model import ModelMetadataBody
 from app.api.v2.schemas.server import IndexEntryBody, ServerMetadataBody
-from app.service import VersionState
+from app.service import ModelCatalogue, VersionState
 from app.version import VERSION
 
 EXTENSIONS = ("binary_tensor_data",)
@@ -37,8 +37,7 @@ async def server() -> ServerMetadataBody:
 )
 async def model_metadata(model: ModelName, catalogue: CatalogueDep) -> ModelMetadataBody:
     """Returns the inputs and outputs of the version of a model that answers requests without a version."""
-    artifact = catalogue.get(model)
-    return ModelMetadataBody.of(catalogue.model(artifact.name), artifact)
+    return _metadata(catalogue, model, None)
 
 
 @router.get(
@@ -50,8 +49,13 @@ async def model_metadata(model: ModelName, catalogue: CatalogueDep) -> ModelMeta
 )
 async def version_metadata(model: ModelName, version: VersionInPath, catalogue: CatalogueDep) -> ModelMetadataBody:
     """Returns the inputs and outputs of a version."""
-    artifact = catalogue.get(model, version)
-    return ModelMetadataBody.of(catalogue.model(artifact.name), artifact)
+    return _metadata(catalogue, model, version)
+
+
+def _metadata(catalogue: ModelCatalogue, name: str, version: int | None) -> ModelMetadataBody:
+    status = catalogue.describe(name, version)
+    assert status.description is not None  # `describe` raises otherwise
+    return ModelMetadataBody.of(catalogue.model(status.entry.name), status.description)
 
 
 @router.post(

@@ -117,7 +117,7 @@ class ShadowLedger:
 
         Raises ModelNotFound, VersionNotFound, ModelLoading or ShadowRefused.
         """
-        candidate, served = self._catalogue.get(name, version), self._catalogue.get(name)
+        candidate, served = self._catalogue.wait(name, version), self._catalogue.wait(name)
         with _refusing():
             start_shadow(
                 self._repository,

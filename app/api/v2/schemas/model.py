@@ -6,8 +6,8 @@ from pydantic import BaseModel, Field
 
 from app.api.v2.outputs import OUTPUTS
 from app.api.v2.request import INPUT
-from app.artifacts import Artifact
-from app.service import ServedModel, VersionState
+from app.artifacts import Description
+from app.service import ServedModel
 
 
 class ModelReadyBody(BaseModel):
@@ -44,12 +44,12 @@ class ModelMetadataBody(BaseModel):
     outputs: list[TensorMetadataBody] = Field(description="Outputs that a request may name.")
 
     @classmethod
-    def of(cls, model: ServedModel, artifact: Artifact) -> Self:
+    def of(cls, model: ServedModel, description: Description) -> Self:
         return cls(
             name=model.name,
-            versions=[str(each.entry.version) for each in model.versions if each.state is VersionState.ready],
-            live=None if model.live is None else str(model.live.version),
-            platform=f"tessera_{artifact.manifest.detector.name}",
+            versions=[str(each.entry.version) for each in model.versions if each.description is not None],
+            live=None if model.live is None else str(model.live),
+            platform=f"tessera_{description.manifest.detector.name}",
             inputs=[TensorMetadataBody(name=INPUT, datatype="BYTES", shape=[-1])],
             outputs=[
                 TensorMetadataBody(name=name, datatype=output.datatype, shape=[-1] * output.rank)

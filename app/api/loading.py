@@ -1,0 +1,19 @@
+"""Waits for the model of a request, if it is not in memory."""
+
+from time import monotonic
+
+from app.artifacts import Artifact
+from app.service import LOAD_S, ModelCatalogue
+
+
+async def loaded(
+    catalogue: ModelCatalogue, name: str, version: int | None, timeout_s: float | None = None
+) -> tuple[Artifact, float | None]:
+    """The version that a request means, and how much of its time limit is left.
+
+    Waits for a version that is not in memory, at most for the time limit. Raises ModelNotFound, VersionNotFound or
+    ModelLoading.
+    """
+    started_s = monotonic()
+    artifact = await catalogue.loaded(name, version, LOAD_S if timeout_s is None else min(timeout_s, LOAD_S))
+    return artifact, None if timeout_s is None else max(timeout_s - (monotonic() - started_s), 0.0)
