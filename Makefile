@@ -72,6 +72,7 @@ torture: $(VENV)/.installed ## attack servers for an hour, and write a table: ma
 
 cluster: $(VENV)/.installed ## change a Ray cluster under load: updates, a node that is lost, a node that joins
 	$(BIN)/python -m benchmarks.cluster
+	$(BIN)/python -m benchmarks.cluster_growth
 
 gpu-kit: $(VENV)/.installed ## collect the wheels that scripts/gpu/run.sh needs on a machine with a GPU and no network
 	$(BIN)/python -m scripts.gpu.gather

@@ -15,9 +15,10 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -101,21 +102,23 @@ def measured(here: Site, clients: int, change: Callable[[], object], *, again: b
 
 
 @contextmanager
-def loaded(here: Site, clients: int, *, again: bool) -> Iterator[Load]:
-    """Meanwhile clients post pictures; with `again` they repeat what failed."""
+def loaded(here: Site, clients: int, *, again: bool, models: Sequence[str] = (MODEL,)) -> Iterator[Load]:
+    """Meanwhile clients post pictures, for each of the models in turn; with `again` they repeat what failed."""
     load, ended = Load(), Event()
     file = io.BytesIO()
     Image.open(ROOT / "examples/normal.png").crop((0, 0, EDGE, EDGE)).save(file, "PNG")
     picture = file.getvalue()
 
     def client() -> None:
-        while not ended.is_set():
+        for model in cycle(models):
+            if ended.is_set():
+                return
             started = monotonic()
-            status, version = posted(here.url, picture)
+            status, version = posted(here.url, model, picture)
             while again and status in AGAIN | {0} and monotonic() < started + WAIT_S:
                 load.again[status] += 1
                 sleep(0.1)
-                status, version = posted(here.url, picture)
+                status, version = posted(here.url, model, picture)
             load.statuses[status] += 1
             load.versions[version] += 1
             load.longest_s = max(load.longest_s, monotonic() - started)
@@ -131,10 +134,10 @@ def loaded(here: Site, clients: int, *, again: bool) -> Iterator[Load]:
             thread.join()
 
 
-def posted(url: str, picture: bytes) -> tuple[int, int]:
+def posted(url: str, model: str, picture: bytes) -> tuple[int, int]:
     """The status of a prediction, and the version that made it; 0 if there is none."""
     try:
-        answer = httpx2.post(f"{url}/v1/models/{MODEL}/predict", files={"image": picture}, timeout=WAIT_S)
+        answer = httpx2.post(f"{url}/v1/models/{model}/predict", files={"image": picture}, timeout=WAIT_S)
     except httpx2.TransportError:
         return 0, 0
     return answer.status_code, answer.json()["model"]["version"] if answer.status_code == 200 else 0
