@@ -8,8 +8,10 @@ from torch import Tensor
 from app.rendering.bands import row_bands
 from app.rendering.colormap import LEVELS, ColorMap, color_table, heat_level
 
+HEAT_BEFORE = 0.1
+"""Heat begins this far below the threshold, so that normal surfaces keep their colours."""
+
 _ONE = 256  # weights are integers of 1/256
-_BEFORE = 0.1  # heat begins this far below the threshold
 # The values whose colours in `colorize` the weakest and the strongest heat have: for `ember`, purple and orange. Black
 # would be invisible on black, and the pale yellow of 1 on white.
 _COOLEST, _HOTTEST = 0.25, 0.75
@@ -61,7 +63,7 @@ def _weights(opacity: float, map_: ColorMap, threshold: float) -> tuple[npt.NDAr
 
     The added value includes 128, which rounds the result. The largest sum is 255 * 256 + 128, which fits into 16 bits.
     """
-    begin = max(0.0, threshold - _BEFORE)
+    begin = max(0.0, threshold - HEAT_BEFORE)
     excess = np.clip((np.arange(LEVELS) / (LEVELS - 1) - begin) / (1 - begin), 0, 1)
     paint = np.rint(_ONE * opacity * excess * (2 - excess)).astype(np.uint16)
     places = np.rint((LEVELS - 1) * (_COOLEST + (_HOTTEST - _COOLEST) * excess)).astype(int)

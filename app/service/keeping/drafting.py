@@ -7,7 +7,7 @@ from torch.nn import functional
 from app.decoding.formats import identify
 from app.errors import TooManyPoints
 from app.pipeline import DefectRegion
-from app.rendering import ColorMap, colorize, encode_png
+from app.rendering import HEAT_BEFORE, ColorMap, colorize, encode_png
 from app.service.annotations import annotations
 from app.service.pictures import normalised_map
 from app.service.predicted import Predicted
@@ -19,8 +19,6 @@ MOST_OUTLINE_POINTS = 50_000
 """The most points of all outlines. Of a picture with more, the boxes of the regions are kept."""
 HEATMAP_EDGE = 1024
 """The most pixels of the width and of the height of the kept heatmap."""
-HEAT_FROM = 0.8
-"""Heat begins at this share of the threshold, so that normal surfaces stay as they are when it is drawn over them."""
 SHOWN_BY_BROWSERS = frozenset({"JPEG", "PNG", "WebP", "BMP", "AVIF"})
 
 Key = tuple[int, int, int, tuple[int, int]]
@@ -96,14 +94,14 @@ def _kept(region: DefectRegion, outline: tuple[Polygon, ...] | None) -> KeptRegi
 
 
 def _heatmap(values: Tensor, threshold: float) -> bytes:
-    """A PNG of a normalised map [H,W] in colour, dark below HEAT_FROM of the threshold.
+    """A PNG of a normalised map [H,W] in colour, dark where `overlay` draws no heat.
 
     It is made smaller by maxima, so that no spot is lost.
     """
     height, width = values.shape
     size = min(height, HEATMAP_EDGE), min(width, HEATMAP_EDGE)
     smaller = functional.adaptive_max_pool2d(values[None, None], size)[0, 0] if size != (height, width) else values
-    start = HEAT_FROM * threshold
+    start = max(0.0, threshold - HEAT_BEFORE)
     return encode_png(colorize((smaller - start) / (1 - start), ColorMap.ember))
 
 
