@@ -40,9 +40,10 @@ class Residency:
 
     def takes(self, status: VersionStatus) -> bool:
         """Whether a version that was found is loaded at once: one that is in memory already, one that would be live
-        while there is room, and one that would take over from a live version that is in memory.
+        while there is room, and one that would take over from a live version that is in memory. Also one that was
+        refused: it must not become live again before it is verified.
         """
-        if self._most is None or status.artifact is not None:
+        if self._most is None or status.artifact is not None or status.error is not None:
             return True
         model = self._table.now.model(status.entry.name)
         if status.entry.version not in (model.pin.version, model.versions[-1].entry.version):

@@ -143,6 +143,8 @@ def test_a_damaged_version_is_refused_when_it_is_loaded_and_an_earlier_one_serve
         catalogue.wait("padim", 2)
     assert catalogue.wait("padim").version == 1
     assert counts.tried == ["ready", "digest_mismatch", "ready"]
+    catalogue.refresh(again=True)
+    assert catalogue.model("padim").live == 1
 
 
 def test_a_damaged_manifest_is_refused_at_the_scan(start: Start, root: Path) -> None:
