@@ -35,9 +35,9 @@ def filled(bucket: Bucket, models_dir: Path) -> Bucket:
 def open_catalogue(filled: Bucket, tmp_path: Path) -> Open:
     """A function that makes the catalogue as a new process does."""
 
-    def make(serve_new: ServeNew = "newest", patience_s: float = 60) -> ModelCatalogue:
+    def make(serve_new: ServeNew = "newest", patience_s: float = 60, most_loaded: int | None = None) -> ModelCatalogue:
         repository = MirroredRepository(filled.folder(), tmp_path / "cache", 2**30)
-        return ModelCatalogue(repository, [CPU], serve_new=serve_new, patience_s=patience_s)
+        return ModelCatalogue(repository, [CPU], serve_new=serve_new, patience_s=patience_s, most_loaded=most_loaded)
 
     return make
 
@@ -67,6 +67,24 @@ def test_versions_pins_rollbacks_and_deletions_in_the_bucket_are_followed(
     with pytest.raises(VersionNotFound):
         models.get("patchcore", 1)
     assert filled.server.fetched(WEIGHTS) == 2
+
+
+def test_of_models_that_do_not_fit_into_memory_only_manifests_are_fetched(
+    filled: Bucket, open_catalogue: Open, models_dir: Path
+) -> None:
+    filled.put(models_dir / "patchcore/2")
+    filled.put(models_dir / "padim/1")
+    models = open_catalogue(most_loaded=1)
+    models.refresh()
+    assert {model.name: model.live for model in models.models()} == {"padim": 1, "patchcore": 2}
+    assert filled.server.fetched(WEIGHTS) == 1
+    again = open_catalogue(most_loaded=1)  # what was fetched is described by its copy
+    again.refresh()
+    assert filled.server.fetched(WEIGHTS) == 1
+    filled.write("padim/1/manifest.json", b"{")
+    models.refresh()
+    error = models.model("padim").versions[0].error
+    assert error is not None and "s3://" in str(error) and "manifest.json is not a readable JSON file" in str(error)
 
 
 def test_wrong_bytes_in_the_bucket_do_not_touch_what_is_served(
