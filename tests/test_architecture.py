@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"trainings"},
     {"jobs"},
     {"service"},
+    {"teaching"},
     {"store"},
     {"scheduling", "training", "importing", "decoders", "watching", "sizing"},
     {"admission", "evaluation"},

@@ -50,6 +50,8 @@ class ProblemCode(StrEnum):
     INVALID_NAME = "invalid_name"
     TOO_FEW_PICTURES = "too_few_pictures"
     SIZES_DIFFER = "sizes_differ"
+    NOT_TEACHABLE = "not_teachable"
+    NOTHING_TO_LEARN = "nothing_to_learn"
     UPLOAD_CONFLICT = "upload_conflict"
     INVALID_PATH = "invalid_path"
     PICTURES_UNAVAILABLE = "pictures_unavailable"

@@ -31,6 +31,7 @@ from app.artifacts.manifest import (
     TrainingRecord,
     read_manifest,
     read_with_digest,
+    values_kept,
 )
 from app.artifacts.mirror import MirroredRepository
 from app.artifacts.reader import (
@@ -62,6 +63,7 @@ from app.artifacts.shadow import (
     start_shadow,
     stop_shadow,
 )
+from app.artifacts.taught import TaughtRecord
 from app.artifacts.transfer import pull, push
 from app.artifacts.writer import ModelRecord, write_artifact
 
@@ -100,6 +102,7 @@ __all__ = [
     "SeenRecord",
     "Serving",
     "Tally",
+    "TaughtRecord",
     "ThresholdRecord",
     "TrainingRecord",
     "Trial",
@@ -131,6 +134,7 @@ __all__ = [
     "stop_shadow",
     "unpin",
     "usable_certificate",
+    "values_kept",
     "verify_artifact",
     "write_artifact",
     "write_certificate",

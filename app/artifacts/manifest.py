@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 
 from app.artifacts.camera import BaselineRecord
 from app.artifacts.golden import REDUCED_PRECISION_TOLERANCE
+from app.artifacts.taught import TaughtRecord
 from app.errors import InvalidArtifact, MissingFile, UnsupportedSchema
 from app.files import read_regular
 from app.pipeline import Preprocessing
@@ -96,6 +97,10 @@ class TilingRecord(_Record):
         return Tiling(**self.model_dump())
 
 
+MOST_VALUES = 4096
+"""The largest number of values of normal pictures that are kept for later thresholds: about 80 kB in a manifest."""
+
+
 class ThresholdRecord(_Record):
     """How thresholds were computed from normal pictures: `image_*` from their scores, `pixel_*` from their maps."""
 
@@ -104,6 +109,19 @@ class ThresholdRecord(_Record):
     pixel_limits: tuple[float, float]
     image_margin: float = Field(description="the least distance of normal values under the threshold, for rounding")
     pixel_margin: float
+    image_values: tuple[float, ...] = Field(
+        default=(),
+        max_length=MOST_VALUES,
+        description="the scores, rising; of more than 4,096 a part, evenly spread; empty: not kept",
+    )
+    pixel_values: tuple[float, ...] = Field(default=(), max_length=MOST_VALUES)
+
+
+def values_kept(values: Iterable[float]) -> tuple[float, ...]:
+    """The values of normal pictures that a ThresholdRecord keeps, rising."""
+    ordered = sorted(values)
+    count = min(len(ordered), MOST_VALUES)
+    return tuple(ordered[number * len(ordered) // count - 1] for number in range(1, count + 1))
 
 
 class CalibrationRecord(_Record):
@@ -306,6 +324,7 @@ class Manifest(_Record):
     files: dict[str, str] = Field(description="SHA-256 of each file, in hexadecimal")
     seen: SeenRecord | None = None
     camera: BaselineRecord | None = Field(default=None, description="null: not known, or too few pictures")
+    taught: TaughtRecord | None = Field(default=None, description="null: the version was trained, not taught")
 
 
 def read_manifest(directory: Path) -> Manifest:

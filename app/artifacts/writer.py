@@ -31,6 +31,7 @@ from app.artifacts.manifest import (
     TrainingRecord,
 )
 from app.artifacts.repository import Entry, ModelRepository
+from app.artifacts.taught import TaughtRecord
 from app.artifacts.versions import VersionAction
 from app.errors import InvalidArtifact
 from app.files import digest, flush, locked, naming, sweep, unfinished_directory
@@ -61,6 +62,7 @@ class ModelRecord:
     camera: BaselineRecord | None = None
     normal_level: float | None = None
     evidence: NormalPatches | None = None
+    taught: TaughtRecord | None = None
 
 
 def write_artifact(model: TiledModel, repository: ModelRepository, name: str, record: ModelRecord) -> Entry:
@@ -71,7 +73,8 @@ def write_artifact(model: TiledModel, repository: ModelRepository, name: str, re
     if model.calibration is None:
         raise InvalidArtifact("a model must be calibrated before it is written")
     files = partial(_write_tensors, model, record.evidence)
-    return write_version(repository, name, files, partial(_manifest, model, name, record))
+    source = f"{name}:{record.taught.base}" if record.taught else ""
+    return write_version(repository, name, files, partial(_manifest, model, name, record), source=source)
 
 
 def write_version(
@@ -173,6 +176,7 @@ def _manifest(model: TiledModel, name: str, record: ModelRecord, version: int, f
         files=files,
         seen=record.seen,
         camera=record.camera,
+        taught=record.taught,
     )
 
 

@@ -11,6 +11,7 @@ from app.detectors.search import Codes, SearchChoice, SearchMethod, SearchMode
 from app.detectors.stfpm import Stfpm
 from app.detectors.subspace import Subspace
 from app.detectors.thumbnail import ThumbnailFitter, WithThumbnail, with_thumbnail
+from app.detectors.update import Update
 from app.detectors.with_backbone import BackboneDetector
 
 DETECTORS: dict[str, type[Detector]] = {
@@ -40,6 +41,7 @@ __all__ = [
     "Stfpm",
     "Subspace",
     "ThumbnailFitter",
+    "Update",
     "WithThumbnail",
     "with_thumbnail",
 ]

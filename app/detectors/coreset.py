@@ -42,8 +42,11 @@ def k_center_greedy(
     *,
     known: Selection | None = None,
     keep: Callable[[Selection], None] | None = None,
+    spacing: float = 0.0,
 ) -> Tensor:
     """Indices of `count` of the points [N,C], [count] int64: `first`, then always the point farthest from all before.
+
+    With a `spacing`, the selection ends early, before a point that is nearer than that to a point before.
 
     The selection is exact; distances are updated lazily. A distance to the nearest centre can only shrink as centres
     are added, so an outdated distance is an upper bound. Centres are picked among the few points with the largest
@@ -65,7 +68,7 @@ def k_center_greedy(
         traversal = _Traversal(points, count, known.chosen.to(points.device), progress)
     if _codes_pay(len(points), count) and _can_be_coded(points, candidates.norms):
         candidates.codes = CodedPoints.of(points, has_fast_int8())
-    traversal.extend(candidates, floor=-1.0, keep=keep)
+    traversal.extend(candidates, floor=spacing**2 if spacing > 0 else -1.0, keep=keep)
     return torch.stack(traversal.chosen)
 
 

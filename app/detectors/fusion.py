@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from app.detectors.base import Detector, Features, Measurement, Place
+from app.detectors.fusion_update import FusionUpdate
 from app.detectors.one_pass import Fitter, Forecast, contiguous_folds
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.patch_sample import PatchSample
@@ -22,6 +23,7 @@ from app.detectors.scales import scale_of
 from app.detectors.search import SearchChoice, SearchMode
 from app.detectors.state import with_prefix
 from app.detectors.subspace import Subspace
+from app.detectors.update import Update
 from app.errors import InvalidParameter
 from app.progress import Progress
 from app.scoring import BLUR_SIGMA, MapRule, ScoreRule
@@ -160,6 +162,10 @@ class Fusion(PatchDetector):
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
         """A fitter of all members, which then measures their scales."""
         return _FusionFitter(self, pictures, grid)
+
+    def update(self, pictures: int) -> Update:
+        """An update of all members; their scales stay. Raises NotTeachable if a member cannot be updated."""
+        return FusionUpdate(self, pictures, {name: member.update(pictures) for name, member in self.combined.items()})
 
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
         """The memory of all members, and the sample of patches."""

@@ -21,13 +21,15 @@ import torch
 from torch import Tensor
 
 
-def distances_to_others(distances: Tensor, count: int) -> Tensor:
+def distances_to_others(distances: Tensor, count: Tensor) -> Tensor:
     """Distances of the values of one of `count` samples (2 or more) to the Gaussians of all samples -> of the others.
 
+    count: for each distance, float64; infinite where the sample is not one of them, so that the distance stays
     With two samples, the other one has no covariance besides its regularisation.
     """
     squares = distances.double().square()
-    rest = 1 - squares * (count / (count - 1) ** 2)
+    inverse = 1 / count
+    rest = 1 - squares * (inverse / (1 - inverse) ** 2)
     rest.clamp_(min=torch.finfo(torch.float32).eps)  # rounding must not make it 0
-    others: Tensor = (squares / rest).sqrt_().mul_(count / (count - 1)).to(distances.dtype)
+    others: Tensor = (squares / rest).sqrt_().div_(1 - inverse).to(distances.dtype)
     return others

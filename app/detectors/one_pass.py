@@ -3,13 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
 from app.detectors.base import Detector, Features
+from app.errors import NotTeachable
 from app.progress import Progress
 from app.trials import Timer
+
+if TYPE_CHECKING:
+    from app.detectors.update import Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,13 @@ class OnePassDetector(Detector):
     @abstractmethod
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
         """A fitter for this many pictures of `(rows, columns)` cells of the first feature."""
+
+    def update(self, pictures: int) -> "Update":
+        """An update of the fitted detector by at most so many pictures. This detector does not change.
+
+        Raises NotTeachable if the detector, or its fitted state, cannot be updated.
+        """
+        raise NotTeachable(f"{self.name} cannot learn from reviewed pictures; train it again, with the good ones")
 
     @abstractmethod
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:

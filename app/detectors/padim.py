@@ -9,9 +9,12 @@ from torch.nn import functional as F
 
 from app.backbones import LITE_ARCHITECTURES
 from app.detectors.base import Detector, Features, Measurement, Place
+from app.detectors.gaussian_update import GaussianUpdate
 from app.detectors.leave_one_out import distances_to_others
 from app.detectors.one_pass import Fitter, Forecast, OnePassDetector
-from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths
+from app.detectors.state import count_may_be_missing, require_count
+from app.detectors.update import Update
+from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths, whiteners_of
 from app.detectors.with_backbone import BackboneDetector
 from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
@@ -48,6 +51,7 @@ class Padim(BackboneDetector, OnePassDetector):
     idx: Tensor  # [c] int64, the chosen channels
     order: Tensor | None  # [c] int64, the rank of each channel of `idx`; None if `idx` is sorted
     mean: Tensor  # [h,w,c]
+    count: Tensor  # int64, the number of pictures; 0: not known
     whitening: Tensor  # [h * w * k]: packed W with W^T W = inverse covariance, so that the distance is |W (x - mean)|
 
     def __init__(
@@ -68,11 +72,13 @@ class Padim(BackboneDetector, OnePassDetector):
         if not 0 < chosen <= available:
             raise InvalidParameter(f"n_features is {chosen} for {backbone}; use 1 to {available}, the layers' channels")
         self.n_features = chosen
-        self._left_out_of: int | None = None  # see `without_own`
+        self._left_out_of: Tensor | None = None  # see `without_own`
         # Sorted: the distance does not depend on the order, and reordering takes as long as the rest of `assemble`.
         self.choose(torch.randperm(available)[:chosen].sort().values)
         self.register_buffer("mean", torch.empty(0, 0, chosen))
         self.register_buffer("whitening", torch.empty(0))
+        self.register_buffer("count", torch.tensor(0))
+        count_may_be_missing(self)
 
     def choose(self, idx: Tensor) -> None:
         """Uses the channels `idx` [c] int64 of all channels of the layers."""
@@ -136,15 +142,18 @@ class Padim(BackboneDetector, OnePassDetector):
         for (top, left), each, out in zip(places, embedding.float().movedim(1, -1), distances, strict=True):
             y, x = top // stride, left // stride
             offset = each - self.mean[y : y + height, x : x + width]  # [h,w,c]
-            out.copy_(whitened_lengths(self.whitening, self._grid, offset, y, x))
-        if self._left_out_of is not None:
-            distances = distances_to_others(distances, self._left_out_of)
+            lengths = whitened_lengths(self.whitening, self._grid, offset, y, x)
+            if self._left_out_of is not None:
+                lengths = distances_to_others(lengths, self._left_out_of[y : y + height, x : x + width])
+            out.copy_(lengths)
         return Measurement((distances,))
 
-    def without_own(self, pictures: int) -> "Padim":
-        """A detector for the pictures that this one was fitted to, `pictures` in all.
+    def without_own(self, pictures: Tensor) -> "Padim":
+        """A detector for a picture that this one was fitted to, which measures it as if fitted to the others.
 
-        It measures each of them as if fitted to the others. Its distances of other pictures have no meaning.
+        pictures: [h,w] float64, of all pictures that count at each position; infinite where this one does not count
+
+        Its distances of other pictures have no meaning.
         """
         twin = self.twin()
         twin._left_out_of = pictures
@@ -175,6 +184,11 @@ class Padim(BackboneDetector, OnePassDetector):
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
         """A fitter that keeps the running moments of every position."""
         return _Moments(self, pictures, grid)
+
+    def update(self, pictures: int) -> Update:
+        """An update of the moments of every position. Raises NotTeachable, see OnePassDetector."""
+        require_count(self, self.count)
+        return GaussianUpdate(self, pictures, REGULARISATION)
 
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
         """The scatter matrices, which become the whiteners in place, the means, and a few pictures' embeddings."""
@@ -233,6 +247,7 @@ class _Moments(Fitter):
         report = lambda done: progress("Gaussians", done, positions)  # noqa: E731
         self._detector.whitening = packed_in_place(self._scatter, self._grid[1], self._whiteners, report)
         self._detector.mean = self._mean.view(*self._grid, -1)
+        self._detector.count = torch.tensor(self._count, device=self._mean.device)
         self._waiting = self._waiting.new_empty(0)
 
     def folds(self, pictures: int) -> Sequence[range]:
@@ -246,15 +261,12 @@ class _Moments(Fitter):
 
     def without(self, pictures: range) -> Detector:
         """See Fitter."""
-        return self._detector.without_own(self._count)
+        counts = torch.full(self._grid, self._count, dtype=torch.float64, device=self._mean.device)
+        return self._detector.without_own(counts)
 
     def _whiteners(self, scatter: Tensor) -> Tensor:
         """W of scatter matrices [p,c,c], which are overwritten."""
-        identity = torch.eye(scatter.shape[-1], device=scatter.device)
-        covariance = scatter.div_(self._count - 1).add_(identity, alpha=REGULARISATION)
-        factor = torch.linalg.cholesky(covariance)
-        found: Tensor = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
-        return found
+        return whiteners_of(scatter.div_(self._count - 1), REGULARISATION)
 
     def forecast(self, seconds: Timer) -> Forecast | None:
         """See Fitter. Pictures are merged a few at a time, so the time of `add` shows only after the first merge."""

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from app.detectors.bank_update import BankUpdate
 from app.detectors.bank_whitening import Whitening, WhiteningFit
 from app.detectors.base import Detector, Features, Measurement, Place
 from app.detectors.coreset import FANOUT, Selection, k_center_greedy, selection_bytes, selection_seconds
@@ -14,6 +15,7 @@ from app.detectors.one_pass import Fitter, Forecast, PatchSources, contiguous_fo
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.search import BankSearch, SearchChoice, SearchMode
 from app.detectors.search_trials import choose_queries_at_once, fastest_codes, typical_patches
+from app.detectors.update import Update, cells_of
 from app.errors import InvalidParameter
 from app.progress import Progress
 from app.scoring import BLUR_SIGMA, MapRule, ScoreRule
@@ -185,6 +187,10 @@ class Patchcore(PatchDetector):
         """A fitter that collects patches in a bounded store, and then selects the coreset."""
         return _Store(self, pictures, grid)
 
+    def update(self, pictures: int) -> Update:
+        """An update that adds rows to the memory bank."""
+        return BankUpdate(self, pictures)
+
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
         """The store, the largest set of candidates of the coreset, the selected centres, and the bank.
 
@@ -225,7 +231,7 @@ class _Store(Fitter):
     def add(self, features: Features, top: int, left: int = 0) -> None:
         """See Fitter. The numbers of patches taken from the bands of a picture are rounded to add up to its quota."""
         (embedding,) = features
-        patches, places = embedding.flatten(1).T, _cells_of(embedding, top, left)
+        patches, places = embedding.flatten(1).T, cells_of(embedding, top, left)
         self._added += top == left == 0
         self._seen += len(patches)
         if self._whitening is not None:
@@ -339,15 +345,6 @@ class _Store(Fitter):
         if self._whitening is not None:
             whitening = {name: tensor for name, tensor in state.items() if name.startswith(WHITENING)}
             self._whitening.load_state({name.removeprefix(WHITENING): tensor for name, tensor in whitening.items()})
-
-
-def _cells_of(embedding: Tensor, top: int, left: int) -> Tensor:
-    """The rows and columns [p,2] int32 of the cells of a band [C,rows,w] of a picture."""
-    rows, columns = (
-        torch.arange(first, first + count, dtype=torch.int32, device=embedding.device)
-        for first, count in zip((top, left), embedding.shape[1:], strict=True)
-    )
-    return torch.cartesian_prod(rows, columns).view(-1, 2)
 
 
 def _has_copies(rows: Tensor, patches: Tensor) -> bool:

@@ -14,6 +14,8 @@ from app.detectors.base import Detector, Features, Measurement, Place
 from app.detectors.moments import Moments, moments_bytes
 from app.detectors.one_pass import FOLDS, Fitter, Forecast, contiguous_folds
 from app.detectors.patch_embedding import PatchDetector, ranked
+from app.detectors.state import count_may_be_missing, require_count
+from app.detectors.update import Update, counted_patches
 from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
 from app.scoring import BLUR_SIGMA, MapRule, ScoreRule
@@ -48,6 +50,7 @@ class Subspace(PatchDetector):
     mean: Tensor  # [C]
     axes: Tensor  # [C,C], the principal axes in columns, by falling variance
     variances: Tensor  # [C], of normal patches along the axes
+    count: Tensor  # int64, the number of patches; 0: not known
     residual_axes: Tensor  # [C,r], the axes of the smallest variances, which are not components
     residual_mean: Tensor  # [r], the mean along the residual axes
 
@@ -69,6 +72,8 @@ class Subspace(PatchDetector):
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("axes", torch.eye(channels))
         self.register_buffer("variances", torch.zeros(channels))
+        self.register_buffer("count", torch.tensor(0))
+        count_may_be_missing(self)
         self.register_buffer("residual_axes", torch.empty(channels, 0), persistent=False)
         self.register_buffer("residual_mean", torch.empty(0), persistent=False)
 
@@ -101,13 +106,23 @@ class Subspace(PatchDetector):
         super().load_fitted_state(state)
         self._split()
 
-    def set_distribution(self, mean: Tensor, covariance: Tensor) -> None:
-        """Takes the distribution of normal patches: mean [C] and covariance [C,C], float64."""
-        variances, axes = torch.linalg.eigh(covariance)  # by rising variance
-        self.mean = mean.float()
+    def set_distribution(self, moments: Moments) -> None:
+        """Takes the distribution of normal patches, at least 2."""
+        variances, axes = torch.linalg.eigh(moments.covariance())  # by rising variance
+        self.mean = moments.mean.float()
+        self.count = torch.tensor(moments.count, device=self.mean.device)
         self.variances = variances.flip(0).clamp(min=0).float()
         self.axes = axes.flip(1).float().contiguous()
         self._split()
+
+    def moments(self) -> Moments:
+        """The moments of the normal patches, to rounding; raises NotTeachable if their number is not known."""
+        require_count(self, self.count)
+        moments = Moments(self.embedding_size, self.mean.device)
+        moments.count, moments.mean = int(self.count), self.mean.double()
+        axes = self.axes.double()
+        moments.scatter = (axes * self.variances.double()) @ axes.T * (moments.count - 1)
+        return moments
 
     def _split(self) -> None:
         """Divides the axes into components, as few as hold the share of the variance, and at least one other axis."""
@@ -120,6 +135,10 @@ class Subspace(PatchDetector):
     def fitter(self, pictures: int, grid: tuple[int, int]) -> Fitter:
         """A fitter that keeps the running mean and scatter matrix of the patches of each fold."""
         return _SubspaceFitter(self, pictures)
+
+    def update(self, pictures: int) -> Update:
+        """An update that adds the moments of further patches. Raises NotTeachable, see OnePassDetector."""
+        return _SubspaceUpdate(self, pictures)
 
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:
         """The moments of the folds, the decomposition of their sum, and one band."""
@@ -139,10 +158,13 @@ class _SubspaceFitter(Fitter):
         return Moments(self._detector.embedding_size, self._detector.mean.device)
 
     def add(self, features: Features, top: int, left: int = 0) -> None:
-        (embedding,) = features
         self._added += top == left == 0
+        self._add(features[0].flatten(1).T)
+
+    def _add(self, patches: Tensor) -> None:
+        """Adds patches [p,C] of the last picture."""
         fold = next(number for number, fold in enumerate(self._folds) if self._added - 1 in fold)
-        self._moments[fold].add(embedding.flatten(1).T)  # [p,C]
+        self._moments[fold].add(patches)
 
     def finish(self, progress: Progress) -> None:
         """Decomposes the covariance."""
@@ -194,4 +216,27 @@ class _SubspaceFitter(Fitter):
         moments = self._sum(groups)
         if moments.count < 2:
             raise InvalidDataset(f"Subspace needs at least 2 patches to compute a covariance, and got {moments.count}")
-        detector.set_distribution(moments.mean, moments.covariance())
+        detector.set_distribution(moments)
+
+
+class _SubspaceUpdate(_SubspaceFitter, Update):
+    """Adds the moments of the patches that the detector was fitted to, which belong to no fold."""
+
+    def __init__(self, detector: Subspace, pictures: int) -> None:
+        super().__init__(detector.twin(), pictures)
+        self._known = detector.moments()
+
+    @property
+    def detector(self) -> Detector:
+        """See Update."""
+        return self._detector
+
+    def add(self, features: Features, top: int, left: int = 0, counted: Tensor | None = None) -> None:
+        """See Update."""
+        self._added += top == left == 0
+        patches = counted_patches(features[0], counted)
+        if len(patches):
+            self._add(patches)
+
+    def _fit(self, detector: Subspace, groups: Iterable[Moments]) -> None:
+        super()._fit(detector, (self._known, *groups))

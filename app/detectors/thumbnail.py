@@ -23,7 +23,8 @@ from app.detectors.patch_sample import PatchSample
 from app.detectors.scales import scale_of
 from app.detectors.search import SearchChoice, SearchMode
 from app.detectors.state import with_prefix
-from app.errors import InvalidTiling
+from app.detectors.update import Update
+from app.errors import InvalidTiling, NotTeachable
 from app.progress import Progress
 from app.scoring import MapScore
 from app.tiling import Size, Tiling
@@ -179,6 +180,13 @@ class WithThumbnail(OnePassDetector):
     def fitter(self, pictures: int, grid: tuple[int, int]) -> "ThumbnailFitter":
         """A fitter of both parts, which then measures their scales."""
         return ThumbnailFitter(self, pictures, grid)
+
+    def update(self, pictures: int) -> Update:
+        """Raises NotTeachable: the layout keeps no numbers of pictures, to which others could be added."""
+        raise NotTeachable(
+            f"this {self.name} also measures thumbnails of whole pictures, which cannot learn from reviewed pictures; "
+            "train it again, with the good ones, or without tiling.thumbnail"
+        )
 
     @property
     def most_cells(self) -> int:

@@ -40,6 +40,31 @@ def packed_in_place(
     return packed
 
 
+def unpacked(packed: Tensor, grid: tuple[int, int], channels: int) -> Iterator[tuple[slice, Tensor]]:
+    """The positions and the whiteners [p,c,c] of each group of a grid `(rows, columns)`, from their packed values."""
+    for group in _groups(*grid, channels):
+        positions = slice(group.start * grid[1], group.stop * grid[1])
+        found = packed.new_zeros(positions.stop - positions.start, channels, channels)
+        for first, last, place in _segments(group, grid[1], channels):
+            found[:, first:last, :last] = packed[place].view(len(found), last, last - first).mT
+        yield positions, found
+
+
+def whiteners_of(covariances: Tensor, regularisation: float) -> Tensor:
+    """W of covariances [p,c,c], which are overwritten: W = R^-1 with covariance + regularisation = R R^T."""
+    identity = torch.eye(covariances.shape[-1], device=covariances.device)
+    factor = torch.linalg.cholesky(covariances.add_(identity, alpha=regularisation))
+    found: Tensor = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
+    return found
+
+
+def covariances_of(whiteners: Tensor, regularisation: float) -> Tensor:
+    """The covariances [p,c,c] of lower triangular whiteners, the inverse of `whiteners_of`."""
+    identity = torch.eye(whiteners.shape[-1], device=whiteners.device)
+    factor = torch.linalg.solve_triangular(whiteners, identity.expand_as(whiteners), upper=False)
+    return torch.matmul(factor, factor.mT).sub_(identity, alpha=regularisation)
+
+
 def lower_triangular(whiteners: Tensor) -> Tensor:
     """Lower triangular matrices with the same W^T W as these [p,c,c]; triangular matrices are not changed."""
     other = (whiteners.triu(1) != 0).flatten(1).any(1)

@@ -55,6 +55,8 @@
     ├── ModelExists              a first model under a name that is taken
     ├── TooFewPictures           too few pictures for a first model
     ├── SizesDiffer              pictures for a first model that do not have about one size
+    ├── NotTeachable             a model that cannot learn from reviewed pictures
+    ├── NothingToLearn           reviewed pictures that teach a model nothing
     ├── UnsupportedImport        a file of another program that cannot be reproduced exactly
     ├── CannotServe              settings with which a server, or a replica on a cluster, cannot start
     ├── InvalidDevice            a device that is unknown, absent, or does not support the requested precision
@@ -176,6 +178,8 @@ from app.errors.training import (
     InvalidTraining,
     InvalidTrainings,
     ModelExists,
+    NothingToLearn,
+    NotTeachable,
     SizesDiffer,
     TooFewPictures,
     TrainingBusy,
@@ -242,6 +246,8 @@ __all__ = [
     "NotFinite",
     "NotServed",
     "NotStreamable",
+    "NotTeachable",
+    "NothingToLearn",
     "Overloaded",
     "PartialUnsupported",
     "PictureNotFound",

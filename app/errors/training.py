@@ -92,3 +92,27 @@ class TrainingInterrupted(TesseraError):
 
     code = "training_interrupted"
     status = 500
+
+
+class NotTeachable(TesseraError):
+    """A model cannot learn from reviewed pictures."""
+
+    code = "not_teachable"
+    status = 409
+    when = (
+        "a model is taught that cannot learn from reviewed pictures: an earlier version of Tessera or another program "
+        "made it, it measures thumbnails, or the version from which it was taught is gone"
+    )
+    example = (
+        "version 3 of 'lid' was taught from version 1, which is not there any more, and every lesson begins with the "
+        "trained version; restore it, or train the model again"
+    )
+
+
+class NothingToLearn(TesseraError):
+    """No reviewed picture teaches anything."""
+
+    code = "nothing_to_learn"
+    status = 409
+    when = "a model is taught, and no picture of it was reviewed as harmless or as a defect"
+    example = "no reviewed picture of 'lid' is harmless, has a harmless region, or has a defect; review some first"

@@ -5,6 +5,7 @@ A picture's score and its map's peak are maxima of many values. Maxima follow a 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,7 @@ def confidence_limits(values: Sequence[float], exceedance: float) -> tuple[float
     return float(low), float(high)
 
 
+@lru_cache(maxsize=256)
 def limit_factor(count: int, exceedance: float) -> float:
     """The factor k of `prediction_limit` for samples of `count` values, by simulation with a fixed seed.
 

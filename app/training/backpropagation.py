@@ -39,7 +39,7 @@ class Backpropagation:
     @torch.no_grad()
     def loss(self, picture: Prepared) -> float:
         """The loss of a picture, without gradients."""
-        targets, predictions = self._features(picture)
+        targets, predictions = self.features(picture)
         return float(self._loss(picture.plan, targets, predictions))
 
     def _group(self, pictures: Sequence[Prepared], weight: float, backward: Backward) -> float:
@@ -58,7 +58,7 @@ class Backpropagation:
 
     def _in_parts(self, picture: Prepared, weight: float, backward: Backward) -> float:
         with torch.no_grad(), untouched_statistics(self._detector.learners):
-            targets, predictions = self._features(picture)
+            targets, predictions = self.features(picture)
         for each in predictions:
             each.requires_grad_()
         loss = self._loss(picture.plan, targets, predictions) * weight
@@ -71,7 +71,7 @@ class Backpropagation:
             torch.autograd.backward(again, _taken(gradients, own))
         return float(loss.detach())
 
-    def _features(self, picture: Prepared) -> tuple[Features, Features]:
+    def features(self, picture: Prepared) -> tuple[Features, Features]:
         """Targets and predictions of all tiles of a picture, a part of the tiles at a time."""
         parts = [self._run(self._model.cut(picture, indices)) for indices in self._parts(picture.plan)]
         targets, predictions = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from app.artifacts import AlikeRecord, FalseAlarmRecord, Protocol, ThresholdRecord
+from app.artifacts import AlikeRecord, FalseAlarmRecord, Protocol, ThresholdRecord, values_kept
 from app.data import GOOD, DataModule, LabelledPicture, Loader, UnreadablePolicy, require_share, spread
 from app.detectors import Detector
 from app.errors import InvalidDataset
@@ -258,6 +258,8 @@ def calibrated_on_normal(
             pixel_limits=confidence_limits(peaks, false_positive_rate),
             image_margin=margins.image,
             pixel_margin=margins.pixel,
+            image_values=values_kept(scores),
+            pixel_values=values_kept(peaks),
         )
     alarms = false_alarms(scores, calibration.image_threshold)
     return Calibrated(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -103,8 +104,15 @@ def _add(
     )
 
 
+class Taker(Protocol):
+    """What takes the bands of stitched pictures, as fitters do."""
+
+    def add(self, features: Features, top: int, left: int = 0) -> None:
+        """See Fitter."""
+
+
 def add_features(
-    fitter: Fitter,
+    fitter: Taker,
     plan: TilePlan,
     strides: Sequence[int],
     outputs: Iterable[Features],

@@ -316,6 +316,7 @@ def test_every_code_is_provoked() -> None:
         ProblemCode.TAG_REQUIRED,
     }  # tests/api/test_pictures.py
     elsewhere |= {ProblemCode.SHADOW_REFUSED}  # tests/api/test_shadow.py
+    elsewhere |= {ProblemCode.NOT_TEACHABLE, ProblemCode.NOTHING_TO_LEARN}  # tests/teaching
     assert PROVOKED.keys() | elsewhere == set(ProblemCode)
     assert DAMAGED.keys() == set(RefusalCode) - {RefusalCode.LOAD_TIMEOUT}  # see tests/service/test_slow_loads.py
 

@@ -92,7 +92,8 @@ def test_the_closed_form_is_exact_where_the_others_do_not_vary() -> None:
     values = torch.tensor([3.0, 3.0, 3.0, 3.0, 8.0])
     variance = float(values.var()) + REGULARISATION
     within = (values[-1] - values.mean()).abs() / variance**0.5
-    assert distances_to_others(within, 5) == pytest.approx(5 / REGULARISATION**0.5, rel=1e-4)
+    found = distances_to_others(within, torch.tensor(5.0, dtype=torch.float64))
+    assert float(found) == pytest.approx(5 / REGULARISATION**0.5, rel=1e-4)
 
 
 def test_the_distance_to_one_other_picture_needs_no_covariance() -> None:

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from app.detectors import DETECTORS, Features, Patchcore, Subspace
+from app.detectors.moments import Moments
 from app.pipeline import Execution, Preprocessing, Roi, TiledModel, predict
 from app.pipeline.assembly import Assembly, completed
 from app.runtime import Eager
@@ -94,7 +95,9 @@ def cheap(tiling: Tiling, patchcore: bool = False) -> TiledModel:
     if isinstance(detector, Patchcore):
         detector.memory_bank = torch.rand(64, 128)
     else:
-        detector.set_distribution(torch.zeros(128, dtype=torch.float64), torch.eye(128, dtype=torch.float64))
+        moments = Moments(128, torch.device("cpu"))
+        moments.count, moments.scatter = 2, torch.eye(128, dtype=torch.float64)
+        detector.set_distribution(moments)
     return TiledModel(detector, Preprocessing(), tiling, execution=Execution(Cheap(detector), 4))
 
 

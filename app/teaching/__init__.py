@@ -1,0 +1,1 @@
+"""Teaching: reviewed pictures become a new version of a model."""

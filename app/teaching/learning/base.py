@@ -1,0 +1,47 @@
+"""The trained version from which a model is taught."""
+
+import torch
+
+from app.artifacts import Artifact, Entry, load_artifact, read_manifest
+from app.errors import NotTeachable
+
+
+def trained_base(entry: Entry) -> Entry:
+    """The version that was trained: the entry itself, or the base of a version that was taught.
+
+    Raises NotTeachable if the base is not there any more.
+    """
+    manifest = read_manifest(entry.path)
+    if manifest.taught is None:
+        return entry
+    base = Entry(entry.name, manifest.taught.base, entry.path.parent / str(manifest.taught.base))
+    if not base.path.is_dir():
+        raise NotTeachable(
+            f"version {entry.version} of {entry.name!r} was taught from version {base.version}, which is not there any "
+            "more, and every lesson begins with the trained version; restore it, or train the model again"
+        )
+    return base
+
+
+def read_base(entry: Entry, device: torch.device | str) -> Artifact:
+    """The trained base of a version, with its network in float32, so that equal lessons make equal versions.
+
+    Raises NotTeachable, and as `load_artifact`.
+    """
+    base = trained_base(entry)
+    artifact = load_artifact(base, device)
+    if base.version != entry.version:
+        taught = read_manifest(entry.path).taught
+        if taught is None or taught.base_digest != artifact.digest:
+            raise NotTeachable(
+                f"version {entry.version} of {entry.name!r} was not taught from the version {base.version} that is "
+                "there; teach the model from which it was copied, or train this one again"
+            )
+    thresholds = artifact.manifest.calibration.thresholds
+    if thresholds is None or not thresholds.image_values:
+        raise NotTeachable(
+            f"version {base.version} of {base.name!r} does not keep the scores of the normal pictures that set its "
+            "thresholds, which new thresholds need; train it again, or set its thresholds by normal pictures (tessera "
+            "calibrate)"
+        )
+    return artifact

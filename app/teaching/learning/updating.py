@@ -1,0 +1,119 @@
+"""Teaches detectors that are fitted in one pass: an exact or continued update of their state."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from app.detectors import Detector, Features, OnePassDetector, Update
+from app.errors import NotFinite
+from app.pipeline import Grid, Outcome, Prepared, TiledModel, assembled
+from app.progress import Progress
+from app.shown import printable
+from app.teaching.learning.areas import counted_cells
+from app.teaching.learning.evidence import LearnedPicture
+from app.teaching.learning.lessons import Lesson
+from app.teaching.learning.reading import LessonReader
+from app.teaching.learning.state import LearnedState, Teaching
+from app.training.feature_store import FeatureStore
+from app.training.one_pass import add_features
+
+
+class _Counted:
+    """Adds a picture to an update, of which only some cells count.
+
+    counted: [rows,columns] bool, of the whole picture; None: all cells
+    """
+
+    def __init__(self, update: Update, counted: Tensor | None) -> None:
+        self._update, self._counted = update, counted
+
+    def add(self, features: Features, top: int, left: int = 0) -> None:
+        """See Fitter."""
+        counted = self._counted
+        if counted is not None:
+            height, width = features[0].shape[-2:]
+            counted = counted[top : top + height, left : left + width]
+        self._update.add(features, top, left, counted)
+
+
+class Updating(Teaching):
+    """Reads each lesson once, keeps its features, and measures it by a detector without it.
+
+    The features that have no room are computed again. Use it in a `with` block.
+    """
+
+    def __init__(self, model: TiledModel, reader: LessonReader, progress: Progress) -> None:
+        self._model, self._reader, self._progress = model, reader, progress
+        self._store = FeatureStore(Path(tempfile.gettempdir()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._store.__exit__()
+
+    @torch.inference_mode()
+    def learn(self, lessons: Sequence[Lesson]) -> LearnedState:
+        """Learns the lessons, of which those that are learned come first. Raises NotTeachable or NotFinite."""
+        detector = self._model.detector
+        assert isinstance(detector, OnePassDetector)
+        update = detector.update(max(sum(each.learned for each in lessons), 1))
+        pictures, read, patches = [], [], 0
+        for number, (lesson, image) in enumerate(self._reader.read(lessons), start=1):
+            grid = Grid.of(self._model, (image.shape[-2], image.shape[-1]))
+            counted = counted_cells(lesson.picture, grid) if lesson.learned else None
+            self._add(update, lesson, image, counted)
+            read.append(lesson)
+            if lesson.learned:
+                picture = lesson.picture
+                pictures.append(LearnedPicture(picture.name, picture.digest, grid, picture.read))
+                patches += grid.cells[0] * grid.cells[1] if counted is None else int(counted.sum())
+            self._progress("pictures", number, len(lessons))
+        if pictures:
+            update.finish(self._progress)
+        taught = update.detector if pictures else detector
+        model = self._model.with_detector(taught)
+        outcomes = self._outcomes(update, taught, read, len(pictures))
+        sources = update.sources() if pictures else None
+        return LearnedState(model, tuple(pictures), patches, outcomes, sources)
+
+    def _add(self, update: Update, lesson: Lesson, image: Tensor, counted: Tensor | None) -> None:
+        prepared = self._model.prepare(image)
+        outputs = self._store.keep(prepared, self._model.outputs(prepared))
+        if not lesson.learned:
+            for _ in outputs:  # only stored
+                pass
+            return
+        try:
+            add_features(_Counted(update, counted), prepared.plan, self._model.detector.feature_strides, outputs)
+        except NotFinite as error:
+            raise NotFinite(f"{printable(lesson.picture.name)}: {error}") from error
+
+    def _outcomes(
+        self, update: Update, taught: Detector, lessons: Sequence[Lesson], learned: int
+    ) -> Iterator[tuple[Lesson, Outcome]]:
+        """The lessons with their outcomes; defects by the detector that is served, which has not learned them."""
+        folds = iter(update.folds(learned)) if learned else iter(())
+        fold, without = range(0), taught
+        for number, prepared, outputs in self._features(lessons):
+            lesson = lessons[number]
+            while lesson.learned and number not in fold:
+                fold = next(folds)
+                without = update.without(fold)
+            used = without if lesson.learned and lesson.normal else taught
+            yield lesson, assembled(self._model.with_detector(used), outputs, prepared)
+            self._progress("thresholds", number + 1, len(lessons))
+
+    def _features(self, lessons: Sequence[Lesson]) -> Iterator[tuple[int, Prepared, Iterator[Features]]]:
+        """The number and the features of each lesson: the stored ones first, then those of the network, run again."""
+        number = -1
+        for number, (prepared, outputs) in enumerate(self._store.pictures(self._model.device)):
+            yield number, prepared, outputs
+        for later in range(number + 1, len(lessons)):
+            for _, image in self._reader.read([lessons[later]]):
+                prepared = self._model.prepare(image)
+                yield later, prepared, self._model.outputs(prepared)
