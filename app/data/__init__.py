@@ -6,7 +6,7 @@ from app.data.digests import picture_digest, read_digests
 from app.data.exclusion import named_pictures, short_names
 from app.data.files import SUFFIXES, pictures_in
 from app.data.folder import Folder
-from app.data.headers import MAX_PIXELS, read_headers, reason
+from app.data.headers import MAX_PIXELS, PictureFile, read_headers, reason
 from app.data.left_out import LeftOut, is_hidden
 from app.data.loading import KEEP_BYTES, Loader, decoded
 from app.data.mvtec import MVTec
@@ -31,6 +31,7 @@ __all__ = [
     "Loader",
     "MVTec",
     "OnUnreadable",
+    "PictureFile",
     "Report",
     "UnreadablePolicy",
     "decoded",

@@ -24,22 +24,27 @@ class PictureFile:
     digest: str
 
 
-def read_headers(paths: Sequence[Path], unreadable: UnreadablePolicy) -> dict[Path, PictureFile]:
+def read_headers(
+    paths: Sequence[Path], unreadable: UnreadablePolicy, known: dict[Path, PictureFile] | None = None
+) -> dict[Path, PictureFile]:
     """The files of the pictures whose header can be read, in the order of `paths`.
 
-    The pixels behind a valid header may still be damaged. Raises InvalidDataset as the policy `unreadable` requires.
+    Files in `known` are not read again; it gets those that are read now. The pixels behind a valid header may still be
+    damaged. Raises InvalidDataset as the policy `unreadable` requires.
     """
-    found: dict[Path, PictureFile] = {}
+    known = {} if known is None else known
     reasons: dict[Path, str] = {}
     for path in paths:
+        if path in known:
+            continue
         try:
             data = path.read_bytes()
             header = read_header(data, max_pixels=MAX_PIXELS)
-            found[path] = PictureFile(header.height, header.width, picture_digest(data))
+            known[path] = PictureFile(header.height, header.width, picture_digest(data))
         except REFUSALS as error:
             reasons[path] = reason(error)
     unreadable.apply(reasons, len(paths))
-    return found
+    return {path: known[path] for path in paths if path in known}
 
 
 def reason(error: Exception) -> str:

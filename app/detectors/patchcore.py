@@ -294,6 +294,7 @@ class _Store(Fitter):
             )
         twin = self._detector.twin()
         twin.memory_bank = bank[kept]
+        twin.bank_search()  # built once, before several threads measure by it
         return twin
 
     def sources(self) -> PatchSources:

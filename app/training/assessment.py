@@ -1,8 +1,9 @@
 """Measures which sizes of defects a model finds, by synthetic defects in normal pictures that it was not fitted to."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from app.progress import Progress, silent
 from app.synthesis import Defect, Place, add_defect, scattered
 from app.tiling import Size
 from app.training.calibration import ReadingOptions
+from app.training.side_by_side import side_by_side
 
 DIAMETERS = (4, 8, 16, 32, 64)  # pixels of the picture
 LARGEST_SHARE = 0.25  # of the shorter edge: larger diameters are not tried
@@ -60,19 +62,30 @@ def assess(
         return ()
     generator = torch.Generator().manual_seed(seed)
     copies, kinds = -(-TRIED // total), cycle(KINDS)
-    tried, found, done = dict.fromkeys(DIAMETERS, 0), dict.fromkeys(DIAMETERS, 0), 0
     unreported = UnreadablePolicy("skip")  # the calibration has reported pictures that cannot be read
-    for each in chosen:
-        model = each.model()
-        for picture in decoded(each.pictures, reading.workers, unreported):
-            for _ in range(copies):
-                for marked, drawn in defective(picture, next(kinds), generator):
-                    seen = _seen(model, marked, drawn, pixel_threshold, reading)
-                    for one, is_found in zip(drawn, seen, strict=True):
-                        tried[one.diameter] += 1
-                        found[one.diameter] += is_found
-            done += 1
-            progress("defects", done, total)
+
+    def marked() -> Iterator[tuple[int, TiledModel, Tensor, list[Drawn]]]:
+        """The pictures with defects, with the numbers of the pictures from 1."""
+        numbers = count(1)
+        for each in chosen:
+            model = each.model()
+            for picture in decoded(each.pictures, reading.workers, unreported):
+                number = next(numbers)
+                for _ in range(copies):
+                    for copy, drawn in defective(picture, next(kinds), generator):
+                        yield number, model, copy, drawn
+
+    def looked(item: tuple[int, TiledModel, Tensor, list[Drawn]]) -> tuple[int, list[Drawn], list[bool]]:
+        number, model, copy, drawn = item
+        return number, drawn, _seen(model, copy, drawn, pixel_threshold, reading)
+
+    tried, found = dict.fromkeys(DIAMETERS, 0), dict.fromkeys(DIAMETERS, 0)
+    with closing(side_by_side(looked, marked(), reading.at_once)) as results:
+        for number, drawn, seen in results:
+            for one, is_found in zip(drawn, seen, strict=True):
+                tried[one.diameter] += 1
+                found[one.diameter] += is_found
+            progress("defects", number, total)
     return tuple(
         DefectSizeRecord(diameter=size, tried=tried[size], found=found[size]) for size in DIAMETERS if tried[size]
     )
@@ -142,6 +155,7 @@ def _seen(
     rois = [each.roi for each in drawn]
     top, left = min(roi.top for roi in rois), min(roi.left for roi in rois)
     bottom, right = max(roi.rows.stop for roi in rois), max(roi.columns.stop for roi in rois)
-    found = predict(model, marked, reading.batch_tiles, Roi(top, left, bottom - top, right - left)).anomaly_map
+    roi = Roi(top, left, bottom - top, right - left)
+    found = predict(model, marked, reading.batch_tiles_of_each, roi).anomaly_map
     parts = (found[roi.top - top : roi.rows.stop - top, roi.left - left : roi.columns.stop - left] for roi in rois)
     return [float(part.max()) > threshold for part in parts]

@@ -79,13 +79,20 @@ class ReadingOptions:
     """How the pictures of a calibration are read and run.
 
     workers: the number of processes that decode
-    batch_tiles: the largest number of tiles in one batch
+    batch_tiles: the largest number of tiles in one batch; 0: the model's own
     unreadable: what happens when a picture cannot be read
+    at_once: the largest number of pictures that are measured at once
     """
 
     workers: int
     batch_tiles: int
     unreadable: UnreadablePolicy
+    at_once: int = 1
+
+    @property
+    def batch_tiles_of_each(self) -> int:
+        """The largest number of tiles in one batch of each of the pictures at once; 0: the model's own."""
+        return max(1, self.batch_tiles // self.at_once) if self.batch_tiles else 0
 
 
 class CalibrationChoice(ABC):

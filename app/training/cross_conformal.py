@@ -26,6 +26,7 @@ from app.training.calibration import (
     calibrated_on_normal,
 )
 from app.training.one_pass import OnePassFit
+from app.training.side_by_side import side_by_side
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,25 @@ def _outcomes(
     model: TiledModel, paths: Sequence[Path], folds: Sequence[range], reading: ReadingOptions, fitted: OnePassFit
 ) -> Generator[tuple[int, Outcome], None, None]:
     """The number and the outcome of each picture by the detector without its fold."""
+    yield from side_by_side(_measured, _to_measure(model, paths, folds, reading, fitted), reading.at_once)
+
+
+def _measured(item: tuple[int, TiledModel, Prepared, Iterator[Features]]) -> tuple[int, Outcome]:
+    number, without, prepared, outputs = item
+    return number, assembled(without, outputs, prepared)
+
+
+def _to_measure(
+    model: TiledModel, paths: Sequence[Path], folds: Sequence[range], reading: ReadingOptions, fitted: OnePassFit
+) -> Iterator[tuple[int, TiledModel, Prepared, Iterator[Features]]]:
+    """The number of each picture, the model without its fold, and what that model measures."""
     remaining = iter(folds)
     fold = range(0)
     for number, prepared, outputs in _features(model, paths, reading, fitted):
         while number not in fold:
             fold = next(remaining)
             without = model.with_detector(fitted.fitter.without(fold))
-        yield number, assembled(without, outputs, prepared)
+        yield number, without, prepared, outputs
 
 
 def _features(
@@ -130,4 +143,4 @@ def _features(
     with Loader(paths, reading.workers, reading.unreadable, keep_bytes=0) as loader:
         for later, picture in loader.numbered(range(number + 1, len(paths))):
             prepared = model.prepare(picture)
-            yield later, prepared, model.outputs(prepared, reading.batch_tiles)
+            yield later, prepared, model.outputs(prepared, reading.batch_tiles_of_each)

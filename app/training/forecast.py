@@ -17,18 +17,20 @@ class Ahead:
     calibrated: the number of pictures that are measured to calibrate
     run_again: the share of them whose features the network computes again
     assessed: the time of the assessment by synthetic defects, as a number of whole pictures
+    at_once: the number of pictures that are measured at once to calibrate, each in the time that the forecast gives
     """
 
     calibrated: int
     run_again: float
     assessed: float
+    at_once: int = 1
 
 
 def expect_training(left: TimeLeft, forecast: Forecast, network_s: float, ahead: Ahead) -> None:
     """Sets the times of all stages after the fitter has got its pictures. `network_s` is the network's a picture."""
     for stage, seconds in forecast.finish_s.items():
         left.expect(stage, seconds)
-    left.expect("calibration", ahead.calibrated * (network_s * ahead.run_again + forecast.measure_s))
+    left.expect("calibration", ahead.calibrated * (network_s * ahead.run_again + forecast.measure_s / ahead.at_once))
     margin_pictures = min(MARGIN_PICTURES, ahead.calibrated)
     left.expect("margins", margin_pictures * ((1 + ROUNDED) * network_s + 2 * forecast.measure_s))
     if ahead.assessed:

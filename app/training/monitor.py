@@ -35,7 +35,8 @@ class Monitor:
         return len(self._resumption.added)
 
     def added(self, fitter: Fitter, seconds: float) -> None:
-        """A picture was added, and `Fitter.add` took this time."""
+        """The next picture was added, and `Fitter.add` took this time."""
+        self._resumption.picture_added()
         self._pictures, self._add_s = self._pictures + 1, self._add_s + seconds
         if not self._is_estimated and self._left.pace_s is not None:
             self._left.leave_out(self._timer(lambda: self._estimate(fitter)))
@@ -50,7 +51,8 @@ class Monitor:
         if forecast is None or pace_s is None:
             return
         self._left.forget()  # a choice of the detector expected the stages of its first candidate
-        expect_training(self._left, forecast, pace_s - self._add_s / self._pictures, self._ahead())
+        network_s = max(pace_s - self._add_s / self._pictures, 0.0)  # too little if both work at the same time
+        expect_training(self._left, forecast, network_s, self._ahead())
         self._left.announce()
         self._is_estimated = True
 

@@ -1,7 +1,9 @@
 """Fits detectors that need every picture only once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
 from time import perf_counter
 from typing import Protocol
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from app.artifacts import AlikeRecord
 from app.detectors import Features, Fitter, OnePassDetector, ThumbnailFitter
-from app.pipeline import TiledModel
+from app.pipeline import Prepared, TiledModel
 from app.pipeline.finite import checksum, require_finite
 from app.pipeline.parts import FeatureStitcher
 from app.pipeline.thumbnail import ThumbnailSplitter
@@ -20,6 +22,7 @@ from app.tiling import Size, TilePlan
 from app.training.camera import CameraPictures
 from app.training.feature_store import FeatureStore
 from app.training.monitor import Monitor
+from app.training.side_by_side import at_once, side_by_side
 from app.training.unlike import Patches
 
 
@@ -69,11 +72,13 @@ def fit(
     known = monitor.begin(fitter) if monitor else 0
     if known:
         progress("pictures", known, count, "continues from its checkpoint")
-    for number, picture in enumerate(pictures, start=known + 1):
-        add_s = _add(model, picture, fitter, batch_tiles, store, patches)
-        progress("pictures", number, count)
-        if monitor:
-            monitor.added(fitter, add_s)
+    with closing(_with_features(model, pictures, batch_tiles)) as ahead:
+        for number, (prepared, outputs) in enumerate(ahead, start=known + 1):
+            kept = outputs if store is None else store.keep(prepared, outputs)
+            add_s = add_features(fitter, prepared.plan, model.detector.feature_strides, kept, patches)
+            progress("pictures", number, count)
+            if monitor:
+                monitor.added(fitter, add_s)
 
     def report(stage: str, done: int, total: int, note: str = "") -> None:
         progress(stage, done, total, note)
@@ -84,24 +89,31 @@ def fit(
     return fitter
 
 
-def _add(
-    model: TiledModel,
-    picture: Tensor,
-    fitter: Fitter,
-    batch_tiles: int,
-    store: FeatureStore | None,
-    patches: Patches | None,
-) -> float:
-    """Adds a picture, and returns the seconds that the fitter took."""
-    prepared = model.prepare(picture)
-    outputs = model.outputs(prepared, batch_tiles)
-    return add_features(
-        fitter,
-        prepared.plan,
-        model.detector.feature_strides,
-        outputs if store is None else store.keep(prepared, outputs),
-        patches,
-    )
+def _with_features(
+    model: TiledModel, pictures: Iterable[Tensor], batch_tiles: int
+) -> Generator[tuple[Prepared, Iterator[Features]], None, None]:
+    """Each picture, prepared, with the features of its tiles; take all of them before the next picture.
+
+    The features are computed ahead, so that the network runs while a fitter works. All batches that are computed at
+    once have at most `batch_tiles` tiles together, or one each.
+    """
+    workers = at_once(model.device)
+    step = max(1, batch_tiles // workers)
+
+    def batches() -> Iterator[tuple[int, Prepared, range]]:
+        for number, picture in enumerate(pictures):
+            prepared = model.prepare(picture)
+            for first in range(0, prepared.plan.count, step):
+                yield number, prepared, range(first, min(first + step, prepared.plan.count))
+
+    def computed(batch: tuple[int, Prepared, range]) -> tuple[int, Prepared, Features]:
+        number, prepared, indices = batch
+        return number, prepared, model.run(model.cut(prepared, indices))
+
+    with closing(side_by_side(computed, batches(), workers)) as found:
+        for _, own in groupby(found, key=lambda each: each[0]):
+            first = next(own)
+            yield first[1], (features for _, _, features in chain([first], own))
 
 
 class Taker(Protocol):

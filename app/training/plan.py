@@ -1,14 +1,14 @@
 """Plans a training before any work is done: its pictures, sizes and memory."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from app.artifacts import CandidateRecord, Protocol
-from app.data import DataModule, LabelledPicture, Report, UnreadablePolicy, read_headers, unreported
+from app.data import DataModule, LabelledPicture, PictureFile, Report, UnreadablePolicy, read_headers, unreported
 from app.detectors import Detector, GradientDetector, OnePassDetector
 from app.errors import InvalidDataset, InvalidParameter
 from app.pipeline import BATCH_TILES, Preprocessing
@@ -17,12 +17,15 @@ from app.training.calibration import CalibrationChoice, CalibrationProtocol
 from app.training.cross_conformal import Automatic
 from app.training.memory import decoded_bytes, picture_bytes, require_memory
 from app.training.options import TrainerOptions
+from app.training.side_by_side import at_once
 from app.training.unlike import sample_bytes
 from app.training.validation import labelled_pictures
 
 COPIES_MIB = 8
 """The default of `Recipe.copies_mib`."""
 MOST_COPIES_MIB = 1024
+MOST_PIXELS_AT_ONCE = 2**22
+"""Pictures with more pixels are measured one after the other."""
 MAX_SIZES = 32
 """The largest number of picture sizes that a manifest lists. With more, any size is usual."""
 
@@ -69,6 +72,7 @@ class Job:
     picture_sizes: the (height, width) of the pictures, sorted; empty if there are more than MAX_SIZES
     grid: the (rows, columns) of cells of the first feature in the largest picture
     batch_tiles: the largest number of tiles in one batch
+    at_once: the number of pictures that are measured at once to calibrate a detector that is fitted in one pass
     needed_bytes: an upper bound of the memory, pictures included
     digests: the `picture_digest` of the pictures to fit to and to calibrate on
     sizes: the number of pictures of each (height, width), those to fit to and those to calibrate on
@@ -84,14 +88,15 @@ class Job:
     picture_sizes: tuple[Size, ...]
     grid: Size
     batch_tiles: int
+    at_once: int
     needed_bytes: int
     digests: Mapping[Path, str]
     sizes: Mapping[Size, int]
     size_of: Mapping[Path, Size]
 
 
-def plan_training(recipe: Recipe, device: torch.device) -> Job:
-    """Reads the headers of all pictures.
+def plan_training(recipe: Recipe, device: torch.device, files: dict[Path, PictureFile] | None = None) -> Job:
+    """Reads the headers of all pictures, except those in `files`, which gets them for the plans of other recipes.
 
     Raises InvalidDataset, InvalidTiling, InvalidTraining, InvalidParameter or InsufficientMemory.
     """
@@ -101,7 +106,7 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     division = calibration.divide(recipe.data)
     recipe.tiling.require_multiples(recipe.detector.stride, recipe.detector.tile_multiple)
     paths = dict.fromkeys([*division.fit, *(picture.path for picture in division.calibrate)])
-    headers = read_headers(list(paths), UnreadablePolicy(recipe.data.on_unreadable, recipe.report))
+    headers = read_headers(list(paths), UnreadablePolicy(recipe.data.on_unreadable, recipe.report), files)
     fit = [path for path in division.fit if path in headers]
     calibrate = [picture for picture in division.calibrate if picture.path in headers]
     if not fit or not calibrate:
@@ -121,7 +126,10 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
     needed = recipe.detector.training_bytes(len(fit), grid, batch_tiles * largest[0] * largest[1])
     if isinstance(recipe.detector, OnePassDetector):
         needed += sample_bytes(len(fit), grid)
-    needed += max(picture_bytes(size, preprocessing.target_size(*size)) for size in sizes)
+    targets = {size: preprocessing.target_size(*size) for size in sizes}
+    measured_at_once = _measured_at_once(recipe.detector, [*targets, *targets.values()], device)
+    pictures = measured_at_once + 1 if measured_at_once > 1 else 1  # the next one is prepared meanwhile
+    needed += pictures * max(picture_bytes(size, target) for size, target in targets.items())
     waiting = _waiting_pictures(recipe) * max(decoded_bytes(size) for size in sizes)
     if device.type == "cpu":
         needed += waiting
@@ -140,6 +148,7 @@ def plan_training(recipe: Recipe, device: torch.device) -> Job:
         picture_sizes=known,
         grid=grid,
         batch_tiles=batch_tiles,
+        at_once=measured_at_once,
         needed_bytes=needed,
         digests=digests,
         sizes=sizes,
@@ -158,6 +167,12 @@ def _preprocessing(recipe: Recipe, sizes: set[Size]) -> Preprocessing:
             "give data.image_size"
         )
     return Preprocessing.for_detector(recipe.detector, next(iter(sizes)))
+
+
+def _measured_at_once(detector: Detector, sizes: Iterable[Size], device: torch.device) -> int:
+    """The number of pictures that are measured at once; large ones alone, which all threads of torch measure fast."""
+    large = max(height * width for height, width in sizes) > MOST_PIXELS_AT_ONCE
+    return at_once(device) if isinstance(detector, OnePassDetector) and not large else 1
 
 
 def _waiting_pictures(recipe: Recipe) -> int:

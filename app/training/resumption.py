@@ -1,6 +1,7 @@
 """The progress of a training in one pass, in its checkpoint."""
 
 import shutil
+from collections import deque
 from collections.abc import Iterator
 
 import torch
@@ -23,6 +24,7 @@ class Resumption:
         self._checkpoint = checkpoint
         self._saved = checkpoint.load(mapped=True)
         self.added: list[int] = list(self._saved["added"]) if self._saved else []
+        self._taken: deque[int] = deque()  # the numbers of the pictures that are still to be added
 
     def missing(self, count: int) -> list[int]:
         """The numbers below `count` of the pictures that are not added yet."""
@@ -30,10 +32,22 @@ class Resumption:
         return [number for number in range(count) if number not in known]
 
     def counted(self, numbered: Iterator[tuple[int, Tensor]]) -> Iterator[Tensor]:
-        """The pictures of pairs of number and picture. Each is added before the next is taken."""
+        """The pictures of pairs of number and picture. Call `picture_added` after each was added to the fitter.
+
+        Pictures may be taken before earlier ones are added.
+        """
         for number, picture in numbered:
-            self.added.append(number)
+            self._taken.append(number)
             yield picture
+
+    def picture_added(self) -> None:
+        """The next picture that was taken was added to the fitter."""
+        self.added.append(self._taken.popleft())
+
+    @property
+    def next(self) -> int:
+        """The number of the next picture to be added, of those that were taken."""
+        return self._taken[0]
 
     def restore(self, fitter: Fitter) -> None:
         """Gives the fitter the saved state, if there is one."""

@@ -74,7 +74,7 @@ def _train(
 ) -> Entry:
     lost: set[Path] = set()
     unreadable = _recording_policy(recipe, lost)
-    reading = ReadingOptions(recipe.data.num_workers, job.batch_tiles, unreadable)
+    reading = ReadingOptions(recipe.data.num_workers, job.batch_tiles, unreadable, job.at_once)
     if not recipe.resume:
         checkpoint.remove()
     left = TimeLeft.of(progress)
@@ -179,7 +179,7 @@ def _fit_in_one_pass(
     assessed = pictures_assessed(model, job.sizes) if recipe.assess else 0.0
 
     def ahead() -> Ahead:
-        return Ahead(len(job.calibrate), 1.0 if begun else store.missing_share(count), assessed)
+        return Ahead(len(job.calibrate), 1.0 if begun else store.missing_share(count), assessed, job.at_once)
 
     monitor = Monitor(resumption, left, ahead)
     sketches, camera, patches = Sketches(), CameraPictures(model), Patches(count, job.grid)
@@ -192,7 +192,7 @@ def _fit_in_one_pass(
                 model, pictures, count, job.grid, job.batch_tiles, left, monitor=monitor, store=kept, patches=patches
             )
         except NotFinite as error:
-            raise NotFinite(f"{job.fit[resumption.added[-1]]}: {error}") from error
+            raise NotFinite(f"{job.fit[resumption.next]}: {error}") from error
     added = [job.fit[number] for number in resumption.added]
     now = added[len(added) - patches.pictures :]  # the others were read by the process that is resumed
     unlike = [now[number] for number in patches.unlike()]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from app.data import UnreadablePolicy, read_headers
+from app.data import PictureFile, UnreadablePolicy, read_headers
 from app.errors import InvalidDataset
 from tests.data.conftest import Draw
 
@@ -19,6 +19,15 @@ def paths(draw: Draw, tmp_path: Path) -> list[Path]:
 def test_headers_have_the_sizes_of_pictures(paths: list[Path]) -> None:
     found = read_headers(paths[:2], UnreadablePolicy())
     assert {path: (header.height, header.width) for path, header in found.items()} == dict.fromkeys(paths[:2], (8, 12))
+
+
+def test_known_pictures_are_not_read_again(paths: list[Path]) -> None:
+    known: dict[Path, PictureFile] = {}
+    found = read_headers(paths[:1], UnreadablePolicy(), known)
+    assert found == known
+    paths[0].unlink()
+    again = read_headers(paths[:2], UnreadablePolicy(), known)
+    assert list(again) == list(known) == paths[:2]
 
 
 def test_unreadable_pictures_are_counted_and_the_first_five_named(paths: list[Path]) -> None:

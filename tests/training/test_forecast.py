@@ -41,6 +41,12 @@ def test_every_stage_after_the_fit_is_expected() -> None:
     assert [noted.estimates[0].find(stage) >= 0 for stage in stages] == [True] * 4
 
 
+def test_pictures_that_are_measured_at_once_share_the_time() -> None:
+    left = TimeLeft(Noted(), lambda: 0.0)
+    expect_training(left, Forecast({}, 2.0), 0.0, Ahead(calibrated=20, run_again=0.5, assessed=0.0, at_once=4))
+    assert left.seconds == 20 * 2 / 4 + 8 * 2 * 2
+
+
 def test_a_progress_that_estimates_is_not_wrapped_again() -> None:
     left = TimeLeft(Noted())
     assert TimeLeft.of(left) is left

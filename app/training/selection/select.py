@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from app.artifacts import CandidateRecord
-from app.data import UnreadablePolicy, decoded, spread
+from app.data import PictureFile, UnreadablePolicy, decoded, spread
 from app.detectors import Detector, Fusion, OnePassDetector, Patchcore
 from app.errors import InvalidTraining, TesseraError
 from app.progress import Progress
@@ -173,11 +173,12 @@ def _planned(
     left_out: dict[str, str] = {}
     errors: list[TesseraError] = []
     jobs: dict[object, Job] = {}
+    files: dict[Path, PictureFile] = {}
     for candidate in candidates:
         try:
             detector = _made(candidate, seed)
             key = state_key(detector)  # the plan does not depend on how pictures are scored
-            jobs[key] = job = jobs.get(key) or plan_training(recipe(detector), device)
+            jobs[key] = job = jobs.get(key) or plan_training(recipe(detector), device, files)
             if (
                 detector.image_size_is_fixed
                 and job.preprocessing.image_size is not None

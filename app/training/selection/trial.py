@@ -22,6 +22,7 @@ from app.training.selection.measured import Measured, Scored
 from app.training.selection.region import Region
 from app.training.selection.sharing import Group, Source
 from app.training.selection.trial_defects import DEFECTS, fitting, planned, tested
+from app.training.side_by_side import at_once, side_by_side
 
 PATCHES = 2**14  # of all pictures together, to which detectors without positions are fitted
 REACH = 32  # pixels around a defect that are computed again
@@ -133,14 +134,23 @@ class Trial:
         """The measurements of a picture by each group."""
         prepared = source.model.prepare(picture)
         assemblies = {group: Assembly(group.model, prepared) for group in source.groups}
+        workers = at_once(source.model.device)
+
+        @torch.inference_mode()
+        def add(pair: tuple[Group, Features]) -> None:
+            for _ in assemblies[pair[0]].add(pair[1]):
+                pass
+
+        @torch.inference_mode()
+        def finish(group: Group) -> tuple[Group, Scored]:
+            outcome = completed(assemblies[group].finish())
+            return group, Scored(outcome.anomaly_map, assemblies[group].inputs, assemblies[group].distances)
+
         for batch in source.outputs(prepared, self._batch_tiles):
-            for groups, features in batch:
-                for group in groups:
-                    for _ in assemblies[group].add(features):
-                        pass
-        for group, assembly in assemblies.items():
-            outcome = completed(assembly.finish())
-            yield group, Scored(outcome.anomaly_map, assembly.inputs, assembly.distances)
+            pairs = [(group, features) for groups, features in batch for group in groups]
+            for _ in side_by_side(add, pairs, workers):
+                pass
+        yield from side_by_side(finish, source.groups, workers)
 
     def _run_region(self, source: Source, picture: Tensor, roi: Roi) -> Iterator[tuple[Group, Scored]]:
         """The measurements of a region of a picture by each group.
@@ -150,14 +160,21 @@ class Trial:
         plan = source.plan(picture.shape[-2], picture.shape[-1], roi)
         prepared = source.model.prepare(picture, roi, plan)
         stitchers = [FeatureStitcher(plan) for _ in source.embeddings]
-        regions = {group: Region(group, prepared, self._measured[group].distances) for group in source.groups}
+        bands: list[tuple[list[Group], Features, tuple[int, int]]] = []
         for batch in source.outputs(prepared, self._batch_tiles):
             for stitcher, (groups, features) in zip(stitchers, batch, strict=True):
                 for rows, place in stitcher.add(features):
-                    for group in groups:
-                        regions[group].add(rows, *place)
-        for group, region in regions.items():
-            yield group, region.finish()
+                    bands.append((groups, tuple(each.clone() for each in rows), place))
+
+        @torch.inference_mode()
+        def measured(group: Group) -> tuple[Group, Scored]:
+            region = Region(group, prepared, self._measured[group].distances)
+            for groups, rows, place in bands:
+                if group in groups:
+                    region.add(rows, *place)
+            return group, region.finish()
+
+        yield from side_by_side(measured, source.groups, at_once(source.model.device))
 
     def _draw(self, defect: Defect, picture: Tensor) -> None:
         """Measures the picture with the defect at a random place, if it has room."""
