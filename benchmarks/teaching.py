@@ -73,7 +73,6 @@ class Served:
     held_auroc: float
     confirmed: int
     lost: int
-    notes: tuple[str, ...]
 
 
 def main() -> None:
@@ -128,11 +127,9 @@ def _rounds(
     first, known = _scores(model, store, len(held_out)) > _limit(model), [_found(model, each.path) for each in coming]
     as_many = int(first[anomalous].sum())
     reviewed: list[ReviewedPicture] = []
-    notes: tuple[str, ...] = ()
     for number in range(ROUNDS + 1):
         if number:
-            learned = learn(base, reviewed)
-            model, notes = learned.model, learned.notes
+            model = learn(base, reviewed).model
         scores = _scores(model, store, len(held_out))
         verdicts = scores > _limit(model)
         lowest = np.sort(scores[anomalous])[::-1][max(as_many - 1, 0)]
@@ -154,7 +151,6 @@ def _rounds(
                 auroc(scores.tolist(), anomalous.tolist()),
                 len(confirmed),
                 sum(not _found(model, coming[place].path) for place in confirmed),
-                notes,
             )
         )
         if not last:

@@ -1,6 +1,6 @@
 """How long teaching takes, by stage, with 100 reviewed pictures of one tile and with 10 of the demo's size.
 
-    python -m benchmarks.teaching_time
+    OMP_WAIT_POLICY=PASSIVE python -m benchmarks.teaching_time
 
 The models are trained on 40 of the demo's drawn surfaces without defects, and taught with others, all harmless.
 `network` is the time until all pictures were read and their features computed, stored and added; `update` that of

@@ -1,7 +1,8 @@
 """Teaches detectors that are fitted in one pass: an exact or continued update of their state."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ from app.teaching.learning.evidence import LearnedPicture
 from app.teaching.learning.lessons import Lesson
 from app.teaching.learning.reading import LessonReader
 from app.teaching.learning.state import LearnedState, Teaching
+from app.training.backpropagation import grouped
 from app.training.feature_store import FeatureStore
 from app.training.one_pass import add_features
 
@@ -63,10 +65,10 @@ class Updating(Teaching):
         assert isinstance(detector, OnePassDetector)
         update = detector.update(max(sum(each.learned for each in lessons), 1))
         pictures, read, patches = [], [], 0
-        for number, (lesson, image) in enumerate(self._reader.read(lessons), start=1):
-            grid = Grid.of(self._model, (image.shape[-2], image.shape[-1]))
+        for number, (lesson, prepared, outputs) in enumerate(self._computed(lessons), start=1):
+            grid = Grid.of(self._model, prepared.image_size)
             counted = counted_cells(lesson.picture, grid) if lesson.learned else None
-            self._add(update, lesson, image, counted)
+            self._add(update, lesson, prepared, self._store.keep(prepared, outputs), counted)
             read.append(lesson)
             if lesson.learned:
                 picture = lesson.picture
@@ -81,9 +83,31 @@ class Updating(Teaching):
         sources = update.sources() if pictures else None
         return LearnedState(model, tuple(pictures), patches, outcomes, sources)
 
-    def _add(self, update: Update, lesson: Lesson, image: Tensor, counted: Tensor | None) -> None:
-        prepared = self._model.prepare(image)
-        outputs = self._store.keep(prepared, self._model.outputs(prepared))
+    def _computed(self, lessons: Sequence[Lesson]) -> Iterator[tuple[Lesson, Prepared, Iterable[Features]]]:
+        """Yields the lessons that can be used, with their features; tiles of small pictures run together."""
+        waiting: deque[Lesson] = deque()
+
+        def prepared() -> Iterator[Prepared]:
+            for lesson, image in self._reader.read(lessons):
+                waiting.append(lesson)
+                yield self._model.prepare(image)
+
+        for group in grouped(prepared(), self._model.batch_tiles):
+            for each, outputs in zip(group, self._together(group), strict=True):
+                yield waiting.popleft(), each, outputs
+
+    def _together(self, group: Sequence[Prepared]) -> list[Iterable[Features]]:
+        """The features of each picture of a group, whose tiles fit into one batch if there are several pictures."""
+        if len(group) == 1:
+            return [self._model.outputs(group[0])]
+        counts = [each.plan.count for each in group]
+        tiles = torch.cat([self._model.cut(each, range(each.plan.count)) for each in group])
+        layers = [torch.split(feature, counts) for feature in self._model.run(tiles)]
+        return [[features] for features in zip(*layers, strict=True)]
+
+    def _add(
+        self, update: Update, lesson: Lesson, prepared: Prepared, outputs: Iterable[Features], counted: Tensor | None
+    ) -> None:
         if not lesson.learned:
             for _ in outputs:  # only stored
                 pass
