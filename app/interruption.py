@@ -89,8 +89,9 @@ def ending_gently() -> Iterator[Ending]:
 def last_words(number: int, arguments: Sequence[str]) -> str:
     """What a stopped command says."""
     command = next((word for word in arguments if not word.startswith("-")), "")
+    searching = command == "certify" and any(word.partition("=")[0] == "--search" for word in arguments)
     anew = "--resume=false" in arguments or ("--resume", "false") in pairwise(arguments)
-    advice = "; the same command goes on" if command in RESUMED and not anew else ""
+    advice = "; the same command goes on" if (command in RESUMED or searching) and not anew else ""
     return f"stopped by {NAMES[signal.Signals(number)]}{advice}"
 
 

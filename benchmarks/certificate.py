@@ -3,17 +3,15 @@
     python -m benchmarks.certificate --root ../shared/data/kolektorsdd --models models --name kolektor [--marks 100]
 
 The model is one that was trained on the data set's pictures for training. Marks are drawn into its normal pictures for
-testing. For each real defect with a mask, its width (twice the largest distance to the edge of the mask) and its
-contrast are looked up in the curves of scratches, between whose contrasts is interpolated: the cracks of KolektorSDD
-are long and thin. Contrasts are measured in two ways, as shares of the median of a ring around the mask: that of the
-mean of the mask's pixels, which noise hardly changes, but which is too low where the mask is wider than the crack; and
-that which a tenth of the mask's pixels exceed, which is too high on a rough surface, whose own pixels differ as much.
+testing. For each real defect with a mask, its width and its contrast are measured by its profile (`real_defects.py`),
+and looked up in the curves of scratches and of soft scratches, between whose contrasts is interpolated: the cracks of
+KolektorSDD are long and thin.
 
 The plot has the defects in groups of equal number by width, with 95 % intervals: Clopper-Pearson for the measured
 recall, and the means of the ends of the curves' intervals for the predicted ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import log
 from pathlib import Path
@@ -21,13 +19,10 @@ from statistics import fmean, median
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from app.artifacts import Artifact, ModelRepository, load_artifact
-from app.data import LabelledPicture, decoded
+from app.data import decoded
 from app.evaluation.certificate import MarkedPictures, Plan, certify
-from app.evaluation.mask import read_mask
 from app.pipeline import predict
 from app.runtime import RunOptions
 from app.scoring import Detection, share_interval
@@ -35,31 +30,28 @@ from app.terminal import progress_bars
 from benchmarks.command_line import with_root
 from benchmarks.hardware import write
 from benchmarks.kolektorsdd.setting import testing_pictures
+from benchmarks.real_defects import RealDefect, Shape, real_defects
 
-KIND = "scratch"
-CONTRASTS = (0.05, 0.1, 0.2, 0.4)
+KINDS = "scratch", "soft scratch"
+CONTRASTS = (0.2, 0.28, 0.4, 0.57, 0.8)  # half an octave apart: between them, recall is interpolated
 GROUPS = 4
-RING = 12  # pixels around a mask whose median is that of the surface
-GAP = 3  # pixels beside a mask that belong to neither: masks are rough
-
-Booleans = NDArray[np.bool_]
+SERIES = (("measured", "#0072b2"), ("scratch", "#d55e00"), ("soft scratch", "#009e73"))
 
 
 @dataclass(frozen=True, slots=True)
-class RealDefect:
+class Compared:
     """A defect, whether the model finds it, and the recall that the certificate predicts for it.
 
-    contrasts: of the mean and of the highest tenth of the mask's pixels
-    surface: the contrast that a tenth of the pixels around the mask exceed
-    by_mean, by_tenth: the low end, the recall and the high end by either contrast
+    predicted: by the kind of mark, the low end, the recall and the high end
     """
 
-    width: float
-    contrasts: tuple[float, float]
-    surface: float
+    shape: Shape
     found: bool
-    by_mean: tuple[float, ...]
-    by_tenth: tuple[float, ...]
+    predicted: Mapping[str, tuple[float, ...]]
+
+
+Curves = Mapping[str, Sequence[tuple[float, Detection]]]
+"""For each kind of mark, the curves by contrast."""
 
 
 def main() -> None:
@@ -75,13 +67,13 @@ def main() -> None:
     for image in decoded([each.path for each in normal[::4]], 0):
         marked.add(image)
     with progress_bars() as report:
-        certified = certify(marked, Plan(CONTRASTS, given.marks), report)
-    curves = [(each.contrast, each.curve) for each in certified.grades if each.kind == KIND and each.sights]
-    defects = [
-        found
-        for picture in testing
-        if picture.anomalous and (found := _measured(artifact, picture, curves)) is not None
-    ]
+        certified = certify(marked, Plan(CONTRASTS, given.marks, kinds=KINDS), report)
+    curves = {
+        kind: [(each.contrast, each.curve) for each in certified.grades if each.kind == kind and each.sights]
+        for kind in KINDS
+    }
+    every = [_compared(artifact, each, curves) for each in real_defects([each for each in testing if each.anomalous])]
+    defects = [each for each in every if each is not None]
     groups = _groups(defects)
     result = {
         "model": {"detector": artifact.manifest.detector.name, "pictures": artifact.manifest.provenance.pictures},
@@ -91,69 +83,54 @@ def main() -> None:
         "grid": certified.grid,
         "places": [each.model_dump() for each in certified.places],
         "false_alarms": certified.false_alarms.model_dump(),
+        "without_profile": len(every) - len(defects),
         "groups": groups,
         "defects": [asdict(each) for each in defects],
     }
     plot(groups, write("certificate", result))
 
 
-def _measured(
-    artifact: Artifact, picture: LabelledPicture, curves: Sequence[tuple[float, Detection]]
-) -> RealDefect | None:
-    """A real defect; None without a mask."""
-    image = next(iter(decoded([picture.path], 0)))
-    mask = read_mask(picture, (image.shape[1], image.shape[2])).inside
-    if mask is None:
+def _compared(artifact: Artifact, defect: RealDefect, curves: Curves) -> Compared | None:
+    """A real defect; None if its profile cannot be measured."""
+    shape = defect.shape
+    if shape is None:
         return None
-    outcome, calibration = predict(artifact.model, image), artifact.calibration
-    over = (outcome.anomaly_map > calibration.pixel_threshold) & torch.from_numpy(mask)
+    outcome, calibration = predict(artifact.model, defect.image), artifact.calibration
+    over = (outcome.anomaly_map > calibration.pixel_threshold) & torch.from_numpy(defect.mask)
     found = bool(over.any()) and outcome.raw_score > calibration.image_threshold
-    width = 2 * float(ndimage.distance_transform_edt(mask).max())
-    *contrasts, surface = _contrasts(image.float().mean(0).numpy(), mask)
-    by_mean, by_tenth = (tuple(_between(curves, each, width, which) for which in range(3)) for each in contrasts)
-    return RealDefect(width, (contrasts[0], contrasts[1]), surface, found, by_mean, by_tenth)
+    predicted = {kind: tuple(_between(own, shape, which) for which in range(3)) for kind, own in curves.items()}
+    return Compared(shape, found, predicted)
 
 
-def _contrasts(grey: NDArray[np.float32], mask: Booleans) -> tuple[float, float, float]:
-    """The contrasts of the mean and of the highest tenth of the mask, and of the highest tenth of the ring."""
-    beside = ndimage.binary_dilation(mask, iterations=GAP)
-    ring = ndimage.binary_dilation(beside, iterations=RING) & ~beside
-    level = max(float(np.median(grey[ring])), 1.0)
-    tenths = [float(np.quantile(np.abs(grey[part] / level - 1), 0.9)) for part in (mask, ring)]
-    return abs(float(grey[mask].mean()) / level - 1), tenths[0], tenths[1]
-
-
-def _between(curves: Sequence[tuple[float, Detection]], contrast: float, width: float, which: int) -> float:
+def _between(curves: Sequence[tuple[float, Detection]], shape: Shape, which: int) -> float:
     """The low end, the probability or the high end (0, 1, 2), interpolated in the logarithm of the contrast."""
     values = []
     for _, curve in curves:
-        low, high = curve.probability_interval(width)
-        values.append((low, curve.probability(width), high)[which])
+        low, high = curve.probability_interval(shape.width)
+        values.append((low, curve.probability(shape.width), high)[which])
     known = [log(each) for each, _ in curves]
-    return float(np.interp(log(max(contrast, 1e-3)), known, values))
+    return float(np.interp(log(max(shape.contrast, 1e-3)), known, values))
 
 
-def _groups(defects: Sequence[RealDefect]) -> list[dict[str, object]]:
-    ordered = sorted(defects, key=lambda each: each.width)
+def _groups(defects: Sequence[Compared]) -> list[dict[str, object]]:
+    ordered = sorted(defects, key=lambda each: each.shape.width)
     found: list[dict[str, object]] = []
     for part in np.array_split(np.arange(len(ordered)), GROUPS):
         own = [ordered[number] for number in part]
         hits = sum(each.found for each in own)
-        found.append(
-            {
-                "label": f"{own[0].width:.0f} to {own[-1].width:.0f} px",
-                "median_contrasts": [round(median(each.contrasts[way] for each in own), 3) for way in (0, 1)],
-                "median_surface": round(median(each.surface for each in own), 3),
-                "defects": len(own),
-                "found": hits,
-                "measured": hits / len(own),
-                "measured_interval": share_interval(hits, len(own)),
-                "by_mean": fmean(each.by_mean[1] for each in own),
-                "by_mean_interval": [fmean(each.by_mean[end] for each in own) for end in (0, 2)],
-                "by_tenth": fmean(each.by_tenth[1] for each in own),
-                "by_tenth_interval": [fmean(each.by_tenth[end] for each in own) for end in (0, 2)],
-            }
-        )
+        group: dict[str, object] = {
+            "label": f"{own[0].shape.width:.0f} to {own[-1].shape.width:.0f} px",
+            "median_contrast": round(median(each.shape.contrast for each in own), 3),
+            "median_sigma": round(median(each.shape.sigma for each in own), 2),
+            "defects": len(own),
+            "found": hits,
+            "measured": hits / len(own),
+            "measured_interval": share_interval(hits, len(own)),
+        }
+        for kind in KINDS:
+            group[kind] = fmean(each.predicted[kind][1] for each in own)
+            group[f"{kind}_interval"] = [fmean(each.predicted[kind][end] for each in own) for end in (0, 2)]
+        found.append(group)
     return found
 
 
@@ -164,9 +141,9 @@ def plot(groups: Sequence[dict[str, object]], path: Path) -> None:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top + side + 70}" font-family="sans-serif" '
         'font-size="11"><rect width="100%" height="100%" fill="#fff"/>',
-        f'<text x="{left}" y="18" font-size="12">KolektorSDD: recall by the width of the defect, with 95 % intervals '
-        '(<tspan fill="#0072b2">measured</tspan>, predicted by <tspan fill="#d55e00">mean</tspan> and by '
-        '<tspan fill="#009e73">highest</tspan> contrast)</text>',
+        f'<text x="{left}" y="18" font-size="12">Recall on KolektorSDD by width, 95 % intervals '
+        '(<tspan fill="#0072b2">measured</tspan>, predicted as <tspan fill="#d55e00">scratch</tspan> and as '
+        '<tspan fill="#009e73">soft scratch</tspan>)</text>',
     ]
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = top + side * (1 - share)
@@ -174,11 +151,7 @@ def plot(groups: Sequence[dict[str, object]], path: Path) -> None:
         parts.append(f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{share:g}</text>')
     for number, group in enumerate(groups):
         middle = left + step * (number + 0.5)
-        for name, colour, shift in (
-            ("measured", "#0072b2", -14),
-            ("by_mean", "#d55e00", 0),
-            ("by_tenth", "#009e73", 14),
-        ):
+        for (name, colour), shift in zip(SERIES, (-14, 0, 14), strict=True):
             value, low, high = _shares(group, name)
             ends = f"M{middle + shift} {top + side * (1 - low):.1f}V{top + side * (1 - high):.1f}"
             parts.append(f'<path d="{ends}" stroke="{colour}" stroke-width="2"/>')

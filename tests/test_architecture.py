@@ -25,7 +25,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"jobs"},
     {"service"},
     {"teaching"},
-    {"store"},
+    {"store", "model_search"},
     {"scheduling", "training", "importing", "decoders", "watching", "sizing"},
     {"admission", "evaluation"},
     {"artifacts", "keys"},

@@ -25,7 +25,9 @@ from app.sizing import (
     FileFormat,
     Need,
     Place,
+    Work,
     default_file,
+    highest_rate,
     need_of,
     read_figures,
     resident_bytes,
@@ -96,7 +98,7 @@ def run(options: Namespace) -> int:
     each = need_of(artifact.model, figures, replace(demand, rate=demand.rate / machines), processors)
     for line in _lines(artifact, figures, demand, need, place):
         print(line, flush=True)
-    for line in _machine_lines(figures, demand.rate, need, here, ceil(needed / here.servers)):
+    for line in _machine_lines(figures, work, need, here, ceil(needed / here.servers)):
         print(line, flush=True)
     for line in _memory_lines(artifact, figures, demand, each, machines):
         print(line, flush=True)
@@ -126,10 +128,9 @@ def _lines(artifact: Artifact, figures: Figures, demand: Demand, need: Need, pla
         yield f"processors:     {need.decoders} for decoding ({need.decode_busy:.2f} on average), and 2"
 
 
-def _machine_lines(figures: Figures, rate: float, need: Need, here: Here, machines: int) -> Iterator[str]:
+def _machine_lines(figures: Figures, work: Work, need: Need, here: Here, machines: int) -> Iterator[str]:
     """Whether this machine is enough; otherwise how many like it are."""
-    on_cpu = here.noun == "processor"
-    highest = rate * here.units / (need.compute_busy + need.decode_busy * on_cpu)
+    on_cpu, highest = work.on_cpu, highest_rate(work, here.units)
     yield (
         f"this machine:   {here.units} {here.noun}{'s' * (here.units != 1)}: "
         f"{'enough' if need.units <= here.units else 'not enough'}; at most {highest:.1f} pictures a second, "

@@ -3,7 +3,7 @@
 from app.sizing.estimate import BUSY_SHARE, Need, need_of
 from app.sizing.figures import Figures, Place, default_file, read_figures, write_figures
 from app.sizing.measurement import FileFormat, measure, resident_bytes
-from app.sizing.work import ANSWER_BYTES, Demand, Work, work_of
+from app.sizing.work import ANSWER_BYTES, Demand, Work, highest_rate, work_of
 
 __all__ = [
     "ANSWER_BYTES",
@@ -15,6 +15,7 @@ __all__ = [
     "Place",
     "Work",
     "default_file",
+    "highest_rate",
     "measure",
     "need_of",
     "read_figures",

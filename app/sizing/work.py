@@ -83,6 +83,16 @@ def work_of(model: TiledModel, figures: Figures, demand: Demand) -> Work:
     )
 
 
+def highest_rate(work: Work, units: int) -> float:
+    """The most pictures in a second of a machine with so many processors, or cards, that are always busy.
+
+    A machine with cards has enough processors for decoding.
+    """
+    if not work.on_cpu:
+        return units / work.device_s
+    return 1 / (work.device_s + (work.decode_s + work.render_s) / units)
+
+
 def _shared(axis: Axis) -> int:
     """The tiles along an edge that begin within a tile, after it."""
     return min(ceil(axis.tile / axis.step) - 1, axis.count - 1)

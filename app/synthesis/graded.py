@@ -18,6 +18,7 @@ HALF = 0.5
 """The opacity from which a pixel belongs to the mask, and at which sizes are measured."""
 
 LENGTH, LEAST_LENGTH = 6, 24  # of a scratch: as a multiple of its width, and in pixels
+SOFT_EDGE = 8  # pixels of the edge of a soft scratch, which is not narrower than this: see docs/certificate.md
 PRINT_SHARE = 0.9  # the quantile of the change in a patch without print that is its contrast
 
 
@@ -26,7 +27,8 @@ class Mark:
     """What to draw.
 
     kind: a key of MARK_KINDS
-    size: in pixels between the places of half opacity, 1 or more: the width of a scratch, otherwise the diameter
+    size: in pixels between the places of half opacity, at least the kind's `least`: the width of a scratch, otherwise
+        the diameter
     contrast: the largest change of a pixel as a share of its value, above 0 and at most 1; for missing print the
         change that nine tenths of the patch's pixels do not exceed
     """
@@ -71,24 +73,34 @@ Factor = Callable[[Tensor, Tensor, Tensor, Tensor, float, float, Generator], Ten
 
 @dataclass(frozen=True, slots=True)
 class MarkKind:
-    """A kind of mark: the edge of its square in pixels by its size, its shape, and its change of pixels."""
+    """A kind of mark: the edge of its square in pixels by its size, its shape, its change of pixels, its least size."""
 
     edge: Callable[[int], int]
     shape: Shape
     factor: Factor
+    least: int = 1
 
 
 def _scratch(size: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    return _line(size, 1, generator)
+
+
+def _soft_scratch(size: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    return _line(size, SOFT_EDGE, generator)
+
+
+def _line(size: int, rim: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """A bent line whose opacity rises from 0 to 1 over `rim` pixels at each side, at most its width."""
     edge = _scratch_edge(size)
     angle, bend = float(uniform(1, 0.0, TAU, generator)), float(uniform(1, -0.15, 0.15, generator))
     along = torch.stack([torch.tensor(angle).sin(), torch.tensor(angle).cos()])
     across = torch.stack([along[1], -along[0]])
     t = torch.linspace(-1.0, 1.0, 9)[:, None]
-    reach = (edge - size) / 2 - 1
+    reach = (edge - size - rim - 1) / 2
     path = (edge - 1) / 2 + reach * (t * along + bend * (1 - t**2) * across)
     steps = torch.arange(edge, dtype=torch.float32)
     away = distance_to_path(torch.cartesian_prod(steps, steps), path[None]).view(edge, edge)
-    opacity = (size / 2 + 0.5 - away).clamp(0.0, 1.0)
+    opacity = (0.5 + (size / 2 - away) / rim).clamp(0.0, 1.0)
     return opacity, opacity
 
 
@@ -183,6 +195,7 @@ def _without_print(
 
 MARK_KINDS: Mapping[str, MarkKind] = {
     "scratch": MarkKind(_scratch_edge, _scratch, _shade),
+    "soft scratch": MarkKind(_scratch_edge, _soft_scratch, _shade, least=SOFT_EDGE),
     "pit": MarkKind(_round_edge, _pit, _relief),
     "stain": MarkKind(_round_edge, _stain, _tint),
     "missing print": MarkKind(_round_edge, _patch, _without_print),
@@ -190,6 +203,7 @@ MARK_KINDS: Mapping[str, MarkKind] = {
 """Kinds of marks by their names.
 
 scratch: a slightly bent line, about six times as long as wide and at least 24 pixels, darker or brighter
+soft scratch: the same, whose edges are 8 pixels wide: grooves and cracks with rounded sides; from 8 pixels
 pit: a disc that is dark toward the light, and brighter on the other side
 stain: a ragged disc with a soft edge, darker, in colour pictures with a colour of its own
 missing print: a ragged disc in which print fades into the background; only where there is print of the contrast

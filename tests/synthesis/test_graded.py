@@ -33,7 +33,7 @@ def drawn(kind: str, size: int, contrast: float, picture: Tensor, seed: int = 0)
     return inside, mask
 
 
-@pytest.mark.parametrize("kind", ["scratch", "pit", "stain"])
+@pytest.mark.parametrize("kind", ["scratch", "soft scratch", "pit", "stain"])
 @pytest.mark.parametrize("contrast", [0.1, 0.5])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_largest_change_is_the_contrast(kind: str, contrast: float, seed: int) -> None:
@@ -48,11 +48,23 @@ def test_a_round_mark_has_the_diameter(kind: str, size: int) -> None:
     assert (4 * int(mask.sum()) / torch.pi) ** 0.5 == pytest.approx(size, rel=0.1, abs=1)
 
 
-@pytest.mark.parametrize("size", [1, 3, 8])
-def test_a_scratch_has_the_width(size: int) -> None:
-    _, mask = drawn("scratch", size, 0.3, flat())
+@pytest.mark.parametrize(
+    ("kind", "size"), [("scratch", 1), ("scratch", 3), ("scratch", 8), ("soft scratch", 8), ("soft scratch", 20)]
+)
+def test_a_scratch_has_the_width(kind: str, size: int) -> None:
+    _, mask = drawn(kind, size, 0.3, flat())
     length = max(6 * size, 24)
     assert int(mask.sum()) / size == pytest.approx(length, rel=0.25)
+
+
+@pytest.mark.parametrize("size", [8, 24])
+def test_the_edges_of_a_soft_scratch_are_eight_pixels_wide(size: int) -> None:
+    for kind, edge in (("scratch", 1), ("soft scratch", 8)):
+        change, mask = drawn(kind, size, 0.4, flat())
+        opacity = change[0].abs() / 0.4
+        rim = (opacity > 0.02) & (opacity < 0.98)
+        # Both sides of a line: the rim has as many pixels as two edges of the line's length.
+        assert int(rim.sum()) / int(mask.sum()) == pytest.approx(2 * edge / size, rel=0.3)
 
 
 def test_a_mark_darkens_what_is_there_instead_of_covering_it() -> None:

@@ -12,7 +12,7 @@ class CertifiedMarkBody(BaseModel):
     """Marks of one kind and contrast."""
 
     kind: str = Field(
-        description="Kind of the mark: scratch, pit, stain or missing print. New kinds may be added.",
+        description="Kind of the mark: scratch, soft scratch, pit, stain or missing print. New kinds may be added.",
         examples=["scratch"],
     )
     contrast: FiniteFloat = Field(description="Largest change of a pixel, as a share of its value.", examples=[0.1])

@@ -46,12 +46,14 @@ class Plan:
     contrasts: shares of a pixel's value, above 0 and at most 1
     marks: the number of marks of each kind and contrast, 10 to 1000
     budget_s: the time in seconds after which no further round begins; None: no limit
+    kinds: keys of MARK_KINDS
     """
 
     contrasts: tuple[float, ...] = (0.1, 0.3)
     marks: int = 120
     budget_s: float | None = None
     seed: int = 0
+    kinds: tuple[str, ...] = tuple(MARK_KINDS)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.contrasts) <= 8 or len(set(self.contrasts)) < len(self.contrasts):
@@ -142,7 +144,7 @@ def certify(
     pictures.require_some()
     grades = [
         Grade(kind, contrast, _sizes(kind, pictures.shortest_edge))
-        for kind, contrast in product(MARK_KINDS, plan.contrasts)
+        for kind, contrast in product(plan.kinds, plan.contrasts)
     ]
     grid = _grid(pictures.size)
     rounds = _Rounds(pictures, grid, torch.Generator().manual_seed(plan.seed))
@@ -200,10 +202,15 @@ class _Rounds:
         return self._cells[self._order.pop()]
 
 
+def largest_size(kind: str, shortest_edge: int) -> int:
+    """The largest size in pixels that is drawn into pictures with this shortest edge."""
+    return _sizes(kind, shortest_edge)[-1]
+
+
 def _sizes(kind: str, shortest: int) -> tuple[int, ...]:
     """The sizes of a kind that fit into pictures with this shortest edge; at least one."""
-    room = LARGEST_SHARE * shortest
-    return tuple(size for size in SIZES if MARK_KINDS[kind].edge(size) <= room) or SIZES[:1]
+    room, own = LARGEST_SHARE * shortest, MARK_KINDS[kind]
+    return tuple(size for size in SIZES if size >= own.least and own.edge(size) <= room) or (own.least,)
 
 
 def _grid(size: Size) -> Size:

@@ -99,7 +99,7 @@ def select(
 
     trial = Trial(shared([made for made, _ in planned], tiling, device), job.batch_tiles, seed)
     left = TimeLeft.of(progress)
-    first = _bounded(_made(planned[0][0].candidate, seed), job)
+    first = bounded(_made(planned[0][0].candidate, seed), job, len(job.fit))
     ahead = Work(len(held_out), replace(planned[0][0], detector=first), job, recipe(first).assess)
 
     def added(picture: Tensor) -> None:
@@ -127,7 +127,7 @@ def select(
     )
     winner = results[compared.chosen][0]
     own = next(job for made, job in planned if made.candidate == winner)
-    detector = _bounded(_made(winner, seed), own)
+    detector = bounded(_made(winner, seed), own, len(own.fit))
     return Selection(
         winner,
         detector,
@@ -141,13 +141,18 @@ def select(
     )
 
 
-def _bounded(detector: OnePassDetector, job: Job) -> OnePassDetector:
-    """The detector with a memory bank of at most MOST_BANK_ROWS patches, if it has one."""
+def bounded(detector: OnePassDetector, job: Job, pictures: int) -> OnePassDetector:
+    """The detector with a memory bank of at most MOST_BANK_ROWS patches, if it has one.
+
+    `pictures`: the number of pictures that set the size of the bank; with more than the job has, the bank is as large
+    as that of a training with so many.
+    """
     members = detector.combined.values() if isinstance(detector, Fusion) else [detector]
     for member in members:
         if isinstance(member, Patchcore):
-            patches = len(job.fit) * job.grid[0] * job.grid[1]
-            member.coreset_sampling_ratio = min(member.coreset_sampling_ratio, MOST_BANK_ROWS / patches)
+            cells = job.grid[0] * job.grid[1]
+            rows = min(member.coreset_sampling_ratio * pictures * cells, MOST_BANK_ROWS)
+            member.coreset_sampling_ratio = min(rows / (len(job.fit) * cells), 1.0)
     return detector
 
 
