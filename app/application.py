@@ -29,6 +29,7 @@ from app.parts import (
     keeping_of,
     key_ring,
     repository_of,
+    teachings_of,
     trainings_of,
     verdict_record,
 )
@@ -155,6 +156,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
     if jobs is not None:
         metrics.watch_jobs(jobs)
     trainings = trainings_of(settings, reloader)
+    teachings = teachings_of(settings, trainings, pictures, reloader)
     if pictures is not None:
         metrics.watch_pictures(pictures.store)
 
@@ -182,6 +184,8 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
             catalogue.stop()
             if jobs is not None:
                 await asyncio.to_thread(jobs.stop)
+            if teachings is not None:
+                await asyncio.to_thread(teachings.stop)
             if trainings is not None:
                 await asyncio.to_thread(trainings.stop)
             await streams.close()
@@ -222,6 +226,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
         replicas,
         trainings,
         pictures,
+        teachings,
     )
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin]
     table = ConnectionTable(connection_limits(settings), metrics)

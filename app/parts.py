@@ -33,7 +33,8 @@ from app.service.keeping import Keeping, parse_rules
 from app.settings import Settings
 from app.store import BucketResults, FolderResults, Results
 from app.store.kept import Bounds, PictureStore
-from app.trainings import TrainingLimits, Trainings
+from app.teaching.proof import parse_serve_rules
+from app.trainings import PicturesPlace, Teachings, TrainingLimits, Trainings
 
 FEWEST_DECODE_PROCESSES = 2
 
@@ -79,8 +80,33 @@ def trainings_of(settings: Settings, reloader: Reloader) -> Trainings | None:
             f"trainings_dir is {settings.trainings_dir}, and models_dir is a bucket, to which a server does not write; "
             "name a folder by models_dir, or leave out trainings_dir"
         )
-    limits = TrainingLimits(settings.training_timeout_s, settings.training_bytes, torch.get_num_threads())
-    return Trainings(settings.trainings_dir, ModelRepository(settings.models_dir), limits, reloader.reload)
+    return Trainings(
+        settings.trainings_dir, ModelRepository(settings.models_dir), _training_limits(settings), reloader.reload
+    )
+
+
+def teachings_of(
+    settings: Settings, trainings: Trainings | None, pictures: Keeping | None, reloader: Reloader
+) -> Teachings | None:
+    """The teachings; None without trainings or kept pictures, which they need. Raises InvalidTrainings."""
+    if trainings is None or pictures is None:
+        return None
+    assert settings.trainings_dir is not None and isinstance(settings.models_dir, Path)  # there are trainings
+    assert settings.pictures_dir is not None  # there are kept pictures
+    return Teachings(
+        settings.trainings_dir / "teachings",
+        ModelRepository(settings.models_dir),
+        pictures.store,
+        PicturesPlace(settings.pictures_dir, settings.jobs_database, _bounds(settings)),
+        _training_limits(settings),
+        reloader.reload,
+        most_lost=settings.teach_most_lost,
+        rules=parse_serve_rules(settings.teach_serve),
+    )
+
+
+def _training_limits(settings: Settings) -> TrainingLimits:
+    return TrainingLimits(settings.training_timeout_s, settings.training_bytes, torch.get_num_threads())
 
 
 def keeping_of(settings: Settings, request_id: Callable[[], str], metrics: Metrics) -> Keeping | None:
@@ -93,13 +119,16 @@ def keeping_of(settings: Settings, request_id: Callable[[], str], metrics: Metri
 
 def picture_store(folder: Path, settings: Settings) -> PictureStore:
     """The kept pictures in a folder. Raises InvalidPictures or InvalidJobs."""
-    bounds = Bounds(
+    return PictureStore(folder, settings.jobs_database, _bounds(settings))
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
         bytes=settings.pictures_bytes,
         age_s=settings.pictures_age_s,
         reviewed_age_s=settings.pictures_reviewed_age_s,
         free_bytes=settings.pictures_free_bytes,
     )
-    return PictureStore(folder, settings.jobs_database, bounds)
 
 
 def results_of(settings: Settings) -> Results | None:

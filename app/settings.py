@@ -11,12 +11,13 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.detectors import SearchMode
-from app.errors import InvalidPictures
+from app.errors import InvalidParameter, InvalidPictures
 from app.remote import is_url
 from app.runtime import PrecisionChoice
 from app.scheduling import STUCK_AFTER_S
 from app.service import ServeNew
 from app.service.keeping import parse_rules
+from app.teaching.proof import parse_serve_rules
 
 PREFIX = "TESSERA_"
 _ORIGIN = r"https?://[^\s/,]+"
@@ -268,6 +269,16 @@ class Settings(BaseSettings):
     training_bytes: int = Field(
         default=4 * 2**30, ge=2**29, description="The memory that the process of a training may take, in bytes."
     )
+    teach_most_lost: int = Field(
+        default=0,
+        ge=0,
+        description="The number of confirmed defects that a taught version may lose; with more, the proof refuses it.",
+    )
+    teach_serve: str = Field(
+        default="",
+        description="The rules by which a taught version serves without a person's word: alarms:RATE,reviewed:NUMBER, "
+        "its largest bound of false alarms, and the fewest reviewed pictures; by default a person decides.",
+    )
     pictures_dir: Path | None = Field(
         default=None,
         description="The directory of kept pictures and their reviews, on a local disk; servers with one jobs_database "
@@ -370,6 +381,15 @@ class Settings(BaseSettings):
         try:
             parse_rules(rules)
         except InvalidPictures as error:
+            raise ValueError(str(error)) from error
+        return rules
+
+    @field_validator("teach_serve")
+    @classmethod
+    def _are_serve_rules(cls, rules: str) -> str:
+        try:
+            parse_serve_rules(rules)
+        except InvalidParameter as error:
             raise ValueError(str(error)) from error
         return rules
 

@@ -136,6 +136,22 @@ def explained_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def teachable_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model repository with a small PatchCore `lid`, which `train` has trained, so that it can be taught."""
+    root = tmp_path_factory.mktemp("teachable")
+    (root / "pictures").mkdir()
+    for number in range(6):
+        Image.fromarray(draw_surface(number)).save(root / f"pictures/{number}.png")
+    torch.manual_seed(0)
+    detector = Patchcore("resnet18", ("layer2",), pre_trained=False, coreset_sampling_ratio=0.5, num_neighbors=1)
+    data = Folder(str(root / "pictures"), num_workers=0)
+    recipe = Recipe(detector, data, Tiling(tile_size=64, stride=64), seed=0, assess=False)
+    cpu = torch.device("cpu")
+    train(recipe, plan_training(recipe, cpu), ModelRepository(root / "models"), "lid", cpu, silent)
+    return root / "models"
+
+
+@pytest.fixture(scope="session")
 def large_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model repository for large pictures: tiles of 256 pixels without overlap. `resized` has one tile a picture.
 

@@ -18,6 +18,7 @@ from app.api.schemas.kept import MissedBody, ReviewedRegionBody, ReviewRequestBo
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 from app.api.schemas.shadow import ShadowRequestBody
 from app.api.schemas.stream import StreamLineBody
+from app.api.schemas.teaching import DecisionRequestBody
 from app.api.trainings.body import FIRST_MODEL_FORM
 from app.api.v2.describe import TAG as INFERENCE_TAG
 from app.api.v2.schemas.inference import InferRequestBody
@@ -55,6 +56,10 @@ TAGS = [
         "description": "First models: trainings on ten or more normal pictures, if the operator allows them.",
     },
     {
+        "name": "teachings",
+        "description": "Reviewed pictures become a new version of a model, which is proved before it serves.",
+    },
+    {
         "name": "reviews",
         "description": "Pictures that the server has kept with their verdicts, for people to review.",
     },
@@ -75,11 +80,13 @@ _REQUEST_ID = {
 _REFERENCE = "#/components/schemas/{model}"
 _COMPONENTS: tuple[type[BaseModel], ...] = (
     *(ProblemBody, InvalidFieldBody, InferRequestBody, IndexRequestBody),
-    *(JobPictureRequestBody, JobRequestBody, ShadowRequestBody, StreamLineBody),
+    *(DecisionRequestBody, JobPictureRequestBody, JobRequestBody, ShadowRequestBody, StreamLineBody),
     *(MissedBody, ReviewedRegionBody, ReviewRequestBody),
     *(GeoJsonBody, CocoBody, LabelmeBody),
 )
-_PREFIXED = frozenset({"Codes", "Include", "JobState", "Layer", "ShadowState", "TrainingState"})
+_PREFIXED = frozenset(
+    {"Codes", "Include", "JobState", "Layer", "ProofResult", "ShadowState", "TeachingState", "TrainingState"}
+)
 """Enumerations with values that other enumerations have as well.
 
 openapi-generator makes constants of one Go package from the values of all enumerations, so equal names collide.

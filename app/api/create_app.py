@@ -46,6 +46,7 @@ from app.api.redirects import RelativeRedirects
 from app.api.request_id import RequestId
 from app.api.root_path import RootPath
 from app.api.security_headers import SecurityHeaders
+from app.api.teachings import RESOURCES as TEACHINGS
 from app.api.trainings import RESOURCES as TRAININGS
 from app.api.v2 import health as v2_health
 from app.api.v2 import infer as v2_infer
@@ -83,7 +84,7 @@ PREDICTING = (
 """The resources that need a key with the scope `predict`."""
 REVIEWING = PICTURES
 """The resources that need a key with the scope `review`."""
-CHANGING = (reload, shadow_changes, *TRAININGS)
+CHANGING = (reload, shadow_changes, *TRAININGS, *TEACHINGS)
 """The resources that need a key with the scope `admin`. Each other route says what it needs: probes are open."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

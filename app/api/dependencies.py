@@ -20,7 +20,7 @@ from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.service.keeping import Keeping
 from app.service.shadow import ShadowLedger
 from app.service.streaming import Streams
-from app.trainings import Trainings
+from app.trainings import Teachings, Trainings
 
 MAX_TIMEOUT_S = 86400
 """The largest time limit that a client may set: a day."""
@@ -42,6 +42,7 @@ class Services:
     replicas: all replicas of the application; None: this process serves by itself
     trainings: None: the server trains no models
     pictures: the kept pictures; None: none are kept
+    teachings: None: the server trains no models, or keeps no pictures
     """
 
     catalogue: ModelCatalogue
@@ -61,6 +62,7 @@ class Services:
     replicas: Replicas | None = None
     trainings: Trainings | None = None
     pictures: Keeping | None = None
+    teachings: Teachings | None = None
 
 
 async def _services(request: Request) -> Services:
@@ -116,6 +118,14 @@ async def _pictures(services: ServicesDep) -> Keeping:
     return services.pictures
 
 
+async def _teachings(services: ServicesDep) -> Teachings:
+    """Raises PicturesUnavailable or TrainingsUnavailable."""
+    await _pictures(services)
+    await _trainings(services)
+    assert services.teachings is not None  # a server with both has teachings
+    return services.teachings
+
+
 async def _viewer(request: Request) -> str | None:
     """The name of the request's key, whose jobs it sees; None: it sees the jobs of all."""
     key = key_of(request.scope)
@@ -128,6 +138,7 @@ ShadowsDep = Annotated[ShadowLedger, Depends(_shadows)]
 PicturesDep = Annotated[Keeping, Depends(_pictures)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
 TrainingsDep = Annotated[Trainings, Depends(_trainings)]
+TeachingsDep = Annotated[Teachings, Depends(_teachings)]
 Viewer = Annotated[str | None, Depends(_viewer)]
 VerdictsDep = Annotated[RequestVerdicts, Depends(_verdicts)]
 

@@ -32,7 +32,7 @@ async def reload_model(model: ModelName, services: ServicesDep) -> ModelReloadBo
     On a cluster every replica scans its repository, and `replicas` lists them; one that did not finish its scan has
     `answered` false.
     """
-    (own,), replicas = await _everywhere(services, model)
+    (own,), replicas = await reload_everywhere(services, model)
     return ModelReloadBody(**own.model_dump(), replicas=replicas)
 
 
@@ -44,7 +44,7 @@ async def reload_model(model: ModelName, services: ServicesDep) -> ModelReloadBo
 )
 async def reload_all(services: ServicesDep) -> ReloadBody:
     """Scans the whole repository for new, changed and removed models, like the reload of one model."""
-    own, replicas = await _everywhere(services, None)
+    own, replicas = await reload_everywhere(services, None)
     return ReloadBody(models=own, replicas=replicas)
 
 
@@ -57,7 +57,9 @@ async def reload_here(reloader: Reloader, model: str | None) -> list[ReloadedMod
     return [ReloadedModelBody.of(each) for each in reloaded]
 
 
-async def _everywhere(services: Services, model: str | None) -> tuple[list[ReloadedModelBody], list[ReplicaReloadBody]]:
+async def reload_everywhere(
+    services: Services, model: str | None
+) -> tuple[list[ReloadedModelBody], list[ReplicaReloadBody]]:
     """What this process found, and what each replica found; they scan at the same time. Raises as `reload_here`."""
     if services.replicas is None:
         return await reload_here(services.reloader, model), []

@@ -32,9 +32,14 @@ class Promoted(NamedTuple):
 
 
 def promote(
-    repository: ModelRepository, name: str, version: int | None, verify: Verify, action: Action = "promote"
+    repository: ModelRepository,
+    name: str,
+    version: int | None,
+    verify: Verify,
+    action: Action = "promote",
+    by: str = "",
 ) -> Promoted:
-    """Makes a version serve until another one is chosen.
+    """Makes a version serve until another one is chosen. The history has `by`; empty: the user of the process.
 
     By default `promote` takes the newest version, and `pin` the one that serves now. Raises what `verify` raises, and
     ModelNotFound, VersionNotFound or InvalidServing; then nothing changes.
@@ -46,14 +51,15 @@ def promote(
         entry, before = repository.find(name, entry.version), live_version(repository, name)
         changed = record.pinned != entry.version
         if changed:
-            write_serving(model, record.changed(action, before, entry.version, user()))
+            write_serving(model, record.changed(action, before, entry.version, by or user()))
     return Promoted(before, entry, changed)
 
 
-def rollback(repository: ModelRepository, name: str, verify: Verify) -> tuple[int | None, Entry]:
+def rollback(repository: ModelRepository, name: str, verify: Verify, by: str = "") -> tuple[int | None, Entry]:
     """Makes the version serve that served before; returns the version that served until now, and that one.
 
-    Raises what `verify` raises, and InvalidChange if no other version served before.
+    The history has `by`; empty: the user of the process. Raises what `verify` raises, and InvalidChange if no other
+    version served before.
     """
     repository.find(name)
     with _changing(repository, name) as (model, record):
@@ -67,7 +73,7 @@ def rollback(repository: ModelRepository, name: str, verify: Verify) -> tuple[in
             )
         entry = repository.find(name, target)
         verify(entry)
-        write_serving(model, record.changed("rollback", live, target, user()))
+        write_serving(model, record.changed("rollback", live, target, by or user()))
     return live, entry
 
 
@@ -99,21 +105,24 @@ def copy(repository: ModelRepository, name: str, version: int, to: str | None = 
     return write_version(repository, to or name, files, describe, "copy", f"{name}:{version}")
 
 
-def adopt(entry: Entry, repository: ModelRepository) -> Entry:
+def adopt(entry: Entry, repository: ModelRepository, *, joins: bool = False) -> Entry:
     """Writes a version of another repository as the first version of a model of its name, and returns it.
 
-    The files are shared as hard links where possible. Raises ModelExists if the repository has a model of this name,
-    also if another process has written it meanwhile; and DigestMismatch, InvalidName or InvalidServing.
+    joins: it becomes the next version of the model instead, made from the version that its teaching names
+
+    The files are shared as hard links where possible. Without `joins`, raises ModelExists if the repository has a model
+    of this name, also if another process has written it meanwhile; and DigestMismatch, InvalidName or InvalidServing.
     """
     manifest = read_manifest(entry.path)
 
     def describe(version: int, files: dict[str, str]) -> Manifest:
-        if repository.versions(entry.name):  # the directory of the model is locked now
+        if repository.versions(entry.name) and not joins:  # the directory of the model is locked now
             raise ModelExists(f"there is a model {entry.name!r} already; choose another name")
         _require_recorded(manifest, files)
         return manifest.model_copy(update={"version": version})
 
-    return write_version(repository, entry.name, partial(share_files, entry.path), describe)
+    source = f"{entry.name}:{manifest.taught.base}" if manifest.taught else ""
+    return write_version(repository, entry.name, partial(share_files, entry.path), describe, source=source)
 
 
 def _require_recorded(manifest: Manifest, files: dict[str, str]) -> None:

@@ -75,6 +75,14 @@ COMMANDS = {
             "tessera calibrate --name surface --image_threshold 0.6",
         ),
     ),
+    "teach": Command(
+        "teach",
+        "teach a model by the reviewed pictures that a server keeps, and prove it",
+        (
+            "tessera teach --name surface --pictures_dir kept",
+            "tessera teach --name surface --pictures_dir kept --serve true",
+        ),
+    ),
     "evaluate": Command(
         "evaluate",
         "evaluate a model on labelled pictures, and write a report",

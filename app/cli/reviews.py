@@ -1,24 +1,18 @@
 """`tessera reviews`."""
 
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.kept_pictures import add_pictures, open_pictures
 from app.cli.usage import UsageError
-from app.errors import InvalidPictures
-from app.parts import picture_store
-from app.settings import Settings, said_of_settings
 from app.store.kept import PictureStore
 from app.store.kept.exchange import export, import_folder
 from app.terminal import add_row, print_line
-
-VARIABLE = "TESSERA_PICTURES_DIR"
 
 
 def parser() -> ArgumentParser:
@@ -31,15 +25,7 @@ def parser() -> ArgumentParser:
         choices=("list", "export", "import"),
         help="list shows the pictures, export writes them to a folder, import adds those of such a folder",
     )
-    parser.add_argument(
-        "--pictures_dir", type=Path | None, default=None, help=f"the directory of kept pictures; default: {VARIABLE}"
-    )
-    parser.add_argument(
-        "--jobs_database",
-        type=str | None,
-        default=None,
-        help="the database of several servers; default: TESSERA_JOBS_DATABASE",
-    )
+    add_pictures(parser)
     parser.add_argument("--name", type=str | None, default=None, help="list and export: only of this model")
     parser.add_argument(
         "--reviewed", type=bool | None, default=None, help="list and export: only with, or without, a review"
@@ -55,7 +41,7 @@ def run(options: Namespace) -> int:
             "--folder is missing",
             hint=f"example: tessera reviews {options.action} --pictures_dir kept --folder reviews",
         )
-    store = _store(options)
+    store = open_pictures(options, f"tessera reviews {options.action}", new=options.action == "import")
     try:
         if options.action == "list":
             _show(store, options)
@@ -68,22 +54,6 @@ def run(options: Namespace) -> int:
     finally:
         store.close()
     return 0
-
-
-def _store(options: Namespace) -> PictureStore:
-    folder = options.pictures_dir or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    if folder is None:
-        raise UsageError(
-            "--pictures_dir is missing", hint=f"example: tessera reviews {options.action} --pictures_dir kept"
-        )
-    if options.action != "import" and not folder.is_dir():
-        raise InvalidPictures(f"{folder} is not a directory; give the pictures_dir of a server")
-    try:
-        given = {} if options.jobs_database is None else {"jobs_database": options.jobs_database}
-        settings = Settings.model_validate(given)
-    except ValidationError as error:
-        raise UsageError(*said_of_settings(error)) from error
-    return picture_store(folder, settings)
 
 
 def _import(store: PictureStore, folder: Path) -> int:

@@ -52,6 +52,9 @@
     ├── TrainingsUnavailable     the server trains no models
     ├── TrainingNotFound         no such training
     ├── TrainingInterrupted      a training that ended before its model was written
+    ├── TeachingNotFound         no such teaching
+    ├── TeachingConflict         a decision about a taught version that does not fit the state of its teaching
+    ├── SecondPersonRequired     a taught version whose proof names reviews that a second person must confirm
     ├── ModelExists              a first model under a name that is taken
     ├── TooFewPictures           too few pictures for a first model
     ├── SizesDiffer              pictures for a first model that do not have about one size
@@ -172,6 +175,7 @@ from app.errors.requests import (
     VersionNotFound,
 )
 from app.errors.starting import CannotServe
+from app.errors.teaching import SecondPersonRequired, TeachingConflict, TeachingNotFound
 from app.errors.training import (
     InvalidDataset,
     InvalidParameter,
@@ -256,11 +260,14 @@ __all__ = [
     "RateLimited",
     "ResultsUnavailable",
     "ReviewConflict",
+    "SecondPersonRequired",
     "ShadowRefused",
     "SizesDiffer",
     "StreamConflict",
     "StreamNotFound",
     "TagRequired",
+    "TeachingConflict",
+    "TeachingNotFound",
     "TesseraError",
     "TooCostly",
     "TooFewPictures",

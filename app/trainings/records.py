@@ -1,14 +1,14 @@
-"""The folder of trainings: a record for each, and the files of the one that runs."""
+"""The folders of trainings and teachings: a record for each, and the files of the one that runs."""
 
 import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
 from app.files import read_regular, replacing
 from app.trainings.training import Training, TrainingState
@@ -21,41 +21,73 @@ LONGEST_NAME = 100
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
-class TrainingFolder:
-    """The files below a folder: `ID.json` is a record, and `ID/` has the pictures and the model of a training.
+class _Recorded(Protocol):
+    """A dataclass with an id, and the time at which it was made."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def created_s(self) -> float: ...
+
+
+R = TypeVar("R", bound=_Recorded)
+
+
+class RecordFolder(Generic[R]):
+    """The files below a folder: `ID.json` is a record, and `ID/` has the files of what runs.
 
     Methods raise OSError.
     """
 
-    def __init__(self, root: Path) -> None:
-        """Makes the folder, and removes the files of trainings that a killed server has left."""
-        self.root = root
+    def __init__(self, root: Path, decode: Callable[[dict[str, Any]], R]) -> None:
+        """Makes the folder, and removes the files that a killed server has left.
+
+        decode: makes a record of its values; raises ValueError, KeyError or TypeError
+        """
+        self.root, self._decode = root, decode
         root.mkdir(parents=True, exist_ok=True)
         for path in root.iterdir():
             if path.is_dir() and _ID.fullmatch(path.name):
                 shutil.rmtree(path)
 
-    def records(self) -> list[Training]:
+    def records(self) -> list[R]:
         """All records that can be read, the oldest first."""
         found = []
         for path in self.root.glob("*.json"):
             if _ID.fullmatch(path.stem):
                 with suppress(ValueError, KeyError, TypeError):  # a record of another version
-                    found.append(_training_of(json.loads(read_regular(path, MOST_RECORD_BYTES))))
-        return sorted(found, key=lambda training: training.created_s)
+                    found.append(self._decode(json.loads(read_regular(path, MOST_RECORD_BYTES))))
+        return sorted(found, key=lambda record: record.created_s)
 
-    def write(self, training: Training) -> None:
-        """Replaces the record of a training."""
-        with replacing(self._record(training.id)) as temporary:
-            temporary.write_text(json.dumps(asdict(training), indent=2) + "\n", encoding="utf-8")
+    def write(self, record: R) -> None:
+        """Replaces a record."""
+        with replacing(self._record(record.id)) as temporary:
+            temporary.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
 
     def remove(self, id: str) -> None:
-        """Removes the record of a training, if there is one."""
+        """Removes a record, if there is one."""
         self._record(id).unlink(missing_ok=True)
 
     def work(self, id: str) -> Path:
-        """The folder of a training that runs."""
+        """The folder of what runs."""
         return self.root / id
+
+    def clear(self, id: str) -> None:
+        """Removes the files of what has ended. What cannot be removed now is removed when the server starts."""
+        shutil.rmtree(self.work(id), ignore_errors=True)
+
+    def _record(self, id: str) -> Path:
+        return self.root / f"{id}.json"
+
+
+class TrainingFolder(RecordFolder[Training]):
+    """The records of trainings, with the pictures and the model of the one that runs."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, _training_of)
 
     def store(self, id: str, pictures: Sequence[tuple[str, BinaryIO]]) -> None:
         """Writes the pictures of a training: each keeps its name, in a folder with its number."""
@@ -65,13 +97,6 @@ class TrainingFolder:
             file.seek(0)
             with (folder / stored_name(name)).open("wb") as out:
                 shutil.copyfileobj(file, out)
-
-    def clear(self, id: str) -> None:
-        """Removes the files of a training. What cannot be removed now is removed when the server starts."""
-        shutil.rmtree(self.work(id), ignore_errors=True)
-
-    def _record(self, id: str) -> Path:
-        return self.root / f"{id}.json"
 
 
 def stored_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The server's side of the process of a training."""
+"""The server's side of the process of a training or a teaching."""
 
 import json
 import os
@@ -7,14 +7,24 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock, Timer
+from typing import Protocol
 
 from app.errors import TrainingInterrupted
-from app.trainings.order import Order
+from app.trainings.limits import TrainingLimits
 
 MOST_LINE = 2**20
 END_S = 10.0
 """How long a process may take to end after its last message."""
 _VARIABLES = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that wait must not take a processor from live requests
+
+
+class AnyOrder(Protocol):
+    """What a process is asked to do."""
+
+    @property
+    def limits(self) -> TrainingLimits: ...
+
+    def encode(self) -> str: ...
 
 
 class TrainingFailed(Exception):
@@ -26,13 +36,16 @@ class TrainingFailed(Exception):
 
 
 class TrainerProcess:
-    """A process that trains one model. `kill` may be called from any thread, before, while and after it runs.
+    """A process that makes one model. `kill` may be called from any thread, before, while and after it runs.
+
+    module: the module that the process runs
+    advice: what would work if the process takes too long
 
     The thread that calls `run` must live as long as the process (PR_SET_PDEATHSIG).
     """
 
-    def __init__(self, order: Order) -> None:
-        self._order = order
+    def __init__(self, module: str, order: AnyOrder, advice: str) -> None:
+        self._module, self._order, self._advice = module, order, advice
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = ""
@@ -45,10 +58,10 @@ class TrainerProcess:
                 self._process.kill()  # does nothing once the process was waited for
 
     def run(self, progress: Callable[[str, int, int], None]) -> dict[str, object]:
-        """Trains, and returns the last message of the process. Raises TrainingFailed or TrainingInterrupted."""
+        """Runs the process, and returns its last message. Raises TrainingFailed or TrainingInterrupted."""
         process = self._started()
         seconds = self._order.limits.seconds
-        late = f"the training took longer than {seconds:g} s (training_timeout_s); send fewer or smaller pictures"
+        late = f"the training took longer than {seconds:g} s (training_timeout_s); {self._advice}"
         timer = Timer(seconds, self.kill, [late])
         timer.daemon = True
         timer.start()
@@ -75,13 +88,13 @@ class TrainerProcess:
         if "version" not in last or status:
             raise TrainingInterrupted(
                 f"the process of the training ended with the status {status} before its model was written; the "
-                "server's log may say why. If memory was short, send smaller pictures"
+                f"server's log may say why. If memory was short (training_bytes), {self._advice}"
             )
         return last
 
     def _started(self) -> subprocess.Popen[bytes]:
         """Raises TrainingInterrupted if the process cannot be started, or is not to be any more."""
-        command = [sys.executable, "-P", "-m", "app.trainings.process", self._order.encode(), str(os.getpid())]
+        command = [sys.executable, "-P", "-m", self._module, self._order.encode(), str(os.getpid())]
         paths = os.pathsep.join(path for path in sys.path if path)  # the modules that this process finds
         environment = os.environ | _VARIABLES | {"PYTHONPATH": paths}
         with self._lock:

@@ -42,6 +42,8 @@ RETRY_S = 30.0
 RELOAD_S = 120.0
 """How long the server may take to load the new model before the training ends without knowing that it is served."""
 STOP_S = 2.0
+PROCESS = "app.trainings.process"
+"""The module of the process."""
 
 Sent = tuple[str, BinaryIO]
 """The name and the file of a picture that a client has sent."""
@@ -141,7 +143,7 @@ class Trainings:
         with self._lock:
             self._trainings[training.id] = training
             order = Order(str(self._folder.work(training.id)), name, self._limits)
-            self._process = TrainerProcess(order)
+            self._process = TrainerProcess(PROCESS, order, "send fewer or smaller pictures")
             self._thread = Thread(
                 target=self._run, args=[training, self._process], name="tessera-training", daemon=True
             )

@@ -74,12 +74,13 @@ def test_scopes_decide_what_a_key_allows(guarded: TestClient) -> None:
     changing = {"/v1/reload": "admin", "/v1/models/{model}/reload": "admin"}
     shadow = "/v1/models/{model}/shadow"
     changing_methods = {("post", "/v1/models"), ("post", shadow), ("delete", shadow)}
+    changing_methods.add(("post", "/v1/models/{model}/teach"))
     for method, path, security in operations(guarded):
         if not security:
             continue
         named = path.replace("patchcore", "{model}")
         needed = "review" if path.startswith("/v1/pictures") else changing.get(named)
-        if path.startswith("/v1/trainings") or (method, named) in changing_methods:
+        if path.startswith(("/v1/trainings", "/v1/teachings")) or (method, named) in changing_methods:
             needed = "admin"
         answer = guarded.request(method, path, headers=bearer("predict"))
         assert (answer.status_code == 403) == (needed is not None), path

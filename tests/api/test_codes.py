@@ -295,6 +295,11 @@ def test_every_code_is_provoked() -> None:
         ProblemCode.INVALID_NAME,
         ProblemCode.TOO_FEW_PICTURES,
         ProblemCode.SIZES_DIFFER,
+        ProblemCode.NOT_TEACHABLE,
+        ProblemCode.NOTHING_TO_LEARN,
+        ProblemCode.TEACHING_NOT_FOUND,
+        ProblemCode.TEACHING_CONFLICT,
+        ProblemCode.SECOND_PERSON_REQUIRED,
     }  # tests/trainings
     elsewhere |= {
         ProblemCode.JOBS_UNAVAILABLE,

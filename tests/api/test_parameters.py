@@ -23,17 +23,20 @@ GET = [
     *("/v1/pictures", KEPT, f"{KEPT}/file", f"{KEPT}/shown", f"{KEPT}/heatmap"),
     *(f"{PICTURE}/pyramid", f"{PICTURE}/files/mask", f"{PICTURE}/tiles/mask/0/0/0"),
     *(f"{MODEL}/shadow", "/v1/trainings", "/v1/trainings/1", "/v1/trainings/1/events"),
+    *("/v1/teachings", "/v1/teachings/1"),
 ]
 POST = [
     *(f"{MODEL}/predict", f"{MODEL}/predict-batch", f"{MODEL}/heatmap", f"{MODEL}/anomaly-map", f"{MODEL}/reload"),
     *("/v1/reload", "/v2/models/patchcore/infer", "/v2/models/patchcore/versions/2/infer", "/v2/repository/index"),
     *("/v1/jobs", "/v1/models", f"{MODEL}/stream", f"{MODEL}/shadow"),
+    *(f"{MODEL}/teach", "/v1/teachings/1/decision"),
 ]
 ROUTES = [
     *(("GET", path) for path in GET),
     *(("POST", path) for path in POST),
     *(("DELETE", "/v1/jobs/1"), ("PATCH", PICTURE), ("DELETE", f"{MODEL}/shadow"), ("DELETE", "/v1/trainings/1")),
     *(("DELETE", KEPT), ("PUT", f"{KEPT}/review"), ("DELETE", f"{KEPT}/review")),
+    ("DELETE", "/v1/teachings/1"),
 ]
 
 
@@ -56,6 +59,7 @@ def test_the_table_of_routes_above_is_complete(client: TestClient) -> None:
         "version": 2,
         "job": 1,
         "training": 1,
+        "teaching": 1,
         "number": 0,
         "picture": 0,
         "layer": "mask",

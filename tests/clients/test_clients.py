@@ -92,7 +92,7 @@ def test_every_operation_is_used_by_every_client() -> None:
     # The Open Inference Protocol has its own clients. Jobs and streams of rows speak protocols that generated clients
     # do not: tus, server-sent events, and lines of JSON while rows are sent; their own tests do. Trainings, reviews and
     # shadows change or need what a server has only with other settings: clients are generated and compiled with them.
-    others = ["open inference protocol"], ["jobs"], ["trainings"], ["reviews"]
+    others = ["open inference protocol"], ["jobs"], ["trainings"], ["teachings"], ["reviews"]
     names = {each["operationId"] for each in operations if each["tags"] not in others}
     names -= {"stream_rows", "normal_picture", *(f"{verb}_model_shadow" for verb in ("get", "start", "stop"))}
     for program in PROGRAMS.iterdir():

@@ -204,22 +204,34 @@ class PictureStore:
 
     def reviewed(self, model: str) -> Iterator[ReviewedPicture]:
         """The reviewed pictures of a model, the oldest first. They are decoded in the calling process."""
-        for picture in self._table.each(model=model, reviewed=True):
-            review = picture.review
-            assert review is not None
-            judged = [
-                ReviewedRegion(label, polygon)
-                for number, label in review.regions
-                for polygon in picture.verdict.regions[number].outline
-            ]
-            missed = [ReviewedRegion(ReviewLabel.defect, polygon, missed=True) for polygon in review.missed]
-            yield ReviewedPicture(
-                picture.shown_name,
-                picture.digest[:DIGEST_DIGITS],
-                review.label,
-                (*judged, *missed),
-                partial(self._decoded, picture.id),
-            )
+        return (self.judged(picture) for picture in self._table.each(model=model, reviewed=True))
+
+    def judged(self, picture: KeptPicture) -> ReviewedPicture:
+        """A picture that has a review. It is decoded in the calling process."""
+        review = picture.review
+        assert review is not None
+        judged = [
+            ReviewedRegion(label, polygon)
+            for number, label in review.regions
+            for polygon in picture.verdict.regions[number].outline
+        ]
+        missed = [ReviewedRegion(ReviewLabel.defect, polygon, missed=True) for polygon in review.missed]
+        return ReviewedPicture(
+            picture.shown_name,
+            picture.digest[:DIGEST_DIGITS],
+            review.label,
+            (*judged, *missed),
+            partial(self.pixels, picture.id),
+        )
+
+    def pixels(self, id: str) -> "Tensor":
+        """The pixels [C,H,W] uint8 or uint16 of a picture, which is decoded in the calling process.
+
+        Raises PictureNotFound if the picture was removed meanwhile, InvalidImage, and OSError.
+        """
+        from app.decoding import decode  # needs torch, which the command `reviews` does without
+
+        return decode(self.read(id, PictureFile.picture), max_pixels=MOST_PIXELS, lenient=True)
 
     def expire(self) -> None:
         """Removes the pictures that are over the bounds of age."""
@@ -259,8 +271,3 @@ class PictureStore:
         """The error of a picture that is not in the expected revision. Raises PictureNotFound if it is gone."""
         self.get(id)
         return ReviewConflict(f"the picture {id!r} was reviewed by somebody else meanwhile; read it again, then decide")
-
-    def _decoded(self, id: str) -> "Tensor":
-        from app.decoding import decode  # needs torch, which the command `reviews` does without
-
-        return decode(self.read(id, PictureFile.picture), max_pixels=MOST_PIXELS, lenient=True)

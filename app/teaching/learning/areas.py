@@ -58,18 +58,23 @@ def _cells(rings: Sequence[Ring], grid: Grid) -> Booleans:
     return found
 
 
-def peak_within(rings: Sequence[Ring], anomaly_map: Tensor) -> float:
-    """The largest value of a map [H,W] inside an area; of one that contains no centre of a pixel, in its frame."""
+def peak_place(rings: Sequence[Ring], anomaly_map: Tensor) -> tuple[int, int]:
+    """The (row, column) of the largest value of a map [H,W] inside an area.
+
+    Of an area that contains no centre of a pixel, inside its frame.
+    """
     height, width = anomaly_map.shape
     corners = np.array(rings[0])
     left, top = np.floor(corners.min(0)).astype(int)
     right, bottom = np.ceil(corners.max(0)).astype(int)
-    rows = slice(int(np.clip(top, 0, height - 1)), int(np.clip(bottom, top + 1, height)))
-    columns = slice(int(np.clip(left, 0, width - 1)), int(np.clip(right, left + 1, width)))
-    part = anomaly_map.numpy()[rows, columns]
-    own = inside(
-        rings,
-        np.arange(rows.start, rows.start + part.shape[0]) + 0.5,
-        np.arange(columns.start, columns.start + part.shape[1]) + 0.5,
-    )
-    return float(part[own].max() if own.any() else part.max())
+    top, left = int(np.clip(top, 0, height - 1)), int(np.clip(left, 0, width - 1))
+    part = anomaly_map.numpy()[top : max(int(bottom), top + 1), left : max(int(right), left + 1)]
+    own = inside(rings, np.arange(top, top + part.shape[0]) + 0.5, np.arange(left, left + part.shape[1]) + 0.5)
+    values = np.where(own, part, -np.inf) if own.any() else part
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    return top + int(row), left + int(column)
+
+
+def peak_within(rings: Sequence[Ring], anomaly_map: Tensor) -> float:
+    """The largest value of a map [H,W] inside an area, see `peak_place`."""
+    return float(anomaly_map[peak_place(rings, anomaly_map)])

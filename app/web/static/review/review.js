@@ -9,6 +9,7 @@ import { Panel } from "./panel.js";
 import { Queue } from "./queue.js";
 import { Saver } from "./saver.js";
 import { Stage } from "./stage.js";
+import { TeachingSection } from "./teaching.js";
 
 /** @typedef {import("./judgement.js").Label} Label */
 
@@ -61,11 +62,13 @@ class Review {
     zoom: (factor) => this.#stage.zoom(factor),
     fit: () => this.#stage.fit(),
   });
+  #teaching = new TeachingSection();
   /** Whether a list was requested in this visit. */
   #isBegun = false;
 
   constructor() {
     const stage = element("section", { class: "stage", "aria-label": "Picture to review" }, this.#panel.tools, element("div", { class: "window" }, this.#canvas));
+    this.#panel.root.append(this.#teaching.root);
     this.#root.append(stage, this.#panel.root);
     this.#stage.addEventListener("region", (event) => this.#click(/** @type {CustomEvent<number>} */ (event).detail));
     this.#stage.addEventListener("stroke", (event) => {
@@ -168,6 +171,7 @@ class Review {
     const judgement = current?.judgement ?? null;
     this.#panel.show({ place, total, saved: this.#saver.saved.size }, judgement, this.#stage.selected);
     this.#stage.redraw();
+    this.#teaching.show(this.#panel.wish.model || (current?.picture.model.name ?? ""));
     this.#canvas.setAttribute("aria-label", judgement ? `${judgement.picture.name || judgement.picture.id}, ${judgement.picture.label}` : "No picture");
   }
 

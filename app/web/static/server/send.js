@@ -85,6 +85,15 @@ export function remove(url, tag) {
 }
 
 /**
+ * Asks for something; rejects as `get` does.
+ * @param {string} url
+ * @param {object} [value] sent as JSON
+ */
+export function send(url, value) {
+  return value ? request("POST", url, [], { "Content-Type": "application/json" }, JSON.stringify(value)) : request("POST", url, []);
+}
+
+/**
  * Replaces something that has this tag; rejects as `get` does.
  * @param {string} url
  * @param {object} value sent as JSON

@@ -1,0 +1,7 @@
+"""Teachings: reviewed pictures become a new version of a model, which is proved before it serves."""
+
+from app.api.teachings import create, decide, manage
+
+RESOURCES = (create, manage, decide)
+
+__all__ = ["RESOURCES"]

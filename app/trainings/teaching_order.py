@@ -1,0 +1,35 @@
+"""What the server asks of the process of a teaching. A module of its own: the server does not import trainings."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from app.store.kept import Bounds
+from app.trainings.limits import TrainingLimits
+
+
+@dataclass(frozen=True, slots=True)
+class TeachingOrder:
+    """What a process teaches: the model `name` of the repository `models`, by the kept pictures.
+
+    folder: where the candidate is written
+    pictures, database, bounds: those of the store, see PictureStore
+    most_lost: the number of confirmed defects that a candidate may lose
+    """
+
+    folder: str
+    name: str
+    models: str
+    pictures: str
+    database: str
+    bounds: Bounds
+    most_lost: int
+    limits: TrainingLimits
+
+    def encode(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        values: dict[str, Any] = json.loads(text)
+        return cls(**values | {"bounds": Bounds(**values["bounds"]), "limits": TrainingLimits(**values["limits"])})

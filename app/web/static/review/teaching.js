@@ -1,0 +1,223 @@
+/**
+ * The section of the review in which a person teaches a model, reads the proof, and decides.
+ */
+
+import { element } from "../element.js";
+import { score, whole } from "../format.js";
+import { get } from "../server/send.js";
+import { begin, cancel, decide, follow, newest } from "../teach/teachings.js";
+
+/** @typedef {import("../teach/teachings.js").Teaching} Teaching */
+/** @typedef {import("../teach/teachings.js").Decision} Decision */
+
+/** The most pictures that are shown; all are counted. */
+const MOST_SHOWN = 24;
+/** The edge of a small picture, in pixels. */
+const EDGE = 96;
+/** @type {Record<string, string>} */
+const STAGES = {
+  pictures: "Learns from the reviewed pictures",
+  thresholds: "Sets the threshold",
+  replay: "Replays the kept pictures",
+};
+/** @type {Record<string, string>} */
+const DOUBTS = {
+  resembles: "called harmless, resembles a defect",
+  far: "called harmless, far over the threshold",
+  unreviewed: "not reviewed, far over the threshold",
+};
+
+export class TeachingSection {
+  #model = "";
+  /** @type {Teaching | null} */
+  #teaching = null;
+  #begin = element("button", { type: "button", click: () => this.#teach() }, "Teach");
+  #cancel = element("button", { type: "button", hidden: true, click: () => this.#stop() }, "Cancel");
+  #serve = element("button", { type: "button", click: () => this.#decide("promote") }, "Serve it");
+  #keep = element("button", { type: "button", click: () => this.#decide("refuse") }, "Keep the served one");
+  #back = element("button", { type: "button", click: () => this.#decide("rollback") }, "Go back");
+  #second = element("input", { type: "checkbox", change: () => this.#draw() });
+  #word = element("label", { class: "field", hidden: true }, this.#second, "I have looked at the doubtful pictures, and did not judge them");
+  #bar = element("progress", { max: 1, "aria-label": "Progress of the teaching", hidden: true });
+  #status = element("p", { class: "status", role: "status" });
+  #said = element("ul", { class: "said-of-it" });
+  #pictures = element("div", { class: "changes" });
+  root = element(
+    "section", { class: "panel teaching", "aria-label": "Teach", hidden: true },
+    element("h2", {}, "Teach"), this.#begin, this.#cancel, this.#bar, this.#status, this.#said, this.#pictures, this.#word,
+    element("div", { class: "row" }, this.#serve, this.#keep, this.#back),
+  );
+
+  /**
+   * Shows the newest teaching of a model.
+   * @param {string} model empty: none is chosen
+   */
+  async show(model) {
+    if (!model || model === this.#model) return;
+    this.#model = model;
+    this.#begin.textContent = `Teach ${model}`;
+    const found = await newest(model);
+    if (model !== this.#model) return;
+    this.root.hidden = found === undefined;
+    this.#set(found ?? null);
+    this.#say("");
+    if (found?.state === "running") await this.#follow(found.id);
+  }
+
+  async #teach() {
+    this.#set(null);
+    this.#begin.disabled = true;
+    this.#say("Starts");
+    try {
+      const made = await begin(this.#model);
+      await this.#follow(made.id);
+    } catch (error) {
+      this.#say(messageOf(error), true);
+    }
+    this.#draw();
+  }
+
+  /** @param {string} id */
+  async #follow(id) {
+    const model = this.#model;
+    this.#begin.disabled = true;
+    try {
+      const ended = await follow(id, (teaching) => {
+        if (model !== this.#model) return;
+        this.#set(teaching);
+        const { stage, done, total } = teaching;
+        this.#say(stage ? `${STAGES[stage] ?? stage}: ${whole(done)} of ${whole(total)}` : "Starts");
+        if (total) this.#bar.value = done / total;
+        else this.#bar.removeAttribute("value");
+      });
+      if (model !== this.#model) return;
+      this.#set(ended);
+      this.#say("");
+      if (ended.state === "proposed") (ended.proof?.result === "sound" ? this.#serve : this.#keep).focus();
+    } catch (error) {
+      this.#say(messageOf(error), true);
+    }
+    this.#draw();
+  }
+
+  #stop() {
+    if (this.#teaching) cancel(this.#teaching.id).catch((error) => this.#say(messageOf(error), true));
+  }
+
+  /** @param {Decision} decision */
+  async #decide(decision) {
+    if (!this.#teaching) return;
+    try {
+      this.#set(await decide(this.#teaching.id, decision, this.#second.checked));
+      this.#say("");
+      (this.#back.hidden ? this.#begin : this.#back).focus();
+    } catch (error) {
+      this.#say(messageOf(error), true);
+    }
+  }
+
+  /** @param {Teaching | null} teaching */
+  #set(teaching) {
+    const isNew = teaching?.id !== this.#teaching?.id || Boolean(teaching?.proof) !== Boolean(this.#teaching?.proof);
+    this.#teaching = teaching;
+    if (isNew) {
+      this.#second.checked = false;
+      this.#said.replaceChildren(...(teaching?.proof?.sentences ?? []).map((each) => element("li", {}, each)));
+      this.#pictures.replaceChildren(...(teaching?.proof ? figuresOf(teaching.proof) : []));
+    }
+    this.#draw();
+  }
+
+  #draw() {
+    const state = this.#teaching?.state ?? "";
+    const needsWord = state === "proposed" && this.#teaching?.proof?.result === "second_word";
+    this.#begin.disabled = state === "running" || state === "proposed";
+    this.#cancel.hidden = this.#bar.hidden = state !== "running";
+    this.#serve.hidden = this.#keep.hidden = state !== "proposed";
+    this.#back.hidden = state !== "served";
+    this.#word.hidden = !needsWord;
+    this.#serve.disabled = needsWord && !this.#second.checked;
+  }
+
+  /**
+   * @param {string} text empty: the state of the teaching
+   * @param {boolean} [isTrouble]
+   */
+  #say(text, isTrouble = false) {
+    const said = text || stateOf(this.#teaching);
+    this.#status.classList.toggle("trouble", isTrouble || this.#teaching?.state === "failed");
+    if (this.#status.textContent !== said) this.#status.textContent = said;
+  }
+}
+
+/** @param {Teaching | null} teaching */
+function stateOf(teaching) {
+  if (!teaching) return "What was reviewed becomes a new version, which is proved before it serves.";
+  const { state, version, served, error } = teaching;
+  /** @type {Record<string, string>} */
+  const said = {
+    running: "Starts",
+    proposed: `Version ${version} is written, and version ${served} still serves. Decide.`,
+    served: `Version ${version} serves.`,
+    rolled_back: `Version ${served} serves again.`,
+    declined: `Version ${served} still serves; the candidate was deleted.`,
+    refused: `The proof refused the candidate. Version ${served} still serves.`,
+    cancelled: "The teaching was cancelled.",
+    failed: error?.message ?? "The teaching failed.",
+  };
+  return said[state] ?? state;
+}
+
+/** @param {import("../teach/teachings.js").Proof} proof */
+function figuresOf({ changes, doubts, changed, doubtful }) {
+  const doubtfulOnes = doubts.map((each) => figure(each.id, `${each.name || each.id}: ${DOUBTS[each.doubt] ?? each.doubt}${each.reviewer ? `, by ${each.reviewer}` : ""}`));
+  const changedOnes = changes.map((each) => {
+    const review = each.review ? `, ${each.review}` : "";
+    const lost = each.lost ? `, ${whole(each.lost)} lost` : "";
+    return figure(each.id, `${each.name || each.id}: ${score(each.served_score)} → ${score(each.candidate_score)}${review}${lost}`);
+  });
+  return [
+    ...group("Doubtful", doubtful, doubtfulOnes),
+    ...group("Changed", changed, changedOnes),
+  ];
+}
+
+/**
+ * @param {string} title
+ * @param {number} total
+ * @param {(() => HTMLElement)[]} figures
+ */
+function group(title, total, figures) {
+  if (!total) return [];
+  const shown = figures.slice(0, MOST_SHOWN);
+  const heading = total > shown.length ? `${title}: ${whole(shown.length)} of ${whole(total)}` : `${title}: ${whole(total)}`;
+  return [element("h3", {}, heading), element("div", { class: "crops" }, ...shown.map((make) => make()))];
+}
+
+/**
+ * Makes a small picture, which is loaded then.
+ * @param {string} id
+ * @param {string} label
+ */
+const figure = (id, label) => () => {
+  const canvas = element("canvas", { width: EDGE, height: EDGE, role: "img", "aria-label": label });
+  draw(canvas, `v1/pictures/${id}/shown`).catch(() => canvas.setAttribute("aria-label", `${label} (not there any more)`));
+  return element("figure", {}, canvas, element("figcaption", {}, label));
+};
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {string} url
+ */
+async function draw(canvas, url) {
+  const bitmap = await createImageBitmap(await (await get(url)).blob());
+  const scale = EDGE / Math.max(bitmap.width, bitmap.height);
+  const [width, height] = [bitmap.width * scale, bitmap.height * scale];
+  canvas.getContext("2d")?.drawImage(bitmap, (EDGE - width) / 2, (EDGE - height) / 2, width, height);
+  bitmap.close();
+}
+
+/** @param {unknown} error */
+function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
