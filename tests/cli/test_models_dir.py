@@ -35,6 +35,7 @@ READERS = (
     ("evaluate", *NAMED, *DATA, "--output", "out"),
     ("certify", "--name", "screw", *DATA),
     ("compare", "screw:1", "screw:2", *DATA, "--output", "out"),
+    ("teach", *NAMED, "--pictures_dir", "kept"),
     ("calibrate", *NAMED, "--image_threshold", "0.6"),
 )
 

@@ -10,7 +10,7 @@ from app.store.kept import Draft, KeptRegion, PictureFile, PictureStore, Review,
 from tests.conftest import draw_surface
 from tests.store.kept.making import opened
 
-BLUE, RED = (0, 0, 255), (255, 0, 0)
+BLUE, RED = (110, 110, 140), (255, 0, 0)
 STAIN = ((100.0, 40.0), (124.0, 40.0), (124.0, 56.0), (100.0, 56.0))
 """Where stains are."""
 REGION = KeptRegion(40, 100, 16, 24, 384, 0.9, (48, 112), ((STAIN,),))

@@ -1,6 +1,8 @@
 """Marks that are drawn into good pictures: what the served version finds clearly, the candidate must find, too."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from zlib import crc32
 
 import torch
 from torch import Generator, Tensor
@@ -61,16 +63,18 @@ class MarkTrials:
 
         anomaly_map: [H,W], the map of the served version, over whose regions nothing is drawn
         """
-        generator = Generator().manual_seed(self.pictures)
         for contrast in CONTRASTS:
-            self._try(image, anomaly_map, contrast, generator)
+            for kinds in _in_fours(list(MARK_KINDS)):
+                self._try(image, anomaly_map, contrast, kinds)
         self.pictures += 1
 
-    def _try(self, image: Tensor, anomaly_map: Tensor, contrast: float, generator: Generator) -> None:
-        """Draws a mark of each kind into a quarter of a copy of the picture."""
+    def _try(self, image: Tensor, anomaly_map: Tensor, contrast: float, kinds: Sequence[str]) -> None:
+        """Draws a mark of each of these kinds, at most four, into a quarter of a copy of the picture."""
         marked, drawn = image.clone(), dict[str, _Drawn]()
         threshold = calibration_of(self.served).pixel_threshold
-        for number, kind in enumerate(MARK_KINDS):
+        for number, kind in enumerate(kinds):
+            # Each kind has a generator of its own, so that its marks do not depend on which other kinds there are.
+            generator = Generator().manual_seed(crc32(f"{kind} {contrast} {self.pictures}".encode()))
             square = _square(image, kind, (number + self.pictures) % 4, generator)
             if square is None:
                 continue
@@ -105,6 +109,10 @@ class _Drawn:
     rows: slice
     columns: slice
     mask: Tensor
+
+
+def _in_fours(kinds: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (kinds[first : first + 4] for first in range(0, len(kinds), 4))
 
 
 def _square(image: Tensor, kind: str, quarter: int, generator: Generator) -> tuple[int, int, int] | None:

@@ -10,6 +10,7 @@ from app.artifacts import Artifact, FalseAlarmRecord
 from app.errors import InvalidImage, InvalidParameter
 from app.pipeline import TiledModel, predict
 from app.reviews import ReviewedRegion, ReviewLabel
+from app.synthesis import MARK_KINDS
 from app.teaching.proof import Doubt, ProofResult, parse_serve_rules
 from app.teaching.proof.marks import MOST_PICTURES
 from app.teaching.proof.pictures import KnownPicture
@@ -93,7 +94,7 @@ def test_marks_that_are_no_longer_found_refuse_the_candidate(served: Artifact, s
     assert found.result is ProofResult.refused
     kinds = {each.kind: each for each in found.marks}
     assert kinds["stain"].clear_lost == kinds["stain"].clear > 1
-    assert sum(each.drawn for each in found.marks) <= 2 * 4 * MOST_PICTURES
+    assert sum(each.drawn for each in found.marks) <= 2 * len(MARK_KINDS) * MOST_PICTURES
     assert any("marks of the kind 'stain' would no longer be found" in reason for reason in found.reasons)
     assert any("the golden sample" in reason for reason in found.reasons)
 
