@@ -32,7 +32,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"pipeline"},
     {"runtime"},
     {"detectors", "data"},
-    {"drift"},
+    {"drift", "zones"},
     {"tiling", "backbones", "scoring", "rendering", "decoding", "synthesis", "events"},
     {"tensor_files", "remote"},
     {

@@ -43,7 +43,7 @@ from app.artifacts.reader import (
     read_artifact,
     verify_artifact,
 )
-from app.artifacts.recalibrated import write_recalibrated
+from app.artifacts.recalibrated import write_recalibrated, write_zoned
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.serving import Change, Serving
 from app.artifacts.shadow import (
@@ -139,4 +139,5 @@ __all__ = [
     "write_artifact",
     "write_certificate",
     "write_recalibrated",
+    "write_zoned",
 ]

@@ -53,6 +53,13 @@ class BaselineRecord(_Record):
         }
         return cls(grid=baseline.grid, streams=streams)
 
+    def of_pictures_alone(self) -> Self | None:
+        """The record without the statistics of maps and scores; None if it has no others."""
+        streams = {
+            name: each for name, each in self.streams.items() if name.partition("@")[0] not in ("score", "level")
+        }
+        return self.model_copy(update={"streams": streams}) if streams else None
+
     def build(self) -> Baseline:
         """The value that a monitor takes."""
         grid: Size = self.grid

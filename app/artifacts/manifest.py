@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 from app.artifacts.camera import BaselineRecord
 from app.artifacts.golden import REDUCED_PRECISION_TOLERANCE
 from app.artifacts.taught import TaughtRecord
+from app.artifacts.zones import ZonesRecord
 from app.errors import InvalidArtifact, MissingFile, UnsupportedSchema
 from app.files import read_regular
 from app.pipeline import Preprocessing
@@ -145,6 +146,13 @@ class CalibrationRecord(_Record):
         "pictures that were fitted to",
     )
 
+    def without_values(self) -> Self:
+        """The record without the values of normal pictures that set the thresholds."""
+        known = self.thresholds
+        if known is None:
+            return self
+        return self.model_copy(update={"thresholds": known.model_copy(update={"image_values": (), "pixel_values": ()})})
+
     def build(self) -> Calibration:
         """The value that the pipeline takes."""
         return Calibration(
@@ -180,6 +188,9 @@ class Provenance(_Record):
     seed: int | None
     calibrated_from: int | None = Field(
         default=None, description="the version whose weights these are, if only the thresholds were set anew"
+    )
+    zones_from: int | None = Field(
+        default=None, description="the version whose weights and thresholds these are, if only the zones were changed"
     )
     copied_from: str | None = Field(default=None, max_length=300, description="NAME:VERSION of which this is a copy")
 
@@ -324,7 +335,14 @@ class Manifest(_Record):
     files: dict[str, str] = Field(description="SHA-256 of each file, in hexadecimal")
     seen: SeenRecord | None = None
     camera: BaselineRecord | None = Field(default=None, description="null: not known, or too few pictures")
+    zones: ZonesRecord | None = Field(default=None, description="null: the whole picture counts, by one threshold")
     taught: TaughtRecord | None = Field(default=None, description="null: the version was trained, not taught")
+
+    @property
+    def known_sizes(self) -> tuple[Size, ...]:
+        """The different (height, width) of the pictures of the model, as far as they are known."""
+        found = set(self.provenance.picture_sizes)
+        return tuple(sorted(found))
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -15,13 +15,14 @@ from app.artifacts.manifest import GOLDEN, WEIGHTS, Manifest, read_with_digest, 
 from app.artifacts.repository import Entry
 from app.artifacts.tuning import require_golden, tuned
 from app.detectors import DETECTORS, with_thumbnail
-from app.errors import DigestMismatch, InvalidArtifact, MissingFile, TesseraError, UnsupportedSchema
+from app.errors import DigestMismatch, InvalidArtifact, InvalidZones, MissingFile, TesseraError, UnsupportedSchema
 from app.files import digest
 from app.pipeline import Evidence, NormalPatches, Preprocessing, TiledModel
 from app.runtime import RunOptions
 from app.scoring import Calibration
 from app.tensor_files import read_tensors
 from app.tiling import Size, Tiling
+from app.zones import Zones
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ class Artifact:
 
     def test_model(self, model: TiledModel) -> None:
         """Computes the golden sample by one of `models`; raises GoldenMismatch, or what its device raises."""
-        require_golden(model, self.golden, self.manifest.golden)
+        require_golden(model.with_zones(None), self.golden, self.manifest.golden)
 
 
 def load_artifact(
@@ -134,7 +135,7 @@ def build_artifact(files: Files, device: torch.device | str = "cpu", options: Ru
     entry, manifest = files.entry, files.manifest
     model = _model(files, device, options.time_stages)
     evidence = read_evidence(files.evidence, model.detector)
-    model = tuned(model, files.golden, manifest.golden, options)
+    model = tuned(model, files.golden, manifest.golden, options).with_zones(_zones(files))  # golden samples have none
     return Artifact(
         entry.name,
         entry.version,
@@ -209,6 +210,14 @@ def _shape(manifest: Manifest, directory: Path) -> tuple[Tiling, Preprocessing]:
 
 def _other_model(directory: Path, error: Exception) -> InvalidArtifact:
     return InvalidArtifact(f"{directory} does not hold the model that its manifest describes: {shortened(error)}")
+
+
+def _zones(files: Files) -> Zones | None:
+    record = files.manifest.zones
+    try:
+        return None if record is None else record.build()
+    except InvalidZones as error:
+        raise _other_model(files.entry.path, error) from error
 
 
 def _model(files: Files, device: torch.device | str, time_stages: bool) -> TiledModel:

@@ -1,4 +1,4 @@
-"""Writes a version with the weights of another version and thresholds of its own."""
+"""Writes a version with the weights of another version, and with thresholds or zones of its own."""
 
 from functools import partial
 
@@ -8,6 +8,7 @@ from app.artifacts.manifest import (
     CalibrationRecord,
     DigestRecord,
     Manifest,
+    Provenance,
     QualityRecord,
     SeenRecord,
     read_manifest,
@@ -15,7 +16,9 @@ from app.artifacts.manifest import (
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.sharing import share_files
 from app.artifacts.writer import write_version
+from app.artifacts.zones import ZonesRecord
 from app.errors import DigestMismatch
+from app.zones import Zones
 
 
 def write_recalibrated(
@@ -38,21 +41,47 @@ def write_recalibrated(
     changes = {
         "schema_version": SCHEMA_VERSION,
         "calibration": calibration,
-        "provenance": manifest.provenance.model_copy(update={"calibrated_from": source.version, "copied_from": None}),
+        "provenance": _made_from(manifest, calibrated_from=source.version),
         "quality": quality,
         "seen": seen,
         "camera": camera or manifest.camera,
     }
-    changed = manifest.model_copy(update=changes)
-    made_from = f"{source.name}:{source.version}"
-    files, describe = partial(share_files, source.path), partial(_numbered, changed)
-    return write_version(repository, source.name, files, describe, source=made_from)
+    return _write(source, repository, manifest.model_copy(update=changes))
 
 
-def _numbered(manifest: Manifest, version: int, files: dict[str, str]) -> Manifest:
+def write_zoned(source: Entry, repository: ModelRepository, zones: Zones | None) -> Entry:
+    """Writes the next version of the source's model with these zones (None: without any), and returns it.
+
+    See `write_recalibrated` for the files and the errors. What the training measured of false alarms and defects, the
+    scores of normal pictures, and the camera's statistics of maps and scores belong to the zones of the source, and are
+    left out.
+    """
+    manifest = read_manifest(source.path)
+    quality, camera = manifest.quality, manifest.camera
+    changes = {
+        "schema_version": SCHEMA_VERSION,
+        "zones": None if zones is None else ZonesRecord.of(zones),
+        "calibration": manifest.calibration.without_values(),
+        "provenance": _made_from(manifest, zones_from=source.version),
+        "quality": None if quality is None else quality.model_copy(update={"false_alarms": None, "defects": ()}),
+        "camera": None if camera is None else camera.of_pictures_alone(),
+    }
+    return _write(source, repository, manifest.model_copy(update=changes))
+
+
+def _made_from(manifest: Manifest, **source: int) -> Provenance:
+    unknown = {"calibrated_from": None, "zones_from": None, "copied_from": None}
+    return manifest.provenance.model_copy(update=unknown | source)
+
+
+def _write(source: Entry, repository: ModelRepository, manifest: Manifest) -> Entry:
+    files, describe = partial(share_files, source.path), partial(_numbered, manifest, source.version)
+    return write_version(repository, source.name, files, describe, source=f"{source.name}:{source.version}")
+
+
+def _numbered(manifest: Manifest, source: int, version: int, files: dict[str, str]) -> Manifest:
     if files != manifest.files:
         raise DigestMismatch(
-            f"a file of version {manifest.provenance.calibrated_from} of {manifest.name!r} is not the one that its "
-            "manifest records: it was changed"
+            f"a file of version {source} of {manifest.name!r} is not the one that its manifest records: it was changed"
         )
     return manifest.model_copy(update={"version": version})

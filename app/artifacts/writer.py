@@ -33,6 +33,7 @@ from app.artifacts.manifest import (
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.taught import TaughtRecord
 from app.artifacts.versions import VersionAction
+from app.artifacts.zones import ZonesRecord
 from app.errors import InvalidArtifact
 from app.files import digest, flush, locked, naming, sweep, unfinished_directory
 from app.pipeline import NormalPatches, TiledModel
@@ -134,7 +135,7 @@ def _write_tensors(model: TiledModel, evidence: NormalPatches | None, directory:
     if evidence is not None:
         state |= evidence_tensors(evidence)
     write_tensors(state, directory / WEIGHTS)
-    save_golden(make_golden(model), directory / GOLDEN)
+    save_golden(make_golden(model.with_zones(None)), directory / GOLDEN)
 
 
 def _manifest(model: TiledModel, name: str, record: ModelRecord, version: int, files: dict[str, str]) -> Manifest:
@@ -176,6 +177,7 @@ def _manifest(model: TiledModel, name: str, record: ModelRecord, version: int, f
         files=files,
         seen=record.seen,
         camera=record.camera,
+        zones=None if model.zones is None else ZonesRecord.of(model.zones),
         taught=record.taught,
     )
 

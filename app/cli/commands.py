@@ -75,6 +75,16 @@ COMMANDS = {
             "tessera calibrate --name surface --image_threshold 0.6",
         ),
     ),
+    "zones": Command(
+        "zones",
+        "ignore areas of the picture, or give them thresholds of their own",
+        (
+            "tessera zones --name surface --set zones.geojson",
+            "tessera zones --name surface --set zones.json --ignore true",
+            "tessera zones --name surface",
+            "tessera zones --name surface --clear true",
+        ),
+    ),
     "teach": Command(
         "teach",
         "teach a model by the reviewed pictures that a server keeps, and prove it",

@@ -12,13 +12,18 @@ from app.runtime import Precision, PrecisionChoice
 
 def add_repository(parser: ArgumentParser) -> None:
     """Adds the options of the model repository and of the device."""
+    add_models_dir(parser)
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
+
+
+def add_models_dir(parser: ArgumentParser) -> None:
+    """Adds the option of the model repository."""
     parser.add_argument(
         "--models_dir",
         type=Path,
         default=default_models_dir(),
         help=f"the model repository; by default the folder that {MODELS_DIR} names, or else models",
     )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda or cuda:N")
 
 
 def read_repository(options: Namespace) -> ModelRepository:

@@ -169,7 +169,8 @@ class Detector(nn.Module, ABC):
 
         features: [n,C,h,w] each
         places: the positions of the parts; multiples of the deepest layer's stride
-        counted: [n,h,w] bool, the cells of the first feature that may contribute to `score_input`; None: all cells
+        counted: [n,h,w] bool or float32, by which the distances of the first feature's cells are multiplied in
+            `score_input`; 0 or False: the cell does not count; None: all cells count as they are
         """
 
     def map_score(self, values: int) -> MapScore | None:

@@ -83,8 +83,13 @@ class PatchDetector(BackboneDetector, OnePassDetector):
 
 
 def ranked(distances: Tensor, counted: Tensor | None) -> Tensor:
-    """Distances of cells, flattened, in which cells that do not count for the score are -1.
+    """Distances of cells, flattened, times the factors `counted`; -1 for cells that do not count for the score.
 
     So they rank last, and so does a part of a picture in which no cell counts. See `Detector.measure`.
     """
-    return distances.flatten() if counted is None else distances.flatten().masked_fill(~counted.flatten(), -1)
+    if counted is None:
+        return distances.flatten()
+    factors = counted.flatten()
+    if factors.dtype == torch.bool:
+        return distances.flatten().masked_fill(~factors, -1)
+    return (distances.flatten() * factors).masked_fill_(factors == 0, -1)

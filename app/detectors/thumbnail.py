@@ -139,16 +139,16 @@ class WithThumbnail(OnePassDetector):
     def measure(self, features: Features, places: Sequence[Place], counted: Tensor | None = None) -> Measurement:
         """The distances of parts of the tiles: those of their detector on the common scale, halved."""
         found = self.tiles.measure(features, places, counted)
-        return Measurement((found.distances[0] / self._divisor(0),), found.score_input)
+        return Measurement((found.distances[0] / self._divisor(0),), _not_negative(found.score_input, counted))
 
     def measure_thumbnail(self, features: Features, counted: Tensor | None = None) -> Measurement:
         """The distances [1,h,w] of the thumbnail's cells [1,C,h,w] on the common scale, halved.
 
-        The map of the picture is the sum of this map and of the tiles' map. `counted` [1,h,w] bool says which cells may
-        contribute to `score_input`, which is the largest distance [1].
+        The map of the picture is the sum of this map and of the tiles' map. `score_input` is the largest
+        distance [1]; see `measure` for `counted` [1,h,w].
         """
         distances = self.layout(features[0]) / self._divisor(1)
-        return Measurement((distances,), (ranked(distances, counted).amax().view(1),))
+        return Measurement((distances,), _not_negative((ranked(distances, counted).amax().view(1),), counted))
 
     def _divisor(self, branch: int) -> Tensor:
         return 2 * self.scales[branch]
@@ -199,6 +199,14 @@ class WithThumbnail(OnePassDetector):
         channels = self.tiles.embedding_size
         samples = PatchSample.bytes(channels) + PatchSample.bytes(channels + 1)
         return self.tiles.fitting_memory(pictures, grid) + LayoutFitter.bytes(channels, self.most_cells) + samples
+
+
+def _not_negative(score_input: Features, counted: Tensor | None) -> Features:
+    """A score input whose largest distance is 0 if no cell counts, so that the sum with another one is not less."""
+    if counted is None or counted.dtype == torch.bool or not score_input:  # only zones can leave no cell of a picture
+        return score_input
+    largest, *described = score_input
+    return (largest.clamp(min=0), *described)
 
 
 class ThumbnailFitter(Fitter):

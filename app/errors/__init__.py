@@ -89,6 +89,7 @@
     ├── ReviewConflict           a picture that somebody else has reviewed since it was read
     ├── TagRequired              a change of a review without the tag of what it changes
     ├── InvalidReview            a review that does not fit its picture
+    ├── InvalidZones             zones that are no polygons within the picture, or have no threshold
     ├── InvalidSink              an address of a sink of events that is not known, or cannot work
     ├── InvalidRecord            the record of verdicts cannot be written, or another process writes it
     ├── NotDelivered             a sink did not take an event, which is tried again
@@ -191,6 +192,7 @@ from app.errors.training import (
     TrainingNotFound,
     TrainingsUnavailable,
 )
+from app.errors.zones import InvalidZones
 
 __all__ = [
     "AccessDenied",
@@ -231,6 +233,7 @@ __all__ = [
     "InvalidTraining",
     "InvalidTrainings",
     "InvalidWeights",
+    "InvalidZones",
     "JobNotDone",
     "JobNotFound",
     "JobQuota",

@@ -18,6 +18,7 @@ from app.pipeline.roi import Roi, View, view
 from app.pipeline.stages import Stage
 from app.pipeline.thumbnail import ThumbnailSplitter, counted_in_thumbnail, thumbnail_scale
 from app.pipeline.transfer import download
+from app.pipeline.zoning import Zoning
 from app.row_memory import apart
 from app.scoring import Extent, Grid, cells_of_map, fill_map, fill_resized, pixels_of_cells
 from app.tiling import Kept, TilePlan
@@ -59,8 +60,9 @@ class Assembly:
         self._restricted = prepared.roi is not None
         self._view = view(self._roi, prepared.image_size, plan.image_size)
         self._scored, self._map_score = scored, None
+        self._zoning = Zoning.of(model.zones, model.calibration, plan.image_size)
         if scored:
-            self._map_score = self._detector.map_score(self._view.size[0] * self._view.size[1])
+            self._map_score = self._detector.map_score(self._values())
         before = self._first() if carried is None else moved(carried, self._device)
         self.next_row = before.next_row
         self._kept, self._tops = before.kept, before.tops
@@ -73,6 +75,12 @@ class Assembly:
         self._parts = PartMaker(plan, self._detector.feature_strides, cells, whole_rows, self._kept)
         self._splitter = ThumbnailSplitter(plan, self._detector.feature_strides)
         self.distances = self._room(before.distances)  # of cells of the map's layers [h,w], the rows from `_tops` on
+
+    def _values(self) -> int:
+        """The number of values of the map that count for the score."""
+        if self._zoning is not None:
+            return self._zoning.counted(self._view)
+        return self._view.size[0] * self._view.size[1]
 
     def _first(self) -> Carried:
         """What the first band begins with."""
@@ -134,10 +142,14 @@ class Assembly:
 
     def _measure_thumbnail(self, features: Features) -> None:
         assert isinstance(self._detector, WithThumbnail)
+        self._thumbnail_scale = thumbnail_scale(self._plan, self._detector.feature_strides[0])
         counted = counted_in_thumbnail(features, self._plan, self._view) if self._restricted else None
+        if self._zoning is not None:
+            rows, columns = map(range, features[0].shape[-2:])
+            weights = self._zoning.cells(rows, columns, self._thumbnail_scale, self._device)
+            counted = _product(counted, None if weights is None else weights[None])
         measurement = self._detector.measure_thumbnail(features, counted)
         self._thumbnail = measurement.distances[0][0]
-        self._thumbnail_scale = thumbnail_scale(self._plan, self._detector.feature_strides[0])
         self._thumbnail_input = measurement.score_input
 
     def _measure(self, part: Part) -> None:
@@ -229,11 +241,28 @@ class Assembly:
         if not len(found):
             return found
         yield from fill_map(found, grids, detector.map_rule, Extent(plan.image_size, (first, self._view.first[1])))
-        if self._map_score is not None:
-            self._map_score.add(found)
+        self._clear(found)
         if self.is_resized:
             self._resized = found if self._resized is None else torch.cat([self._resized, found])
+        yield from self._judged_by_zone(found, first)
         return found
+
+    def _clear(self, found: Tensor) -> None:
+        """Changes values of the map, [n,w] from row `next_row` - n on, before they count for the score."""
+
+    def _judged_by_zone(self, found: Tensor, first: int) -> Iterator[None]:
+        """Scores rows of the map from `first` on, and applies the zones, unless the map is resized before."""
+        zoning, scored = self._zoning, self._map_score
+        if zoning is None:
+            if scored is not None:
+                scored.add(found)
+            return
+        for rows, lattice in zoning.steps(found, (first, self._view.first[1]), self._plan.image_size):
+            if scored is not None:
+                scored.add(zoning.scored(rows, lattice))
+            if not self.is_resized:
+                zoning.apply(rows, lattice, "pixel")
+            yield
 
     def _complete(self) -> int:
         """The first row of the map that depends on cells of a later band."""
@@ -262,20 +291,50 @@ class Assembly:
             self._tops = (*self._tops[:layer], top, *self._tops[layer + 1 :])
 
     def _score(self) -> Tensor:
-        return self._detector.score_of(self._map_score, self.inputs)
+        score = self._detector.score_of(self._map_score, self.inputs)
+        return score if self._zoning is None else self._zoning.score(score)
 
     def _enlarged(self, rows: range) -> Generator[None, None, Tensor]:
         assert self._resized is not None
         out = torch.empty(len(rows), self._roi.width, device=self._device)
         whole = Extent(self._image_size, (rows.start, self._roi.left))
         yield from fill_resized(out, self._resized, whole, Extent(self._plan.image_size, self._view.first))
+        if self._zoning is not None:
+            for part, lattice in self._zoning.steps(out, (rows.start, self._roi.left), self._image_size):
+                self._zoning.apply(part, lattice, "pixel")
+                yield
         return out
 
     def _counted(self, part: Part) -> Tensor | None:
-        """The cells of a part that count for the score of a region: those inside it; None: all."""
-        if not self._restricted:
-            return None
-        return _inside(part, self._view, self._plan, self._detector.feature_strides[0])
+        """By which factors the distances of a part's cells count for the score, see Detector.measure."""
+        stride = self._detector.feature_strides[0]
+        inside = _inside(part, self._view, self._plan, stride) if self._restricted else None
+        if self._zoning is None or self._map_score is not None:  # a score of the map is made of values by zone
+            return inside
+        return _product(inside, self._weights(part, self._zoning, stride))
+
+    def _weights(self, part: Part, zoning: Zoning, stride: int) -> Tensor | None:
+        """The factors of a part's cells by zone, [n,h,w]; None: all are 1."""
+        height, width = part.features[0].shape[-2:]
+        scale = self._plan.y.cells_per_pixel(stride), self._plan.x.cells_per_pixel(stride)
+        found = None
+        for number, (top, left) in enumerate(part.places):
+            rows, columns = (
+                range(first, first + edge) for first, edge in ((top // stride, height), (left // stride, width))
+            )
+            own = zoning.cells(rows, columns, scale, self._device)
+            if own is not None:
+                if found is None:
+                    found = torch.ones(len(part.places), height, width, device=self._device)
+                found[number] = own
+        return found
+
+
+def _product(inside: Tensor | None, weights: Tensor | None) -> Tensor | None:
+    """The factors of cells of which those that are not `inside` do not count."""
+    if inside is None or weights is None:
+        return weights if inside is None else inside
+    return inside * weights
 
 
 def _inside(part: Part, shown: View, plan: TilePlan, stride: int) -> Tensor:

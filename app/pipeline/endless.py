@@ -84,6 +84,12 @@ def _require_streamable(model: TiledModel) -> None:
         reason = "keeps the halos of tiles within the picture (mode within), whose last row is not known"
     elif rule.upsampling == "aligned":
         reason = f"enlarges its map by the picture's height ({model.detector.name})"
+    unplaced = None if model.zones is None else model.zones.needing_height
+    if unplaced is not None:
+        raise NotStreamable(
+            f"the model's zone {unplaced.name!r} is not a rectangle from the top of the picture to its bottom, and a "
+            "stream of rows has no height to place it by; use a version without such zones"
+        )
     if reason is not None:
         raise NotStreamable(
             f"the model {reason}, and a stream of rows has no height; train one with tiles, without image_size and "

@@ -137,15 +137,9 @@ class BlockAssembly(JoiningAssembly):
             found.anomaly_map[rows, columns] = -inf
         return Outcome(found.raw_score, found.anomaly_map, self._coverage)
 
-    def _rows(self) -> Generator[None, None, Tensor]:
-        map_score, self._map_score = self._map_score, None
-        found = yield from super()._rows()
+    def _clear(self, found: Tensor) -> None:
         for rows, columns in self._unseen:
             found[rows, columns] = 0
-        self._map_score = map_score
-        if map_score is not None:
-            map_score.add(found)
-        return found
 
 
 def _cells(pixels: range, origin: int, stride: int) -> slice:

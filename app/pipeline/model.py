@@ -20,6 +20,7 @@ from app.pipeline.transfer import Uploader
 from app.runtime import Eager, Network
 from app.scoring import Calibration
 from app.tiling import STRIP_PIXELS, Size, TilePlan, Tiling, plan, tile, zero_padding
+from app.zones import Zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class TiledModel:
     thumbnails (see `with_thumbnail`), and InvalidDataset if the detector needs pictures of one size and the
     preprocessing does not give them.
 
+    `zones` are areas that do not count, or have thresholds of their own; None: there are none.
     `execution` says how the network is run; by default by the detector's own modules. `stages` sums up the time of each
     stage if `time_stages` is true.
     """
@@ -81,6 +83,7 @@ class TiledModel:
         self.stages = StageClock(self.device, time_stages)
         self.uploader = Uploader(self.device, self.stages)
         self.preprocessing, self.tiling, self.calibration = preprocessing, tiling, calibration
+        self.zones: Zones | None = None
 
     def with_execution(self, execution: Execution) -> "TiledModel":
         """The same model with this execution. Everything else is shared."""
@@ -98,6 +101,12 @@ class TiledModel:
         """The same model with this calibration. Everything else is shared."""
         model = copy(self)
         model.calibration = calibration
+        return model
+
+    def with_zones(self, zones: Zones | None) -> "TiledModel":
+        """The same model with these zones. Everything else is shared."""
+        model = copy(self)
+        model.zones = zones
         return model
 
     @property

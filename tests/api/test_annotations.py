@@ -10,7 +10,9 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from app.api.schemas.annotations import CocoBody, GeoJsonBody, LabelmeBody
+from app.scoring import calibration_at
 from app.service.annotations import FORMATS, AnnotationFormat
+from app.zones import Reading, read_zones
 from tests.rasterising import pixels_of
 
 URL = "/v1/models/patchcore"
@@ -44,6 +46,13 @@ def test_geojson_has_the_regions_of_the_prediction_as_the_mask_shows_them(
         polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
         found |= pixels_of([ring for polygon in polygons for ring in polygon], mask.shape)
     assert (found == mask).all()
+
+
+@pytest.mark.parametrize("name", ["geojson", "labelme"])
+def test_the_regions_of_an_answer_can_be_set_as_ignored_zones(client: TestClient, defect_png: bytes, name: str) -> None:
+    answer = client.post(f"{URL}/predict?format={name}&threshold=0.4", files={"image": defect_png})
+    zones = read_zones(answer.content, Reading(calibration_at(1, 1), ignore=True))
+    assert zones is not None and zones.size == (96, 160) and all(zone.ignored for zone in zones.zones)
 
 
 @pytest.mark.parametrize("format", AnnotationFormat)

@@ -45,6 +45,7 @@ NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised
     "invalid_serving",
     "invalid_training",
     "invalid_trainings",
+    "invalid_zones",
     "training_interrupted",  # of a training, whose record has it
     "invalid_record",
     "invalid_sink",

@@ -17,6 +17,7 @@ COMPLETE = {
     "serve": "serve --models_dir nowhere",
     "train": TRAIN,
     "calibrate": f"calibrate --name x {LABELLED}",
+    "zones": "zones --name x --models_dir nowhere",
     "teach": "teach --name x --pictures_dir nowhere --models_dir nowhere",
     "evaluate": f"evaluate --name x --output o {LABELLED}",
     "certify": f"certify --name x {LABELLED}",

@@ -14,6 +14,7 @@ from app.pipeline import endless as streaming
 from app.pipeline.endless import EndlessScan, MapRows
 from app.scoring import Region, RegionFinder, find_regions
 from app.tiling import PaddingFill, Size, Tiling, TilingMode
+from app.zones import Zone, Zones
 from tests.building import build_detector
 from tests.pipeline.conftest import Build
 from tests.pipeline.test_roi import TILINGS
@@ -170,6 +171,16 @@ def test_models_that_need_the_height_are_refused(
 ) -> None:
     with pytest.raises(NotStreamable, match=reason):
         EndlessScan(build(name, TILINGS[tiling], image_size=image_size), WIDTH, 255.0)
+
+
+def test_zones_in_columns_stream_and_others_are_refused(build: Build) -> None:
+    model = build("subspace", STREAMED["covering"])
+    edge, high = ((((left, 0), (right, 0), (right, 80), (left, 80)),) for left, right in ((0, 40), (60, 100)))
+    columns = Zone("edge", (edge,)), Zone("high", (high,), 2.0, 1.5)
+    assert_equals_whole(model.with_zones(Zones((80, WIDTH), columns)), rows_of((327, WIDTH)))
+    clamp = Zone("clamp", ((((0, 0), (40, 0), (40, 79), (0, 79)),),))
+    with pytest.raises(NotStreamable, match="the model's zone 'clamp' is not a rectangle from the top"):
+        EndlessScan(model.with_zones(Zones((80, WIDTH), (clamp,))), WIDTH, 255.0)
 
 
 def test_models_with_thumbnails_are_refused() -> None:

@@ -10,6 +10,7 @@ from app.api.schemas.execution import ExecutionBody
 from app.api.schemas.quality import QualityBody
 from app.api.schemas.refusal import ErrorBody
 from app.api.schemas.tiling import SizeBody, TilingBody
+from app.api.schemas.zone import ZoneBody
 from app.artifacts import Artifact
 from app.service import ServedModel, Stage, VersionState, VersionStatus
 
@@ -50,6 +51,10 @@ class DetailsBody(BaseModel):
     )
     tiling: TilingBody = Field(description="How pictures are cut into tiles.")
     calibration: CalibrationBody = Field(description="The thresholds and how they were calibrated.")
+    zones: list[ZoneBody] = Field(
+        description="Areas of the picture that do not count, or that have thresholds of their own, as `tessera zones` "
+        "sets them."
+    )
     metrics: dict[str, FiniteFloat] = Field(
         description="Results of the evaluation at the end of the training.", examples=[{"image_auroc": 0.98}]
     )
@@ -66,7 +71,7 @@ class DetailsBody(BaseModel):
     def of(cls, artifact: Artifact) -> Self:
         """The body of an artifact."""
         manifest = artifact.manifest
-        size = manifest.preprocessing.image_size
+        size, zones = manifest.preprocessing.image_size, artifact.model.zones
         provenance = manifest.provenance.model_dump(include=set(ProvenanceBody.model_fields))
         return cls(
             digest=artifact.digest,
@@ -74,6 +79,7 @@ class DetailsBody(BaseModel):
             image_size=None if size is None else SizeBody.of(size),
             tiling=TilingBody.of(manifest, artifact.model.grid),
             calibration=CalibrationBody.of(manifest),
+            zones=[ZoneBody.of(zone, artifact.calibration) for zone in zones.zones] if zones else [],
             metrics=manifest.metrics,
             quality=None if manifest.quality is None else QualityBody.of(manifest.quality),
             certificate=None if artifact.certificate is None else CertificateBody.of(artifact.certificate),

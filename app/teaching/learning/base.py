@@ -31,11 +31,18 @@ def read_base(entry: Entry, device: torch.device | str) -> Artifact:
     base = trained_base(entry)
     artifact = load_artifact(base, device)
     if base.version != entry.version:
-        taught = read_manifest(entry.path).taught
+        manifest = read_manifest(entry.path)
+        taught = manifest.taught
         if taught is None or taught.base_digest != artifact.digest:
             raise NotTeachable(
                 f"version {entry.version} of {entry.name!r} was not taught from the version {base.version} that is "
                 "there; teach the model from which it was copied, or train this one again"
+            )
+        if manifest.zones != artifact.manifest.zones:
+            raise NotTeachable(
+                f"version {entry.version} of {entry.name!r} has other zones than the version {base.version} from which "
+                "it was taught, and every lesson begins with that one; let that version serve, teach it, and set the "
+                "zones of the candidate (tessera zones)"
             )
     thresholds = artifact.manifest.calibration.thresholds
     if thresholds is None or not thresholds.image_values:

@@ -200,7 +200,8 @@ class _Replay:
         by something that a taught version must not forget.
         """
         sample: Tensor = self.artifact.golden.picture
-        before, after = predict(self.artifact.model, sample), predict(self.candidate, sample)
+        served, candidate = (model.with_zones(None) for model in (self.artifact.model, self.candidate))
+        before, after = predict(served, sample), predict(candidate, sample)
         if not bool(after.anomaly_map.isfinite().all()):
             raise NotFinite("the candidate computes NaN or infinity for the golden sample")
         scale = max(float(before.anomaly_map.abs().max()), 1e-12)

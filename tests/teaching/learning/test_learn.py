@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from app.artifacts import Entry, ModelRepository, load_artifact, read_manifest
+from app.artifacts import Entry, ModelRepository, load_artifact, read_manifest, write_recalibrated, write_zoned
 from app.artifacts.manifest import WEIGHTS
 from app.data import Folder, picture_digest
 from app.detectors import Detector, Padim, Patchcore, Stfpm, Subspace
@@ -24,6 +24,7 @@ from app.teaching.learning import learn
 from app.tensor_files import read_tensors
 from app.tiling import Tiling
 from app.training import Recipe, TrainerOptions, plan_training, train
+from app.zones import Zone, Zones
 from tests.conftest import draw_surface
 
 CPU = torch.device("cpu")
@@ -197,6 +198,23 @@ def test_older_versions_and_lost_bases_say_what_would_work(trained: Trained, mod
     base.path.rename(tmp_path / "elsewhere")
     with pytest.raises(NotTeachable, match="taught from version 1, which is not there"):
         learn(entry, lessons)
+
+
+def test_zones_are_those_of_the_trained_version(trained: Trained, tmp_path: Path) -> None:
+    lessons, repository = [reviewed("h", "harmless", surface(50))], ModelRepository(tmp_path)
+    base = copied(trained("subspace"), tmp_path)
+    zones = Zones((96, 144), (Zone("clamp", ((((0, 0), (40, 0), (40, 40), (0, 40)),),)),))
+    zoned = write_zoned(base, repository, zones)
+    with pytest.raises(NotTeachable, match="does not keep the scores"):  # those without the zones
+        learn(zoned, lessons)
+    manifest = read_manifest(base.path)
+    assert manifest.seen is not None
+    calibrated = write_recalibrated(zoned, repository, manifest.calibration, None, manifest.seen.calibrated)
+    entry = learn(calibrated, lessons).write(repository)
+    assert read_manifest(entry.path).zones == read_manifest(zoned.path).zones
+    load_artifact(entry).test_device(0)  # the golden sample has no zones
+    with pytest.raises(NotTeachable, match="has other zones than the version 3 from which it was taught"):
+        learn(write_zoned(entry, repository, None), lessons)
 
 
 def test_a_kill_while_a_version_is_written_leaves_no_version(
