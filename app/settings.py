@@ -1,9 +1,7 @@
 """The server's settings, read from the environment variables `TESSERA_<SETTING>` or from command line flags."""
 
 import os
-import re
 from collections.abc import Iterable
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -11,24 +9,22 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.detectors import SearchMode
-from app.errors import InvalidParameter, InvalidPictures
-from app.remote import is_url
 from app.runtime import PrecisionChoice
 from app.scheduling import STUCK_AFTER_S
 from app.service import ServeNew
-from app.service.keeping import parse_rules
-from app.teaching.proof import parse_serve_rules
+from app.setting_values import (
+    addresses,
+    endpoint,
+    folder_or_url,
+    hosts,
+    keep_rules,
+    origins,
+    path_prefix,
+    record_file,
+    serve_rules,
+)
 
 PREFIX = "TESSERA_"
-_ORIGIN = r"https?://[^\s/,]+"
-_ORIGINS = re.compile(rf"(\*|{_ORIGIN}(\s*,\s*{_ORIGIN})*)?")
-_ENDPOINT = re.compile(r"https?://[^\s/]+(/\S*)?")
-_HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
-_HOSTS = re.compile(rf"(\*|{_HOST}(\s*,\s*{_HOST})*)?")
-
-_PREFIX_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
-OWN_PATHS = frozenset({"docs", "livez", "metrics", "openapi.json", "page", "readyz", "v1", "v2"})
-"""First segments of the paths of the server's own routes. The first segment of a prefix must be another one."""
 
 
 class Settings(BaseSettings):
@@ -339,76 +335,15 @@ class Settings(BaseSettings):
         default=6.0, ge=0, description="How long requests in flight may still run after SIGTERM or SIGINT, in seconds."
     )
 
-    @field_validator("models_dir", "jobs_results", mode="before")
-    @classmethod
-    def _is_folder_or_url(cls, place: object) -> object:
-        return Path(place) if isinstance(place, str) and not is_url(place) else place
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _are_origins(cls, origins: str) -> str:
-        if not _ORIGINS.fullmatch(origins):
-            raise ValueError("give origins such as https://line3.example, with commas between them, or * for all")
-        return origins
-
-    @field_validator("allowed_hosts")
-    @classmethod
-    def _are_hosts(cls, hosts: str) -> str:
-        if not _HOSTS.fullmatch(hosts):
-            raise ValueError("give names such as tessera.plant.example, with commas between them, or * for any")
-        return hosts
-
-    @field_validator("forwarded_allow_ips")
-    @classmethod
-    def _are_addresses(cls, addresses: str) -> str:
-        for address in () if addresses in ("", "*") else addresses.split(","):
-            try:
-                ip_network(address.strip())
-            except ValueError as error:
-                raise ValueError(f"give IP addresses or networks such as 10.0.0.0/8, with commas; {error}") from error
-        return addresses
-
-    @field_validator("verdict_record")
-    @classmethod
-    def _has_a_form(cls, path: Path | None) -> Path | None:
-        if path is not None and path.suffix.lower() not in (".csv", ".jsonl", ".ndjson"):
-            raise ValueError("name a file that ends in .csv, .jsonl or .ndjson")
-        return path
-
-    @field_validator("pictures_keep")
-    @classmethod
-    def _are_rules(cls, rules: str) -> str:
-        try:
-            parse_rules(rules)
-        except InvalidPictures as error:
-            raise ValueError(str(error)) from error
-        return rules
-
-    @field_validator("teach_serve")
-    @classmethod
-    def _are_serve_rules(cls, rules: str) -> str:
-        try:
-            parse_serve_rules(rules)
-        except InvalidParameter as error:
-            raise ValueError(str(error)) from error
-        return rules
-
-    @field_validator("traces_endpoint")
-    @classmethod
-    def _is_url(cls, url: str) -> str:
-        if url and not _ENDPOINT.fullmatch(url):
-            raise ValueError("give a URL such as http://collector:4318/v1/traces")
-        return url
-
-    @field_validator("root_path")
-    @classmethod
-    def _is_prefix(cls, path: str) -> str:
-        if path and not _PREFIX_PATH.fullmatch(path):
-            raise ValueError("give a path that begins with a slash and ends without one, such as /tessera")
-        first = path.split("/")[1] if path else ""
-        if first in OWN_PATHS:
-            raise ValueError(f"the server has paths of its own under /{first}; take another prefix, such as /tessera")
-        return path
+    _places = field_validator("models_dir", "jobs_results", mode="before")(folder_or_url)
+    _origins = field_validator("cors_origins")(origins)
+    _hosts = field_validator("allowed_hosts")(hosts)
+    _addresses = field_validator("forwarded_allow_ips")(addresses)
+    _record = field_validator("verdict_record")(record_file)
+    _keep = field_validator("pictures_keep")(keep_rules)
+    _serve = field_validator("teach_serve")(serve_rules)
+    _endpoint = field_validator("traces_endpoint")(endpoint)
+    _prefix = field_validator("root_path")(path_prefix)
 
     @field_validator("max_waiting_bytes")
     @classmethod

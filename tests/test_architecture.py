@@ -21,6 +21,7 @@ LAYERS: list[set[str]] = [  # from top to bottom; members of one set never impor
     {"collectors"},
     {"metric_table"},
     {"settings", "api", "web"},
+    {"setting_values"},
     {"trainings"},
     {"jobs"},
     {"service"},

@@ -16,5 +16,5 @@ async def loaded(
     """
     started_s = monotonic()
     artifact = await catalogue.loaded(name, version, LOAD_S if timeout_s is None else min(timeout_s, LOAD_S))
-    waited_s = round(monotonic() - started_s, 1)  # messages name what is left, which is the limit if nobody waited
+    waited_s = round(monotonic() - started_s, 1)  # the message of a timeout shows this number
     return artifact, None if timeout_s is None else max(timeout_s - waited_s, 0.0)

@@ -117,7 +117,7 @@ def require_search(options: Namespace) -> None:
 
 
 def search(options: Namespace, data: DataModule, device: torch.device, plan: Plan, budget_s: float | None) -> int:
-    """Searches, shows what was found, and trains and certifies the choice.
+    """Runs the search, prints its table, and trains and certifies the configuration that was chosen.
 
     What was measured is written after each trial, so that it is kept when the search is stopped. Returns 1 if the
     trained version does not grant the wish. Raises subclasses of TesseraError.

@@ -60,7 +60,7 @@ class Search:
 
     trial: makes a trial
     budget_s: the time for all trials in seconds, those included that an earlier search has left
-    changed: is called after each trial, with what was found so far and the name of the configuration
+    changed: is called after each trial, with the results of all trials so far and the name of the last configuration
     clock: the time in seconds
     """
 

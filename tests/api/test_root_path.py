@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 
-from app.settings import OWN_PATHS
+from app.setting_values import OWN_PATHS
 from tests.forwarding import forwarded
 from tests.running import Live
 from tests.waiting import wait_until
