@@ -6,10 +6,13 @@ from typing import Self
 
 from app.trainings.limits import TrainingLimits
 
+PICTURES = "pictures"
+"""The folder of the pictures in the folder of an order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a process trains: the pictures in `folder`, as the model `name`, within the limits."""
+    """What a process trains: the pictures below PICTURES in `folder`, as the model `name`, within the limits."""
 
     folder: str
     name: str

@@ -17,7 +17,7 @@ from app.artifacts import ModelRepository, read_manifest
 from app.detectors import Subspace
 from app.training import DEFAULT_TILING, Recipe, alike_note, plan_training, train
 from app.trainings.child import Reports, Send, run_child
-from app.trainings.order import Order
+from app.trainings.order import PICTURES, Order
 from app.trainings.sent import SentPictures
 
 SEED = 0
@@ -33,7 +33,7 @@ def main() -> int:
 def trained(order: Order, send: Send) -> dict[str, object]:
     """The message about the model, which is written into the folder `models` of the order's folder."""
     folder = Path(order.folder)
-    pictures = sorted((folder / "pictures").glob("*/*"))
+    pictures = sorted((folder / PICTURES).glob("*/*"))
     unlike: list[str] = []
 
     def note_unlike(found: Iterable[Path]) -> None:

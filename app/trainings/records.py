@@ -1,39 +1,24 @@
 """The folders of trainings and teachings: a record for each, and the files of the one that runs."""
 
 import json
-import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from app.files import read_regular, replacing
-from app.trainings.training import Training, TrainingState
+from app.trainings.run import Run
 
 MOST_RECORDS = 100
 """The number of records that are kept; of more, the oldest are removed."""
 MOST_RECORD_BYTES = 2**20
-LONGEST_NAME = 100
-"""The most bytes of the name under which a picture is stored."""
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
-class _Recorded(Protocol):
-    """A dataclass with an id, and the time at which it was made."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def created_s(self) -> float: ...
-
-
-R = TypeVar("R", bound=_Recorded)
+R = TypeVar("R", bound=Run)
 
 
 class RecordFolder(Generic[R]):
@@ -81,32 +66,3 @@ class RecordFolder(Generic[R]):
 
     def _record(self, id: str) -> Path:
         return self.root / f"{id}.json"
-
-
-class TrainingFolder(RecordFolder[Training]):
-    """The records of trainings, with the pictures and the model of the one that runs."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root, _training_of)
-
-    def store(self, id: str, pictures: Sequence[tuple[str, BinaryIO]]) -> None:
-        """Writes the pictures of a training: each keeps its name, in a folder with its number."""
-        for number, (name, file) in enumerate(pictures):
-            folder = self.work(id) / "pictures" / f"{number:06}"
-            folder.mkdir(parents=True)
-            file.seek(0)
-            with (folder / stored_name(name)).open("wb") as out:
-                shutil.copyfileobj(file, out)
-
-
-def stored_name(name: str) -> str:
-    """The name of a picture's file: that of the upload without folders and control characters, and not too long."""
-    last = "".join(letter for letter in re.split(r"[/\\]", name)[-1] if letter.isprintable())
-    kept = os.fsencode(last.encode("utf-8", "replace").decode())[-LONGEST_NAME:].decode("utf-8", "ignore")
-    return "picture" if kept in ("", ".", "..") else kept
-
-
-def _training_of(values: dict[str, Any]) -> Training:
-    """The training of a record; raises ValueError, KeyError or TypeError."""
-    notes, unlike = (tuple(map(str, values[name])) for name in ("notes", "unlike"))
-    return Training(**values | {"notes": notes, "unlike": unlike, "state": TrainingState(values["state"])})

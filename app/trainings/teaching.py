@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.teaching.proof import Proof, proof_of
+from app.trainings.run import Run
 
 
 class TeachingState(StrEnum):
@@ -42,37 +43,21 @@ class TeachingDecision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Teaching:
-    """A teaching.
+class Teaching(Run):
+    """A teaching; see Run.
 
-    created_s, changed_s: when it was made, and when its state changed last, in seconds since 1970
-    stage, done, total: the stage of the work, and its units that are done and in all; total 0: not known yet
     served, digest: the version with which the candidate was compared, and the SHA-256 of its manifest
-    version: that of the candidate, once it is written
     seconds: how long learning took
-    notes: sentences about what was learned, and about the rules that serve a candidate
     values: those of the proof; None: there is none yet
     by: the API key, user or rule that decided
-    code, message: why it failed
     """
 
-    id: str
-    model: str
-    created_s: float
-    changed_s: float
     state: TeachingState = TeachingState.running
-    stage: str = ""
-    done: int = 0
-    total: int = 0
     served: int | None = None
     digest: str = ""
-    version: int | None = None
     seconds: float = 0.0
-    notes: tuple[str, ...] = ()
     values: dict[str, Any] | None = None
     by: str = ""
-    code: str = ""
-    message: str = ""
 
     @property
     def proof(self) -> Proof | None:

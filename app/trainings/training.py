@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from app.trainings.run import Run
 
 
 class TrainingState(StrEnum):
@@ -13,36 +16,22 @@ class TrainingState(StrEnum):
     cancelled = "cancelled"
 
 
-ENDED = frozenset({TrainingState.done, TrainingState.failed, TrainingState.cancelled})
-
-
 @dataclass(frozen=True, slots=True)
-class Training:
-    """A training.
+class Training(Run):
+    """A training; see Run.
 
-    model: the name of the model that it makes
     pictures: the number of pictures
-    created_s, changed_s: when it was made, and when its state changed last, in seconds since 1970
-    stage, done, total: the stage of the work, and its units that are done and in all; total 0: not known yet
-    version: that of the model, once it is written
     caution: a sentence about the false alarms that cannot be excluded; empty until the model is written
-    notes: sentences about the pictures that a person should read
     unlike: the names of the pictures that look least like the rest
-    code, message: why it failed
     """
 
-    id: str
-    model: str
-    pictures: int
-    created_s: float
-    changed_s: float
     state: TrainingState = TrainingState.running
-    stage: str = ""
-    done: int = 0
-    total: int = 0
-    version: int | None = None
+    pictures: int = 0
     caution: str = ""
-    notes: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
-    code: str = ""
-    message: str = ""
+
+
+def training_of(values: dict[str, Any]) -> Training:
+    """The training of a record; raises ValueError, KeyError or TypeError."""
+    notes, unlike = (tuple(map(str, values[name])) for name in ("notes", "unlike"))
+    return Training(**values | {"notes": notes, "unlike": unlike, "state": TrainingState(values["state"])})

@@ -38,6 +38,7 @@ OPERATIONS = {
     "teach_model",
     "list_teachings",
     "get_teaching",
+    "get_teaching_events",
     "delete_teaching",
     "decide_teaching",
     "list_pictures",

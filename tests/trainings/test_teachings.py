@@ -1,5 +1,6 @@
 """A model is taught by HTTP, proved, and served by a decision."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,12 @@ class Client:
         assert answer.headers["Location"] == f"/v1/teachings/{answer.json()['id']}"
         assert answer.json()["state"] == "running" and answer.json()["proof"] is None
         return self.ended(answer.json()["id"])
+
+    def followed(self, id: str) -> list[dict[str, Any]]:
+        """The teachings of all events, until the process has ended."""
+        answer = self.http.get(f"/v1/teachings/{id}/events")
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        return [json.loads(line.removeprefix("data: ")) for line in answer.text.splitlines() if "data: " in line]
 
     def decide(self, id: str, decision: str, **more: object) -> Response:
         return self.http.post(f"/v1/teachings/{id}/decision", json={"decision": decision, **more})
@@ -108,12 +115,17 @@ def test_a_candidate_is_proved_served_and_taken_back(teachable_dir: Path, tmp_pa
         assert client.http.get("/v1/teachings?model=other").json()["teachings"] == []
         assert client.http.delete(f"/v1/teachings/{id}").status_code == 204
         assert client.http.get(f"/v1/teachings/{id}").json()["code"] == "teaching_not_found"
+        assert client.http.get(f"/v1/teachings/{id}/events").json()["code"] == "teaching_not_found"
 
 
 def test_poison_is_refused_and_leaves_no_version(teachable_dir: Path, tmp_path: Path) -> None:
     filled(tmp_path / "kept", NAME, poison=5).close()
     with started(tmp_path, teachable_dir) as client:
-        found = client.taught()
+        id = client.http.post(TEACH).json()["id"]
+        events = client.followed(id)
+        assert {"pictures", "replay"} <= {each["stage"] for each in events if each["state"] == "running"}
+        found = client.ended(id)
+        assert found == events[-1] == client.followed(id)[0]
         assert (found["state"], found["version"]) == ("refused", None)
         assert (
             found["proof"]["result"] == "refused" and "confirmed defects would be lost" in found["proof"]["reasons"][0]

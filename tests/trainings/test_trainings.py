@@ -9,7 +9,9 @@ from app.artifacts import ModelRepository
 from app.errors import InvalidTrainings
 from app.service import ReloadedModel
 from app.trainings import Training, TrainingLimits, Trainings, TrainingState
-from app.trainings.records import MOST_RECORDS, TrainingFolder, stored_name
+from app.trainings.records import MOST_RECORDS, RecordFolder
+from app.trainings.storing import stored_name
+from app.trainings.training import training_of
 
 LIMITS = TrainingLimits(60.0, 2**32, 1)
 
@@ -23,8 +25,8 @@ def opened(root: Path) -> Trainings:
 
 
 def test_a_training_that_ran_when_the_server_was_killed_has_failed_and_its_files_go(tmp_path: Path) -> None:
-    folder = TrainingFolder(tmp_path / "trainings")
-    training = Training("8f14e45fceea167a", "lid", 10, 1.0, 1.0)
+    folder = RecordFolder(tmp_path / "trainings", training_of)
+    training = Training("8f14e45fceea167a", "lid", 1.0, 1.0, pictures=10)
     folder.write(training)
     (folder.work(training.id) / "pictures").mkdir(parents=True)
     trainings = opened(tmp_path)
@@ -46,7 +48,7 @@ def test_two_servers_cannot_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_records_that_cannot_be_read_are_left_alone(tmp_path: Path) -> None:
-    folder = TrainingFolder(tmp_path)
+    folder = RecordFolder(tmp_path, training_of)
     (tmp_path / "0123456789abcdef.json").write_text("{")
     (tmp_path / "1123456789abcdef.json").write_text('{"id": "1123456789abcdef", "state": "lost"}')
     (tmp_path / "other.json").write_text("{}")

@@ -3,6 +3,7 @@
  */
 
 import { get, remove, send } from "../server/send.js";
+import { follow as followRun } from "./runs.js";
 
 /** @typedef {{id: string, name: string, review: string, served_score: number, candidate_score: number, lost: number}} Change */
 /** @typedef {{id: string, name: string, reviewer: string, doubt: string, score: number}} Doubt */
@@ -32,7 +33,6 @@ import { get, remove, send } from "../server/send.js";
  */
 /** @typedef {"promote" | "refuse" | "rollback"} Decision */
 
-const EVERY_MS = 500;
 const REFUSED = [403, 404]; // the key may not, or the server neither trains nor keeps pictures
 
 /**
@@ -61,14 +61,8 @@ export async function begin(model) {
  * @param {(teaching: Teaching) => void} onChange
  * @returns {Promise<Teaching>}
  */
-export async function follow(id, onChange) {
-  for (;;) {
-    /** @type {Teaching} */
-    const teaching = await (await get(`v1/teachings/${id}`)).json();
-    if (teaching.state !== "running") return teaching;
-    onChange(teaching);
-    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
-  }
+export function follow(id, onChange) {
+  return followRun(`v1/teachings/${id}`, onChange);
 }
 
 /**

@@ -3,6 +3,7 @@
  */
 
 import { get, post, remove } from "../server/send.js";
+import { follow as followRun } from "./runs.js";
 
 /**
  * @typedef {object} Training
@@ -19,7 +20,6 @@ import { get, post, remove } from "../server/send.js";
  * @property {{message: string} | null} error
  */
 
-const EVERY_MS = 500;
 const REFUSED = [403, 404]; // the key may not, or the server trains no models
 
 /** Whether the server trains models for this page's key; false if it does not answer. */
@@ -47,16 +47,10 @@ export async function begin(name, pictures, signal, onSent) {
  * Follows a training until it has ended; rejects as `get` does.
  * @param {string} id
  * @param {(training: Training) => void} onChange
- * @returns {Promise<Training>} the training at its end
+ * @returns {Promise<Training>}
  */
-export async function follow(id, onChange) {
-  for (;;) {
-    /** @type {Training} */
-    const training = await (await get(`v1/trainings/${id}`)).json();
-    if (training.state !== "running") return training;
-    onChange(training);
-    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
-  }
+export function follow(id, onChange) {
+  return followRun(`v1/trainings/${id}`, onChange);
 }
 
 /**
