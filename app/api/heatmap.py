@@ -20,7 +20,7 @@ router = APIRouter(tags=["predictions"])
 StyleParameter = Annotated[
     HeatmapStyle,
     Query(
-        description="`overlay`: the colours over the picture, with a frame around each defect region. `heatmap`: the "
+        description="`overlay`: the colours over the picture, with the contour of each defect region. `heatmap`: the "
         "colours alone. `mask`: white inside the defect regions, black elsewhere.",
         examples=["overlay"],
     ),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from app.artifacts import Artifact
 from app.files import flush
@@ -28,9 +29,10 @@ from app.pipeline import (
 )
 from app.pipeline.prediction import defect_region
 from app.progress import Progress
-from app.rendering import outline_rows, overlay
+from app.rendering import RegionMarks, marked_bands, overlay
 from app.rendering.pyramid import PyramidWriter
 from app.scoring import Region, RegionFinder, region_masks
+from app.service.pictures import marked_region
 from app.service.predicted import Judged
 
 WHITE_16 = 65535
@@ -79,7 +81,7 @@ class Large:
 class Pyramids:
     """The files that are drawn of a large picture, each with the size of the picture or of its region of interest.
 
-    overlay: the picture with its anomalies in colour, and frames around the defect regions
+    overlay: the picture with its anomalies in colour, and with marked defect regions, see RegionMarks
     mask: 255 inside the defect regions, 0 elsewhere
     map: round(65535 * value) of the normalised map
     """
@@ -180,10 +182,8 @@ def draw(large: Large, source: RowSource, files: Pyramids, description: str, rep
     judged, calibration, criteria = large.judged, large.judged.artifact.calibration, large.judged.question.criteria
     threshold = calibration.raw_value(criteria.threshold)
     shown = judged.question.roi or Roi.whole(judged.size)
-    boxes = np.array(
-        [(each.top - shown.top, each.left - shown.left, each.height, each.width) for each in judged.judgement.regions]
-    ).reshape(-1, 4)
-    size, top = (shown.height, shown.width), 0
+    size = shown.height, shown.width
+    marks = RegionMarks([marked_region(each, shown) for each in judged.judgement.regions], size)
     source.restart()
     _pass_over(source, shown.top)
     with (
@@ -191,17 +191,23 @@ def draw(large: Large, source: RowSource, files: Pyramids, description: str, rep
         PyramidWriter(files.mask, *size, description=description) as masks,
         PyramidWriter(files.map, *size, bits=16, description=description) as maps,
     ):
-        found = region_masks(large.spool.bands, threshold, criteria.min_region_area)
-        for values, mask in zip(large.spool.bands(), found, strict=True):
-            pixels = source.read(len(values))[:, :, shown.left : shown.left + shown.width]
-            normalised = calibration.normalise_map(torch.from_numpy(values))
-            painted = overlay(pixels, normalised, threshold=judged.judgement.criteria.threshold)
-            outline_rows(painted, map(tuple, boxes.tolist()), top, size)
-            overlays.write(painted.permute(1, 2, 0).numpy())
-            masks.write(mask.astype(np.uint8) * np.uint8(255))
-            maps.write(np.rint(normalised.double().numpy() * WHITE_16).astype(np.uint16))
-            top += len(values)
-            report("drawing", top, shown.height)
+
+        def painted() -> Iterator[tuple[Tensor, Tensor]]:
+            """The bands of the overlay without marks, and their masks. Writes the other two pyramids."""
+            found = region_masks(large.spool.bands, threshold, criteria.min_region_area)
+            for values, mask in zip(large.spool.bands(), found, strict=True):
+                pixels = source.read(len(values))[:, :, shown.left : shown.left + shown.width]
+                normalised = calibration.normalise_map(torch.from_numpy(values))
+                masks.write(mask.astype(np.uint8) * np.uint8(255))
+                maps.write(np.rint(normalised.double().numpy() * WHITE_16).astype(np.uint16))
+                rows = overlay(pixels, normalised, threshold=judged.judgement.criteria.threshold)
+                yield rows, torch.from_numpy(mask)
+
+        done = 0
+        for rows in marked_bands(painted(), marks):
+            overlays.write(rows.permute(1, 2, 0).numpy())
+            done += rows.shape[1]
+            report("drawing", done, shown.height)
 
 
 def _pass_over(source: RowSource, rows: int, step: int = 256) -> None:

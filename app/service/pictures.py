@@ -9,7 +9,19 @@ import torch
 from torch import Tensor
 
 from app.admission import HEATMAP_BYTES, MASK_BYTES
-from app.rendering import ColorMap, MapFormat, colorize, encode_map, encode_mask, encode_png, hatch, outline, overlay
+from app.pipeline import DefectRegion, Roi
+from app.rendering import (
+    ColorMap,
+    MapFormat,
+    MarkedRegion,
+    colorize,
+    encode_map,
+    encode_mask,
+    encode_png,
+    hatch,
+    marked,
+    overlay,
+)
 from app.scoring import over_threshold
 from app.service.picture_task import Rendering
 from app.service.predicted import Predicted
@@ -17,7 +29,7 @@ from app.service.tile_scores import TileScore, tile_scores
 
 
 class HeatmapStyle(StrEnum):
-    """What a heatmap shows: the picture with heat and framed defects over it (overlay), heat alone (heatmap), or the
+    """What a heatmap shows: the picture with heat and outlined defects over it (overlay), heat alone (heatmap), or the
     defects in black and white (mask).
     """
 
@@ -87,7 +99,7 @@ def heatmap_png(predicted: Predicted, style: HeatmapStyle, drawing: Drawing = DR
     """A PNG file of the size of the picture, or of its region of interest.
 
     heatmap: the normalised map in colour
-    overlay: the normalised map in colour over the picture, with frames around the defect regions
+    overlay: the normalised map in colour over the picture, with marked defect regions, see RegionMarks
     mask: white inside the defect regions, black elsewhere
 
     Parts that were not looked at are hatched, and in a mask grey.
@@ -98,13 +110,19 @@ def heatmap_png(predicted: Predicted, style: HeatmapStyle, drawing: Drawing = DR
         coloured = colorize(normalised_map(predicted), drawing.colors)
         hatch(coloured, _unseen(predicted))
         return encode_png(coloured)
-    seen, found = predicted.region, predicted.prediction.regions
-    boxes = [(each.top - seen.top, each.left - seen.left, each.height, each.width) for each in found]
+    seen = predicted.region
+    regions = [marked_region(each, seen) for each in predicted.prediction.regions]
     shown = predicted.image[:, seen.top : seen.top + seen.height, seen.left : seen.left + seen.width]
     threshold = predicted.prediction.criteria.threshold
     painted = overlay(shown, normalised_map(predicted), drawing.opacity, drawing.colors, threshold)
     hatch(painted, _unseen(predicted))
-    return encode_png(outline(painted, boxes))
+    return encode_png(marked(painted, anomaly_mask(predicted), regions))
+
+
+def marked_region(region: DefectRegion, shown: Roi) -> MarkedRegion:
+    """How a region is drawn in the shown part of the picture."""
+    box = region.top - shown.top, region.left - shown.left, region.height, region.width
+    return MarkedRegion(box, region.area, (region.peak[0] - shown.top, region.peak[1] - shown.left))
 
 
 def _mask_png(predicted: Predicted) -> bytes:

@@ -16,14 +16,16 @@ def picture(client: TestClient, data: bytes, query: str = "") -> NDArray[np.uint
     return np.asarray(Image.open(io.BytesIO(answer.content)))
 
 
-def test_overlay_shows_the_picture_with_the_regions_framed(
+def test_overlay_shows_the_picture_with_the_contours_of_regions(
     client: TestClient, normal_png: bytes, defect_png: bytes, normal_picture: NDArray[np.uint8]
 ) -> None:
     assert np.abs(picture(client, normal_png).astype(int) - normal_picture).mean() < 40
     framed = picture(client, defect_png, "style=overlay")
     assert framed.shape == (96, 160, 3)
-    region = client.post(URL.replace("heatmap", "predict"), files={"image": defect_png}).json()["regions"][0]["box"]
-    assert (framed[region["y"] - 1, region["x"] : region["x"] + region["width"]] == 255).all()  # the frame's white line
+    inside = picture(client, defect_png, "style=mask") > 0
+    beside = inside[:-1] != inside[1:]  # the rows of contours at their horizontal parts
+    above, below = framed[:-1][beside & inside[1:]], framed[1:][beside & inside[:-1]]
+    assert beside.any() and (above == 255).all() and (below == 255).all()
 
 
 def test_heatmap_is_brightest_at_the_defect(client: TestClient, defect_png: bytes) -> None:

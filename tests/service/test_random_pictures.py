@@ -22,10 +22,11 @@ from app.decoding import decode
 from app.detectors import DETECTORS
 from app.pipeline import Criteria, Prediction, Question, Roi, interpret, predict
 from app.progress import silent
-from app.rendering import outline, overlay
+from app.rendering import marked, overlay
 from app.scoring import calibration_at
 from app.service.annotations import MOST_POINTS, annotations
 from app.service.large import Large, Pyramids, draw, predict_large
+from app.service.pictures import marked_region
 from app.service.predicted import Judged
 from app.zones import Zone, Zones
 from tests.pipeline.conftest import Build, build, learned  # noqa: F401 - fixtures
@@ -213,7 +214,8 @@ def assert_same_pyramids(
     np.testing.assert_allclose(heat, np.rint(normalised.numpy() * 65535), rtol=0, atol=1 + 65535 * rounding)
     own = image[:, shown.top : shown.top + shown.height, shown.left : shown.left + shown.width]
     boxes = [(each.top - shown.top, each.left - shown.left, each.height, each.width) for each in whole.regions]
-    expected = outline(overlay(own, normalised), boxes).permute(1, 2, 0).numpy()
+    regions = [marked_region(each, shown) for each in whole.regions]
+    expected = marked(overlay(own, normalised), torch.from_numpy(mask > 0), regions).permute(1, 2, 0).numpy()
     differing = np.abs(drawn.astype(int) - expected.astype(int))
     assert drawn.shape == expected.shape and differing.max() <= 4 and (differing > 0).mean() < 0.01
     inside = np.zeros(mask.shape, bool)

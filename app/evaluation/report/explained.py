@@ -13,7 +13,7 @@ from app.errors import TesseraError
 from app.evaluation.evaluate import EvaluatedPicture
 from app.pipeline import NormalPatches, Outcome, RegionEvidence, interpret
 from app.pipeline.thumbnail import reduced
-from app.rendering import encode_jpeg, outline
+from app.rendering import encode_jpeg, framed
 from app.tiling import Size
 
 EDGE, GAP = 96, 4
@@ -70,9 +70,9 @@ def _strip(image: Tensor, found: RegionEvidence, normal: NormalPatches | None) -
         place = round(each.place[0] * scale), round(each.place[1] * scale)
         squares.append(_square(small, place, max(1, round(edge * scale))))
     height, width = (max(2, round(each * EDGE / edge)) for each in (patch.height, patch.width))
-    framed = [outline(each, [((EDGE - height) // 2, (EDGE - width) // 2, height, width)]) for each in squares]
+    squares = [framed(each, [((EDGE - height) // 2, (EDGE - width) // 2, height, width)]) for each in squares]
     gap = torch.full((3, EDGE, GAP), 255, dtype=torch.uint8)
-    parts = [part for each in framed for part in (each, gap)]
+    parts = [part for each in squares for part in (each, gap)]
     return encode_jpeg(torch.cat(parts[:-1], 2))
 
 

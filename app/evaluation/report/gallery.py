@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from app.evaluation.evaluate import EvaluatedPicture
 from app.evaluation.report.explained import Explain, Explained
 from app.pipeline import Preprocessing
-from app.rendering import encode_jpeg, outline, overlay
+from app.rendering import encode_jpeg, framed, overlay
 from app.scoring import Calibration, find_regions
 from app.tiling import Size
 
@@ -108,7 +108,7 @@ def draw(evaluated: EvaluatedPicture, number: int, calibration: Calibration) -> 
         image = image.round_().clamp_(0, 255).to(torch.uint8)
     heat = F.adaptive_max_pool2d(calibration.normalise_map(evaluated.anomaly_map)[None], size)[0]
     boxes = [_scaled(box, evaluated.result.size, size) for box in _boxes(evaluated, calibration)]
-    picture = outline(overlay(image, heat), boxes)
+    picture = framed(overlay(image, heat), boxes)
     return Shown(number, evaluated.result.raw_score, encode_jpeg(picture), size)
 
 

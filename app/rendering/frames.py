@@ -1,29 +1,31 @@
-"""Draws frames around defect regions."""
+"""Draws frames around boxes."""
 
 from collections.abc import Iterable
 
 from torch import Tensor
 
-_PIXELS_PER_LINE_WIDTH = 800
+from app.rendering.lines import line_width
+
+Box = tuple[int, int, int, int]
+"""(top, left, height, width)."""
 
 
-def outline(picture: Tensor, boxes: Iterable[tuple[int, int, int, int]]) -> Tensor:
-    """A copy of the picture [3,H,W] (or [1,H,W]) uint8 with a frame around each box (top, left, height, width).
+def framed(picture: Tensor, boxes: Iterable[Box]) -> Tensor:
+    """A copy of the picture [3,H,W] (or [1,H,W]) uint8 with a frame around each box.
 
     Each frame is a white line with a black line around it, so that it is visible on any background. The frame lies
-    outside its box, so that it hides nothing of the region. Where the picture has no room for that, the frame lies at
-    the edge of the picture. The line width grows with the picture, so that the lines are still visible when the picture
-    is scaled down to the size of a screen.
+    outside its box, so that it hides nothing of it. Where the picture has no room for that, the frame lies at the edge
+    of the picture.
     """
-    framed = picture.clone()
-    outline_rows(framed, boxes, 0, (framed.shape[1], framed.shape[2]))
-    return framed
+    found = picture.clone()
+    frame_rows(found, boxes, 0, (found.shape[1], found.shape[2]))
+    return found
 
 
-def outline_rows(rows: Tensor, boxes: Iterable[tuple[int, int, int, int]], first: int, size: tuple[int, int]) -> None:
-    """Draws the frames of `outline` into some rows of a picture of this size, [C,n,W] from row `first` on, in place."""
+def frame_rows(rows: Tensor, boxes: Iterable[Box], first: int, size: tuple[int, int]) -> None:
+    """Draws the frames of `framed` into some rows of a picture of this size, [C,n,W] from row `first` on, in place."""
     height, width = size
-    line = max(1, round(max(height, width) / _PIXELS_PER_LINE_WIDTH))
+    line = line_width(size)
     for top, left, box_height, box_width in boxes:
         if top - 2 * line > first + rows.shape[1] or top + box_height + 2 * line < first:
             continue
