@@ -17,6 +17,7 @@ from app.cli.serve import add_settings, given_settings
 from app.cli.usage import UsageError
 from app.deploy.arguments import Arguments, EngineArguments
 from app.deploy.environment import client_variables, node_variables
+from app.deploy.reaching import require_cluster
 from app.errors import CannotServe
 from app.interruption import ending_gently
 from app.settings import Settings, said_of_settings
@@ -76,6 +77,7 @@ def run(options: Namespace) -> int:
     address = options.address or f"{options.node_address}:{options.ray_port}"
     if options.action == "up":
         return _up(options, address)
+    require_cluster(address)
     cluster = _ray(client_variables(address.rpartition(":")[0]))
     with cluster.connected(address):
         if options.action == "status":
@@ -100,6 +102,8 @@ def _up(options: Namespace, address: str) -> int:
         arguments = Arguments.model_validate(given | {"settings": given_settings(options)})
     except ValidationError as error:
         raise UsageError(*said_of_settings(error), hint="tessera cluster --help describes the options") from error
+    if options.address is not None:
+        require_cluster(address)
     cluster = _ray(node_variables(settings, address.rpartition(":")[0]))
     if options.address is not None:
         with cluster.connected(address):

@@ -17,13 +17,13 @@ from ray.serve.config import HTTPOptions, ProxyLocation
 
 from app.deploy.arguments import Arguments
 from app.deploy.builder import NAME, application
+from app.deploy.reaching import no_cluster, require_cluster
 from app.errors import CannotServe
 from app.parts import is_loopback
 from app.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 STARTED_WITHIN_S = 60.0
-CONNECTED_WITHIN_S = 5.0
 POLL_S = 1.0
 ENDED_WITHIN_S = 15.0
 RAY = sys.executable, "-m", "ray.scripts.scripts"
@@ -89,14 +89,11 @@ def connected(address: str) -> Iterator[None]:
 
     Raises CannotServe if there is none. Needs the variables of `client_variables`.
     """
-    host, _, port = address.rpartition(":")
+    require_cluster(address)
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECTED_WITHIN_S).close()  # Ray would try for minutes
         ray.init(address=address, namespace="serve", logging_level=logging.WARNING, configure_logging=False)
     except (OSError, RuntimeError, ValueError) as error:
-        raise CannotServe(
-            f"no Ray cluster can be reached at {address}: {error}; `tessera cluster up` starts one on this machine"
-        ) from error
+        raise no_cluster(address, error) from error
     try:
         yield
     finally:
