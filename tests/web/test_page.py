@@ -490,6 +490,24 @@ def test_all_pictures_are_run_again_by_another_model_beside_the_first(open_page:
     expect(page.locator("#strip li")).to_have_count(0)
 
 
+def kept_thresholds(page: Page) -> list[float]:
+    """The thresholds of the results that the browser's database keeps."""
+    found: list[float] = page.evaluate(
+        """() => new Promise((resolve, reject) => {
+          const opening = indexedDB.open("tessera", 1);
+          opening.onerror = () => reject(opening.error);
+          opening.onsuccess = () => {
+            const reading = opening.result.transaction("criteria").objectStore("criteria").getAll();
+            reading.onsuccess = () => {
+              opening.result.close();
+              resolve(reading.result.map(({ threshold }) => threshold));
+            };
+          };
+        })"""
+    )
+    return found
+
+
 def test_results_survive_a_reload(open_page: Open, site: Live, files: Path) -> None:
     page = open_page(site.url)
     choose(page, files / "defect.png", files / "normal.png")
@@ -500,14 +518,14 @@ def test_results_survive_a_reload(open_page: Open, site: Live, files: Path) -> N
     wait_until(lambda: rows(page) != before)
     shown = rows(page)
     outcomes = page.locator("#strip .outcome").all_inner_texts()
-    page.wait_for_timeout(1000)  # the database is written a moment later
+    wait_until(lambda: kept_thresholds(page) == [0, 0])
     page.reload()
     answered(page, "defect.png")
     expect(page.locator("#strip .outcome")).to_have_text(outcomes)
     expect(page.locator("#threshold")).to_have_value("0")
     assert rows(page) == shown
     page.click("#clear")
-    page.wait_for_timeout(500)
+    wait_until(lambda: kept_thresholds(page) == [])
     page.reload()
     page.wait_for_selector(".example")
     assert page.locator("#strip li").count() == 0

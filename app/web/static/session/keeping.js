@@ -33,6 +33,8 @@ export class Keeping extends EventTarget {
   /** @type {Set<Picture>} whose criteria are to be written */
   #changed = new Set();
   #number = 0;
+  /** @type {WeakMap<Picture, number>} in the order in which pictures were chosen; results come in another one */
+  #numbers = new WeakMap();
   #timer = 0;
   /** Begins with its time, in milliseconds. */
   #visit = "";
@@ -41,22 +43,33 @@ export class Keeping extends EventTarget {
    * Restores the results of this tab, and keeps those to come.
    * @param {Session} session
    */
-  async start(session) {
+  start(session) {
+    const isReady = this.#restore(session);
+    session.addEventListener("change", async (event) => {
+      const picture = /** @type {CustomEvent<Picture>} */ (event).detail;
+      if (!(await isReady)) return;
+      this.#follow(picture, session.pictures.includes(picture)).catch((error) => this.#fail(error));
+    });
+    addEventListener("pagehide", () => this.#writeCriteria());
+  }
+
+  /**
+   * Opens the database, and restores the results of this tab.
+   * @param {Session} session
+   * @returns {Promise<boolean>} whether results can be kept
+   */
+  async #restore(session) {
     try {
       this.#visit = sessionStorage.getItem(VISIT) ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
       sessionStorage.setItem(VISIT, this.#visit);
       this.#database = await opened();
       await this.#forgetOthers();
       session.restore(await this.#restored());
+      return true;
     } catch (error) {
       this.#fail(error);
-      return;
+      return false;
     }
-    session.addEventListener("change", (event) => {
-      const picture = /** @type {CustomEvent<Picture>} */ (event).detail;
-      this.#follow(picture, session.pictures.includes(picture)).catch((error) => this.#fail(error));
-    });
-    addEventListener("pagehide", () => this.#writeCriteria());
   }
 
   /**
@@ -64,6 +77,7 @@ export class Keeping extends EventTarget {
    * @param {boolean} isThere
    */
   async #follow(picture, isThere) {
+    if (!this.#numbers.has(picture)) this.#numbers.set(picture, ++this.#number);
     if (!isThere || picture.state !== "done" || !picture.prediction) {
       if (picture.kept && (!isThere || picture.state !== "done")) await this.#remove(picture);
       return;
@@ -85,7 +99,7 @@ export class Keeping extends EventTarget {
       this.#tell(`Results of more than ${MOST_BYTES / 2 ** 20} MiB do not survive a reload: ${name}.`);
       return;
     }
-    const key = (picture.kept = `${this.#visit}/${String(++this.#number).padStart(8, "0")}`);
+    const key = (picture.kept = `${this.#visit}/${String(this.#numbers.get(picture)).padStart(8, "0")}`);
     try {
       await this.#write(PICTURES, (store) => store.put({ key, file, name, prediction, before, seconds }));
     } catch (error) {
@@ -125,6 +139,7 @@ export class Keeping extends EventTarget {
       const picture = new Picture(file, name, choice, criteria ?? { threshold: 0.5, minArea: 1 });
       pictures.push(Object.assign(picture, { state: "done", prediction, before, seconds, kept: key }));
       this.#number = Number(key.split("/")[1]);
+      this.#numbers.set(pictures[pictures.length - 1], this.#number);
     }
     return pictures;
   }
