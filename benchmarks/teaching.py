@@ -1,12 +1,13 @@
 """What teaching does on KolektorSDD: from ten good pictures, and a hundred that come and are reviewed by the truth.
 
-    python -m benchmarks.teaching --root ../shared/data/kolektorsdd [--draws 3]
+    python -m benchmarks.teaching --root ../shared/data/kolektorsdd [--draws 3] [--first subspace-thumbnail]
 
-Each draw takes ten good pictures for a first model, as `POST /v1/models` trains it, and a hundred others that come in
-ten rounds, each of nine good pictures and one with a defect. The served version predicts a round; then all pictures so
-far are reviewed, good ones as harmless, defects with the frames of their masks, and the next version is taught from
-them. Held out are the good pictures for testing and the defects that do not come. Nothing is chosen by these pictures:
-the program is as it is.
+Each draw takes ten good pictures for a first model: `subspace`, as `POST /v1/models` trains it; `subspace-thumbnail`,
+the same with a thumbnail; or `patchcore-thumbnail`, the detector that `--model Auto` prefers for pictures with one
+framing, which takes hours, because its bank grows with each round. A hundred others come in ten rounds, each of nine
+good pictures and one with a defect. The served version predicts a round; then all pictures so far are reviewed, good
+ones as harmless, defects with the frames of their masks, and the next version is taught from them. Held out are the
+good pictures for testing and the defects that do not come. Nothing is chosen by these pictures.
 
 `false_alarms` are shares of good pictures, `recall` of pictures with defects, by the picture's verdict. `lost` counts
 confirmed defects that the first model finds and the served version does not. Intervals of shares are Clopper-Pearson's
@@ -15,8 +16,8 @@ of all draws together, as if the draws were independent; they share the held-out
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -28,16 +29,18 @@ from scipy import ndimage
 
 from app.artifacts import Entry, ModelRepository, load_artifact
 from app.data import LabelledPicture, MVTec, decoded, picture_digest
-from app.detectors import Subspace
+from app.detectors import Patchcore, Subspace, with_thumbnail
+from app.detectors.patch_embedding import PatchDetector
 from app.evaluation.mask import read_mask
 from app.pipeline import TiledModel, assembled, predict
 from app.progress import silent
 from app.reviews import ReviewedPicture, ReviewedRegion, ReviewLabel
-from app.scoring import auroc, share_interval
+from app.scoring import ScoreRule, auroc, share_interval
 from app.teaching.learning import learn
 from app.training import DEFAULT_TILING, Recipe, plan_training, train
 from app.training.feature_store import FeatureStore
 from app.training.fused import with_fused_network
+from app.training.selection import bounded
 from app.trainings.sent import SentPictures
 from benchmarks.command_line import with_root
 from benchmarks.hardware import write
@@ -45,6 +48,11 @@ from benchmarks.hardware import write
 CPU = torch.device("cpu")
 FIRST, ROUNDS, GOOD = 10, 10, 9
 """Pictures of the first model, rounds, and good pictures of a round, beside one with a defect."""
+FIRST_MODELS: dict[str, Callable[[], PatchDetector]] = {
+    "subspace": Subspace,
+    "subspace-thumbnail": Subspace,
+    "patchcore-thumbnail": partial(Patchcore, score=ScoreRule.top),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +86,24 @@ class Served:
 def main() -> None:
     parser = with_root(__doc__)
     parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--first", choices=FIRST_MODELS, default="subspace")
     given = parser.parse_args()
     data = MVTec(str(given.root), "surface")
-    found = [served for draw in range(given.draws) for served in _draw(data, draw)]
+    found = [served for draw in range(given.draws) for served in _draw(data, draw, given.first)]
     curve = [_point(found, reviewed) for reviewed in sorted({each.reviewed for each in found})]
-    setting = {"draws": given.draws, "first": FIRST, "rounds": ROUNDS, "good_of_a_round": GOOD}
-    path = write("teaching", {"setting": setting, "curve": curve, "served": [asdict(each) for each in found]})
+    setting = {
+        "draws": given.draws,
+        "first_model": given.first,
+        "first": FIRST,
+        "rounds": ROUNDS,
+        "good_of_a_round": GOOD,
+    }
+    name = "teaching" if given.first == "subspace" else f"teaching-{given.first}"
+    path = write(name, {"setting": setting, "curve": curve, "served": [asdict(each) for each in found]})
     path.with_suffix(".svg").write_text(_plot(curve))
 
 
-def _draw(data: MVTec, draw: int) -> Iterator[Served]:
+def _draw(data: MVTec, draw: int, first: str) -> Iterator[Served]:
     rng = np.random.default_rng([29, draw])
     pool, testing = data.train_pictures(), data.test_pictures()
     good = [pool[number] for number in rng.permutation(len(pool))[: FIRST + ROUNDS * GOOD]]
@@ -96,7 +112,7 @@ def _draw(data: MVTec, draw: int) -> Iterator[Served]:
     coming, held_out = defects[:ROUNDS], [*(each for each in testing if not each.anomalous), *defects[ROUNDS:]]
     root = Path(tempfile.mkdtemp())
     try:
-        entry = _first_model(good[:FIRST], root)
+        entry = _first_model(first, good[:FIRST], root)
         model = load_artifact(entry).model
         with FeatureStore(root) as store:
             for image in decoded([each.path for each in held_out], 0):
@@ -108,10 +124,14 @@ def _draw(data: MVTec, draw: int) -> Iterator[Served]:
         shutil.rmtree(root)
 
 
-def _first_model(good: Sequence[Path], root: Path) -> Entry:
-    """As `app.trainings.process` trains it, without the assessment by synthetic defects, which changes no model."""
-    recipe = Recipe(Subspace(), SentPictures(list(good)), DEFAULT_TILING, seed=0, assess=False)
-    return train(recipe, plan_training(recipe, CPU), ModelRepository(root / "models"), "surface", CPU, silent)
+def _first_model(name: str, good: Sequence[Path], root: Path) -> Entry:
+    """The first model, without the assessment by synthetic defects, which changes no model."""
+    tiling = replace(DEFAULT_TILING, thumbnail=name.endswith("-thumbnail"))
+    detector = FIRST_MODELS[name]()
+    recipe = Recipe(with_thumbnail(detector, tiling), SentPictures(list(good)), tiling, seed=0, assess=False)
+    job = plan_training(recipe, CPU)
+    bounded(detector, job, len(good))
+    return train(recipe, job, ModelRepository(root / "models"), "surface", CPU, silent)
 
 
 def _rounds(

@@ -10,7 +10,9 @@ from app.detectors.reverse_distillation import ReverseDistillation
 from app.detectors.search import Codes, SearchChoice, SearchMethod, SearchMode
 from app.detectors.stfpm import Stfpm
 from app.detectors.subspace import Subspace
-from app.detectors.thumbnail import ThumbnailFitter, WithThumbnail, with_thumbnail
+from app.detectors.thumbnail import WithThumbnail, with_thumbnail
+from app.detectors.thumbnail_fitter import ThumbnailFitter
+from app.detectors.thumbnail_update import ThumbnailUpdate
 from app.detectors.update import Update
 from app.detectors.with_backbone import BackboneDetector
 
@@ -41,6 +43,7 @@ __all__ = [
     "Stfpm",
     "Subspace",
     "ThumbnailFitter",
+    "ThumbnailUpdate",
     "Update",
     "WithThumbnail",
     "with_thumbnail",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from app.detectors.patchcore import Patchcore
 
 LAST_ROWS = 64
+MOST_ADDED = 1.0
+"""The largest number of rows that are added, as a share of those of the bank: a search takes at most twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,15 @@ class BankUpdate(Update):
     """Continues the farthest-first selection with the rows of the bank as its first centres, so that they stay.
 
     Of the added patches, at most the share `coreset_sampling_ratio` becomes rows, and none that is nearer to a row than
-    the bank's rows are to each other: such a patch is known already. A whitening stays as it was fitted. The patches
+    the bank's rows are to each other: such a patch is known already. At most MOST_ADDED as many rows are added as the
+    bank has, those that are farthest first, unless the bank has all patches. A whitening stays as it was fitted. The patches
     that wait for the selection take `max_store_mib`, divided equally among the pictures.
     """
 
     def __init__(self, detector: "Patchcore", pictures: int) -> None:
         self._fitted, self._detector = detector, detector.twin()
-        complete = detector.coreset_sampling_ratio == 1  # a bank of all patches has no spacing
-        self._spacing = 0.0 if complete else spacing(detector.memory_bank.float())
+        self._complete = detector.coreset_sampling_ratio == 1  # a bank of all patches has no spacing
+        self._spacing = 0.0 if self._complete else spacing(detector.memory_bank.float())
         self._room = max(detector.max_store_mib * 2**20 // (4 * detector.embedding_size * pictures), 1)  # of a picture
         self._seen = self._added = 0
         device, channels = detector.memory_bank.device, detector.embedding_size
@@ -108,7 +111,10 @@ class BankUpdate(Update):
         counts = torch.tensor([len(each.patches) for each in self._chosen], dtype=torch.int64)
         owners = torch.arange(len(counts), dtype=torch.int32).repeat_interleave(counts)
         self._chosen = []
-        count = min(int(self._seen * self._fitted.coreset_sampling_ratio), len(found.patches))
+        most = int(self._seen * self._fitted.coreset_sampling_ratio)
+        if not self._complete:
+            most = min(most, int(MOST_ADDED * len(bank)))
+        count = min(most, len(found.patches))
         if not count:
             return
         known = Selection(

@@ -43,6 +43,13 @@ class Whitening(nn.Module):
         matrix = axes / shrunk.sqrt()
         self.matrix, self.offset = matrix.float().contiguous(), (moments.mean @ matrix).float()
 
+    def covariance(self, variance: float) -> Tensor:
+        """The covariance [C,C] float64 of the patches that it was fitted to, to rounding, from their mean variance."""
+        matrix = self.matrix.double()
+        shrunk = matrix.square().sum(0).reciprocal()  # axes have the length 1
+        variances = (shrunk - SHRINKAGE).clamp(min=0) * (variance / (1 - SHRINKAGE))
+        return (matrix * (shrunk * variances)) @ matrix.T
+
     def forward(self, patches: Tensor) -> Tensor:
         """Whitened patches [n,C] float32, with the mean 0."""
         return torch.addmm(self.offset, patches, self.matrix, beta=-1)

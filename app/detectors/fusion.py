@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from app.detectors.base import Detector, Features, Measurement, Place
 from app.detectors.fusion_update import FusionUpdate
-from app.detectors.one_pass import Fitter, Forecast, contiguous_folds
+from app.detectors.one_pass import Fitter, Forecast, expected_folds
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.patch_sample import PatchSample
 from app.detectors.patchcore import Patchcore
@@ -234,8 +234,7 @@ class _FusionFitter(Fitter):
 
     def folds(self, pictures: int) -> Sequence[range]:
         """Those of the expected number of pictures, for which Subspace keeps its moments."""
-        folds = contiguous_folds(self._expected)
-        return [range(fold.start, min(fold.stop, pictures)) for fold in folds if fold.start < pictures]
+        return expected_folds(self._expected, pictures)
 
     def without(self, pictures: range) -> Fusion:
         """See Fitter. The scales stay the same."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from app.detectors.base import Detector, Features
-from app.detectors.one_pass import contiguous_folds
+from app.detectors.one_pass import expected_folds
 from app.detectors.update import Update
 from app.progress import Progress
 
@@ -37,8 +37,7 @@ class FusionUpdate(Update):
 
     def folds(self, pictures: int) -> Sequence[range]:
         """Those of the expected number of pictures, for which Subspace keeps its moments."""
-        folds = contiguous_folds(self._expected)
-        return [range(fold.start, min(fold.stop, pictures)) for fold in folds if fold.start < pictures]
+        return expected_folds(self._expected, pictures)
 
     def without(self, pictures: range) -> Detector:
         """See Fitter."""

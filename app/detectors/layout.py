@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from app.detectors.bank_whitening import Whitening
 from app.detectors.moments import Moments, moments_bytes
 from app.detectors.one_pass import FOLDS, contiguous_folds
+from app.detectors.state import may_be_missing, require_count
+from app.detectors.update import counted_patches
 from app.errors import InvalidDataset
 
 LEAST_PICTURES = 3
@@ -26,11 +28,16 @@ class Layout(nn.Module):
     """
 
     means: Tensor  # [rows,columns,C]
+    counts: Tensor  # [rows,columns] int64, the number of patches of each place; 0: not known
+    variance: Tensor  # float32, the mean variance of the deviations
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.whitening = Whitening(channels)
         self.register_buffer("means", torch.zeros(1, 1, channels))
+        self.register_buffer("counts", torch.zeros(1, 1, dtype=torch.int64))
+        self.register_buffer("variance", torch.zeros(()))
+        may_be_missing(self, "counts", "variance")
 
     def forward(self, embedding: Tensor) -> Tensor:
         """The distances of the cells of whole pictures: [n,C,h,w] -> [n,h,w]."""
@@ -44,6 +51,14 @@ class Layout(nn.Module):
         lengths: Tensor = torch.linalg.vector_norm(self.whitening(deviations), dim=1)
         return lengths
 
+    def scatter(self) -> Tensor:
+        """The scatter matrix [C,C] float64 of the deviations, to rounding.
+
+        Raises NotTeachable if the number of patches is not known.
+        """
+        require_count("layout of thumbnails", self.counts.amin())
+        return self.whitening.covariance(float(self.variance)) * degrees_of_freedom(self.counts)
+
 
 def places(height: int, width: int, rows: int, columns: int, device: torch.device) -> Tensor:
     """For each cell of a picture of `height` x `width` cells, the number of its place: [height * width] int64.
@@ -55,6 +70,11 @@ def places(height: int, width: int, rows: int, columns: int, device: torch.devic
         for cells, places in ((height, rows), (width, columns))
     )
     return (y[:, None] * columns + x).flatten()
+
+
+def degrees_of_freedom(counts: Tensor) -> int:
+    """The number of independent deviations from the means of places with `counts` patches: n - 1 of n at a place."""
+    return int(counts.sum()) - int((counts > 0).sum())
 
 
 class LayoutFitter:
@@ -91,8 +111,11 @@ class LayoutFitter:
         patches = embedding.flatten(1).T.float()
         if not self._added:
             self._begin(patches.clone(), (height, width))
+        self._add(patches, self.places(height, width))
+
+    def _add(self, patches: Tensor, own: Tensor) -> None:
+        """Adds patches [p,C] of the next picture, with the numbers of their places [p]."""
         fold = next(number for number, fold in enumerate(self._folds) if self._added in fold)
-        own = self.places(height, width)
         differences = patches - self._first[own]
         self._counts[fold].index_add_(0, own, torch.ones(len(own), device=self._device))
         self._sums[fold].index_add_(0, own, differences)
@@ -113,18 +136,23 @@ class LayoutFitter:
                 f"thumbnails need at least {LEAST_PICTURES} pictures to fit to, and there are {self._added}; give more "
                 "pictures, or leave out tiling.thumbnail"
             )
+        return self._fit(without)
+
+    def _fit(self, without: range | None) -> Layout:
         kept = [number for number, fold in enumerate(self._folds) if not without or fold.start != without.start]
         counts, sums = self._counts[kept].sum(0)[:, None], self._sums[kept].double().sum(0)  # [p,1], [p,C]
         # Pictures of another ratio of edges may have no cell in some of the places.
         means = torch.where(counts > 0, sums / counts.clamp(min=1), sums.sum(0) / counts.sum())
         between = sums / counts.clamp(min=1).sqrt()
         moments = Moments(self._channels, self._device)
-        free = int(counts.sum()) - int((counts > 0).sum())  # of n deviations at a place, n - 1 are independent
-        moments.count = free + 1
+        whole = counts.long()
+        moments.count = degrees_of_freedom(whole) + 1
         moments.scatter = self._products[kept].sum(0) - between.T @ between
         layout = Layout(self._channels)
         layout.whitening.fit(moments)
         layout.means = (self._first + means.float()).view(*self._grid, -1)
+        layout.counts = whole.view(self._grid)
+        layout.variance = (moments.scatter.trace() / (max(moments.count - 1, 1) * self._channels)).float()
         return layout
 
     @property
@@ -148,3 +176,28 @@ class LayoutFitter:
         self._begin(state["first"].to(self._device, copy=True), (rows, columns))
         for own, saved in ((self._counts, "numbers"), (self._sums, "sums"), (self._products, "products")):
             own.copy_(state[saved])
+
+
+class LayoutUpdate(LayoutFitter):
+    """Adds pictures to a fitted layout, whose places stay. Folds are those of the added pictures.
+
+    Sums are those of differences to the means of the layout, so that its own sums are 0.
+    """
+
+    def __init__(self, layout: Layout, pictures: int) -> None:
+        super().__init__(layout.means.shape[-1], pictures, layout.means.device)
+        self._folds.append(range(pictures, pictures))  # no added picture belongs to it: what the layout knows
+        rows, columns = layout.means.shape[:2]
+        self._begin(layout.means.flatten(0, 1), (rows, columns))
+        self._counts[-1], self._products[-1] = layout.counts.flatten(), layout.scatter()
+
+    def add(self, embedding: Tensor, counted: Tensor | None = None) -> None:
+        """Adds the next picture, [C,h,w]. `counted` [h,w] bool says which of its cells are learned; None: all."""
+        own = self.places(*embedding.shape[1:])
+        if counted is not None:
+            own = own[counted.flatten().to(own.device)]
+        self._add(counted_patches(embedding, counted).float(), own)
+
+    def fit(self, without: range | None = None) -> Layout:
+        """The layout of what it knew and of all added pictures, or of all but those of a fold."""
+        return self._fit(without)

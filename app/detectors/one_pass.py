@@ -109,6 +109,12 @@ def contiguous_folds(pictures: int, count: int = FOLDS) -> list[range]:
     return [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
+def expected_folds(expected: int, pictures: int) -> list[range]:
+    """The folds of `expected` pictures, of which only the first `pictures` were added."""
+    folds = contiguous_folds(expected)
+    return [range(fold.start, min(fold.stop, pictures)) for fold in folds if fold.start < pictures]
+
+
 class OnePassDetector(Detector):
     """A frozen network, and statistics of its features."""
 

@@ -12,7 +12,7 @@ from app.detectors.base import Detector, Features, Measurement, Place
 from app.detectors.gaussian_update import GaussianUpdate
 from app.detectors.leave_one_out import distances_to_others
 from app.detectors.one_pass import Fitter, Forecast, OnePassDetector
-from app.detectors.state import count_may_be_missing, require_count
+from app.detectors.state import may_be_missing, require_count
 from app.detectors.update import Update
 from app.detectors.whitening import lower_triangular, packed_in_place, whitened_lengths, whiteners_of
 from app.detectors.with_backbone import BackboneDetector
@@ -78,7 +78,7 @@ class Padim(BackboneDetector, OnePassDetector):
         self.register_buffer("mean", torch.empty(0, 0, chosen))
         self.register_buffer("whitening", torch.empty(0))
         self.register_buffer("count", torch.tensor(0))
-        count_may_be_missing(self)
+        may_be_missing(self, "count")
 
     def choose(self, idx: Tensor) -> None:
         """Uses the channels `idx` [c] int64 of all channels of the layers."""
@@ -187,7 +187,7 @@ class Padim(BackboneDetector, OnePassDetector):
 
     def update(self, pictures: int) -> Update:
         """An update of the moments of every position. Raises NotTeachable, see OnePassDetector."""
-        require_count(self, self.count)
+        require_count(type(self).__name__, self.count)
         return GaussianUpdate(self, pictures, REGULARISATION)
 
     def fitting_memory(self, pictures: int, grid: tuple[int, int]) -> int:

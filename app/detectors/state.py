@@ -1,6 +1,7 @@
 """Fitted states: their parts, and what the states of earlier versions lack."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,19 +15,21 @@ def with_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
 
 
-def count_may_be_missing(detector: nn.Module) -> None:
-    """Lets states of earlier versions be loaded, which lack the buffer `count`; it then is 0."""
-    detector.register_load_state_dict_pre_hook(_with_count)  # type: ignore[no-untyped-call]  # torch's
+def may_be_missing(module: nn.Module, *names: str) -> None:
+    """Lets states of earlier versions be loaded, which lack the buffers of these names; they then are 0."""
+    module.register_load_state_dict_pre_hook(partial(_complete, names))  # type: ignore[no-untyped-call]  # torch's
 
 
-def _with_count(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
-    state.setdefault(f"{prefix}count", torch.tensor(0))
+def _complete(names: Sequence[str], module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    for name in names:
+        buffer = module.get_buffer(name)
+        state.setdefault(f"{prefix}{name}", torch.zeros(buffer.shape, dtype=buffer.dtype))
 
 
-def require_count(detector: nn.Module, count: Tensor) -> None:
-    """Raises NotTeachable if a fitted detector does not know the number of what it was fitted to."""
+def require_count(part: str, count: Tensor) -> None:
+    """Raises NotTeachable if a fitted part of a model does not know the number of what it was fitted to."""
     if not int(count):
         raise NotTeachable(
-            f"the model's {type(detector).__name__} does not know to how many patches it was fitted, because an "
-            "earlier version of Tessera or another program wrote it; train it again, then it can learn from reviews"
+            f"the model's {part} does not know to how many patches it was fitted, because an earlier version of "
+            "Tessera or another program wrote it; train it again, then it can learn from reviews"
         )

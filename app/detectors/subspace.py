@@ -14,7 +14,7 @@ from app.detectors.base import Detector, Features, Measurement, Place
 from app.detectors.moments import Moments, moments_bytes
 from app.detectors.one_pass import FOLDS, Fitter, Forecast, contiguous_folds
 from app.detectors.patch_embedding import PatchDetector, ranked
-from app.detectors.state import count_may_be_missing, require_count
+from app.detectors.state import may_be_missing, require_count
 from app.detectors.update import Update, counted_patches
 from app.errors import InvalidDataset, InvalidParameter
 from app.progress import Progress
@@ -73,7 +73,7 @@ class Subspace(PatchDetector):
         self.register_buffer("axes", torch.eye(channels))
         self.register_buffer("variances", torch.zeros(channels))
         self.register_buffer("count", torch.tensor(0))
-        count_may_be_missing(self)
+        may_be_missing(self, "count")
         self.register_buffer("residual_axes", torch.empty(channels, 0), persistent=False)
         self.register_buffer("residual_mean", torch.empty(0), persistent=False)
 
@@ -117,7 +117,7 @@ class Subspace(PatchDetector):
 
     def moments(self) -> Moments:
         """The moments of the normal patches, to rounding; raises NotTeachable if their number is not known."""
-        require_count(self, self.count)
+        require_count(type(self).__name__, self.count)
         moments = Moments(self.embedding_size, self.mean.device)
         moments.count, moments.mean = int(self.count), self.mean.double()
         axes = self.axes.double()

@@ -101,7 +101,7 @@ class NotTeachable(TesseraError):
     status = 409
     when = (
         "a model is taught that cannot learn from reviewed pictures: an earlier version of Tessera or another program "
-        "made it, it measures thumbnails, or the version from which it was taught is gone"
+        "made it, or the version from which it was taught is gone"
     )
     example = (
         "version 3 of 'lid' was taught from version 1, which is not there any more, and every lesson begins with the "

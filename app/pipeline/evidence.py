@@ -72,6 +72,12 @@ class Grid:
         return cls(model.plan(*size), size, model.detector.feature_strides[0])
 
     @property
+    def of_thumbnail(self) -> "Grid | None":
+        """The cells of the picture's thumbnail, which show the whole picture; None: it has none."""
+        small = self.plan.thumbnail
+        return None if small is None else Grid(small, self.size, self.stride)
+
+    @property
     def cells(self) -> Size:
         """The numbers of rows and columns."""
         return self.plan.y.all_cells(self.stride), self.plan.x.all_cells(self.stride)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from app.artifacts import AlikeRecord
-from app.detectors import Features, Fitter, OnePassDetector, ThumbnailFitter
+from app.detectors import Features, Fitter, OnePassDetector
 from app.pipeline import Prepared, TiledModel
 from app.pipeline.finite import checksum, require_finite
 from app.pipeline.parts import FeatureStitcher
@@ -123,6 +123,14 @@ class Taker(Protocol):
         """See Fitter."""
 
 
+@runtime_checkable
+class ThumbnailTaker(Taker, Protocol):
+    """What also takes thumbnails, as fitters of detectors do that measure them."""
+
+    def add_thumbnail(self, features: Features) -> None:
+        """See ThumbnailFitter."""
+
+
 def add_features(
     fitter: Taker,
     plan: TilePlan,
@@ -146,7 +154,7 @@ def add_features(
             if patches is not None:
                 patches.add(rows, *place)
         if thumbnail is not None:
-            assert isinstance(fitter, ThumbnailFitter)
+            assert isinstance(fitter, ThumbnailTaker)
             require_finite(checksum(thumbnail))
             started = perf_counter()
             fitter.add_thumbnail(thumbnail)

@@ -1,5 +1,6 @@
 """`tessera teach`."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -13,8 +14,9 @@ import pytest
 from app.artifacts import ModelRepository, live_version, verify_artifact
 from app.cli import main
 from app.store.kept import PictureFile
+from app.teaching.learning.base import read_base
 from tests.store.kept.making import opened
-from tests.teaching.kept import filled
+from tests.teaching.kept import filled, png
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -55,6 +57,22 @@ def test_poison_is_refused_and_nothing_is_written(place: Path, capsys: pytest.Ca
     printed = capsys.readouterr().err
     assert "refused: 3 of 3 confirmed defects would be lost" in printed and "nothing was written" in printed
     assert len(ModelRepository(place / "models").versions("lid")) == 1
+
+
+def test_the_error_of_a_version_without_scores_has_the_command_that_helps(
+    models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(models_dir / "patchcore/1", tmp_path / "models/patchcore/1")
+    filled(tmp_path / "kept", "patchcore").close()
+    (tmp_path / "good").mkdir()
+    for seed in range(400, 404):
+        (tmp_path / f"good/{seed}.png").write_bytes(png(seed))
+    monkeypatch.setenv("TESSERA_MODELS_DIR", str(tmp_path / "models"))
+    teach = ["teach", "--name", "patchcore", "--pictures_dir", str(tmp_path / "kept"), "--device", "cpu"]
+    assert main(teach) == 1
+    (command,) = re.findall(r"\(tessera (calibrate .*?)\)", capsys.readouterr().err)
+    assert main([*command.replace("FOLDER", str(tmp_path / "good")).split(), "--data.num_workers", "0"]) == 0
+    assert read_base(ModelRepository(tmp_path / "models").find("patchcore"), "cpu").version == 2
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.detectors.layout import Layout, LayoutFitter
-from app.errors import InvalidDataset
+from app.detectors.layout import Layout, LayoutFitter, LayoutUpdate
+from app.errors import InvalidDataset, NotTeachable
 
 CHANNELS, ROWS, COLUMNS = 6, 5, 7
 
@@ -103,3 +103,70 @@ def test_patches_that_do_not_vary_have_finite_distances() -> None:
 def test_too_few_pictures_are_refused() -> None:
     with pytest.raises(InvalidDataset, match=r"at least 3 .*there are 2.*tiling\.thumbnail"):
         fitted(pictures(2)).fit()
+
+
+def updated(layout: Layout, normal: Tensor, counted: Tensor | None = None) -> LayoutUpdate:
+    update = LayoutUpdate(layout, len(normal))
+    for picture in normal:
+        update.add(picture, counted)
+    return update
+
+
+def test_an_update_equals_a_fit_to_all_pictures() -> None:
+    normal, other = pictures(24), pictures(2, seed=1)
+    first = fitted(normal[:5]).fit()
+    before = {name: tensor.clone() for name, tensor in first.state_dict().items()}
+    update = updated(first, normal[5:])
+    torch.testing.assert_close(update.fit()(other), fitted(normal).fit()(other), rtol=1e-4, atol=1e-4)
+    assert torch.equal(update.fit().counts, fitted(normal).fit().counts)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in first.state_dict().items())
+    fold = range(1, 3)  # of 19 pictures in 10 folds
+    others = torch.cat([normal[:6], normal[8:]])
+    torch.testing.assert_close(update.fit(fold)(other), fitted(others).fit()(other), rtol=1e-4, atol=1e-4)
+
+
+def test_an_update_of_an_update_equals_one_of_all_pictures() -> None:
+    normal, other = pictures(15), pictures(2, seed=1)
+    twice = updated(updated(fitted(normal[:4]).fit(), normal[4:9]).fit(), normal[9:]).fit()
+    torch.testing.assert_close(twice(other), fitted(normal).fit()(other), rtol=1e-4, atol=1e-4)
+
+
+def test_an_update_learns_the_counted_cells_and_no_others() -> None:
+    first, lessons, other = fitted(pictures(8)).fit(), pictures(5, seed=2) + 3, pictures(2, seed=1) + 3
+    counted = torch.zeros(ROWS, COLUMNS, dtype=torch.bool)
+    counted[1:3, 2:5] = True
+    found = [updated(first, each, counted).fit() for each in (lessons, torch.where(counted, lessons, 1e3))]
+    torch.testing.assert_close(found[0](other), found[1](other))
+    assert torch.equal(found[0].means[~counted], first.means[~counted])
+    assert (found[0].counts - first.counts == 5 * counted).all()
+    assert (found[0](other)[:, counted] < 0.7 * first(other)[:, counted]).all()
+    none = updated(first, lessons, torch.zeros_like(counted)).fit()
+    torch.testing.assert_close(none(other), first(other), rtol=1e-4, atol=1e-4)
+
+
+def test_an_update_takes_pictures_with_other_numbers_of_cells() -> None:
+    parts = [pictures(6), pictures(3, seed=1, rows=2 * ROWS, columns=2 * COLUMNS), pictures(2, seed=2, rows=3)]
+    whole, update = LayoutFitter(CHANNELS, 11, torch.device("cpu")), LayoutUpdate(fitted(parts[0]).fit(), 5)
+    for number, part in enumerate(parts):
+        for picture in part:
+            whole.add(picture)
+            if number:
+                update.add(picture)
+    other = pictures(2, seed=3)
+    torch.testing.assert_close(update.fit()(other), whole.fit()(other), rtol=1e-4, atol=1e-4)
+
+
+def test_patches_that_do_not_vary_can_be_updated() -> None:
+    update = updated(fitted(torch.ones(4, CHANNELS, 2, 2)).fit(), torch.ones(3, CHANNELS, 2, 2))
+    assert update.fit()(torch.full((1, CHANNELS, 2, 2), 3.0)).isfinite().all()
+
+
+def test_a_layout_without_its_numbers_predicts_and_says_what_would_work() -> None:
+    first, other = fitted(pictures(6)).fit(), pictures(2, seed=1)
+    state = {name: tensor for name, tensor in first.state_dict().items() if name not in ("counts", "variance")}
+    restored = Layout(CHANNELS)
+    restored.means = torch.empty_like(state["means"])
+    restored.load_state_dict(state)
+    assert torch.equal(restored(other), first(other))
+    with pytest.raises(NotTeachable, match=r"layout of thumbnails does not know .* train it again"):
+        LayoutUpdate(restored, 3)

@@ -4,11 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.detectors import DETECTORS, Detector, Fitter, Fusion, OnePassDetector, Patchcore, Update, with_thumbnail
+from app.detectors import DETECTORS, Detector, Fitter, Fusion, OnePassDetector, Patchcore, Update
 from app.detectors.bank_update import spacing
 from app.errors import NotTeachable
 from app.progress import silent
-from app.tiling import Tiling
 from tests.building import build_detector
 
 GRID = 6, 9
@@ -140,6 +139,14 @@ def test_new_rows_keep_the_spacing_of_the_bank() -> None:
     assert float(apart.amin()) > least * 0.999
 
 
+def test_many_lessons_at_most_double_a_bank() -> None:
+    first = fitted("patchcore", 2, coreset_sampling_ratio=0.3)
+    assert isinstance(first, Patchcore)
+    update = taught(first, 3 * pictures(first, 20, seed=1))  # all of them far
+    found = update.detector
+    assert isinstance(found, Patchcore) and len(found.memory_bank) == 2 * len(first.memory_bank)
+
+
 def test_pictures_of_the_training_add_nothing_to_a_bank() -> None:
     first = fitted("patchcore", 6, coreset_sampling_ratio=0.3)
     assert isinstance(first, Patchcore)
@@ -171,13 +178,6 @@ def test_a_state_without_its_number_of_patches_says_what_would_work(name: str) -
     assert isinstance(restored, OnePassDetector)
     with pytest.raises(NotTeachable, match=r"does not know to how many .* train it again"):
         restored.update(3)
-
-
-def test_thumbnails_say_what_would_work() -> None:
-    detector = with_thumbnail(detector_of("subspace"), Tiling(tile_size=64, stride=64, thumbnail=True))
-    assert isinstance(detector, OnePassDetector)
-    with pytest.raises(NotTeachable, match=r"thumbnails .* train it again"):
-        detector.update(3)
 
 
 def test_padim_without_a_picture_keeps_the_places_where_it_does_not_count() -> None:

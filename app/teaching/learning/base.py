@@ -3,7 +3,9 @@
 import torch
 
 from app.artifacts import Artifact, Entry, load_artifact, read_manifest
+from app.detectors import OnePassDetector
 from app.errors import NotTeachable
+from app.teaching.learning.thresholds import RATE
 
 
 def trained_base(entry: Entry) -> Entry:
@@ -46,9 +48,14 @@ def read_base(entry: Entry, device: torch.device | str) -> Artifact:
             )
     thresholds = artifact.manifest.calibration.thresholds
     if thresholds is None or not thresholds.image_values:
+        detector = artifact.model.detector
+        if isinstance(detector, OnePassDetector):
+            detector.update(1)  # raises NotTeachable if new thresholds would not help
+        rate = artifact.manifest.calibration.false_positive_rate or RATE
         raise NotTeachable(
             f"version {base.version} of {base.name!r} does not keep the scores of the normal pictures that set its "
-            "thresholds, which new thresholds need; train it again, or set its thresholds by normal pictures (tessera "
-            "calibrate)"
+            "thresholds, which new thresholds need; set them by a folder of pictures without defects that it was not "
+            f"trained on (tessera calibrate --name {base.name} --data Folder --data.root FOLDER --false_positive_rate "
+            f"{rate:g}), and teach the version that this writes, or train the model again"
         )
     return artifact

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from torch import Tensor
 
-from app.detectors import Detector, Features, OnePassDetector, Update
+from app.detectors import Detector, Features, OnePassDetector, ThumbnailUpdate, Update
 from app.errors import NotFinite
 from app.pipeline import Grid, Outcome, Prepared, TiledModel, assembled
 from app.progress import Progress
+from app.reviews import ReviewedPicture
 from app.shown import printable
 from app.teaching.learning.areas import counted_cells
 from app.teaching.learning.evidence import LearnedPicture
@@ -27,19 +27,30 @@ from app.training.one_pass import add_features
 class _Counted:
     """Adds a picture to an update, of which only some cells count.
 
-    counted: [rows,columns] bool, of the whole picture; None: all cells
+    grid: of the whole picture
+    patches: the number of cells that were learned so far
     """
 
-    def __init__(self, update: Update, counted: Tensor | None) -> None:
-        self._update, self._counted = update, counted
+    def __init__(self, update: Update, picture: ReviewedPicture, grid: Grid) -> None:
+        self._update, self.patches = update, 0
+        self._counted = counted_cells(picture, grid)
+        small = grid.of_thumbnail
+        self._in_thumbnail = None if small is None else counted_cells(picture, small)
 
     def add(self, features: Features, top: int, left: int = 0) -> None:
         """See Fitter."""
-        counted = self._counted
+        counted, (height, width) = self._counted, features[0].shape[-2:]
         if counted is not None:
-            height, width = features[0].shape[-2:]
             counted = counted[top : top + height, left : left + width]
         self._update.add(features, top, left, counted)
+        self.patches += height * width if counted is None else int(counted.sum())
+
+    def add_thumbnail(self, features: Features) -> None:
+        """See ThumbnailFitter."""
+        assert isinstance(self._update, ThumbnailUpdate)
+        counted, (height, width) = self._in_thumbnail, features[0].shape[-2:]
+        self._update.add_thumbnail(features, counted)
+        self.patches += height * width if counted is None else int(counted.sum())
 
 
 class Updating(Teaching):
@@ -67,13 +78,15 @@ class Updating(Teaching):
         pictures, read, patches = [], [], 0
         for number, (lesson, prepared, outputs) in enumerate(self._computed(lessons), start=1):
             grid = Grid.of(self._model, prepared.image_size)
-            counted = counted_cells(lesson.picture, grid) if lesson.learned else None
-            self._add(update, lesson, prepared, self._store.keep(prepared, outputs), counted)
+            kept = self._store.keep(prepared, outputs)
             read.append(lesson)
             if lesson.learned:
                 picture = lesson.picture
+                patches += self._add(update, lesson, prepared, kept, grid)
                 pictures.append(LearnedPicture(picture.name, picture.digest, grid, picture.read))
-                patches += grid.cells[0] * grid.cells[1] if counted is None else int(counted.sum())
+            else:
+                for _ in kept:  # only stored
+                    pass
             self._progress("pictures", number, len(lessons))
         if pictures:
             update.finish(self._progress)
@@ -105,17 +118,14 @@ class Updating(Teaching):
         layers = [torch.split(feature, counts) for feature in self._model.run(tiles)]
         return [[features] for features in zip(*layers, strict=True)]
 
-    def _add(
-        self, update: Update, lesson: Lesson, prepared: Prepared, outputs: Iterable[Features], counted: Tensor | None
-    ) -> None:
-        if not lesson.learned:
-            for _ in outputs:  # only stored
-                pass
-            return
+    def _add(self, update: Update, lesson: Lesson, prepared: Prepared, outputs: Iterable[Features], grid: Grid) -> int:
+        """Adds a lesson that is learned, and returns the number of its patches."""
+        taker = _Counted(update, lesson.picture, grid)
         try:
-            add_features(_Counted(update, counted), prepared.plan, self._model.detector.feature_strides, outputs)
+            add_features(taker, prepared.plan, self._model.detector.feature_strides, outputs)
         except NotFinite as error:
             raise NotFinite(f"{printable(lesson.picture.name)}: {error}") from error
+        return taker.patches
 
     def _outcomes(
         self, update: Update, taught: Detector, lessons: Sequence[Lesson], learned: int

@@ -191,7 +191,7 @@ def test_nothing_to_learn_is_said(trained: Trained) -> None:
 
 def test_older_versions_and_lost_bases_say_what_would_work(trained: Trained, models_dir: Path, tmp_path: Path) -> None:
     lessons = [reviewed("h", "harmless", surface(50))]
-    with pytest.raises(NotTeachable, match=r"does not keep the scores .* train it again"):
+    with pytest.raises(NotTeachable, match=r"does not keep the scores .* train the model again"):
         learn(ModelRepository(models_dir).find("patchcore", 1), lessons)
     base = copied(trained("subspace"), tmp_path)
     entry = learn(base, lessons).write(ModelRepository(tmp_path))
