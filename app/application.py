@@ -40,6 +40,7 @@ from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.service.fan_out import Engines, FanOut
 from app.service.shadow import ShadowLedger, Shadows
 from app.service.streaming import Streams
+from app.service.zones import ZoneEditor
 from app.settings import Settings
 from app.traces import otlp_exporter, tracer
 from app.web import mount_page
@@ -216,6 +217,7 @@ def build_app(settings: Settings, replicas: Replicas | None = None, engines: Eng
         keys,
         TileRates(),
         streams,
+        ZoneEditor(parts.repository, catalogue),
         lambda: [
             *catalogue.notes(),
             *observation.notes(),

@@ -18,7 +18,7 @@ from app.detectors import Detector
 from app.environment import warn_if_threads_spin
 from app.errors import InvalidDataset, InvalidTraining
 from app.evaluation import FIGURES, Procedure, evaluate, select_unseen
-from app.pipeline import Prediction, interpret, predict, resolve_device
+from app.pipeline import Prediction, interpret, predict, resolve_device, with_zones
 from app.terminal import print_line, print_skipped, progress_bars
 from app.tiling import Tiling
 from app.training import Automatic, CalibrationChoice, Callback, Recipe, TrainerOptions, plan_training, train
@@ -139,8 +139,8 @@ class Engine:
         predictions = []
         for path in pictures_in([Path(each) for each in paths])[0]:
             image = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
-            outcome = predict(artifact.model, image)
-            predictions.append(interpret(outcome, calibration))
+            prediction = interpret(predict(artifact.model, image), calibration)
+            predictions.append(with_zones(prediction, artifact.model.zones, (image.shape[1], image.shape[2])))
         return predictions
 
     def _loaded(self) -> Artifact:

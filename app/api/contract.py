@@ -19,6 +19,7 @@ from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 from app.api.schemas.shadow import ShadowRequestBody
 from app.api.schemas.stream import StreamLineBody
 from app.api.schemas.teaching import DecisionRequestBody
+from app.api.schemas.zone import ZonesGeoJsonBody
 from app.api.trainings.body import FIRST_MODEL_FORM
 from app.api.v2.describe import TAG as INFERENCE_TAG
 from app.api.v2.schemas.inference import InferRequestBody
@@ -82,7 +83,7 @@ _COMPONENTS: tuple[type[BaseModel], ...] = (
     *(ProblemBody, InvalidFieldBody, InferRequestBody, IndexRequestBody),
     *(DecisionRequestBody, JobPictureRequestBody, JobRequestBody, ShadowRequestBody, StreamLineBody),
     *(MissedBody, ReviewedRegionBody, ReviewRequestBody),
-    *(GeoJsonBody, CocoBody, LabelmeBody),
+    *(GeoJsonBody, CocoBody, LabelmeBody, ZonesGeoJsonBody),
 )
 _PREFIXED = frozenset(
     {"Codes", "Include", "JobState", "Layer", "ProofResult", "ShadowState", "TeachingState", "TrainingState"}
@@ -132,8 +133,10 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
             _complete_security(operation)
             operations.append(operation)
     sent = _references([operation.get("requestBody") for operation in operations], components)
+    responses = [each for operation in operations for each in operation["responses"].values()]
+    answered = _references([response.get("content") for response in responses], components)
     for name, component in components.items():
-        if name not in sent:
+        if name not in sent or name in answered:
             _complete_answer(component)
         if name in _PREFIXED:
             component["x-enum-varnames"] = [f"{name}_{value}".upper() for value in component["enum"]]

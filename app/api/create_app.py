@@ -22,6 +22,8 @@ from app.api import (
     row_stream,
     shadow,
     shadow_changes,
+    zones,
+    zones_changes,
 )
 from app.api.access import ADMIN, PREDICT, REVIEW
 from app.api.admission import Admission, Gate
@@ -78,13 +80,13 @@ EXPOSED = (
 """The response headers that scripts of other origins may read."""
 
 PREDICTING = (
-    *(models, camera, normal_pictures, shadow, predict, predict_batch, heatmap, anomaly_map, row_stream),
+    *(models, camera, normal_pictures, shadow, predict, predict_batch, heatmap, anomaly_map, row_stream, zones),
     *(*JOBS, v2_metadata, v2_infer),
 )
 """The resources that need a key with the scope `predict`."""
 REVIEWING = PICTURES
 """The resources that need a key with the scope `review`."""
-CHANGING = (reload, shadow_changes, *TRAININGS, *TEACHINGS)
+CHANGING = (reload, shadow_changes, zones_changes, *TRAININGS, *TEACHINGS)
 """The resources that need a key with the scope `admin`. Each other route says what it needs: probes are open."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

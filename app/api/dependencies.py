@@ -20,6 +20,7 @@ from app.service import Cameras, ModelCatalogue, Predictor, Reloader
 from app.service.keeping import Keeping
 from app.service.shadow import ShadowLedger
 from app.service.streaming import Streams
+from app.service.zones import ZoneEditor
 from app.trainings import Teachings, Trainings
 
 MAX_TIMEOUT_S = 86400
@@ -37,6 +38,7 @@ class Services:
     keys: the API keys; None: requests need none
     rates: the rates of tiles of the keys
     streams: the streams of rows
+    zones: reads and writes the zones of models
     notes: returns what is wrong although pictures can be predicted
     jobs: None: the server takes none
     replicas: all replicas of the application; None: this process serves by itself
@@ -57,6 +59,7 @@ class Services:
     keys: KeyRing | None
     rates: TileRates
     streams: Streams
+    zones: ZoneEditor
     notes: Callable[[], list[str]] = list
     jobs: Jobs | None = None
     replicas: Replicas | None = None
@@ -87,6 +90,10 @@ async def _catalogue(services: ServicesDep) -> ModelCatalogue:
 
 async def _shadows(services: ServicesDep) -> ShadowLedger:
     return services.shadows
+
+
+async def _zones(services: ServicesDep) -> ZoneEditor:
+    return services.zones
 
 
 async def _verdicts(request: Request, services: ServicesDep) -> RequestVerdicts:
@@ -134,6 +141,7 @@ async def _viewer(request: Request) -> str | None:
 
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[ModelCatalogue, Depends(_catalogue)]
+ZonesDep = Annotated[ZoneEditor, Depends(_zones)]
 ShadowsDep = Annotated[ShadowLedger, Depends(_shadows)]
 PicturesDep = Annotated[Keeping, Depends(_pictures)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]

@@ -13,16 +13,22 @@ Body = TypeVar("Body", bound=BaseModel)
 
 async def read_json(request: Request, kind: type[Body], most_bytes: int, advice: str) -> Body:
     """The body of a request. Raises TooManyBytes with the advice, and RequestValidationError."""
+    text = await read_body(request, most_bytes, advice)
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from error
+
+
+async def read_body(request: Request, most_bytes: int, advice: str) -> bytes:
+    """The bytes of a request's body. Raises TooManyBytes with the advice."""
     text = bytearray()
     async for chunk in request.stream():
         text += chunk
         if len(text) > most_bytes:
             raise TooManyBytes(f"the body has more than {most_bytes:,} bytes; {advice}")
-    try:
-        return kind.model_validate_json(bytes(text))
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from error
+    return bytes(text)
 
 
 def json_body(name: str) -> dict[str, object]:

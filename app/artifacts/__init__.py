@@ -43,7 +43,7 @@ from app.artifacts.reader import (
     read_artifact,
     verify_artifact,
 )
-from app.artifacts.recalibrated import write_recalibrated, write_zoned
+from app.artifacts.recalibrated import read_zones_for, write_recalibrated, write_zoned
 from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.serving import Change, Serving
 from app.artifacts.shadow import (
@@ -128,6 +128,7 @@ __all__ = [
     "read_manifest",
     "read_shadow",
     "read_with_digest",
+    "read_zones_for",
     "record_default",
     "rollback",
     "start_shadow",

@@ -17,8 +17,8 @@ from app.artifacts.repository import Entry, ModelRepository
 from app.artifacts.sharing import share_files
 from app.artifacts.writer import write_version
 from app.artifacts.zones import ZonesRecord
-from app.errors import DigestMismatch
-from app.zones import Zones
+from app.errors import DigestMismatch, ZonesConflict
+from app.zones import Reading, Zones, read_zones
 
 
 def write_recalibrated(
@@ -49,12 +49,15 @@ def write_recalibrated(
     return _write(source, repository, manifest.model_copy(update=changes))
 
 
-def write_zoned(source: Entry, repository: ModelRepository, zones: Zones | None) -> Entry:
+def write_zoned(
+    source: Entry, repository: ModelRepository, zones: Zones | None, *, newest: int | None = None, by: str = ""
+) -> Entry:
     """Writes the next version of the source's model with these zones (None: without any), and returns it.
 
-    See `write_recalibrated` for the files and the errors. What the training measured of false alarms and defects, the
-    scores of normal pictures, and the camera's statistics of maps and scores belong to the zones of the source, and are
-    left out.
+    See `write_recalibrated` for the files and the errors. Raises ZonesConflict if the model has a version that is newer
+    than `newest`; None: it may have one. The history has `by`; empty: the user of the process. What the training
+    measured of false alarms and defects, the scores of normal pictures, and the camera's statistics of maps and scores
+    belong to the zones of the source, and are left out.
     """
     manifest = read_manifest(source.path)
     quality, camera = manifest.quality, manifest.camera
@@ -66,7 +69,15 @@ def write_zoned(source: Entry, repository: ModelRepository, zones: Zones | None)
         "quality": None if quality is None else quality.model_copy(update={"false_alarms": None, "defects": ()}),
         "camera": None if camera is None else camera.of_pictures_alone(),
     }
-    return _write(source, repository, manifest.model_copy(update=changes))
+    return _write(source, repository, manifest.model_copy(update=changes), newest, by)
+
+
+def read_zones_for(manifest: Manifest, content: bytes, *, ignore: bool) -> Zones | None:
+    """The zones of a file for the model of a manifest; None if it has none. Raises InvalidZones.
+
+    ignore: whether areas are ignored for which the file says nothing else
+    """
+    return read_zones(content, Reading(manifest.calibration.build(), manifest.known_sizes, ignore))
 
 
 def _made_from(manifest: Manifest, **source: int) -> Provenance:
@@ -74,9 +85,20 @@ def _made_from(manifest: Manifest, **source: int) -> Provenance:
     return manifest.provenance.model_copy(update=unknown | source)
 
 
-def _write(source: Entry, repository: ModelRepository, manifest: Manifest) -> Entry:
-    files, describe = partial(share_files, source.path), partial(_numbered, manifest, source.version)
-    return write_version(repository, source.name, files, describe, source=f"{source.name}:{source.version}")
+def _write(
+    source: Entry, repository: ModelRepository, manifest: Manifest, newest: int | None = None, by: str = ""
+) -> Entry:
+    def describe(version: int, files: dict[str, str]) -> Manifest:
+        found = repository.versions(source.name)  # the directory of the model is locked now
+        if newest is not None and found and found[-1].version > newest:
+            raise ZonesConflict(
+                f"version {found[-1].version} of {source.name!r} was written meanwhile; read the zones again, then "
+                "change them"
+            )
+        return _numbered(manifest, source.version, version, files)
+
+    files = partial(share_files, source.path)
+    return write_version(repository, source.name, files, describe, source=f"{source.name}:{source.version}", by=by)
 
 
 def _numbered(manifest: Manifest, source: int, version: int, files: dict[str, str]) -> Manifest:

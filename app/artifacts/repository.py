@@ -154,15 +154,16 @@ class ModelRepository:
         """Who wrote and deleted versions of a model, the oldest event first; raises InvalidServing."""
         return read_versions(self.root / name).history
 
-    def record(self, name: str, action: VersionAction, version: int, source: str = "") -> None:
+    def record(self, name: str, action: VersionAction, version: int, source: str = "", by: str = "") -> None:
         """Records that a version is written or deleted, and at both places that its number is used.
 
         source: the version that it is made from, as `NAME:VERSION`
+        by: who writes or deletes it; empty: the user of the process
 
         The caller holds the lock of the model's directory. Raises InvalidServing.
         """
         model, highest, serving = self.root / name, max(self._highest(name), version), self.serving(name)
-        add_event(model, action, version, source, highest)
+        add_event(model, action, version, source, highest, by)
         if serving.highest < highest:
             write_serving(model, serving.model_copy(update={"highest": highest}))
 

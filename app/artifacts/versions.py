@@ -53,9 +53,12 @@ def read_versions(model: Path) -> Versions:
     return Versions() if found is None else found
 
 
-def add_event(model: Path, action: VersionAction, version: int, source: str, highest: int) -> None:
-    """Records an event, and the highest number. The caller holds the lock of the model's directory."""
+def add_event(model: Path, action: VersionAction, version: int, source: str, highest: int, by: str = "") -> None:
+    """Records an event, and the highest number. The caller holds the lock of the model's directory.
+
+    by: empty: the user of the process
+    """
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    event = VersionEvent(at=at, by=user(), action=action, version=version, source=source)
+    event = VersionEvent(at=at, by=by or user(), action=action, version=version, source=source)
     history = (*read_versions(model).history[1 - KEPT_EVENTS :], event)
     write_record(model / VERSIONS, Versions(highest=highest, history=history))

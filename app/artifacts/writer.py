@@ -85,12 +85,14 @@ def write_version(
     describe: Callable[[int, dict[str, str]], Manifest],
     action: VersionAction = "write",
     source: str = "",
+    by: str = "",
 ) -> Entry:
     """Writes the next version of a model, and returns it; raises InvalidName or InvalidServing.
 
     `write_files` writes weights and golden sample into a directory. `describe` returns the manifest of a version with
-    these SHA-256 of the files. The history of the model gets `action` and `source` (`NAME:VERSION`). Processes that
-    write versions of the same model wait for each other. Unfinished directories of killed processes are removed. If the
+    these SHA-256 of the files; what it raises ends the writing. The history of the model gets `action`, `source`
+    (`NAME:VERSION`) and `by` (empty: the user of the process). Processes that write versions of the same model wait for
+    each other. Unfinished directories of killed processes are removed. If the
     model joins the only other one, `default` keeps its meaning.
     """
     others = {entry.name for entry in repository.entries()} - {name}
@@ -100,7 +102,7 @@ def write_version(
         write_files(temporary)
         if len(others) == 1 and not repository.versions(name):
             record_default(repository.root, *others)
-        record = partial(repository.record, name, action, source=source)
+        record = partial(repository.record, name, action, source=source, by=by)
         return _renamed(repository, name, describe, record, temporary)
 
 

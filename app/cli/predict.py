@@ -18,7 +18,17 @@ from app.cli.results import RESULTS, Result, Targets, require_output, summary, s
 from app.data import mark_result, pictures_in, reason
 from app.errors import InvalidDataset, InvalidParameter, InvalidRegion, TesseraError
 from app.files import replacing, sweep
-from app.pipeline import Criteria, Outcome, Question, RegionEvidence, Roi, interpret, predict, resolve_device
+from app.pipeline import (
+    Criteria,
+    Outcome,
+    Question,
+    RegionEvidence,
+    Roi,
+    interpret,
+    predict,
+    resolve_device,
+    with_zones,
+)
 from app.pipeline.prediction import THRESHOLD
 from app.progress import Progress
 from app.runtime import RunOptions
@@ -176,8 +186,9 @@ def _region(text: str) -> Roi:
 
 def interpreted(artifact: Artifact, image: Tensor, outcome: Outcome, question: Question) -> Predicted:
     """The prediction for a picture [C,H,W]."""
-    prediction = interpret(outcome, artifact.calibration, question)
     height, width = image.shape[-2:]
+    prediction = interpret(outcome, artifact.calibration, question)
+    prediction = with_zones(prediction, artifact.model.zones, (height, width))
     return Predicted(artifact, image, artifact.model.plan(height, width, question.roi), prediction, question)
 
 

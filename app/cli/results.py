@@ -19,8 +19,9 @@ RESULTS = "results.csv"
 COLUMNS = (
     *("path", "label", "score", "raw_score", "threshold", "regions"),
     *("region_x", "region_y", "region_width", "region_height", "region_area", "notes"),
+    "region_zone",
 )
-"""`region_*` are the box in pixels and the area of the largest region; empty without one."""
+"""`region_*` are the box in pixels, the area and the zone of the largest region; empty without one."""
 
 UNREADABLE = "unreadable"
 """The label of a picture that could not be predicted; its line has the reason in `notes`."""
@@ -111,7 +112,7 @@ def _is_own_list(path: Path) -> bool:
         return True
     try:
         with TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as file:
-            return next(csv.reader(file), None) == list(COLUMNS)
+            return next(csv.reader(file), [])[: len(COLUMNS) - 1] == list(COLUMNS[:-1])  # the last one is new
     except (OSError, ValueError, csv.Error):
         return False
 
@@ -185,7 +186,7 @@ def summed_notes(results: Sequence[Result]) -> list[str]:
 def _cells(result: Result) -> list[str | int | float]:
     body = result.body
     if body is None:
-        return [_path(result.path), UNREADABLE, *[""] * 9, _text(result.reason)]
+        return [_path(result.path), UNREADABLE, *[""] * 9, _text(result.reason), ""]
     region = max(body.regions, key=lambda each: each.area, default=None)
     place: list[str | int | float] = [""] * 5
     if region is not None:
@@ -198,6 +199,7 @@ def _cells(result: Result) -> list[str | int | float]:
         *numbers,
         *place,
         _text("; ".join(note.message for note in body.notes)),
+        _text(region.zone or "") if region else "",
     ]
 
 

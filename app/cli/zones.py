@@ -5,12 +5,20 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from app.artifacts import Entry, Manifest, ModelRepository, live_version, verify_artifact, write_zoned
+from app.artifacts import (
+    Entry,
+    Manifest,
+    ModelRepository,
+    live_version,
+    read_zones_for,
+    verify_artifact,
+    write_zoned,
+)
 from app.cli.repository import add_models_dir, read_repository
 from app.cli.usage import UsageError
 from app.errors import InvalidZones
 from app.terminal import print_line
-from app.zones import MOST_BYTES, Reading, Zones, document_of, read_zones
+from app.zones import MOST_BYTES, Zones, document_of
 
 
 def parser() -> ArgumentParser:
@@ -69,7 +77,7 @@ def _read(file: Path, manifest: Manifest, *, ignore: bool) -> Zones | None:
     except OSError as error:
         raise InvalidZones(f"{file} cannot be read: {error.strerror}") from error
     try:
-        return read_zones(content, Reading(manifest.calibration.build(), manifest.known_sizes, ignore))
+        return read_zones_for(manifest, content, ignore=ignore)
     except InvalidZones as error:
         raise InvalidZones(f"{file}: {error}") from error
 

@@ -55,8 +55,8 @@ class BankUpdate(Update):
     """Continues the farthest-first selection with the rows of the bank as its first centres, so that they stay.
 
     Of the added patches, at most the share `coreset_sampling_ratio` becomes rows, and none that is nearer to a row than
-    the bank's rows are to each other: such a patch is known already. At most MOST_ADDED as many rows are added as the
-    bank has, those that are farthest first, unless the bank has all patches. A whitening stays as it was fitted. The patches
+    the bank's rows are to each other: such a patch is known already. At most MOST_ADDED times as many rows are added as
+    the bank has, the farthest ones, unless the bank has all patches. A whitening stays as it was fitted. The patches
     that wait for the selection take `max_store_mib`, divided equally among the pictures.
     """
 

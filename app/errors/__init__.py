@@ -87,9 +87,11 @@
     ├── PicturesUnavailable      the server keeps no pictures
     ├── PictureNotFound          no such picture is kept
     ├── ReviewConflict           a picture that somebody else has reviewed since it was read
-    ├── TagRequired              a change of a review without the tag of what it changes
+    ├── TagRequired              a change without the tag of what it changes
     ├── InvalidReview            a review that does not fit its picture
     ├── InvalidZones             zones that are no polygons within the picture, or have no threshold
+    ├── ZonesConflict            zones that have changed since they were read
+    ├── ZonesRefused             zones of a version that cannot be written
     ├── InvalidSink              an address of a sink of events that is not known, or cannot work
     ├── InvalidRecord            the record of verdicts cannot be written, or another process writes it
     ├── NotDelivered             a sink did not take an event, which is tried again
@@ -192,7 +194,7 @@ from app.errors.training import (
     TrainingNotFound,
     TrainingsUnavailable,
 )
-from app.errors.zones import InvalidZones
+from app.errors.zones import InvalidZones, ZonesConflict, ZonesRefused
 
 __all__ = [
     "AccessDenied",
@@ -290,5 +292,7 @@ __all__ = [
     "UnsupportedSchema",
     "UploadConflict",
     "VersionNotFound",
+    "ZonesConflict",
+    "ZonesRefused",
     "every_error",
 ]

@@ -58,7 +58,7 @@ class TagRequired(TesseraError):
 
     code = "tag_required"
     status = 428
-    when = "a review is changed, or a picture is deleted, without the header `If-Match`"
+    when = "a review is changed, a picture is deleted, or zones are replaced, without the header `If-Match`"
     example = "send the ETag of the picture as If-Match, so that no other review is overwritten unseen"
 
 

@@ -32,8 +32,10 @@ from app.pipeline.prediction import (
     Prediction,
     Question,
     defect_region,
+    in_zones,
     interpret,
     judge,
+    with_zones,
 )
 from app.pipeline.preprocessing import Preprocessing
 from app.pipeline.region_evidence import MOST_REGIONS, Evidence, NormalPatch, RegionEvidence
@@ -87,6 +89,7 @@ __all__ = [
     "defect_region",
     "edge_tiles",
     "end_band",
+    "in_zones",
     "interpret",
     "is_out_of_memory",
     "judge",
@@ -100,4 +103,5 @@ __all__ = [
     "resolve_devices",
     "run_band",
     "use_processors",
+    "with_zones",
 ]

@@ -1,8 +1,9 @@
 """Interprets the outcome of a picture by the model's calibration."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -10,6 +11,8 @@ from app.pipeline.assembly import Outcome
 from app.pipeline.blocks import Coverage
 from app.pipeline.roi import Roi
 from app.scoring import Calibration, Region, find_regions
+from app.tiling import Size
+from app.zones import Zones
 
 THRESHOLD = 0.5
 
@@ -64,6 +67,8 @@ class DefectRegion:
 
     Positions are pixels of the whole picture. With a region of interest, only the pixels inside it belong to the
     defect region.
+
+    zone: the name of the zone in which the peak lies; None: it lies in none, or `in_zones` was not called
     """
 
     top: int
@@ -73,6 +78,7 @@ class DefectRegion:
     area: int
     score: float
     peak: tuple[int, int]
+    zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,9 @@ class Prediction(Judgement):
     """
 
     anomaly_map: Tensor  # [H,W] float32 on the CPU, not normalised
+
+
+J = TypeVar("J", bound=Judgement)
 
 
 def interpret(outcome: Outcome, calibration: Calibration, question: Question = USUAL) -> Prediction:
@@ -136,3 +145,16 @@ def defect_region(region: Region, calibration: Calibration, question: Question =
     score = min((region.peak_value - calibration.pixel_threshold) / span + THRESHOLD, 1.0)
     peak = top + region.peak[0], left + region.peak[1]
     return DefectRegion(top + region.top, left + region.left, region.height, region.width, region.area, score, peak)
+
+
+def in_zones(regions: Sequence[DefectRegion], zones: Zones | None, size: Size) -> tuple[DefectRegion, ...]:
+    """The regions of a picture of `size`, (height, width), with the names of the zones in which their peaks lie."""
+    if zones is None:
+        return tuple(regions)
+    names = zones.names([region.peak for region in regions], size)
+    return tuple(replace(region, zone=name) for region, name in zip(regions, names, strict=True))
+
+
+def with_zones(judgement: J, zones: Zones | None, size: Size) -> J:
+    """The judgement of a picture of `size`, (height, width), whose regions have the names of their zones."""
+    return judgement if zones is None else replace(judgement, regions=in_zones(judgement.regions, zones, size))

@@ -96,7 +96,7 @@ class Evidence:
         """Evidence for one region, from the normal patches that are nearest to its peak; see `compute` for `roi`."""
         top, left = (roi.top, roi.left) if roi else (0, 0)
         peak = float(prediction.anomaly_map[region.peak[0] - top, region.peak[1] - left])
-        zone = None if self._model.zones is None else self._model.zones.at(*region.peak, self._size)
+        (zone,) = (None,) if self._model.zones is None else self._model.zones.at([region.peak], self._size)
         if zone is not None and zone.pixel_multiple is not None:
             peak *= zone.pixel_multiple  # as it was before it was compared with the zone's threshold
         ratio = None if self._level is None else peak / self._level

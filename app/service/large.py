@@ -27,7 +27,7 @@ from app.pipeline import (
     run_band,
     use_processors,
 )
-from app.pipeline.prediction import defect_region
+from app.pipeline.prediction import defect_region, in_zones, with_zones
 from app.progress import Progress
 from app.rendering import RegionMarks, marked_bands, overlay
 from app.rendering.pyramid import PyramidWriter
@@ -138,7 +138,7 @@ def _predict(
     resumable: bool,
 ) -> Large:
     calibration, criteria, size = artifact.calibration, question.criteria, source.size
-    threshold = calibration.raw_value(criteria.threshold)
+    threshold, zones = calibration.raw_value(criteria.threshold), artifact.model.zones
     finder = RegionFinder(threshold, criteria.min_region_area)
     shown, final, done = question.roi or Roi.whole(size), list[Region](), 0
     scan = Scan(artifact.model, source, question.roi, runner.division)
@@ -152,7 +152,7 @@ def _predict(
         finder.add(values)
         if closed := finder.final():
             final.extend(closed)
-            found([defect_region(each, calibration, question) for each in closed])
+            found(in_zones([defect_region(each, calibration, question) for each in closed], zones, size))
         done += len(values)
         report("rows", done, shown.height)
 
@@ -173,7 +173,7 @@ def _predict(
         take(values)
     final += finder.finish()
     final.sort(key=lambda region: (-region.peak_value, region.top, region.left))
-    judgement = judge(raw_score, final, calibration, question)
+    judgement = with_zones(judge(raw_score, final, calibration, question), zones, size)
     return Large(Judged(artifact, size, scan.plan, judgement, question), spool)
 
 

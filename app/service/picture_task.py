@@ -8,7 +8,7 @@ from torch import Tensor
 
 from app.admission import Cost
 from app.artifacts import Artifact
-from app.pipeline import Coverage, Evidence, Question, RegionEvidence, Roi, interpret
+from app.pipeline import Coverage, Evidence, Question, RegionEvidence, Roi, interpret, with_zones
 from app.scheduling import Done
 from app.service.cameras import Cameras
 from app.service.partial import PartialPlan
@@ -88,6 +88,7 @@ def render(
     if task.question.partial and outcome.coverage is None:
         outcome = replace(outcome, coverage=Coverage.whole(task.plan.count))
     prediction = interpret(outcome, task.artifact.calibration, task.question)
+    prediction = with_zones(prediction, task.artifact.model.zones, task.size)
     if cameras is not None and task.question.roi is None:
         cameras.add(task.artifact, image, prediction)
     digest = digest_of(task.source) if digested else None

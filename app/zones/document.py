@@ -9,7 +9,7 @@ from app.errors import InvalidZones
 from app.scoring import Calibration
 from app.zones.geojson import GivenZone, from_geojson
 from app.zones.labelme import from_labelme
-from app.zones.zone import Size, Zone, Zones
+from app.zones.zone import MOST_ZONES, Size, Zone, Zones
 
 MOST_BYTES = 2**21
 """The largest file of zones."""
@@ -36,18 +36,23 @@ def read_zones(content: bytes, reading: Reading) -> Zones | None:
     if len(content) > MOST_BYTES:
         raise InvalidZones(f"the file has {len(content):,} bytes, and at most {MOST_BYTES:,} are read")
     try:
-        document: object = json.loads(content)
-    except RecursionError as error:
+        size, given = _given(content)
+    except RecursionError as error:  # of the parser, or of a message that repeats a value
         raise InvalidZones("the file is not readable JSON: it is nested too deeply") from error
-    except ValueError as error:
-        raise InvalidZones(f"the file is not readable JSON: {str(error)[:200]}") from error
-    size: Size | None
-    if isinstance(document, dict) and "shapes" in document:
-        size, given = from_labelme(document)
-    else:
-        size, given = from_geojson(document)
+    if len(given) > MOST_ZONES:
+        raise InvalidZones(f"there are {len(given):,} zones; give at most {MOST_ZONES}")
     zones = tuple(_named(given, reading))
     return Zones(size or _known_size(reading.sizes), zones) if zones else None
+
+
+def _given(content: bytes) -> tuple[Size | None, list[GivenZone]]:
+    try:
+        document: object = json.loads(content)
+    except ValueError as error:
+        raise InvalidZones(f"the file is not readable JSON: {str(error)[:200]}") from error
+    if isinstance(document, dict) and "shapes" in document:
+        return from_labelme(document)
+    return from_geojson(document)
 
 
 def _named(given: Iterable[GivenZone], reading: Reading) -> Iterator[Zone]:

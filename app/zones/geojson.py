@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.errors import InvalidZones
+from app.shown import shown
 from app.zones.zone import Point, Polygon, Ring, Size
 
 IGNORED = "ignore"
@@ -60,7 +61,7 @@ def _zone(feature: object, number: int) -> GivenZone:
         raise InvalidZones(f"feature {number} needs a geometry and properties")
     kind, coordinates = geometry.get("type"), geometry.get("coordinates")
     if kind not in ("Polygon", "MultiPolygon"):
-        raise InvalidZones(f"feature {number} is of the type {str(kind)[:40]!r}; draw a Polygon or a MultiPolygon")
+        raise InvalidZones(f"feature {number} is of the type {shown(kind)}; draw a Polygon or a MultiPolygon")
     polygons = [coordinates] if kind == "Polygon" else _list(coordinates, number)
     found = tuple(tuple(_ring(ring, number) for ring in _list(polygon, number)) for polygon in polygons)
     classification = properties.get("classification")
@@ -102,7 +103,7 @@ def point_of(value: object, place: str) -> Point:
         numbers = value[:2]
         if all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers):
             return as_float(numbers[0]), as_float(numbers[1])
-    raise InvalidZones(f"{place} has a point that is not a pair of numbers: {str(value)[:60]}")
+    raise InvalidZones(f"{place} has a point that is not a pair of numbers: {shown(value)}")
 
 
 def as_float(value: int | float) -> float:

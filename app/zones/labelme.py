@@ -1,6 +1,7 @@
 """Reads polygons and rectangles of labelme (https://github.com/wkentaro/labelme), which have labels and no numbers."""
 
 from app.errors import InvalidZones
+from app.shown import shown
 from app.zones.geojson import IGNORED, GivenZone, point_of
 from app.zones.zone import Ring, Size
 
@@ -20,7 +21,7 @@ def _zone(shape: object, number: int) -> GivenZone:
     kind = shape.get("shape_type") if isinstance(shape, dict) else None
     points = shape.get("points") if isinstance(shape, dict) else None
     if not isinstance(shape, dict) or kind not in ("polygon", "rectangle") or not isinstance(points, list):
-        raise InvalidZones(f"shape {number} is of the type {str(kind)[:40]!r}; draw a polygon or a rectangle")
+        raise InvalidZones(f"shape {number} is of the type {shown(kind)}; draw a polygon or a rectangle")
     ring: Ring = tuple(point_of(point, f"shape {number}") for point in points)
     if kind == "rectangle":
         if len(ring) != 2:

@@ -105,11 +105,14 @@ def _columns(x: Floats, across: float, width: int, columns: range) -> Integers:
 def _first_point(places: Floats, pitch: float, edge: int) -> Integers:
     """The number of the first point of a line that is not before a place."""
     found: Integers = np.ceil(places / pitch - 0.5).astype(np.int64)
-    found += ((found + 0.5) * pitch > edge) & (_centres(found, pitch, edge) < places)
+    found += ((found + 0.5) * pitch >= edge) & (_centres(found, pitch, edge) < places)
     return found
 
 
 def _centres(points: Integers, pitch: float, edge: int) -> Floats:
-    """The places of points; a cell that reaches beyond the picture has its point in the middle of what it shows."""
+    """The places of points; a cell with its centre beyond the picture has its point in the middle of what it shows.
+
+    So has a cell with its centre on the edge: the point would be in no zone that ends there.
+    """
     centres: Floats = (points.astype(np.float64) + 0.5) * pitch
-    return np.where(centres > edge, (points * pitch + edge) / 2, centres)
+    return np.where(centres >= edge, (points * pitch + edge) / 2, centres)

@@ -1,5 +1,6 @@
 """Zones: named polygons, and what counts in them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InvalidZones
+from app.shown import shown
 from app.zones.crossing import find_crossing
 
 Point = tuple[float, float]
@@ -24,6 +26,8 @@ MOST_POINTS = 1000
 MOST_POINTS_TOGETHER = 10_000
 MOST_NAME = 100
 """The largest number of characters of a name."""
+MOST_EDGE = 2**24
+"""The longest edge of a picture, in pixels."""
 LEAST_MULTIPLE, MOST_MULTIPLE = 0.01, 100.0
 """The smallest and the largest threshold of a zone, as multiples of the model's threshold."""
 
@@ -75,8 +79,11 @@ class Zones:
     zones: tuple[Zone, ...]
 
     def __post_init__(self) -> None:
-        if min(self.size) < 1:
-            raise InvalidZones(f"the picture of the zones has {self.size[1]} x {self.size[0]} pixels (width x height)")
+        if not 1 <= min(self.size) <= max(self.size) <= MOST_EDGE:
+            raise InvalidZones(
+                f"the picture of the zones has {shown(self.size[1])} x {shown(self.size[0])} pixels (width x "
+                f"height); edges have 1 to {MOST_EDGE:,}"
+            )
         if not 1 <= len(self.zones) <= MOST_ZONES:
             raise InvalidZones(f"there are {len(self.zones)} zones; give 1 to {MOST_ZONES}")
         names = [zone.name for zone in self.zones]
@@ -101,11 +108,24 @@ class Zones:
         """The first zone that is not a rectangle from the top of the picture to its bottom; None: all are."""
         return next((zone for zone in self.zones if columns_of(zone, self.size[0]) is None), None)
 
-    def at(self, row: int, column: int, size: Size) -> Zone | None:
-        """The zone that decides at this pixel of a picture of `size`, (height, width); None: there is none."""
-        y, x = (row + 0.5) * self.size[0] / size[0], (column + 0.5) * self.size[1] / size[1]
-        inside = [zone for zone in self.zones if _contains(zone, x, y)]
-        return next((zone for zone in inside if zone.ignored), inside[-1] if inside else None)
+    def at(self, pixels: Sequence[Size], size: Size) -> list[Zone | None]:
+        """The zone that decides at each of these pixels, (row, column), of a picture of `size`, (height, width).
+
+        None: the pixel is in no zone.
+        """
+        places = (np.array(pixels, np.float64).reshape(-1, 2) + 0.5) * np.divide(self.size, size)
+        found: list[Zone | None] = [None] * len(places)
+        for zone in (
+            *(each for each in self.zones if not each.ignored),
+            *(each for each in self.zones if each.ignored),
+        ):
+            for number in np.flatnonzero(_contains(zone, places[:, 1], places[:, 0])):
+                found[number] = zone
+        return found
+
+    def names(self, pixels: Sequence[Size], size: Size) -> list[str | None]:
+        """The names of the zones at these pixels, see `at`."""
+        return [None if zone is None else zone.name for zone in self.at(pixels, size)]
 
 
 def columns_of(zone: Zone, height: int) -> tuple[float, float] | None:
@@ -122,7 +142,11 @@ def columns_of(zone: Zone, height: int) -> tuple[float, float] | None:
 def _require_valid(zone: Zone, size: Size) -> None:
     named, (height, width) = f"the zone {zone.name!r}", size
     if not zone.name.strip() or len(zone.name) > MOST_NAME:
-        raise InvalidZones(f"the name of a zone has {len(zone.name)} characters; use 1 to {MOST_NAME}")
+        raise InvalidZones(f"the name of a zone has {len(zone.name):,} characters; use 1 to {MOST_NAME}, not all blank")
+    if not zone.name.isprintable():
+        raise InvalidZones(
+            f"the name {zone.name!r} has characters that cannot be shown; use letters, digits and spaces"
+        )
     if zone.points > MOST_POINTS:
         raise InvalidZones(f"{named} has {zone.points:,} points, and at most {MOST_POINTS:,} can be; draw it coarser")
     for multiple in (zone.image_multiple, zone.pixel_multiple):
@@ -133,8 +157,8 @@ def _require_valid(zone: Zone, size: Size) -> None:
                 f"the threshold of {named[4:]} is {multiple:.4g} times that of the model; use {LEAST_MULTIPLE:g} to "
                 f"{MOST_MULTIPLE:g} times, or ignore the area"
             )
-    if not zone.rings:
-        raise InvalidZones(f"{named} has no polygon")
+    if not zone.polygons or not all(zone.polygons):
+        raise InvalidZones(f"{named} has no polygon, or one without a ring")
     for ring in zone.rings:
         for x, y in ring:
             if not (0 <= x <= width and 0 <= y <= height):
@@ -156,12 +180,18 @@ def _area(ring: Ring) -> float:
     return sum(x * below - right * y for (x, y), (right, below) in zip(ring, (*ring[1:], ring[0]), strict=True)) / 2
 
 
-def _contains(zone: Zone, x: float, y: float) -> bool:
-    """By the rule of app.zones.raster: the number of edges at the left of the point, or through it, is odd."""
+def _contains(zone: Zone, x: Floats, y: Floats) -> NDArray[np.bool_]:
+    """Whether the zone contains each of the points [n].
+
+    By the rule of app.zones.raster: the number of edges at the left of the point, or through it, is odd.
+    """
     (x1, y1), (x2, y2) = edges_of(zone)
-    crossed = (y1 <= y) != (y2 <= y)
-    at = x1[crossed] + (y - y1[crossed]) * (x2[crossed] - x1[crossed]) / (y2[crossed] - y1[crossed])
-    return bool(np.count_nonzero(at <= x) % 2)
+    inside: NDArray[np.bool_] = (x1.min() <= x) & (x <= x1.max()) & (y1.min() <= y) & (y <= y1.max())
+    for number in np.flatnonzero(inside):
+        crossed = (y1 <= y[number]) != (y2 <= y[number])
+        slope = (x2[crossed] - x1[crossed]) / (y2[crossed] - y1[crossed])
+        inside[number] = np.count_nonzero(x1[crossed] + (y[number] - y1[crossed]) * slope <= x[number]) % 2
+    return inside
 
 
 @lru_cache(maxsize=4 * MOST_ZONES)

@@ -74,7 +74,7 @@ def test_scopes_decide_what_a_key_allows(guarded: TestClient) -> None:
     changing = {"/v1/reload": "admin", "/v1/models/{model}/reload": "admin"}
     shadow = "/v1/models/{model}/shadow"
     changing_methods = {("post", "/v1/models"), ("post", shadow), ("delete", shadow)}
-    changing_methods.add(("post", "/v1/models/{model}/teach"))
+    changing_methods |= {("post", "/v1/models/{model}/teach"), ("put", "/v1/models/{model}/zones")}
     for method, path, security in operations(guarded):
         if not security:
             continue

@@ -45,7 +45,6 @@ NEVER_ANSWERED = {  # raised by the command line only, or base classes of raised
     "invalid_serving",
     "invalid_training",
     "invalid_trainings",
-    "invalid_zones",
     "training_interrupted",  # of a training, whose record has it
     "invalid_record",
     "invalid_sink",
@@ -321,6 +320,7 @@ def test_every_code_is_provoked() -> None:
         ProblemCode.REVIEW_CONFLICT,
         ProblemCode.TAG_REQUIRED,
     }  # tests/api/test_pictures.py
+    elsewhere |= {ProblemCode.INVALID_ZONES, ProblemCode.ZONES_CONFLICT, ProblemCode.ZONES_REFUSED}  # test_zones.py
     elsewhere |= {ProblemCode.SHADOW_REFUSED}  # tests/api/test_shadow.py
     elsewhere |= {ProblemCode.NOT_TEACHABLE, ProblemCode.NOTHING_TO_LEARN}  # tests/teaching
     assert PROVOKED.keys() | elsewhere == set(ProblemCode)

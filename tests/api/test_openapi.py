@@ -8,6 +8,8 @@ OPERATIONS = {
     "get_model",
     "get_model_health",
     "get_model_shadow",
+    "get_model_zones",
+    "put_model_zones",
     "start_model_shadow",
     "stop_model_shadow",
     "reload_model",

@@ -51,10 +51,10 @@ def test_each_picture_has_a_line(tmp_path: Path) -> None:
     ]
     write_results(tmp_path, results)
     found = rows(tmp_path)
-    first = ["a.png", "anomalous", "0.75", "1.5", "0.5", "2", "9", "2", "3", "4", "9", "an unusual size"]
+    first = ["a.png", "anomalous", "0.75", "1.5", "0.5", "2", "9", "2", "3", "4", "9", "an unusual size", ""]
     assert list(found[0].values()) == first
-    assert list(found[1].values()) == ["b.png", "normal", "0.25", "0.5", "0.5", "0", *[""] * 6]
-    assert list(found[2].values()) == ["c.png", "unreadable", *[""] * 9, "truncated"]
+    assert list(found[1].values()) == ["b.png", "normal", "0.25", "0.5", "0.5", "0", *[""] * 7]
+    assert list(found[2].values()) == ["c.png", "unreadable", *[""] * 9, "truncated", ""]
     assert list(found[0]) == list(COLUMNS)
     assert (tmp_path / "results.csv").read_bytes().endswith(b"\r\n")
 

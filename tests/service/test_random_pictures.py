@@ -20,7 +20,7 @@ from torch import Tensor
 from app.artifacts import Artifact, ModelRepository, load_artifact
 from app.decoding import decode
 from app.detectors import DETECTORS
-from app.pipeline import Criteria, Prediction, Question, Roi, interpret, predict
+from app.pipeline import Criteria, Prediction, Question, Roi, interpret, predict, with_zones
 from app.progress import silent
 from app.rendering import marked, overlay
 from app.scoring import calibration_at
@@ -175,7 +175,7 @@ def test_bands_equal_the_whole(
     calibration = calibration_at(outcome.raw_score * 0.9, threshold)
     model = model.with_calibration(calibration)
     artifact, question = replace(demo, model=model), Question(Criteria(min_region_area=least), roi)
-    whole = interpret(outcome, artifact.calibration, question)
+    whole = with_zones(interpret(outcome, artifact.calibration, question), model.zones, source.size)
 
     found = predict_large(artifact, source, question, tmp_path, silent)
     values = np.concatenate(list(found.spool.bands()))
@@ -195,10 +195,12 @@ def assert_same_regions(found: Large, whole: Prediction) -> None:
     ]
     nothing_counts = not whole.anomaly_map.any()  # the region of interest lies in an ignored area
     assert boxes[0] == boxes[1] and (boxes[1] or whole.criteria.min_region_area > 1 or nothing_counts)
+    zones = {each.peak: each.zone for each in whole.regions}
+    assert all(zones.get(each.peak, each.zone) == each.zone for each in found.judged.judgement.regions)
     in_bands = annotations(found.judged, found.spool.bands(), MOST_POINTS)
     at_once = annotations(found.judged, [whole.anomaly_map.numpy()], MOST_POINTS)
     for one, other in zip(in_bands, at_once, strict=True):
-        assert str(one.outline) == str(other.outline)
+        assert str(one.outline) == str(other.outline) and one.region.zone == other.region.zone
 
 
 def assert_same_pyramids(

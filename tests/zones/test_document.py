@@ -92,6 +92,13 @@ def test_files_of_other_programs_are_read() -> None:
         (collection(feature(name="a", ignore=True), feature(name="a", ignore=True)), "two zones are named 'a'"),
         (collection(*(feature(ignore=True) for _ in range(101))), "there are 101 zones"),
         (collection(feature([[[n / 20, n % 2] for n in range(1001)]], ignore=True)), "at most 1,000"),
+        (collection(feature([[SQUARE], []], "MultiPolygon", ignore=True)), "without a ring"),
+        (collection(feature([], ignore=True)), "no polygon"),
+        (collection(feature(ignore=True), image={"width": 10**300, "height": 9}), "edges have 1 to"),
+        (collection(feature([[[1, 1], [1e400, 1], [3, 30]]], ignore=True)), r"the point \(inf, 1\)"),
+        (collection(feature([[[1, 1], [10**400, 1], [3, 30]]], ignore=True)), "too large"),
+        (collection(feature(name="a\ud800", ignore=True)), "cannot be shown"),
+        (collection(feature(name=" ", ignore=True)), "not all blank"),
         ({"shapes": [{"shape_type": "circle"}], "imageHeight": 8, "imageWidth": 8}, "'circle'"),
     ],
 )
@@ -100,10 +107,17 @@ def test_wrong_files_are_refused_with_the_reason(document: object, message: str)
         read(document)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b"\xff", b" " * (2**21 + 1)])
+@pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b"\xff", b" " * (2**21 + 1), b"1" * 5000])
 def test_what_is_no_json_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidZones, match="the file"):
         read_zones(content, Reading(CALIBRATION))
+
+
+def test_nested_coordinates_are_refused_at_any_depth() -> None:
+    document = json.dumps(collection(feature([[["deep", 1], [2, 2], [3, 9]]], ignore=True))).encode()
+    for depth in range(1, 1000, 9):  # some are read, and are too deep for a message that repeats them
+        with pytest.raises(InvalidZones):
+            read_zones(document.replace(b'"deep"', b"[" * depth + b"]" * depth), Reading(CALIBRATION))
 
 
 def test_the_zone_of_a_pixel_is_that_which_decides() -> None:
@@ -114,7 +128,7 @@ def test_the_zone_of_a_pixel_is_that_which_decides() -> None:
             feature([[[25, 10], [30, 10], [30, 30], [25, 30]]], name="none", ignore=True),
         )
     )
-    found = [zones.at(20, column, (80, 100)) for column in (5, 15, 22, 27, 35)]
+    found = zones.at([(20, column) for column in (5, 15, 22, 27, 35)], (80, 100))
     assert [each.name if isinstance(each, Zone) else None for each in found] == [
         None,
         "first",

@@ -2,6 +2,7 @@ import math
 import random
 
 import numpy as np
+import pytest
 
 from app.zones import Lattice, Zone, Zones, counted_points, factors
 
@@ -36,7 +37,7 @@ def test_points_have_the_factor_of_the_zone_that_decides_there() -> None:
     assert whole is not None
     for row in range(0, 140, 3):
         for column in range(0, 150, 3):
-            zone = zones.at(row, column, size)
+            (zone,) = zones.at([(row, column)], size)
             expected = 1.0 if zone is None else 0.0 if zone.pixel_multiple is None else 1 / zone.pixel_multiple
             assert whole[row, column] == np.float32(expected)
 
@@ -57,8 +58,10 @@ def test_points_that_are_ignored_by_several_zones_are_counted_once() -> None:
     assert counted_points(drawn(), lattice) == np.count_nonzero(found)
 
 
-def test_cells_that_reach_beyond_the_picture_belong_to_the_zone_of_what_they_show() -> None:
-    everywhere = Zones(SIZE, (Zone("all", ((((0, 0), (50, 0), (50, 70), (0, 70)),),)),))
-    lattice = Lattice.of_cells(range(9), range(7), SIZE, (1 / 8, 1 / 8))  # the last begin at 64 and 48
+@pytest.mark.parametrize("edge", range(65, 73))  # the last cell begins at 64; its centre may lie on the edge
+def test_cells_that_reach_beyond_the_picture_belong_to_the_zone_of_what_they_show(edge: int) -> None:
+    size = (edge, edge)
+    everywhere = Zones(size, (Zone("all", ((((0, 0), (edge, 0), (edge, edge), (0, edge)),),)),))
+    lattice = Lattice.of_cells(range(9), range(9), size, (1 / 8, 1 / 8))
     found = factors(everywhere, lattice, "image")
     assert found is not None and not found.any() and counted_points(everywhere, lattice) == 0

@@ -16,7 +16,7 @@ def _result(judged: Judged, timings: Timings) -> bytes:
 
 
 def _regions(regions: Sequence[DefectRegion]) -> list[Any]:
-    return [FoundRegionBody.of(region).model_dump(mode="json") for region in regions]
+    return [FoundRegionBody.of(region).model_dump(mode="json", exclude_none=True) for region in regions]
 
 
 JOB_FORMS = Forms(_result, _regions)

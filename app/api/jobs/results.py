@@ -68,6 +68,7 @@ async def result(
     f"{PICTURE}/regions",
     summary="Get the regions of a picture that are final",
     response_model=JobRegionsBody,
+    response_model_exclude_none=True,
     response_description="The regions so far.",
     responses=problem_responses(*JOB_PROBLEMS),
     name="get_job_regions",

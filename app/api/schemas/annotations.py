@@ -11,6 +11,8 @@ from app.api.schemas.geometry import BoxBody, PointBody
 from app.api.schemas.prediction import ImageSizeBody
 from app.pipeline import Label
 
+_ZONE = "Name of the model's zone in which the peak lies; absent if it lies in none."
+
 
 class AnnotationModelBody(BaseModel):
     """The model that found the regions."""
@@ -62,6 +64,7 @@ class FeaturePropertiesBody(BaseModel):
     peak: PointBody = Field(description="Pixel with the largest map value.")
     model: str = Field(description="Name of the model.", examples=["demo"])
     version: int = Field(description="Version of the model.", examples=[1])
+    zone: str | None = Field(default=None, description=_ZONE, examples=[None])
 
 
 class FeatureBody(BaseModel):
@@ -131,6 +134,7 @@ class CocoAnnotationBody(BaseModel):
     area: int = Field(description="Number of pixels in the region.", examples=[904])
     iscrowd: int = Field(description="Always 0: a single object.", examples=[0])
     score: FiniteFloat = Field(description="Largest normalised map value in the region.", examples=[0.91])
+    zone: str | None = Field(default=None, description=_ZONE, examples=[None])
 
 
 class CocoBody(BaseModel):
@@ -152,7 +156,9 @@ class LabelmeShapeBody(BaseModel):
         examples=[[[412, 96], [483, 96], [483, 114], [412, 114]]],
     )
     group_id: int | None = Field(description="Equal for all polygons of one region; null if it has one.", examples=[3])
-    description: str = Field(description="Score of the region.", examples=["score 0.910"])
+    description: str = Field(
+        description="Score of the region, and its zone if it lies in one.", examples=["score 0.910"]
+    )
     shape_type: str = Field(description="Always `polygon`.", examples=["polygon"])
     flags: dict[str, bool] = Field(description="Always empty.", examples=[{}])
 

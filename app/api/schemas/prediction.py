@@ -46,6 +46,11 @@ class FoundRegionBody(BaseModel):
         description="Largest normalised map value in the region, above `threshold` and at most 1.", examples=[0.91]
     )
     peak: PointBody = Field(description="Pixel with the largest map value.")
+    zone: str | None = Field(
+        default=None,
+        description="Name of the model's zone in which the peak lies; absent, or null in verdicts, if it lies in none.",
+        examples=[None],
+    )
 
     @classmethod
     def of(cls, region: DefectRegion) -> Self:
@@ -55,6 +60,7 @@ class FoundRegionBody(BaseModel):
             area=region.area,
             score=region.score,
             peak=PointBody(x=column, y=row),
+            zone=region.zone,
         )
 
 

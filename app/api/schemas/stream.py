@@ -77,6 +77,11 @@ class StreamLineBody(BaseModel):
     box: BoxBody | None = Field(default=None, description="In `region`: smallest rectangle that contains the region.")
     area: int | None = Field(default=None, description="In `region`: number of pixels in the region.", examples=[904])
     peak: PointBody | None = Field(default=None, description="In `region`: pixel with the largest map value.")
+    zone: str | None = Field(
+        default=None,
+        description="In `region`: name of the model's zone in which the peak lies; absent if it lies in none.",
+        examples=[None],
+    )
     continues: bool | None = Field(
         default=None,
         description="In `region`: whether the region was cut because it has `longest_region` rows; the next part "
@@ -112,6 +117,7 @@ class StreamLineBody(BaseModel):
                     area=region.area,
                     score=region.score,
                     peak=region.peak,
+                    zone=region.zone,
                     continues=event.continues,
                 )
             case Progress():

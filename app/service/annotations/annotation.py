@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from app.pipeline import DefectRegion, defect_region
+from app.pipeline import DefectRegion, defect_region, in_zones
 from app.scoring import Outline, outlined_regions
 from app.service.predicted import Judged
 
@@ -48,4 +48,6 @@ def annotations(judged: Judged, bands: Iterable[NDArray[np.float32]], most_point
     first = np.array((question.roi.left, question.roi.top) if question.roi else (0, 0))
     for found in outlined_regions(bands, threshold, least, most_points):
         outline = tuple(tuple(ring + first for ring in polygon) for polygon in found.outline)
-        yield Annotation(defect_region(found.region, calibration, question), outline)
+        found_region = defect_region(found.region, calibration, question)
+        (region,) = in_zones([found_region], judged.artifact.model.zones, judged.size)
+        yield Annotation(region, outline)

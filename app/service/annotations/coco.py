@@ -46,6 +46,7 @@ def items(judged: Judged, annotation: Annotation, number: int, most_runs: int) -
         "area": region.area,
         "iscrowd": 0,  # trainers leave out crowds; pycocotools reads the form of the segmentation from itself
         "score": region.score,
+        **({} if region.zone is None else {"zone": region.zone}),
     }
     return json.dumps(described, separators=(",", ":"))
 

@@ -54,6 +54,7 @@ def items(judged: Judged, annotation: Annotation, number: int, most_runs: int) -
             "peak": {"x": column, "y": row},
             "model": judged.artifact.name,
             "version": judged.artifact.version,
+            **({} if region.zone is None else {"zone": region.zone}),
         },
     }
     return json.dumps(feature, separators=(",", ":"))

@@ -38,7 +38,7 @@ def items(judged: Judged, annotation: Annotation, number: int, most_runs: int) -
             "label": Label.anomalous.value,
             "points": in_one_ring(polygon).tolist(),
             "group_id": number if len(annotation.outline) > 1 else None,
-            "description": f"score {region.score:.3f}",
+            "description": f"score {region.score:.3f}" + (f", zone {region.zone}" if region.zone is not None else ""),
             "shape_type": "polygon",
             "flags": {},
         }

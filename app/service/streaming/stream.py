@@ -215,7 +215,11 @@ class RowStream:
         """The region with the client's numbers of rows."""
         found = defect_region(region, self.artifact.calibration)
         row, column = found.peak
-        return replace(found, top=found.top + self.first_row, peak=(row + self.first_row, column))
+        zones = self.artifact.model.zones
+        # All zones of a model that takes streams reach over the whole height, so that any row says which one it is.
+        (zone,) = (None,) if zones is None else zones.names([(0, column)], (1, self.options.form.width))
+        peak = row + self.first_row, column
+        return replace(found, top=found.top + self.first_row, peak=peak, zone=zone)
 
     def _progress(self) -> Progress:
         peak, self._peak = self._peak, float("-inf")

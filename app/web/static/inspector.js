@@ -7,12 +7,15 @@ import { tilesOf } from "./map/tile-grid.js";
 import { converted } from "./server/prediction.js";
 import { readPicture } from "./session/reading.js";
 import { PictureLevels } from "./viewer/picture-levels.js";
+import { overlayOf } from "./zones/marks.js";
 
 /** @typedef {import("./session/picture.js").Picture} Picture */
 /** @typedef {import("./server/prediction.js").Criteria} Criteria */
 /** @typedef {import("./viewer/viewer.js").Viewer} Viewer */
 /** @typedef {import("./map/client.js").Shape} Shape */
 /** @typedef {import("./map/client.js").Found} Found */
+/** @typedef {import("./zones/shape.js").Zone} Zone */
+/** @typedef {(stage: import("./viewer/painter.js").Stage) => void} Overlay */
 
 /**
  * @typedef {object} Open The maps of the picture that is shown.
@@ -24,7 +27,7 @@ import { PictureLevels } from "./viewer/picture-levels.js";
 
 /**
  * Dispatches `shown` when a picture or none is shown, `found` after each search, `colours` when the colour tables are
- * known, and `trouble` with a message.
+ * known, `zones` when they are known, and `trouble` with a message.
  */
 export class Inspector extends EventTarget {
   /** @type {Picture | null} whose prediction is shown */
@@ -36,6 +39,11 @@ export class Inspector extends EventTarget {
   /** @type {Open | null} */
   #open = null;
   #turn = 0;
+  /** The zones of the version that answered, in pixels of the picture. @type {Zone[]} */
+  zones = [];
+  #showsZones = true;
+  /** What is drawn in place of the zones; null: nothing is. @type {Overlay | null} */
+  #overlay = null;
 
   /** Colour tables by name; empty until the server has sent them.
    * @type {Record<string, number[][]>} */
@@ -115,6 +123,31 @@ export class Inspector extends EventTarget {
       this.dispatchEvent(new Event("found"));
     }
     open.isFinding = false;
+  }
+
+  /** @param {Zone[]} zones */
+  useZones(zones) {
+    this.zones = zones;
+    this.#drawOver();
+    this.dispatchEvent(new Event("zones"));
+  }
+
+  /** @param {boolean} isShown */
+  showZones(isShown) {
+    this.#showsZones = isShown;
+    this.#drawOver();
+  }
+
+  /** Draws something else in place of the zones; null: the zones again.
+   * @param {Overlay | null} overlay */
+  useOverlay(overlay) {
+    this.#overlay = overlay;
+    this.#drawOver();
+  }
+
+  #drawOver() {
+    this.viewer.look.overlay = this.#overlay ?? (this.#showsZones ? overlayOf(this.zones) : null);
+    this.viewer.redraw();
   }
 
   /** @param {string} name of the colour table */

@@ -29,6 +29,7 @@ import { Keeping } from "./session/keeping.js";
 import { Session } from "./session/session.js";
 import { showTeaching } from "./teach/teach.js";
 import { Viewer } from "./viewer/viewer.js";
+import { showZones } from "./zones/zones.js";
 
 function start() {
   const [connection, models] = [new Connection(), new Models()];
@@ -48,6 +49,7 @@ function start() {
   new Verdict(inspector, session);
   new RegionList(inspector);
   new EvidencePanel(inspector);
+  showZones(inspector, models, session);
   showFiles(inspector, session);
   const [arrangement, keeping] = [new Arrangement(), new Keeping()];
   showStrip(session, arrangement);

@@ -9,7 +9,7 @@ import { PyramidTiles } from "../viewer/pyramid-tiles.js";
 import { Viewer } from "../viewer/viewer.js";
 
 /** @typedef {{x: number, y: number, width: number, height: number}} Box */
-/** @typedef {{score: number, label: string, roi?: Box, regions: {box: Box, area: number, score: number}[]}} Result */
+/** @typedef {{score: number, label: string, roi?: Box, regions: {box: Box, area: number, score: number, zone?: string}[]}} Result */
 
 /** The most regions that are listed; a large picture can have very many. */
 const LISTED = 200;
@@ -70,7 +70,8 @@ export class JobViewer {
     const listed = regions.slice(0, LISTED);
     this.#boxes = listed.map(({ box }) => ({ ...box, x: box.x - (roi?.x ?? 0), y: box.y - (roi?.y ?? 0) }));
     const rows = listed.map((region, place) => {
-      const text = `${score(region.score)}, ${whole(region.area)} px`;
+      const zone = region.zone ? ` in ${region.zone}` : "";
+      const text = `${score(region.score)}${zone}, ${whole(region.area)} px`;
       return element("li", {}, element("button", { type: "button", click: () => this.#pick(place) }, text));
     });
     this.#list.replaceChildren(...rows);

@@ -4,6 +4,7 @@
 
 import { byId, element } from "../element.js";
 import { counted, score, whole } from "../format.js";
+import { zoneAt } from "../zones/shape.js";
 
 /** @typedef {import("../inspector.js").Inspector} Inspector */
 
@@ -19,6 +20,7 @@ export class RegionList {
     this.viewer = inspector.viewer;
     inspector.addEventListener("shown", () => this.#tell());
     inspector.addEventListener("found", () => this.#tell());
+    inspector.addEventListener("zones", () => this.#tell());
     this.viewer.addEventListener("step", (event) => {
       const count = this.viewer.regions.length;
       const { detail: step } = /** @type {CustomEvent<1 | -1>} */ (event);
@@ -28,7 +30,7 @@ export class RegionList {
   }
 
   #tell() {
-    const { found } = this.inspector;
+    const { found, zones } = this.inspector;
     this.#panel.hidden = !found;
     if (!found) return;
     this.viewer.picked = -1;
@@ -37,7 +39,9 @@ export class RegionList {
       : "No regions";
     this.#why.textContent = this.#reason(found.count);
     const rows = found.regions.map(({ peak, area, score: value, raw }, index) => {
-      const place = value < 1 ? `at ${peak.x}, ${peak.y}` : `raw ${raw.toPrecision(4)}`; // what ranks equal scores
+      const zone = zoneAt(zones, peak.x + 0.5, peak.y + 0.5);
+      const ranked = value < 1 ? `at ${peak.x}, ${peak.y}` : `raw ${raw.toPrecision(4)}`; // what ranks equal scores
+      const place = zone ? `${ranked} in ${zone.name}` : ranked;
       const parts = [String(index + 1), score(value), place, `${whole(area)} px`].map((text) => element("span", {}, text));
       const attributes = { type: "button", class: "region", "aria-pressed": "false", click: () => this.#pick(index) };
       return element("li", {}, element("button", attributes, ...parts));

@@ -2,7 +2,7 @@
  * The canvas of the review: the picture, its regions, and the brush. It reports clicks and strokes.
  */
 
-import { between, closeUp, fitted, kept, moved, zoomed } from "../viewer/view.js";
+import { between, closeUp, excess, fitted, kept, moved, zoomed } from "../viewer/view.js";
 import { contains, polygonsOf } from "./brush.js";
 import { drawBrush, drawJudgement } from "./marks.js";
 
@@ -266,11 +266,4 @@ export class Stage extends EventTarget {
     this.#view = zoomed(this.#view, factor, this.#pointOf(event), this.#window, this.#size);
     this.redraw();
   }
-}
-
-/** How far a place lies outside of the window: negative before it.
- * @param {number} place
- * @param {number} length */
-function excess(place, length) {
-  return Math.max(0, place - length) + Math.min(0, place);
 }

@@ -19,6 +19,7 @@ import { get } from "./send.js";
  * @property {{false_alarms: {pictures: number, exceeded: number, low: number, high: number} | null,
  *   smallest_defect: number | null} | null} quality
  * @property {{headlines: string[]} | null} [certificate]
+ * @property {{name: string, threshold: number | null}[]} zones
  * @property {{created_at: string, tessera_version: string, dataset: string, pictures: number,
  *   backbone_weights: string}} provenance
  * @property {{devices: string[], runtime: string, precision: string, batch_tiles: number,

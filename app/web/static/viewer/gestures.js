@@ -14,8 +14,23 @@
  * @property {(point: Point) => boolean} grabs whether a drag that starts here moves the divider
  * @property {(point: Point) => void} divide
  * @property {(point: Point | null) => void} hover
+ * @property {() => Tool | null} tool that gets clicks, drags and keys first; null: there is none
+ * @property {(point: Point) => Point} placeOf the place in the picture, in its pixels
+ * @property {(length: number) => number} lengthOf in pixels of the picture
+ */
+/**
+ * @typedef {object} Tool What works on the picture. Places and lengths are in its pixels.
+ * @property {(place: Point, near: number) => boolean} press whether the drag that begins here is for the tool
+ * @property {(place: Point) => void} drag
+ * @property {(place: Point, near: number) => void} click
+ * @property {(place: Point) => void} hover
+ * @property {(event: KeyboardEvent) => boolean} key whether the key was for the tool
  */
 
+/** A press that moves by less is a click. */
+const STILL = 5;
+/** A press so near to something means it. */
+const NEAR = 12;
 const KEY_STEP = 80;
 const KEY_FACTOR = 1.5;
 const WHEEL = 0.0015;
@@ -42,9 +57,12 @@ export function listen(canvas, wishes) {
     },
     { passive: false },
   );
-  canvas.addEventListener("dblclick", (event) => wishes.zoom(2, pointOf(event)));
+  canvas.addEventListener("dblclick", (event) => {
+    if (!wishes.tool()) wishes.zoom(2, pointOf(event));
+  });
   canvas.addEventListener("keydown", (event) => {
-    const wish = event.ctrlKey || event.metaKey || event.altKey ? undefined : KEYS[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const wish = wishes.tool()?.key(event) ? () => {} : KEYS[event.key];
     if (!wish) return;
     event.preventDefault();
     wish(wishes);
@@ -75,11 +93,19 @@ function listenToPointers(canvas, wishes, pointOf) {
   /** @type {Map<number, Point>} */
   const down = new Map();
   let dividing = false;
+  /** @type {{tool: Tool, start: Point, isClick: boolean, isTaken: boolean} | null} a press while there is a tool */
+  let press = null;
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     canvas.setPointerCapture(event.pointerId);
     const point = pointOf(event);
+    const tool = wishes.tool();
     if (!down.size) dividing = wishes.grabs(point);
+    press = null; // two fingers move and zoom
+    if (tool && !down.size && !dividing) {
+      const isTaken = tool.press(wishes.placeOf(point), wishes.lengthOf(NEAR));
+      press = { tool, start: point, isClick: !isTaken, isTaken };
+    }
     down.set(event.pointerId, point);
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -87,15 +113,23 @@ function listenToPointers(canvas, wishes, pointOf) {
     const last = down.get(event.pointerId);
     if (!last) {
       wishes.hover(point);
+      wishes.tool()?.hover(wishes.placeOf(point));
       return;
     }
+    if (press?.isClick && Math.hypot(point.x - press.start.x, point.y - press.start.y) <= STILL) return;
     down.set(event.pointerId, point);
-    if (dividing) wishes.divide(point);
+    if (press) press.isClick = false;
+    if (press?.isTaken) press.tool.drag(wishes.placeOf(point));
+    else if (dividing) wishes.divide(point);
     else if (down.size === 1) wishes.move(point.x - last.x, point.y - last.y);
     else if (down.size === 2) pinch(down, event.pointerId, last, point, wishes);
   });
   for (const kind of /** @type {const} */ (["pointerup", "pointercancel"])) {
-    canvas.addEventListener(kind, (event) => down.delete(event.pointerId));
+    canvas.addEventListener(kind, (event) => {
+      const isClick = down.delete(event.pointerId) && kind === "pointerup" && press?.isClick;
+      if (press && isClick) press.tool.click(wishes.placeOf(press.start), wishes.lengthOf(NEAR));
+      press = null;
+    });
   }
   canvas.addEventListener("pointerleave", () => wishes.hover(null));
 }

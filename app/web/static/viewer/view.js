@@ -105,6 +105,13 @@ export function kept({ scale, x, y }, window, picture) {
   };
 }
 
+/** How far a place lies outside of the window: negative before it.
+ * @param {number} place
+ * @param {number} length */
+export function excess(place, length) {
+  return Math.max(0, place - length) + Math.min(0, place);
+}
+
 /**
  * The view at a share in [0, 1] of the way from one view to another.
  * @param {View} from

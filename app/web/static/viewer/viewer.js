@@ -8,7 +8,7 @@ import { drawDivider, drawEdges, drawFrames, drawPeaks } from "./marks.js";
 import { paintTiles } from "./painter.js";
 import { RegionOutline } from "./region-outline.js";
 import { drawTileGrid } from "./tile-marks.js";
-import { between, closeUp, fitted, kept, moved, zoomed } from "./view.js";
+import { between, closeUp, excess, fitted, kept, moved, zoomed } from "./view.js";
 
 /** @typedef {import("../map/client.js").MapClient} MapClient */
 /** @typedef {import("./picture-levels.js").PictureLevels} PictureLevels */
@@ -16,6 +16,7 @@ import { between, closeUp, fitted, kept, moved, zoomed } from "./view.js";
 /** @typedef {import("./view.js").View} View */
 /** @typedef {import("./view.js").Box} Box */
 /** @typedef {import("./gestures.js").Point} Point */
+/** @typedef {import("./gestures.js").Tool} Tool */
 /** @typedef {import("./tile-marks.js").Tile} Tile */
 /** @typedef {{box: Box, area: number, peak: {x: number, y: number}}} Region */
 
@@ -27,6 +28,7 @@ import { between, closeUp, fitted, kept, moved, zoomed } from "./view.js";
  * @property {boolean} outlines
  * @property {Tile[] | null} grid
  * @property {number} threshold
+ * @property {((stage: import("./painter.js").Stage) => void) | null} overlay draws over everything else
  */
 /** @typedef {{map: MapClient, levels: number, heat: HeatTiles, outline: RegionOutline}} Heat */
 
@@ -37,10 +39,12 @@ const LEAST_HEAT = 0.3;
 
 export class Viewer extends EventTarget {
   /** @type {Look} */
-  look = { opacity: 0.6, split: false, divider: 0.5, outlines: true, grid: null, threshold: 0.5 };
+  look = { opacity: 0.6, split: false, divider: 0.5, outlines: true, grid: null, threshold: 0.5, overlay: null };
   /** @type {Region[]} */
   regions = [];
   picked = -1;
+  /** What works on the picture; null: nothing does. @type {Tool | null} */
+  tool = null;
   /** @type {View} */
   view = { scale: 1, x: 0, y: 0 };
   /** How long the last frame took to draw, in milliseconds. */
@@ -74,6 +78,9 @@ export class Viewer extends EventTarget {
       grabs: (point) => this.look.split && Math.abs(point.x - this.look.divider * this.#window.width) < GRAB,
       divide: (point) => this.#divide(point),
       hover: (point) => this.#hover(point),
+      tool: () => this.tool,
+      placeOf: (point) => ({ x: this.view.x + point.x / this.view.scale, y: this.view.y + point.y / this.view.scale }),
+      lengthOf: (length) => length / this.view.scale,
     });
   }
 
@@ -158,6 +165,21 @@ export class Viewer extends EventTarget {
     if (this.#picture) this.#fly(closeUp(box, this.#window, this.#size));
   }
 
+  /** Moves the view so that a place of the picture is in the window.
+   * @param {Point} place */
+  reveal({ x, y }) {
+    const [{ scale }, { width, height }] = [this.view, this.#window];
+    const right = excess((x - this.view.x) * scale, width);
+    const down = excess((y - this.view.y) * scale, height);
+    if (right || down) this.#go(moved(this.view, -right, -down, this.#window, this.#size));
+  }
+
+  /** The place of the picture in the middle of the window. @returns {Point} */
+  get middle() {
+    const { scale, x, y } = this.view;
+    return { x: x + this.#window.width / 2 / scale, y: y + this.#window.height / 2 / scale };
+  }
+
   /** Draws in the next animation frame. */
   redraw() {
     this.#frame ||= requestAnimationFrame(() => {
@@ -185,8 +207,7 @@ export class Viewer extends EventTarget {
   #resize() {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     if (!width || !height) return;
-    const middle = { x: this.view.x + this.#window.width / this.view.scale / 2,
-      y: this.view.y + this.#window.height / this.view.scale / 2 };
+    const { middle } = this;
     const wasFitted = this.#picture && this.view.scale === fitted(this.#window, this.#picture).scale;
     this.#window = { width, height };
     const ratio = Math.min(devicePixelRatio, 2);
@@ -258,6 +279,7 @@ export class Viewer extends EventTarget {
       const heat = this.#heat;
       this.#within(right, window.width - right, () => this.#drawHeat(stage, heat));
     }
+    look.overlay?.(stage);
     if (look.grid) drawTileGrid(stage, look.grid, look.threshold, this.#pointer);
     if (look.split) drawDivider(stage, divider);
   }

@@ -1,0 +1,226 @@
+/**
+ * The panel in which the zones of a model are drawn, named and saved.
+ */
+
+import { byId } from "../element.js";
+import { counted } from "../format.js";
+import { readZones, writeZones } from "../server/zones.js";
+import { Draft } from "./draft.js";
+import { drawDraft } from "./marks.js";
+import { rowOf } from "./rows.js";
+import { around, documentOf } from "./shape.js";
+import { ZoneTool } from "./tool.js";
+
+/** @typedef {import("../inspector.js").Inspector} Inspector */
+/** @typedef {import("../server/models.js").Models} Models */
+/** @typedef {import("../session/session.js").Session} Session */
+
+export class ZonePanel {
+  #panel = byId("zones-panel", HTMLElement);
+  #editor = byId("zones-editor", HTMLElement);
+  #opener = byId("zones-edit", HTMLButtonElement);
+  #title = byId("zones-title", HTMLElement);
+  #list = byId("zones", HTMLUListElement);
+  #note = byId("zones-note", HTMLElement);
+  #draw = byId("zones-draw", HTMLButtonElement);
+  #finish = byId("zones-finish", HTMLButtonElement);
+  #region = byId("zones-region", HTMLButtonElement);
+  #undo = byId("zones-undo", HTMLButtonElement);
+  #save = byId("zones-save", HTMLButtonElement);
+  #again = byId("zones-again", HTMLButtonElement);
+  /** @type {Map<string, Draft>} by the model and the version that are edited */
+  #drafts = new Map();
+  /** @type {Draft | null} what is edited; null: the panel is closed */
+  #draft = null;
+  #isOpen = false;
+  #isBusy = false;
+  /** What the rows show: they are made again only if something else must be shown. */
+  #shown = "";
+
+  /**
+   * @param {Inspector} inspector
+   * @param {Models} models
+   * @param {Session} session
+   */
+  constructor(inspector, models, session) {
+    this.inspector = inspector;
+    this.models = models;
+    this.session = session;
+    const { viewer } = inspector;
+    inspector.addEventListener("shown", () => this.#follow());
+    inspector.addEventListener("found", () => this.#tell());
+    viewer.addEventListener("picked", () => this.#tell());
+    addEventListener("beforeunload", (event) => {
+      if ([...this.#drafts.values()].some(({ isChanged }) => isChanged)) event.preventDefault();
+    });
+    this.#opener.addEventListener("click", () => this.#toggle());
+    this.#draw.addEventListener("click", () => this.#drawOrCancel());
+    this.#finish.addEventListener("click", () => this.#draft?.finish());
+    this.#region.addEventListener("click", () => this.#addRegion());
+    this.#undo.addEventListener("click", () => this.#draft?.undo());
+    this.#save.addEventListener("click", () => this.#send());
+    this.#again.addEventListener("click", () => this.#runAgain());
+    byId("zones-reload", HTMLButtonElement).addEventListener("click", () => this.#read());
+  }
+
+  #toggle() {
+    this.#isOpen = !this.#isOpen;
+    this.#opener.textContent = this.#isOpen ? "Close" : "Edit zones";
+    this.#opener.setAttribute("aria-expanded", String(this.#isOpen));
+    this.#follow();
+    if (!this.#isOpen) return;
+    this.#panel.scrollIntoView({ block: "nearest" });
+    if (!this.#draft?.isChanged) this.#read(); // others may have changed the zones
+  }
+
+  /** Edits the zones of the model that the picture was sent to, in the picture's pixels. */
+  #follow() {
+    const { picture, shape, viewer } = this.inspector;
+    const choice = this.#isOpen && shape ? picture?.choice : null;
+    const key = choice ? JSON.stringify([choice.name, choice.version]) : "";
+    const known = this.#drafts.get(key) ?? null;
+    this.#draft = known;
+    if (choice && shape && !known) {
+      const draft = (this.#draft = new Draft({ ...choice }, shape));
+      this.#drafts.set(key, draft);
+      draft.addEventListener("change", () => {
+        if (draft.drawn) this.#say(`${counted(draft.drawn.length, "corner")}.`);
+        else if (draft.isChanged) this.#say("Not saved yet.");
+        this.#tell();
+      });
+      draft.addEventListener("cross", () => viewer.redraw());
+      this.#read();
+    } else if (known && shape) known.resize(shape);
+    this.#panel.hidden = !shape;
+    this.#editor.hidden = !this.#draft;
+    const draft = this.#draft;
+    viewer.tool = draft && new ZoneTool(draft, viewer);
+    this.inspector.useOverlay(draft && ((stage) => drawDraft(stage, draft)));
+    this.#again.hidden = true;
+    this.#tell();
+  }
+
+  /** Reads what the server has. What was drawn comes back by Undo. */
+  async #read() {
+    const draft = this.#draft;
+    if (draft) await this.#during("Reading the zones…", () => this.#load(draft));
+  }
+
+  /** @param {Draft} draft */
+  async #load(draft) {
+    const { document, tag } = await readZones(draft.choice);
+    draft.load(document, tag);
+    return draft.zones.length ? `${counted(draft.zones.length, "zone")}.` : "There are no zones yet.";
+  }
+
+  /**
+   * Shows what `work` returns, or why it failed. Nothing else begins meanwhile.
+   * @param {string} before
+   * @param {() => Promise<string>} work
+   */
+  async #during(before, work) {
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    this.#say(before);
+    try {
+      this.#say(await work());
+    } catch (error) {
+      this.#say(error instanceof Error ? error.message : String(error), true);
+    } finally {
+      this.#isBusy = false;
+      this.#tell();
+    }
+  }
+
+  /**
+   * @param {string} text
+   * @param {boolean} isWrong
+   */
+  #say(text, isWrong = false) {
+    this.#note.textContent = text;
+    this.#note.classList.toggle("trouble", isWrong);
+  }
+
+  #drawOrCancel() {
+    const { viewer } = this.inspector;
+    if (this.#draft?.drawn) this.#draft.cancel();
+    else this.#draft?.begin(viewer.middle);
+    viewer.canvas.focus();
+    viewer.canvas.scrollIntoView({ block: "nearest" });
+  }
+
+  get #picked() {
+    const { found, viewer } = this.inspector;
+    return found?.regions[viewer.picked] ?? null;
+  }
+
+  #addRegion() {
+    if (this.#draft && this.#picked) this.#draft.add(around(this.#picked.box, this.#draft.size));
+  }
+
+  /** Sends the zones, and says what was written. */
+  async #send() {
+    const draft = this.#draft;
+    if (!draft) return;
+    await this.#during("Saving…", async () => {
+      const written = await writeZones(draft.choice, documentOf(draft.zones, draft.size), draft.tag);
+      const { document, tag } = await readZones(draft.choice);
+      draft.saved(document, tag);
+      this.#again.hidden = !written.written || written.live !== written.version;
+      await this.models.refresh();
+      return sentence(written);
+    });
+  }
+
+  #runAgain() {
+    const { picture, viewer } = this.inspector;
+    viewer.canvas.focus(); // the panel is hidden until there is an answer
+    if (picture) this.session.again(picture);
+  }
+
+  #tell() {
+    const draft = this.#draft;
+    this.inspector.viewer.redraw();
+    this.#title.textContent = draft?.version ? `Zones of ${draft.choice.name}, version ${draft.version}` : "Zones";
+    this.inspector.viewer.canvas.setAttribute("aria-describedby", draft?.drawn ? "zones-keys" : "keys");
+    if (!draft) return;
+    const shown = JSON.stringify([draft.zones.map(({ name, threshold }) => [name, threshold]), draft.selected]);
+    if (shown !== this.#shown) this.#fill(draft);
+    this.#shown = shown;
+    this.#draw.textContent = draft.drawn ? "Cancel" : "Draw a zone";
+    this.#finish.hidden = !draft.drawn;
+    this.#finish.disabled = !draft.isComplete;
+    byId("zones-keys", HTMLElement).hidden = !draft.drawn;
+    this.#region.disabled = !this.#picked;
+    this.#undo.disabled = !draft.canUndo;
+    this.#save.disabled = this.#isBusy || !draft.isChanged || draft.drawn !== null;
+  }
+
+  /**
+   * Shows the zones. The control that has the focus keeps it.
+   * @param {Draft} draft
+   */
+  #fill(draft) {
+    const rows = [...this.#list.children];
+    const row = rows.findIndex((each) => each.contains(document.activeElement));
+    const control = row < 0 ? -1 : [...rows[row].children].indexOf(/** @type {Element} */ (document.activeElement));
+    this.#list.replaceChildren(...draft.zones.map((_, index) => rowOf(draft, index)));
+    if (row < 0) return;
+    const again = this.#list.children[row]?.children[control];
+    if (again instanceof HTMLElement) again.focus();
+    else this.#draw.focus();
+  }
+}
+
+/**
+ * What was written, and what serves.
+ * @param {import("../server/zones.js").Written} written
+ */
+function sentence({ model, version, source, written, live, error }) {
+  if (!written) return "There were no zones, and there are none: nothing was written.";
+  if (error) return `Version ${version} of ${model} was written, and the server refuses it: ${error.message}`;
+  if (live === version) {
+    return `Version ${version} of ${model} was written, and serves: its zones hold for the next pictures. To return to version ${source}: tessera models rollback --name ${model}`;
+  }
+  return `Version ${version} of ${model} was written. Version ${live} is pinned, and serves. To serve the new one: tessera models promote --name ${model} --version ${version}`;
+}

@@ -1,0 +1,143 @@
+"""Zones on the page: drawn by mouse and by keyboard, saved, shown and rolled back."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from app.artifacts import ModelRepository, rollback, verify_artifact
+from app.settings import Settings
+from tests.running import Live, running
+from tests.web.conftest import EXAMPLES, Open
+from tests.web.test_page import answered, choose
+
+
+@pytest.fixture
+def zone_site(models_dir: Path, tmp_path: Path) -> Iterator[Live]:
+    """A server whose repository a test may change."""
+    shutil.copytree(models_dir / "patchcore/1", tmp_path / "models/patchcore/1")
+    settings = Settings(
+        models_dir=tmp_path / "models", examples_dir=EXAMPLES, device="cpu", trainings_dir=tmp_path / "trainings"
+    )
+    with running(settings) as live:
+        yield live
+
+
+def zones(site: Live) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx2.get(f"{site.url}/v1/models/patchcore/zones").json()["features"]
+    return found
+
+
+def corners(zone: dict[str, Any]) -> list[list[float]]:
+    """The corners of a zone of one ring."""
+    coordinates = zone["geometry"]["coordinates"]
+    ring: list[list[float]] = coordinates[0] if zone["geometry"]["type"] == "Polygon" else coordinates[0][0]
+    return ring[:-1]
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a place of the picture of 160 x 96 pixels is in the window, while all of it is shown."""
+    box = page.locator("#canvas").bounding_box()
+    assert box
+    scale = min((box["width"] - 24) / 160, (box["height"] - 24) / 96)
+    return box["x"] + box["width"] / 2 + (x - 80) * scale, box["y"] + box["height"] / 2 + (y - 48) * scale
+
+
+def test_zones_are_drawn_by_mouse_saved_and_shown(open_page: Open, zone_site: Live, files: Path) -> None:
+    page = open_page(zone_site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    page.click("#zones-edit")
+    expect(page.locator("#zones-note")).to_have_text("There are no zones yet.")
+    page.click("#zones-draw")
+    for x, y in ((80, 20), (150, 20), (150, 80), (80, 80), (80, 20)):  # the first corner closes it
+        page.mouse.click(*at(page, x, y))
+    expect(page.locator("#zones li")).to_have_count(1)
+    page.mouse.move(*at(page, 80, 80))
+    page.mouse.down()
+    page.mouse.move(*at(page, 70, 90), steps=3)
+    page.mouse.up()
+    page.click("#regions .region >> nth=0")
+    page.click("#zones-region")
+    expect(page.locator("#zones li")).to_have_count(2)
+    page.click("#zones-undo")
+    expect(page.locator("#zones li")).to_have_count(1)
+    page.fill("#zones input[type=text]", "clamp")
+    page.select_option("#zones select", "own")
+    page.fill("#zones input[type=number]", "0.9")
+    page.click("#zones-save")
+    expect(page.locator("#zones-note")).to_contain_text("Version 2 of patchcore was written, and serves")
+    expect(page.locator("#zones-note")).to_contain_text("tessera models rollback --name patchcore")
+    (zone,) = zones(zone_site)
+    assert zone["properties"] == {"name": "clamp", "threshold": 0.9}
+    expected = ((80, 20), (150, 20), (150, 80), (70, 90))
+    for (x, y), (right, down) in zip(expected, corners(zone), strict=True):
+        assert abs(x - right) <= 1 and abs(y - down) <= 1
+    page.click("#zones-again")
+    expect(page.locator("#facts")).to_contain_text("patchcore version 2")
+    expect(page.locator("#regions")).to_contain_text(" in clamp")
+
+    httpx2.put(
+        f"{zone_site.url}/v1/models/patchcore/zones",
+        json={"type": "FeatureCollection", "features": []},
+        headers={"If-Match": "*"},
+    ).raise_for_status()
+    page.click("#zones li button")
+    page.click("#regions .region >> nth=0")
+    page.click("#zones-region")
+    page.click("#zones-save")
+    expect(page.locator("#zones-note")).to_contain_text("read them again")
+    page.click("#zones-reload")
+    expect(page.locator("#zones-note")).to_have_text("There are no zones yet.")
+    page.click("#zones-undo")  # what was drawn
+    page.click("#zones-save")
+    expect(page.locator("#zones-note")).to_contain_text("Version 4 of patchcore was written, and serves")
+    assert zones(zone_site)[0]["properties"]["ignore"]
+
+
+def test_zones_are_drawn_by_keyboard_on_a_phone_without_an_axe_finding(
+    open_page: Open, zone_site: Live, files: Path
+) -> None:
+    page = open_page(zone_site.url, width=390, height=780)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    page.focus("#zones-edit")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.locator("#zones-draw")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#canvas")).to_be_focused()
+    keys = ["Space", *["ArrowRight"] * 3, "Space", *["ArrowDown"] * 3, "Space", "Shift+ArrowLeft", "Space", "Backspace"]
+    for key in keys:
+        page.keyboard.press(key)
+    assert not Axe().run(page).response["violations"]
+    page.keyboard.press("Enter")
+    expect(page.locator("#zones li")).to_have_count(1)
+    page.keyboard.press("z")
+    expect(page.locator("#zones li")).to_have_count(0)
+    page.keyboard.press("Enter")
+    page.focus("#zones input[type=text]")
+    page.keyboard.press("End")
+    page.keyboard.type(" of the belt")
+    page.keyboard.press("Tab")
+    assert not Axe().run(page).response["violations"]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.focus("#zones-save")
+    page.keyboard.press("Enter")
+    expect(page.locator("#zones-note")).to_contain_text("Version 2 of patchcore was written, and serves")
+    (zone,) = zones(zone_site)
+    assert zone["properties"] == {"name": "zone 1 of the belt", "ignore": True} and len(corners(zone)) == 3
+    repository = ModelRepository(zone_site.services.zones._repository.root)
+    rollback(repository, "patchcore", verify_artifact)
+    httpx2.post(f"{zone_site.url}/v1/models/patchcore/reload").raise_for_status()
+    page.focus("#zones-reload")
+    page.keyboard.press("Enter")
+    expect(page.locator("#zones-title")).to_have_text("Zones of patchcore, version 1")
+    page.focus("#zones-edit")
+    page.keyboard.press("Enter")
+    expect(page.locator("#zones-draw")).to_be_hidden()
