@@ -112,7 +112,7 @@ def _draw(data: MVTec, draw: int, first: str) -> Iterator[Served]:
     coming, held_out = defects[:ROUNDS], [*(each for each in testing if not each.anomalous), *defects[ROUNDS:]]
     root = Path(tempfile.mkdtemp())
     try:
-        entry = _first_model(first, good[:FIRST], root)
+        entry = first_model(first, good[:FIRST], root)
         model = load_artifact(entry).model
         with FeatureStore(root) as store:
             for image in decoded([each.path for each in held_out], 0):
@@ -124,7 +124,7 @@ def _draw(data: MVTec, draw: int, first: str) -> Iterator[Served]:
         shutil.rmtree(root)
 
 
-def _first_model(name: str, good: Sequence[Path], root: Path) -> Entry:
+def first_model(name: str, good: Sequence[Path], root: Path) -> Entry:
     """The first model, without the assessment by synthetic defects, which changes no model."""
     tiling = replace(DEFAULT_TILING, thumbnail=name.endswith("-thumbnail"))
     detector = FIRST_MODELS[name]()
@@ -144,14 +144,17 @@ def _rounds(
 ) -> Iterator[Served]:
     model = load_artifact(base).model
     anomalous = np.array([each.anomalous for each in held_out])
-    first, known = _scores(model, store, len(held_out)) > _limit(model), [_found(model, each.path) for each in coming]
+    first, known = (
+        raw_scores(model, store, len(held_out)) > threshold(model),
+        [is_found(model, each.path) for each in coming],
+    )
     as_many = int(first[anomalous].sum())
     reviewed: list[ReviewedPicture] = []
     for number in range(ROUNDS + 1):
         if number:
             model = learn(base, reviewed).model
-        scores = _scores(model, store, len(held_out))
-        verdicts = scores > _limit(model)
+        scores = raw_scores(model, store, len(held_out))
+        verdicts = scores > threshold(model)
         lowest = np.sort(scores[anomalous])[::-1][max(as_many - 1, 0)]
         confirmed = [place for place in range(number) if known[place]]
         last = number == ROUNDS
@@ -160,8 +163,8 @@ def _rounds(
             Served(
                 draw,
                 number * (GOOD + 1),
-                None if last else sum(_found(model, path) for path in round_good),
-                None if last else int(_found(model, coming[number].path)),
+                None if last else sum(is_found(model, path) for path in round_good),
+                None if last else int(is_found(model, coming[number].path)),
                 int(verdicts[~anomalous].sum()),
                 int((~anomalous).sum()),
                 int(verdicts[anomalous].sum()),
@@ -170,39 +173,39 @@ def _rounds(
                 int((scores[~anomalous] >= lowest).sum()),
                 auroc(scores.tolist(), anomalous.tolist()),
                 len(confirmed),
-                sum(not _found(model, coming[place].path) for place in confirmed),
+                sum(not is_found(model, coming[place].path) for place in confirmed),
             )
         )
         if not last:
-            reviewed += [_harmless(path) for path in round_good]
-            reviewed.append(_defect(coming[number]))
+            reviewed += [harmless(path) for path in round_good]
+            reviewed.append(defective(coming[number]))
 
 
-def _scores(model: TiledModel, store: FeatureStore, count: int) -> NDArray[np.float64]:
+def raw_scores(model: TiledModel, store: FeatureStore, count: int) -> NDArray[np.float64]:
     """The raw scores of the held-out pictures, whose features are the same for all versions."""
     scores = [assembled(model, outputs, prepared).raw_score for prepared, outputs in store.pictures(CPU)]
     assert len(scores) == count, "the features of the held-out pictures need more room on the disk"
     return np.array(scores)
 
 
-def _limit(model: TiledModel) -> float:
+def threshold(model: TiledModel) -> float:
     assert model.calibration is not None
     return model.calibration.image_threshold
 
 
-def _found(model: TiledModel, path: Path) -> bool:
-    return predict(model, _read(path)).raw_score > _limit(model)
+def is_found(model: TiledModel, path: Path) -> bool:
+    return predict(model, _read(path)).raw_score > threshold(model)
 
 
 def _read(path: Path) -> torch.Tensor:
     return next(iter(decoded([path], 0)))
 
 
-def _harmless(path: Path) -> ReviewedPicture:
+def harmless(path: Path) -> ReviewedPicture:
     return ReviewedPicture(path.name, picture_digest(path.read_bytes()), ReviewLabel.harmless, (), partial(_read, path))
 
 
-def _defect(picture: LabelledPicture) -> ReviewedPicture:
+def defective(picture: LabelledPicture) -> ReviewedPicture:
     """A picture whose regions are the frames of the parts of its mask."""
     path = picture.path
     height, width = _read(path).shape[-2:]

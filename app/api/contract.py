@@ -18,7 +18,7 @@ from app.api.schemas.kept import MissedBody, ReviewedRegionBody, ReviewRequestBo
 from app.api.schemas.problem import InvalidFieldBody, ProblemBody
 from app.api.schemas.shadow import ShadowRequestBody
 from app.api.schemas.stream import StreamLineBody
-from app.api.schemas.teaching import DecisionRequestBody
+from app.api.schemas.teaching import DecisionRequestBody, TeachRequestBody
 from app.api.schemas.zone import ZonesGeoJsonBody
 from app.api.trainings.body import FIRST_MODEL_FORM
 from app.api.v2.describe import TAG as INFERENCE_TAG
@@ -81,7 +81,7 @@ _REQUEST_ID = {
 _REFERENCE = "#/components/schemas/{model}"
 _COMPONENTS: tuple[type[BaseModel], ...] = (
     *(ProblemBody, InvalidFieldBody, InferRequestBody, IndexRequestBody),
-    *(DecisionRequestBody, JobPictureRequestBody, JobRequestBody, ShadowRequestBody, StreamLineBody),
+    *(DecisionRequestBody, JobPictureRequestBody, JobRequestBody, ShadowRequestBody, StreamLineBody, TeachRequestBody),
     *(MissedBody, ReviewedRegionBody, ReviewRequestBody),
     *(GeoJsonBody, CocoBody, LabelmeBody, ZonesGeoJsonBody),
 )

@@ -11,11 +11,14 @@ from app.errors import TooManyBytes
 Body = TypeVar("Body", bound=BaseModel)
 
 
-async def read_json(request: Request, kind: type[Body], most_bytes: int, advice: str) -> Body:
-    """The body of a request. Raises TooManyBytes with the advice, and RequestValidationError."""
+async def read_json(request: Request, kind: type[Body], most_bytes: int, advice: str, empty: str = "") -> Body:
+    """The body of a request; an empty one counts as the text `empty`.
+
+    Raises TooManyBytes with the advice, and RequestValidationError.
+    """
     text = await read_body(request, most_bytes, advice)
     try:
-        return kind.model_validate_json(text)
+        return kind.model_validate_json(text or empty)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from error
@@ -31,7 +34,7 @@ async def read_body(request: Request, most_bytes: int, advice: str) -> bytes:
     return bytes(text)
 
 
-def json_body(name: str) -> dict[str, object]:
+def json_body(name: str, *, required: bool = True) -> dict[str, object]:
     """`openapi_extra` of a route whose body is the schema of this name."""
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"requestBody": {"required": required, "content": content}}

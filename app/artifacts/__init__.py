@@ -63,7 +63,7 @@ from app.artifacts.shadow import (
     start_shadow,
     stop_shadow,
 )
-from app.artifacts.taught import TaughtRecord
+from app.artifacts.taught import SecondStageRecord, TaughtRecord
 from app.artifacts.transfer import pull, push
 from app.artifacts.writer import ModelRecord, write_artifact
 
@@ -99,6 +99,7 @@ __all__ = [
     "Protocol",
     "Provenance",
     "QualityRecord",
+    "SecondStageRecord",
     "SeenRecord",
     "Serving",
     "Tally",

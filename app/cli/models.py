@@ -233,6 +233,8 @@ def _quality(manifest: Manifest, certificate: CertificateRecord | None) -> str:
         found.append(f"false alarms {quality.false_alarms}")
     if quality and quality.smallest_defect:
         found.append(f"defects from {quality.smallest_defect} px")
+    if manifest.taught and manifest.taught.second_stage:
+        found.append(f"a second stage of {manifest.taught.second_stage.defects} defective pictures")
     if certificate is not None:
         found.append(f"certified: {'; '.join(map(str, certificate.headlines))}")
     return ", ".join(found)

@@ -27,6 +27,13 @@ def parser() -> ArgumentParser:
         "--most_lost", type=int, default=0, help="the number of confirmed defects that the candidate may lose"
     )
     parser.add_argument(
+        "--false_positive_rate",
+        type=float | None,
+        default=None,
+        help="the rate of false alarms that the new thresholds aim at, more than 0 and less than 1; by default that of "
+        "the training",
+    )
+    parser.add_argument(
         "--serve",
         type=bool,
         default=False,
@@ -43,13 +50,25 @@ def run(options: Namespace) -> int:
     """
     if options.most_lost < 0:
         raise UsageError(f"--most_lost is {options.most_lost}, and must be 0 or more", hint="example: --most_lost 0")
+    rate = options.false_positive_rate
+    if rate is not None and not 0 < rate < 1:
+        raise UsageError(
+            f"--false_positive_rate is {rate}; use more than 0 and less than 1",
+            hint="example: --false_positive_rate 0.02",
+        )
     device, repository = resolve_device(options.device), read_repository(options)
     repository.find(options.name)
     store = open_pictures(options, f"tessera teach --name {options.name}")
     try:
         with progress_bars() as report:
             taught = teach(
-                repository, options.name, store, device=str(device), most_lost=options.most_lost, progress=report
+                repository,
+                options.name,
+                store,
+                device=str(device),
+                most_lost=options.most_lost,
+                false_positive_rate=rate,
+                progress=report,
             )
         for line in (*taught.learned.notes, f"learned in {taught.learned.seconds:.1f} s", *taught.proof.sentences()):
             print_line(line)

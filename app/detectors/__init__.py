@@ -5,9 +5,11 @@ from app.detectors.fusion import Fusion
 from app.detectors.gradient import GradientDetector
 from app.detectors.one_pass import Fitter, Forecast, OnePassDetector, PatchSources
 from app.detectors.padim import Padim
+from app.detectors.patch_embedding import PatchDetector
 from app.detectors.patchcore import Patchcore
 from app.detectors.reverse_distillation import ReverseDistillation
 from app.detectors.search import Codes, SearchChoice, SearchMethod, SearchMode
+from app.detectors.second_stage import SecondStage
 from app.detectors.stfpm import Stfpm
 from app.detectors.subspace import Subspace
 from app.detectors.thumbnail import WithThumbnail, with_thumbnail
@@ -34,12 +36,14 @@ __all__ = [
     "Measurement",
     "OnePassDetector",
     "Padim",
+    "PatchDetector",
     "PatchSources",
     "Patchcore",
     "ReverseDistillation",
     "SearchChoice",
     "SearchMethod",
     "SearchMode",
+    "SecondStage",
     "Stfpm",
     "Subspace",
     "ThumbnailFitter",

@@ -127,6 +127,9 @@ class Fusion(PatchDetector):
             for member, scale in zip(self.combined.values(), self.scales, strict=True)
         ]
         distances = torch.stack(found).mean(0)
+        if self.second_stage is not None:
+            factors = self.second_stage(features[0].movedim(1, -1).flatten(0, 2))
+            distances = distances * factors.view_as(distances)
         score_input = (ranked(distances, counted).amax().view(1),) if self.score is ScoreRule.patch else ()
         return Measurement((distances,), score_input)
 

@@ -1,7 +1,8 @@
 """Detectors with one embedding of several layers per cell, as in PatchCore (Roth et al. 2022, section 3.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch.nn import functional as F
 
 from app.detectors.base import Features
 from app.detectors.one_pass import OnePassDetector
+from app.detectors.second_stage import SecondStage
 from app.detectors.with_backbone import BackboneDetector
 from app.errors import InvalidParameter
 from app.scoring import Largest, MapScore, MeanOfHighest, ScoreRule
@@ -21,10 +23,12 @@ class PatchDetector(BackboneDetector, OnePassDetector):
     """A detector with one embedding per cell of the first layer: 3x3 means of all layers, concatenated.
 
     `score` is the rule of the picture's score, and `blur_sigma` the standard deviation in pixels of the map's blur.
-    Tokens of a ViT are concatenated without means (`Backbone.neighbourhood`).
+    Tokens of a ViT are concatenated without means (`Backbone.neighbourhood`). `second_stage` changes the distances by
+    what confirmed defects look like; None: there is none, as after each training.
     """
 
     embedding_size: int  # channels of the embedding
+    second_stage: SecondStage | None
 
     def __init__(
         self,
@@ -43,6 +47,27 @@ class PatchDetector(BackboneDetector, OnePassDetector):
         self.score, self.blur_sigma = ScoreRule(score), float(blur_sigma)
         self.map_rule = replace(self.map_rule, blur_sigma=self.blur_sigma)
         self.embedding_size = sum(self.backbone.channels[layer] for layer in self.backbone.layers)
+        self.register_module("second_stage", None)
+
+    @property
+    def description(self) -> str:
+        """See Detector."""
+        return super().description + ("; with a second stage" if self.second_stage is not None else "")
+
+    def with_second_stage(self, second_stage: SecondStage | None) -> Self:
+        """The same detector with this second stage. Everything else is shared."""
+        twin = self.twin()
+        twin._modules = self._modules | {"second_stage": second_stage}
+        return twin
+
+    def factors(self, patches: Tensor) -> Tensor | None:
+        """The factors [p] by which the second stage changes the distances of patches [p,C]; None: there is none."""
+        return None if self.second_stage is None else self.second_stage(patches)
+
+    def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
+        if any(name.startswith("second_stage.") for name in state):
+            self.second_stage = SecondStage(self.embedding_size)
+        super().load_fitted_state(state)
 
     @property
     def feature_strides(self) -> tuple[int, ...]:

@@ -119,9 +119,12 @@ class Patchcore(PatchDetector):
         """
         (embedding,) = features
         patches = embedding.movedim(1, -1).flatten(0, 2).float().contiguous()
+        factors = self.factors(patches)
         if self.whitening is not None:
             patches = self.whitening(patches)
         distances, neighbours = self.bank_search().nearest(patches)
+        if factors is not None:
+            distances = distances * factors
         score_input: Features = ()
         if self.score is ScoreRule.patch:
             candidates = ranked(distances, counted)

@@ -99,6 +99,8 @@ class Subspace(PatchDetector):
         patches = embedding.movedim(1, -1).flatten(0, 2).float()
         residuals = torch.addmm(self.residual_mean, patches, self.residual_axes, beta=-1)
         lengths = torch.linalg.vector_norm(residuals, dim=1)
+        if (factors := self.factors(patches)) is not None:
+            lengths = lengths * factors
         score_input = (ranked(lengths, counted).amax().view(1),) if self.score is ScoreRule.patch else ()
         return Measurement((lengths.view(len(embedding), *embedding.shape[2:]),), score_input)
 

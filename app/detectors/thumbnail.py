@@ -21,6 +21,7 @@ from app.detectors.one_pass import OnePassDetector
 from app.detectors.patch_embedding import PatchDetector, ranked
 from app.detectors.patch_sample import PatchSample
 from app.detectors.search import SearchChoice, SearchMode
+from app.detectors.second_stage import SecondStage
 from app.detectors.state import with_prefix
 from app.detectors.thumbnail_fitter import LAYOUT, TILES, ThumbnailFitter
 from app.detectors.thumbnail_update import ThumbnailUpdate
@@ -169,6 +170,10 @@ class WithThumbnail(OnePassDetector):
         self.layout.means = torch.empty_like(means, device="meta")  # of its size
         self.layout.counts = torch.empty(means.shape[:2], dtype=torch.int64, device="meta")
         super().load_fitted_state(state)
+
+    def with_second_stage(self, second_stage: SecondStage | None) -> "WithThumbnail":
+        """See PatchDetector; the tiles' detector gets it. The thumbnail's distances stay."""
+        return self.with_parts(self.tiles.with_second_stage(second_stage), self.layout)
 
     def with_parts(self, tiles: Detector, layout: Layout) -> "WithThumbnail":
         """The same detector with these parts. The network and the scales are shared."""

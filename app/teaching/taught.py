@@ -33,17 +33,22 @@ def teach(
     *,
     device: str,
     most_lost: int = 0,
+    false_positive_rate: float | None = None,
     progress: Progress = silent,
 ) -> Taught:
     """Teaches a model by its reviewed pictures, and proves the candidate beside the version that serves.
 
-    Nothing is written. Raises what `learn` and `prove` raise, ModelNotFound, InvalidServing, and
-    PicturesDatabaseUnavailable.
+    `false_positive_rate` is that of `learn`. Nothing is written. Raises what `learn` and `prove` raise, ModelNotFound,
+    InvalidServing, and PicturesDatabaseUnavailable.
     """
     entry = repository.find(name)
     pictures = known_pictures(store, name)
     learned = learn(
-        entry, [each.review for each in pictures if each.review is not None], device=device, progress=progress
+        entry,
+        [each.review for each in pictures if each.review is not None],
+        false_positive_rate=false_positive_rate,
+        device=device,
+        progress=progress,
     )
     served = load_artifact(entry, device)
     alarms = learned.thresholds.alarms

@@ -15,6 +15,7 @@ class TeachingOrder:
     folder: where the candidate is written
     pictures, database, bounds: those of the store, see PictureStore
     most_lost: the number of confirmed defects that a candidate may lose
+    false_positive_rate: the rate that the thresholds aim at; None: that of the training
     """
 
     folder: str
@@ -25,6 +26,7 @@ class TeachingOrder:
     bounds: Bounds
     most_lost: int
     limits: TrainingLimits
+    false_positive_rate: float | None = None
 
     def encode(self) -> str:
         return json.dumps(asdict(self))

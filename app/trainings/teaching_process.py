@@ -33,6 +33,7 @@ def taught(order: TeachingOrder, send: Send) -> dict[str, object]:
             store,
             device="cpu",
             most_lost=order.most_lost,
+            false_positive_rate=order.false_positive_rate,
             progress=Reports(send),
         )
         written = found.proof.result is not ProofResult.refused

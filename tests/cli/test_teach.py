@@ -79,6 +79,7 @@ def test_the_error_of_a_version_without_scores_has_the_command_that_helps(
     ("more", "status", "message"),
     [
         (["--most_lost", "-1"], 2, "--most_lost is -1"),
+        (["--false_positive_rate", "1"], 2, "--false_positive_rate is 1.0; use more than 0 and less than 1"),
         (["--name", "absent"], 1, "there is no model 'absent'"),
         (["--pictures_dir", "absent"], 1, "not a directory"),
     ],

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from app.detectors import DETECTORS
+from app.detectors import DETECTORS, PatchDetector, SecondStage
 from app.pipeline import Band, BandOutcome, Roi, Run, TiledModel, predict, read_checkpoint, run_band
 from app.pipeline import scan as scanning
 from app.pipeline.resizing import resized
@@ -75,6 +75,17 @@ def test_bands_equal_the_whole(
     source = assert_scan_equals(model, picture(SIZE))
     assert source.most < SIZE[0] or tiling == "whole"
     assert_scan_equals(model, picture(SIZE), Roi(41, 57, 110, 150))
+
+
+def test_bands_equal_the_whole_with_a_second_stage(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "BAND_TILES", 1)
+    model = build("subspace", TILINGS["overlapping"], SIZE)
+    detector = model.detector
+    assert isinstance(detector, PatchDetector)
+    weight = torch.randn(detector.embedding_size, generator=torch.Generator().manual_seed(0))
+    changed = model.with_detector(detector.with_second_stage(SecondStage.of(weight, torch.tensor(0.0))))
+    assert not torch.allclose(predict(changed, picture(SIZE)).anomaly_map, predict(model, picture(SIZE)).anomaly_map)
+    assert_scan_equals(changed, picture(SIZE))
 
 
 @pytest.mark.parametrize("name", ["patchcore", "padim", "subspace"])

@@ -14,7 +14,7 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from app.application import build_app
-from app.artifacts import ModelRepository, live_version
+from app.artifacts import ModelRepository, live_version, read_manifest
 from app.keys import ApiKey, Scope, digest_of, write_keys
 from app.reviews import ReviewLabel
 from app.settings import Settings
@@ -116,6 +116,19 @@ def test_a_candidate_is_proved_served_and_taken_back(teachable_dir: Path, tmp_pa
         assert client.http.delete(f"/v1/teachings/{id}").status_code == 204
         assert client.http.get(f"/v1/teachings/{id}").json()["code"] == "teaching_not_found"
         assert client.http.get(f"/v1/teachings/{id}/events").json()["code"] == "teaching_not_found"
+
+
+def test_a_requested_rate_sets_the_thresholds(teachable_dir: Path, tmp_path: Path) -> None:
+    filled(tmp_path / "kept", NAME).close()
+    with started(tmp_path, teachable_dir) as client:
+        refused = client.http.post(TEACH, json={"false_positive_rate": 1})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), refused.text
+        assert "false_positive_rate" in refused.text
+        assert client.http.post(TEACH, content=b" " * 5000).json()["code"] == "too_many_bytes"
+        answer = client.http.post(TEACH, json={"false_positive_rate": 0.2})
+        assert answer.status_code == 202, answer.text
+        assert client.ended(answer.json()["id"])["state"] == "proposed"
+        assert read_manifest(client.repository.find(NAME, 2).path).calibration.false_positive_rate == 0.2
 
 
 def test_poison_is_refused_and_leaves_no_version(teachable_dir: Path, tmp_path: Path) -> None:

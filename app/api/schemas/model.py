@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, FiniteFloat, JsonValue
 from app.api.schemas.calibration import CalibrationBody
 from app.api.schemas.certificate import CertificateBody
 from app.api.schemas.execution import ExecutionBody
-from app.api.schemas.quality import QualityBody
+from app.api.schemas.quality import QualityBody, SecondStageBody
 from app.api.schemas.refusal import ErrorBody
 from app.api.schemas.tiling import SizeBody, TilingBody
 from app.api.schemas.zone import ZoneBody
@@ -64,6 +64,9 @@ class DetailsBody(BaseModel):
     certificate: CertificateBody | None = Field(
         description="Which marks the version finds; null if `tessera certify` did not measure it."
     )
+    second_stage: SecondStageBody | None = Field(
+        description="What confirmed defects added to a taught version; null if they added nothing."
+    )
     provenance: ProvenanceBody = Field(description="The origin of the model.")
     execution: ExecutionBody = Field(description="How this server runs the model.")
 
@@ -72,6 +75,7 @@ class DetailsBody(BaseModel):
         """The body of an artifact."""
         manifest = artifact.manifest
         size, zones = manifest.preprocessing.image_size, artifact.model.zones
+        taught = manifest.taught
         provenance = manifest.provenance.model_dump(include=set(ProvenanceBody.model_fields))
         return cls(
             digest=artifact.digest,
@@ -83,6 +87,7 @@ class DetailsBody(BaseModel):
             metrics=manifest.metrics,
             quality=None if manifest.quality is None else QualityBody.of(manifest.quality),
             certificate=None if artifact.certificate is None else CertificateBody.of(artifact.certificate),
+            second_stage=SecondStageBody.of(taught.second_stage) if taught and taught.second_stage else None,
             provenance=ProvenanceBody.model_validate(provenance),
             execution=ExecutionBody.of(artifact),
         )

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field, FiniteFloat
 
-from app.artifacts import QualityRecord
+from app.artifacts import QualityRecord, SecondStageRecord
 
 
 class FalseAlarmsBody(BaseModel):
@@ -31,6 +31,24 @@ class DefectSizeBody(BaseModel):
     diameter: int = Field(description="Diameter in pixels of the picture.", examples=[12])
     tried: int = Field(description="Number of defects that were drawn.", examples=[24])
     found: int = Field(description="Number of these defects in which the model finds a region.", examples=[23])
+
+
+class SecondStageBody(BaseModel):
+    """The second stage of a taught version: what confirmed defects look like."""
+
+    defects: int = Field(description="Pictures with confirmed defects that it was fitted to.", examples=[14])
+    harmless: int = Field(description="Harmless pictures that it was fitted to.", examples=[120])
+    factor: FiniteFloat = Field(description="Largest factor of a distance; the smallest is 1.", examples=[4.0])
+    gain: FiniteFloat = Field(
+        description="Gain of the mean recall at rates of false alarms up to 10 %, compared with no second stage, by "
+        "second stages that were not fitted to the pictures.",
+        examples=[0.2],
+    )
+    gain_error: FiniteFloat = Field(description="Standard error of the gain.", examples=[0.06])
+
+    @classmethod
+    def of(cls, record: SecondStageRecord) -> Self:
+        return cls(**record.model_dump())
 
 
 class QualityBody(BaseModel):

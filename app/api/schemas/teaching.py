@@ -28,6 +28,20 @@ class DecisionRequestBody(BaseModel):
     )
 
 
+class TeachRequestBody(BaseModel):
+    """How a model is taught."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    false_positive_rate: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Rate of false alarms that the new thresholds aim at; null: that of the training.",
+        examples=[0.02],
+    )
+
+
 class ShareBody(BaseModel):
     """Cases of all cases."""
 

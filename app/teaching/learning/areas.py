@@ -46,6 +46,15 @@ def counted_cells(picture: ReviewedPicture, grid: Grid) -> Tensor | None:
     return torch.from_numpy(found) & ~around
 
 
+def defect_cells(picture: ReviewedPicture, grid: Grid) -> Tensor:
+    """The cells [rows,columns] bool of the regions and areas of a picture that are confirmed defects."""
+    found = np.zeros(grid.cells, bool)
+    for region in picture.regions:
+        if region.label is ReviewLabel.defect:
+            found |= _cells(region.rings, grid)
+    return torch.from_numpy(found)
+
+
 def _cells(rings: Sequence[Ring], grid: Grid) -> Booleans:
     """The cells whose centres lie inside an area; of one that contains no centre, the cell in its middle."""
     rows, columns = grid.cells

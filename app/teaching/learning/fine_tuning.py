@@ -23,6 +23,7 @@ from app.errors import NotFinite
 from app.pipeline import Grid, NormalPatches, Outcome, Prepared, TiledModel, predict
 from app.progress import Progress
 from app.teaching.learning.areas import counted_cells
+from app.teaching.learning.choice import without_second_stage
 from app.teaching.learning.evidence import LearnedPicture
 from app.teaching.learning.lessons import Lesson
 from app.teaching.learning.reading import LessonReader
@@ -89,7 +90,10 @@ class FineTuning(Teaching):
             tuple(picture for picture, _ in pictures.values()),
             sum(count for _, count in pictures.values()),
             self._outcomes(model, [*held_out, *(each for each in lessons if not each.normal or not each.learned)]),
-            notes=(f"fine-tuned in {done} steps; {len(held_out)} harmless pictures were held out for the thresholds",),
+            notes=(
+                f"fine-tuned in {done} steps; {len(held_out)} harmless pictures were held out for the thresholds",
+                *without_second_stage(lessons, detector.name),
+            ),
         )
 
     def _step(

@@ -28,6 +28,8 @@ def learn(
     base: Entry,
     reviewed: Iterable[ReviewedPicture],
     *,
+    false_positive_rate: float | None = None,
+    second_stage: bool = True,
     device: torch.device | str = "cpu",
     progress: Progress = silent,
 ) -> Learned:
@@ -36,6 +38,9 @@ def learn(
     base: a version of the model; of one that was taught, its own base is taken, so that equal reviews make equal
         candidates, whatever was taught before and in whatever order the pictures were reviewed
     reviewed: the reviewed pictures of the model
+    false_positive_rate: the rate of false alarms that the thresholds aim at, more than 0 and less than 1; None: that of
+        the base
+    second_stage: whether confirmed defects may make a second stage, see `choice`
 
     Nothing is written before `Learned.write`. Harmless pictures and regions join the normal state, confirmed defects
     never do, and both set the thresholds, see `thresholds`. Uses the calling thread, and torch's. Raises NotTeachable,
@@ -48,13 +53,19 @@ def learn(
     reader = LessonReader(artifact.manifest, artifact.model.detector.image_size_is_fixed)
     _require(base, lessons.taken, lessons.notes())
     measured = Measurements()
-    with _teaching(artifact, reader, progress) as teaching:
+    with _teaching(artifact, reader, progress, second_stage) as teaching:
         state = teaching.learn(lessons.taken)
         for lesson, outcome in state.outcomes:
             measured.add(state.model, lesson, outcome)
     left_out, used = [*lessons.notes(), *reader.left_out], reader.used(lessons.taken)
     _require(base, used, left_out)
-    thresholds = new_thresholds(artifact.manifest.calibration, measured.normal, measured.defects)
+    thresholds = new_thresholds(
+        artifact.manifest.calibration,
+        measured.normal,
+        measured.defects,
+        false_positive_rate,
+        base_counts=state.second_stage is None,
+    )
     return Learned(
         base=artifact,
         model=state.model.with_calibration(thresholds.calibration),
@@ -65,16 +76,16 @@ def learn(
         pictures=state.pictures,
         evidence=joined(artifact.evidence, state.sources, state.pictures),
         camera=measured.camera(artifact),
-        normal_level=measured.normal_level(artifact),
+        normal_level=measured.normal_level(artifact, alone=state.second_stage is not None),
     )
 
 
-def _teaching(base: Artifact, reader: LessonReader, progress: Progress) -> Teaching:
+def _teaching(base: Artifact, reader: LessonReader, progress: Progress, second_stage: bool) -> Teaching:
     """How this kind of detector is taught."""
     model = with_fused_network(base.model)
     if isinstance(model.detector, GradientDetector):
         return FineTuning(model, base.evidence, reader, progress)
-    return Updating(model, reader, progress)
+    return Updating(model, reader, progress, second_stage=second_stage)
 
 
 def _require(base: Entry, used: Sequence[Lesson], left_out: Sequence[str]) -> None:
@@ -95,5 +106,6 @@ def _record(artifact: Artifact, state: LearnedState, used: Sequence[Lesson], thr
         defects=sum(each.defect for each in used),
         patches=state.patches,
         missed=len(thresholds.missed),
+        second_stage=state.second_stage,
         reviews=TaughtRecord.labels((each.picture.digest, each.picture.label) for each in used),
     )

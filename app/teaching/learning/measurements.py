@@ -57,8 +57,11 @@ class Measurements:
         streams |= dict(found.streams) if found else {}
         return BaselineRecord.of(Baseline(known.grid, streams)) if streams else None
 
-    def normal_level(self, base: Artifact) -> float | None:
-        """That of the harmless pictures if they are at least as many as the base's, otherwise that of the base."""
+    def normal_level(self, base: Artifact, *, alone: bool) -> float | None:
+        """That of the harmless pictures if they are at least as many as the base's, otherwise that of the base.
+
+        alone: the base's does not hold for this version
+        """
         known = base.manifest.calibration
-        enough = len(self.normal) >= max(known.pictures, LEAST_PICTURES)
+        enough = alone or len(self.normal) >= max(known.pictures, LEAST_PICTURES)
         return self.high.value if enough else known.normal_level

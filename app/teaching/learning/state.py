@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from app.artifacts import SecondStageRecord
 from app.detectors import PatchSources
 from app.pipeline import Outcome, TiledModel
 from app.teaching.learning.evidence import LearnedPicture
@@ -21,6 +22,7 @@ class LearnedState:
     outcomes: yields lessons that set thresholds, each with its outcome by a model that has not learned it
     sources: those of the rows that were added to a memory bank; None: there is none
     notes: sentences about how it was learned
+    second_stage: that of the detector; None: it has none
     """
 
     model: TiledModel
@@ -29,6 +31,7 @@ class LearnedState:
     outcomes: Iterator[tuple[Lesson, Outcome]]
     sources: PatchSources | None = None
     notes: tuple[str, ...] = ()
+    second_stage: SecondStageRecord | None = None
 
 
 class Teaching(Protocol):

@@ -1,9 +1,10 @@
 """The thresholds of a taught version.
 
-The rate of false alarms is kept: the threshold is that of a training, for the scores of the base's normal pictures and
-those of the reviewed harmless pictures together, each by a detector that had not learned it. The base's scores are
-those of its training. Learning more normal patches makes distances to a memory bank smaller and never larger, so that
-these scores are rather too high.
+The rate of false alarms is kept, unless another is requested: the threshold is that of a training, for the scores of
+the base's normal pictures and those of the reviewed harmless pictures together, each by a detector that had not learned
+it. The base's scores are those of its training. Learning more normal patches makes distances to a memory bank smaller
+and never larger, so that these scores are rather too high. A second stage changes scores by factors that are not known
+for the base's pictures, so that only the reviewed ones count then.
 
 Confirmed defects set the lower bound of what must be found: the threshold is lowered to just below their lowest score,
 as far as at most the requested share of the normal pictures exceeds it.
@@ -69,16 +70,26 @@ class Thresholds:
     lowered: bool
 
 
-def new_thresholds(base: CalibrationRecord, normal: Sequence[Measured], defects: Sequence[Measured]) -> Thresholds:
+def new_thresholds(
+    base: CalibrationRecord,
+    normal: Sequence[Measured],
+    defects: Sequence[Measured],
+    false_positive_rate: float | None = None,
+    *,
+    base_counts: bool = True,
+) -> Thresholds:
     """The thresholds for the base's normal pictures, reviewed normal pictures, and pictures with confirmed defects.
 
     The base keeps the values of its normal pictures.
+
+    false_positive_rate: more than 0 and less than 1; None: that of the base
+    base_counts: false if the scores of the base's normal pictures say nothing about this version
     """
     known = base.thresholds
     assert known is not None  # `read_base` requires it
-    rate = base.false_positive_rate or RATE
-    scores = [*known.image_values, *(each.score for each in normal)]
-    peaks = [*known.pixel_values, *(each.peak for each in normal)]
+    rate = false_positive_rate or base.false_positive_rate or RATE
+    scores = [*(known.image_values if base_counts else ()), *(each.score for each in normal)]
+    peaks = [*(known.pixel_values if base_counts else ()), *(each.peak for each in normal)]
     usual = _usual(scores, rate, known.image_margin)
     image = _lowered(usual, scores, rate, known.image_margin, [each.score for each in defects])
     pixel = _lowered(

@@ -3,6 +3,7 @@
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -15,9 +16,18 @@ from app.progress import Progress
 from app.reviews import ReviewedPicture
 from app.shown import printable
 from app.teaching.learning.areas import counted_cells
+from app.teaching.learning.choice import (
+    Choice,
+    HeldOutLesson,
+    choose_second_stage,
+    staged_detector,
+    with_stage,
+    without_second_stage,
+)
 from app.teaching.learning.evidence import LearnedPicture
 from app.teaching.learning.lessons import Lesson
 from app.teaching.learning.reading import LessonReader
+from app.teaching.learning.second_stage import SecondStages
 from app.teaching.learning.state import LearnedState, Teaching
 from app.training.backpropagation import grouped
 from app.training.feature_store import FeatureStore
@@ -56,11 +66,13 @@ class _Counted:
 class Updating(Teaching):
     """Reads each lesson once, keeps its features, and measures it by a detector without it.
 
-    The features that have no room are computed again. Use it in a `with` block.
+    `second_stage` says whether confirmed defects may make a second stage, see `choice`. The features that have no room
+    are computed again. Use it in a `with` block.
     """
 
-    def __init__(self, model: TiledModel, reader: LessonReader, progress: Progress) -> None:
+    def __init__(self, model: TiledModel, reader: LessonReader, progress: Progress, *, second_stage: bool) -> None:
         self._model, self._reader, self._progress = model, reader, progress
+        self._second_stage = second_stage
         self._store = FeatureStore(Path(tempfile.gettempdir()))
 
     def __enter__(self) -> Self:
@@ -92,9 +104,21 @@ class Updating(Teaching):
             update.finish(self._progress)
         taught = update.detector if pictures else detector
         model = self._model.with_detector(taught)
-        outcomes = self._outcomes(update, taught, read, len(pictures))
-        sources = update.sources() if pictures else None
-        return LearnedState(model, tuple(pictures), patches, outcomes, sources)
+        held_out = partial(self._held_out, update, taught, read, len(pictures))
+        choice = Choice()
+        if self._second_stage and staged_detector(detector) is not None:
+            choice = choose_second_stage(read, partial(held_out, "second stage"))
+        elif self._second_stage:
+            choice = Choice(notes=without_second_stage(read, detector.name))
+        return LearnedState(
+            with_stage(model, choice.stages.whole if choice.stages else None),
+            tuple(pictures),
+            patches,
+            self._outcomes(held_out("thresholds"), choice.stages),
+            update.sources() if pictures else None,
+            choice.notes,
+            choice.record,
+        )
 
     def _computed(self, lessons: Sequence[Lesson]) -> Iterator[tuple[Lesson, Prepared, Iterable[Features]]]:
         """Yields the lessons that can be used, with their features; tiles of small pictures run together."""
@@ -128,9 +152,17 @@ class Updating(Teaching):
         return taker.patches
 
     def _outcomes(
-        self, update: Update, taught: Detector, lessons: Sequence[Lesson], learned: int
+        self, held_out: Iterator[HeldOutLesson], stages: SecondStages | None
     ) -> Iterator[tuple[Lesson, Outcome]]:
-        """The lessons with their outcomes; defects by the detector that is served, which has not learned them."""
+        """The lessons with their outcomes, each by a detector and a second stage that have not learned it."""
+        for each in held_out:
+            model = with_stage(each.model, stages.without(each.number) if stages else None)
+            yield each.lesson, assembled(model, each.outputs, each.prepared)
+
+    def _held_out(
+        self, update: Update, taught: Detector, lessons: Sequence[Lesson], learned: int, stage: str
+    ) -> Iterator[HeldOutLesson]:
+        """The lessons, each with a detector that has not learned it; defects with the one that is served."""
         folds = iter(update.folds(learned)) if learned else iter(())
         fold, without = range(0), taught
         for number, prepared, outputs in self._features(lessons):
@@ -139,8 +171,8 @@ class Updating(Teaching):
                 fold = next(folds)
                 without = update.without(fold)
             used = without if lesson.learned and lesson.normal else taught
-            yield lesson, assembled(self._model.with_detector(used), outputs, prepared)
-            self._progress("thresholds", number + 1, len(lessons))
+            yield HeldOutLesson(number, lesson, self._model.with_detector(used), prepared, outputs)
+            self._progress(stage, number + 1, len(lessons))
 
     def _features(self, lessons: Sequence[Lesson]) -> Iterator[tuple[int, Prepared, Iterator[Features]]]:
         """The number and the features of each lesson: the stored ones first, then those of the network, run again."""

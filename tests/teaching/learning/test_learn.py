@@ -243,14 +243,16 @@ def test_a_kill_while_a_version_is_written_leaves_no_version(
 def test_a_student_is_fine_tuned_and_keeps_what_it_knew(trained: Trained) -> None:
     base = trained("stfpm")
     lessons = [reviewed(f"h{seed}", "harmless", surface(50 + seed, (0, 0, 255)), "harmless") for seed in range(6)]
-    before, learned = load_artifact(base).model, learn(base, lessons)
+    defect = reviewed("d", "defect", surface(60, (255, 0, 0)), "defect")
+    before, learned = load_artifact(base).model, learn(base, [*lessons, defect])
     harmless, usual = surface(70, (0, 0, 255)), surface(71)
     assert peak(learned.model, harmless) < 0.9 * peak(before, harmless)
     found, former = predict(learned.model, usual).anomaly_map, predict(before, usual).anomaly_map
     assert float(found.mean()) < 1.5 * float(former.mean())
     known = learned.base.manifest.calibration.thresholds
     assert known is not None and learned.thresholds.pictures == len(known.image_values) + 1  # one is held out
-    assert (learned.taught.harmless, len(learned.taught.reviews)) == (5, 6)
+    assert (learned.taught.harmless, len(learned.taught.reviews)) == (5, 7)
+    assert "no second stage: stfpm can have none; subspace, patchcore and fusion can" in learned.notes
     backbone = {key: value for key, value in before.detector.state_dict().items() if key.startswith("backbone")}
     assert all(torch.equal(value, learned.model.detector.state_dict()[key]) for key, value in backbone.items())
 

@@ -55,6 +55,13 @@ def test_the_values_of_the_base_and_of_the_reviews_count_together() -> None:
     assert found.alarms.exceeded == sum(value > found.calibration.image_threshold for value in [*BASE, *NEW])
 
 
+def test_a_requested_rate_replaces_that_of_the_base() -> None:
+    found = new_thresholds(base(), normal(NEW), [], 0.01)
+    assert found.rate == 0.01
+    assert found.calibration.image_threshold == pytest.approx(normal_threshold([*BASE, *NEW], 0.01))
+    assert found.calibration.image_threshold > new_thresholds(base(), normal(NEW), []).calibration.image_threshold
+
+
 def test_a_confirmed_defect_lowers_the_threshold_while_the_rate_is_kept() -> None:
     highest = sorted([*BASE, *NEW], reverse=True)
     score = (highest[5] + highest[4]) / 2  # 5 % of 100 values are higher

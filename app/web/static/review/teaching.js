@@ -17,6 +17,7 @@ const EDGE = 96;
 /** @type {Record<string, string>} */
 const STAGES = {
   pictures: "Learns from the reviewed pictures",
+  "second stage": "Learns from confirmed defects",
   thresholds: "Sets the threshold",
   replay: "Replays the kept pictures",
 };
