@@ -12,10 +12,11 @@ from app.api.schemas.model import DetailsBody
 from app.artifacts import Entry, ModelRepository, load_artifact
 from app.cli import main
 from app.data import Folder, picture_digest
-from app.detectors import Detector, Patchcore, PatchDetector, Subspace
+from app.detectors import Detector, Patchcore, PatchDetector, Subspace, with_thumbnail
 from app.pipeline import TiledModel, predict
 from app.progress import silent
 from app.reviews import ReviewedPicture, ReviewedRegion, ReviewLabel
+from app.scoring import ScoreRule
 from app.teaching.learning import Learned, learn
 from app.teaching.learning.choice import FEWEST_DEFECTS, FEWEST_HARMLESS
 from app.teaching.learning.gain import Gain, gain_of, partial_area
@@ -30,6 +31,7 @@ from app.training import Recipe, plan_training, train
 from tests.conftest import draw_surface
 
 CPU = torch.device("cpu")
+ONE_TILE = Tiling(tile_size=32, stride=32)
 AREA = ((12.0, 8.0), (28.0, 8.0), (28.0, 24.0), (12.0, 24.0))
 
 
@@ -85,13 +87,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Entry:
     return trained(Subspace("resnet18", ("layer1",), pre_trained=False), tmp_path_factory.mktemp("subspace"))
 
 
-def trained(detector: Detector, root: Path) -> Entry:
-    """A model of one tile, trained on six surfaces."""
+def trained(detector: Detector, root: Path, tiling: Tiling = ONE_TILE) -> Entry:
+    """A model that is trained on six surfaces of 32 x 32."""
     (root / "good").mkdir()
     for number in range(6):
         Image.fromarray(draw_surface(number, 32, 32)).save(root / f"good/{number}.png")
     data = Folder(str(root / "good"), num_workers=0)
-    recipe = Recipe(detector, data, Tiling(tile_size=32, stride=32), seed=0, assess=False)
+    recipe = Recipe(detector, data, tiling, seed=0, assess=False)
     return train(recipe, plan_training(recipe, CPU), ModelRepository(root / "models"), "lid", CPU, silent)
 
 
@@ -171,6 +173,21 @@ def test_a_memory_bank_gets_one_too(tmp_path: Path) -> None:
     assert found(with_stage, "defect") > found(without, "defect") + 0.3
     assert found(with_stage, "harmless") <= 0.15
     assert found(with_stage, "stripes") == 1
+
+
+def test_the_tiles_of_a_model_with_a_thumbnail_get_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    tiling = Tiling(tile_size=16, stride=16, thumbnail=True)
+    detector = with_thumbnail(Subspace("resnet18", ("layer1",), pre_trained=False, score=ScoreRule.top), tiling)
+    entry = trained(detector, tmp_path, tiling)
+    with_stage, without = (learn(entry, lessons(), second_stage=each) for each in (True, False))
+    assert with_stage.taught.second_stage is not None
+    assert found(with_stage.model, "defect") > found(without.model, "defect") + 0.1
+    assert found(with_stage.model, "stripes") == 1
+    model = load_artifact(with_stage.write(ModelRepository(tmp_path / "models"))).model
+    shown = picture(500, "defect")
+    assert predict(model, shown).raw_score == pytest.approx(predict(with_stage.model, shown).raw_score, rel=1e-5)
+    assert predict(model, shown).raw_score > predict(without.model, shown).raw_score
 
 
 def test_the_held_out_gain_is_said_and_only_reviewed_pictures_set_the_thresholds(taught: Learned) -> None:
