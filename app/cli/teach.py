@@ -34,6 +34,12 @@ def parser() -> ArgumentParser:
         "the training",
     )
     parser.add_argument(
+        "--second_stage",
+        type=bool,
+        default=True,
+        help="whether confirmed defects may add a second stage; without it, they only set the thresholds",
+    )
+    parser.add_argument(
         "--serve",
         type=bool,
         default=False,
@@ -68,6 +74,7 @@ def run(options: Namespace) -> int:
                 device=str(device),
                 most_lost=options.most_lost,
                 false_positive_rate=rate,
+                second_stage=options.second_stage,
                 progress=report,
             )
         for line in (*taught.learned.notes, f"learned in {taught.learned.seconds:.1f} s", *taught.proof.sentences()):

@@ -34,12 +34,13 @@ def teach(
     device: str,
     most_lost: int = 0,
     false_positive_rate: float | None = None,
+    second_stage: bool = True,
     progress: Progress = silent,
 ) -> Taught:
     """Teaches a model by its reviewed pictures, and proves the candidate beside the version that serves.
 
-    `false_positive_rate` is that of `learn`. Nothing is written. Raises what `learn` and `prove` raise, ModelNotFound,
-    InvalidServing, and PicturesDatabaseUnavailable.
+    `false_positive_rate` and `second_stage` are those of `learn`. Nothing is written. Raises what `learn` and `prove`
+    raise, ModelNotFound, InvalidServing, and PicturesDatabaseUnavailable.
     """
     entry = repository.find(name)
     pictures = known_pictures(store, name)
@@ -47,6 +48,7 @@ def teach(
         entry,
         [each.review for each in pictures if each.review is not None],
         false_positive_rate=false_positive_rate,
+        second_stage=second_stage,
         device=device,
         progress=progress,
     )

@@ -172,9 +172,9 @@ class Runs(ABC, Generic[R]):
             _log.exception("the %s %s failed", self.kind, run.id)
             self._fail(run.id, TrainingFailed("internal_error", "the server's log has the details under this id"))
         finally:
-            self._folder.clear(run.id)
             self._running = self._process = None
             self._publishes = False
+            self._folder.clear(run.id)
 
     @abstractmethod
     def _publish(self, run: R, result: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ class TeachingOrder:
     pictures, database, bounds: those of the store, see PictureStore
     most_lost: the number of confirmed defects that a candidate may lose
     false_positive_rate: the rate that the thresholds aim at; None: that of the training
+    second_stage: whether confirmed defects may add a second stage
     """
 
     folder: str
@@ -27,6 +28,7 @@ class TeachingOrder:
     most_lost: int
     limits: TrainingLimits
     false_positive_rate: float | None = None
+    second_stage: bool = True
 
     def encode(self) -> str:
         return json.dumps(asdict(self))

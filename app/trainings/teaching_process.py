@@ -34,6 +34,7 @@ def taught(order: TeachingOrder, send: Send) -> dict[str, object]:
             device="cpu",
             most_lost=order.most_lost,
             false_positive_rate=order.false_positive_rate,
+            second_stage=order.second_stage,
             progress=Reports(send),
         )
         written = found.proof.result is not ProofResult.refused

@@ -70,8 +70,8 @@ class Teachings(Runs[Teaching]):
         except OSError as error:
             raise InvalidTrainings(f"{folder} (trainings_dir) cannot be used: {error.strerror or error}") from error
 
-    def create(self, model: str, false_positive_rate: float | None = None) -> Teaching:
-        """Starts to teach a model, and returns the teaching; see TeachingOrder for `false_positive_rate`.
+    def create(self, model: str, false_positive_rate: float | None = None, second_stage: bool = True) -> Teaching:
+        """Starts to teach a model, and returns the teaching; see TeachingOrder for the other arguments.
 
         Raises TeachingConflict if the repository does not say which version serves; NothingToLearn, TrainingBusy,
         PicturesDatabaseUnavailable or InsufficientStorage.
@@ -94,6 +94,7 @@ class Teachings(Runs[Teaching]):
                 self._most_lost,
                 self._limits,
                 false_positive_rate,
+                second_stage,
             ),
         )
 

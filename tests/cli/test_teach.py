@@ -38,9 +38,10 @@ def words(place: Path, *more: str) -> list[str]:
 
 def test_a_model_is_taught_proved_and_served_by_commands(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     repository = ModelRepository(place / "models")
-    assert main(words(place)) == 0
+    assert main(words(place, "--second_stage", "true")) == 0
     printed = capsys.readouterr().err
     assert "replay 10 of 10" in printed and "4 false alarms of 4 vanish" in printed
+    assert "no second stage: it needs 10 pictures with confirmed" in printed
     assert "0 of 3 confirmed defects lost" in printed and "wrote version 2 of lid" in printed
     assert "to serve it: tessera models promote --name lid --version 2" in printed
     assert live_version(repository, "lid") == 1

@@ -125,7 +125,7 @@ def test_a_requested_rate_sets_the_thresholds(teachable_dir: Path, tmp_path: Pat
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), refused.text
         assert "false_positive_rate" in refused.text
         assert client.http.post(TEACH, content=b" " * 5000).json()["code"] == "too_many_bytes"
-        answer = client.http.post(TEACH, json={"false_positive_rate": 0.2})
+        answer = client.http.post(TEACH, json={"false_positive_rate": 0.2, "second_stage": False})
         assert answer.status_code == 202, answer.text
         assert client.ended(answer.json()["id"])["state"] == "proposed"
         assert read_manifest(client.repository.find(NAME, 2).path).calibration.false_positive_rate == 0.2

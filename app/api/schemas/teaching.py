@@ -40,6 +40,11 @@ class TeachRequestBody(BaseModel):
         description="Rate of false alarms that the new thresholds aim at; null: that of the training.",
         examples=[0.02],
     )
+    second_stage: bool = Field(
+        default=True,
+        description="Whether confirmed defects may add a second stage; without it, they only set the thresholds.",
+        examples=[True],
+    )
 
 
 class ShareBody(BaseModel):

@@ -30,7 +30,7 @@ MAX_BYTES = 4096
 
 
 async def _request_body(request: Request) -> TeachRequestBody:
-    return await read_json(request, TeachRequestBody, MAX_BYTES, "give the rate alone, or no body", empty="{}")
+    return await read_json(request, TeachRequestBody, MAX_BYTES, "give its fields alone, or no body", empty="{}")
 
 
 @router.post(
@@ -58,6 +58,6 @@ async def teach(
     rules of the setting `teach_serve` serve it. A body is optional.
     """
     name = services.catalogue.model(model).name
-    teaching = await asyncio.to_thread(teachings.create, name, form.false_positive_rate)
+    teaching = await asyncio.to_thread(teachings.create, name, form.false_positive_rate, form.second_stage)
     response.headers["Location"] = f"{request.scope.get('root_path', '')}{PREFIX}/{teaching.id}"
     return TeachingBody.of(teaching)
