@@ -260,7 +260,10 @@ class Settings(BaseSettings):
         "local disk; each server needs its own; by default the server trains none.",
     )
     training_timeout_s: float = Field(
-        default=600.0, gt=0, allow_inf_nan=False, description="How long a training may take, in seconds."
+        default=3600.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a training, or a teaching with its proof, may take, in seconds.",
     )
     training_bytes: int = Field(
         default=4 * 2**30, ge=2**29, description="The memory that the process of a training may take, in bytes."

@@ -23,7 +23,7 @@ GET = [
     *("/v1/pictures", KEPT, f"{KEPT}/file", f"{KEPT}/shown", f"{KEPT}/heatmap"),
     *(f"{PICTURE}/pyramid", f"{PICTURE}/files/mask", f"{PICTURE}/tiles/mask/0/0/0"),
     *(f"{MODEL}/shadow", "/v1/trainings", "/v1/trainings/1", "/v1/trainings/1/events"),
-    *("/v1/teachings", "/v1/teachings/1"),
+    *("/v1/teachings", "/v1/teachings/1", "/v1/teachings/1/events", f"{MODEL}/zones"),
 ]
 POST = [
     *(f"{MODEL}/predict", f"{MODEL}/predict-batch", f"{MODEL}/heatmap", f"{MODEL}/anomaly-map", f"{MODEL}/reload"),
@@ -36,7 +36,7 @@ ROUTES = [
     *(("POST", path) for path in POST),
     *(("DELETE", "/v1/jobs/1"), ("PATCH", PICTURE), ("DELETE", f"{MODEL}/shadow"), ("DELETE", "/v1/trainings/1")),
     *(("DELETE", KEPT), ("PUT", f"{KEPT}/review"), ("DELETE", f"{KEPT}/review")),
-    ("DELETE", "/v1/teachings/1"),
+    *(("DELETE", "/v1/teachings/1"), ("PUT", f"{MODEL}/zones")),
 ]
 
 
