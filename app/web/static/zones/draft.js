@@ -55,14 +55,19 @@ export class Draft extends EventTarget {
   }
 
   /**
-   * Shows the zones that the server has; what was drawn comes back by `undo`.
+   * Shows the zones that the server has. Zones that were drawn before the first answer follow them; later, changed
+   * zones come back by `undo`. A polygon that is being drawn stays.
    * @param {ZonesDocument} document
    * @param {string} tag
    */
   load(document, tag) {
-    if (this.isChanged || this.drawn) this.#remember();
-    [this.zones, this.drawn, this.selected] = [zonesOf(document, this.size), null, -1];
+    const [read, early] = [zonesOf(document, this.size), this.version === null ? this.zones : []];
+    if (this.version === null) this.#before.forEach((state) => (state.zones = [...structuredClone(read), ...state.zones]));
+    else if (this.isChanged) this.#remember();
+    [this.zones, this.selected] = [read, -1];
     this.saved(document, tag);
+    this.zones = [...read, ...early];
+    this.#tell();
   }
 
   /**
