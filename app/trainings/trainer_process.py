@@ -14,7 +14,7 @@ from app.trainings.limits import TrainingLimits
 
 MOST_LINE = 2**20
 END_S = 10.0
-"""How long a process may take to end after its last message."""
+"""How long a process may take to end after its last message; then it is killed, and its result holds."""
 _VARIABLES = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that wait must not take a processor from live requests
 
 
@@ -85,7 +85,7 @@ class TrainerProcess:
             raise TrainingInterrupted(self._killed)
         if "code" in last:
             raise TrainingFailed(str(last["code"]), str(last["message"]))
-        if "version" not in last or status:
+        if "version" not in last:
             raise TrainingInterrupted(
                 f"the process of the training ended with the status {status} before its model was written; the "
                 f"server's log may say why. If memory was short (training_bytes), {self._advice}"
