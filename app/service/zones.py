@@ -61,14 +61,14 @@ class ZoneEditor:
         known, source = status.description, status.entry
         assert known is not None  # `describe` requires it
         newest = max(each.entry.version for each in model.versions)
+        zones = read_zones_for(known.manifest, change.content, ignore=change.ignore)
+        if zones is None and change.ignore:
+            raise InvalidZones("there is no polygon to ignore; to remove all zones, leave out ignore")
         if not change.matches(known.digest):
             raise ZonesConflict(
                 f"the tag is not that of version {source.version} of {source.name!r}, whose zones are there now; "
                 "read them again, then change them"
             )
-        zones = read_zones_for(known.manifest, change.content, ignore=change.ignore)
-        if zones is None and change.ignore:
-            raise InvalidZones("there is no polygon to ignore; to remove all zones, leave out ignore")
         if zones is None and known.manifest.zones is None:
             return source, _zones_of(source, known.digest, known.manifest)
         with _refusing(source):
