@@ -14,7 +14,7 @@ from app.api.openapi import MODEL_PROBLEMS, Responses, problem_responses
 from app.api.picture_body import media_type, unsupported
 from app.api.problem_codes import ProblemCode
 from app.api.reload import reload_everywhere
-from app.api.schemas.zone import ZoneBody, ZonesGeoJsonBody, ZonesWrittenBody
+from app.api.schemas.zone import ZoneBody, ZonesWrittenBody
 from app.api.zones import MEDIA_TYPE, ZonesQuery, tag_of
 from app.errors import TagRequired
 from app.service.zones import VersionZones, ZonesChange
@@ -36,12 +36,24 @@ IfMatch = Annotated[
         examples=['W/"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"'],
     ),
 ]
-_SCHEMA = {"schema": {"$ref": f"#/components/schemas/{ZonesGeoJsonBody.__name__}"}}
+_EXAMPLE = {
+    "type": "FeatureCollection",
+    "image": {"width": 1280, "height": 960},
+    "features": [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1280, 0], [1280, 40], [0, 40], [0, 0]]]},
+            "properties": {"name": "clamp", "ignore": True},
+        }
+    ],
+}
+_SCHEMA = {"schema": {"type": "object", "additionalProperties": True, "example": _EXAMPLE}}
+"""Any object: the documents of several programs are taken."""
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The zones, which replace all: GeoJSON, also as QuPath and QGIS write it, and also as "
-        f"`{MEDIA_TYPE}`; or a document of labelme. Without a polygon, the version has no zones.",
+        "description": "The zones, which replace all: GeoJSON as `GET` answers it, or as QuPath and QGIS write "
+        f"it, also as `{MEDIA_TYPE}`; or a document of labelme. Without a polygon, the version has no zones.",
         "content": {JSON: _SCHEMA},  # one type, because generators of clients disagree on several with one schema
     }
 }
