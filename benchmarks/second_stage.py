@@ -9,32 +9,24 @@ are the good pictures for testing and the other defects, 40 a draw. The settings
 reviewed pictures of these draws alone, and on generated surfaces.
 """
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from app.artifacts import load_artifact
-from app.data import LabelledPicture, MVTec, decoded
+from app.data import LabelledPicture, MVTec
 from app.pipeline import TiledModel
 from app.scoring import auroc, share_interval
 from app.teaching.learning import learn
 from app.training.feature_store import FeatureStore
-from app.training.fused import with_fused_network
 from benchmarks.command_line import with_root
 from benchmarks.hardware import write
 from benchmarks.teaching import (
-    FIRST,
     FIRST_MODELS,
-    GOOD,
-    ROUNDS,
     defective,
-    first_model,
+    drawn,
     harmless,
     is_found,
     raw_scores,
@@ -88,31 +80,15 @@ def main() -> None:
 
 
 def _draw(data: MVTec, draw: int, first_name: str) -> Iterator[Counted]:
-    rng = np.random.default_rng([29, draw])
-    pool, testing = data.train_pictures(), data.test_pictures()
-    good = [pool[number] for number in rng.permutation(len(pool))[: FIRST + ROUNDS * GOOD]]
-    defects = [each for each in testing if each.anomalous]
-    defects = [defects[number] for number in rng.permutation(len(defects))]
-    coming, held_out = defects[:ROUNDS], [*(each for each in testing if not each.anomalous), *defects[ROUNDS:]]
-    root = Path(tempfile.mkdtemp())
-    try:
-        entry = first_model(first_name, good[:FIRST], root)
-        model = load_artifact(entry).model
-        reviewed = [*(harmless(path) for path in good[FIRST:]), *(defective(each) for each in coming)]
-        with FeatureStore(root) as store:
-            for image in decoded([each.path for each in held_out], 0):
-                prepared = model.prepare(image)
-                for _ in store.keep(prepared, with_fused_network(model).outputs(prepared)):
-                    pass
-            first = _Seen(model, store, held_out, coming)
-            yield first.counted(first, draw, "first", False, 0.0)
-            for name, (second_stage, rate) in SETTINGS.items():
-                taught = learn(entry, reviewed, false_positive_rate=rate, second_stage=second_stage)
-                print(*taught.notes, sep="\n", flush=True)
-                seen = _Seen(taught.model, store, held_out, coming)
-                yield seen.counted(first, draw, name, taught.taught.second_stage is not None, taught.seconds)
-    finally:
-        shutil.rmtree(root)
+    with drawn(data, draw, first_name) as found:
+        reviewed = [*(harmless(path) for path in found.good), *(defective(each) for each in found.coming)]
+        first = _Seen(found.model, found.store, found.held_out, found.coming)
+        yield first.counted(first, draw, "first", False, 0.0)
+        for name, (second_stage, rate) in SETTINGS.items():
+            taught = learn(found.entry, reviewed, false_positive_rate=rate, second_stage=second_stage)
+            print(*taught.notes, sep="\n", flush=True)
+            seen = _Seen(taught.model, found.store, found.held_out, found.coming)
+            yield seen.counted(first, draw, name, taught.taught.second_stage is not None, taught.seconds)
 
 
 class _Seen:

@@ -17,6 +17,7 @@ of all draws together, as if the draws were independent; they share the held-out
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -103,7 +104,25 @@ def main() -> None:
     path.with_suffix(".svg").write_text(_plot(curve))
 
 
-def _draw(data: MVTec, draw: int, first: str) -> Iterator[Served]:
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The pictures of a draw, and the first model.
+
+    good, coming: the good pictures and those with a defect that come after the first model
+    held_out: the other test pictures, whose features `store` has
+    """
+
+    entry: Entry
+    model: TiledModel
+    good: Sequence[Path]
+    coming: Sequence[LabelledPicture]
+    held_out: Sequence[LabelledPicture]
+    store: FeatureStore
+
+
+@contextmanager
+def drawn(data: MVTec, draw: int, first: str) -> Iterator[Draw]:
+    """Draws the pictures, and trains the first model, see FIRST_MODELS; its files are removed at the end."""
     rng = np.random.default_rng([29, draw])
     pool, testing = data.train_pictures(), data.test_pictures()
     good = [pool[number] for number in rng.permutation(len(pool))[: FIRST + ROUNDS * GOOD]]
@@ -119,9 +138,14 @@ def _draw(data: MVTec, draw: int, first: str) -> Iterator[Served]:
                 prepared = model.prepare(image)
                 for _ in store.keep(prepared, with_fused_network(model).outputs(prepared)):
                     pass
-            yield from _rounds(entry, good[FIRST:], coming, held_out, store, draw)
+            yield Draw(entry, model, good[FIRST:], coming, held_out, store)
     finally:
         shutil.rmtree(root)
+
+
+def _draw(data: MVTec, draw: int, first: str) -> Iterator[Served]:
+    with drawn(data, draw, first) as found:
+        yield from _rounds(found.entry, found.good, found.coming, found.held_out, found.store, draw)
 
 
 def first_model(name: str, good: Sequence[Path], root: Path) -> Entry:

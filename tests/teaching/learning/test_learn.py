@@ -14,18 +14,19 @@ from PIL import Image
 
 from app.artifacts import Entry, ModelRepository, load_artifact, read_manifest, write_recalibrated, write_zoned
 from app.artifacts.manifest import WEIGHTS
-from app.data import Folder, picture_digest
+from app.data import Folder
 from app.detectors import Detector, Padim, Patchcore, Stfpm, Subspace
 from app.errors import InvalidImage, NothingToLearn, NotTeachable
 from app.pipeline import predict
 from app.progress import silent
-from app.reviews import ReviewedPicture, ReviewedRegion, ReviewLabel
+from app.reviews import ReviewedPicture, ReviewLabel
 from app.teaching.learning import learn
 from app.tensor_files import read_tensors
 from app.tiling import Tiling
 from app.training import Recipe, TrainerOptions, plan_training, train
 from app.zones import Zone, Zones
 from tests.conftest import draw_surface
+from tests.teaching.surfaces import reviewed, surface
 
 CPU = torch.device("cpu")
 ONE_PASS = ("padim", "patchcore", "subspace")
@@ -60,19 +61,6 @@ def train_on(root: Path, name: str, count: int) -> Entry:
     options = TrainerOptions(max_epochs=1 if name == "stfpm" else None)
     recipe = Recipe(detector(name), data, Tiling(tile_size=32, stride=32), seed=0, assess=False, trainer=options)
     return train(recipe, plan_training(recipe, CPU), ModelRepository(root / "models"), "lid", CPU, silent)
-
-
-def surface(seed: int, stain: tuple[int, int, int] | None = None) -> torch.Tensor:
-    """A surface, with or without a stain of this colour in the area STAIN."""
-    picture = draw_surface(seed)
-    if stain:
-        picture[40:56, 100:124] = stain
-    return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
-
-
-def reviewed(name: str, label: str, picture: torch.Tensor, *regions: str) -> ReviewedPicture:
-    areas = tuple(ReviewedRegion(ReviewLabel(each), (STAIN,)) for each in regions)
-    return ReviewedPicture(name, picture_digest(name.encode()), ReviewLabel(label), areas, lambda: picture)
 
 
 def peak(model: object, picture: torch.Tensor) -> float:

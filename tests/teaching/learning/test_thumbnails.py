@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.artifacts import Entry, ModelRepository, load_artifact
 from app.artifacts.manifest import MANIFEST, WEIGHTS
-from app.data import Folder, picture_digest
+from app.data import Folder
 from app.detectors import Detector, Fusion, Patchcore, Subspace, WithThumbnail, with_thumbnail
 from app.detectors.thumbnail_fitter import LAYOUT
 from app.errors import NotTeachable
@@ -28,7 +28,8 @@ from app.tensor_files import read_tensors, write_tensors
 from app.tiling import PaddingFill, Tiling, TilingMode
 from app.training import Recipe, plan_training, train
 from tests.conftest import draw_surface
-from tests.teaching.kept import BLUE, RED, STAIN, filled
+from tests.teaching.kept import BLUE, RED, filled
+from tests.teaching.surfaces import reviewed, surface
 
 CPU, NAME = torch.device("cpu"), "lid"
 KINDS = ("subspace", "patchcore", "whitened", "fusion")
@@ -69,18 +70,6 @@ def train_on(root: Path, kind: str, count: int) -> Entry:
         with_thumbnail(detector(kind), TILING), Folder(str(folder), num_workers=0), TILING, seed=0, assess=False
     )
     return train(recipe, plan_training(recipe, CPU), ModelRepository(root / "models"), NAME, CPU, silent)
-
-
-def surface(seed: int, stain: tuple[int, int, int] | None = None) -> torch.Tensor:
-    picture = draw_surface(seed)
-    if stain:
-        picture[40:56, 100:124] = stain
-    return torch.from_numpy(picture).permute(2, 0, 1).contiguous()
-
-
-def reviewed(name: str, label: str, picture: torch.Tensor, *regions: str) -> ReviewedPicture:
-    areas = tuple(ReviewedRegion(ReviewLabel(each), (STAIN,)) for each in regions)
-    return ReviewedPicture(name, picture_digest(name.encode()), ReviewLabel(label), areas, lambda: picture)
 
 
 def peak(model: TiledModel, picture: torch.Tensor) -> float:
