@@ -19,7 +19,7 @@ from app.pipeline import Preprocessing, TiledModel
 from app.training.fused import with_fused_network
 from benchmarks.command_line import with_data
 from benchmarks.hardware import write
-from benchmarks.quality.configurations import CONFIGURATIONS, Configuration
+from benchmarks.quality.configurations import CONFIGURATIONS, HALF, Configuration
 from benchmarks.quality.draws import append, drawn, runs, runs_file
 from benchmarks.quality.features import DataSet, load
 from benchmarks.quality.measuring import measure
@@ -44,16 +44,17 @@ def main() -> None:
     root = folder_of(given.data, given.root, given.work)
     file = runs_file(given.work, given.data, given.pictures)
     known = {(run["name"], run["draw"]) for run in runs(file)}
-    for backbone in dict.fromkeys(each.backbone for each in chosen):
-        own = [each for each in chosen if each.backbone == backbone]
-        data = _features(own[0], root, DATA[given.data], given.weights, given.work / f"{given.data}-{backbone}")
+    for backbone, half in dict.fromkeys((each.backbone, each.half) for each in chosen):
+        own = [each for each in chosen if (each.backbone, each.half) == (backbone, half)]
+        cache = given.work / f"{given.data}-{backbone}{HALF * half}"
+        data = _features(own[0], root, DATA[given.data], given.weights, cache)
         for draw in range(given.draws):
             pictures = drawn(len(data.pool), given.pictures, draw)
             for each in own:
                 if (each.name, draw) not in known:
                     torch.manual_seed(draw)
                     detector, pixels = each.make(given.weights), draw < given.pixel_draws
-                    found = measure(detector, each.tiling, data, pictures, pixels)
+                    found = measure(detector, each.tiling, each.image_size, data, pictures, pixels)
                     append(
                         file,
                         [{"name": each.name, "rule": rule, "draw": draw, **figures} for rule, figures in found.items()],
@@ -81,7 +82,7 @@ def folder_of(name: str, kolektor: Path, work: Path) -> Path:
 def _features(first: Configuration, root: Path, category: str, weights: Path, cache: Path) -> DataSet:
     widest = replace(first, thumbnail=True)
     detector = widest.make(weights)
-    model = TiledModel(detector, Preprocessing.for_detector(detector, None), widest.tiling)
+    model = TiledModel(detector, Preprocessing.for_detector(detector, first.image_size), widest.tiling)
     return load(root, category, with_fused_network(model), cache)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.detectors import Fusion, OnePassDetector, Patchcore, Subspace, with_thumbnail
 from app.scoring import ScoreRule
-from app.tiling import Tiling
+from app.tiling import Size, Tiling
 from app.training import DEFAULT_TILING
 
 CORESET = 0.01
@@ -33,19 +33,29 @@ DETECTORS: Mapping[str, Make] = {
 THUMBNAIL = " + thumbnail"
 """Ends the name of a configuration with a thumbnail."""
 WITH_THUMBNAIL = "Subspace", "PatchCore", "whitened PatchCore", "Fusion"
+HALF = ", half size"
+"""Ends the name of a configuration that makes pictures smaller."""
+HALF_SIZE = 640, 256
+"""About half the size of KolektorSDD's pictures, and of whole tiles across."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A detector on a backbone, with or without a thumbnail."""
+    """A detector on a backbone, with or without a thumbnail, for pictures of their own size or of HALF_SIZE."""
 
     backbone: str  # a key of BACKBONES
     detector: str  # a key of DETECTORS
     thumbnail: bool = False
+    half: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.detector}{THUMBNAIL * self.thumbnail}, {self.backbone}"
+        return f"{self.detector}{THUMBNAIL * self.thumbnail}, {self.backbone}{HALF * self.half}"
+
+    @property
+    def image_size(self) -> Size | None:
+        """See Preprocessing."""
+        return HALF_SIZE if self.half else None
 
     @property
     def tiling(self) -> Tiling:
@@ -62,8 +72,9 @@ class Configuration:
 
 
 CONFIGURATIONS = [
-    Configuration(backbone, detector, thumbnail)
+    Configuration(backbone, detector, thumbnail, half)
     for backbone in BACKBONES
+    for half in (False, True)
     for thumbnail, detectors in ((False, DETECTORS), (True, WITH_THUMBNAIL))
     for detector in detectors
 ]

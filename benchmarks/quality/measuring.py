@@ -17,7 +17,7 @@ from app.evaluation.pixel_store import PixelStore
 from app.pipeline import Outcome, Preprocessing, TiledModel, assembled
 from app.progress import silent
 from app.scoring import auroc, mean_of_highest, normal_threshold, rank
-from app.tiling import Tiling
+from app.tiling import Size, Tiling
 from app.training.one_pass import add_features
 from benchmarks.quality.features import DataSet, Picture
 
@@ -30,12 +30,17 @@ Scores = dict[str, float]
 
 @torch.inference_mode()
 def measure(
-    detector: OnePassDetector, tiling: Tiling, data: DataSet, chosen: Sequence[int], pixels: bool
+    detector: OnePassDetector,
+    tiling: Tiling,
+    image_size: Size | None,
+    data: DataSet,
+    chosen: Sequence[int],
+    pixels: bool,
 ) -> dict[str, dict[str, float]]:
     """The figures by each rule of the picture's score, of a detector that makes scores by the rule `patch`.
 
-    The detector is fitted to and calibrated on the chosen pictures of the pool. With `pixels`, the figures of pixels
-    are computed as well.
+    `image_size` is that of the preprocessing. The detector is fitted to and calibrated on the chosen pictures of the
+    pool. With `pixels`, the figures of pixels are computed as well.
     """
     pool = [data.pool[number] for number in chosen]
     stride = detector.feature_strides[0]
@@ -50,14 +55,14 @@ def measure(
     for fold in fitter.folds(len(pool)):
         left_out = fitter.without(fold)
         for number in fold:
-            for rule, score in _predicted(left_out, tiling, pool[number])[0].items():
+            for rule, score in _predicted(left_out, tiling, image_size, pool[number])[0].items():
                 normal[rule].append(score)
     shared: dict[str, float] = {}
     tested: dict[str, list[float]] = defaultdict(list)
     with PixelStore() if pixels else nullcontext() as store:
         stored = []
         for picture in data.tests:
-            scores, outcome = _predicted(detector, tiling, picture)
+            scores, outcome = _predicted(detector, tiling, image_size, picture)
             for rule, score in scores.items():
                 tested[rule].append(score)
             if store is not None and (inside := _inside(picture)) is not None:
@@ -69,7 +74,7 @@ def measure(
     return {rule: _figures(normal[rule], tested[rule], labels) | shared for rule in RULES}
 
 
-def _predicted(detector: Detector, tiling: Tiling, picture: Picture) -> tuple[Scores, Outcome]:
+def _predicted(detector: Detector, tiling: Tiling, image_size: Size | None, picture: Picture) -> tuple[Scores, Outcome]:
     """The scores by all rules, and the outcome of a picture."""
     assert isinstance(detector, PatchDetector | WithThumbnail)
     scores: Scores = {}
@@ -80,7 +85,7 @@ def _predicted(detector: Detector, tiling: Tiling, picture: Picture) -> tuple[Sc
         return found[0]
 
     detector.image_score = score  # type: ignore[method-assign]  # the program computes one score, not three
-    model = TiledModel(detector, Preprocessing(), tiling)
+    model = TiledModel(detector, Preprocessing(image_size), tiling)
     prepared, outputs = picture.outputs(tiling.thumbnail)
     return scores, assembled(model, outputs, prepared)
 
