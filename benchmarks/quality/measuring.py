@@ -16,7 +16,7 @@ from app.evaluation.mask import read_mask
 from app.evaluation.pixel_store import PixelStore
 from app.pipeline import Outcome, Preprocessing, TiledModel, assembled
 from app.progress import silent
-from app.scoring import auroc, mean_of_highest, normal_threshold, rank
+from app.scoring import Largest, MapScore, MeanOfHighest, auroc, normal_threshold, rank
 from app.tiling import Size, Tiling
 from app.training.one_pass import add_features
 from benchmarks.quality.features import DataSet, Picture
@@ -79,15 +79,30 @@ def _predicted(detector: Detector, tiling: Tiling, image_size: Size | None, pict
     assert isinstance(detector, PatchDetector | WithThumbnail)
     scores: Scores = {}
 
-    def score(anomaly_map: Tensor, score_inputs: Sequence[Features]) -> Tensor:
-        found = detector.patch_score(score_inputs), anomaly_map.amax(), mean_of_highest(anomaly_map)
+    def score_of(map_score: MapScore | None, score_inputs: Sequence[Features]) -> Tensor:
+        assert isinstance(map_score, _EachMapScore)
+        found = detector.patch_score(score_inputs), map_score.largest.value(), map_score.value()
         scores.update(zip(RULES, map(float, found), strict=True))
         return found[0]
 
-    detector.image_score = score  # type: ignore[method-assign]  # the program computes one score, not three
+    # The program computes one score, not three.
+    detector.map_score, detector.score_of = _EachMapScore, score_of  # type: ignore[assignment, method-assign]
     model = TiledModel(detector, Preprocessing(image_size), tiling)
     prepared, outputs = picture.outputs(tiling.thumbnail)
     return scores, assembled(model, outputs, prepared)
+
+
+class _EachMapScore(MeanOfHighest):
+    """The scores of a map by both of the rules `map` and `top`."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(total)
+        self.largest = Largest()
+
+    def add(self, values: Tensor) -> None:
+        """See MapScore."""
+        super().add(values)
+        self.largest.add(values)
 
 
 def _figures(normal: Sequence[float], tested: Sequence[float], anomalous: Sequence[bool]) -> dict[str, float]:
