@@ -24,6 +24,10 @@ from app.training.distillation.training_batches import TrainingBatches
 
 HELD_OUT_BATCHES = 4
 WEIGHT_DECAY = 0.01
+WARM_UP = 0.05
+"""The share of the steps in which the learning rate rises."""
+LEAST_SCHEDULED = 21
+"""The fewest steps of a schedule whose warm-up has more than one step; OneCycleLR divides by its length."""
 
 
 @dataclass(slots=True)
@@ -78,8 +82,8 @@ class _Training:
         student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's overloads
         self._autocast = _half_precision(device)
         self._optimizer = torch.optim.AdamW(student.parameters(), recipe.learning_rate, weight_decay=WEIGHT_DECAY)
-        total = max(recipe.steps, 2)
-        self._schedule = OneCycleLR(self._optimizer, recipe.learning_rate, total_steps=total, pct_start=0.05)
+        total = max(recipe.steps, LEAST_SCHEDULED)
+        self._schedule = OneCycleLR(self._optimizer, recipe.learning_rate, total_steps=total, pct_start=WARM_UP)
         held_out = TrainingBatches(recipe.batch_pictures, recipe.picture_size, recipe.seed + 1)
         self._held_out = [held_out.batch(number).to(device) for number in range(HELD_OUT_BATCHES)]
         targets = [torch.cat(layer) for layer in zip(*(teacher(batch) for batch in self._held_out), strict=True)]

@@ -54,6 +54,13 @@ def test_a_student_learns(weights: str, tmp_path: Path) -> None:
     assert all(curve[-1][layer] > curve[0][layer] + 0.3 for layer in LAYERS)  # the first values are far below 0
 
 
+@pytest.mark.parametrize("steps", [1, 20, 21, 40])
+def test_any_number_of_steps_can_be_trained(weights: str, tmp_path: Path, steps: int) -> None:
+    recipe = DistillationRecipe(steps=steps, batch_pictures=1, picture_size=64, evaluate_every=100)
+
+    assert [point["step"] for point in trained(weights, tmp_path / "c", recipe)[1]] == [steps]
+
+
 class Stopped(Exception):
     pass
 
