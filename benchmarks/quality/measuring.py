@@ -18,6 +18,7 @@ from app.pipeline import Outcome, Preprocessing, TiledModel, assembled
 from app.progress import silent
 from app.scoring import Largest, MapScore, MeanOfHighest, auroc, normal_threshold, rank
 from app.tiling import Size, Tiling
+from app.training.calibration import false_alarms
 from app.training.one_pass import add_features
 from benchmarks.quality.features import DataSet, Picture
 
@@ -106,15 +107,21 @@ class _EachMapScore(MeanOfHighest):
 
 
 def _figures(normal: Sequence[float], tested: Sequence[float], anomalous: Sequence[bool]) -> dict[str, float]:
-    """AUROC; and recall and false alarms, at the calibrated threshold and at the quantile of the test pictures."""
+    """AUROC; and recall and false alarms, at the calibrated threshold and at the quantile of the test pictures.
+
+    `stated_low` and `stated_high` are the interval of false alarms that the program states at the end of a training.
+    """
     scores, labels = np.array(tested), np.array(anomalous)
     threshold = normal_threshold(normal, RATE)
     at_rate = np.quantile(scores[~labels], 1 - RATE)
+    stated = false_alarms(normal, threshold)
     return {
         "image_auroc": auroc(tested, anomalous),
         "recall": float((scores[labels] > threshold).mean()),
         "false_alarms": float((scores[~labels] > threshold).mean()),
         "recall_at_5%": float((scores[labels] > at_rate).mean()),
+        "stated_low": stated.low,
+        "stated_high": stated.high,
     }
 
 
