@@ -74,6 +74,7 @@ TAGS = [
         "description": "Monitoring of the server: liveness, readiness and metrics.",
     },
 ]
+TAG_REQUIRED = "428"
 _REQUEST_ID = {
     "description": "ID of the request in the server's log.",
     "schema": {"type": "string", "examples": ["7d0f6c4b9f0e4a7f8a3c5e2b1d9f6a80"]},
@@ -166,6 +167,8 @@ def _complete_answer(component: dict[str, Any]) -> None:
 def _complete_operation(operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
         parameter["schema"] = _without_null(parameter["schema"])  # it can be absent, but not null
+        if parameter["name"] == "If-Match" and TAG_REQUIRED in operation["responses"]:
+            parameter["required"] = True  # a request without it has an answer of its own (RFC 6585, section 3)
     if "HTTPValidationError" in str(operation["responses"].get("422")):  # FastAPI adds it for every parameter
         del operation["responses"]["422"]
     operation["responses"] = dict(sorted(operation["responses"].items()))
