@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -64,8 +64,8 @@ def add_search(parser: ArgumentParser) -> None:
     for name, text in (
         (
             "search",
-            "whether to try tile sizes, strides, halos, detectors and backbones by short trials on the normal "
-            "pictures, and to train the one that grants the wish as the next version, with its certificate",
+            "whether to try tile sizes, strides, halos, scales of pictures, detectors and backbones by short trials on "
+            "the normal pictures, and to train the one that grants the wish as the next version, with its certificate",
         ),
         ("only_show", "whether the search only shows what it finds, and trains no version"),
     ):
@@ -96,6 +96,7 @@ def add_search(parser: ArgumentParser) -> None:
         "tile_sizes": (list[int], "the edges of tiles to try, in pixels"),
         "overlaps": (list[float], "the shares of a tile that the next one shows again, which set strides"),
         "halos": (list[int], "the widths in pixels of the context around each tile"),
+        "scales": (list[float], "the factors by which pictures of one size are made smaller before they are tiled"),
     }
     for name, (kind, text) in lists.items():
         parser.add_argument(
@@ -125,7 +126,7 @@ def search(options: Namespace, data: DataModule, device: torch.device, plan: Pla
     repository = ModelRepository(options.models_dir)
     repository.next_version(options.name)  # raises for a bad name before the search
     wish = read_wish(options.wish, options.rate, options.pixels_per_mm)
-    space = Space(*(tuple(options[name]) for name in ("detectors", "backbones", "tile_sizes", "overlaps", "halos")))
+    space = Space(**{field.name: tuple(options[field.name]) for field in fields(Space)})
     every, calibration = configurations(space), Automatic(false_positive_rate=options.false_positive_rate)
     pictures = search_pictures(data, print_skipped)
     wish.require_room(pictures.shortest_edge)

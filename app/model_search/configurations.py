@@ -1,4 +1,4 @@
-"""What a search can try: detectors on backbones, with tilings."""
+"""What a search can try: detectors on backbones, with tilings of pictures at several scales."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ class Space:
     tile_sizes: the edges of tiles in pixels
     overlaps: the shares of a tile that the next one shows again, 0 or more and less than 1
     halos: the context around each tile in pixels
+    scales: the factors by which the edges of pictures are made smaller before they are tiled, more than 0 and at most 1
     """
 
     detectors: tuple[str, ...] = tuple(DETECTORS)
@@ -40,9 +41,10 @@ class Space:
     tile_sizes: tuple[int, ...] = (128, 256, 512)
     overlaps: tuple[float, ...] = (0.0, 0.5)
     halos: tuple[int, ...] = (0, 32)
+    scales: tuple[float, ...] = (1.0, 0.5)
 
     def __post_init__(self) -> None:
-        for name in ("detectors", "backbones", "tile_sizes", "overlaps", "halos"):
+        for name in ("detectors", "backbones", "tile_sizes", "overlaps", "halos", "scales"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise InvalidParameter(f"{name} is {list(values)}; give one or more different values")
@@ -52,25 +54,30 @@ class Space:
         for overlap in self.overlaps:
             if not 0 <= overlap < 1:
                 raise InvalidParameter(f"overlaps has {overlap:g}; use shares of a tile, 0 or more and less than 1")
+        for scale in self.scales:
+            if not 0 < scale <= 1:
+                raise InvalidParameter(f"scales has {scale:g}; use factors of more than 0 and at most 1")
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A detector on a backbone, and a tiling."""
+    """A detector on a backbone, the scale of pictures, and their tiling."""
 
     candidate: Candidate
     tiling: Tiling
+    scale: float = 1.0
 
     @property
     def name(self) -> str:
         """What the configuration is, for people; no two of a space have the same."""
         tile, stride = (f"{size[0]}" for size in (self.tiling.tile_size, self.tiling.stride))
         halo = f", halo {self.tiling.halo}" if self.tiling.halo else ""
-        return f"{self.candidate.name}, tiles {tile}, stride {stride}{halo}"
+        scale = f", scale {self.scale:g}" if self.scale < 1 else ""
+        return f"{self.candidate.name}, tiles {tile}, stride {stride}{halo}{scale}"
 
 
 def configurations(space: Space) -> list[Configuration]:
-    """Every combination; the first ones have each detector and each tiling about equally often.
+    """Every combination; the first ones have each detector, tiling and scale about equally often.
 
     Raises InvalidTiling.
     """
@@ -78,11 +85,11 @@ def configurations(space: Space) -> list[Configuration]:
         Candidate(f"{name} {backbone}", partial(DETECTORS[name], backbone=backbone))
         for backbone, name in product(space.backbones, space.detectors)
     ]
-    tilings = _tilings(space)
+    layouts = [(tiling, scale) for tiling in _tilings(space) for scale in sorted(space.scales, reverse=True)]
     # Along diagonals of the table of both: any few in a row differ in both.
     return [
-        Configuration(candidates[column], tilings[(column + shift) % len(tilings)])
-        for shift in range(len(tilings))
+        Configuration(candidates[column], *layouts[(column + shift) % len(layouts)])
+        for shift in range(len(layouts))
         for column in range(len(candidates))
     ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from app.data import DataModule, LabelledSplit, Report, UnreadablePolicy, read_headers, spread
 from app.errors import InvalidDataset
 from app.tiling import Size
+from app.training.selection import alike
 
 LEAST_FIT, LEAST_MARKED = 8, 4
 MOST_MARKED = 24
@@ -16,10 +17,12 @@ HELD_OUT = 0.25
 
 
 class PartOf(DataModule):
-    """Some of the normal pictures of a data set."""
+    """Some of the normal pictures of a data set, resized to `image_size` (None: not resized)."""
 
-    def __init__(self, data: DataModule, pictures: Sequence[Path], num_workers: int) -> None:
-        super().__init__(image_size=data.image_size, num_workers=num_workers, on_unreadable=data.on_unreadable)
+    def __init__(
+        self, data: DataModule, pictures: Sequence[Path], num_workers: int, image_size: Size | None = None
+    ) -> None:
+        super().__init__(image_size=image_size, num_workers=num_workers, on_unreadable=data.on_unreadable)
         self._name, self._pictures = data.description, list(pictures)
 
     @property
@@ -38,13 +41,35 @@ class SearchPictures:
     """The pictures of a search, all of which can be read.
 
     fit, marked: those to train on, and those to draw marks into
-    size, shortest_edge: the (height, width) of the largest picture, and the shortest edge of all, in pixels
+    sizes: all different (height, width) of them in pixels
     """
 
     fit: tuple[Path, ...]
     marked: tuple[Path, ...]
-    size: Size
-    shortest_edge: int
+    sizes: tuple[Size, ...]
+
+    @property
+    def size(self) -> Size:
+        """The (height, width) of the largest picture in pixels."""
+        return max(self.sizes, key=lambda size: size[0] * size[1])
+
+    @property
+    def shortest_edge(self) -> int:
+        """The shortest edge of all pictures in pixels."""
+        return min(map(min, self.sizes))
+
+    def scaled(self, image_size: Size | None, scale: float) -> Size | None:
+        """The size to which pictures are resized so that their edges are multiplied by `scale`; None: to none.
+
+        image_size: the size to which the data set is resized anyway; None: to none. Raises InvalidDataset if pictures
+        have different sizes, because then one size would distort them.
+        """
+        if scale == 1:
+            return image_size
+        if image_size is None and not alike(self.sizes):
+            raise InvalidDataset("pictures have different sizes, and a model resizes all to one; give data.image_size")
+        height, width = image_size or self.size
+        return max(round(height * scale), 1), max(round(width * scale), 1)
 
     @property
     def fingerprint(self) -> str:
@@ -90,10 +115,8 @@ def search_pictures(data: DataModule, report: Report) -> SearchPictures:
         )
     if len(marked) > MOST_MARKED:
         _, marked = spread(marked, MOST_MARKED)
-    sizes = [(headers[path].height, headers[path].width) for path in (*fit, *marked)]
-    return SearchPictures(
-        tuple(fit), tuple(marked), max(sizes, key=lambda size: size[0] * size[1]), min(min(size) for size in sizes)
-    )
+    sizes = {(headers[path].height, headers[path].width) for path in (*fit, *marked)}
+    return SearchPictures(tuple(fit), tuple(marked), tuple(sorted(sizes)))
 
 
 def _policy(data: DataModule, report: Report) -> UnreadablePolicy:

@@ -69,10 +69,11 @@ class Trials:
     folder: Path
 
     def recipe(self, configuration: Configuration, pictures: SearchPictures, num_workers: int) -> Recipe:
-        """The training of a configuration on these pictures."""
+        """The training of a configuration on these pictures. Raises InvalidDataset, see SearchPictures.scaled."""
         torch.manual_seed(self.seed)  # some detectors draw channels
         detector = configuration.candidate.make()
-        data = PartOf(self.data, pictures.fit, num_workers)
+        image_size = self.pictures.scaled(self.data.image_size, configuration.scale)
+        data = PartOf(self.data, pictures.fit, num_workers, image_size)
         return Recipe(detector, data, configuration.tiling, self.calibration, self.seed)
 
     def plan(self, recipe: Recipe) -> Job:

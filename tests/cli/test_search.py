@@ -14,7 +14,20 @@ from tests.conftest import draw_surface
 
 SMALL = (
     *("--detectors", "[Subspace]", "--backbones", "[efficientnet_lite0]", "--tile_sizes", "[48]"),
-    *("--overlaps", "[0]", "--halos", "[0]", "--marks", "10", "--contrasts", "[0.9]", "--device", "cpu"),
+    *(
+        "--overlaps",
+        "[0]",
+        "--halos",
+        "[0]",
+        "--scales",
+        "[1, 0.75]",
+        "--marks",
+        "10",
+        "--contrasts",
+        "[0.9]",
+        "--device",
+        "cpu",
+    ),
 )
 
 
@@ -48,6 +61,7 @@ def test_a_search_trains_and_certifies_what_grants_the_wish(good: Path, capsys: 
     assert "pictures/s" in printed.out
     assert not Path("models").exists()
     found = json.loads(Path("surface-search/search.json").read_text())
+    assert {each["configuration"].endswith(", scale 0.75") for each in found["results"]} == {True, False}
     assert {each["round"] for each in found["results"]} == {0, 1, 2}
     assert found["choice"] in {each["configuration"] for each in found["results"]}
     assert Path("surface-search/front.svg").read_text().startswith("<svg")

@@ -72,9 +72,10 @@ class Simulated:
 
 
 def test_every_configuration_is_another_one_and_the_first_differ_in_detector_and_tiling() -> None:
-    assert len({each.name for each in EVERY}) == len(EVERY) == 5 * 2 * 3 * 2 * 2
+    assert len({each.name for each in EVERY}) == len(EVERY) == 5 * 2 * 3 * 2 * 2 * 2
     first = EVERY[:10]
-    assert len({each.candidate.name for each in first}) == len({each.tiling for each in first}) == 10
+    assert len({each.candidate.name for each in first}) == len({(each.tiling, each.scale) for each in first}) == 10
+    assert [each.scale for each in first] == [1.0, 0.5] * 5
     assert EVERY[0].name == "Subspace resnet18, tiles 256, stride 256"
 
 
@@ -238,6 +239,7 @@ def test_a_mark_must_have_room_in_the_pictures() -> None:
         ({"tile_sizes": ()}, "tile_sizes is"),
         ({"halos": (0, 0)}, "different values"),
         ({"overlaps": (1.0,)}, "overlaps has 1"),
+        ({"scales": (1.0, 0.0)}, "scales has 0; use factors of more than 0 and at most 1"),
     ],
 )
 def test_a_space_that_cannot_be_is_refused(values: dict[str, tuple[object, ...]], message: str) -> None:
@@ -263,6 +265,18 @@ def test_pictures_for_marks_are_not_trained_on(tmp_path: Path) -> None:
     assert (pictures.size, pictures.shortest_edge) == ((32, 40), 32)
 
 
+def test_pictures_of_one_size_can_be_made_smaller(tmp_path: Path) -> None:
+    pictures = search_pictures(folder(tmp_path, good=20), lambda *_: None)
+    assert pictures.scaled(None, 1.0) is None
+    assert pictures.scaled(None, 0.5) == (16, 20)
+    assert pictures.scaled((64, 48), 0.25) == (16, 12)
+    others = replace(pictures, sizes=((32, 40), (40, 32)))
+    assert others.scaled(None, 1.0) is None
+    assert others.scaled((64, 48), 0.5) == (32, 24)
+    with pytest.raises(InvalidDataset, match=r"different sizes, and a model resizes all to one; give data.image_size"):
+        others.scaled(None, 0.5)
+
+
 def test_normal_pictures_for_testing_get_the_marks(tmp_path: Path) -> None:
     data = folder(tmp_path, good=20, defect=1)
     pictures = search_pictures(data, lambda *_: None)
@@ -283,6 +297,17 @@ def test_a_memory_bank_of_a_trial_is_as_large_as_that_of_all_pictures(tmp_path: 
         assert isinstance(recipe.detector, Patchcore)
         rows.append(recipe.detector.coreset_sampling_ratio * len(job.fit) * job.grid[0] * job.grid[1])
     assert rows[0] == pytest.approx(rows[1])
+
+
+def test_the_model_resizes_pictures_by_the_scale(tmp_path: Path) -> None:
+    pictures = search_pictures(folder(tmp_path, good=20), lambda *_: None)
+    machine = Machine(torch.device("cpu"), "auto", 1, 1)
+    data = Folder(str(tmp_path), "good", num_workers=0)
+    trials = Trials(data, pictures, WISH, machine, Automatic(), 0, tmp_path)
+    space = Space(detectors=("Subspace",), backbones=("resnet18",), tile_sizes=(16,), overlaps=(0.0,), halos=(0,))
+    jobs = [trials.plan(trials.recipe(each, pictures, 0)) for each in configurations(space)]
+    assert [job.preprocessing.image_size for job in jobs] == [None, (16, 20)]
+    assert [job.grid for job in jobs] == [(4, 5), (2, 3)]
 
 
 def test_few_pictures_are_refused(tmp_path: Path) -> None:
