@@ -19,6 +19,7 @@ from app.artifacts import (
     write_recalibrated,
 )
 from app.cli.instantiation import instantiate
+from app.cli.pinned import pin_notes
 from app.cli.repository import add_precision, add_repository, read_repository
 from app.data import GOOD, DataModule, LabelledPicture, UnreadablePolicy, read_digests
 from app.errors import InvalidDataset, InvalidParameter
@@ -76,7 +77,7 @@ def run(options: Namespace) -> int:
     written = _write(found, artifact, entry, repository)
     output = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     output.print(_table(found, artifact, written))
-    for line in (*_unchanged(found, artifact, written), *_notes(found, data), *_next(entry, written)):
+    for line in (*_unchanged(found, artifact, written), *_notes(found, data), *_next(entry, written, repository)):
         print_line(line)
     return 0
 
@@ -175,15 +176,16 @@ def _notes(found: Recalibrated, data: DataModule | None) -> Sequence[str]:
     if data is not None and set(found.used) & {each.path for each in data.test_pictures()}:
         notes.append(
             "note: the pictures are test pictures of the data set, so that `tessera evaluate` leaves them out; "
-            "data.val_split_mode=from_test sets some aside for calibration"
+            "--data.val_split_mode from_test sets some aside for calibration"
         )
     return notes
 
 
-def _next(source: Entry, written: Entry) -> Sequence[str]:
+def _next(source: Entry, written: Entry, repository: ModelRepository) -> Sequence[str]:
     name, version = written.name, written.version
     return [
         f"wrote version {version} of {name} to {written.path}, with the weights of version {source.version}; a running "
         "server will find it",
+        *pin_notes(written, repository),
         f"next: tessera evaluate --name {name} --version {version} --data ... --output report, on other pictures",
     ]

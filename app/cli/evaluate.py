@@ -108,7 +108,10 @@ def test_pictures(data: DataModule) -> list[LabelledPicture]:
     """The pictures to evaluate on; raises InvalidDataset if there are none."""
     pictures = data.test_pictures()
     if not pictures:
-        raise InvalidDataset(f"{data.description} has no pictures to evaluate on")
+        raise InvalidDataset(
+            f"{data.description} has no pictures to evaluate on; give test pictures, for a Folder by "
+            "--data.abnormal_dir or --data.normal_test_dir"
+        )
     return pictures
 
 
@@ -140,7 +143,7 @@ def _calibration_notes(artifact: Artifact, data: DataModule) -> list[str]:
         return []
     return [
         "the thresholds were fitted to labelled pictures. If these are among them, figures at the threshold are too "
-        "good; give the data options of the training (val_split_mode=from_test)"
+        "good; give the data options of the training (--data.val_split_mode from_test)"
     ]
 
 

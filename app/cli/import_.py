@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from app.artifacts import ModelRepository
 from app.cli.instantiation import instantiate
+from app.cli.pinned import pin_notes
 from app.cli.repository import add_repository
 from app.importing import Choices, NormalisationChoice, Thresholds, import_model
 from app.pipeline import resolve_device
@@ -72,4 +73,6 @@ def run(options: Namespace) -> int:
     for line in imported.assumed:
         print_line(f"note: {line}")
     print_line(f"wrote version {imported.entry.version} of {imported.entry.name} to {imported.entry.path}")
+    for line in pin_notes(imported.entry, repository):
+        print_line(line)
     return 0

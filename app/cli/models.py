@@ -115,7 +115,7 @@ def _change(options: Namespace) -> None:
         text = _promoted(name, promote(repository, name, version, verify, options.action))
     elif options.action == "rollback":
         before, entry = rollback(repository, name, verify)
-        text = f"version {entry.version} of {name} serves again; before: version {before}"
+        text = f"version {entry.version} of {name} serves again, and is pinned; before: version {before}"
     elif options.action == "unpin":
         pinned, live = unpin(repository, name), live_version(repository, name)
         was = "no version was pinned" if pinned is None else f"version {pinned} was pinned"
@@ -148,7 +148,7 @@ def _promoted(name: str, chosen: Promoted) -> str:
         return f"{version} serves already, and is pinned; nothing has changed"
     if chosen.before == chosen.entry.version:
         return f"{version} serves, as before, and is pinned now"
-    return f"{version} serves; before: version {chosen.before}"
+    return f"{version} serves, and is pinned; before: version {chosen.before}"
 
 
 def _list(repository: ModelRepository, entries: list[Entry], options: Namespace) -> int:

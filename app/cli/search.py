@@ -16,6 +16,7 @@ from rich.table import Table
 from app.application import MOST_CPU_LANES
 from app.artifacts import ModelRepository, read_manifest
 from app.cli.certificate import certify_version, interval_text, size_text
+from app.cli.pinned import pin_notes
 from app.cli.training_summary import training_summary
 from app.cli.usage import UsageError
 from app.data import GOOD, DataModule, LabelledPicture
@@ -245,7 +246,7 @@ def _train(
         recipe = replace(trials.recipe(chosen, pictures, trials.data.num_workers), report=print_skipped)
         entry = train(recipe, trials.plan(recipe), repository, options.name, trials.machine.device, TimeLeft(report))
     print_line(f"wrote version {entry.version} of {entry.name} to {entry.path}")
-    for line in training_summary(read_manifest(entry.path), monotonic() - started_s):
+    for line in (*pin_notes(entry, repository), *training_summary(read_manifest(entry.path), monotonic() - started_s)):
         print_line(line)
     artifact, figures = trials.machine.load_measured(entry)
     rate = trials.machine.pictures_per_s(artifact, figures, pictures)

@@ -35,4 +35,6 @@ def print_selection(selection: Selection, thumbnail: bool) -> None:
 def _reason(selection: Selection) -> str:
     if next(record for record in selection.tried if record.chosen).error == 0:
         return "the best"
-    return f"the first in the order of preference that is not clearly worse than the best (by {CLEAR:g} errors)"
+    return (
+        f"the first in the order of preference that is not clearly worse than the best (by {CLEAR:g} standard errors)"
+    )

@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from app.artifacts import Entry, ModelRepository, read_manifest
 from app.cli.instantiation import instantiate
+from app.cli.pinned import pin_notes
 from app.cli.repository import add_repository
 from app.cli.selection_table import print_selection
 from app.cli.training_summary import next_commands, training_summary
@@ -88,6 +89,7 @@ def run(options: Namespace) -> int:
             leave_out(options, answer.names)
     print_line(f"wrote version {entry.version} of {entry.name} to {entry.path}")
     for line in (
+        *pin_notes(entry, repository),
         *training_summary(read_manifest(entry.path), monotonic() - started_s),
         *next_commands(options, data),
     ):

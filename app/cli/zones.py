@@ -9,11 +9,11 @@ from app.artifacts import (
     Entry,
     Manifest,
     ModelRepository,
-    live_version,
     read_zones_for,
     verify_artifact,
     write_zoned,
 )
+from app.cli.pinned import pin_notes
 from app.cli.repository import add_models_dir, read_repository
 from app.cli.usage import UsageError
 from app.errors import InvalidZones
@@ -100,10 +100,4 @@ def _next(source: Entry, written: Entry, repository: ModelRepository) -> list[st
         f"wrote version {written.version} of {written.name} to {written.path}, with the weights of version "
         f"{source.version}; a running server will find it"
     ]
-    live = live_version(repository, written.name)
-    if live != written.version:
-        lines.append(
-            f"note: version {live} is pinned and serves; next: tessera models promote --name {written.name} --version "
-            f"{written.version}"
-        )
-    return lines
+    return lines + pin_notes(written, repository)

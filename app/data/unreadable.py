@@ -39,7 +39,7 @@ class UnreadablePolicy:
             more = f"; and {len(reasons) - MAX_LISTED} more" if len(reasons) > MAX_LISTED else ""
             raise InvalidDataset(
                 f"{len(reasons)} of {total} pictures cannot be read: {few}{more}. "
-                "Repair or remove them, or leave them out with on_unreadable=skip"
+                "Repair or remove them, or leave them out with --data.on_unreadable skip"
                 if len(reasons) < total
                 else f"none of {total} pictures can be read: {few}{more}"
             )

@@ -108,7 +108,7 @@ def select_unseen(
     if pictures and not left:
         raise InvalidDataset(
             f"the model was fitted to or calibrated on all of the {len(pictures)} pictures to evaluate on; evaluate on "
-            "others, or keep these (seen_pictures=keep), on which figures are too good"
+            "others, or keep these (--seen_pictures keep), on which figures are too good"
         )
     return Selection(left, excluded, uses, max(map(_missing, (fitted, calibrated))))
 
@@ -127,7 +127,7 @@ def select_unseen_by_both(
     if pictures and not left:
         raise InvalidDataset(
             f"at least one of the models was fitted to or calibrated on each of the {len(pictures)} pictures to "
-            "evaluate on; evaluate on others, or keep these (seen_pictures=keep), on which figures are too good"
+            "evaluate on; evaluate on others, or keep these (--seen_pictures keep), on which figures are too good"
         )
     return replace(first, pictures=left, excluded=excluded), replace(second, pictures=left, excluded=excluded)
 

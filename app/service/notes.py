@@ -1,6 +1,6 @@
 """What a user must know to read a prediction: why it may be unreliable, or why its parts seem to disagree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,7 +39,8 @@ NAMED = 3  # sizes that a note names
 def notes(artifact: Artifact, size: Size, judgement: Judgement, *, evidence: bool = False) -> tuple[Note, ...]:
     """The notes on a prediction for a picture of `(height, width)` pixels.
 
-    Models that record no sizes have no `unseen_size`. `evidence`: whether evidence for the regions was asked for.
+    Models that record no sizes have no `unseen_size`, nor have pictures whose edges lie between those of the training.
+    `evidence`: whether evidence for the regions was asked for.
     """
     asked = _on_evidence(artifact) if evidence else ()
     return *_on_size(artifact, size), *_on_verdict(judgement), *_on_coverage(judgement), *asked
@@ -47,7 +48,7 @@ def notes(artifact: Artifact, size: Size, judgement: Judgement, *, evidence: boo
 
 def _on_size(artifact: Artifact, size: Size) -> Iterator[Note]:
     seen = artifact.manifest.provenance.picture_sizes
-    if seen and size not in seen:
+    if seen and not _within(size, seen):
         others = f", or of {len(seen) - NAMED} other sizes" if len(seen) > NAMED else ""
         trained = f"{_in_words(*seen[:NAMED])} pixels{others}"
         message = f"the model was trained on pictures of {trained}, and this one has {_in_words(size)}"
@@ -59,6 +60,11 @@ def _on_size(artifact: Artifact, size: Size) -> Iterator[Note]:
     if tiling.enable and any(edge < tile for edge, tile in zip(tiled, tiling.tile_size, strict=True)):
         message = f"a picture of {_in_words(tiled)} pixels is smaller than a tile of {_in_words(tiling.tile_size)}"
         yield Note(NoteCode.smaller_than_tile, message)
+
+
+def _within(size: Size, seen: Sequence[Size]) -> bool:
+    """Whether each edge lies between the shortest and the longest of the training."""
+    return all(min(edges) <= edge <= max(edges) for edge, edges in zip(size, zip(*seen, strict=True), strict=True))
 
 
 def _on_verdict(judgement: Judgement) -> Iterator[Note]:

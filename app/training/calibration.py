@@ -199,7 +199,7 @@ class Labelled(CalibrationProtocol):
             raise InvalidDataset(
                 f"labelled calibration needs normal and anomalous validation pictures, and there are "
                 f"{len(pictures) - anomalous} and {anomalous}; take some of the test pictures "
-                "(val_split_mode=from_test), or calibrate on normal pictures only (HoldOut)"
+                "(--data.val_split_mode from_test), or calibrate on normal pictures only (HoldOut)"
             )
         return Division(data.train_pictures(), pictures, "labelled")
 

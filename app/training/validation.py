@@ -42,7 +42,7 @@ def labelled_pictures(data: DataModule, stopping: EarlyStopping | None) -> list[
         raise InvalidTraining(
             f"early stopping by {monitor} needs normal and anomalous validation pictures, and there are "
             f"{len(pictures) - len(anomalous)} and {len(anomalous)}; take some of the test pictures "
-            "(data.val_split_mode=from_test), or monitor val_loss"
+            "(--data.val_split_mode from_test), or monitor val_loss"
         )
     if monitor == "pixel_AUROC" and all(picture.mask is None for picture in anomalous):
         raise InvalidTraining("early stopping by pixel_AUROC needs masks, and there are none; monitor image_AUROC")

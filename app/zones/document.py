@@ -9,10 +9,14 @@ from app.errors import InvalidZones
 from app.scoring import Calibration
 from app.zones.geojson import GivenZone, from_geojson
 from app.zones.labelme import from_labelme
+from app.zones.lattice import Lattice
+from app.zones.raster import counted_points
 from app.zones.zone import MOST_ZONES, Size, Zone, Zones
 
 MOST_BYTES = 2**21
 """The largest file of zones."""
+MOST_PROBED = 1024
+"""The most points in a row or column at which zones are looked at for whether they leave a part of the picture."""
 DECIMALS = 6
 """Of thresholds in files."""
 
@@ -41,8 +45,16 @@ def read_zones(content: bytes, reading: Reading) -> Zones | None:
         raise InvalidZones("the file is not readable JSON: it is nested too deeply") from error
     if len(given) > MOST_ZONES:
         raise InvalidZones(f"there are {len(given):,} zones; give at most {MOST_ZONES}")
-    zones = tuple(_named(given, reading))
-    return Zones(size or _known_size(reading.sizes), zones) if zones else None
+    named = tuple(_named(given, reading))
+    if not named:
+        return None
+    zones = Zones(size or _known_size(reading.sizes), named)
+    height, width = (min(edge, MOST_PROBED) for edge in zones.size)
+    if not counted_points(zones, Lattice.of_pixels(range(height), range(width), (height, width))):
+        raise InvalidZones(
+            "the zones ignore the whole picture, so that every picture would be normal; leave a part out"
+        )
+    return zones
 
 
 def _given(content: bytes) -> tuple[Size | None, list[GivenZone]]:

@@ -24,7 +24,7 @@ def run(root: Path, *words: str) -> int:
 
 def test_the_list_shows_what_serves_and_who_chose_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "promote", "--name", "patchcore", "--version", "1") == 0
-    assert "version 1 of patchcore serves; before: version 2" in capsys.readouterr().err
+    assert "version 1 of patchcore serves, and is pinned; before: version 2" in capsys.readouterr().err
     assert run(root, "list") == 0
     listed = [line for line in capsys.readouterr().out.splitlines() if "patchcore" in line]
     assert "live, pinned" in listed[0] and "candidate" in listed[1]
@@ -84,7 +84,7 @@ def test_a_repeated_choice_says_that_nothing_has_changed(root: Path, capsys: pyt
     for words, said in (
         (["pin"], "version 2 of patchcore serves, as before, and is pinned now"),
         (["pin"], "version 2 of patchcore serves already, and is pinned; nothing has changed"),
-        (["pin", "--version", "1"], "version 1 of patchcore serves; before: version 2"),
+        (["pin", "--version", "1"], "version 1 of patchcore serves, and is pinned; before: version 2"),
         (["pin", "--version", "1"], "version 1 of patchcore serves already, and is pinned; nothing has changed"),
         (["promote", "--version", "1"], "version 1 of patchcore serves already, and is pinned; nothing has changed"),
         (["unpin"], "the newest version of patchcore serves, version 2; version 1 was pinned"),

@@ -31,7 +31,7 @@ def test_known_pictures_are_not_read_again(paths: list[Path]) -> None:
 
 
 def test_unreadable_pictures_are_counted_and_the_first_five_named(paths: list[Path]) -> None:
-    with pytest.raises(InvalidDataset, match=r"8 of 10 .*2\.png.*6\.png.* 3 more.*on_unreadable=skip"):
+    with pytest.raises(InvalidDataset, match=r"8 of 10 .*2\.png.*6\.png.* 3 more.*--data.on_unreadable skip"):
         read_headers(paths, UnreadablePolicy("stop"))
 
 

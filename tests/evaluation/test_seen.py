@@ -66,7 +66,7 @@ def test_a_model_without_digests_recognises_nothing(artifact: Artifact, pictures
 def test_if_the_model_has_seen_all_pictures_the_error_says_what_to_do(
     artifact: Artifact, pictures: list[LabelledPicture]
 ) -> None:
-    with pytest.raises(InvalidDataset, match=r"all of the 4 pictures.*seen_pictures=keep"):
+    with pytest.raises(InvalidDataset, match=r"all of the 4 pictures.*--seen_pictures keep"):
         select_unseen(pictures, manifest(artifact, pictures, []))
 
 
@@ -83,7 +83,7 @@ def test_if_two_models_have_seen_all_pictures_together_the_error_says_what_to_do
     artifact: Artifact, pictures: list[LabelledPicture]
 ) -> None:
     known = manifest(artifact, pictures[:2], []), manifest(artifact, [], pictures[2:])
-    with pytest.raises(InvalidDataset, match=r"each of the 4 pictures.*others.*seen_pictures=keep"):
+    with pytest.raises(InvalidDataset, match=r"each of the 4 pictures.*others.*--seen_pictures keep"):
         select_unseen_by_both(pictures, known)
 
 

@@ -40,6 +40,17 @@ def test_a_picture_of_another_size_is_noted_with_the_sizes(artifact: Artifact) -
     assert "160 x 96" in note.message and "200 x 100" in note.message
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"), [((110, 300), []), ((120, 200), []), ((121, 250), [NoteCode.unseen_size])]
+)
+def test_sizes_between_those_of_the_training_are_no_surprise(
+    artifact: Artifact, size: Size, expected: list[NoteCode]
+) -> None:
+    provenance = artifact.manifest.provenance.model_copy(update={"picture_sizes": ((100, 300), (120, 200))})
+    varied = replace(artifact, manifest=artifact.manifest.model_copy(update={"provenance": provenance}))
+    assert codes(varied, size) == expected
+
+
 @pytest.mark.parametrize("size", [(TILE - 1, 200), (200, TILE - 1), (1, 1)])
 def test_a_picture_that_is_smaller_than_a_tile_is_noted(artifact: Artifact, size: Size) -> None:
     assert codes(artifact, size) == [NoteCode.unseen_size, NoteCode.smaller_than_tile]

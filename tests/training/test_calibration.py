@@ -130,7 +130,7 @@ def test_without_masks_normal_pictures_set_the_pixel_threshold(tiny_model: Tiled
 
 @pytest.mark.parametrize("mode", ["none", "same_as_test"])
 def test_labelled_calibration_needs_both_labels(root: Path, mode: ValSplitMode) -> None:
-    with pytest.raises(InvalidDataset, match=r"\b0\b.*\b0\b.*\bval_split_mode=from_test\b"):
+    with pytest.raises(InvalidDataset, match=r"\b0\b.*\b0\b.*--data.val_split_mode from_test\b"):
         Labelled().divide(Folder(str(root / "good"), val_split_mode=mode))
 
 

@@ -99,6 +99,10 @@ def test_files_of_other_programs_are_read() -> None:
         (collection(feature([[[1, 1], [10**400, 1], [3, 30]]], ignore=True)), "too large"),
         (collection(feature(name="a\ud800", ignore=True)), "cannot be shown"),
         (collection(feature(name=" ", ignore=True)), "not all blank"),
+        (
+            collection(*(feature([[[x, 0], [x + 50, 0], [x + 50, 80], [x, 80]]], ignore=True) for x in (0, 50))),
+            "ignore the whole picture",
+        ),
         ({"shapes": [{"shape_type": "circle"}], "imageHeight": 8, "imageWidth": 8}, "'circle'"),
     ],
 )
