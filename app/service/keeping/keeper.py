@@ -144,7 +144,7 @@ class Keeper:
             waiting.file.close()
         if outcome is Kept.full:
             self._report(
-                "pictures are not kept: reviewed ones fill pictures_bytes, or the disk has less than "
+                "pictures are not kept: reviewed ones leave too little of pictures_bytes, or the disk has less than "
                 "pictures_free_bytes; raise a bound, delete reviewed pictures, or make room"
             )
         elif self.problem is not None:

@@ -37,7 +37,7 @@ class Kept(StrEnum):
 
     kept: it is in the store
     known: the store has the same file with a verdict of this version, or a review of it
-    full: reviewed pictures fill the bound of bytes, or the disk has too little room
+    full: reviewed pictures leave it too little of the bound of bytes, or the disk has too little room
     """
 
     kept = "kept"
@@ -251,8 +251,13 @@ class PictureStore:
         return Usage(*self._table.totals())
 
     def _made_room(self, size: int) -> bool:
-        """Removes the oldest pictures without a review until so many bytes fit; returns whether they do."""
+        """Removes the oldest pictures without a review until so many bytes fit; returns whether they do.
+
+        Removes none if the reviewed pictures leave too little room.
+        """
         if self._folders.free_bytes() < self._bounds.free_bytes + size:
+            return False
+        if self._table.reviewed_bytes() + size > self._bounds.bytes:
             return False
         _, _, total = self._table.totals()
         while total + size > self._bounds.bytes:

@@ -145,6 +145,11 @@ class PictureTable:
             count, judged, total = connection.execute(chosen).one()
         return int(count) - int(judged), int(judged), int(total)
 
+    def reviewed_bytes(self) -> int:
+        """The bytes of all pictures with a review."""
+        with self._database.begin(writing=False) as connection:
+            return int(connection.scalar(select(func.sum(kept.c.bytes)).where(kept.c.review.is_not(None))) or 0)
+
     def _pictures(self, chosen: Select[Any]) -> list[tuple[int, KeptPicture]]:
         with self._database.begin(writing=False) as connection:
             rows = connection.execute(chosen).mappings().all()

@@ -107,6 +107,19 @@ def test_the_oldest_without_a_review_make_room(open_store: Open, tmp_path: Path)
     assert folders(tmp_path) == {ids[0], ids[2], newest}
 
 
+def test_a_picture_that_cannot_fit_removes_no_other(open_store: Open) -> None:
+    store = open_store(bytes=350)
+    ids = [added(store, number) for number in range(3)]
+    large = draft(3)
+    files = large.files | {PictureFile.picture: b"x" * 400}
+    assert store.add(replace(large, files=files)) == (Kept.full, "")
+    assert [each.id for each in everything(store)] == ids
+    store.review(ids[0], 0, HARMLESS)
+    files = large.files | {PictureFile.picture: b"x" * 300}
+    assert store.add(replace(large, files=files)) == (Kept.full, "")
+    assert [each.id for each in everything(store)] == ids
+
+
 def test_pictures_expire_by_their_age_and_reviewed_ones_by_that_of_their_review(
     open_store: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
