@@ -42,7 +42,7 @@ class ReviewedPicture:
     digest: of its file, as in the manifests of artifacts
     label: what the whole picture is: a defect if any region is one
     regions: the regions that were judged; without any, the label holds for all of the picture
-    read: its pixels [C,H,W] uint8 or uint16; raises InvalidImage or OSError
+    read: its pixels [C,H,W] uint8 or uint16; raises OSError, or TesseraError such as PictureNotFound
     """
 
     name: str

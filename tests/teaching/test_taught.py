@@ -7,6 +7,7 @@ import pytest
 from app.artifacts import ModelRepository, copy, live_version, load_artifact, promote, read_manifest, verify_artifact
 from app.errors import NothingToLearn, TeachingConflict
 from app.pipeline import predict
+from app.reviews import ReviewLabel
 from app.teaching.proof import Doubt, ProofResult, proof_of, values_of
 from app.teaching.proof.pictures import known_pictures
 from app.teaching.taught import teach, write_candidate
@@ -71,6 +72,29 @@ def test_a_version_that_was_replaced_meanwhile_is_no_base_of_the_proof(
     with pytest.raises(TeachingConflict, match="version 2 serves by now"):
         write_candidate(repository, taught)
     assert repository.serving(NAME).pinned is None
+    store.close()
+
+
+def test_pictures_that_are_removed_meanwhile_end_no_teaching(repository: ModelRepository, tmp_path: Path) -> None:
+    store = filled(tmp_path / "kept", NAME)
+    reviewed = sorted(store.each(model=NAME, reviewed=True), key=lambda each: each.digest)
+    harmless, defects = (
+        [each for each in reviewed if each.review and each.review.label is label]
+        for label in (ReviewLabel.harmless, ReviewLabel.defect)
+    )
+
+    def report(stage: str, done: int, total: int, note: str = "") -> None:
+        if (stage, done) == ("pictures", 1):
+            for each in (harmless[0], defects[-1]):  # the one is read by now, the other is not
+                store.delete(each.id, each.revision)
+
+    taught = teach(repository, NAME, store, device="cpu", most_lost=3, progress=report)
+    assert (taught.learned.taught.harmless, taught.learned.taught.defects) == (4, 2)
+    assert f"left out: {defects[-1].shown_name}, which cannot be read" in "; ".join(taught.learned.notes)
+    assert len(taught.proof.unread) == 2
+    with pytest.raises(TeachingConflict, match="pictures with confirmed defects cannot be replayed"):
+        write_candidate(repository, taught)
+    assert taught.learned.write(repository).version == 2
     store.close()
 
 

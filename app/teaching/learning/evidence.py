@@ -8,7 +8,7 @@ from torch import Tensor
 
 from app.artifacts.evidence import MOST_NAME, MOST_PICTURES
 from app.detectors import PatchSources
-from app.errors import InvalidImage
+from app.errors import TesseraError
 from app.pipeline import Grid, NormalPatches
 from app.shown import printable
 from app.training.evidence import small_copy
@@ -91,5 +91,5 @@ def joined(
 def _copy(picture: LearnedPicture, most_bytes: int) -> bytes | None:
     try:
         return small_copy(picture.read(), most_bytes)
-    except (InvalidImage, OSError):  # removed since it was learned
+    except (TesseraError, OSError):  # removed since it was learned
         return None

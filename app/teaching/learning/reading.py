@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from torch import Tensor
 
 from app.artifacts import Manifest
-from app.errors import InvalidImage
+from app.errors import TesseraError
 from app.shown import printable
 from app.teaching.learning.lessons import Lesson
 
@@ -37,7 +37,7 @@ class LessonReader:
                 continue
             try:
                 image = lesson.picture.read()
-            except (InvalidImage, OSError) as error:
+            except (TesseraError, OSError) as error:
                 self._leave_out(lesson, f"which cannot be read: {error}")
                 continue
             height, width = image.shape[-2:]

@@ -181,7 +181,7 @@ class _Replay:
         if unread:
             reasons.append(
                 f"pictures with confirmed defects cannot be replayed: {listed(unread)}; delete them, or restore their "
-                "files"
+                "files, then teach again"
             )
         before, after = (calibration_of(model).pixel_threshold for model in (self.artifact.model, self.candidate))
         reasons.extend(

@@ -129,7 +129,8 @@ def test_pictures_that_cannot_be_read_are_named_and_defects_among_them_refuse(se
     found = prove(served, served.model, pictures, held_out=None)
     assert found.unread == ("p0.png", "p1.png") and found.unreviewed == 1
     assert found.reasons == (
-        "pictures with confirmed defects cannot be replayed: p1.png; delete them, or restore their files",
+        "pictures with confirmed defects cannot be replayed: p1.png; delete them, or restore their files, then "
+        "teach again",
     )
 
 
