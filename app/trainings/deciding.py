@@ -1,7 +1,7 @@
 """What becomes of a candidate: a person or a rule decides, and the repository records it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from app.artifacts import ModelRepository, delete, live_version, promote, rollback, verify_artifact
 from app.errors import (
@@ -31,8 +31,9 @@ def carry_out(
 ) -> TeachingState:
     """Changes what serves, or deletes the candidate, and returns the new state of the teaching.
 
-    Raises TeachingConflict if the teaching is in another state, if another version serves than it expects, or if the
-    repository does not allow the change; and SecondPersonRequired.
+    A candidate can be refused whatever other version serves. Raises TeachingConflict if the teaching is in another
+    state, if another version serves than a promotion or a rollback expects, or if the repository does not allow the
+    change; and SecondPersonRequired.
     """
     needed = _NEEDED[decision]
     if teaching.state is not needed:
@@ -65,6 +66,9 @@ def _changed(
     version = teaching.version
     assert version is not None  # in the states of _NEEDED
     live = live_version(repository, teaching.model)
+    if decision is TeachingDecision.refuse:
+        _delete_candidate(repository, teaching.model, version, live)
+        return TeachingState.declined
     expected = version if decision is TeachingDecision.rollback else teaching.served
     if live != expected:
         raise TeachingConflict(
@@ -75,11 +79,19 @@ def _changed(
         _require_word(teaching, by, second_person)
         promote(repository, teaching.model, version, verify_artifact, by=by)
         return TeachingState.served
-    if decision is TeachingDecision.rollback:
-        rollback(repository, teaching.model, verify_artifact, by=by)
-        return TeachingState.rolled_back
-    delete(repository, teaching.model, version)
-    return TeachingState.declined
+    rollback(repository, teaching.model, verify_artifact, by=by)
+    return TeachingState.rolled_back
+
+
+def _delete_candidate(repository: ModelRepository, model: str, version: int, live: int | None) -> None:
+    """Deletes a candidate, whatever other version serves by now. Nothing happens if somebody has deleted it."""
+    if live == version:
+        raise TeachingConflict(
+            f"the candidate, version {version} of {model!r}, serves by now; choose the version that is to serve by "
+            "`tessera models rollback` or `tessera models promote`, then refuse the candidate"
+        )
+    with suppress(ModelNotFound, VersionNotFound):
+        delete(repository, model, version)
 
 
 def _require_word(teaching: Teaching, by: str, second_person: bool) -> None:
