@@ -4,7 +4,6 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -86,7 +85,8 @@ class Runs(ABC, Generic[R]):
 
     def newest(self, most: int, model: str | None = None) -> list[R]:
         """The newest runs (of a model), the newest first."""
-        found = [each for each in self._runs.values() if model in (None, each.model)]
+        known = list(self._runs.values())  # in one step, because other threads add runs and remove them
+        found = [each for each in known if model in (None, each.model)]
         return sorted(found, key=lambda each: each.created_s, reverse=True)[:most]
 
     def delete(self, id: str) -> R | None:
@@ -100,8 +100,7 @@ class Runs(ABC, Generic[R]):
             if self._is_needed(run) or (not run.ended and self._publishes):
                 return run
             if run.ended:
-                del self._runs[id]
-                self._folder.remove(id)
+                self._forget(run)
                 return None
             cancelled = self._change(run, state=type(run.state)(CANCELLED))
             if self._process is not None:
@@ -245,9 +244,15 @@ class Runs(ABC, Generic[R]):
         with self._lock:
             for old in self.newest(len(self._runs))[MOST_RECORDS:]:
                 if not self._is_needed(old):
-                    del self._runs[old.id]
-                    with suppress(OSError):
-                        self._folder.remove(old.id)
+                    self._forget(old)
+
+    def _forget(self, run: R) -> None:
+        """Removes a run. If its file cannot be removed, the run is listed again after a restart."""
+        del self._runs[run.id]
+        try:
+            self._folder.remove(run.id)
+        except OSError as error:
+            _log.warning("the record of the %s %s cannot be removed: %s", self.kind, run.id, error)
 
 
 def _failed(error: TesseraError | TrainingFailed) -> dict[str, Any]:

@@ -44,6 +44,6 @@ def test_a_candidate_that_somebody_has_deleted_is_refused(repository: ModelRepos
 
 def test_a_candidate_that_serves_is_not_deleted(repository: ModelRepository) -> None:
     promote(repository, NAME, 2, lambda _: None)
-    with pytest.raises(TeachingConflict, match="version 2 of 'lid', serves by now; .* then refuse the candidate"):
+    with pytest.raises(TeachingConflict, match=r"version 2 of 'lid', serves by now; .* then refuse the candidate"):
         decide(repository, TeachingDecision.refuse)
     assert live_version(repository, NAME) == 2

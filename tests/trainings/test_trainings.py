@@ -56,6 +56,19 @@ def test_records_that_cannot_be_read_are_left_alone(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3 < MOST_RECORDS
 
 
+def test_a_record_whose_file_cannot_be_removed_is_forgotten(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = RecordFolder(tmp_path / "trainings", training_of)
+    training = Training("8f14e45fceea167a", "lid", 1.0, 1.0, state=TrainingState.done)
+    folder.write(training)
+    trainings = opened(tmp_path)
+    file = folder.root / f"{training.id}.json"
+    file.unlink()
+    file.mkdir()
+    assert trainings.delete(training.id) is None
+    assert trainings.newest(10) == [] and "cannot be removed" in caplog.text
+    trainings.stop()
+
+
 @pytest.mark.parametrize(
     ("sent", "stored"),
     [
