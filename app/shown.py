@@ -1,6 +1,7 @@
 """Values that clients sent, and names of files, in messages for people."""
 
 import re
+from collections.abc import Sequence
 
 LONGEST = 200
 """The most characters of a value that a message repeats."""
@@ -26,6 +27,20 @@ def printable(text: str) -> str:
     So a name cannot look like a line of its own, move the cursor of a terminal, or reverse the direction of the text.
     """
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+NAMED = 10
+"""The most names in a sentence."""
+
+
+def listed(names: Sequence[str], count: int | None = None) -> str:
+    """The names in one line, at most NAMED of them, and how many more there are.
+
+    count: the number of all, of which `names` may be the first ones; None: `names` has all
+    """
+    named = names[:NAMED]
+    more = (len(names) if count is None else count) - len(named)
+    return ", ".join(map(printable, named)) + (f" and {more} more" if more else "")
 
 
 MOST_CHARACTERS = 2000

@@ -14,7 +14,8 @@ from app.trainings.run import Run
 
 MOST_RECORDS = 100
 """The number of records that are kept; of more, the oldest are removed."""
-MOST_RECORD_BYTES = 2**20
+MOST_RECORD_BYTES = 2**23
+"""The largest record that is read: it has room for a message of a process, with its white space."""
 _ID = re.compile(r"[0-9a-f]{16}")
 
 

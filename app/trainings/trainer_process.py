@@ -12,7 +12,8 @@ from typing import Protocol
 from app.errors import TrainingInterrupted
 from app.trainings.limits import TrainingLimits
 
-MOST_LINE = 2**20
+MOST_LINE = 2**22
+"""The most characters of a message of the process: it has room for a proof with the most pictures, and long names."""
 END_S = 10.0
 """How long a process may take to end after its last message; then it is killed, and its result holds."""
 _VARIABLES = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that wait must not take a processor from live requests

@@ -147,7 +147,7 @@ class ProofBody(BaseModel):
     served: int = Field(description="Version that served.", examples=[1])
     reviewed: int = Field(description="Reviewed pictures that were replayed.", examples=[96])
     unreviewed: int = Field(description="Other kept pictures that were replayed.", examples=[104])
-    unread: list[str] = Field(description="Names of pictures that could not be read.", examples=[[]])
+    unread: list[str] = Field(description="Names of pictures that could not be read, at most 200.", examples=[[]])
     vanished: int = Field(description="False alarms of the served version that vanish.", examples=[3])
     remaining: int = Field(description="False alarms that remain.", examples=[2])
     raised: int = Field(description="Harmless pictures that only the candidate calls anomalous.", examples=[0])

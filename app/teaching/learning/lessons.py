@@ -1,13 +1,10 @@
 """What reviewed pictures can teach."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from app.reviews import ReviewedPicture, ReviewLabel
-from app.shown import printable
-
-NAMED = 10
-"""The largest number of pictures that a note names."""
+from app.shown import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +68,3 @@ def lessons_of(reviewed: Iterable[ReviewedPicture], fitted: Collection[str]) -> 
             unsure += 1
     taken.sort(key=lambda lesson: not lesson.learned)  # stable: those that are learned come first
     return Lessons(tuple(taken), unsure, tuple(known))
-
-
-def listed(names: Sequence[str]) -> str:
-    """The names in one line, at most NAMED of them."""
-    shown = ", ".join(printable(name) for name in names[:NAMED])
-    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

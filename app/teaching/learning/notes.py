@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.artifacts import Artifact
-from app.teaching.learning.lessons import listed
+from app.shown import listed
 from app.teaching.learning.state import LearnedState
 from app.teaching.learning.thresholds import Thresholds
 
@@ -20,7 +20,7 @@ def teaching_notes(
     if before is not None and after is not None:
         found.append(f"the memory bank has {len(after):,} rows, {len(after) - len(before):,} of them new")
     found.extend(state.notes)
-    alarms = thresholds.alarms
+    alarms, rate = thresholds.alarms, f"{100 * thresholds.rate:.3g}%"
     found.append(
         f"{alarms.exceeded} of {alarms.pictures} normal pictures are over the new threshold, each by a model that had "
         f"not learned it; {alarms.caution}"
@@ -28,12 +28,11 @@ def teaching_notes(
     if thresholds.lowered:
         found.append(
             f"the threshold is lower than normal pictures alone would set it, to find confirmed defects; at most "
-            f"{thresholds.rate:.0%} of the normal pictures exceed it"
+            f"{rate} of the normal pictures exceed it"
         )
     if thresholds.missed:
         found.append(
-            f"not found: {listed(thresholds.missed)}; a threshold that finds them would exceed {thresholds.rate:.0%} "
-            "false alarms"
+            f"not found: {listed(thresholds.missed)}; a threshold that finds them would exceed {rate} false alarms"
         )
     hidden = [name for name in thresholds.unmarked if name not in thresholds.missed]
     if hidden:

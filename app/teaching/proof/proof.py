@@ -1,14 +1,12 @@
 """What the replay of a candidate has shown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from app.scoring import Interval, share_interval
-from app.shown import printable
+from app.shown import listed
 
-NAMED = 10
-"""The most pictures that a sentence names."""
 MOST_LISTED = 200
 """The most pictures that a proof lists of each kind; all are counted."""
 
@@ -105,7 +103,7 @@ class Proof:
 
     model, served: the name, and the version that serves
     reviewed, unreviewed: the pictures that were replayed
-    unread: the names of pictures that could not be read
+    unread: the names of pictures that could not be read; `unread_count` is their number
     vanished, remaining, raised: of the pictures that are harmless by their reviews, those that only the served version
         calls anomalous, both versions do, and only the candidate does
     lost, gained: confirmed defects that only the served version finds, of those that it finds; and that only the
@@ -113,7 +111,8 @@ class Proof:
     more_alarms, fewer_alarms: of all pictures, those that only the candidate, or only the served version, calls
         anomalous
     p_value: of McNemar's exact test for these two numbers
-    changes: the pictures whose verdict changes, the nearest to the threshold of the served version first
+    changes: the pictures whose verdict changes, or that lose a confirmed defect, the nearest to the threshold of the
+        served version first; `changed` is their number
     held_out: normal pictures over the candidate's threshold, each measured by a model that had not learned it, and the
         rate of false alarms that is not exceeded with 95 % confidence; None: not known
     marks: by kinds
@@ -127,6 +126,7 @@ class Proof:
     reviewed: int
     unreviewed: int
     unread: tuple[str, ...]
+    unread_count: int
     vanished: int
     remaining: int
     raised: int
@@ -164,7 +164,7 @@ class Proof:
             yield f"nothing speaks against serving it instead of version {self.served}"
         yield f"replayed: {self.reviewed} reviewed pictures and {self.unreviewed} others that were kept"
         if self.unread:
-            yield f"not replayed, because they cannot be read: {listed(self.unread)}"
+            yield f"not replayed, because they cannot be read: {listed(self.unread, self.unread_count)}"
 
     def _alarms(self) -> Iterator[str]:
         yield (
@@ -193,10 +193,12 @@ class Proof:
             )
 
     def _others(self) -> Iterator[str]:
-        near = [each for each in self.changes if not each.review]
-        unreviewed = f", {len(near)} of them without a review" if near else ""
+        unreviewed = sum(not each.review for each in self.changes)
+        at_least = "at least " if self.changed > len(self.changes) else ""
+        note = f", {at_least}{unreviewed} of them without a review" if unreviewed else ""
+        changed = self.fewer_alarms + self.more_alarms
         yield (
-            f"{counted(self.changed, 'verdict')} {'changes' if self.changed == 1 else 'change'}{unreviewed}: "
+            f"{counted(changed, 'verdict')} {'changes' if changed == 1 else 'change'}{note}: "
             f"{self.fewer_alarms} to normal, {self.more_alarms} to anomalous (McNemar's p {self.p_value:.2g})"
         )
         yield f"the map of the golden sample changes by {self.golden_change:.1%}"
@@ -227,12 +229,6 @@ class Proof:
 def counted(number: int, noun: str) -> str:
     """The number with the noun in its form, such as `1 picture` and `2 pictures`."""
     return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """The names in one line, at most NAMED of them."""
-    shown = ", ".join(printable(name) for name in names[:NAMED])
-    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"
 
 
 def _verb(number: int) -> str:

@@ -11,6 +11,7 @@ from app.pipeline import TiledModel, predict
 from app.progress import Progress, silent
 from app.reviews import ReviewLabel
 from app.scoring import mcnemar, share_bound
+from app.shown import listed
 from app.teaching.proof.marks import MarkTrials
 from app.teaching.proof.pictures import KnownPicture
 from app.teaching.proof.proof import (
@@ -22,7 +23,6 @@ from app.teaching.proof.proof import (
     Proof,
     Share,
     counted,
-    listed,
 )
 from app.teaching.proof.resemblance import Resemblances
 from app.teaching.proof.view import View, calibration_of, view_of
@@ -145,7 +145,8 @@ class _Replay:
             served=self.artifact.version,
             reviewed=sum(each.picture.label is not None for each in self.seen),
             unreviewed=sum(each.picture.label is None for each in self.seen),
-            unread=tuple(each.name or each.id for each in self.unread),
+            unread=tuple(each.name or each.id for each in self.unread[:MOST_LISTED]),
+            unread_count=len(self.unread),
             vanished=sum(each.changes and each.served.anomalous for each in harmless),
             remaining=sum(each.served.anomalous and each.candidate.anomalous for each in harmless),
             raised=sum(each.changes and each.candidate.anomalous for each in harmless),

@@ -1,7 +1,7 @@
 import torch
 
 from app.reviews import ReviewedPicture, ReviewedRegion, ReviewLabel
-from app.teaching.learning.lessons import lessons_of, listed
+from app.teaching.learning.lessons import lessons_of
 
 SQUARE = ((0.0, 0.0), (8.0, 0.0), (8.0, 8.0), (0.0, 8.0))
 
@@ -38,7 +38,3 @@ def test_pictures_of_the_training_teach_nothing_new() -> None:
     found = lessons_of([picture("a", "harmless", name="x.png"), picture("b", "defect")], {"a", "b"})
     assert [each.picture.digest for each in found.taken] == ["b"]
     assert found.notes() == ["left out: x.png, on which the model was trained"]
-
-
-def test_long_lists_are_cut() -> None:
-    assert listed([str(number) for number in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"

@@ -10,10 +10,12 @@ from app.artifacts import Artifact, FalseAlarmRecord
 from app.errors import InvalidImage, InvalidParameter
 from app.pipeline import TiledModel, predict
 from app.reviews import ReviewedRegion, ReviewLabel
+from app.scoring import calibration_at
 from app.synthesis import MARK_KINDS
 from app.teaching.proof import Doubt, ProofResult, parse_serve_rules
 from app.teaching.proof.marks import MOST_PICTURES
 from app.teaching.proof.pictures import KnownPicture
+from app.teaching.proof.proof import MOST_LISTED
 from app.teaching.proof.prove import prove
 from tests.teaching.proof.conftest import STAIN, picture
 
@@ -80,6 +82,15 @@ def test_lost_defects_refuse_the_candidate_beyond_the_limit(served: Artifact, sc
     assert not any("confirmed" in reason for reason in allowed.reasons)
 
 
+def test_a_defect_that_is_no_longer_marked_is_no_change_of_a_verdict(served: Artifact) -> None:
+    known = picture(0, DEFECT, RED, (ReviewedRegion(DEFECT, (STAIN,)),))
+    old = served.calibration
+    candidate = served.model.with_calibration(calibration_at(old.image_threshold, 1000 * old.pixel_threshold))
+    found = prove(served, candidate, [known], held_out=None)
+    assert (found.lost.count, found.changed, found.more_alarms, found.fewer_alarms) == (1, 1, 0, 0)
+    assert any(line.startswith("0 verdicts change: 0 to normal, 0 to anomalous") for line in found.sentences())
+
+
 def test_the_same_version_changes_nothing(served: Artifact) -> None:
     pictures = [picture(0, HARMLESS), picture(1, DEFECT, RED), picture(2)]
     found = prove(served, served.model, pictures, held_out=None)
@@ -119,6 +130,16 @@ def test_far_alarms_that_nobody_has_reviewed_must_be_looked_at(served: Artifact,
     known = picture(0, None, RED)
     found = prove(served, scaled(1.01 * ratio(served, known)), [known], held_out=None)
     assert [(each.id, each.doubt) for each in found.doubts] == [("id0", Doubt.unreviewed)]
+
+
+def test_a_proof_lists_a_limited_number_of_pictures_that_cannot_be_read(served: Artifact) -> None:
+    def broken() -> Tensor:
+        raise OSError
+
+    pictures = [replace(picture(0), read=broken)] * (MOST_LISTED + 5)
+    found = prove(served, served.model, pictures, held_out=None)
+    assert (len(found.unread), found.unread_count) == (MOST_LISTED, MOST_LISTED + 5)
+    assert any(line.endswith(f"p0.png and {MOST_LISTED - 5} more") for line in found.sentences())
 
 
 def test_pictures_that_cannot_be_read_are_named_and_defects_among_them_refuse(served: Artifact) -> None:
