@@ -11,7 +11,8 @@ from rich.table import Table
 from app.cli.kept_pictures import add_pictures, open_pictures
 from app.cli.usage import UsageError
 from app.store.kept import PictureStore
-from app.store.kept.exchange import export, import_folder
+from app.store.kept.exporting import export
+from app.store.kept.importing import import_folder
 from app.terminal import add_row, print_line
 
 

@@ -1,7 +1,7 @@
 """Reviews move as a folder from one store to another."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ import pytest
 
 from app.errors import InvalidPictures
 from app.store.kept import KeptPicture
-from app.store.kept.exchange import Imported, export, import_folder
+from app.store.kept.exporting import export
+from app.store.kept.importing import Imported, import_folder
 from tests.store.kept.making import DEFECT, HARMLESS, added, opened
 
 
@@ -51,6 +52,9 @@ def test_an_exported_folder_is_imported_with_everything_and_once(tmp_path: Path)
         (lambda found: found["pictures"][0].update(sha256="0" * 64), "SHA-256 differs"),
         (lambda found: found["pictures"][0].update(format="PSD"), "'PSD' is not one of"),
         (lambda found: found["pictures"][0].update(score=float("nan")), "nan is not in"),
+        (lambda found: found["pictures"][0].update(region_count=10**20), "is not from 0 to 2147483647"),
+        (lambda found: found["pictures"][0]["model"].update(version=float("inf")), "inf is no whole number"),
+        (lambda found: found["pictures"][0]["review"].update(time_s=float("nan")), "the time nan is no number"),
         (lambda found: found["pictures"][0].update(label="odd"), "neither normal nor anomalous"),
         (lambda found: found["pictures"][0]["review"].update(label="fine"), "'fine' is not a valid ReviewLabel"),
         (lambda found: found["pictures"][0]["review"].update(label="harmless"), "call the picture a defect"),
@@ -72,6 +76,23 @@ def test_a_damaged_folder_is_refused_by_what_is_wrong(
     assert not list(other.each())
     one.close()
     other.close()
+
+
+def test_pictures_that_are_removed_meanwhile_are_left_out(tmp_path: Path) -> None:
+    store = opened(tmp_path / "store")
+    ids = [added(store, number) for number in range(3)]
+
+    def pictures() -> Iterator[KeptPicture]:
+        for each in list(store.each()):
+            if each.id == ids[1]:
+                store.delete(each.id, each.revision)
+            yield each
+
+    assert export(store, tmp_path / "reviews", pictures()) == 2
+    other = opened(tmp_path / "other")
+    assert import_folder(other, tmp_path / "reviews") == Imported(added=2)
+    for each in (store, other):
+        each.close()
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:

@@ -1,31 +1,24 @@
-"""Kept pictures with their reviews as a folder, which another store can take.
-
-`reviews.json` has a GeoJSON FeatureCollection (RFC 7946) for each picture, in pixels with y downward, as the answers of
-`predict` have them; `pictures/` has the files.
-"""
+"""Imports the pictures with their reviews of a folder that `export` wrote."""
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.errors import InvalidPictures, InvalidReview, ReviewConflict
-from app.files import read_regular, replacing
+from app.files import read_regular
 from app.reviews import ReviewLabel
+from app.store.kept.exporting import ENDINGS, EXTRAS, FORMAT, LIST
 from app.store.kept.files import PictureFile
 from app.store.kept.picture import KeptPicture, KeptRegion, Polygon, Review, Verdict
 from app.store.kept.review import check_review
 from app.store.kept.store import MOST_FILE_BYTES, Draft, Kept, PictureStore
 
-FORMAT = "tessera.reviews.v1"
-LIST = "reviews.json"
 MOST_LIST_BYTES = 2**31
 IMPORTED = "imported"
 """The rule of pictures that were imported."""
-_ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif", "AVIF": ".avif"}
 _FILE = re.compile(r"[0-9a-z]+\.[a-z]+")
 
 
@@ -45,28 +38,6 @@ class Imported:
     full: int = 0
 
 
-def export(store: PictureStore, folder: Path, pictures: Iterable[KeptPicture]) -> int:
-    """Writes pictures with their reviews to a folder, which is new or empty; returns their number.
-
-    The list is written last, so that a folder with a list is complete. Raises InvalidPictures or OSError.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidPictures(f"{folder} is there already, and is not an empty directory; name a new one")
-    listed = []
-    for picture in pictures:
-        file = f"pictures/{picture.id}{_ENDINGS[picture.format]}"
-        with replacing(folder / file) as temporary:
-            temporary.write_bytes(store.read(picture.id, PictureFile.picture))
-        for extra in (PictureFile.heatmap, PictureFile.shown):
-            if store.has(picture.id, extra):
-                with replacing(folder / f"pictures/{picture.id}.{extra.value}") as temporary:
-                    temporary.write_bytes(store.read(picture.id, extra))
-        listed.append(_described(picture, file))
-    with replacing(folder / LIST) as temporary:
-        temporary.write_text(json.dumps({"type": FORMAT, "pictures": listed}, indent=1) + "\n")
-    return len(listed)
-
-
 def import_folder(store: PictureStore, folder: Path) -> Imported:
     """Adds the pictures of an exported folder with their reviews. Of two reviews of a picture, the newer one stays.
 
@@ -81,7 +52,7 @@ def import_folder(store: PictureStore, folder: Path) -> Imported:
 def _imported(store: PictureStore, folder: Path, entry: dict[str, Any]) -> str:
     try:
         draft, digest, review = _draft(folder, entry)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         name = str(entry.get("file", "?"))[:80] if isinstance(entry, dict) else "?"
         raise InvalidPictures(f"{folder / LIST}: the entry of {name} cannot be understood: {error}") from error
     size = sum(map(len, draft.files.values()))
@@ -105,48 +76,6 @@ def _imported(store: PictureStore, folder: Path, entry: dict[str, Any]) -> str:
     return "updated"
 
 
-def _described(picture: KeptPicture, file: str) -> dict[str, object]:
-    verdict, review, (height, width) = picture.verdict, picture.review, picture.size
-    judged = dict(review.regions) if review else {}
-    features = [_feature(each.outline, judged.get(number), each) for number, each in enumerate(verdict.regions)]
-    features += [_feature((polygon,), ReviewLabel.defect, None) for polygon in (review.missed if review else ())]
-    return {
-        "file": file,
-        "name": picture.name,
-        "sha256": picture.digest,
-        "format": picture.format,
-        "image": {"width": width, "height": height},
-        "model": {"name": verdict.model, "version": verdict.version, "digest": verdict.digest},
-        "score": verdict.score,
-        "threshold": verdict.threshold,
-        "label": verdict.label,
-        "region_count": verdict.region_count,
-        "request_id": verdict.request_id,
-        "review": None
-        if review is None
-        else {"label": review.label, "reviewer": review.reviewer, "time_s": review.time_s},
-        "regions": {"type": "FeatureCollection", "features": features},
-    }
-
-
-def _feature(outline: tuple[Polygon, ...], judged: ReviewLabel | None, region: KeptRegion | None) -> dict[str, object]:
-    """A region of the verdict, or an area that a person drew (`region` None)."""
-    polygons = [[[*ring, ring[0]] for ring in polygon] for polygon in outline]
-    properties: dict[str, object] = {"review": judged, "missed": region is None}
-    if region is not None:
-        properties |= {
-            "score": region.score,
-            "area": region.area,
-            "box": [region.top, region.left, region.height, region.width],
-            "peak": region.peak,
-        }
-    return {
-        "type": "Feature",
-        "geometry": {"type": "MultiPolygon", "coordinates": polygons},
-        "properties": properties,
-    }
-
-
 def _entries(path: Path) -> list[dict[str, Any]]:
     try:
         found = json.loads(read_regular(path, MOST_LIST_BYTES))
@@ -166,13 +95,13 @@ def _draft(folder: Path, entry: dict[str, Any]) -> tuple[Draft, str, Review | No
     head, _, file = str(entry["file"]).partition("/")
     if head != "pictures" or not _FILE.fullmatch(file):
         raise ValueError("its file must be pictures/NAME.ENDING")
-    if entry["format"] not in _ENDINGS:
-        raise ValueError(f"the format {entry['format']!r} is not one of {', '.join(_ENDINGS)}")
+    if entry["format"] not in ENDINGS:
+        raise ValueError(f"the format {entry['format']!r} is not one of {', '.join(ENDINGS)}")
     files = {PictureFile.picture: read_regular(folder / "pictures" / file, MOST_FILE_BYTES)}
     digest = hashlib.sha256(files[PictureFile.picture]).hexdigest()
     if digest != entry["sha256"]:
         raise ValueError("the file is not the one that was exported: its SHA-256 differs")
-    for extra in (PictureFile.heatmap, PictureFile.shown):
+    for extra in EXTRAS:
         path = folder / "pictures" / f"{file.partition('.')[0]}.{extra.value}"
         if path.exists():
             files[extra] = read_regular(path, MOST_FILE_BYTES)
@@ -180,16 +109,16 @@ def _draft(folder: Path, entry: dict[str, Any]) -> tuple[Draft, str, Review | No
     found = [each for each in features if not each["properties"]["missed"]]
     verdict = Verdict(
         str(entry["model"]["name"]),
-        int(entry["model"]["version"]),
+        _number(entry["model"]["version"]),
         str(entry["model"]["digest"]),
         _share(entry["score"]),
         _share(entry["threshold"]),
         _label(entry["label"]),
         tuple(map(_region, found)),
-        int(entry["region_count"]),
+        _number(entry["region_count"]),
         str(entry["request_id"]),
     )
-    size = int(entry["image"]["height"]), int(entry["image"]["width"])
+    size = _number(entry["image"]["height"]), _number(entry["image"]["width"])
     draft = Draft(str(entry["name"]), entry["format"], size, verdict, IMPORTED, files)
     return draft, digest, _review(entry["review"], features, found)
 
@@ -209,6 +138,15 @@ def _share(value: object) -> float:
     if not 0 <= number <= 1:
         raise ValueError(f"{number:g} is not in [0, 1]")
     return number
+
+
+def _number(value: object) -> int:
+    """A whole number that a database takes. Raises TypeError or ValueError."""
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no whole number")
+    if not 0 <= value < 2**31:
+        raise ValueError(f"{value} is not from 0 to {2**31 - 1}")
+    return value
 
 
 def _label(value: object) -> str:
@@ -239,4 +177,7 @@ def _review(given: dict[str, Any] | None, features: list[dict[str, Any]], found:
         if each["properties"]["review"] is not None
     )
     missed = tuple(polygon for each in features if each["properties"]["missed"] for polygon in _outline(each))
-    return Review(ReviewLabel(given["label"]), regions, missed, str(given["reviewer"]), float(given["time_s"]))
+    time_s = float(given["time_s"])
+    if not 0 <= time_s < 2**53:
+        raise ValueError(f"the time {time_s} is no number of seconds since 1970")
+    return Review(ReviewLabel(given["label"]), regions, missed, str(given["reviewer"]), time_s)
