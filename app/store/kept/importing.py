@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.errors import InvalidPictures, InvalidReview, ReviewConflict
+from app.errors import InvalidPictures, InvalidReview, PictureNotFound, ReviewConflict
 from app.files import read_regular
 from app.reviews import ReviewLabel
 from app.store.kept.exporting import ENDINGS, EXTRAS, FORMAT, LIST
@@ -65,13 +65,16 @@ def _imported(store: PictureStore, folder: Path, entry: dict[str, Any]) -> str:
     outcome, id = store.add(draft, review=review)
     if outcome is not Kept.known:
         return "added" if outcome is Kept.kept else "full"
-    known = store.get(id)
+    try:
+        known = store.get(id)
+    except PictureNotFound:  # it was removed at this moment
+        return "unchanged"
     is_newer = review is not None and (known.review is None or known.review.time_s < review.time_s)
     if review is None or not is_newer or known.verdict.digest != draft.verdict.digest:
         return "unchanged"
     try:
         store.review(known.id, known.revision, review)
-    except ReviewConflict:  # a person has reviewed it at this moment
+    except (ReviewConflict, PictureNotFound):  # a person has reviewed it at this moment, or it was removed
         return "unchanged"
     return "updated"
 

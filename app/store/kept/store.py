@@ -118,7 +118,7 @@ class PictureStore:
         self._table.close()
 
     def add(self, draft: Draft, *, review: Review | None = None) -> tuple[Kept, str]:
-        """Keeps a picture, and returns what became of it, and the id of the picture in the store (empty: none).
+        """Keeps a picture, and returns what became of it, and the id of the picture in the store; empty: none is there.
 
         A picture without a review is replaced by the same file with the verdict of another version. Raises OSError.
         """
@@ -142,9 +142,10 @@ class PictureStore:
         except BaseException:
             self._folders.remove(id)
             raise
-        if not added:  # another server was first
+        if not added:  # another server was first, or a person has reviewed the picture that was to be replaced
             self._folders.remove(id)
-            return Kept.known, ""
+            same = self._table.of_digest(draft.verdict.model, digest)
+            return Kept.known, same.id if same else ""
         return Kept.kept, id
 
     def get(self, id: str) -> KeptPicture:
@@ -259,8 +260,7 @@ class PictureStore:
             return False
         if self._table.reviewed_bytes() + size > self._bounds.bytes:
             return False
-        _, _, total = self._table.totals()
-        while total + size > self._bounds.bytes:
+        while (total := self.usage().bytes) + size > self._bounds.bytes:
             oldest = self._table.oldest_unreviewed(AT_ONCE)
             if not oldest:
                 return False
@@ -269,7 +269,7 @@ class PictureStore:
                     break
                 if self._table.remove_unreviewed(id):
                     self._folders.remove(id)
-                total -= taken
+                    total -= taken
         return True
 
     def _conflict(self, id: str) -> ReviewConflict:

@@ -1,6 +1,6 @@
 """Kept pictures: the same in SQLite and in PostgreSQL."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, ItemsView, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +91,18 @@ def test_a_file_is_kept_once_for_a_model_and_a_new_version_replaces_an_old_verdi
     assert store.add(draft(1, version=5, digest="f" * 64)) == (Kept.known, newer)
     assert store.add(draft(1, model="screw"))[0] is Kept.kept
     assert folders(tmp_path) == {each.id for each in everything(store)} and len(everything(store)) == 2
+
+
+def test_a_file_that_another_server_keeps_at_the_same_moment_is_known(open_store: Open, tmp_path: Path) -> None:
+    store, other = open_store(), open_store()
+
+    class Files(dict[PictureFile, bytes]):
+        def items(self) -> ItemsView[PictureFile, bytes]:  # the store writes the files now
+            added(other, 1)
+            return super().items()
+
+    outcome, id = store.add(replace(draft(1), files=Files(draft(1).files)))
+    assert (outcome, [id]) == (Kept.known, [each.id for each in everything(other)]) and folders(tmp_path) == {id}
 
 
 def test_the_oldest_without_a_review_make_room(open_store: Open, tmp_path: Path) -> None:
