@@ -7,6 +7,7 @@ from app.errors import InvalidPictures
 from app.pipeline import Label
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
 HELP = (
     "give `all`, or some of `anomalous`, `near:BAND` (such as near:0.1) and `every:N` (such as every:100), with commas"
 )
@@ -51,7 +52,7 @@ def parse_rules(text: str) -> Rules:
             found[name] = True
         elif name == "near" and _NUMBER.fullmatch(value) and 0 < float(value) <= 1:
             found[name] = float(value)
-        elif name == "every" and value.isascii() and value.isdecimal() and 1 <= int(value) <= 10**9:
+        elif name == "every" and _COUNT.fullmatch(value):
             found[name] = int(value)
         else:
             raise InvalidPictures(f"{word.strip()!r} is no rule; {HELP}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
 from itertools import cycle
+from math import isfinite
 from typing import Self
 
 import torch
@@ -22,6 +23,7 @@ from app.detectors import Features, GradientDetector
 from app.errors import NotFinite
 from app.pipeline import Grid, NormalPatches, Outcome, Prepared, TiledModel, predict
 from app.progress import Progress
+from app.shown import printable
 from app.teaching.learning.areas import counted_cells
 from app.teaching.learning.choice import without_second_stage
 from app.teaching.learning.evidence import LearnedPicture
@@ -105,8 +107,8 @@ class FineTuning(Teaching):
     ) -> None:
         optimizer.zero_grad(set_to_none=True)
         loss = sum(tuning.learn(self._model.prepare(image), counted) for image, counted in parts)
-        if not torch.isfinite(torch.tensor(loss)):
-            raise NotFinite(f"{lesson.picture.name}: the loss became {loss}; leave this picture out")
+        if not isfinite(loss):
+            raise NotFinite(f"{printable(lesson.picture.name)}: the loss became {loss}; leave this picture out")
         optimizer.step()
 
     def _outcomes(self, model: TiledModel, lessons: Sequence[Lesson]) -> Iterator[tuple[Lesson, Outcome]]:

@@ -8,6 +8,7 @@ from app.errors import InvalidParameter
 from app.teaching.proof.proof import Proof, ProofResult, counted
 
 _SHARE = re.compile(r"0?\.[0-9]+|1(\.0+)?")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
 HELP = "give `alarms:RATE,reviewed:NUMBER`, such as alarms:0.08,reviewed:50; both are needed"
 
 
@@ -41,9 +42,7 @@ def parse_serve_rules(text: str) -> ServeRules | None:
     found: dict[str, str] = {}
     for word in text.split(","):
         name, _, value = word.strip().partition(":")
-        is_known = (name == "alarms" and _SHARE.fullmatch(value)) or (
-            name == "reviewed" and value.isascii() and value.isdecimal() and 1 <= int(value[:10]) <= 10**9
-        )
+        is_known = (name == "alarms" and _SHARE.fullmatch(value)) or (name == "reviewed" and _COUNT.fullmatch(value))
         if not is_known or name in found:
             raise InvalidParameter(f"{word.strip()!r} is no rule, or is given twice; {HELP}")
         found[name] = value

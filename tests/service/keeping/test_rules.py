@@ -21,7 +21,21 @@ def test_rules_are_read(text: str, rules: Rules) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "some", "all:1", "near", "near:", "near:0", "near:2", "near:-1", "near:nan", "every:0", "every:1.5"]
+    "text",
+    [
+        "",
+        "some",
+        "all:1",
+        "near",
+        "near:",
+        "near:0",
+        "near:2",
+        "near:-1",
+        "near:nan",
+        "every:0",
+        "every:1.5",
+        "every:" + "9" * 5000,
+    ],
 )
 def test_wrong_rules_are_refused_with_what_would_work(text: str) -> None:
     with pytest.raises(InvalidPictures, match=r"near:0\.1"):

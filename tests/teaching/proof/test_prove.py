@@ -163,6 +163,7 @@ def test_pictures_that_cannot_be_read_are_named_and_defects_among_them_refuse(se
         ("reviewed:0,alarms:0.1", "no rule"),
         ("alarms:0.1,alarms:0.2", "twice"),
         ("lost:1,reviewed:5", "no rule"),
+        ("reviewed:10000000000,alarms:0.1", "no rule"),
     ],
 )
 def test_rules_that_cannot_be_understood_are_explained(text: str, message: str) -> None:
