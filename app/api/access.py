@@ -14,6 +14,8 @@ from app.errors import InsufficientScope, InvalidKey, KeyRequired
 from app.keys import ApiKey, KeyRing, Scope
 
 SCHEME = "ApiKey"
+SERVER = "tessera serve"
+"""The name in the history of requests without an API key."""
 _KEY = "tessera.key"
 _bearer = HTTPBearer(
     scheme_name=SCHEME,
@@ -31,6 +33,12 @@ def key_of(scope: RequestScope) -> ApiKey | None:
     """
     found: ApiKey | None = scope.get(_KEY)
     return found
+
+
+def user_of(scope: RequestScope) -> str:
+    """Who makes a change, for the history: the name of the key of a request, or SERVER."""
+    key = key_of(scope)
+    return SERVER if key is None else key.name
 
 
 async def _require_key(

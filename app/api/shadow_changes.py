@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from app.api.access import key_of
+from app.api.access import user_of
 from app.api.dependencies import ModelName, ShadowsDep
 from app.api.json_body import json_body, read_json
 from app.api.openapi import MODEL_PROBLEMS, problem_responses
@@ -16,8 +16,6 @@ from app.api.schemas.shadow import ModelShadowBody, ShadowRequestBody
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 _PROBLEMS = *MODEL_PROBLEMS, ProblemCode.MODEL_LOADING, ProblemCode.SHADOW_REFUSED
-SERVER = "tessera serve"
-"""The name in the history of requests without an API key."""
 MAX_BYTES = 4096
 """The limit on the body."""
 
@@ -50,7 +48,9 @@ async def start_model_shadow(
     take part, and a restart changes nothing. The comparison ends as soon as the candidate is proved to have more or
     fewer alarms, or after `pictures` without a proof.
     """
-    start = partial(shadows.begin, model, form.version, _user(request), share=form.share, pictures=form.pictures)
+    start = partial(
+        shadows.begin, model, form.version, user_of(request.scope), share=form.share, pictures=form.pictures
+    )
     return ModelShadowBody.of(await asyncio.to_thread(start))
 
 
@@ -63,9 +63,4 @@ async def start_model_shadow(
 )
 async def stop_model_shadow(model: ModelName, request: Request, shadows: ShadowsDep) -> ModelShadowBody:
     """Stops the comparison. What was found stays until another comparison is started."""
-    return ModelShadowBody.of(await asyncio.to_thread(shadows.end, model, _user(request)))
-
-
-def _user(request: Request) -> str:
-    key = key_of(request.scope)
-    return SERVER if key is None else key.name
+    return ModelShadowBody.of(await asyncio.to_thread(shadows.end, model, user_of(request.scope)))

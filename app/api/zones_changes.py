@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field
 
-from app.api.access import key_of
+from app.api.access import user_of
 from app.api.conditional import tag_matches
 from app.api.dependencies import ModelName, Services, ServicesDep, ZonesDep
 from app.api.json_body import read_body
@@ -22,8 +22,6 @@ from app.zones import MOST_BYTES
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
-SERVER = "tessera serve"
-"""The name in the history of requests without an API key."""
 JSON = "application/json"
 TAKEN = (MEDIA_TYPE, JSON)
 
@@ -119,12 +117,11 @@ async def put_zones(
     """
     if if_match is None:
         raise TagRequired("send the ETag of the zones as If-Match, so that no other zones are overwritten unseen")
-    key = key_of(request.scope)
     change = ZonesChange(
         content,
         query.ignore,
         matches=lambda digest: tag_matches(tag_of(digest), if_match),
-        by=SERVER if key is None else key.name,
+        by=user_of(request.scope),
     )
     source, found = await asyncio.to_thread(editor.write, model, query.version, change)
     response.headers["ETag"] = tag_of(found.digest)

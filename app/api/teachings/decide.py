@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from app.api.access import key_of
+from app.api.access import user_of
 from app.api.dependencies import ServicesDep, TeachingsDep
 from app.api.json_body import json_body, read_json
 from app.api.openapi import problem_responses
@@ -17,8 +17,6 @@ from app.api.teachings.parameters import PREFIX, TEACHING_PROBLEMS, TeachingId
 
 router = APIRouter(prefix=PREFIX, tags=["teachings"])
 
-SERVER = "tessera serve"
-"""The name in the history of requests without an API key."""
 MAX_BYTES = 4096
 """The limit on the body."""
 
@@ -56,9 +54,9 @@ async def decide(
     The answer comes when this server, and on a cluster every replica, has loaded the change. Other servers of the
     repository find it with their next scan.
     """
-    key = key_of(request.scope)
-    by = SERVER if key is None else key.name
-    change = partial(teachings.decide, teaching, form.decision, by, second_person=form.second_person)
+    change = partial(
+        teachings.decide, teaching, form.decision, user_of(request.scope), second_person=form.second_person
+    )
     found = await asyncio.to_thread(change)
     await reload_everywhere(services, found.model)
     return TeachingBody.of(found)
