@@ -9,7 +9,8 @@ from app.artifacts import CERTIFICATE, Manifest, load_artifact, read_manifest
 from app.cli.certificate import certify_version
 from app.cli.instantiation import instantiate
 from app.cli.repository import add_repository, read_repository
-from app.cli.search import add_search, require_search, search
+from app.cli.search import search
+from app.cli.search_options import add_search, require_search
 from app.data import GOOD, DataModule, LabelledPicture
 from app.errors import InvalidDataset, InvalidParameter
 from app.evaluation import Selection, select_unseen
@@ -26,10 +27,10 @@ def parser() -> ArgumentParser:
     parser = ArgumentParser(
         description="Measure which sizes of scratches, soft scratches, pits, stains and missing print a model finds: "
         "draws marks of graded size and contrast into normal pictures that the model has not seen, at places all over "
-        "the picture, and reports the size that is found with 95 % probability at its thresholds. Writes it "
-        "as a certificate "
-        f"beside the version ({CERTIFICATE}), which keeps its digest; servers show it. With --search, tries tilings, "
-        "detectors and backbones first, and trains the one that finds the smallest marks at a wished speed."
+        "the picture, and reports the size that is found with 95 % probability at its thresholds. Writes it as a "
+        f"certificate beside the version ({CERTIFICATE}), which keeps its digest; servers show it. With --search, "
+        "tries tilings, detectors and backbones first, and trains the one that finds the smallest marks at a wished "
+        "speed."
     )
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_argument("--name", type=str, required=True, help="the name of the model")
