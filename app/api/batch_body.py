@@ -5,39 +5,24 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from app.api.dependencies import ServicesDep
-from app.api.form import read_form
 from app.api.parameters import query_parameters
-from app.api.picture_body import FORM, form_schema, invalid_field, media_type, not_a_file, unknown_field, unsupported
-from app.errors import TooManyPictures
+from app.api.picture_body import FORM, form_schema, invalid_field, not_a_file, unknown_field
+from app.api.pictures_form import Item, read_pictures_form
 
 FIELD = "images"
 
 
 async def _pictures(request: Request, services: ServicesDep) -> AsyncIterator[list[UploadFile]]:
-    most, content_type = services.batch_pictures, media_type(request)
-    if content_type != FORM:
-        raise unsupported(content_type, (FORM,))
-    try:
-        async with read_form(request, most) as form:
-            yield _files(form.multi_items(), query_parameters(request.scope["endpoint"]))
-    except ClientDisconnect as error:
-        raise HTTPException(400, "the body ended before it was complete") from error
-    except HTTPException as error:
-        if not str(error.detail).startswith("Too many files"):  # Starlette has no class for this error
-            raise
-        raise TooManyPictures(
-            f"the form has more than {most} files; send at most {most} with a request (the server's batch_pictures)"
-        ) from error
+    async with read_pictures_form(request, services.batch_pictures) as items:
+        yield _files(items, query_parameters(request.scope["endpoint"]))
 
 
 PicturesDep = Annotated[list[UploadFile], Depends(_pictures)]
 
 
-def _files(items: list[tuple[str, UploadFile | str]], in_query: Iterable[str]) -> list[UploadFile]:
+def _files(items: list[Item], in_query: Iterable[str]) -> list[UploadFile]:
     files = []
     for name, value in items:
         if name != FIELD:

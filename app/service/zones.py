@@ -52,10 +52,11 @@ class ZoneEditor:
     def write(self, name: str, version: int | None, change: ZonesChange) -> tuple[Entry, VersionZones]:
         """Writes the zones of a file as the next version of a model, which shares the weights of `version`.
 
-        Returns the version whose zones were replaced, and the new one; the same, if neither it nor the file has zones,
-        so that nothing is written. Raises as `read`; InvalidZones;
-        ZonesConflict unless the digest of the version matches, or if the model has a version that this process does not
-        know; and ZonesRefused. No server sees the version before it is complete.
+        Returns the version whose zones were replaced, and the new one. They are the same version, and nothing is
+        written, if neither it nor the file has zones. No server sees the new version before it is complete.
+
+        Raises as `read`; InvalidZones; ZonesConflict unless the digest of the version matches, or if the model has a
+        version that this process does not know; and ZonesRefused.
         """
         model, status = self._catalogue.model(name), self._catalogue.describe(name, version)
         known, source = status.description, status.entry

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 def factors(zones: Zones, lattice: Lattice, level: Level) -> Factors | None:
     """The factors of the points; None if no point is in a zone."""
     found: Factors | None = None
-    for zone in (*(each for each in zones.zones if not each.ignored), *(each for each in zones.zones if each.ignored)):
+    for zone in zones.rising:
         multiple = zone.image_multiple if level == "image" else zone.pixel_multiple
         area = _area(zone, zones, lattice)
         if area is None:

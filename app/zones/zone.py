@@ -99,6 +99,11 @@ class Zones:
             _require_valid(zone, self.size)
 
     @property
+    def rising(self) -> tuple[Zone, ...]:
+        """The zones by rising precedence: of those that contain a point, the last one decides."""
+        return tuple(sorted(self.zones, key=lambda zone: zone.ignored))  # stable
+
+    @property
     def levels_differ(self) -> bool:
         """Whether the multiples of scores and of map values differ in a zone."""
         return any(zone.image_multiple != zone.pixel_multiple for zone in self.zones)
@@ -115,10 +120,7 @@ class Zones:
         """
         places = (np.array(pixels, np.float64).reshape(-1, 2) + 0.5) * np.divide(self.size, size)
         found: list[Zone | None] = [None] * len(places)
-        for zone in (
-            *(each for each in self.zones if not each.ignored),
-            *(each for each in self.zones if each.ignored),
-        ):
+        for zone in self.rising:
             for number in np.flatnonzero(_contains(zone, places[:, 1], places[:, 0])):
                 found[number] = zone
         return found

@@ -6,15 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from app.api.batch_body import FIELD
 from app.api.dependencies import ServicesDep, TrainingsDep
-from app.api.form import read_form
 from app.api.parameters import unknown
-from app.api.picture_body import FORM, invalid_field, media_type, not_a_file, unsupported
-from app.errors import TooManyPictures
+from app.api.picture_body import FORM, invalid_field, not_a_file
+from app.api.pictures_form import Item, read_pictures_form
 from app.trainings import FEWEST_PICTURES
 
 NAME = "name"
@@ -30,26 +27,14 @@ class FirstModelForm:
 
 async def _form(request: Request, services: ServicesDep, trainings: TrainingsDep) -> AsyncIterator[FirstModelForm]:
     """`trainings` is required first, so that a server that trains none reads no body."""
-    most, content_type = services.batch_pictures, media_type(request)
-    if content_type != FORM:
-        raise unsupported(content_type, (FORM,))
-    try:
-        async with read_form(request, most) as form:
-            yield _read(form.multi_items())
-    except ClientDisconnect as error:
-        raise HTTPException(400, "the body ended before it was complete") from error
-    except HTTPException as error:
-        if not str(error.detail).startswith("Too many files"):  # Starlette has no class for this error
-            raise
-        raise TooManyPictures(
-            f"the form has more than {most} files; send at most {most} with a request (the server's batch_pictures)"
-        ) from error
+    async with read_pictures_form(request, services.batch_pictures) as items:
+        yield _read(items)
 
 
 FirstModelFormDep = Annotated[FirstModelForm, Depends(_form)]
 
 
-def _read(items: list[tuple[str, UploadFile | str]]) -> FirstModelForm:
+def _read(items: list[Item]) -> FirstModelForm:
     names, pictures = list[str](), list[UploadFile]()
     for field, value in items:
         if field == NAME and isinstance(value, str):
