@@ -17,6 +17,8 @@ from app.store.kept.review import check_review
 from app.store.kept.store import MOST_FILE_BYTES, Draft, Kept, PictureStore
 
 MOST_LIST_BYTES = 2**31
+LATEST_S = 2**37
+"""Reviews are made before this time, in seconds since 1970: later ones have no date in Python."""
 IMPORTED = "imported"
 """The rule of pictures that were imported."""
 _FILE = re.compile(r"[0-9a-z]+\.[a-z]+")
@@ -160,15 +162,18 @@ def _label(value: object) -> str:
 
 def _point(found: Any) -> tuple[float, float]:
     x, y = map(float, found)
-    if not (abs(x) < 2**31 and abs(y) < 2**31):
+    if not (0 <= x < 2**31 and 0 <= y < 2**31):
         raise ValueError(f"the point {found} lies in no picture")
     return x, y
 
 
 def _outline(feature: dict[str, Any]) -> tuple[Polygon, ...]:
-    return tuple(
+    found = tuple(
         tuple(tuple(map(_point, ring[:-1])) for ring in polygon) for polygon in feature["geometry"]["coordinates"]
     )
+    if not found or not all(found) or any(len(ring) < 3 for polygon in found for ring in polygon):
+        raise ValueError("a region has no polygon, a polygon without rings, or a ring of less than 3 points")
+    return found
 
 
 def _review(given: dict[str, Any] | None, features: list[dict[str, Any]], found: list[dict[str, Any]]) -> Review | None:
@@ -181,6 +186,6 @@ def _review(given: dict[str, Any] | None, features: list[dict[str, Any]], found:
     )
     missed = tuple(polygon for each in features if each["properties"]["missed"] for polygon in _outline(each))
     time_s = float(given["time_s"])
-    if not 0 <= time_s < 2**53:
+    if not 0 <= time_s < LATEST_S:
         raise ValueError(f"the time {time_s} is no number of seconds since 1970")
     return Review(ReviewLabel(given["label"]), regions, missed, str(given["reviewer"]), time_s)

@@ -15,6 +15,12 @@ from app.store.kept.importing import Imported, import_folder
 from tests.store.kept.making import DEFECT, HARMLESS, added, opened
 
 
+def coordinates(found: dict[str, Any]) -> list[Any]:
+    """The polygons of the last region, which a person drew."""
+    polygons: list[Any] = found["pictures"][0]["regions"]["features"][-1]["geometry"]["coordinates"]
+    return polygons
+
+
 def comparable(picture: KeptPicture) -> KeptPicture:
     """The picture without what each store gives it."""
     return replace(picture, id="", kept_s=0, rule="", revision=0)
@@ -55,6 +61,11 @@ def test_an_exported_folder_is_imported_with_everything_and_once(tmp_path: Path)
         (lambda found: found["pictures"][0].update(region_count=10**20), "is not from 0 to 2147483647"),
         (lambda found: found["pictures"][0]["model"].update(version=float("inf")), "inf is no whole number"),
         (lambda found: found["pictures"][0]["review"].update(time_s=float("nan")), "the time nan is no number"),
+        (lambda found: found["pictures"][0]["review"].update(time_s=1e15), "is no number of seconds"),
+        (lambda found: coordinates(found).clear(), "a region has no polygon"),
+        (lambda found: coordinates(found)[0].clear(), "a polygon without rings"),
+        (lambda found: coordinates(found)[0][0].__setitem__(slice(3), []), "less than 3 points"),
+        (lambda found: coordinates(found)[0][0].__setitem__(0, [-1, 0]), "lies in no picture"),
         (lambda found: found["pictures"][0].update(label="odd"), "neither normal nor anomalous"),
         (lambda found: found["pictures"][0]["review"].update(label="fine"), "'fine' is not a valid ReviewLabel"),
         (lambda found: found["pictures"][0]["review"].update(label="harmless"), "call the picture a defect"),
