@@ -28,8 +28,9 @@ from app.teaching.learning.areas import counted_cells
 from app.teaching.learning.choice import without_second_stage
 from app.teaching.learning.evidence import LearnedPicture
 from app.teaching.learning.lessons import Lesson
+from app.teaching.learning.method import TeachingMethod
 from app.teaching.learning.reading import LessonReader
-from app.teaching.learning.state import LearnedState, Teaching
+from app.teaching.learning.state import LearnedState
 from app.tiling import TilePlan, untile_features
 from app.training.backpropagation import Backpropagation
 from app.training.fused import with_fused_network
@@ -43,7 +44,7 @@ HELD_OUT = 5
 MOST_COPY_PIXELS = 2**24
 
 
-class FineTuning(Teaching):
+class FineTuning(TeachingMethod):
     """Fine-tunes the learners; the backbone stays frozen, as in every training."""
 
     def __init__(
@@ -58,11 +59,12 @@ class FineTuning(Teaching):
         """Holds nothing."""
 
     def learn(self, lessons: Sequence[Lesson]) -> LearnedState:
-        """See Teaching."""
+        """See TeachingMethod."""
         detector = deepcopy(self._model.detector)
         assert isinstance(detector, GradientDetector)
         held_out = _held_out(lessons)
-        chosen = [each for each in lessons if each.learned and each not in held_out]
+        left_out = {each.picture.digest for each in held_out}
+        chosen = [each for each in lessons if each.learned and each.picture.digest not in left_out]
         tuning = _Tuning(self._model, self._model.with_detector(detector))
         optimizer = _slow_optimizer(detector)
         copies = cycle([each for each in (self._evidence.reduced if self._evidence else ()) if each] or [None])

@@ -16,9 +16,10 @@ from app.teaching.learning.fine_tuning import FineTuning
 from app.teaching.learning.learned import Learned
 from app.teaching.learning.lessons import Lesson, lessons_of
 from app.teaching.learning.measurements import Measurements
+from app.teaching.learning.method import TeachingMethod
 from app.teaching.learning.notes import teaching_notes
 from app.teaching.learning.reading import LessonReader
-from app.teaching.learning.state import LearnedState, Teaching
+from app.teaching.learning.state import LearnedState
 from app.teaching.learning.thresholds import Thresholds, new_thresholds
 from app.teaching.learning.updating import Updating
 from app.training.fused import with_fused_network
@@ -53,8 +54,8 @@ def learn(
     reader = LessonReader(artifact.manifest, artifact.model.detector.image_size_is_fixed)
     _require(base, lessons.taken, lessons.notes())
     measured = Measurements()
-    with _teaching(artifact, reader, progress, second_stage) as teaching:
-        state = teaching.learn(lessons.taken)
+    with _method(artifact, reader, progress, second_stage) as method:
+        state = method.learn(lessons.taken)
         for lesson, outcome in state.outcomes:
             measured.add(state.model, lesson, outcome)
     left_out, used = [*lessons.notes(), *reader.left_out], reader.used(lessons.taken)
@@ -80,7 +81,7 @@ def learn(
     )
 
 
-def _teaching(base: Artifact, reader: LessonReader, progress: Progress, second_stage: bool) -> Teaching:
+def _method(base: Artifact, reader: LessonReader, progress: Progress, second_stage: bool) -> TeachingMethod:
     """How this kind of detector is taught."""
     model = with_fused_network(base.model)
     if isinstance(model.detector, GradientDetector):

@@ -1,9 +1,7 @@
 """What lessons have made of a model, before it has thresholds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
 
 from app.artifacts import SecondStageRecord
 from app.detectors import PatchSources
@@ -32,16 +30,3 @@ class LearnedState:
     sources: PatchSources | None = None
     notes: tuple[str, ...] = ()
     second_stage: SecondStageRecord | None = None
-
-
-class Teaching(Protocol):
-    """A way to teach a kind of detectors. Use it in a `with` block, in which the outcomes are taken, too."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def learn(self, lessons: Sequence[Lesson]) -> LearnedState:
-        """Learns the lessons, of which those that are learned come first. Raises NotTeachable or NotFinite."""

@@ -26,9 +26,10 @@ from app.teaching.learning.choice import (
 )
 from app.teaching.learning.evidence import LearnedPicture
 from app.teaching.learning.lessons import Lesson
+from app.teaching.learning.method import TeachingMethod
 from app.teaching.learning.reading import LessonReader
 from app.teaching.learning.second_stage import SecondStages
-from app.teaching.learning.state import LearnedState, Teaching
+from app.teaching.learning.state import LearnedState
 from app.training.backpropagation import grouped
 from app.training.feature_store import FeatureStore
 from app.training.one_pass import add_features
@@ -63,7 +64,7 @@ class _Counted:
         self.patches += height * width if counted is None else int(counted.sum())
 
 
-class Updating(Teaching):
+class Updating(TeachingMethod):
     """Reads each lesson once, keeps its features, and measures it by a detector without it.
 
     `second_stage` says whether confirmed defects may make a second stage, see `choice`. The features that have no room
@@ -83,7 +84,7 @@ class Updating(Teaching):
 
     @torch.inference_mode()
     def learn(self, lessons: Sequence[Lesson]) -> LearnedState:
-        """Learns the lessons, of which those that are learned come first. Raises NotTeachable or NotFinite."""
+        """See TeachingMethod."""
         detector = self._model.detector
         assert isinstance(detector, OnePassDetector)
         update = detector.update(max(sum(each.learned for each in lessons), 1))

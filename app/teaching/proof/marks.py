@@ -87,9 +87,10 @@ class MarkTrials:
             if pixels is not None:
                 drawn[kind] = _Drawn(rows, columns, pixels)
         if drawn:
-            self._look(marked, drawn)
+            self._count(marked, drawn)
 
-    def _look(self, marked: Tensor, drawn: "dict[str, _Drawn]") -> None:
+    def _count(self, marked: Tensor, drawn: "dict[str, _Drawn]") -> None:
+        """Counts which marks, by kinds, of a picture [C,H,W] both versions find."""
         maps = [predict(model, marked).anomaly_map for model in (self.served, self.candidate)]
         least, new = (calibration_of(model).pixel_threshold for model in (self.served, self.candidate))
         for kind, each in drawn.items():

@@ -74,9 +74,8 @@ class Resemblances:
 
     def _patches(self, image: Tensor, places: list[tuple[int, int]]) -> list[Tensor]:
         """The patches [1,C] at pixels of a picture."""
-        found = []
+        found, grid = [], Grid.of(self._model, (image.shape[-2], image.shape[-1]))
         for place in places:
-            grid = Grid.of(self._model, (image.shape[-2], image.shape[-1]))
             cell = grid.cell(place)
             prepared = prepare_part(self._model, image, grid.tiles(cell))
             found.append(patches_of(self._model, prepared, self._model.outputs(prepared), torch.tensor([cell])))
