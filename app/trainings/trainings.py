@@ -15,11 +15,11 @@ from app.files import locked, sweep
 from app.scoring import share_bound
 from app.service.version_table import DEFAULT
 from app.trainings.limits import TrainingLimits
-from app.trainings.order import PICTURES, Order
 from app.trainings.records import RecordFolder
 from app.trainings.runs import Reload, Runs
 from app.trainings.storing import Sent, store
 from app.trainings.training import Training, TrainingState, training_of
+from app.trainings.training_order import PICTURES, TrainingOrder
 
 FEWEST_PICTURES = 10
 """With fewer, each fold of the calibration holds most of what is known, and the bound of false alarms says little."""
@@ -28,7 +28,7 @@ FEWEST_PICTURES = 10
 class Trainings(Runs[Training]):
     """The trainings of a server; see Runs. Each makes the first version of a model from sent pictures."""
 
-    kind, participle, module = "training", "trained", "app.trainings.process"
+    kind, participle, module = "training", "trained", "app.trainings.training_process"
     advice = "send fewer or smaller pictures"
     interrupted = "the server ended during the training; send the pictures again"
     not_found = TrainingNotFound
@@ -89,7 +89,7 @@ class Trainings(Runs[Training]):
         return self._begin(
             training,
             prepare=lambda folder: store(folder / PICTURES, pictures),
-            order=lambda folder: Order(folder, name, self._limits),
+            order=lambda folder: TrainingOrder(folder, name, self._limits),
         )
 
     def stop(self) -> None:

@@ -110,7 +110,7 @@ def _runs(
 
 
 def _first_model(good: list[Path], root: Path) -> TiledModel:
-    """As `app.trainings.process` trains it, without the assessment by synthetic defects, which changes no model."""
+    """As a server trains a first model, without the assessment by synthetic defects, which changes no model."""
     recipe = Recipe(Subspace(), SentPictures(good), DEFAULT_TILING, seed=0, assess=False)
     return load_artifact(
         train(recipe, plan_training(recipe, CPU), ModelRepository(root / "models"), "m", CPU, silent)

@@ -139,7 +139,7 @@ def _children() -> list[int]:
     for path in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == own and b"app.trainings.process" in (path / "cmdline").read_bytes():
+            if parent == own and b"app.trainings.training_process" in (path / "cmdline").read_bytes():
                 found.append(int(path.name))
         except (OSError, ValueError):  # it has ended
             continue

@@ -1,8 +1,8 @@
-"""The process of a training: `python -m app.trainings.process ORDER PARENT`.
+"""The process of a training: `python -m app.trainings.training_process ORDER PARENT`.
 
-ORDER is an `Order` as JSON; `run_child` has the rest. The result has the `version` of a model in the folder's own
-repository. The model is not visible to anybody before the server takes it into its repository, so that this process can
-be killed at any moment.
+ORDER is a `TrainingOrder` as JSON; `run_child` has the rest. The result has the `version` of a model in the folder's
+own repository. The model is not visible to anybody before the server takes it into its repository, so that this process
+can be killed at any moment.
 """
 
 import re
@@ -17,20 +17,20 @@ from app.artifacts import ModelRepository, read_manifest
 from app.detectors import Subspace
 from app.training import DEFAULT_TILING, Recipe, alike_note, plan_training, train
 from app.trainings.child import Reports, Send, run_child
-from app.trainings.order import PICTURES, Order
 from app.trainings.sent import SentPictures
+from app.trainings.training_order import PICTURES, TrainingOrder
 
 SEED = 0
 
 
 def main() -> int:
     """Trains, and reports it; the exit status is 0 if the model is written."""
-    order = Order.decode(sys.argv[1])
+    order = TrainingOrder.decode(sys.argv[1])
     plain = partial(without_folders, folder=Path(order.folder))
     return run_child(order.limits, int(sys.argv[2]), partial(trained, order), plain)
 
 
-def trained(order: Order, send: Send) -> dict[str, object]:
+def trained(order: TrainingOrder, send: Send) -> dict[str, object]:
     """The message about the model, which is written into the folder `models` of the order's folder."""
     folder = Path(order.folder)
     pictures = sorted((folder / PICTURES).glob("*/*"))

@@ -11,7 +11,7 @@ PICTURES = "pictures"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TrainingOrder:
     """What a process trains: the pictures below PICTURES in `folder`, as the model `name`, within the limits."""
 
     folder: str
