@@ -42,6 +42,11 @@ def run(options: Namespace) -> int:
             "--folder is missing",
             hint=f"example: tessera reviews {options.action} --pictures_dir kept --folder reviews",
         )
+    if options.action == "import" and (options.name is not None or options.reviewed is not None):
+        raise UsageError(
+            "--name and --reviewed choose pictures of a list or an export; an import takes all of its folder",
+            hint="give them to the export: tessera reviews export --pictures_dir kept --folder reviews --name surface",
+        )
     store = open_pictures(options, f"tessera reviews {options.action}", new=options.action == "import")
     try:
         if options.action == "list":

@@ -44,6 +44,7 @@ def test_reviews_are_exported_and_imported(
     [
         (["list"], 2, "--pictures_dir is missing"),
         (["export", "--pictures_dir", "kept"], 2, "--folder is missing"),
+        (["import", "--folder", "reviews", "--name", "lid"], 2, "an import takes all of its folder"),
         (["list", "--pictures_dir", "absent"], 1, "not a directory"),
         (["import", "--pictures_dir", "kept", "--folder", "absent"], 1, "no reviews.json"),
     ],

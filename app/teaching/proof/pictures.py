@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from torch import Tensor
 
@@ -46,7 +47,7 @@ def known_pictures(store: PictureStore, model: str, most_unreviewed: int = MOST_
     The order is random as far as the pictures are concerned, and the same for the same pictures.
     """
     query = PictureQuery(model=model, reviewed=False, order=Order.newest, limit=most_unreviewed)
-    kept = [*store.each(model=model, reviewed=True), *store.find(query)[0]]
+    kept = chain(store.each(model=model, reviewed=True), store.find(query)[0])
     return sorted((_known(store, each) for each in kept), key=lambda each: each.digest)
 
 
