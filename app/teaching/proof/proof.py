@@ -1,6 +1,6 @@
 """What the replay of a candidate has shown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -85,6 +85,15 @@ class DoubtfulPicture:
     like: str = ""
 
 
+def listed_doubts(doubts: Sequence[DoubtfulPicture]) -> tuple[DoubtfulPicture, ...]:
+    """At most MOST_LISTED of them, one of each reviewer first: nobody may confirm doubtful reviews of their own."""
+    first: dict[str, DoubtfulPicture] = {}
+    for each in doubts:
+        first.setdefault(each.reviewer, each)
+    ids = {each.id for each in first.values()}
+    return (*first.values(), *(each for each in doubts if each.id not in ids))[:MOST_LISTED]
+
+
 @dataclass(frozen=True, slots=True)
 class MarkedKind:
     """Marks of a kind that were drawn into good pictures: see app.teaching.proof.marks."""
@@ -117,7 +126,7 @@ class Proof:
         rate of false alarms that is not exceeded with 95 % confidence; None: not known
     marks: by kinds
     golden_change: the largest change of the map of the golden sample, as a share of its largest value
-    doubts: pictures that need a second person's word; `doubtful` is their number
+    doubts: pictures that need a second person's word, see `listed_doubts`; `doubtful` is their number
     reasons: why the candidate is refused; empty: it is not
     """
 

@@ -23,6 +23,7 @@ from app.teaching.proof.proof import (
     Proof,
     Share,
     counted,
+    listed_doubts,
 )
 from app.teaching.proof.resemblance import Resemblances
 from app.teaching.proof.view import View, calibration_of, view_of
@@ -161,7 +162,7 @@ class _Replay:
             bound=None if held_out is None else share_bound(held_out.exceeded, held_out.pictures),
             marks=tuple(MarkedKind(**asdict(each)) for each in self.marks.kinds.values()),
             golden_change=golden_change,
-            doubts=tuple(doubts[:MOST_LISTED]),
+            doubts=listed_doubts(doubts),
             doubtful=len(doubts),
             reasons=tuple(self._reasons(lost, found, most_lost, golden_reason)),
         )

@@ -15,7 +15,7 @@ from app.synthesis import MARK_KINDS
 from app.teaching.proof import Doubt, ProofResult, parse_serve_rules
 from app.teaching.proof.marks import MOST_PICTURES
 from app.teaching.proof.pictures import KnownPicture
-from app.teaching.proof.proof import MOST_LISTED
+from app.teaching.proof.proof import MOST_LISTED, DoubtfulPicture, listed_doubts
 from app.teaching.proof.prove import prove
 from tests.teaching.proof.conftest import STAIN, picture
 
@@ -124,6 +124,15 @@ def test_reviews_that_need_a_second_word_are_named(served: Artifact) -> None:
     assert {named[f"id{number}"][0] for number in (2, 3, 4)} == {"otto"} and "id5" not in named
     assert found.result is ProofResult.second_word
     assert any("a second person must look at p1.png" in line for line in found.sentences())
+
+
+def test_a_long_list_of_doubts_names_each_reviewer() -> None:
+    reviewers = ["lena"] * MOST_LISTED + ["otto"]
+    doubts = [DoubtfulPicture(f"{number}", "", each, Doubt.far, 0.9) for number, each in enumerate(reviewers)]
+    found = listed_doubts(doubts)
+    assert len(found) == len({each.id for each in found}) == MOST_LISTED
+    assert [each.reviewer for each in found[:3]] == ["lena", "otto", "lena"]
+    assert listed_doubts(doubts[:5]) == tuple(doubts[:5])
 
 
 def test_far_alarms_that_nobody_has_reviewed_must_be_looked_at(served: Artifact, scaled: Scaled) -> None:
