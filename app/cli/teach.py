@@ -9,7 +9,7 @@ from app.cli.kept_pictures import add_pictures, open_pictures
 from app.cli.repository import add_repository, read_repository
 from app.cli.usage import UsageError
 from app.pipeline import resolve_device
-from app.teaching.proof import ProofResult
+from app.teaching.proof import ProofResult, sentences_of
 from app.teaching.taught import Taught, teach, write_candidate
 from app.terminal import print_line, progress_bars
 
@@ -77,7 +77,7 @@ def run(options: Namespace) -> int:
                 second_stage=options.second_stage,
                 progress=report,
             )
-        for line in (*taught.learned.notes, f"learned in {taught.learned.seconds:.1f} s", *taught.proof.sentences()):
+        for line in (*taught.learned.notes, f"learned in {taught.learned.seconds:.1f} s", *sentences_of(taught.proof)):
             print_line(line)
         if taught.proof.result is ProofResult.refused:
             print_line("nothing was written")

@@ -6,7 +6,16 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from app.api.schemas.training import TrainingErrorBody
-from app.teaching.proof import ChangedPicture, Doubt, DoubtfulPicture, MarkedKind, Proof, ProofResult, Share
+from app.teaching.proof import (
+    ChangedPicture,
+    Doubt,
+    DoubtfulPicture,
+    MarkedKind,
+    Proof,
+    ProofResult,
+    Share,
+    sentences_of,
+)
 from app.trainings import Teaching, TeachingDecision, TeachingState
 
 
@@ -177,7 +186,7 @@ class ProofBody(BaseModel):
     def of(cls, proof: Proof) -> Self:
         return cls(
             result=proof.result,
-            sentences=proof.sentences(),
+            sentences=sentences_of(proof),
             reasons=list(proof.reasons),
             served=proof.served,
             reviewed=proof.reviewed,

@@ -7,6 +7,7 @@ which servers leave to a process.
 from app.teaching.proof.proof import ChangedPicture, Doubt, DoubtfulPicture, MarkedKind, Proof, ProofResult, Share
 from app.teaching.proof.record import proof_of, values_of
 from app.teaching.proof.rules import ServeRules, parse_serve_rules
+from app.teaching.proof.sentences import sentences_of
 
 __all__ = [
     "ChangedPicture",
@@ -19,5 +20,6 @@ __all__ = [
     "Share",
     "parse_serve_rules",
     "proof_of",
+    "sentences_of",
     "values_of",
 ]

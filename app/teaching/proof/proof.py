@@ -1,11 +1,10 @@
-"""What the replay of a candidate has shown."""
+"""What the replay of a candidate has shown, as values."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from app.scoring import Interval, share_interval
-from app.shown import listed
 
 MOST_LISTED = 200
 """The most pictures that a proof lists of each kind; all are counted."""
@@ -159,86 +158,3 @@ class Proof:
         if self.reasons:
             return ProofResult.refused
         return ProofResult.second_word if self.doubtful else ProofResult.sound
-
-    def sentences(self) -> list[str]:
-        """What people read: the result first, then what was counted."""
-        return [*self._result(), *self._alarms(), *self._defects(), *self._others(), *self._marks(), *self._doubts()]
-
-    def _result(self) -> Iterator[str]:
-        if self.reasons:
-            yield f"refused: {'; '.join(self.reasons)}"
-        elif self.doubtful:
-            yield "not to be served without the word of a second person, see below"
-        else:
-            yield f"nothing speaks against serving it instead of version {self.served}"
-        yield f"replayed: {self.reviewed} reviewed pictures and {self.unreviewed} others that were kept"
-        if self.unread:
-            yield f"not replayed, because they cannot be read: {listed(self.unread, self.unread_count)}"
-
-    def _alarms(self) -> Iterator[str]:
-        yield (
-            f"{counted(self.vanished, 'false alarm')} of {self.vanished + self.remaining} {_verb(self.vanished)}, and "
-            f"{counted(self.raised, 'new one')} {'appears' if self.raised == 1 else 'appear'}"
-        )
-        if self.held_out is not None and self.held_out.total:
-            rate, (low, high) = self.held_out.count / self.held_out.total, self.held_out.interval
-            bound = "" if self.bound is None else f"; bound {self.bound:.1%}, with 95 % confidence"
-            yield (
-                f"rate of false alarms {rate:.1%} ({self.held_out.count} of {self.held_out.total} normal pictures, "
-                f"each by a model that had not learned it; {low:.1%} to {high:.1%}{bound})"
-            )
-
-    def _defects(self) -> Iterator[str]:
-        lost, gained = self.lost, self.gained
-        if not lost.total and not gained.total:
-            yield "no picture has a confirmed defect, so that nothing shows whether defects are still found"
-        if lost.total:
-            low, high = lost.interval
-            of = counted(lost.total, "confirmed defect")
-            yield f"{lost.count} of {of} lost (95 % interval {low:.1%} to {high:.1%})"
-        if gained.total:
-            yield (
-                f"{gained.count} of {counted(gained.total, 'confirmed defect')} that version {self.served} misses found"
-            )
-
-    def _others(self) -> Iterator[str]:
-        unreviewed = sum(not each.review for each in self.changes)
-        at_least = "at least " if self.changed > len(self.changes) else ""
-        note = f", {at_least}{unreviewed} of them without a review" if unreviewed else ""
-        changed = self.fewer_alarms + self.more_alarms
-        yield (
-            f"{counted(changed, 'verdict')} {'changes' if changed == 1 else 'change'}{note}: "
-            f"{self.fewer_alarms} to normal, {self.more_alarms} to anomalous (McNemar's p {self.p_value:.2g})"
-        )
-        yield f"the map of the golden sample changes by {self.golden_change:.1%}"
-
-    def _marks(self) -> Iterator[str]:
-        found, lost = sum(each.found for each in self.marks), sum(each.lost for each in self.marks)
-        if not found:
-            yield "no drawn mark is found by the served version, so that marks show nothing"
-            return
-        line = f"{lost} of {found} drawn marks that version {self.served} finds are lost"
-        if lost:
-            parts = (f"{each.kind} {each.lost} of {each.found}" for each in self.marks if each.lost)
-            line += f" ({', '.join(parts)})"
-        yield line
-
-    def _doubts(self) -> Iterator[str]:
-        said = {
-            Doubt.resembles: "called harmless, and resembling a confirmed defect",
-            Doubt.far: "called harmless, and far over the threshold",
-            Doubt.unreviewed: "not reviewed, far over the threshold, and normal for the candidate",
-        }
-        for doubt, text in said.items():
-            names = [each.name or each.id for each in self.doubts if each.doubt is doubt]
-            if names:
-                yield f"a second person must look at {listed(names)}: {text}"
-
-
-def counted(number: int, noun: str) -> str:
-    """The number with the noun in its form, such as `1 picture` and `2 pictures`."""
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def _verb(number: int) -> str:
-    return "vanishes" if number == 1 else "vanish"

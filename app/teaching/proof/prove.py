@@ -22,10 +22,10 @@ from app.teaching.proof.proof import (
     MarkedKind,
     Proof,
     Share,
-    counted,
     listed_doubts,
 )
 from app.teaching.proof.resemblance import Resemblances
+from app.teaching.proof.sentences import counted
 from app.teaching.proof.view import View, calibration_of, view_of
 
 FAR = 0.75

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.errors import InvalidParameter
-from app.teaching.proof.proof import Proof, ProofResult, counted
+from app.teaching.proof.proof import Proof, ProofResult
+from app.teaching.proof.sentences import counted
 
 _SHARE = re.compile(r"0?\.[0-9]+|1(\.0+)?")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")

@@ -12,7 +12,7 @@ from app.pipeline import TiledModel, predict
 from app.reviews import ReviewedRegion, ReviewLabel
 from app.scoring import calibration_at
 from app.synthesis import MARK_KINDS
-from app.teaching.proof import Doubt, ProofResult, parse_serve_rules
+from app.teaching.proof import Doubt, ProofResult, parse_serve_rules, sentences_of
 from app.teaching.proof.marks import MOST_PICTURES
 from app.teaching.proof.pictures import KnownPicture
 from app.teaching.proof.proof import MOST_LISTED, DoubtfulPicture, listed_doubts
@@ -55,7 +55,7 @@ def test_verdicts_alarms_and_defects_are_counted(served: Artifact, scaled: Scale
     assert {each.id for each in found.changes} == {"id0", "id2", "id3"}
     assert [each.review for each in sorted(found.changes, key=lambda each: each.id)] == ["harmless", "", "unsure"]
     assert all(each.served_score > 0.5 >= each.candidate_score for each in found.changes)
-    text = "\n".join(found.sentences())
+    text = "\n".join(sentences_of(found))
     assert "1 false alarm of 1 vanishes, and 0 new ones appear" in text
     assert "0 of 2 confirmed defects lost (95 % interval 0.0% to 84.2%)" in text
     assert "0 of 1 confirmed defect that version 1 misses found" in text
@@ -68,7 +68,7 @@ def test_a_lower_threshold_raises_alarms_and_finds_what_was_missed(served: Artif
     found = prove(served, scaled(0.1), pictures, held_out=None)
     assert (found.raised, found.more_alarms, found.gained.count, found.gained.total) == (1, 3, 1, 1)
     assert found.held_out is None and found.bound is None
-    assert "0 of 0" not in "\n".join(found.sentences())
+    assert "0 of 0" not in "\n".join(sentences_of(found))
 
 
 def test_lost_defects_refuse_the_candidate_beyond_the_limit(served: Artifact, scaled: Scaled) -> None:
@@ -77,7 +77,7 @@ def test_lost_defects_refuse_the_candidate_beyond_the_limit(served: Artifact, sc
     found = prove(served, candidate, pictures, held_out=None)
     assert found.result is ProofResult.refused and found.lost.count == 2
     assert "2 of 2 confirmed defects would be lost, and at most 0 may be, in p0.png, p1.png" in found.reasons[0]
-    assert found.sentences()[0].startswith("refused: ")
+    assert sentences_of(found)[0].startswith("refused: ")
     allowed = prove(served, candidate, pictures, held_out=None, most_lost=2)
     assert not any("confirmed" in reason for reason in allowed.reasons)
 
@@ -88,7 +88,7 @@ def test_a_defect_that_is_no_longer_marked_is_no_change_of_a_verdict(served: Art
     candidate = served.model.with_calibration(calibration_at(old.image_threshold, 1000 * old.pixel_threshold))
     found = prove(served, candidate, [known], held_out=None)
     assert (found.lost.count, found.changed, found.more_alarms, found.fewer_alarms) == (1, 1, 0, 0)
-    assert any(line.startswith("0 verdicts change: 0 to normal, 0 to anomalous") for line in found.sentences())
+    assert any(line.startswith("0 verdicts change: 0 to normal, 0 to anomalous") for line in sentences_of(found))
 
 
 def test_the_same_version_changes_nothing(served: Artifact) -> None:
@@ -96,7 +96,7 @@ def test_the_same_version_changes_nothing(served: Artifact) -> None:
     found = prove(served, served.model, pictures, held_out=None)
     assert (found.result, found.changed, found.changes, found.golden_change) == (ProofResult.sound, 0, (), 0.0)
     assert sum(each.found for each in found.marks) > 0 == sum(each.lost for each in found.marks)
-    assert "nothing speaks against serving it instead of version 1" in found.sentences()
+    assert "nothing speaks against serving it instead of version 1" in sentences_of(found)
 
 
 def test_marks_that_are_no_longer_found_refuse_the_candidate(served: Artifact, scaled: Scaled) -> None:
@@ -123,7 +123,7 @@ def test_reviews_that_need_a_second_word_are_named(served: Artifact) -> None:
     assert named["id1"] == ("lena", Doubt.resembles, "id0")
     assert {named[f"id{number}"][0] for number in (2, 3, 4)} == {"otto"} and "id5" not in named
     assert found.result is ProofResult.second_word
-    assert any("a second person must look at p1.png" in line for line in found.sentences())
+    assert any("a second person must look at p1.png" in line for line in sentences_of(found))
 
 
 def test_a_long_list_of_doubts_names_each_reviewer() -> None:
@@ -148,7 +148,7 @@ def test_a_proof_lists_a_limited_number_of_pictures_that_cannot_be_read(served: 
     pictures = [replace(picture(0), read=broken)] * (MOST_LISTED + 5)
     found = prove(served, served.model, pictures, held_out=None)
     assert (len(found.unread), found.unread_count) == (MOST_LISTED, MOST_LISTED + 5)
-    assert any(line.endswith(f"p0.png and {MOST_LISTED - 5} more") for line in found.sentences())
+    assert any(line.endswith(f"p0.png and {MOST_LISTED - 5} more") for line in sentences_of(found))
 
 
 def test_pictures_that_cannot_be_read_are_named_and_defects_among_them_refuse(served: Artifact) -> None:
