@@ -10,11 +10,12 @@ from typing import Any
 from app.errors import InvalidPictures, InvalidReview, PictureNotFound, ReviewConflict
 from app.files import read_regular
 from app.reviews import ReviewLabel
+from app.store.kept.draft import Draft, Kept
 from app.store.kept.exporting import ENDINGS, EXTRAS, FORMAT, LIST
 from app.store.kept.files import PictureFile
 from app.store.kept.picture import KeptPicture, KeptRegion, Polygon, Review, Verdict
 from app.store.kept.review import check_review
-from app.store.kept.store import MOST_FILE_BYTES, Draft, Kept, PictureStore
+from app.store.kept.store import MOST_FILE_BYTES, PictureStore
 
 MOST_LIST_BYTES = 2**31
 LATEST_S = 2**37

@@ -1,10 +1,9 @@
 """Keeps pictures with their verdicts within bounds, and takes their reviews."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING
 from app.errors import InvalidPictures, PictureNotFound, ReviewConflict
 from app.reviews import ReviewedPicture, ReviewedRegion, ReviewLabel
 from app.store.address import DatabaseAddress
+from app.store.kept.bounds import Bounds, Usage
+from app.store.kept.draft import Draft, Kept
 from app.store.kept.files import PictureFile, PictureFolders
-from app.store.kept.picture import KeptPicture, Review, Verdict
+from app.store.kept.picture import KeptPicture, Review
 from app.store.kept.query import PictureQuery
 from app.store.kept.review import check_review
 from app.store.kept.table import PictureTable
@@ -30,63 +31,7 @@ MOST_FILE_BYTES = 2**31
 MOST_PIXELS = 2**31
 """The limit of pixels when a kept picture is decoded: the server has admitted it before."""
 AT_ONCE = 50
-
-
-class Kept(StrEnum):
-    """What became of a picture that was to be kept.
-
-    kept: it is in the store
-    known: the store has the same file with a verdict of this version, or a review of it
-    full: reviewed pictures leave it too little of the bound of bytes, or the disk has too little room
-    """
-
-    kept = "kept"
-    known = "known"
-    full = "full"
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What pictures may take.
-
-    bytes: of all pictures; beyond it the oldest without a review are removed
-    age_s: how long pictures without a review are kept
-    reviewed_age_s: how long reviewed pictures are kept after their review; 0: without a limit
-    free_bytes: what stays free on the disk
-    """
-
-    bytes: int
-    age_s: float
-    reviewed_age_s: float
-    free_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A picture that is to be kept.
-
-    name: of its file, as the client gave it; may be empty
-    format: of its file, as `KeptPicture.format`
-    size: its (height, width) in pixels
-    rule: the rule that chose it
-    files: the picture, and what shows it
-    """
-
-    name: str
-    format: str
-    size: tuple[int, int]
-    verdict: Verdict
-    rule: str
-    files: Mapping[PictureFile, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What is in the store: pictures without and with a review, and the bytes of all."""
-
-    unreviewed: int
-    reviewed: int
-    bytes: int
+"""The pictures that are read at a time while room is made."""
 
 
 class PictureStore:
