@@ -104,11 +104,6 @@ class Zones:
         return tuple(sorted(self.zones, key=lambda zone: zone.ignored))  # stable
 
     @property
-    def levels_differ(self) -> bool:
-        """Whether the multiples of scores and of map values differ in a zone."""
-        return any(zone.image_multiple != zone.pixel_multiple for zone in self.zones)
-
-    @property
     def needing_height(self) -> Zone | None:
         """The first zone that is not a rectangle from the top of the picture to its bottom; None: all are."""
         return next((zone for zone in self.zones if columns_of(zone, self.size[0]) is None), None)

@@ -103,7 +103,8 @@ def test_a_predicted_picture_is_kept_and_reviewed(
     changed = review(client, first, body, **{"If-Match": shown.headers["ETag"]}).json()
     assert {key: changed["review"][key] for key in body} == body
     assert problem(review(client, first, HARMLESS), 412, "review_conflict")
-    (taught,) = client.app.state.services.pictures.store.reviewed("patchcore")  # type: ignore[attr-defined]  # any ASGI
+    store = client.app.state.services.pictures.store  # type: ignore[attr-defined]  # any ASGI
+    (taught,) = map(store.judged, store.each(model="patchcore", reviewed=True))
     assert taught.read().shape == (3, 96, 160) and taught.regions[-1].missed and not taught.regions[0].missed
     assert client.get(url, headers={"If-None-Match": shown.headers["ETag"]}).json() == changed
     assert kept(client, 1, reviewed=True)[0]["id"] == first["id"] and kept(client, 1, reviewed=False)

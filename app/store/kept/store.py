@@ -148,10 +148,6 @@ class PictureStore:
             raise self._conflict(id)
         self._folders.remove(id)
 
-    def reviewed(self, model: str) -> Iterator[ReviewedPicture]:
-        """The reviewed pictures of a model, the oldest first. They are decoded in the calling process."""
-        return (self.judged(picture) for picture in self._table.each(model=model, reviewed=True))
-
     def judged(self, picture: KeptPicture) -> ReviewedPicture:
         """A picture that has a review. It is decoded in the calling process."""
         review = picture.review

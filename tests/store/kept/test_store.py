@@ -198,7 +198,7 @@ def test_reviewed_pictures_are_what_models_are_taught_by(open_store: Open) -> No
     store.review(ids[2], 0, DEFECT)
     store.review(ids[0], 0, HARMLESS)
     added(store, 7, model="screw")
-    first, second = store.reviewed("surface")
+    first, second = map(store.judged, store.each(model="surface", reviewed=True))
     assert (first.label, [each.label for each in first.regions]) == (ReviewLabel.harmless, [ReviewLabel.harmless] * 2)
     assert first.name == f"p0.png ({ids[0]})" and first.digest == store.get(ids[0]).digest[:16]
     found, drawn = second.regions[0], second.regions[-1]
