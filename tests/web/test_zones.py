@@ -148,3 +148,79 @@ def test_zones_are_drawn_by_keyboard_on_a_phone_without_an_axe_finding(
     page.focus("#zones-edit")
     page.keyboard.press("Enter")
     expect(page.locator("#zones-draw")).to_be_hidden()
+
+
+def draw_by_keyboard(page: Page, count: int) -> None:
+    """Draws zones of three corners."""
+    for _ in range(count):
+        page.click("#zones-draw")
+        for key in ("Space", "ArrowRight", "Space", "ArrowDown", "Space", "Enter"):
+            page.keyboard.press(key)
+    expect(page.locator("#zones li")).to_have_count(count)
+
+
+def test_a_click_into_a_row_that_is_not_selected_reaches_its_control(
+    open_page: Open, zone_site: Live, files: Path
+) -> None:
+    page = open_page(zone_site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    page.click("#zones-edit")
+    draw_by_keyboard(page, 3)
+    rows = page.locator("#zones li")
+    expect(rows.nth(2)).to_have_class("selected")
+    page.fill("#zones li:nth-child(3) input[type=text]", "last")
+    rows.nth(0).locator("button").click()
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1).locator("input[type=text]")).to_have_value("last")
+    page.evaluate("document.querySelector('#zones select').id = 'kept'")
+    page.click("#kept")  # a list of choices stays open only while its element stays
+    expect(rows.nth(0)).to_have_class("selected")
+    expect(page.locator("#kept")).to_be_focused()
+
+
+def test_what_is_changed_while_zones_are_saved_stays_to_be_saved(
+    open_page: Open, zone_site: Live, files: Path
+) -> None:
+    page = open_page(zone_site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    page.click("#zones-edit")
+    draw_by_keyboard(page, 1)
+    late: list[Route] = []
+    page.route(
+        "**/models/patchcore/zones*",
+        lambda route: late.append(route) if route.request.method == "PUT" and not late else route.continue_(),
+    )
+    page.click("#zones-save")
+    expect(page.locator("#zones-note")).to_have_text("Saving…")
+    page.select_option("#zones select", "own")
+    late[0].continue_()
+    expect(page.locator("#zones-note")).to_contain_text("Version 2 of patchcore was written, and serves")
+    expect(page.locator("#zones-save")).to_be_enabled()
+    page.click("#zones-save")
+    expect(page.locator("#zones-note")).to_contain_text("Version 3 of patchcore was written, and serves")
+    assert zones(zone_site)[0]["properties"]["threshold"] == 0.7
+
+
+def test_zones_of_another_model_are_read_while_those_of_the_first_still_come(
+    open_page: Open, site: Live, files: Path
+) -> None:
+    page = open_page(site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    page.select_option("#model", "padim")
+    choose(page, files / "normal.png")
+    answered(page, "normal.png")
+    late: list[Route] = []
+    page.route("**/models/padim/zones*", lambda route: late.append(route))
+    page.click("#zones-edit")
+    expect(page.locator("#zones-note")).to_have_text("Reading the zones…")
+    page.click("#strip .pick >> nth=0")
+    expect(page.locator("#zones-title")).to_have_text("Zones of patchcore, version 2")
+    expect(page.locator("#zones-note")).to_have_text("There are no zones yet.")
+    for route in late:
+        route.abort()
+    expect(page.locator("#zones-note")).to_have_text("There are no zones yet.")
+    page.click("#strip .pick >> nth=1")
+    expect(page.locator("#zones-note")).to_have_text("The server does not answer.")

@@ -65,18 +65,19 @@ export class Draft extends EventTarget {
     if (this.version === null) this.#before.forEach((state) => (state.zones = [...structuredClone(read), ...state.zones]));
     else if (this.isChanged) this.#remember();
     [this.zones, this.selected] = [read, -1];
-    this.saved(document, tag);
+    this.saved(document, tag, read);
     this.zones = [...read, ...early];
     this.#tell();
   }
 
   /**
-   * Records that the zones were saved.
+   * Records that zones were saved.
    * @param {ZonesDocument} document what the server has now
    * @param {string} tag
+   * @param {Zone[]} zones what was saved
    */
-  saved({ model }, tag) {
-    [this.version, this.tag, this.#saved] = [model?.version ?? null, tag, JSON.stringify(this.zones)];
+  saved({ model }, tag, zones) {
+    [this.version, this.tag, this.#saved] = [model?.version ?? null, tag, JSON.stringify(zones)];
     this.#tell();
   }
 

@@ -7,7 +7,7 @@ import { counted } from "../format.js";
 import { readZones, writeZones } from "../server/zones.js";
 import { Draft } from "./draft.js";
 import { drawDraft } from "./marks.js";
-import { rowOf } from "./rows.js";
+import { ZoneRow } from "./rows.js";
 import { around, documentOf } from "./shape.js";
 import { ZoneTool } from "./tool.js";
 
@@ -33,9 +33,14 @@ export class ZonePanel {
   /** @type {Draft | null} what is edited; null: the panel is closed */
   #draft = null;
   #isOpen = false;
-  #isBusy = false;
-  /** What the rows show: they are made again only if something else must be shown. */
-  #shown = "";
+  /** @type {WeakSet<Draft>} about which a request is in flight */
+  #busy = new WeakSet();
+  /** @type {WeakMap<Draft, {text: string, isWrong: boolean}>} what was said last of each */
+  #notes = new WeakMap();
+  /** @type {Draft | null} whose zones the rows show */
+  #listed = null;
+  /** @type {ZoneRow[]} */
+  #rows = [];
 
   /**
    * @param {Inspector} inspector
@@ -84,8 +89,8 @@ export class ZonePanel {
       const draft = (this.#draft = new Draft({ ...choice }, shape));
       this.#drafts.set(key, draft);
       draft.addEventListener("change", () => {
-        if (draft.drawn) this.#say(`${counted(draft.drawn.length, "corner")}.`);
-        else if (draft.isChanged) this.#say("Not saved yet.");
+        if (draft.drawn) this.#say(draft, `${counted(draft.drawn.length, "corner")}.`);
+        else if (draft.isChanged) this.#say(draft, "Not saved yet.");
         this.#tell();
       });
       draft.addEventListener("cross", () => viewer.redraw());
@@ -97,13 +102,14 @@ export class ZonePanel {
     viewer.tool = draft && new ZoneTool(draft, viewer);
     this.inspector.useOverlay(draft && ((stage) => drawDraft(stage, draft)));
     this.#again.hidden = true;
+    this.#showNote();
     this.#tell();
   }
 
   /** Reads what the server has. What was drawn comes back by Undo. */
   async #read() {
     const draft = this.#draft;
-    if (draft) await this.#during("Reading the zones…", () => this.#load(draft));
+    if (draft) await this.#during(draft, "Reading the zones…", () => this.#load(draft));
   }
 
   /** @param {Draft} draft */
@@ -114,30 +120,39 @@ export class ZonePanel {
   }
 
   /**
-   * Shows what `work` returns, or why it failed. Nothing else begins meanwhile.
+   * Says what `work` returns, or why it failed. Nothing else begins for this draft meanwhile.
+   * @param {Draft} draft
    * @param {string} before
    * @param {() => Promise<string>} work
    */
-  async #during(before, work) {
-    if (this.#isBusy) return;
-    this.#isBusy = true;
-    this.#say(before);
+  async #during(draft, before, work) {
+    if (this.#busy.has(draft)) return;
+    this.#busy.add(draft);
+    this.#say(draft, before);
     try {
-      this.#say(await work());
+      this.#say(draft, await work());
     } catch (error) {
-      this.#say(error instanceof Error ? error.message : String(error), true);
+      this.#say(draft, error instanceof Error ? error.message : String(error), true);
     } finally {
-      this.#isBusy = false;
+      this.#busy.delete(draft);
       this.#tell();
     }
   }
 
   /**
+   * Says something of a draft, which is shown while that draft is edited.
+   * @param {Draft} draft
    * @param {string} text
    * @param {boolean} isWrong
    */
-  #say(text, isWrong = false) {
-    this.#note.textContent = text;
+  #say(draft, text, isWrong = false) {
+    this.#notes.set(draft, { text, isWrong });
+    if (draft === this.#draft) this.#showNote();
+  }
+
+  #showNote() {
+    const { text, isWrong } = (this.#draft && this.#notes.get(this.#draft)) ?? { text: "", isWrong: false };
+    if (this.#note.textContent !== text) this.#note.textContent = text;
     this.#note.classList.toggle("trouble", isWrong);
   }
 
@@ -158,24 +173,28 @@ export class ZonePanel {
     if (this.#draft && this.#picked) this.#draft.add(around(this.#picked.box, this.#draft.size));
   }
 
-  /** Sends the zones, and says what was written. */
+  /** Sends the zones, and says what was written. What is changed meanwhile stays to be saved. */
   async #send() {
     const draft = this.#draft;
     if (!draft) return;
-    await this.#during("Saving…", async () => {
-      const written = await writeZones(draft.choice, documentOf(draft.zones, draft.size), draft.tag);
+    await this.#during(draft, "Saving…", async () => {
+      const sent = structuredClone(draft.zones);
+      const written = await writeZones(draft.choice, documentOf(sent, draft.size), draft.tag);
       const { document, tag } = await readZones(draft.choice);
-      draft.saved(document, tag);
-      this.#again.hidden = !written.written || written.live !== written.version;
+      draft.saved(document, tag, sent);
+      if (draft === this.#draft) this.#again.hidden = !written.written || written.live !== written.version;
       await this.models.refresh();
       return sentence(written);
     });
   }
 
+  /** Runs the picture by the version that was written, which is the live one. */
   #runAgain() {
     const { picture, viewer } = this.inspector;
     viewer.canvas.focus(); // the panel is hidden until there is an answer
-    if (picture) this.session.again(picture);
+    if (!picture || !this.#draft) return;
+    this.models.choose(this.#draft.choice.name, null);
+    this.session.again(picture);
   }
 
   #tell() {
@@ -184,31 +203,32 @@ export class ZonePanel {
     this.#title.textContent = draft?.version ? `Zones of ${draft.choice.name}, version ${draft.version}` : "Zones";
     this.inspector.viewer.canvas.setAttribute("aria-describedby", draft?.drawn ? "zones-keys" : "keys");
     if (!draft) return;
-    const shown = JSON.stringify([draft.zones.map(({ name, threshold }) => [name, threshold]), draft.selected]);
-    if (shown !== this.#shown) this.#fill(draft);
-    this.#shown = shown;
+    this.#fill(draft);
     this.#draw.textContent = draft.drawn ? "Cancel" : "Draw a zone";
     this.#finish.hidden = !draft.drawn;
     this.#finish.disabled = !draft.isComplete;
     byId("zones-keys", HTMLElement).hidden = !draft.drawn;
     this.#region.disabled = !this.#picked;
     this.#undo.disabled = !draft.canUndo;
-    this.#save.disabled = this.#isBusy || !draft.isChanged || draft.drawn !== null;
+    this.#save.disabled = this.#busy.has(draft) || !draft.isChanged || draft.drawn !== null;
   }
 
   /**
-   * Shows the zones. The control that has the focus keeps it.
+   * Shows the zones. If the row with the focus is removed, the focus goes to the button that draws a zone.
    * @param {Draft} draft
    */
   #fill(draft) {
-    const rows = [...this.#list.children];
-    const row = rows.findIndex((each) => each.contains(document.activeElement));
-    const control = row < 0 ? -1 : [...rows[row].children].indexOf(/** @type {Element} */ (document.activeElement));
-    this.#list.replaceChildren(...draft.zones.map((_, index) => rowOf(draft, index)));
-    if (row < 0) return;
-    const again = this.#list.children[row]?.children[control];
-    if (again instanceof HTMLElement) again.focus();
-    else this.#draw.focus();
+    const hadFocus = this.#list.contains(document.activeElement);
+    if (this.#listed !== draft) this.#rows.splice(0).forEach(({ item }) => item.remove());
+    this.#listed = draft;
+    while (this.#rows.length > draft.zones.length) this.#rows.pop()?.item.remove();
+    while (this.#rows.length < draft.zones.length) {
+      const row = new ZoneRow(draft, this.#rows.length);
+      this.#rows.push(row);
+      this.#list.append(row.item);
+    }
+    this.#rows.forEach((row) => row.show());
+    if (hadFocus && !this.#list.contains(document.activeElement)) this.#draw.focus();
   }
 }
 
