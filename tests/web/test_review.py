@@ -1,6 +1,7 @@
 """The review of kept pictures in a browser, by keyboard, mouse and touch."""
 
 import io
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from app.settings import Settings
 from tests.conftest import draw_surface
@@ -92,6 +93,7 @@ def test_pictures_are_reviewed_by_keyboard_alone(open_page: Open, review_site: L
     page.keyboard.press("z")  # not harmless after all
     wait_until(lambda: not is_reviewed(page, review_site, stained))
     page.keyboard.press("ArrowUp")
+    expect(page.locator("#announcements")).to_contain_text(re.compile(r"Region \d of \d: \d\.\d+, not judged"))
     page.keyboard.press("d")
     saved(page)
     assert of(review_site, stained)["review"]["label"] == "defect"
@@ -150,6 +152,65 @@ def test_a_review_by_somebody_else_is_not_overwritten(open_page: Open, review_si
     assert of(review_site, name)["review"]["label"] == "unsure"
     page.click('#review button:text("A defect")')
     wait_until(lambda: page.evaluate("1") == 1 and of(review_site, name)["review"]["label"] == "defect")
+
+
+def refuse(route: Route) -> None:
+    """Answers as a server without free disk does."""
+    body = {"title": "Full.", "detail": "the disk is full", "code": "storage_full", "status": 507}
+    route.fulfill(status=507, json=body, content_type="application/problem+json")
+
+
+def test_a_review_that_is_not_saved_is_named_until_it_is(open_page: Open, review_site: Live) -> None:
+    page = open_page(f"{review_site.url}/#review")
+    name = shown(page)
+    page.route("**/review", refuse)
+    page.keyboard.press("w")  # which goes on to the next picture
+    expect(page.locator("#review .note")).to_have_text(f"The review of {name} was not saved: the disk is full.")
+    page.unroute("**/review")
+    page.keyboard.press("ArrowLeft")
+    assert shown(page) == name
+    page.keyboard.press("w")
+    page.keyboard.press("ArrowLeft")
+    saved(page)
+    assert of(review_site, name)["review"]["label"] == "defect"
+
+
+def test_another_order_and_a_missing_heatmap_leave_the_picture_as_it_was(open_page: Open, review_site: Live) -> None:
+    page = open_page(f"{review_site.url}/#review")
+    shown(page)
+    late: list[Route] = []
+    page.route("**/heatmap", refuse)
+    page.keyboard.press("m")
+    expect(page.locator("#review .note")).to_have_text("The heatmap cannot be shown: the disk is full")
+    page.unroute("**/heatmap")
+    page.mouse.move(500, 400)
+    page.keyboard.press("b")  # draws the picture again
+    page.keyboard.press("m")
+    page.keyboard.press("m")
+    page.route("**/v1/pictures?*", lambda route: late.append(route))
+    page.select_option("#review .wishes select >> nth=2", "newest")
+    expect(page.locator("#review .note")).to_have_text("Loading the list")
+    page.mouse.move(520, 420)  # draws the stage, whose picture was freed
+    page.evaluate("new Promise(requestAnimationFrame)")
+    late[0].continue_()
+    assert shown(page) == "p3.png"
+
+
+def test_a_list_that_did_not_come_is_requested_when_the_review_is_opened_again(
+    open_page: Open, review_site: Live
+) -> None:
+    page = open_page(review_site.url)
+    page.route("**/v1/pictures?limit=50*", lambda route: route.abort())
+    page.click("#review-toggle")
+    expect(page.locator("#review .note")).to_have_text("The server does not answer.")
+    page.click("#review-toggle")
+    page.unroute("**/v1/pictures?limit=50*")
+    page.click("#review-toggle")
+    expect(page.locator("#review .progress")).to_contain_text("Picture 1 of 3")
+    for _ in range(3):  # a key that is held judges one picture
+        page.keyboard.down("a")
+    page.keyboard.up("a")
+    expect(page.locator("#review .progress")).to_have_text("Picture 2 of 3, 1 reviewed in this visit")
 
 
 def test_a_server_that_keeps_nothing_shows_no_review(open_page: Open, site: Live) -> None:

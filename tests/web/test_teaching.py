@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from app.settings import Settings
 from tests.running import Live, running
@@ -73,3 +73,23 @@ def test_a_refused_candidate_says_why_and_offers_nothing(open_page: Open, teachi
     )
     expect(page.get_by_role("button", name="Serve it")).to_be_hidden()
     expect(page.locator("#review .teaching figcaption").first).to_contain_text("called harmless, resembles a defect")
+
+
+def test_a_teaching_is_not_shown_as_that_of_another_model(open_page: Open, teaching_site: Live) -> None:
+    page = open_page(teaching_site.url)
+    late: list[Route] = []
+    page.route("**/teach", lambda route: late.append(route))
+    page.route("**/v1/models", lambda route: route.fulfill(json={"models": [{"name": NAME}, {"name": "other"}]}))
+    page.route("**/v1/teachings?*model=other", lambda route: route.fulfill(json={"teachings": []}))
+    page.click("#review-toggle")
+    page.get_by_role("button", name=f"Teach {NAME}").click()
+    expect(page.locator("#review .teaching .status")).to_have_text("Starts")
+    page.select_option("#review .wishes select >> nth=0", "other")
+    expect(page.get_by_role("button", name="Teach other")).to_be_visible()
+    with page.expect_response("**/teach"):
+        late[0].continue_()
+    page.wait_for_timeout(700)  # longer than between two requests for the progress
+    expect(page.locator("#review .teaching .status")).to_contain_text("What was reviewed becomes a new version")
+    expect(page.locator("#review .teaching progress")).to_be_hidden()
+    page.select_option("#review .wishes select >> nth=0", NAME)
+    expect(page.locator("#review .teaching .status")).not_to_contain_text("What was reviewed")

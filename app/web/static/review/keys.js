@@ -73,6 +73,9 @@ const WITH_BRUSH = {
   " ": (to) => to.stamp(),
 };
 
+/** Keys that act again while they are held. The others judge or switch something: holding one must not judge many pictures. */
+const HELD = ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "n", "p", "[", "]", "+", "=", "-"];
+
 /** Elements that need the keys for themselves. */
 const OWN = "select, input, textarea, dialog";
 const PRESSED = ["button", "a[href]"];
@@ -92,6 +95,6 @@ export function listenToKeys(isOpen, isBrush, actions) {
     const action = (isBrush() ? WITH_BRUSH : WITHOUT_BRUSH)[name] ?? ALWAYS[name];
     if (!action) return;
     event.preventDefault();
-    action(actions);
+    if (!event.repeat || HELD.includes(name)) action(actions);
   });
 }

@@ -16,10 +16,8 @@ const AHEAD = 3;
 const BEHIND = 2;
 
 export class Item {
-  /** @type {Promise<ImageBitmap> | null} */
-  #image = null;
-  /** @type {Promise<ImageBitmap> | null} */
-  #heat = null;
+  /** @type {Map<string, Promise<ImageBitmap>>} by the last part of their addresses */
+  #loaded = new Map();
 
   /** @param {Picture} picture */
   constructor(picture) {
@@ -33,20 +31,29 @@ export class Item {
 
   /** The picture; loaded once. Rejects as `get` does. */
   image() {
-    this.#image ??= bitmap(`${this.url}/shown`);
-    return this.#image;
+    return this.#load("shown");
   }
 
   /** The heatmap; loaded once. Rejects as `get` does. */
   heat() {
-    this.#heat ??= bitmap(`${this.url}/heatmap`);
-    return this.#heat;
+    return this.#load("heatmap");
   }
 
   /** Frees the pictures; they are loaded again when they are needed. */
   release() {
-    for (const each of [this.#image, this.#heat]) each?.then((image) => image.close()).catch(() => {});
-    [this.#image, this.#heat] = [null, null];
+    for (const each of this.#loaded.values()) each.then((image) => image.close()).catch(() => {});
+    this.#loaded.clear();
+  }
+
+  /** One that could not be loaded is requested again next time.
+   * @param {string} part */
+  #load(part) {
+    const known = this.#loaded.get(part);
+    if (known) return known;
+    const made = bitmap(`${this.url}/${part}`);
+    this.#loaded.set(part, made);
+    made.catch(() => this.#loaded.get(part) === made && this.#loaded.delete(part));
+    return made;
   }
 }
 
@@ -110,7 +117,7 @@ export class Queue {
   #ahead() {
     this.items.forEach((item, place) => {
       if (place < this.place - BEHIND || place > this.place + AHEAD) item.release();
-      else if (place > this.place) item.image().catch(() => item.release()); // shown when it is the current one
+      else if (place > this.place) item.image().catch(() => {}); // shown when it is the current one
     });
     if (this.#next && this.items.length - this.place <= FEW) this.#load().catch(() => {}); // tried again at the end
   }

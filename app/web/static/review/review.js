@@ -3,6 +3,7 @@
  */
 
 import { byId, element } from "../element.js";
+import { score } from "../format.js";
 import { get } from "../server/send.js";
 import { listenToKeys } from "./keys.js";
 import { Panel } from "./panel.js";
@@ -44,6 +45,7 @@ export function showReview(connection) {
 class Review {
   #root = byId("review", HTMLElement);
   #toggle = byId("review-toggle", HTMLButtonElement);
+  #announcements = byId("announcements", HTMLElement);
   #queue = new Queue();
   #saver = new Saver();
   #canvas = element("canvas", {
@@ -63,8 +65,10 @@ class Review {
     fit: () => this.#stage.fit(),
   });
   #teaching = new TeachingSection();
-  /** Whether a list was requested in this visit. */
+  /** Whether a list was loaded in this visit, or is being loaded. */
   #isBegun = false;
+  /** The number of lists that were requested. */
+  #lists = 0;
 
   constructor() {
     const stage = element("section", { class: "stage", "aria-label": "Picture to review" }, this.#panel.tools, element("div", { class: "window" }, this.#canvas));
@@ -101,7 +105,7 @@ class Review {
     this.#setBrush(false);
     const models = await get("v1/models").then((answer) => answer.json()).catch(() => ({ models: [] }));
     this.#panel.models = models.models.map((/** @type {{name: string}} */ { name }) => name);
-    await this.#begin();
+    this.#isBegun = await this.#begin();
   }
 
   close() {
@@ -115,18 +119,26 @@ class Review {
     this.#toggle.setAttribute("aria-expanded", String(isOpen));
   }
 
+  /** Loads the list that is wished for; returns whether it came. */
   async #begin() {
+    const list = ++this.#lists;
+    this.#stage.show(null); // the queue frees its pictures
+    this.#panel.state = "Loading the list";
     try {
       await this.#queue.begin(this.#panel.wish);
-      this.#panel.state = "";
     } catch (error) {
+      if (list !== this.#lists) return false;
+      this.#shown();
       this.#panel.state = messageOf(error);
+      return false;
     }
-    this.#shown();
+    if (list === this.#lists) this.#shown();
+    return true;
   }
 
   /** @param {number} step */
   async #go(step) {
+    this.#saver.goOn();
     try {
       const isThere = await this.#queue.go(step);
       if (!isThere) this.#panel.state = step > 0 ? "This was the last picture." : "This is the first picture.";
@@ -152,9 +164,8 @@ class Review {
       if (item !== this.#queue.current) return;
       this.#stage.image = image;
       this.#tell("");
-      await this.#loadHeat();
+      this.#loadHeat();
     } catch (error) {
-      item.release();
       if (item === this.#queue.current) this.#panel.state = `The picture cannot be shown: ${messageOf(error)}`;
     }
   }
@@ -162,8 +173,12 @@ class Review {
   async #loadHeat() {
     const item = this.#queue.current;
     if (!item || !this.#stage.heatOpacity) return;
-    const heat = await item.heat();
-    if (item === this.#queue.current) this.#stage.heat = heat;
+    try {
+      const heat = await item.heat();
+      if (item === this.#queue.current) this.#stage.heat = heat;
+    } catch (error) {
+      if (item === this.#queue.current) this.#panel.state = `The heatmap cannot be shown: ${messageOf(error)}`;
+    }
   }
 
   #refresh() {
@@ -175,10 +190,11 @@ class Review {
     this.#canvas.setAttribute("aria-label", judgement ? `${judgement.picture.name || judgement.picture.id}, ${judgement.picture.label}` : "No picture");
   }
 
-  /** @param {string} trouble */
-  #tell(trouble) {
+  /** @param {string} waiting why a review is sent again later; empty: none is */
+  #tell(waiting) {
     const { current } = this.#queue;
-    if (trouble) this.#panel.state = trouble;
+    const said = waiting || this.#saver.trouble;
+    if (said) this.#panel.state = said;
     else if (this.#saver.isBusy) this.#panel.state = "Saving";
     else this.#panel.state = current?.picture.review ? "Saved." : "";
     this.#refresh();
@@ -199,8 +215,13 @@ class Review {
   /** @param {number} number */
   #select(number) {
     this.#stage.selected = number;
-    const region = this.#queue.current?.picture.regions[number];
-    if (region) this.#stage.reveal(region.box);
+    const { regions = [] } = this.#queue.current?.picture ?? {};
+    const region = regions[number];
+    if (region) {
+      this.#stage.reveal(region.box);
+      const label = this.#queue.current?.judgement.labelOf(number) ?? "not judged";
+      this.#announcements.textContent = `Region ${number + 1} of ${regions.length}: ${score(region.score)}, ${label}`;
+    }
     this.#refresh();
   }
 
@@ -260,9 +281,7 @@ class Review {
     this.#stage.heatOpacity = hasHeat ? OPACITY : 0;
     this.#panel.setTools({ isBrush: this.#stage.isBrush, hasHeat });
     this.#stage.redraw();
-    this.#loadHeat().catch((error) => {
-      this.#panel.state = messageOf(error);
-    });
+    this.#loadHeat();
   }
 
   #escape() {

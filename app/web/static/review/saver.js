@@ -10,11 +10,18 @@ import { get, put, remove } from "../server/send.js";
 const CONFLICT = 412;
 const RETRY_MS = 2000;
 
+/** Dispatches `state` after each change, with why a review is sent again as its `detail`, and `replaced`. */
 export class Saver extends EventTarget {
   /** @type {Map<Item, Promise<void>>} the pictures that are being saved */
   #open = new Map();
   /** @type {Set<Item>} those that have changed since they were sent */
   #changed = new Set();
+  /** Why reviews were not saved; until they are changed again.
+   * @type {Map<Item, string>} */
+  #failed = new Map();
+  /** The pictures whose reviews somebody else has replaced, until the person goes on.
+   * @type {Set<Item>} */
+  #replaced = new Set();
   /** Reviews that were saved in this visit.
    * @type {Set<string>} */
   saved = new Set();
@@ -22,7 +29,7 @@ export class Saver extends EventTarget {
   constructor() {
     super();
     addEventListener("beforeunload", (event) => {
-      if (this.#open.size) event.preventDefault();
+      if (this.#open.size || this.#failed.size) event.preventDefault();
     });
   }
 
@@ -30,9 +37,25 @@ export class Saver extends EventTarget {
     return this.#open.size > 0;
   }
 
+  /** What was not saved, and why; empty: nothing. */
+  get trouble() {
+    const failed = [...this.#failed].map(([item, why]) => `The review of ${nameOf(item)} was not saved: ${why}.`);
+    const replaced = [...this.#replaced].map(
+      (item) => `Somebody else has reviewed ${nameOf(item)} meanwhile. Their review is shown; yours was not saved.`,
+    );
+    return [...failed, ...replaced].join(" ");
+  }
+
+  /** The person has seen which reviews were replaced. */
+  goOn() {
+    this.#replaced.clear();
+  }
+
   /** @param {Item} item */
   save(item) {
     this.#changed.add(item);
+    this.#failed.delete(item);
+    this.#replaced.delete(item);
     if (this.#open.has(item)) return;
     const saving = this.#run(item).finally(() => {
       this.#open.delete(item);
@@ -50,7 +73,7 @@ export class Saver extends EventTarget {
       } catch (error) {
         if (error instanceof Problem && error.status === CONFLICT) await this.#yield(item).catch(() => this.#retry(item));
         else if (error instanceof Unreachable || (error instanceof Problem && error.passes)) await this.#retry(item);
-        else this.#tell(`This review was not saved: ${error instanceof Error ? error.message : error}`);
+        else this.#failed.set(item, error instanceof Error ? error.message : String(error));
       }
     }
   }
@@ -73,19 +96,24 @@ export class Saver extends EventTarget {
   async #yield(item) {
     item.judgement.replace(await (await get(item.url)).json());
     this.#changed.delete(item);
-    this.#tell("Somebody else has reviewed this picture meanwhile. Their review is shown; yours was not saved.");
+    this.#replaced.add(item);
     this.dispatchEvent(new CustomEvent("replaced", { detail: item }));
   }
 
   /** @param {Item} item */
   async #retry(item) {
     this.#changed.add(item);
-    this.#tell("The server does not answer. The review is kept here, and sent again.");
+    this.#tell("The server takes no review at the moment. The review is kept here, and sent again.");
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 
-  /** @param {string} [trouble] */
-  #tell(trouble = "") {
-    this.dispatchEvent(new CustomEvent("state", { detail: trouble }));
+  /** @param {string} [waiting] why a review is sent again later */
+  #tell(waiting = "") {
+    this.dispatchEvent(new CustomEvent("state", { detail: waiting }));
   }
+}
+
+/** @param {Item} item */
+function nameOf({ picture }) {
+  return picture.name || picture.id;
 }

@@ -62,7 +62,7 @@ export class Stage extends EventTarget {
    * @param {Judgement | null} judgement
    */
   show(judgement) {
-    [this.#judgement, this.#image, this.#heat, this.#stroke] = [judgement, null, null, []];
+    [this.#judgement, this.#image, this.#heat, this.#stroke, this.#press] = [judgement, null, null, [], null];
     if (judgement) {
       const { width, height } = judgement.picture.image;
       this.#brush = { x: width / 2, y: height / 2 };

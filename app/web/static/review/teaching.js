@@ -32,6 +32,9 @@ export class TeachingSection {
   #model = "";
   /** @type {Teaching | null} */
   #teaching = null;
+  /** Whether a request to begin or to decide is in flight. */
+  #isBusy = false;
+  #following = new AbortController();
   #begin = element("button", { type: "button", click: () => this.#teach() }, "Teach");
   #cancel = element("button", { type: "button", hidden: true, click: () => this.#stop() }, "Cancel");
   #serve = element("button", { type: "button", click: () => this.#decide("promote") }, "Serve it");
@@ -55,10 +58,17 @@ export class TeachingSection {
    */
   async show(model) {
     if (!model || model === this.#model) return;
+    this.#following.abort();
     this.#model = model;
     this.#begin.textContent = `Teach ${model}`;
-    const found = await newest(model);
-    if (model !== this.#model) return;
+    /** @type {Teaching | null | undefined} */
+    let found = undefined;
+    try {
+      found = await newest(model);
+    } catch {
+      if (model === this.#model) this.#model = ""; // requested again when a picture is shown
+    }
+    if (model !== this.#model && this.#model) return;
     this.root.hidden = found === undefined;
     this.#set(found ?? null);
     this.#say("");
@@ -66,39 +76,51 @@ export class TeachingSection {
   }
 
   async #teach() {
-    this.#set(null);
-    this.#begin.disabled = true;
+    const model = this.#model;
     this.#say("Starts");
-    try {
-      const made = await begin(this.#model);
-      await this.#follow(made.id);
-    } catch (error) {
-      this.#say(messageOf(error), true);
-    }
-    this.#draw();
+    const made = await this.#during(() => begin(model));
+    if (made) await this.#follow(made.id);
   }
 
-  /** @param {string} id */
-  async #follow(id) {
+  /**
+   * Sends a request about the model that is shown. Null if it failed, or if another model is shown by then.
+   * @param {() => Promise<Teaching>} request not sent while another one is in flight
+   */
+  async #during(request) {
+    if (this.#isBusy) return null;
+    this.#isBusy = true;
     const model = this.#model;
-    this.#begin.disabled = true;
     try {
-      const ended = await follow(id, (teaching) => {
-        if (model !== this.#model) return;
-        this.#set(teaching);
-        const { stage, done, total } = teaching;
-        this.#say(stage ? `${STAGES[stage] ?? stage}: ${whole(done)} of ${whole(total)}` : "Starts");
-        if (total) this.#bar.value = done / total;
-        else this.#bar.removeAttribute("value");
-      });
-      if (model !== this.#model) return;
+      const teaching = await request();
+      return model === this.#model ? teaching : null;
+    } catch (error) {
+      if (model === this.#model) this.#say(messageOf(error), true);
+      return null;
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  /** @param {string} id of a teaching of the model that is shown; another model ends this */
+  async #follow(id) {
+    const { signal } = (this.#following = new AbortController());
+    try {
+      const ended = await follow(id, (teaching) => this.#progress(teaching), signal);
       this.#set(ended);
       this.#say("");
       if (ended.state === "proposed") (ended.proof?.result === "sound" ? this.#serve : this.#keep).focus();
     } catch (error) {
-      this.#say(messageOf(error), true);
+      if (!signal.aborted) this.#say(messageOf(error), true);
     }
-    this.#draw();
+  }
+
+  /** @param {Teaching} teaching that runs */
+  #progress(teaching) {
+    this.#set(teaching);
+    const { stage, done, total } = teaching;
+    this.#say(stage ? `${STAGES[stage] ?? stage}: ${whole(done)} of ${whole(total)}` : "Starts");
+    if (total) this.#bar.value = done / total;
+    else this.#bar.removeAttribute("value");
   }
 
   #stop() {
@@ -107,14 +129,13 @@ export class TeachingSection {
 
   /** @param {Decision} decision */
   async #decide(decision) {
-    if (!this.#teaching) return;
-    try {
-      this.#set(await decide(this.#teaching.id, decision, this.#second.checked));
-      this.#say("");
-      (this.#back.hidden ? this.#begin : this.#back).focus();
-    } catch (error) {
-      this.#say(messageOf(error), true);
-    }
+    const { id } = this.#teaching ?? {};
+    if (!id) return;
+    const decided = await this.#during(() => decide(id, decision, this.#second.checked));
+    if (!decided) return;
+    this.#set(decided);
+    this.#say("");
+    (this.#back.hidden ? this.#begin : this.#back).focus();
   }
 
   /** @param {Teaching | null} teaching */

@@ -36,13 +36,14 @@ import { follow as followRun } from "./runs.js";
 const REFUSED = [403, 404]; // the key may not, or the server neither trains nor keeps pictures
 
 /**
- * The newest teaching of a model; null: there is none. Undefined if the server or the key teaches none.
+ * The newest teaching of a model; null: there is none. Undefined if the server or the key teaches none. Rejects as
+ * `get` does.
  * @param {string} model
  * @returns {Promise<Teaching | null | undefined>}
  */
 export async function newest(model) {
-  const answer = await get(`v1/teachings?limit=1&model=${encodeURIComponent(model)}`, REFUSED).catch(() => null);
-  if (!answer?.ok) return undefined;
+  const answer = await get(`v1/teachings?limit=1&model=${encodeURIComponent(model)}`, REFUSED);
+  if (!answer.ok) return undefined;
   return (await answer.json()).teachings[0] ?? null;
 }
 
@@ -56,13 +57,14 @@ export async function begin(model) {
 }
 
 /**
- * Follows a teaching until it no longer runs; rejects as `get` does.
+ * Follows a teaching until it no longer runs; rejects as `followRun` does.
  * @param {string} id
  * @param {(teaching: Teaching) => void} onChange
+ * @param {AbortSignal} signal
  * @returns {Promise<Teaching>}
  */
-export function follow(id, onChange) {
-  return followRun(`v1/teachings/${id}`, onChange);
+export function follow(id, onChange, signal) {
+  return followRun(`v1/teachings/${id}`, onChange, signal);
 }
 
 /**
