@@ -50,8 +50,18 @@ def test_a_finished_picture_is_shown_by_its_pyramid(open_page: Open, jobs_site: 
         re.compile(r"wide\.tif, 700 × 600, done, \d+ final region")
     )
     assert Axe().run(page).violations_count == 0
-    page.click(f'[data-job="{waiting}"] button')
+    cancel, remove = (page.locator(f'[data-job="{each}"] button').first for each in (waiting, done))
+    refusal = {"title": "No.", "detail": "the disk cannot be written", "status": 507}
+    page.route("**/v1/jobs/*", lambda route: route.fulfill(status=507, json=refusal))
+    cancel.click()
+    expect(page.locator("#jobs .note")).to_have_text("the disk cannot be written")
+    page.unroute("**/v1/jobs/*")
+    page.wait_for_timeout(1200)  # longer than between two requests for the jobs
+    expect(page.locator("#jobs .note")).to_have_text("the disk cannot be written")
+    remove.focus()
+    httpx2.delete(f"{jobs_site.url}/v1/jobs/{waiting}").raise_for_status()
     expect(page.locator(f'[data-job="{waiting}"] .title')).to_contain_text("cancelled")
+    expect(remove).to_be_focused()
     page.click(f'[data-job="{done}"] button:text("Show")')
     expect(page.locator("#job-facts")).to_contain_text("anomalous")
     page.click("#job-actual")

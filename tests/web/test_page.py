@@ -96,8 +96,15 @@ def test_a_dropped_picture_is_answered(open_page: Open, site: Live, files: Path)
 
 def test_an_example_is_answered_after_one_click(open_page: Open, site: Live) -> None:
     page = open_page(site.url)
-    page.get_by_role("button", name="defect.png").click()
+    example = page.get_by_role("button", name="defect.png")
+    problem = {"title": "Busy.", "detail": "the server is busy", "status": 429}
+    page.route("**/page/examples/*", lambda route: route.fulfill(status=429, json=problem))
+    example.click()
+    expect(example).to_contain_text("the server is busy")
+    page.unroute("**/page/examples/*")
+    example.click()
     answered(page, "defect.png")
+    expect(page.locator("#canvas")).to_be_focused()  # the button that had the focus has gone
 
 
 def test_several_pictures_are_answered_and_a_bad_one_shows_its_error(open_page: Open, site: Live, files: Path) -> None:
@@ -113,6 +120,16 @@ def test_several_pictures_are_answered_and_a_bad_one_shows_its_error(open_page: 
     page.locator("#cover").get_by_role("button", name="Remove", exact=True).click()
     expect(page.locator("#strip li")).to_have_count(2)
     answered(page, "defect.png")
+    page.focus("#strip .remove >> nth=0")
+    page.keyboard.press("Enter")
+    expect(page.locator("#strip .pick")).to_be_focused()
+    page.set_viewport_size({"width": 390, "height": 780})
+    choose(page, *[files / "normal.png"] * 5, files / "defect.png")
+    expect(page.locator("#strip li")).to_have_count(7)
+    page.click("#strip .pick >> nth=0")
+    choose(page, files / "defect.png")  # is selected, and the strip shows it
+    expect(page.locator("#strip li")).to_have_count(8)
+    wait_until(lambda: page.evaluate("document.getElementById('strip').scrollLeft") > 300)
 
 
 def test_a_threshold_that_is_set_before_the_map_is_read_is_kept(open_page: Open, site: Live, files: Path) -> None:

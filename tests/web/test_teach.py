@@ -66,6 +66,7 @@ def test_ten_good_pictures_become_a_first_verdict(
     )
     assert Axe().run(page).response["violations"] == []
     expect(page.locator("#teach-close")).to_be_focused()
+    expect(page.locator("#teach-chosen")).to_have_text("0 pictures, 10 more needed")
     page.keyboard.press("Enter")
     expect(page.locator("#teach")).to_be_hidden()
     expect(page.locator("#model")).to_have_value("lid")

@@ -20,6 +20,7 @@ import { overlayOf } from "./zones/marks.js";
 /**
  * @typedef {object} Open The maps of the picture that is shown.
  * @property {MapClient} map
+ * @property {PictureLevels | null} levels the decoded picture, until the viewer has it
  * @property {{map: MapClient, levels: number} | null} other that of the model that answered before
  * @property {boolean} isFinding
  * @property {boolean} isStale
@@ -82,13 +83,16 @@ export class Inspector extends EventTarget {
     if (!picture?.prediction) return;
     const map = new MapClient();
     /** @type {Open} */
-    const open = (this.#open = { map, other: null, isFinding: false, isStale: false });
+    const open = (this.#open = { map, levels: picture.levels, other: null, isFinding: false, isStale: false });
+    picture.levels = null;
     try {
-      const levels = picture.levels ?? (await readPicture(picture));
-      picture.levels = null;
+      const levels = open.levels ?? (await readPicture(picture));
+      if (turn !== this.#turn) return levels.close();
+      open.levels = levels;
       const shape = await map.load(picture.prediction.map, picture.prediction.scale);
       const fitting = await this.#ofSize(picture, levels, shape);
       if (turn !== this.#turn) return fitting.close();
+      open.levels = null;
       this.shape = shape;
       this.viewer.show(fitting);
       this.#paint();
@@ -113,14 +117,18 @@ export class Inspector extends EventTarget {
     open.isStale = true;
     if (open.isFinding) return;
     open.isFinding = true;
-    while (open.isStale) {
-      open.isStale = false;
-      const { threshold, minArea } = this.picture.criteria;
-      const found = await open.map.regions(threshold, minArea);
-      if (this.#open !== open) return;
-      this.found = found;
-      this.viewer.showRegions(found.regions);
-      this.dispatchEvent(new Event("found"));
+    try {
+      while (open.isStale) {
+        open.isStale = false;
+        const { threshold, minArea } = this.picture.criteria;
+        const found = await open.map.regions(threshold, minArea);
+        if (this.#open !== open) return;
+        this.found = found;
+        this.viewer.showRegions(found.regions);
+        this.dispatchEvent(new Event("found"));
+      }
+    } catch (error) {
+      if (this.#open === open) this.complain(error);
     }
     open.isFinding = false;
   }
@@ -213,6 +221,7 @@ export class Inspector extends EventTarget {
 
   #close() {
     this.#open?.map.close();
+    this.#open?.levels?.close();
     this.#open?.other?.map.close();
     [this.#open, this.shape, this.found] = [null, null, null];
     this.viewer.show(null);

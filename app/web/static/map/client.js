@@ -41,6 +41,11 @@ export class MapClient {
       if (error === undefined) waiting?.resolve(answer);
       else waiting?.reject(new Error(error));
     };
+    this.#worker.onerror = () => {
+      const error = new Error("A part of the page could not be loaded. Load the page anew.");
+      this.#waiting.forEach(({ reject }) => reject(error));
+      this.#waiting.clear();
+    };
   }
 
   /**

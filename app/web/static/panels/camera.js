@@ -40,6 +40,7 @@ export function showCamera(models) {
       try {
         /** @type {Health} */
         const health = await (await get(`v1/models/${encodeURIComponent(choice.name)}/health${version}`)).json();
+        if (choice !== models.choice) return; // the answer for the other one is on its way
         note.textContent = health.message;
         plots.replaceChildren(...(health.pictures ? figures(health) : []));
       } catch (error) {

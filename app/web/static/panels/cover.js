@@ -26,7 +26,11 @@ export function showCover(session) {
     clearTimeout(timer);
     const picture = session.selected;
     const now = picture ? `${picture.id} ${picture.state} ${picture.message}` : `none ${session.models.areKnown} ${session.models.list.length}`;
-    if (now !== shown) cover.replaceChildren(...(picture ? told(session, picture) : invitation(session, examples ?? [])));
+    if (now !== shown) {
+      const hadFocus = cover.contains(document.activeElement);
+      cover.replaceChildren(...(picture ? told(session, picture) : invitation(session, examples ?? [])));
+      if (hadFocus) (cover.querySelector("button") ?? byId("canvas", HTMLCanvasElement)).focus();
+    }
     shown = now;
     const progress = cover.querySelector("progress");
     if (picture?.state === "sending" && progress) progress.value = picture.sent;
@@ -81,12 +85,15 @@ function invitation(session, examples) {
  */
 function example(session, name) {
   const source = `page/examples/${encodeURIComponent(name)}`;
-  const button = element("button", { type: "button", class: "example" }, element("img", { src: source, alt: "" }), name);
+  const trouble = element("span", { class: "trouble", role: "alert" });
+  const button = element("button", { type: "button", class: "example" }, element("img", { src: source, alt: "" }), name, trouble);
   button.addEventListener("click", async () => {
+    trouble.textContent = "";
     try {
       session.add([{ file: await (await get(source)).blob(), name }]);
     } catch (error) {
       if (error instanceof Unreachable) session.connection.lost();
+      trouble.textContent = error instanceof Error ? error.message : String(error);
     }
   });
   return button;

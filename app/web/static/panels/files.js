@@ -3,6 +3,7 @@
  */
 
 import { byId, element } from "../element.js";
+import { key } from "../server/key.js";
 import { annotate, describe, draw, route } from "../server/prediction.js";
 import { save } from "./saving.js";
 
@@ -66,10 +67,12 @@ export function showFiles(inspector, session) {
       if (!picture?.prediction) return;
       made.disabled = true;
       tell(`${text}…`, false);
+      const other = () => (picture === inspector.picture ? "" : `${picture.name}: `);
       try {
-        tell(await act(picture), false);
+        const done = await act(picture);
+        if (done) tell(`${other()}${done}`, false);
       } catch (error) {
-        tell(error instanceof Error ? error.message : String(error), true);
+        tell(`${other()}${error instanceof Error ? error.message : String(error)}`, true);
       }
       made.disabled = false;
     });
@@ -112,5 +115,6 @@ function curl(picture) {
   const query = { threshold, min_region_area: minArea };
   const url = new URL(route(picture.answered, "predict", query), document.baseURI);
   const quoted = `'@${picture.name.replaceAll("'", "'\\''")}'`;
-  return `curl --data-binary ${quoted} -H 'Content-Type: application/octet-stream' '${url}'`;
+  const sent = key.headers.Authorization ? ' -H "Authorization: Bearer $KEY"' : "";
+  return `curl --data-binary ${quoted} -H 'Content-Type: application/octet-stream'${sent} '${url}'`;
 }

@@ -24,12 +24,17 @@ export class JobViewer {
   /** @type {Box[]} of the listed regions, in pixels of the pyramid */
   #boxes = [];
   #picked = -1;
+  /** Counts the pictures that were opened or closed: answers for an earlier one are dropped. */
+  #turn = 0;
 
   constructor() {
     byId("job-close", HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
     byId("job-fit", HTMLButtonElement).addEventListener("click", () => this.#viewer.fit());
     byId("job-actual", HTMLButtonElement).addEventListener("click", () => this.#viewer.actualSize());
-    this.#dialog.addEventListener("close", () => this.#viewer.show(null));
+    this.#dialog.addEventListener("close", () => {
+      this.#turn++;
+      this.#viewer.show(null);
+    });
     this.#viewer.addEventListener("step", (event) => this.#step(/** @type {CustomEvent<number>} */ (event).detail));
   }
 
@@ -45,22 +50,24 @@ export class JobViewer {
     [this.#boxes, this.#picked] = [[], -1];
     this.#canvas.setAttribute("aria-label", name);
     if (!this.#dialog.open) this.#dialog.showModal();
+    const turn = ++this.#turn;
     try {
       const [pyramid, result] = await Promise.all(
         ["pyramid", "result"].map(async (part) => (await get(`${url}/${part}`)).json()),
       );
+      if (turn !== this.#turn) return;
       const redraw = () => this.#viewer.redraw();
-      const trouble = (/** @type {unknown} */ error) => this.complain(error instanceof Error ? error.message : String(error));
+      const trouble = (/** @type {unknown} */ error) => this.#complain(error);
       this.#viewer.show(new PyramidTiles(`${url}/tiles/overlay`, pyramid, redraw, trouble));
       this.#tell(result);
     } catch (error) {
-      this.complain(error instanceof Error ? error.message : String(error));
+      if (turn === this.#turn) this.#complain(error);
     }
   }
 
-  /** @param {string} message */
-  complain(message) {
-    this.#facts.textContent = message;
+  /** @param {unknown} error */
+  #complain(error) {
+    this.#facts.textContent = error instanceof Error ? error.message : String(error);
   }
 
   /** @param {Result} result */

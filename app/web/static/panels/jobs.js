@@ -35,7 +35,14 @@ export function showJobs(connection) {
   const [list, note] = [element("ul", { class: "jobs" }), element("p", { class: "note", role: "status" })];
   panel.append(list, note);
   const viewer = new JobViewer();
+  /** Why the last cancellation or removal failed; empty: it did not. */
+  let refusal = "";
   let timer = 0;
+  /** @param {Job} job */
+  const end = async (job) => {
+    refusal = await remove(`v1/jobs/${job.id}`).then(() => "", messageOf);
+    look();
+  };
   const look = async () => {
     clearTimeout(timer);
     if (panel.hidden) return;
@@ -43,13 +50,17 @@ export function showJobs(connection) {
       try {
         /** @type {{jobs: Job[]}} */
         const { jobs } = await (await get("v1/jobs?limit=50")).json();
-        update(list, jobs, viewer, look);
-        note.textContent = jobs.length ? "" : "There are no jobs. POST /v1/jobs makes one.";
+        update(list, jobs, (job) => shown(job, viewer, end));
+        tell(refusal || (jobs.length ? "" : "There are no jobs. POST /v1/jobs makes one."));
       } catch (error) {
-        note.textContent = messageOf(error);
+        tell(messageOf(error));
       }
     }
     timer = setTimeout(look, EVERY_MS);
+  };
+  /** @param {string} text */
+  const tell = (text) => {
+    if (note.textContent !== text) note.textContent = text; // a screen reader says it once
   };
   drawer("jobs-toggle", "jobs", look);
   connection.addEventListener("change", async () => {
@@ -60,37 +71,36 @@ export function showJobs(connection) {
 }
 
 /**
- * Shows the jobs. A job that has not changed keeps its elements, so that the focus stays on its buttons.
+ * Shows the jobs. The button that has the focus keeps it, also if its job has changed.
  * @param {HTMLUListElement} list
  * @param {Job[]} jobs
- * @param {JobViewer} viewer
- * @param {() => void} changed
+ * @param {(job: Job) => HTMLElement[]} contentOf
  */
-function update(list, jobs, viewer, changed) {
+function update(list, jobs, contentOf) {
   const known = new Map([...list.children].map((item) => [/** @type {HTMLElement} */ (item).dataset.job, item]));
-  const items = jobs.map((job) => {
-    const [old, state] = [known.get(job.id), JSON.stringify(job)];
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  const [job, label] = [focused?.closest(".job")?.getAttribute("data-job"), focused?.getAttribute("aria-label")];
+  const items = jobs.map((each) => {
+    const [old, state] = [known.get(each.id), JSON.stringify(each)];
     if (old?.getAttribute("data-state") === state) return old;
-    return element("li", { class: "job", "data-job": job.id, "data-state": state }, ...shown(job, viewer, changed));
+    return element("li", { class: "job", "data-job": each.id, "data-state": state }, ...contentOf(each));
   });
-  if (items.some((item, place) => item !== list.children[place]) || items.length !== list.children.length) {
-    list.replaceChildren(...items);
-  }
+  if (items.every((item, place) => item === list.children[place]) && items.length === list.children.length) return;
+  list.replaceChildren(...items);
+  if (!focused) return;
+  const buttons = [...(items.find((item) => item.getAttribute("data-job") === job)?.querySelectorAll("button") ?? [])];
+  (buttons.find((button) => button.getAttribute("aria-label") === label) ?? buttons[0] ?? list.querySelector("button"))?.focus();
 }
 
 /**
  * @param {Job} job
  * @param {JobViewer} viewer
- * @param {() => void} changed
+ * @param {(job: Job) => void} end cancels or removes a job
  */
-function shown(job, viewer, changed) {
+function shown(job, viewer, end) {
   const active = ACTIVE.includes(job.state);
-  const end = async () => {
-    await remove(`v1/jobs/${job.id}`).catch((error) => viewer.complain(messageOf(error)));
-    changed();
-  };
-  const button = element("button", { type: "button", "aria-label": `${active ? "Cancel" : "Remove"} job ${job.id}`, click: end },
-    active ? "Cancel" : "Remove");
+  const label = `${active ? "Cancel" : "Remove"} job ${job.id}`;
+  const button = element("button", { type: "button", "aria-label": label, click: () => end(job) }, active ? "Cancel" : "Remove");
   const title = element("span", { class: "title" }, `${job.model} version ${job.version}, ${job.state}`);
   return [
     element("div", { class: "row" }, title, element("code", {}, job.id), button),

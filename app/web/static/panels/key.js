@@ -13,6 +13,9 @@ export function showKey() {
   const [form, input] = [byId("key-form", HTMLFormElement), byId("key-input", HTMLInputElement)];
   const reason = byId("key-reason", HTMLElement);
   dialog.addEventListener("cancel", (event) => event.preventDefault()); // nothing works without a key
+  dialog.addEventListener("close", () => {
+    if (key.isWanted && !dialog.open) dialog.showModal(); // browsers let a second Escape close any dialog
+  });
   key.addEventListener("want", () => {
     reason.textContent = key.reason;
     input.value = "";
@@ -25,7 +28,7 @@ export function showKey() {
       reason.textContent = "This is no API key: it has characters that no key has.";
       return;
     }
-    dialog.close();
     key.give(given);
+    dialog.close();
   });
 }

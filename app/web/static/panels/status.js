@@ -39,7 +39,10 @@ export function showStatus(models) {
   let timer = 0;
   const look = async () => {
     clearTimeout(timer);
-    if (panel.hidden) return;
+    if (panel.hidden) {
+      looks.length = 0; // rates are not measured over the time until it is opened again
+      return;
+    }
     if (!document.hidden) {
       try {
         const samples = parseMetrics(await (await get("metrics")).text());

@@ -33,9 +33,18 @@ export function showStrip(session, arrangement) {
       const wanted = arrangement.of(session.pictures).flatMap((picture) => items.get(picture)?.item ?? []);
       if (wanted.length === list.children.length && wanted.every((item, place) => item === list.children[place])) return;
       const focused = document.activeElement;
+      const place = [...list.children].findIndex((item) => item.contains(focused));
       list.replaceChildren(...wanted);
       if (focused instanceof HTMLElement && list.contains(focused)) focused.focus();
+      else if (place >= 0) (wanted[Math.min(place, wanted.length - 1)]?.querySelector("button") ?? byId("choose", HTMLInputElement)).focus();
+      reveal();
     });
+  };
+  const reveal = () => {
+    const item = session.selected && items.get(session.selected)?.item;
+    if (!item?.isConnected) return;
+    const [shown, window] = [item.getBoundingClientRect(), list.getBoundingClientRect()];
+    list.scrollLeft += Math.min(0, shown.left - window.left) + Math.max(0, shown.right - window.right);
   };
   arrangement.addEventListener("change", arrange);
   session.addEventListener("change", (event) => {
@@ -54,10 +63,8 @@ export function showStrip(session, arrangement) {
     arrange();
   });
   session.addEventListener("select", () => {
-    for (const [picture, { pick, item }] of items) {
-      pick.setAttribute("aria-current", String(picture === session.selected));
-      if (picture === session.selected) item.scrollIntoView({ block: "nearest", inline: "nearest" });
-    }
+    for (const [picture, { pick }] of items) pick.setAttribute("aria-current", String(picture === session.selected));
+    reveal();
   });
 }
 

@@ -11,6 +11,11 @@ class Key extends EventTarget {
   /** What the server said of the last key. */
   reason = "";
 
+  /** Whether requests wait for a key. */
+  get isWanted() {
+    return this.#wanted !== null;
+  }
+
   /** @returns {Record<string, string>} the headers that a request sends */
   get headers() {
     const key = sessionStorage.getItem(PLACE);

@@ -39,7 +39,7 @@ export class Picture {
   kept = null;
   /** Whether the picture waits for the time of its next attempt. */
   isHeld = false;
-  /** The decoded picture; null before it is decoded, and once it is shown.
+  /** The decoded picture from its answer until it is shown, at once; else null.
    * @type {import("../viewer/picture-levels.js").PictureLevels | null} */
   levels = null;
   /** A small copy; null before the picture is decoded.

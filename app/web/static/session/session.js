@@ -64,7 +64,16 @@ export class Session extends EventTarget {
     this.pictures.push(...pictures);
     pictures.forEach((picture) => this.#tell(picture));
     if (!this.selected) this.select(pictures[0]);
-    for (const picture of pictures) this.#drawThumbnail(picture);
+    this.#drawThumbnails(pictures);
+  }
+
+  /** Draws them one after the other: many pictures that are decoded at once take much memory.
+   * @param {Picture[]} pictures */
+  async #drawThumbnails(pictures) {
+    for (const picture of pictures) {
+      await this.#drawThumbnail(picture).catch(() => {}); // the server converts some formats, and may be away
+      if (this.pictures.includes(picture)) this.#tell(picture);
+    }
   }
 
   /**
@@ -122,7 +131,8 @@ export class Session extends EventTarget {
   #repeat(picture) {
     if (this.models.choice) picture.choice = this.models.choice;
     if (picture.prediction) picture.before = picture.prediction;
-    [picture.prediction, picture.readable, picture.tiles, picture.abort] = [null, null, null, new AbortController()];
+    [picture.prediction, picture.readable, picture.tiles, picture.isHeld] = [null, null, null, false];
+    picture.abort = new AbortController();
     this.#set(picture, "waiting", picture.choice ? "" : this.#missing());
   }
 
@@ -196,12 +206,22 @@ export class Session extends EventTarget {
     if (picture.tiles) this.rates.set(prediction.digest, picture.tiles / picture.seconds);
     picture.prediction = prediction;
     if (picture.before?.digest === prediction.digest) picture.before = null;
-    if (this.selected === picture) {
-      picture.levels = await readPicture(picture);
-      picture.thumbnail = thumbnailOf(picture.levels.smallest);
-    } else picture.thumbnail = thumbnailOf(await readSmall(picture));
+    if (this.selected === picture) await this.#decode(picture, signal);
+    else await this.#drawThumbnail(picture);
     signal.throwIfAborted();
     this.#set(picture, "done", "");
+  }
+
+  /**
+   * Decodes the picture in full size, to be shown. It is freed at once if another picture is selected meanwhile.
+   * @param {Picture} picture
+   * @param {AbortSignal} signal
+   */
+  async #decode(picture, signal) {
+    const levels = await readPicture(picture);
+    picture.thumbnail = thumbnailOf(levels.smallest);
+    if (this.selected === picture && !signal.aborted) picture.levels = levels;
+    else levels.close();
   }
 
   /**
@@ -229,11 +249,9 @@ export class Session extends EventTarget {
 
   /** @param {Picture} picture */
   async #drawThumbnail(picture) {
-    const small = await readSmall(picture).catch(() => null); // the server converts some formats, and may be away
-    if (!small) return;
+    const small = await readSmall(picture);
     picture.thumbnail = thumbnailOf(small);
     small.close();
-    this.#tell(picture);
   }
 
   /**
@@ -246,9 +264,11 @@ export class Session extends EventTarget {
       this.#set(picture, "waiting", "The server does not answer. The picture is sent when it is back.");
       this.connection.lost();
     } else if (error instanceof Problem && error.passes) {
+      const { signal } = picture.abort;
       picture.isHeld = true;
       this.#set(picture, "waiting", `${error.message}. Tried again in ${error.retryAfterS} s.`);
       setTimeout(() => {
+        if (signal.aborted) return; // cancelled, and perhaps sent again since
         picture.isHeld = false;
         this.#pump();
       }, 1000 * Number(error.retryAfterS));

@@ -128,7 +128,7 @@ class Teaching {
       const made = await begin(this.#name.value, this.#pictures, upload.signal, (share) => (this.#bar.value = share));
       this.#stop = () => cancel(made.id).catch((error) => this.#say(messageOf(error), true));
       this.#bar.removeAttribute("value");
-      this.#ended(await follow(made.id, (training) => this.#progress(training)));
+      await this.#ended(await follow(made.id, (training) => this.#progress(training)));
     } catch (error) {
       this.#say(messageOf(error), true);
     }
@@ -148,12 +148,12 @@ class Teaching {
       this.#say(error?.message ?? "The training was cancelled.", state === "failed");
       return;
     }
+    this.#pictures = [];
     await this.#models.refresh();
     this.#models.choose(model, null);
     const odd = unlike.length ? [`Look at ${unlike.join(", ")}: least like the rest. If it shows a defect, teach again without it.`] : [];
     const said = [`The model ${model} is ready, and selected. Close this, and add a picture.`, `${caution}.`, ...notes, ...odd];
     this.#status.replaceChildren(...said.filter((each) => each !== ".").map((each) => element("span", {}, each)));
-    this.#pictures = [];
     this.#close.focus();
   }
 

@@ -253,9 +253,10 @@ export class Viewer extends EventTarget {
     const x = point ? Math.floor(left + point.x / scale) : -1;
     const y = point ? Math.floor(top + point.y / scale) : -1;
     const over = this.#picture && x >= 0 && y >= 0 && x < this.#size.width && y < this.#size.height;
-    this.#pointer = over ? { x, y } : null;
+    const pointer = (this.#pointer = over ? { x, y } : null);
     if (this.look.grid) this.redraw();
     const value = over && this.#heat ? await this.#heat.map.value(x, y) : null;
+    if (pointer !== this.#pointer) return; // it is elsewhere by now
     this.dispatchEvent(new CustomEvent("hover", { detail: over ? { x, y, value } : null }));
   }
 
