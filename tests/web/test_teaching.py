@@ -37,8 +37,26 @@ def test_a_model_is_taught_proved_served_and_taken_back_by_keyboard(open_page: O
     page = open_page(f"{teaching_site.url}/#review")
     teach, status = page.get_by_role("button", name=f"Teach {NAME}"), page.locator("#review .teaching .status")
     expect(status).to_have_text("What was reviewed becomes a new version, which is proved before it serves.")
+    page.locator("#review .teaching summary").focus()
+    page.keyboard.press("Enter")
+    page.locator("#review .teaching select").focus()
+    page.keyboard.type("another")
+    rate, second = (page.get_by_label(each) for each in ("Rate of false alarms in percent", "second stage"))
+    expect(second).to_be_checked()
+    rate.fill("0")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
     teach.focus()
     page.keyboard.press("Enter")
+    expect(status).to_have_text("The rate of false alarms must be over 0 % and under 100 %, such as 1 %.")
+    expect(rate).to_be_focused()
+    rate.fill("5")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    teach.focus()
+    with page.expect_request("**/teach") as request:
+        page.keyboard.press("Enter")
+    assert request.value.post_data_json == {"false_positive_rate": 0.05, "second_stage": False}
     expect(page.locator("#review .teaching progress")).to_be_visible()
     expect(status).to_have_text("Version 2 is written, and version 1 still serves. Decide.", timeout=WAIT_MS)
     said = page.locator("#review .teaching li")
@@ -65,7 +83,9 @@ def test_a_model_is_taught_proved_served_and_taken_back_by_keyboard(open_page: O
 def test_a_refused_candidate_says_why_and_offers_nothing(open_page: Open, teaching_site: Live, tmp_path: Path) -> None:
     filled(tmp_path / "kept", NAME, poison=5).close()
     page = open_page(f"{teaching_site.url}/#review")
-    page.get_by_role("button", name=f"Teach {NAME}").click()
+    with page.expect_request("**/teach") as request:
+        page.get_by_role("button", name=f"Teach {NAME}").click()
+    assert request.value.post_data_json == {"false_positive_rate": None, "second_stage": True}
     status = page.locator("#review .teaching .status")
     expect(status).to_have_text("The proof refused the candidate. Version 1 still serves.", timeout=WAIT_MS)
     expect(page.locator("#review .teaching li").first).to_contain_text(

@@ -78,7 +78,7 @@ const HELD = ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "n", "p", "[", 
 
 /** Elements that need the keys for themselves. */
 const OWN = "select, input, textarea, dialog";
-const PRESSED = ["button", "a[href]"];
+const PRESSED = ["button", "a[href]", "summary"];
 
 /**
  * Listens for keys while `isOpen` says so.

@@ -6,6 +6,7 @@ import { element } from "../element.js";
 import { score, whole } from "../format.js";
 import { get } from "../server/send.js";
 import { begin, cancel, decide, follow, newest } from "../teach/teachings.js";
+import { TeachOptions } from "./teach-options.js";
 
 /** @typedef {import("../teach/teachings.js").Teaching} Teaching */
 /** @typedef {import("../teach/teachings.js").Decision} Decision */
@@ -35,6 +36,7 @@ export class TeachingSection {
   /** Whether a request to begin or to decide is in flight. */
   #isBusy = false;
   #following = new AbortController();
+  #options = new TeachOptions();
   #begin = element("button", { type: "button", click: () => this.#teach() }, "Teach");
   #cancel = element("button", { type: "button", hidden: true, click: () => this.#stop() }, "Cancel");
   #serve = element("button", { type: "button", click: () => this.#decide("promote") }, "Serve it");
@@ -48,7 +50,7 @@ export class TeachingSection {
   #pictures = element("div", { class: "changes" });
   root = element(
     "section", { class: "panel teaching", "aria-label": "Teach", hidden: true },
-    element("h2", {}, "Teach"), this.#begin, this.#cancel, this.#bar, this.#status, this.#said, this.#pictures, this.#word,
+    element("h2", {}, "Teach"), this.#options.root, this.#begin, this.#cancel, this.#bar, this.#status, this.#said, this.#pictures, this.#word,
     element("div", { class: "row" }, this.#serve, this.#keep, this.#back),
   );
 
@@ -61,6 +63,7 @@ export class TeachingSection {
     this.#following.abort();
     this.#model = model;
     this.#begin.textContent = `Teach ${model}`;
+    this.#options.reset();
     /** @type {Teaching | null | undefined} */
     let found = undefined;
     try {
@@ -78,13 +81,13 @@ export class TeachingSection {
   async #teach() {
     const model = this.#model;
     this.#say("Starts");
-    const made = await this.#during(() => begin(model));
+    const made = await this.#during(() => begin(model, this.#options.selected));
     if (made) await this.#follow(made.id);
   }
 
   /**
    * Sends a request about the model that is shown. Null if it failed, or if another model is shown by then.
-   * @param {() => Promise<Teaching>} request not sent while another one is in flight
+   * @param {() => Promise<Teaching>} request may throw; not sent while another one is in flight
    */
   async #during(request) {
     if (this.#isBusy) return null;
@@ -144,7 +147,7 @@ export class TeachingSection {
     this.#teaching = teaching;
     if (isNew) {
       this.#second.checked = false;
-      this.#said.replaceChildren(...(teaching?.proof?.sentences ?? []).map((each) => element("li", {}, each)));
+      this.#said.replaceChildren(...[...(teaching?.proof?.sentences ?? []), ...(teaching?.notes ?? [])].map((each) => element("li", {}, each)));
       this.#pictures.replaceChildren(...(teaching?.proof ? figuresOf(teaching.proof) : []));
     }
     this.#draw();

@@ -87,10 +87,10 @@ export function remove(url, tag) {
 /**
  * Asks for something; rejects as `get` does.
  * @param {string} url
- * @param {object} [value] sent as JSON
+ * @param {object} value sent as JSON
  */
 export function send(url, value) {
-  return value ? request("POST", url, [], { "Content-Type": "application/json" }, JSON.stringify(value)) : request("POST", url, []);
+  return request("POST", url, [], { "Content-Type": "application/json" }, JSON.stringify(value));
 }
 
 /**

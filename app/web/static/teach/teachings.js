@@ -32,6 +32,11 @@ import { follow as followRun } from "./runs.js";
  * @property {{message: string} | null} error
  */
 /** @typedef {"promote" | "refuse" | "rollback"} Decision */
+/**
+ * @typedef {object} Options
+ * @property {number | null} false_positive_rate that the thresholds aim at; null: that of the training
+ * @property {boolean} second_stage whether there may be one
+ */
 
 const REFUSED = [403, 404]; // the key may not, or the server neither trains nor keeps pictures
 
@@ -50,10 +55,11 @@ export async function newest(model) {
 /**
  * Starts to teach a model; rejects as `get` does.
  * @param {string} model
+ * @param {Options} options
  * @returns {Promise<Teaching>}
  */
-export async function begin(model) {
-  return (await send(`v1/models/${encodeURIComponent(model)}/teach`)).json();
+export async function begin(model, options) {
+  return (await send(`v1/models/${encodeURIComponent(model)}/teach`, options)).json();
 }
 
 /**
