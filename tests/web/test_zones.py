@@ -1,5 +1,6 @@
 """Zones on the page: drawn by mouse and by keyboard, saved, shown and rolled back."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -224,3 +225,50 @@ def test_zones_of_another_model_are_read_while_those_of_the_first_still_come(
     expect(page.locator("#zones-note")).to_have_text("There are no zones yet.")
     page.click("#strip .pick >> nth=1")
     expect(page.locator("#zones-note")).to_have_text("The server does not answer.")
+
+
+def test_corners_are_selected_moved_and_removed_by_keyboard(open_page: Open, zone_site: Live, files: Path) -> None:
+    page = open_page(zone_site.url)
+    choose(page, files / "defect.png")
+    answered(page, "defect.png")
+    page.click("#zones-edit")
+    page.click("#zones-draw")
+    for x, y in ((40, 20), (100, 20), (100, 60), (40, 60), (40, 20)):
+        page.mouse.click(*at(page, x, y))
+    expect(page.locator("#zones li")).to_have_count(1)
+    expect(page.locator("#corner-keys")).to_be_visible()
+    canvas, said = page.locator("#canvas"), page.locator("#announcements")
+    expect(canvas).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(said).to_contain_text("Corner 1 of 4 of zone 1: ")
+    page.keyboard.press("Tab")
+    found = re.fullmatch(r"Corner 2 of 4 of zone 1: (\d+), (\d+)", said.inner_text())
+    assert found
+    x, y = map(int, found.groups())
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    expect(said).to_have_text(f"Corner 2 of 4 of zone 1: {x + 2}, {y + 10}")
+    page.keyboard.press("z")  # takes all moves of the corner back
+    page.keyboard.press("ArrowLeft")
+    expect(said).to_have_text(f"Corner 2 of 4 of zone 1: {x - 1}, {y}")
+    assert not Axe().run(page).response["violations"]
+    page.keyboard.press("Tab")
+    page.keyboard.press("Delete")
+    expect(said).to_contain_text("Removed. Corner 3 of 3 of zone 1: ")
+    page.keyboard.press("Delete")
+    expect(said).to_have_text("This corner stays: a zone has at least three corners.")
+    page.keyboard.press("Shift+Tab")
+    expect(said).to_contain_text("Corner 2 of 3 of zone 1: ")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")  # after the last one
+    expect(canvas).not_to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(canvas).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(canvas).not_to_be_focused()
+    page.click("#zones-save")
+    expect(page.locator("#zones-note")).to_contain_text("Version 2 of patchcore was written, and serves")
+    ring = corners(zones(zone_site)[0])
+    assert len(ring) == 3 and ring[1] == [x - 1, y]

@@ -10,12 +10,13 @@ import { scaled, zoneAt, zonesOf } from "./shape.js";
 /** @typedef {import("../server/zones.js").ZonesDocument} ZonesDocument */
 /** @typedef {import("../viewer/view.js").Size} Size */
 /** @typedef {{x: number, y: number}} Point */
+/** @typedef {{ring: Ring, number: number}} Corner */
 /** @typedef {{zones: Zone[], drawn: Ring | null}} State */
 
 const MOST_UNDONE = 100;
 const FEWEST_CORNERS = 3;
 
-/** Dispatches `change` after each change, and `cross` when the cross has moved. */
+/** Dispatches `change` after each change, and `cross` when the cross has moved or another corner is selected. */
 export class Draft extends EventTarget {
   /** @type {Zone[]} */
   zones = [];
@@ -24,8 +25,9 @@ export class Draft extends EventTarget {
   drawn = null;
   /** Where the next corner would be. @type {Point} */
   cross = { x: 0, y: 0 };
-  /** The index of the selected zone, or -1. */
-  selected = -1;
+  /** The index of the selected corner among `corners`, or -1. */
+  corner = -1;
+  #selected = -1;
   /** The tag of the zones that were read. */
   tag = "";
   /** The number of the version whose zones were read; null: none were yet. @type {number | null} */
@@ -48,6 +50,22 @@ export class Draft extends EventTarget {
   /** Whether there are zones that were not saved. */
   get isChanged() {
     return JSON.stringify(this.zones) !== this.#saved;
+  }
+
+  /** The index of the selected zone, or -1. */
+  get selected() {
+    return this.#selected;
+  }
+
+  set selected(index) {
+    if (index !== this.#selected) this.corner = -1;
+    this.#selected = index;
+  }
+
+  /** The corners of the selected zone, ring by ring. @returns {Corner[]} */
+  get corners() {
+    const rings = this.zones[this.selected]?.polygons.flat() ?? [];
+    return rings.flatMap((ring) => ring.map((_, number) => ({ ring, number })));
   }
 
   get canUndo() {
@@ -98,6 +116,7 @@ export class Draft extends EventTarget {
     if (!before) return;
     [this.zones, this.drawn] = [before.zones, before.drawn];
     this.selected = Math.min(this.selected, this.zones.length - 1);
+    this.corner = Math.min(this.corner, this.corners.length - 1);
     this.#tell();
   }
 
@@ -108,10 +127,17 @@ export class Draft extends EventTarget {
     this.#tell();
   }
 
+  /** @param {number} index among `corners`, or -1 */
+  selectCorner(index) {
+    if (index === this.corner) return;
+    this.corner = index;
+    this.dispatchEvent(new Event("cross"));
+  }
+
   /** Begins a polygon at its first corner; the cross is in the middle of what is seen.
    * @param {Point} cross */
   begin(cross) {
-    [this.drawn, this.cross] = [[], this.inside(cross)];
+    [this.drawn, this.cross, this.corner] = [[], this.inside(cross), -1];
     this.#tell();
   }
 
@@ -197,21 +223,30 @@ export class Draft extends EventTarget {
    * The corner of the selected zone at a place; null: there is none.
    * @param {Point} place
    * @param {number} near how far it may be away
+   * @returns {Corner | null}
    */
   cornerAt({ x, y }, near) {
-    const rings = this.zones[this.selected]?.polygons.flat() ?? [];
-    const corners = rings.flatMap((ring) => ring.map((corner, number) => ({ ring, number, away: Math.hypot(corner[0] - x, corner[1] - y) })));
-    const nearest = corners.sort((one, other) => one.away - other.away)[0];
-    return nearest && nearest.away <= near ? nearest : null;
+    /** @param {Corner} corner */
+    const away = ({ ring, number }) => Math.hypot(ring[number][0] - x, ring[number][1] - y);
+    const nearest = this.corners.sort((one, other) => away(one) - away(other))[0];
+    return nearest && away(nearest) <= near ? nearest : null;
   }
 
-  /** Remembers the corners before one of them is dragged. */
+  /** Takes a corner out of its ring; returns whether enough others are left.
+   * @param {Corner} corner */
+  takeOut({ ring, number }) {
+    if (ring.length <= FEWEST_CORNERS) return false;
+    this.#change(() => ring.splice(number, 1));
+    return true;
+  }
+
+  /** Remembers the corners before one of them is moved. */
   grab() {
     this.#change(() => {});
   }
 
   /**
-   * @param {{ring: Ring, number: number}} corner
+   * @param {Corner} corner
    * @param {Point} place
    */
   drag({ ring, number }, place) {

@@ -45,9 +45,12 @@ export function overlayOf(zones) {
  */
 export function drawDraft(stage, draft) {
   drawZones(stage, draft.zones, draft.selected);
-  const corners = draft.zones[draft.selected]?.polygons.flat(2) ?? [];
-  if (!draft.drawn && corners.length <= MOST_CORNERS) drawCorners(stage, corners);
-  if (!draft.drawn) return;
+  if (!draft.drawn) {
+    const corners = draft.corners.map(({ ring, number }) => ring[number]);
+    if (corners.length <= MOST_CORNERS) drawCorners(stage, corners);
+    if (draft.corner >= 0) drawCross(stage, ...corners[draft.corner]);
+    return;
+  }
   const { x, y } = draft.cross;
   stroke(stage.context, pathOf([[...draft.drawn, [x, y]]], stage.view, false), 2);
   drawCorners(stage, draft.drawn);

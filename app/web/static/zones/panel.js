@@ -32,6 +32,8 @@ export class ZonePanel {
   #drafts = new Map();
   /** @type {Draft | null} what is edited; null: the panel is closed */
   #draft = null;
+  /** @type {ZoneTool | null} */
+  #tool = null;
   #isOpen = false;
   /** @type {WeakSet<Draft>} about which a request is in flight */
   #busy = new WeakSet();
@@ -55,6 +57,7 @@ export class ZonePanel {
     inspector.addEventListener("shown", () => this.#follow());
     inspector.addEventListener("found", () => this.#tell());
     viewer.addEventListener("picked", () => this.#tell());
+    viewer.canvas.addEventListener("blur", () => this.#tool?.corners.leave());
     addEventListener("beforeunload", (event) => {
       if ([...this.#drafts.values()].some(({ isChanged }) => isChanged)) event.preventDefault();
     });
@@ -99,7 +102,7 @@ export class ZonePanel {
     this.#panel.hidden = !shape;
     this.#editor.hidden = !this.#draft;
     const draft = this.#draft;
-    viewer.tool = draft && new ZoneTool(draft, viewer);
+    viewer.tool = this.#tool = draft && new ZoneTool(draft, viewer);
     this.inspector.useOverlay(draft && ((stage) => drawDraft(stage, draft)));
     this.#again.hidden = true;
     this.#showNote();
@@ -201,7 +204,10 @@ export class ZonePanel {
     const draft = this.#draft;
     this.inspector.viewer.redraw();
     this.#title.textContent = draft?.version ? `Zones of ${draft.choice.name}, version ${draft.version}` : "Zones";
-    this.inspector.viewer.canvas.setAttribute("aria-describedby", draft?.drawn ? "zones-keys" : "keys");
+    const hasCorners = draft !== null && !draft.drawn && draft.corners.length > 0;
+    byId("corner-keys", HTMLElement).hidden = !hasCorners;
+    const keys = hasCorners ? "keys corner-keys" : "keys";
+    this.inspector.viewer.canvas.setAttribute("aria-describedby", draft?.drawn ? "zones-keys" : keys);
     if (!draft) return;
     this.#fill(draft);
     this.#draw.textContent = draft.drawn ? "Cancel" : "Draw a zone";

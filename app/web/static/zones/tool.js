@@ -2,6 +2,9 @@
  * Mouse, touch and keys on the picture while zones are edited.
  */
 
+import { CornerKeys } from "./corner-keys.js";
+
+/** @typedef {import("./draft.js").Corner} Corner */
 /** @typedef {import("./draft.js").Draft} Draft */
 /** @typedef {import("../viewer/gestures.js").Point} Point */
 /** @typedef {import("../viewer/gestures.js").Tool} Tool */
@@ -15,7 +18,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 /** @implements {Tool} */
 export class ZoneTool {
-  /** @type {{ring: import("../server/zones.js").Ring, number: number} | null} the corner that is dragged */
+  /** @type {Corner | null} the corner that is dragged */
   #corner = null;
   #isDragged = false;
 
@@ -26,6 +29,7 @@ export class ZoneTool {
   constructor(draft, viewer) {
     this.draft = draft;
     this.viewer = viewer;
+    this.corners = new CornerKeys(draft, viewer);
   }
 
   /**
@@ -77,10 +81,11 @@ export class ZoneTool {
     const { draft } = this;
     if (event.key.toLowerCase() === "z") {
       draft.undo();
+      this.corners.undone();
       return true;
     }
-    if (!draft.drawn) return false;
     const arrow = ARROWS[event.key];
+    if (!draft.drawn) return this.corners.key(event, arrow);
     if (arrow) this.#move(arrow, event.shiftKey);
     else if (event.key === " ") draft.addCorner();
     else if (event.key === "Enter") draft.finish();
