@@ -73,7 +73,7 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> int:
     """Runs, describes or ends the application. Raises UsageError or CannotServe."""
     if find_spec("ray") is None:
-        raise CannotServe("clusters need the extra `ray`: pip install 'tessera-inspection[ray]'")
+        raise CannotServe("clusters need the extra `ray`: pip install 'ray[serve]>=2.60,<2.61'")
     address = options.address or f"{options.node_address}:{options.ray_port}"
     if options.action == "up":
         return _up(options, address)
