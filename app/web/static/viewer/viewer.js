@@ -4,10 +4,8 @@
 
 import { listen } from "./gestures.js";
 import { HeatTiles } from "./heat-tiles.js";
-import { drawDivider, drawEdges, drawFrames, drawPeaks } from "./marks.js";
-import { paintTiles } from "./painter.js";
 import { RegionOutline } from "./region-outline.js";
-import { drawTileGrid } from "./tile-marks.js";
+import { drawScene } from "./scene.js";
 import { between, closeUp, excess, fitted, kept, moved, zoomed } from "./view.js";
 
 /** @typedef {import("../map/client.js").MapClient} MapClient */
@@ -17,20 +15,9 @@ import { between, closeUp, excess, fitted, kept, moved, zoomed } from "./view.js
 /** @typedef {import("./view.js").Box} Box */
 /** @typedef {import("./gestures.js").Point} Point */
 /** @typedef {import("./gestures.js").Tool} Tool */
-/** @typedef {import("./tile-marks.js").Tile} Tile */
-/** @typedef {{box: Box, area: number, peak: {x: number, y: number}}} Region */
-
-/**
- * @typedef {object} Look How the picture is shown. Call `redraw` after a change.
- * @property {number} opacity of the heat, in [0, 1]
- * @property {boolean} split whether heat is shown only to the right of the divider; that of another model to the left
- * @property {number} divider its position in the window, in [0, 1]
- * @property {boolean} outlines
- * @property {Tile[] | null} grid
- * @property {number} threshold
- * @property {((stage: import("./painter.js").Stage) => void) | null} overlay draws over everything else
- */
-/** @typedef {{map: MapClient, levels: number, heat: HeatTiles, outline: RegionOutline}} Heat */
+/** @typedef {import("./scene.js").Look} Look */
+/** @typedef {import("./scene.js").Heat} Heat */
+/** @typedef {import("./scene.js").Region} Region */
 
 const FLIGHT_MS = 220;
 const GRAB = 14;
@@ -261,66 +248,13 @@ export class Viewer extends EventTarget {
   }
 
   #draw() {
-    const { context, view, look } = this;
+    const { context, view, look, regions, picked } = this;
     const [window, ratio, picture] = [this.#window, this.#ratio, this.#picture];
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.fillStyle = getComputedStyle(this.canvas).backgroundColor;
     context.fillRect(0, 0, window.width, window.height);
     if (!picture) return;
-    const stage = { context, view, window, picture, ratio };
-    const { edge, levels } = picture;
-    paintTiles(stage, { edge, levels: levels.length, tile: (...place) => picture.tile(...place) });
-    const divider = Math.round(look.divider * window.width);
-    const right = look.split ? divider : 0;
-    if (look.split && this.#other) {
-      const other = this.#other;
-      this.#within(0, divider, () => this.#paintHeat(stage, other));
-    }
-    if (this.#heat) {
-      const heat = this.#heat;
-      this.#within(right, window.width - right, () => this.#drawHeat(stage, heat));
-    }
-    look.overlay?.(stage);
-    if (look.grid) drawTileGrid(stage, look.grid, look.threshold, this.#pointer);
-    if (look.split) drawDivider(stage, divider);
-  }
-
-  /**
-   * Draws only in some columns of the window.
-   * @param {number} left
-   * @param {number} width
-   * @param {() => void} draw
-   */
-  #within(left, width, draw) {
-    this.context.save();
-    this.context.beginPath();
-    this.context.rect(left, 0, width, this.#window.height);
-    this.context.clip();
-    draw();
-    this.context.restore();
-  }
-
-  /**
-   * @param {import("./painter.js").Stage} stage
-   * @param {Heat} heat
-   */
-  #paintHeat(stage, { levels, heat }) {
-    stage.context.globalAlpha = this.#opacity;
-    paintTiles(stage, { levels, tile: (...place) => heat.get(...place, this.look.threshold) });
-    stage.context.globalAlpha = 1;
-  }
-
-  /**
-   * @param {import("./painter.js").Stage} stage
-   * @param {Heat} heat
-   */
-  #drawHeat(stage, heat) {
-    this.#paintHeat(stage, heat);
-    if (!this.look.outlines) return;
-    const { outline } = heat;
-    const edges = outline.edges(stage.view, stage.window, stage.ratio);
-    if (edges) drawEdges(stage, edges);
-    drawFrames(stage, this.regions, this.picked);
-    drawPeaks(stage, this.regions);
+    const [heat, other, pointer, opacity] = [this.#heat, this.#other, this.#pointer, this.#opacity];
+    drawScene({ context, view, window, picture, ratio }, { picture, heat, other, opacity, look, regions, picked, pointer });
   }
 }
