@@ -16,6 +16,7 @@ import { labelAt } from "../server/prediction.js";
  * @property {HTMLElement} thumb
  * @property {HTMLElement} outcome
  * @property {string} drawn the state in which the thumbnail was drawn
+ * @property {string} told what the outcome says, by lines
  */
 
 /**
@@ -83,7 +84,7 @@ function made(session, picture) {
     { type: "button", class: "remove", "aria-label": `Remove ${picture.name}`, click: () => session.remove(picture) },
     "×",
   );
-  return { item: element("li", {}, pick, remove), pick, thumb, outcome, drawn: "" };
+  return { item: element("li", {}, pick, remove), pick, thumb, outcome, drawn: "", told: "" };
 }
 
 /**
@@ -100,13 +101,18 @@ function update(item, picture) {
   }
   const progress = thumb.querySelector("progress");
   if (picture.state === "sending" && progress) progress.value = picture.sent;
+  const lines = outcomeOf(picture);
+  const told = lines.join("\n");
+  if (item.told === told) return; // another threshold changes few of many pictures
+  item.told = told;
   outcome.className = `outcome ${picture.state === "done" ? picture.label : picture.state}`;
-  if (picture.state !== "done" || !picture.prediction) {
-    outcome.textContent = picture.state;
-    return;
-  }
-  const { before, prediction, criteria, label } = picture;
+  outcome.replaceChildren(...lines.map((line) => element("span", {}, line)));
+}
+
+/** @param {Picture} picture */
+function outcomeOf({ state, before, prediction, criteria, label }) {
+  if (state !== "done" || !prediction) return [state];
   const lines = [`${label} ${score(prediction.score)}`];
   if (before) lines.push(`before ${labelAt(before, criteria.threshold)} ${score(before.score)}`);
-  outcome.replaceChildren(...lines.map((line) => element("span", {}, line)));
+  return lines;
 }
