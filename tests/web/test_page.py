@@ -475,6 +475,10 @@ def test_pictures_are_filtered_sorted_and_saved(open_page: Open, site: Live, fil
     assert {row["picture"] for row in table} == {'a,"=1.png', "defect.png", "normal.png"}
     body = predicted(site, (files / "defect.png").read_bytes())
     assert table[0]["verdict"] == body["label"] and abs(float(table[0]["score"]) - body["score"]) < 1e-6
+    busy = {"title": "Busy.", "detail": "the queue is full", "status": 429}
+    page.route(
+        "**/heatmap?*", lambda route: route.fulfill(status=429, json=busy, headers={"Retry-After": "1"}), times=1
+    )
     with page.expect_download() as download:
         page.click("#all-files")
     with zipfile.ZipFile(download.value.path()) as archive:

@@ -180,9 +180,7 @@ def test_a_click_into_a_row_that_is_not_selected_reaches_its_control(
     expect(page.locator("#kept")).to_be_focused()
 
 
-def test_what_is_changed_while_zones_are_saved_stays_to_be_saved(
-    open_page: Open, zone_site: Live, files: Path
-) -> None:
+def test_what_is_changed_while_zones_are_saved_stays_to_be_saved(open_page: Open, zone_site: Live, files: Path) -> None:
     page = open_page(zone_site.url)
     choose(page, files / "defect.png")
     answered(page, "defect.png")

@@ -5,6 +5,7 @@
 import { byId, element } from "../element.js";
 import { counted } from "../format.js";
 import { draw } from "../server/prediction.js";
+import { Problem } from "../server/problem.js";
 import { FILTERS, ORDERS } from "../session/arrangement.js";
 import { tableOf } from "../session/table.js";
 import { zipOf } from "../session/zip.js";
@@ -82,6 +83,24 @@ function summaryOf(pictures) {
 }
 
 /**
+ * What a request returns; it is sent again while the server has no room, when it expects some.
+ * @template Answer
+ * @param {() => Promise<Answer>} request
+ * @returns {Promise<Answer>}
+ */
+async function patiently(request) {
+  for (;;) {
+    try {
+      return await request();
+    } catch (error) {
+      if (!(error instanceof Problem && error.passes)) throw error;
+      const waitMs = 1000 * Number(error.retryAfterS);
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+}
+
+/**
  * The table, and the overlay of each picture with a result, as the server draws it at the picture's criteria.
  * @param {Picture[]} pictures
  * @param {Inspector} inspector
@@ -94,7 +113,7 @@ async function archived(pictures, inspector, report) {
     report(`Overlay ${place + 1} of ${done.length}…`);
     const { threshold, minArea } = picture.criteria;
     const query = { style: "overlay", threshold, min_region_area: minArea, colormap: inspector.colour, opacity: inspector.viewer.look.opacity };
-    const content = await draw(picture.answered, picture.file, query);
+    const content = await patiently(() => draw(picture.answered, picture.file, query));
     const number = String(place + 1).padStart(String(done.length).length, "0"); // pictures may have equal names
     entries.push({ name: `${number}-${picture.name.replace(/\.\w+$/, "").replace(/[/\\]/g, "_")}.overlay.png`, content });
   }
