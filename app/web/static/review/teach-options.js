@@ -22,7 +22,7 @@ export class TeachOptions {
     element("summary", {}, "Options"),
     element("div", { class: "row" }, element("label", { class: "field" }, "Rate of false alarms", this.#whose), this.#own),
     element("label", { class: "field" }, this.#second, "Confirmed defects may train a second stage"),
-    element("p", { class: "note", id: "teach-second-note" },
+    element("p", { class: "facts", id: "teach-second-note" },
       "It needs ten pictures with confirmed defects and fifty harmless ones, and is kept only if it finds more defects."),
   );
 
