@@ -58,6 +58,10 @@ def prove(
     return replay.proof(held_out, most_lost)
 
 
+OTHERWISE = "teach with a higher rate of false alarms, or without a second stage"
+"""What may help if the reviews are right."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     picture: KnownPicture
@@ -177,7 +181,7 @@ class _Replay:
             names = [each.picture.name or each.picture.id for each in self.seen if each.lost]
             reasons.append(
                 f"{lost} of {counted(found, 'confirmed defect')} would be lost, and at most {most_lost} may be, in "
-                f"{listed(names)}; look at the reviews that call similar places harmless"
+                f"{listed(names)}; look at the reviews that call similar places harmless, or {OTHERWISE}"
             )
         unread = [each.name or each.id for each in self.unread if each.label is ReviewLabel.defect]
         if unread:
@@ -189,7 +193,7 @@ class _Replay:
         reasons.extend(
             f"marks of the kind {each.kind!r} would no longer be found: {each.clear_lost} of {each.clear} that "
             f"version {self.artifact.version} finds clearly; the threshold of pixels would be {after / before:.2g} "
-            "times as high; look at the reviews that call such places harmless, or only a part of them"
+            f"times as high; review pictures with such defects, or {OTHERWISE}"
             for each in self.marks.kinds.values()
             if each.is_lost
         )

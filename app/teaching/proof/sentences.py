@@ -17,6 +17,11 @@ def _result(proof: Proof) -> Iterator[str]:
         yield f"refused: {'; '.join(proof.reasons)}"
     elif proof.doubtful:
         yield "not to be served without the word of a second person, see below"
+    elif proof.lost.count:
+        yield (
+            f"{counted(proof.lost.count, 'confirmed defect')} would be lost, which is allowed; nothing else speaks "
+            f"against serving it instead of version {proof.served}"
+        )
     else:
         yield f"nothing speaks against serving it instead of version {proof.served}"
     yield f"replayed: {proof.reviewed} reviewed pictures and {proof.unreviewed} others that were kept"

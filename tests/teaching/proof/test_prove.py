@@ -80,6 +80,11 @@ def test_lost_defects_refuse_the_candidate_beyond_the_limit(served: Artifact, sc
     assert sentences_of(found)[0].startswith("refused: ")
     allowed = prove(served, candidate, pictures, held_out=None, most_lost=2)
     assert not any("confirmed" in reason for reason in allowed.reasons)
+    (first, *_) = sentences_of(replace(allowed, reasons=()))
+    assert first == (
+        "2 confirmed defects would be lost, which is allowed; nothing else speaks against serving it instead of "
+        "version 1"
+    )
 
 
 def test_a_defect_that_is_no_longer_marked_is_no_change_of_a_verdict(served: Artifact) -> None:
