@@ -20,14 +20,17 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def address(server: subprocess.Popen[Any], log: Path) -> str:
-    """The URL of a server process that logs to this file. Waits until the server is ready; fails after `WAIT_S`."""
+def address(server: subprocess.Popen[Any], log: Path, probe: str = "readyz") -> str:
+    """The URL of a server process that logs to this file. Waits until the probe succeeds; fails after `WAIT_S`.
+
+    A server without a model answers to `livez` only.
+    """
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         assert server.poll() is None, log.read_text()
         if found := re.search(r"on (http://127\.0\.0\.1:\d+)", log.read_text()):
             try:
-                if httpx2.get(f"{found[1]}/readyz").status_code == 200:
+                if httpx2.get(f"{found[1]}/{probe}").status_code == 200:
                     return found[1]
             except httpx2.TransportError:
                 pass
