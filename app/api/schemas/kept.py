@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 from app.api.schemas.geometry import BoxBody, PointBody
 from app.api.schemas.prediction import ImageSizeBody
+from app.api.schemas.times import UtcTime
 from app.pipeline import Label
 from app.reviews import ReviewLabel
 from app.store.kept import MOST_MISSED, KeptPicture, KeptRegion, Polygon, Review
@@ -87,7 +88,7 @@ class ReviewBody(BaseModel):
     regions: list[ReviewedRegionBody] = Field(description="The regions that were judged.")
     missed: list[MissedBody] = Field(description="Defects that the model did not find.", examples=[[]])
     reviewer: str = Field(description="Name of the reviewer's API key; empty without keys.", examples=["inspector-1"])
-    time: str = Field(description="Time of the review (UTC, ISO 8601).", examples=["2026-11-28T09:30:00Z"])
+    time: UtcTime = Field(description="Time of the review (UTC, ISO 8601).", examples=["2026-11-28T09:30:00Z"])
 
     @classmethod
     def of(cls, review: Review) -> Self:
@@ -148,7 +149,7 @@ class KeptPictureBody(BaseModel):
     format: str = Field(description="Format of the file.", examples=["PNG"])
     bytes: int = Field(description="Bytes of its files on the disk.", examples=[183204])
     image: ImageSizeBody = Field(description="Size of the picture.")
-    kept: str = Field(description="When it was kept (UTC, ISO 8601).", examples=["2026-11-28T09:00:00Z"])
+    kept: UtcTime = Field(description="When it was kept (UTC, ISO 8601).", examples=["2026-11-28T09:00:00Z"])
     rule: str = Field(description="The rule of `pictures_keep` that kept it, or `imported`.", examples=["near:0.1"])
     model: KeptModelBody = Field(description="Model that judged it.")
     request_id: str = Field(description="`X-Request-ID` of the request; may be empty.", examples=["4be1a6"])

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from app.api.schemas.times import UtcTime
 from app.artifacts import ERROR_RATE, MOST_PICTURES, PICTURES, Decision, Difference
 from app.scoring import difference_interval, mcnemar
 from app.service.shadow import ShadowState, ShadowStatus
@@ -35,7 +36,9 @@ class ShadowRequestBody(BaseModel):
 class DifferenceBody(BaseModel):
     """A picture on which the verdicts differ."""
 
-    time: str = Field(description="Time of the comparison, UTC, ISO 8601.", examples=["2026-03-01T09:30:00.250+00:00"])
+    time: UtcTime = Field(
+        description="Time of the comparison, UTC, ISO 8601.", examples=["2026-03-01T09:30:00.250+00:00"]
+    )
     request_id: str = Field(description="`X-Request-ID` of the request.", examples=["3b0c6f"])
     served_score: FiniteFloat = Field(description="Normalised score of the served version.", examples=[0.46])
     candidate_score: FiniteFloat = Field(description="Normalised score of the candidate.", examples=[0.53])
@@ -54,7 +57,9 @@ class ShadowBody(BaseModel):
     served: int = Field(description="The version that served when the comparison began.", examples=[1])
     share: FiniteFloat = Field(description="Share of the requests that are compared.", examples=[0.1])
     pictures: int = Field(description="Number of compared pictures that ends the comparison.", examples=[PICTURES])
-    started: str = Field(description="Time of the start, UTC, ISO 8601.", examples=["2026-03-01T08:00:00.000+00:00"])
+    started: UtcTime = Field(
+        description="Time of the start, UTC, ISO 8601.", examples=["2026-03-01T08:00:00.000+00:00"]
+    )
     by: str = Field(description="User, or name of the API key, who started it.", examples=["quality"])
     state: ShadowState = Field(
         description="`running`: pictures are compared. `paused`: the candidate is not loaded, or another version "
@@ -89,7 +94,7 @@ class ShadowBody(BaseModel):
         "(`no_difference`). Nothing is compared after a decision.",
         examples=["open"],
     )
-    decided: str | None = Field(description="Time of the decision, UTC, ISO 8601; null: open.", examples=[None])
+    decided: UtcTime | None = Field(description="Time of the decision, UTC, ISO 8601; null: open.", examples=[None])
     differences: list[DifferenceBody] = Field(
         description="The latest pictures on which the verdicts differ, at most 50, the latest first."
     )
