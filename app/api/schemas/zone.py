@@ -100,7 +100,7 @@ class ZonesWrittenBody(BaseModel):
         examples=[2],
     )
     error: ErrorBody | None = Field(
-        default=None, description="Why this server refuses `version`; null if it does not.", examples=[None]
+        description="Why this server refuses `version`; null if it does not.", examples=[None]
     )
     zones: list[ZoneBody] = Field(description="The zones.")
     replicas: list[ReplicaReloadBody] = Field(
