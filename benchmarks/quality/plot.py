@@ -4,6 +4,7 @@ python -m benchmarks.quality.plot results/DATE-quality-kolektorsdd-40.json resul
 """
 
 import json
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from statistics import fmean, stdev
 from benchmarks.quality.table import Run
 
 MARKERS = {"float32": "o", "auto": "s"}
+EPOCHS = re.compile(r", \d+ epochs$")
 RULES = "top", "own"
 """The rule of the score that is plotted: that of Subspace and Fusion by default, or a detector's only one."""
 
@@ -28,7 +30,7 @@ def plot(quality: Path, speed: Path) -> Path:
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in measured["runs"]:
         if run["rule"] in RULES:
-            groups[run["name"].removesuffix(", shipped")].append(run)
+            groups[EPOCHS.sub("", run["name"]).removesuffix(", shipped")].append(run)
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     for number, name in enumerate(name for name in groups if name in served["pictures_per_s"]):
         values = [run["image_auroc"] for run in groups[name]]
