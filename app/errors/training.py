@@ -82,8 +82,8 @@ class SizesDiffer(TesseraError):
     status = 422
     when = "the edges of a picture for a first model differ by more than 10 % from those of the most frequent size"
     example = (
-        "9 pictures have 1280 x 960 pixels, and b.png has 640 x 480; send pictures from one camera, whose edges differ "
-        "by at most 10%"
+        "9 of 12 pictures have 1280 x 960 pixels, and b.png has 640 x 480; send pictures from one camera, whose edges "
+        "differ by at most 10%"
     )
 
 

@@ -163,14 +163,15 @@ def _require_valid(zone: Zone, size: Size) -> None:
                     f"{named} has the point ({x:g}, {y:g}) outside the picture, which has {width} x {height} pixels "
                     "(width x height)"
                 )
-        if len(set(ring)) < 3 or not abs(_area(ring)) > 0:
-            raise InvalidZones(f"{named} surrounds no area; a polygon needs three points that are not on one line")
     crossing = find_crossing(*edges_of(zone))
     if crossing is not None:
         raise InvalidZones(
             f"the outline of {named} crosses itself near ({crossing[0]:.1f}, {crossing[1]:.1f}); draw it without a "
             "crossing"
         )
+    for ring in zone.rings:  # after the crossing, which can make the area 0
+        if len(set(ring)) < 3 or not abs(_area(ring)) > 0:
+            raise InvalidZones(f"{named} surrounds no area; a polygon needs three points that are not on one line")
 
 
 def _area(ring: Ring) -> float:

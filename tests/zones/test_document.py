@@ -88,6 +88,7 @@ def test_files_of_other_programs_are_read() -> None:
             r"'far' has the point \(200, 1\)",
         ),
         (collection(feature([[[0, 0], [20, 20], [20, 0], [0, 25]]], ignore=True)), "crosses itself near"),
+        (collection(feature([[[0, 0], [20, 20], [20, 0], [0, 20]]], ignore=True)), "crosses itself near"),
         (collection(feature([[["a", 1], [2, 2], [3, 9]]], ignore=True)), "not a pair of numbers"),
         (collection(feature(name="a", ignore=True), feature(name="a", ignore=True)), "two zones are named 'a'"),
         (collection(*(feature(ignore=True) for _ in range(101))), "there are 101 zones"),

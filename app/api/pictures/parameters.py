@@ -47,5 +47,6 @@ def require_match(picture: KeptPicture, if_match: str | None) -> None:
         raise TagRequired("send the ETag of the picture as If-Match, so that no other review is overwritten unseen")
     if not tag_matches(tag_of(picture), if_match):
         raise ReviewConflict(
-            f"the picture {picture.id!r} was reviewed by somebody else meanwhile; read it again, then decide"
+            f"the tag is not that of the picture {picture.id!r} as it is now: somebody else has reviewed it meanwhile, "
+            "or the tag is of another picture; read it again, then decide"
         )

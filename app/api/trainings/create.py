@@ -82,8 +82,8 @@ async def _require_similar_sizes(predictor: Predictor, pictures: Sequence[Upload
     other = next((number for number, size in enumerate(sizes) if not _similar(size, usual)), None)
     if other is not None:
         raise SizesDiffer(
-            f"{count} pictures have {_text(usual)} pixels, and {_name(pictures[other])} has {_text(sizes[other])}; "
-            f"send pictures from one camera, whose edges differ by at most {MOST_DIFFERENCE:.0%}"
+            f"{count} of {len(sizes)} pictures have {_text(usual)} pixels, and {_name(pictures[other])} has "
+            f"{_text(sizes[other])}; send pictures from one camera, whose edges differ by at most {MOST_DIFFERENCE:.0%}"
         )
 
 
