@@ -1,7 +1,7 @@
 """What a search can try: detectors on backbones, with tilings of pictures at several scales."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import product
 
@@ -44,7 +44,7 @@ class Space:
     scales: tuple[float, ...] = (1.0, 0.5)
 
     def __post_init__(self) -> None:
-        for name in ("detectors", "backbones", "tile_sizes", "overlaps", "halos", "scales"):
+        for name in (field.name for field in fields(self)):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise InvalidParameter(f"{name} is {list(values)}; give one or more different values")

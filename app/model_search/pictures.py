@@ -19,9 +19,7 @@ HELD_OUT = 0.25
 class PartOf(DataModule):
     """Some of the normal pictures of a data set, resized to `image_size` (None: not resized)."""
 
-    def __init__(
-        self, data: DataModule, pictures: Sequence[Path], num_workers: int, image_size: Size | None = None
-    ) -> None:
+    def __init__(self, data: DataModule, pictures: Sequence[Path], num_workers: int, image_size: Size | None) -> None:
         super().__init__(image_size=image_size, num_workers=num_workers, on_unreadable=data.on_unreadable)
         self._name, self._pictures = data.description, list(pictures)
 

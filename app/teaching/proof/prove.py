@@ -28,6 +28,8 @@ from app.teaching.proof.resemblance import Resemblances
 from app.teaching.proof.sentences import counted
 from app.teaching.proof.view import View, calibration_of, view_of
 
+OTHERWISE = "teach with a higher rate of false alarms, or without a second stage"
+"""What may help if the reviews are right."""
 FAR = 0.75
 """The normalised score from which a picture is far over the threshold: half as much again as the threshold."""
 FEWEST_FAR = 3
@@ -56,10 +58,6 @@ def prove(
         replay.add(picture)
         progress("replay", number, len(pictures))
     return replay.proof(held_out, most_lost)
-
-
-OTHERWISE = "teach with a higher rate of false alarms, or without a second stage"
-"""What may help if the reviews are right."""
 
 
 @dataclass(frozen=True, slots=True)
